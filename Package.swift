@@ -1,0 +1,76 @@
+// swift-tools-version: 6.2
+// Everything that becomes a .so is Embedded Swift: no Swift runtime in the user's process.
+// Build through the Makefile: it links libclipcore.so before what links against it.
+import PackageDescription
+
+let root = Context.packageDirectory
+
+let embedded: [SwiftSetting] = [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo"])]
+
+/// Exports only what `map` lists, and refuses to link with a symbol undefined.
+func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
+  .unsafeFlags(
+    [
+      "-enable-experimental-feature", "Embedded",
+      "-Xlinker", "--version-script=\(root)/\(map)", "-Xlinker", "-z", "-Xlinker", "defs",
+      "-Xlinker", "--as-needed", "-lm",
+    ] + more)
+}
+
+/// A plugin of folder `plugins/<name>`, built as `lib<name>.so`.
+func plugin(_ name: String, _ dependencies: [Target.Dependency] = [], _ flags: [String] = []) -> Target {
+  .target(
+    name: name, dependencies: ["CClip", "CSystem", "ClipPluginKit"] + dependencies, path: "plugins/\(name)",
+    swiftSettings: embedded + [.unsafeFlags(flags)], linkerSettings: [exporting("plugins/plugin.map")])
+}
+
+func kernels(_ name: String, _ march: String) -> Target {
+  plugin(name, ["ClipKernels"], ["-Ounchecked", "-Xcc", "-march=\(march)"])
+}
+
+let plugins: [Target] = [
+  plugin("encoder_clip_vit"),
+  plugin("encoder_clip_resnet"),
+  plugin("encoder_clip_text"),
+  plugin("codec_jpeg", ["CTurboJPEG"]),
+  plugin("codec_png", ["CSpng"]),
+  plugin("codec_webp", ["CWebP"]),
+  kernels("kernels_x86_64", "x86-64"),
+  kernels("kernels_x86_64_v3", "x86-64-v3"),
+  kernels("kernels_x86_64_v4", "x86-64-v4"),
+]
+
+func library(_ name: String, _ package: String) -> Target {
+  .systemLibrary(name: name, path: "Sources/\(name)", providers: [.apt([package])])
+}
+
+let package = Package(
+  name: "clipcore",
+  products: [
+    .library(name: "clipcore", type: .dynamic, targets: ["ClipCore"]),
+    .executable(name: "clip", targets: ["clip"]),
+  ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) },
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
+  targets: [
+    .systemLibrary(name: "CClip", path: "Include"),
+    .systemLibrary(name: "CSystem", path: "Sources/CSystem"),
+    library("CJansson", "libjansson-dev"),
+    library("CUtf8proc", "libutf8proc-dev"),
+    library("CTurboJPEG", "libturbojpeg0-dev"),
+    library("CSpng", "libspng-dev"),
+    library("CWebP", "libwebp-dev"),
+    .target(
+      name: "ClipCore", dependencies: ["CClip", "CSystem", "CJansson", "CUtf8proc", "ClipKernels"],
+      exclude: ["clipcore.map"], swiftSettings: embedded,
+      linkerSettings: [
+        exporting(
+          "Sources/ClipCore/clipcore.map",
+          ["-Xlinker", "-soname=libclipcore.so.1", "-Xlinker", "-z", "-Xlinker", "nodelete"])
+      ]),
+    .target(name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
+    .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
+    .executableTarget(
+      name: "clip",
+      dependencies: ["CClip", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      linkerSettings: [.linkedLibrary("clipcore")]),
+  ] + plugins)

@@ -1,0 +1,66 @@
+/* The libc that clipcore uses, and the few things of it that Swift cannot import. */
+#ifndef CLIPCORE_CSYSTEM_H
+#define CLIPCORE_CSYSTEM_H
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+/* The calling thread's last error message. */
+enum { csystem_message_capacity = 4096 };
+static inline char *csystem_message(void) {
+  static _Thread_local char message[csystem_message_capacity];
+  return message;
+}
+
+static inline int csystem_errno(void) { return errno; }
+
+/* The system's words for an errno value, at `text`. */
+static inline void csystem_describe(int code, char *text, size_t capacity) {
+  if (strerror_r(code, text, capacity) != 0 && capacity > 0) text[0] = 0;
+}
+
+static inline int csystem_is_file(const struct stat *s) { return S_ISREG(s->st_mode); }
+static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st_mode); }
+
+static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+
+/* Room for the tables of one plugin, in the plugin's own data. */
+static inline void *csystem_plugin_storage(void) {
+  static _Alignas(16) unsigned char storage[4096];
+  return storage;
+}
+enum { csystem_plugin_storage_bytes = 4096 };
+
+/* Bits of CLIP_CPU_* this processor and system can run. */
+static inline unsigned csystem_cpu_features(void) {
+#if defined(__x86_64__)
+  unsigned a, b, c, d, low, high, found = 0;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & (1u << 27))) return 0;
+  unsigned leaf1 = c;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  if ((low & 6u) != 6u || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+  if (b & (1u << 5)) found |= 1u;       /* AVX2 */
+  if (leaf1 & (1u << 12)) found |= 2u;  /* FMA */
+  if (leaf1 & (1u << 29)) found |= 4u;  /* F16C */
+  unsigned avx512 = (1u << 16) | (1u << 17) | (1u << 28) | (1u << 30) | (1u << 31); /* F DQ CD BW VL */
+  if ((low & 0xe0u) == 0xe0u && (b & avx512) == avx512) found |= 8u;
+  return found;
+#else
+  return 0;
+#endif
+}
+
+#endif

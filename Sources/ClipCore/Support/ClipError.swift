@@ -1,0 +1,16 @@
+import CClip
+
+/// The one error of the library: what a C caller gets as status and message.
+struct ClipError: Error {
+  let status: clip_status
+  /// What was expected, what was found, and where.
+  let message: String
+
+  init(_ status: clip_status, _ message: String) {
+    self.status = status
+    self.message = message
+  }
+
+  /// The same error with the place it happened in before its message.
+  func at(_ place: String) -> ClipError { ClipError(status, place + ": " + message) }
+}

@@ -1,0 +1,43 @@
+import CClip
+import CSystem
+
+/// A file mapped for reading, unmapped with its last reference. The mapping is private; a file
+/// that is cut short by someone else while mapped raises SIGBUS, as with any mapping.
+final class MappedFile {
+  let path: String
+  let bytes: UnsafeRawBufferPointer
+
+  init(path: String) throws(ClipError) {
+    self.path = path
+    let descriptor = path.withCString { csystem_open_read($0) }
+    guard descriptor >= 0 else { throw systemError("cannot open " + path) }
+    defer { close(descriptor) }
+    var facts = stat()
+    guard fstat(descriptor, &facts) == 0 else { throw systemError("cannot look at " + path) }
+    guard csystem_is_file(&facts) != 0 else {
+      let found = csystem_is_folder(&facts) != 0 ? "a folder" : "something else"
+      throw ClipError(CLIP_IO, path + ": expected a file, found " + found)
+    }
+    let size = Int(facts.st_size)
+    guard size > 0 else {
+      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    let mapping = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0)
+    guard let mapping, mapping != UnsafeMutableRawPointer(bitPattern: -1) else { throw systemError("cannot map " + path) }
+    bytes = UnsafeRawBufferPointer(start: mapping, count: size)
+  }
+
+  deinit {
+    if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
+  }
+}
+
+/// An error with the reason that errno gives.
+func systemError(_ what: String) -> ClipError {
+  let code = csystem_errno()
+  var text = [CChar](repeating: 0, count: 128)
+  text.withUnsafeMutableBufferPointer { csystem_describe(code, $0.baseAddress, $0.count) }
+  let reason = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  return ClipError(code == ENOENT ? CLIP_NOT_FOUND : code == ENOMEM ? CLIP_OUT_OF_MEMORY : CLIP_IO, what + ": " + reason)
+}

@@ -1,0 +1,39 @@
+import CClip
+import CSystem
+
+/// A block of C memory at 64 bytes, freed with its last reference. Large buffers live here, so
+/// that one that does not fit is an error and not a trap.
+final class Memory {
+  let base: UnsafeMutableRawPointer
+  let byteCount: Int
+
+  /// `what` names the buffer in the error.
+  init(byteCount: Int, for what: StaticString) throws(ClipError) {
+    guard byteCount >= 0, byteCount <= Int.max - 64 else {
+      throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): cannot take \(byteCount) bytes")
+    }
+    var pointer: UnsafeMutableRawPointer?
+    let rounded = max(64, (byteCount + 63) & ~63)
+    guard posix_memalign(&pointer, 64, rounded) == 0, let pointer else {
+      throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no \(rounded) bytes left")
+    }
+    base = pointer
+    self.byteCount = byteCount
+  }
+
+  convenience init(floats count: Int, for what: StaticString) throws(ClipError) {
+    try self.init(byteCount: try product(count, 4, what), for: what)
+  }
+
+  deinit { free(base) }
+
+  var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
+  var bytes: UnsafeMutablePointer<UInt8> { base.assumingMemoryBound(to: UInt8.self) }
+}
+
+/// a * b for sizes, or CLIP_LIMIT when it does not fit an Int.
+func product(_ a: Int, _ b: Int, _ what: StaticString) throws(ClipError) -> Int {
+  let (result, overflow) = a.multipliedReportingOverflow(by: b)
+  guard !overflow, result >= 0 else { throw ClipError(CLIP_LIMIT, "\(what): \(a) times \(b) is too large") }
+  return result
+}
