@@ -5,7 +5,7 @@ import PackageDescription
 
 let root = Context.packageDirectory
 
-let embedded: [SwiftSetting] = [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo"])]
+let embedded: [SwiftSetting] = [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Xcc", "-D_GNU_SOURCE"])]
 
 /// Exports only what `map` lists, and refuses to link with a symbol undefined.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
