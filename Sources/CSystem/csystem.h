@@ -39,6 +39,9 @@ static inline void csystem_describe(int code, char *text, size_t capacity) {
 static inline int csystem_is_file(const struct stat *s) { return S_ISREG(s->st_mode); }
 static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st_mode); }
 
+/* The name of a folder's entry, as long as the entry lives. */
+static inline const char *csystem_entry_name(const struct dirent *entry) { return entry->d_name; }
+
 static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
 
 /* A file in memory alone, as memfd_create gives it; -1 with errno set where it cannot. */
