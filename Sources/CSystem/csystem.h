@@ -36,6 +36,11 @@ static inline void csystem_describe(int code, char *text, size_t capacity) {
   strncat(text, words, capacity - 1);
 }
 
+/* The words at `from` to `to`, cut to `capacity` bytes with the NUL. */
+static inline void csystem_copy_text(char *to, size_t capacity, const char *from) {
+  if (to != NULL && capacity > 0) snprintf(to, capacity, "%s", from);
+}
+
 static inline int csystem_is_file(const struct stat *s) { return S_ISREG(s->st_mode); }
 static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st_mode); }
 
