@@ -68,7 +68,7 @@ final class Program {
   func run(pixels: UnsafePointer<Float>, items: Int, threads: ThreadPool, into features: UnsafeMutablePointer<Float>)
     throws(ClipError)
   {
-    let workspace = try workspaces.take() ?? Workspace()
+    let workspace = try takeWorkspace()
     defer { workspaces.give(workspace) }
     var batch = workspace.emptyBatch(items: items)
     batch.pixels = pixels
@@ -81,7 +81,7 @@ final class Program {
     into features: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
     guard let tokens else { throw ClipError(CLIP_PLUGIN, "the text encoder takes no tokens") }
-    let workspace = try workspaces.take() ?? Workspace()
+    let workspace = try takeWorkspace()
     defer { workspaces.give(workspace) }
     let length = tokens.contextLength
     try workspace.reserveItems(items, tokens: try product(items, length, "tokens"))
@@ -110,6 +110,11 @@ final class Program {
     batch.totalTokens = total
     batch.longestText = longest
     try run(batch, workspace, threads, features)
+  }
+
+  private func takeWorkspace() throws(ClipError) -> Workspace {
+    if let workspace = workspaces.take() { return workspace }
+    return try Workspace()
   }
 
   private func run(_ batch: Batch, _ workspace: Workspace, _ threads: ThreadPool, _ features: UnsafeMutablePointer<Float>)

@@ -55,10 +55,18 @@ final class ParameterLoader {
     self.storage = storage
   }
 
+  /// The parameter in the checkpoint, which must have the shape that the encoder expects.
+  private func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
+    guard let found = source.find(parameter.name), found.shape == parameter.shape else {
+      throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
+    }
+    return found
+  }
+
   /// A parameter of any shape as float32.
   func vector(_ parameter: Parameter) throws(ClipError) -> Memory {
     let memory = try Memory(floats: parameter.count, for: "a parameter")
-    try source.read(parameter.name, rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
+    try find(parameter).read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
     return memory
   }
 
@@ -70,9 +78,10 @@ final class ParameterLoader {
     }
     let memory = try Memory(byteCount: try product(parameter.count, 2, "an embedding table"), for: "an embedding table")
     let halves = memory.base.assumingMemoryBound(to: UInt16.self)
+    let stored = try find(parameter)
     let line = try Memory(floats: width, for: "a row")
     for row in 0..<(parameter.shape.first ?? 0) {
-      try source.read(parameter.name, rows: row..<(row + 1), into: line.floats)
+      try stored.read(rows: row..<(row + 1), into: line.floats)
       for column in 0..<width {
         let value = line.floats[column]
         halves[row * width + column] = storage == CLIP_STORAGE_BF16 ? Half.narrowBrain(value) : Half.narrow(value)
@@ -95,12 +104,13 @@ final class ParameterLoader {
     }
     let bytes = panelBytes(depth, storage)
     let memory = try Memory(byteCount: try product(panels, bytes, "packed weights"), for: "packed weights")
+    let stored = try find(parameter)
     let rows = try Memory(floats: try product(width, depth, "a panel"), for: "a panel")
     let turned = area > 1 && channels > 1 ? try Memory(floats: depth, for: "a filter") : nil
     for panel in 0..<panels {
       let first = panel * width
       let count = min(width, columns - first)
-      try source.read(parameter.name, rows: first..<(first + count), into: rows.floats)
+      try stored.read(rows: first..<(first + count), into: rows.floats)
       for row in 0..<count {
         let line = rows.floats + row * depth
         if let factor = scale?.floats[first + row] { for index in 0..<depth { line[index] *= factor } }

@@ -80,22 +80,3 @@ final class Checkpoint {
     return nil
   }
 }
-
-/// What a path leads to.
-enum FileKind {
-  case absent, file, folder, other
-
-  init(_ path: String) {
-    var facts = stat()
-    guard stat(path, &facts) == 0 else {
-      self = .absent
-      return
-    }
-    self = csystem_is_file(&facts) != 0 ? .file : csystem_is_folder(&facts) != 0 ? .folder : .other
-  }
-}
-
-/// `name` inside `folder`.
-func join(_ folder: String, _ name: Name) -> String {
-  folder.utf8.last == UInt8(ascii: "/") ? folder + name.string : folder + "/" + name.string
-}

@@ -14,15 +14,15 @@ final class ParameterSource {
   }
 
   /// The parameter `name`; nil when the file lacks it.
-  func find(_ name: Name) -> Parameter? {
+  func find(_ name: Name) -> CheckpointParameter? {
     var known = false
     for rule in rules {
       guard let tensorName = rule.tensorName(for: name) else { continue }
       known = true
-      if let tensor = checkpoint.tensors[tensorName] { return Parameter(tensor, rule.recipe) }
+      if let tensor = checkpoint.tensors[tensorName] { return CheckpointParameter(tensor, rule.recipe) }
     }
     if known { return nil }
-    return checkpoint.tensors[name].map { Parameter($0, .whole) }
+    return checkpoint.tensors[name].map { CheckpointParameter($0, .whole) }
   }
 
   /// The parameter's shape as the encoder sees it; nil when the file lacks it.
@@ -38,7 +38,7 @@ final class ParameterSource {
     return names.isEmpty ? [name] : names
   }
 
-  /// Reads rows of one parameter, as Parameter.read does. CLIP_MISMATCH when the file lacks it.
+  /// Reads rows of one parameter, as CheckpointParameter.read does. CLIP_MISMATCH when the file lacks it.
   func read(_ name: Name, rows: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
     guard let parameter = find(name) else { throw missing(name) }
     try parameter.read(rows: rows, into: out)

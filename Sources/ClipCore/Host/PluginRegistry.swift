@@ -19,9 +19,9 @@ final class PluginRegistry {
 
   /// Loads a plugin file, or every .so of a folder. What is broken is skipped with a warning.
   func load(_ path: String) {
-    if Folder.isFolder(path) {
+    if FileKind(path) == .folder {
       do throws(ClipError) {
-        for name in try Folder.names(in: path, endingIn: ".so") { loadFile(Folder.joined(path, name)) }
+        for name in try names(in: path, endingIn: ".so") { loadFile(join(path, name)) }
       } catch {
         log.warning("plugins: " + error.message)
       }

@@ -43,7 +43,7 @@ final class Runtime {
         plugins.load(String(decoding: part, as: UTF8.self))
       }
     }
-    if let folder = Runtime.pluginFolder(), Folder.isFolder(folder) { plugins.load(folder) }
+    if let folder = Runtime.pluginFolder(), FileKind(folder) == .folder { plugins.load(folder) }
 
     threads = try ThreadPool(threads: Int(options.threads), hostLoop: options.parallel_for, hostUser: options.parallel_user)
     var wanted = options.kernels.map { Name(cString: $0) }
@@ -61,7 +61,7 @@ final class Runtime {
   /// "clipcore/plugins" beside the library's own file.
   private static func pluginFolder() -> String? {
     guard let path = csystem_library_path(UnsafeRawPointer(clip_version())) else { return nil }
-    return Folder.joined(Folder.parent(of: String(cString: path)), "clipcore/plugins")
+    return join(parent(of: String(cString: path)), "clipcore/plugins")
   }
 
   /// The image codecs, in the order they were loaded.

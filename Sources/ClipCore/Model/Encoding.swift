@@ -66,14 +66,24 @@ extension Model {
     }
   }
 
-  /// Preprocesses n pictures on the runtime's threads: [n, 3, height, width].
+  /// Preprocesses n pictures: [n, 3, height, width].
   func preprocess(
+    images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into pixels: UnsafeMutablePointer<Float>
+  ) throws(ClipError) {
+    _ = try imageTower()
+    let scratch = imageScratch.take() ?? ImageScratch()
+    defer { imageScratch.give(scratch) }
+    try preprocess(images: images, n, firstIndex: 0, options, scratch, into: pixels)
+  }
+
+  /// The same on the runtime's threads with scratch in hand; messages count from `firstIndex`.
+  private func preprocess(
     images: UnsafePointer<clip_image_view>, _ n: Int, firstIndex: Int, _ options: EncodeOptions, _ scratch: ImageScratch,
     into pixels: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
     let size = 3 * preprocess.height * preprocess.width
     let pieces = max(1, min(n, runtime.threads.width))
-    try scratch.reserve(pieces: pieces)
+    scratch.reserve(pieces: pieces)
     let failures = scratch.failures
     func work(_ piece: Int) {
       for index in (piece * n / pieces)..<((piece + 1) * n / pieces) {

@@ -33,7 +33,7 @@ final class ImageScratch {
     return larger.floats
   }
 
-  func reserve(pieces count: Int) throws(ClipError) {
+  func reserve(pieces count: Int) {
     while pieces.count < count { pieces.append(PreprocessScratch()) }
   }
 }

@@ -35,23 +35,18 @@ final class Model {
       throw ClipError(CLIP_UNSUPPORTED, "storage: the kernels in use cannot read it")
     }
     let wanted = options.towers == 0 ? known : options.towers
-    let description = try ModelDescription.open(folder: folder)
-    let source = try ParameterSource(description.checkpoint, layout: description.layout)
+    let description = try ModelDescription.open(
+      folder: folder, image: wanted & UInt32(CLIP_TOWER_IMAGE) != 0, text: wanted & UInt32(CLIP_TOWER_TEXT) != 0)
+    let source = ParameterSource(description.checkpoint, description.layout)
 
-    var imagePlan: TowerPlan?
-    var textPlan: TowerPlan?
-    if wanted & UInt32(CLIP_TOWER_IMAGE) != 0 {
-      let tower = try required(description.image, "image tower")
-      imagePlan = try TowerPlan(tower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
+    let imagePlan = try description.image.map { tower throws(ClipError) in
+      try TowerPlan(tower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
     }
-    if wanted & UInt32(CLIP_TOWER_TEXT) != 0 {
-      let tower = try required(description.text, "text tower")
-      textPlan = try TowerPlan(tower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
+    let textPlan = try description.text.map { tower throws(ClipError) in
+      try TowerPlan(tower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
     }
 
-    var parameters = (imagePlan?.parameters ?? []) + (textPlan?.parameters ?? [])
-    parameters.append(Parameter(name: description.logitScale, shape: []))
-    if let bias = description.logitBias { parameters.append(Parameter(name: bias, shape: [])) }
+    let parameters = (imagePlan?.parameters ?? []) + (textPlan?.parameters ?? [])
     try Model.check(parameters, source, folder, image: imagePlan != nil, text: textPlan != nil, options, runtime.log)
 
     for width in [imagePlan?.width, textPlan?.width] {
@@ -67,8 +62,8 @@ final class Model {
         folder: folder, layout: description.layout, contextLength: description.contextLength,
         vocabularySize: description.vocabularySize)
     }
-    logitScale = try Model.scalar(description.logitScale, source).exponential
-    logitBias = try description.logitBias.map { name throws(ClipError) in try Model.scalar(name, source) }
+    logitScale = expf(try source.number(description.logitScale))
+    logitBias = try description.logitBias.map { name throws(ClipError) in try source.number(name) }
     preprocess = description.preprocess
     embeddingWidth = description.embeddingWidth
     contextLength = description.contextLength
@@ -94,12 +89,6 @@ final class Model {
     if let error = problems.error(folder) { throw error }
   }
 
-  private static func scalar(_ name: Name, _ source: ParameterSource) throws(ClipError) -> Float {
-    var value: Float = 0
-    try source.read(name, rows: 0..<1, into: &value)
-    return value
-  }
-
   private static func cString(_ name: Name) throws(ClipError) -> Memory {
     let memory = try Memory(byteCount: name.utf8.count + 1, for: "a name")
     for (index, byte) in name.utf8.enumerated() { memory.bytes[index] = byte }
@@ -121,8 +110,4 @@ final class Model {
     guard let text else { throw ClipError(CLIP_UNSUPPORTED, "model: the text tower was left out when it was opened") }
     return text
   }
-}
-
-extension Float {
-  fileprivate var exponential: Float { expf(self) }
 }

@@ -64,13 +64,13 @@ struct TensorProblems {
     var file = ""
     for name in known { file += (file.isEmpty ? "" : " or ") + name }
     guard let shape = source.shape(of: parameter.name) else {
-      lines.append("missing: " + (file.isEmpty ? parameter.name.string : file) + " " + TensorProblems.text(parameter.shape))
+      lines.append("missing: " + (file.isEmpty ? parameter.name.string : file) + " " + describe(shape: parameter.shape))
       return
     }
     if shape != parameter.shape {
       lines.append(
         "wrong shape: " + (file.isEmpty ? parameter.name.string : file) + ": expected "
-          + TensorProblems.text(parameter.shape) + ", found " + TensorProblems.text(shape))
+          + describe(shape: parameter.shape) + ", found " + describe(shape: shape))
     }
   }
 
@@ -83,11 +83,5 @@ struct TensorProblems {
     for line in lines.prefix(TensorProblems.mostLines) { message += "\n  " + line }
     if lines.count > TensorProblems.mostLines { message += "\n  and \(lines.count - TensorProblems.mostLines) more" }
     return ClipError(CLIP_MISMATCH, message)
-  }
-
-  static func text(_ shape: [Int]) -> String {
-    var text = "["
-    for (index, side) in shape.enumerated() { text += (index == 0 ? "" : ", ") + "\(side)" }
-    return text + "]"
   }
 }

@@ -1,13 +1,14 @@
 /// IEEE half and bfloat16 as bit patterns, for processors without the instructions.
 enum Half {
+  @inline(__always)
   static func widen(_ half: UInt16) -> Float {
+    let magnitude = UInt32(half & 0x7fff) << 13
     let sign = UInt32(half & 0x8000) << 16
-    let magnitude = UInt32(half & 0x7fff)
-    if magnitude >= 0x7c00 { return Float(bitPattern: sign | 0x7f80_0000 | (magnitude & 0x3ff) << 13) }
-    if magnitude >= 0x400 { return Float(bitPattern: sign | ((magnitude << 13) + 0x3800_0000)) }
-    // Subnormal: magnitude * 2^-24, exact in float32.
-    let value = Float(magnitude) * 0x1p-24
-    return sign == 0 ? value : -value
+    // 2^112 moves the exponent's bias from 15 to 127, subnormals included.
+    let scaled = (Float(bitPattern: magnitude) * 0x1p112).bitPattern
+    // An exponent of all ones stays one: infinity and NaN.
+    let special: UInt32 = half & 0x7c00 == 0x7c00 ? 0x7f80_0000 : 0
+    return Float(bitPattern: sign | scaled | special)
   }
 
   /// To nearest, ties to even; beyond the range gives infinity.

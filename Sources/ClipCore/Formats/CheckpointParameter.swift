@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 /// A parameter found in a checkpoint: a tensor, and how it is to be looked at.
-struct Parameter {
+struct CheckpointParameter {
   let tensor: Safetensors.Tensor
   let recipe: ParameterRule.Recipe
   /// As the encoder sees it. A tensor that the recipe does not fit keeps the file's shape, so that
@@ -119,7 +119,7 @@ extension Safetensors.Tensor {
       case .float32: memcpy(target, source, size &* 4)
       case .float16:
         for i in 0..<size {
-          target[i] = floatFromHalf(source.loadUnaligned(fromByteOffset: i &* 2, as: UInt16.self))
+          target[i] = Half.widen(source.loadUnaligned(fromByteOffset: i &* 2, as: UInt16.self))
         }
       case .bfloat16:
         for i in 0..<size {
@@ -138,16 +138,4 @@ extension Safetensors.Tensor {
     }
     return nil
   }
-}
-
-/// IEEE half to single, without the library call that Float(Float16) is on a baseline x86-64.
-@inline(__always)
-func floatFromHalf(_ half: UInt16) -> Float {
-  let magnitude = UInt32(half & 0x7fff) << 13
-  let sign = UInt32(half & 0x8000) << 16
-  // 2^112 moves the exponent's bias from 15 to 127, subnormals included.
-  let scaled = (Float(bitPattern: magnitude) * Float(bitPattern: 0x7780_0000)).bitPattern
-  // An exponent of all ones stays one: infinity and NaN.
-  let special: UInt32 = half & 0x7c00 == 0x7c00 ? 0x7f80_0000 : 0
-  return Float(bitPattern: sign | scaled | special)
 }
