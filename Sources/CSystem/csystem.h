@@ -65,6 +65,9 @@ static inline void *csystem_plugin_storage(void) {
 }
 enum { csystem_plugin_storage_bytes = 4096 };
 
+/* A hint that the line at `address` is read soon; any address will do. */
+static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address); }
+
 /* Bits of CLIP_CPU_* this processor and system can run. */
 static inline unsigned csystem_cpu_features(void) {
 #if defined(__x86_64__)
