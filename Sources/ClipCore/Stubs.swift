@@ -7,4 +7,3 @@ func preprocess(_ v: ImageView, _ c: PreprocessConfig, background: (UInt8,UInt8,
 enum Cleaning { case huggingFace, openAI }
 final class Tokenizer { static func load(folder: String, layout: Layout, contextLength: Int, vocabularySize: Int) throws(ClipError) -> Tokenizer { Tokenizer() }
  func encodeRow(_ b: UnsafeBufferPointer<UInt8>, cleaning: Cleaning, truncate: Bool, into: UnsafeMutablePointer<Int32>) throws(ClipError) -> Int { 0 } }
-func referenceKernels() -> clip_kernels { clip_kernels() }
