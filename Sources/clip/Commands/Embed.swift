@@ -29,10 +29,12 @@ struct Embed: ParsableCommand {
   @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts.", valueName: "text"))
   var text: [ByteString] = []
 
-  @Option(help: ArgumentHelp("A file with a text a line, after those of --text; - is standard input.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A file with a text a line, after those of --text; - is standard input.", valueName: "file"))
   var textFile: ByteString?
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The file to write: .safetensors, .npy or .jsonl.", valueName: "file"))
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("The file to write: .safetensors, .npy or .jsonl.", valueName: "file"))
   var output: ByteString
 
   @Flag(help: "Write features as the model gives them, not scaled to length 1.")
