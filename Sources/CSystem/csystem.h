@@ -38,7 +38,8 @@ static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st
 /* The name of a folder's entry, as long as the entry lives. */
 static inline const char *csystem_entry_name(const struct dirent *entry) { return entry->d_name; }
 
-static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+/* Does not wait for the other end of a pipe. */
+static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
 
 /* Room for the tables of one plugin, in the plugin's own data. */
 static inline void *csystem_plugin_storage(void) {
