@@ -47,7 +47,8 @@ static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st
 /* The name of a folder's entry, as long as the entry lives. */
 static inline const char *csystem_entry_name(const struct dirent *entry) { return entry->d_name; }
 
-static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+/* Does not wait for the other end of a pipe. */
+static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
 
 /* A file in memory alone, as memfd_create gives it; -1 with errno set where it cannot. */
 static inline int csystem_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */); }
