@@ -66,8 +66,16 @@ static inline void *csystem_plugin_storage(void) {
 }
 enum { csystem_plugin_storage_bytes = 4096 };
 
-/* A hint that the line at `address` is read soon; any address will do. */
-static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address); }
+/* A hint that the line at `address` is read soon, into the second cache; any address will do. */
+static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }
+
+/* Calls body with `work` and room on the stack that is not set to anything, which Swift's own
+ * variables cannot be. */
+enum { csystem_stack_floats = 72 * 128 + 12 * 400 };
+static inline void csystem_with_stack(const void *work, void (*body)(const void *work, float *stack)) {
+  _Alignas(64) float stack[csystem_stack_floats];
+  body(work, stack);
+}
 
 /* Bits of CLIP_CPU_* this processor and system can run. */
 static inline unsigned csystem_cpu_features(void) {
