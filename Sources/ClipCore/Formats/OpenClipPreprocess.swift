@@ -26,20 +26,13 @@ enum OpenClipPreprocess {
     }
     switch try config.string("resize_mode", "shortest") {
     case "shortest":
-      try checkShortest(size, "\(config.place): \(config.prefix)resize_mode is \"shortest\" and \(sizeKey)")
-      result.mode = .shortest
+      // For other than squares open_clip means by it that the picture covers the size.
+      result.mode = size.height == size.width ? .shortest : .cover
     case "longest": result.mode = .longest
     case "squash": result.mode = .squash
     default: throw config.error(CLIP_UNSUPPORTED, "resize_mode", "\"shortest\", \"longest\" or \"squash\"")
     }
     return result
-  }
-
-  /// For other than squares open_clip means by "shortest" that the picture covers the size.
-  private static func checkShortest(_ size: Sides, _ place: String) throws(ClipError) {
-    guard size.height == size.width else {
-      throw ClipError(CLIP_UNSUPPORTED, "\(place): expected a square to crop to, found \(size.text)")
-    }
   }
 
   /// One 0 to 255 for all channels, or three.
