@@ -15,6 +15,12 @@ public struct Manifest {
   public let config: [String: Any]
   public let isHuggingFace: Bool
 
+  public init(tensors: [Tensor], config: [String: Any], isHuggingFace: Bool) {
+    self.tensors = tensors
+    self.config = config
+    self.isHuggingFace = isHuggingFace
+  }
+
   /// Reads Tests/Fixtures/reference/models/<name>.json.
   public init(_ name: String) throws {
     let root = try jsonObject(at: Paths.fixtures.appending(path: "reference/models/\(name).json"))
