@@ -55,7 +55,7 @@ public enum ReferenceWeights {
       offsets.append(end)
       end += size
     }
-    let json = try JSONSerialization.data(withJSONObject: header)
+    let json = try JSONSerialization.data(withJSONObject: header, options: .sortedKeys)
     let front = Safetensors.framed(header: json, body: Data())
     try front.write(to: url)
     let file = try FileHandle(forWritingTo: url)

@@ -76,7 +76,7 @@ public enum Safetensors {
       ]
       body.append(tensor.data)
     }
-    return framed(header: try JSONSerialization.data(withJSONObject: header), body: body)
+    return framed(header: try JSONSerialization.data(withJSONObject: header, options: .sortedKeys), body: body)
   }
 
   /// A file of any header, true or not. The header is padded to eight bytes with spaces.
