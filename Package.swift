@@ -5,7 +5,7 @@ import PackageDescription
 
 let root = Context.packageDirectory
 
-let embedded: [SwiftSetting] = [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo"])]
+let embedded: [SwiftSetting] = [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Xcc", "-D_GNU_SOURCE"])]
 
 /// Exports only what `map` lists, and refuses to link with a symbol undefined.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
@@ -17,24 +17,27 @@ func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
     ] + more)
 }
 
-/// A plugin of folder `plugins/<name>`, built as `lib<name>.so`.
-func plugin(_ name: String, _ dependencies: [Target.Dependency] = [], _ flags: [String] = []) -> Target {
+/// A plugin of folder `plugins/<name>`, built as `lib<name>.so`. `links` names the libraries it
+/// needs: Embedded Swift does not take them from module maps.
+func plugin(
+  _ name: String, _ dependencies: [Target.Dependency] = [], flags: [String] = [], links: [String] = []
+) -> Target {
   .target(
     name: name, dependencies: ["CClip", "CSystem", "ClipPluginKit"] + dependencies, path: "plugins/\(name)",
-    swiftSettings: embedded + [.unsafeFlags(flags)], linkerSettings: [exporting("plugins/plugin.map")])
+    swiftSettings: embedded + [.unsafeFlags(flags)], linkerSettings: [exporting("plugins/plugin.map")] + links.map { .linkedLibrary($0) })
 }
 
 func kernels(_ name: String, _ march: String) -> Target {
-  plugin(name, ["ClipKernels"], ["-Ounchecked", "-Xcc", "-march=\(march)"])
+  plugin(name, ["ClipKernels"], flags: ["-Ounchecked", "-Xcc", "-march=\(march)"])
 }
 
 let plugins: [Target] = [
   plugin("encoder_clip_vit"),
   plugin("encoder_clip_resnet"),
   plugin("encoder_clip_text"),
-  plugin("codec_jpeg", ["CTurboJPEG"]),
-  plugin("codec_png", ["CSpng"]),
-  plugin("codec_webp", ["CWebP"]),
+  plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
+  plugin("codec_png", ["CSpng"], links: ["spng"]),
+  plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
   kernels("kernels_x86_64_v4", "x86-64-v4"),
@@ -65,7 +68,8 @@ let package = Package(
       linkerSettings: [
         exporting(
           "Sources/ClipCore/clipcore.map",
-          ["-Xlinker", "-soname=libclipcore.so.1", "-Xlinker", "-z", "-Xlinker", "nodelete"])
+          ["-Xlinker", "-soname=libclipcore.so.1", "-Xlinker", "-z", "-Xlinker", "nodelete"]),
+        .linkedLibrary("jansson"), .linkedLibrary("utf8proc"),
       ]),
     .target(name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),

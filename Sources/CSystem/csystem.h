@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -29,13 +30,33 @@ static inline int csystem_errno(void) { return errno; }
 
 /* The system's words for an errno value, at `text`. */
 static inline void csystem_describe(int code, char *text, size_t capacity) {
-  if (strerror_r(code, text, capacity) != 0 && capacity > 0) text[0] = 0;
+  const char *words = strerror_r(code, text, capacity); /* GNU's, which may leave text alone */
+  if (capacity == 0 || words == text) return;
+  text[0] = 0;
+  strncat(text, words, capacity - 1);
+}
+
+/* The words at `from` to `to`, cut to `capacity` bytes with the NUL. */
+static inline void csystem_copy_text(char *to, size_t capacity, const char *from) {
+  if (to != NULL && capacity > 0) snprintf(to, capacity, "%s", from);
 }
 
 static inline int csystem_is_file(const struct stat *s) { return S_ISREG(s->st_mode); }
 static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st_mode); }
 
+/* The name of a folder's entry, as long as the entry lives. */
+static inline const char *csystem_entry_name(const struct dirent *entry) { return entry->d_name; }
+
 static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+
+/* A file in memory alone, as memfd_create gives it; -1 with errno set where it cannot. */
+static inline int csystem_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */); }
+
+/* The path of the library that `inside` points into; NULL where it is unknown. */
+static inline const char *csystem_library_path(const void *inside) {
+  Dl_info info;
+  return dladdr(inside, &info) != 0 ? info.dli_fname : NULL;
+}
 
 /* Room for the tables of one plugin, in the plugin's own data. */
 static inline void *csystem_plugin_storage(void) {
@@ -43,6 +64,9 @@ static inline void *csystem_plugin_storage(void) {
   return storage;
 }
 enum { csystem_plugin_storage_bytes = 4096 };
+
+/* A hint that the line at `address` is read soon; any address will do. */
+static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address); }
 
 /* Bits of CLIP_CPU_* this processor and system can run. */
 static inline unsigned csystem_cpu_features(void) {

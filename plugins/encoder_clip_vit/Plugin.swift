@@ -3,5 +3,30 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-clip-vit", version: "0.1.0", license: "Apache-2.0") { table in
+    table.add(
+      clip_encoder(
+        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
+        id: StaticString("clipcore.encoder.clip-vit").cString,
+        description: StaticString("CLIP's vision transformer: patches, class token, pre-norm blocks, projection").cString,
+        build: { $0.map { buildVisionTransformer(Graph($0)) } ?? -1 }))
   }
+}
+
+/// The image tower of Radford et al., 2021, section 2.4: a ViT (Dosovitskiy et al., 2021,
+/// https://arxiv.org/abs/2010.11929) with a layer norm before its blocks.
+private func buildVisionTransformer(_ graph: Graph) -> clip_value {
+  let height = graph.size("image_height")
+  let imageWidth = graph.size("image_width")
+  let patch = graph.size("patch_size")
+  let width = graph.size("width")
+  let epsilon = graph.number("epsilon", 1e-5)
+
+  let patches = graph.conv(
+    graph.pixels(height: height, width: imageWidth), "conv1", features: width, kernel: patch, stride: patch)
+  let tokens = graph.prepend(patches, graph.rowParameter("class_embedding", width: width))
+  let placed = graph.positions(tokens, "positional_embedding")
+  let normed = graph.layerNorm(placed, "ln_pre", epsilon)
+  let blocks = graph.transformer(normed, scope: "transformer", epsilon: epsilon)
+  let pooled = graph.layerNorm(graph.firstRow(blocks), "ln_post", epsilon)
+  return graph.linear(pooled, "proj", features: graph.size("embed_dim"), bias: false)
 }

@@ -1,7 +1,27 @@
 import CClip
+import ClipKernels
 import ClipPluginKit
+
+/// Tiles of 12 x 32: 24 of the 32 registers hold sums.
+typealias Kernels = KernelSet<TwelveRows<SIMD16<Float>>>
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.kernels-x86-64-v4", version: "0.1.0", license: "Apache-2.0") { table in
+    table.add(
+      clip_kernels(
+        struct_size: UInt32(MemoryLayout<clip_kernels>.size), features: UInt32(CLIP_CPU_AVX2 | CLIP_CPU_FMA | CLIP_CPU_F16C | CLIP_CPU_AVX512),
+        id: ("clipcore.kernels.x86-64-v4" as StaticString).cString,
+        description: ("AVX-512" as StaticString).cString,
+        rank: 40, panel_width: UInt32(Kernels.panelWidth), tile_rows: UInt32(Kernels.tileRows),
+        storages: 1 << CLIP_STORAGE_F32.rawValue | 1 << CLIP_STORAGE_F16.rawValue | 1 << CLIP_STORAGE_BF16.rawValue,
+        panel_bytes: { Kernels.panelBytes($0, $1) },
+        pack_panel: { Kernels.packPanel($0, $1, $2, $3, $4, $5) },
+        matmul: { Kernels.matmul($0) },
+        attention_scratch: { Kernels.attentionScratch($0, $1) },
+        attention: { Kernels.attention($0) },
+        layer_norm: { Kernels.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+        scale_shift: { Kernels.scaleShift($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+        add: { Kernels.add($0, $1, $2, $3, $4, $5, $6, $7) },
+        normalize: { Kernels.normalize($0, $1, $2, $3) }))
   }
 }

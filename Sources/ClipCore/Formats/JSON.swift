@@ -3,8 +3,8 @@ import CJansson
 import CSystem
 
 /// A JSON value with what a reader of configs needs: typed access that says, when it fails,
-/// which key of which file was expected to hold what.
-indirect enum JSON {
+/// which key of which file was expected to hold what. A value takes 16 bytes, however many there are.
+enum JSON {
   case null
   case bool(Bool)
   case int(Int)
@@ -15,9 +15,15 @@ indirect enum JSON {
 }
 
 extension JSON {
+  /// Values in one text at most: with what jansson and this tree take for each, about half a gigabyte.
+  static let maxValues = 1 << 23
+
   /// Parses one value; duplicate keys, NaN and trailing text are errors. Depth is limited by
   /// jansson to 2048; `maxDepth` is stricter. `place` is the file, for messages.
   static func parse(_ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64) throws(ClipError) -> JSON {
+    guard separators(bytes) < maxValues else {
+      throw ClipError(CLIP_LIMIT, "\(place): JSON of more than \(maxValues) values")
+    }
     var failure = json_error_t()
     let flags = Int(JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
     let text = bytes.bindMemory(to: CChar.self)
@@ -29,6 +35,27 @@ extension JSON {
     }
     defer { clip_json_release(tree) }
     return try JSON(tree, place, maxDepth)
+  }
+
+  /// Commas, colons and opening brackets outside strings: no fewer than the values of the text, less one.
+  private static func separators(_ bytes: UnsafeRawBufferPointer) -> Int {
+    var count = 0
+    var quoted = false
+    var escaped = false
+    for byte in bytes {
+      if escaped {
+        escaped = false
+      } else if byte == UInt8(ascii: "\"") {
+        quoted.toggle()
+      } else if quoted {
+        escaped = byte == UInt8(ascii: "\\")
+      } else if byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "[")
+        || byte == UInt8(ascii: "{")
+      {
+        count += 1
+      }
+    }
+    return count
   }
 
   static func load(_ path: String) throws(ClipError) -> JSON {

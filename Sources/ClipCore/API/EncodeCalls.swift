@@ -1,0 +1,80 @@
+import CClip
+
+/// Checks what every batch call has in common, then runs `body`.
+private func batch(
+  _ model: OpaquePointer?, _ n: Int, _ options: UnsafePointer<clip_encode_options>?,
+  _ body: (Model, EncodeOptions) throws(ClipError) -> Void
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let model = try object(model, Model.self, "model")
+    try requirePositive(n, "n")
+    try body(model, try EncodeOptions(try ClipCore.options(options, clip_encode_options(), "options")))
+  }
+}
+
+@c @implementation
+public func clip_preprocess(
+  _ model: OpaquePointer?, _ images: UnsafePointer<clip_image_view>?, _ n: Int,
+  _ options: UnsafePointer<clip_encode_options>?, _ pixels: UnsafeMutablePointer<Float>?
+) -> clip_status {
+  batch(model, n, options) { model, options throws(ClipError) in
+    let images = try required(images, "images")
+    try model.preprocess(images: images, n, options, into: try required(pixels, "pixels"))
+  }
+}
+
+@c @implementation
+public func clip_tokenize(
+  _ model: OpaquePointer?, _ texts: UnsafePointer<UnsafePointer<CChar>?>?, _ n: Int,
+  _ options: UnsafePointer<clip_encode_options>?, _ tokens: UnsafeMutablePointer<Int32>?,
+  _ lengths: UnsafeMutablePointer<UInt32>?
+) -> clip_status {
+  batch(model, n, options) { model, options throws(ClipError) in
+    let texts = try required(texts, "texts")
+    try model.tokenize(texts, n, options, into: try required(tokens, "tokens"), lengths: lengths)
+  }
+}
+
+@c @implementation
+public func clip_encode_image(
+  _ model: OpaquePointer?, _ images: UnsafePointer<clip_image_view>?, _ n: Int,
+  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?
+) -> clip_status {
+  batch(model, n, options) { model, options throws(ClipError) in
+    let images = try required(images, "images")
+    try model.encode(images: images, n, options, into: try required(embeddings, "embeddings"))
+  }
+}
+
+@c @implementation
+public func clip_encode_pixels(
+  _ model: OpaquePointer?, _ pixels: UnsafePointer<Float>?, _ n: Int,
+  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?
+) -> clip_status {
+  batch(model, n, options) { model, options throws(ClipError) in
+    let pixels = try required(pixels, "pixels")
+    try model.encode(pixels: pixels, n, options, into: try required(embeddings, "embeddings"))
+  }
+}
+
+@c @implementation
+public func clip_encode_text(
+  _ model: OpaquePointer?, _ texts: UnsafePointer<UnsafePointer<CChar>?>?, _ n: Int,
+  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?
+) -> clip_status {
+  batch(model, n, options) { model, options throws(ClipError) in
+    let texts = try required(texts, "texts")
+    try model.encode(texts: texts, n, options, into: try required(embeddings, "embeddings"))
+  }
+}
+
+@c @implementation
+public func clip_encode_tokens(
+  _ model: OpaquePointer?, _ tokens: UnsafePointer<Int32>?, _ n: Int,
+  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?
+) -> clip_status {
+  batch(model, n, options) { model, options throws(ClipError) in
+    let tokens = try required(tokens, "tokens")
+    try model.encode(tokens: tokens, n, options, into: try required(embeddings, "embeddings"))
+  }
+}

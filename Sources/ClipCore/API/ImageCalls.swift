@@ -1,0 +1,42 @@
+import CClip
+
+@c @implementation
+public func clip_image_load(
+  _ runtime: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ out: UnsafeMutablePointer<OpaquePointer?>?
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let out = try required(out, "out")
+    out.pointee = nil
+    let runtime = try object(runtime, Runtime.self, "runtime")
+    let file = try MappedFile(path: String(cString: try required(path, "path")))
+    out.pointee = handle(owning: try decode(file.bytes, runtime, file.path))
+  }
+}
+
+@c @implementation
+public func clip_image_decode(
+  _ runtime: OpaquePointer?, _ data: UnsafeRawPointer?, _ size: Int, _ out: UnsafeMutablePointer<OpaquePointer?>?
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let out = try required(out, "out")
+    out.pointee = nil
+    let runtime = try object(runtime, Runtime.self, "runtime")
+    let data = try required(data, "data")
+    try requirePositive(size, "size")
+    out.pointee = handle(owning: try decode(UnsafeRawBufferPointer(start: data, count: size), runtime, "image"))
+  }
+}
+
+private func decode(_ bytes: UnsafeRawBufferPointer, _ runtime: Runtime, _ place: String) throws(ClipError) -> DecodedImage {
+  try DecodedImage(data: bytes, codecs: runtime.codecs, maxPixels: runtime.maxImagePixels, place: place)
+}
+
+@c @implementation
+public func clip_image_get_view(_ image: OpaquePointer?, _ view: UnsafeMutablePointer<clip_image_view>?) -> clip_status {
+  reporting { () throws(ClipError) in
+    try fill(view, with: try object(image, DecodedImage.self, "image").view, "view")
+  }
+}
+
+@c @implementation
+public func clip_image_free(_ image: OpaquePointer?) { releaseHandle(image, DecodedImage.self) }

@@ -1,0 +1,24 @@
+import CClip
+
+/// The kernel set that computes, and in how many pieces work is cut.
+final class Kernels {
+  let table: UnsafePointer<clip_kernels>
+  let threads: Int
+  /// Keeps the plugin that the table belongs to loaded.
+  private let owner: AnyObject?
+
+  init(table: UnsafePointer<clip_kernels>, threads: Int, owner: AnyObject?) {
+    self.table = table
+    self.threads = threads
+    self.owner = owner
+  }
+
+  func supports(_ storage: clip_storage) -> Bool { table.pointee.storages & (1 << storage.rawValue) != 0 }
+
+  /// y = x + z over dense rows; y may be x or z.
+  func add(
+    _ x: UnsafePointer<Float>, _ z: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, width: Int
+  ) {
+    table.pointee.add?(x, width, z, width, y, width, rows, width)
+  }
+}

@@ -1,0 +1,140 @@
+import CClip
+import CSystem
+
+/// A graph made ready to run: weights loaded, memory planned. Immutable, so any number of
+/// threads may run it at once, each with a workspace of its own.
+final class Program {
+  let nodes: [Operation]
+  let output: Int
+  /// The stretch of the arena that holds each node's value.
+  let slots: [Int]
+  let slotCount: Int
+  let kernels: Kernels
+  let tokens: TokenInput?
+  /// What follows a text's end token cannot change the output, so it is not computed.
+  let stopsAtEnd: Bool
+  private let workspaces = IdlePool<Workspace>()
+
+  init(_ graph: Graph, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
+    var graph = graph
+    graph.optimise()
+    for node in graph.nodes { try node.load(loader) }
+    nodes = graph.nodes
+    output = graph.output
+    self.kernels = kernels
+    tokens = nodes.lazy.compactMap { $0 as? TokenInput }.first
+    stopsAtEnd = tokens != nil && nodes.allSatisfy { node in
+      node.ignoresRowsAfterEnd || node.inputs.allSatisfy { graph.nodes[$0].shape.rows != .tokens }
+    }
+    (slots, slotCount) = Program.plan(graph)
+  }
+
+  /// Gives each value a slot; a slot is used again once its value has been read for the last time.
+  private static func plan(_ graph: Graph) -> (slots: [Int], count: Int) {
+    var lastUse = [Int](repeating: 0, count: graph.nodes.count)
+    for (index, node) in graph.nodes.enumerated() { for input in node.inputs { lastUse[input] = index } }
+    lastUse[graph.output] = graph.nodes.count
+    var slots = [Int](repeating: 0, count: graph.nodes.count)
+    var free: [Int] = []
+    var count = 0
+    for (index, node) in graph.nodes.enumerated() {
+      var taken: Int?
+      for (position, input) in node.inputs.enumerated()
+      where lastUse[input] == index && node.mayOverwrite(input: position) && taken == nil
+        && graph.nodes[input].shape.width == node.shape.width && graph.nodes[input].shape.rows == node.shape.rows
+      {
+        taken = slots[input]
+      }
+      if let taken {
+        slots[index] = taken
+      } else if let slot = free.popLast() {
+        slots[index] = slot
+      } else {
+        slots[index] = count
+        count += 1
+      }
+      // An input that appears twice is freed once.
+      var freed: [Int] = []
+      for input in node.inputs where lastUse[input] == index && slots[input] != slots[index] && !freed.contains(input) {
+        free.append(slots[input])
+        freed.append(input)
+      }
+      if lastUse[index] == 0, index != graph.output { free.append(slots[index]) }
+    }
+    return (slots, count)
+  }
+
+  /// Features of `items` pictures: [items, width] to `features`.
+  func run(pixels: UnsafePointer<Float>, items: Int, threads: ThreadPool, into features: UnsafeMutablePointer<Float>)
+    throws(ClipError)
+  {
+    let workspace = try takeWorkspace()
+    defer { workspaces.give(workspace) }
+    var batch = workspace.emptyBatch(items: items)
+    batch.pixels = pixels
+    try run(batch, workspace, threads, features)
+  }
+
+  /// Features of `items` texts, `ids` [items, context length]; messages count from `firstIndex`.
+  func run(
+    tokens ids: UnsafePointer<Int32>, items: Int, firstIndex: Int, threads: ThreadPool,
+    into features: UnsafeMutablePointer<Float>
+  ) throws(ClipError) {
+    guard let tokens else { throw ClipError(CLIP_PLUGIN, "the text encoder takes no tokens") }
+    let workspace = try takeWorkspace()
+    defer { workspaces.give(workspace) }
+    let length = tokens.contextLength
+    try workspace.reserveItems(items, tokens: try product(items, length, "tokens"))
+    var total = 0
+    var longest = 0
+    for item in 0..<items {
+      let row = ids + item * length
+      for position in 0..<length where row[position] < 0 || Int(row[position]) >= tokens.vocabulary {
+        throw ClipError(
+          CLIP_INVALID_ARGUMENT,
+          "tokens[\(firstIndex + item), \(position)]: expected an id from 0 to \(tokens.vocabulary - 1), found \(row[position])")
+      }
+      guard let end = tokens.end(of: row) else {
+        throw ClipError(
+          CLIP_INVALID_ARGUMENT, "tokens[\(firstIndex + item)]: expected an end token, id \(tokens.endToken), and found none")
+      }
+      let count = stopsAtEnd ? end + 1 : length
+      workspace.firstTokens[item] = total
+      workspace.endPositions[item] = end
+      (workspace.tokenIDs + total).update(from: row, count: count)
+      total += count
+      longest = max(longest, count)
+    }
+    workspace.firstTokens[items] = total
+    var batch = workspace.emptyBatch(items: items)
+    batch.totalTokens = total
+    batch.longestText = longest
+    try run(batch, workspace, threads, features)
+  }
+
+  private func takeWorkspace() throws(ClipError) -> Workspace {
+    if let workspace = workspaces.take() { return workspace }
+    return try Workspace()
+  }
+
+  private func run(_ batch: Batch, _ workspace: Workspace, _ threads: ThreadPool, _ features: UnsafeMutablePointer<Float>)
+    throws(ClipError)
+  {
+    var scratch = 0
+    try workspace.clearSlots(slotCount)
+    for (index, node) in nodes.enumerated() {
+      let floats = try product(batch.totalRows(node.shape.rows), node.shape.width, "activations")
+      workspace.growSlot(slots[index], to: floats)
+      scratch = max(scratch, node.scratchFloats(batch, kernels))
+    }
+    try workspace.lay(slots: slotCount, scratch: scratch)
+    for index in nodes.indices {
+      nodes[index].run(
+        Run(
+          batch: batch, kernels: kernels, threads: threads, scratch: workspace.scratch, program: self,
+          arena: workspace.arena, offsets: workspace.offsets, node: index))
+    }
+    let value = workspace.arena + workspace.offsets[slots[output]]
+    features.update(from: value, count: batch.items * nodes[output].shape.width)
+  }
+}

@@ -1,0 +1,179 @@
+import CClip
+import CSystem
+import Synchronization
+
+/// Worker threads that any number of calling threads share. The caller of `run` works on its own
+/// job; workers help whichever jobs are open, and sleep on a condition when there are none.
+///
+/// `run` may be called from several threads at once, not from inside a task.
+final class ThreadPool {
+  /// In how many threads one job is computed at most, the caller among them.
+  let width: Int
+  private let hostLoop: clip_parallel_for_fn?
+  private let hostUser: UnsafeMutableRawPointer?
+  private let state: UnsafeMutablePointer<PoolState>
+  private var workers: [pthread_t] = []
+
+  init(threads: Int, hostLoop: clip_parallel_for_fn?, hostUser: UnsafeMutableRawPointer?) throws(ClipError) {
+    width = max(1, threads)
+    self.hostLoop = hostLoop
+    self.hostUser = hostUser
+    state = .allocate(capacity: 1)
+    state.initialize(to: PoolState())
+    pthread_mutex_init(&state.pointee.mutex, nil)
+    pthread_cond_init(&state.pointee.work, nil)
+    pthread_cond_init(&state.pointee.done, nil)
+    guard hostLoop == nil, width > 1 else { return }
+    workers.reserveCapacity(width - 1)
+    for _ in 1..<width {
+      var thread = pthread_t()
+      let code = pthread_create(&thread, nil, { context in
+        guard let context else { return nil }
+        PoolState.work(context.assumingMemoryBound(to: PoolState.self))
+        return nil
+      }, state)
+      guard code == 0 else {
+        // deinit ends the threads that did start.
+        throw ClipError(CLIP_OUT_OF_MEMORY, "threads: expected to start \(width - 1), the system refused after \(workers.count)")
+      }
+      workers.append(thread)
+    }
+  }
+
+  deinit {
+    pthread_mutex_lock(&state.pointee.mutex)
+    state.pointee.isStopping = true
+    pthread_cond_broadcast(&state.pointee.work)
+    pthread_mutex_unlock(&state.pointee.mutex)
+    for worker in workers { pthread_join(worker, nil) }
+    pthread_cond_destroy(&state.pointee.work)
+    pthread_cond_destroy(&state.pointee.done)
+    pthread_mutex_destroy(&state.pointee.mutex)
+    state.deinitialize(count: 1)
+    state.deallocate()
+  }
+
+  /// Calls body(i) for every i in [0, count), and returns when all have returned.
+  func run(_ count: Int, _ body: (Int) -> Void) {
+    withoutActuallyEscaping(body) { body in
+      var task = Task(body: body)
+      withUnsafeMutablePointer(to: &task) { task in
+        if let hostLoop {
+          hostLoop(hostUser, count, { context, index in
+            context?.assumingMemoryBound(to: Task.self).pointee.body(index)
+          }, task)
+        } else {
+          share(task, count)
+        }
+      }
+    }
+  }
+
+  private struct Task {
+    let body: (Int) -> Void
+  }
+
+  private func share(_ task: UnsafeMutablePointer<Task>, _ count: Int) {
+    var job = Job(count: count, context: UnsafeMutableRawPointer(task)) { context, index in
+      context.assumingMemoryBound(to: Task.self).pointee.body(index)
+    }
+    withUnsafeMutablePointer(to: &job) { job in
+      pthread_mutex_lock(&state.pointee.mutex)
+      state.pointee.open(job)
+      pthread_cond_broadcast(&state.pointee.work)
+      pthread_mutex_unlock(&state.pointee.mutex)
+
+      job.pointee.drain()
+
+      pthread_mutex_lock(&state.pointee.mutex)
+      state.pointee.close(job)
+      while job.pointee.helpers > 0 { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
+      pthread_mutex_unlock(&state.pointee.mutex)
+    }
+  }
+}
+
+/// A job on the stack of the thread that called `run`. It stays in the pool's list while it has
+/// indices to hand out, and on the stack until its last helper has left.
+private struct Job: ~Copyable {
+  let count: Int
+  let context: UnsafeMutableRawPointer
+  let call: (UnsafeMutableRawPointer, Int) -> Void
+  let next = Atomic<Int>(0)
+  /// Guarded by the pool's mutex.
+  var helpers = 0
+  var following: UnsafeMutablePointer<Job>?
+
+  init(count: Int, context: UnsafeMutableRawPointer, call: @escaping (UnsafeMutableRawPointer, Int) -> Void) {
+    self.count = count
+    self.context = context
+    self.call = call
+  }
+
+  func drain() {
+    while true {
+      let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+      if index >= count { return }
+      call(context, index)
+    }
+  }
+
+  var isOpen: Bool { next.load(ordering: .relaxed) < count }
+}
+
+private struct PoolState {
+  var mutex = pthread_mutex_t()
+  var work = pthread_cond_t()
+  var done = pthread_cond_t()
+  var isStopping = false
+  var jobs: UnsafeMutablePointer<Job>?
+
+  mutating func open(_ job: UnsafeMutablePointer<Job>) {
+    job.pointee.following = jobs
+    jobs = job
+  }
+
+  mutating func close(_ job: UnsafeMutablePointer<Job>) {
+    if jobs == job {
+      jobs = job.pointee.following
+      return
+    }
+    var at = jobs
+    while let current = at {
+      if current.pointee.following == job {
+        current.pointee.following = job.pointee.following
+        return
+      }
+      at = current.pointee.following
+    }
+  }
+
+  /// The oldest open job, so that callers are served in turn.
+  func next() -> UnsafeMutablePointer<Job>? {
+    var found: UnsafeMutablePointer<Job>?
+    var at = jobs
+    while let current = at {
+      if current.pointee.isOpen { found = current }
+      at = current.pointee.following
+    }
+    return found
+  }
+
+  /// A worker's life.
+  static func work(_ state: UnsafeMutablePointer<PoolState>) {
+    pthread_mutex_lock(&state.pointee.mutex)
+    while !state.pointee.isStopping {
+      guard let job = state.pointee.next() else {
+        pthread_cond_wait(&state.pointee.work, &state.pointee.mutex)
+        continue
+      }
+      job.pointee.helpers += 1
+      pthread_mutex_unlock(&state.pointee.mutex)
+      job.pointee.drain()
+      pthread_mutex_lock(&state.pointee.mutex)
+      job.pointee.helpers -= 1
+      if job.pointee.helpers == 0 { pthread_cond_broadcast(&state.pointee.done) }
+    }
+    pthread_mutex_unlock(&state.pointee.mutex)
+  }
+}

@@ -1,0 +1,82 @@
+import CClip
+import CSystem
+
+/// The tensors of one safetensors file, or of the several that an index lists, as one name space.
+final class Checkpoint {
+  /// The file or the index, for messages.
+  let path: String
+  let tensors: [Name: Safetensors.Tensor]
+
+  /// Opens the first of `candidates` that is in `folder`; those that end in ".json" are indexes.
+  init(folder: String, candidates: [Name]) throws(ClipError) {
+    var chosen: Name?
+    for candidate in candidates where chosen == nil && FileKind(join(folder, candidate)) != .absent {
+      chosen = candidate
+    }
+    guard let chosen else { throw Checkpoint.absent(folder, candidates) }
+    path = join(folder, chosen)
+    if chosen.hasSuffix(".json") {
+      tensors = try Checkpoint.readShards(index: path, folder)
+    } else {
+      tensors = try Safetensors(path: path).tensors
+    }
+  }
+
+  /// Hugging Face's model.safetensors.index.json: {"weight_map": {tensor: file}}.
+  private static func readShards(index: String, _ folder: String) throws(ClipError) -> [Name: Safetensors.Tensor] {
+    let json = try JSON.load(index)
+    guard let map = json["weight_map"]?.object else {
+      throw ClipError(CLIP_FORMAT, index + ": weight_map: expected an object of tensor names and file names")
+    }
+    var shards: [Name: Safetensors] = [:]
+    var tensors: [Name: Safetensors.Tensor] = [:]
+    for (tensor, value) in map {
+      guard let name = value.string, isPlain(name) else {
+        throw ClipError(
+          CLIP_FORMAT, "\(index): weight_map: \(tensor.string): expected the name of a file beside it, found \(value.kind)")
+      }
+      if shards[name] == nil {
+        let shard = try Safetensors(path: join(folder, name))
+        shards[name] = shard
+        for (key, part) in shard.tensors {
+          if let other = tensors.updateValue(part, forKey: key) {
+            throw ClipError(CLIP_FORMAT, "\(index): tensor \(key.string) is both in \(other.path) and in \(part.path)")
+          }
+        }
+      }
+      guard shards[name]?.tensors[tensor] != nil else {
+        throw ClipError(CLIP_FORMAT, "\(index): tensor \(tensor.string) is not in \(join(folder, name))")
+      }
+    }
+    return tensors
+  }
+
+  /// Whether a name stays inside its folder.
+  private static func isPlain(_ name: Name) -> Bool {
+    !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(UInt8(ascii: "/")) && !name.utf8.contains(0)
+  }
+
+  /// Why none of the candidates could be opened.
+  private static func absent(_ folder: String, _ candidates: [Name]) -> ClipError {
+    var names = ""
+    for (index, candidate) in candidates.enumerated() { names += (index == 0 ? "" : " or ") + candidate.string }
+    if let pickle = findPickle(folder) {
+      return ClipError(
+        CLIP_UNSUPPORTED,
+        "\(join(folder, pickle)): pickled weights are not read, since reading a pickle can run code; expected \(names): "
+          + "save the model's state dict with safetensors.torch.save_file (Python), or save_pretrained of Hugging Face")
+    }
+    return ClipError(CLIP_NOT_FOUND, "\(folder): expected \(names), found none of them")
+  }
+
+  private static func findPickle(_ folder: String) -> Name? {
+    guard let listing = opendir(folder) else { return nil }
+    defer { closedir(listing) }
+    let endings: [Name] = [".bin", ".pt", ".pth", ".ckpt", ".pkl"]
+    while let entry = readdir(listing) {
+      let name = Name(cString: csystem_entry_name(entry))
+      for ending in endings where name.hasSuffix(ending) { return name }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,141 @@
+import CClip
+import CSystem
+
+/// A parameter found in a checkpoint: a tensor, and how it is to be looked at.
+struct CheckpointParameter {
+  let tensor: Safetensors.Tensor
+  let recipe: ParameterRule.Recipe
+  /// As the encoder sees it. A tensor that the recipe does not fit keeps the file's shape, so that
+  /// it shows as wrong.
+  let shape: [Int]
+
+  init(_ tensor: Safetensors.Tensor, _ recipe: ParameterRule.Recipe) {
+    self.tensor = tensor
+    let shape = tensor.shape
+    switch recipe {
+    case .third where !shape.isEmpty && shape[0] % 3 == 0:
+      self.recipe = recipe
+      self.shape = [shape[0] / 3] + shape[1...]
+    case .transposed where shape.count == 2:
+      self.recipe = recipe
+      self.shape = [shape[1], shape[0]]
+    default:
+      self.recipe = .whole
+      self.shape = shape
+    }
+  }
+
+  /// Rows and their width, with the parameter seen as [shape[0], rest]. A scalar is one row.
+  var rowCount: Int { shape.first ?? 1 }
+  var rowWidth: Int {
+    var width = 1
+    // Within the tensor's count, or 0 for a tensor of no elements, whose other sides may be huge.
+    for side in shape.dropFirst() { width = width &* side }
+    return tensor.count == 0 ? 0 : width
+  }
+
+  /// Writes rows [rows) as float32, dense, to `out`. CLIP_FORMAT for a number that is not finite,
+  /// CLIP_UNSUPPORTED for a type that holds no weights.
+  func read(rows: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
+    guard rows.lowerBound >= 0, rows.upperBound <= rowCount else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "\(place): rows \(rows.lowerBound) to \(rows.upperBound) of \(rowCount)")
+    }
+    guard tensor.type.holdsWeights else {
+      throw ClipError(CLIP_UNSUPPORTED, "\(place): expected weights in F32, F16, BF16 or F64, found \(tensor.type.name)")
+    }
+    guard tensor.count > 0 else { return }
+    let width = rowWidth
+    switch recipe {
+    case .whole: try convert(from: rows.lowerBound &* width, count: rows.count &* width, out)
+    case .third(let third):
+      try convert(from: (third &* rowCount &+ rows.lowerBound) &* width, count: rows.count &* width, out)
+    case .transposed: try convertTransposed(rows, width, out)
+    }
+  }
+
+  private var place: String { "\(tensor.path): tensor \(tensor.name.string)" }
+
+  private func convert(from start: Int, count: Int, _ out: UnsafeMutablePointer<Float>) throws(ClipError) {
+    if let bad = tensor.convert(from: start, count: count, out) { throw notFinite(bad) }
+  }
+
+  /// Takes stretches of the file's rows, so that reads are dense, and scatters each down a column.
+  private func convertTransposed(_ rows: Range<Int>, _ width: Int, _ out: UnsafeMutablePointer<Float>) throws(ClipError) {
+    let stretch = 64
+    var bad: Int?
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: stretch) { buffer in
+      guard let line = buffer.baseAddress else { return }
+      var first = rows.lowerBound
+      while first < rows.upperBound, bad == nil {
+        let count = min(stretch, rows.upperBound - first)
+        let block = out + (first - rows.lowerBound) &* width
+        for column in 0..<width where bad == nil {
+          bad = tensor.convert(from: column &* rowCount &+ first, count: count, line)
+          for row in 0..<count { block[row &* width &+ column] = line[row] }
+        }
+        first += count
+      }
+    }
+    if let bad { throw notFinite(bad) }
+  }
+
+  /// `index` counts the elements of the file's tensor.
+  private func notFinite(_ index: Int) -> ClipError {
+    var at: [Int] = []
+    var rest = index
+    for side in tensor.shape.reversed() {
+      at.append(rest % max(side, 1))
+      rest /= max(side, 1)
+    }
+    at.reverse()
+    return ClipError(CLIP_FORMAT, "\(place): element \(describe(shape: at)): expected a finite number, found NaN or infinity")
+  }
+}
+
+extension ElementType {
+  /// Whether elements can be read as float32.
+  var holdsWeights: Bool {
+    switch self {
+    case .float32, .float16, .bfloat16, .float64: true
+    default: false
+    }
+  }
+}
+
+extension Safetensors.Tensor {
+  /// Writes elements [start, start + count), which must be inside a tensor of weights, as float32.
+  /// Returns the index of the first that is not finite as such; what follows it is unspecified.
+  fileprivate func convert(from start: Int, count: Int, _ out: UnsafeMutablePointer<Float>) -> Int? {
+    guard let base = bytes.baseAddress else { return nil }
+    // Small enough that the check finds the chunk in the first-level cache.
+    let chunk = 2048
+    var done = 0
+    while done < count {
+      let size = min(chunk, count - done)
+      let target = out + done
+      let source = base + (start + done) &* (type.bits / 8)
+      switch type {
+      case .float32: memcpy(target, source, size &* 4)
+      case .float16:
+        for i in 0..<size {
+          target[i] = Half.widen(source.loadUnaligned(fromByteOffset: i &* 2, as: UInt16.self))
+        }
+      case .bfloat16:
+        for i in 0..<size {
+          target[i] = Float(bitPattern: UInt32(source.loadUnaligned(fromByteOffset: i &* 2, as: UInt16.self)) << 16)
+        }
+      case .float64:
+        for i in 0..<size { target[i] = Float(source.loadUnaligned(fromByteOffset: i &* 8, as: Double.self)) }
+      default: return nil
+      }
+      var largest: UInt32 = 0
+      for i in 0..<size { largest = max(largest, target[i].bitPattern & 0x7fff_ffff) }
+      if largest >= 0x7f80_0000 {
+        for i in 0..<size where !target[i].isFinite { return start + done + i }
+      }
+      done += size
+    }
+    return nil
+  }
+}

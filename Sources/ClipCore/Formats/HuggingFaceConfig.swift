@@ -1,0 +1,94 @@
+import CClip
+
+/// Hugging Face's config.json of a CLIP model. Defaults are those of transformers' CLIPConfig,
+/// CLIPVisionConfig and CLIPTextConfig, which files leave out.
+enum HuggingFaceConfig {
+  static let file: Name = "config.json"
+
+  static func read(_ folder: String, image: Bool, text: Bool) throws(ClipError) -> ModelConfig {
+    let config = try ConfigReader(path: join(folder, file))
+    guard try config.string("model_type", "") == "clip" else {
+      throw config.error(config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type", "\"clip\"")
+    }
+    guard !config.has("quantization_config") else {
+      throw config.error(CLIP_UNSUPPORTED, "quantization_config", "weights that are not quantized")
+    }
+    let embedding = try config.int("projection_dim", 512, ConfigReader.widths)
+    return ModelConfig(
+      embeddingWidth: embedding,
+      image: image ? try readImage(try part(config, "vision_config"), embedding, folder) : nil,
+      text: text ? try readText(try part(config, "text_config"), embedding) : nil)
+  }
+
+  /// A tower's object. The older "<key>_dict" overrides all of it, as in transformers; where there
+  /// is neither, everything has its default.
+  private static func part(_ config: ConfigReader, _ key: Name) throws(ClipError) -> ConfigReader {
+    if let found = try config.object(key + "_dict") { return found }
+    if let found = try config.object(key) { return found }
+    return try ConfigReader(.object([]), place: config.place, prefix: key.string + ".")
+  }
+
+  private static func readImage(
+    _ vision: ConfigReader, _ embedding: Int, _ folder: String
+  ) throws(ClipError) -> ModelConfig.Image {
+    let size = try vision.sides("image_size", Sides(224))
+    let patch = try vision.sides("patch_size", Sides(32))
+    guard patch.height == patch.width else { throw vision.error(CLIP_UNSUPPORTED, "patch_size", "square patches") }
+    guard try vision.int("num_channels", 3, ConfigReader.widths) == 3 else {
+      throw vision.error(CLIP_UNSUPPORTED, "num_channels", "3")
+    }
+    let width = try vision.int("hidden_size", 768, ConfigReader.widths)
+    let heads = try vision.int("num_attention_heads", 12, ConfigReader.widths)
+    try vision.divides(heads, "num_attention_heads", width, "hidden_size")
+    try vision.divides(patch.height, "patch_size", size.height, "image_size")
+    try vision.divides(patch.width, "patch_size", size.width, "image_size")
+    let tower = VisionTransformerConfig(
+      image: size, patch: patch.height, width: width,
+      layers: try vision.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
+      mlpWidth: try vision.int("intermediate_size", 3072, ConfigReader.widths),
+      activation: try activation(vision), embedding: embedding, epsilon: try epsilon(vision))
+    return ModelConfig.Image(
+      tower: tower.tower, preprocess: try HuggingFacePreprocess.read(folder, size, vision.place))
+  }
+
+  private static func readText(_ text: ConfigReader, _ embedding: Int) throws(ClipError) -> ModelConfig.Text {
+    let width = try text.int("hidden_size", 512, ConfigReader.widths)
+    let heads = try text.int("num_attention_heads", 8, ConfigReader.widths)
+    try text.divides(heads, "num_attention_heads", width, "hidden_size")
+    let vocabulary = try text.int("vocab_size", 49408, ConfigReader.widths)
+    return TextTransformerConfig(
+      vocabulary: vocabulary, context: try text.int("max_position_embeddings", 77, 2...ConfigReader.sides.upperBound),
+      width: width, layers: try text.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
+      mlpWidth: try text.int("intermediate_size", 2048, ConfigReader.widths), activation: try activation(text),
+      embedding: embedding, epsilon: try epsilon(text), endToken: try endToken(text, vocabulary)
+    ).text
+  }
+
+  /// Configs from before the right id was written all say 2, and mean the largest id of the text
+  /// (transformers, pull request 24773).
+  private static func endToken(_ text: ConfigReader, _ vocabulary: Int) throws(ClipError) -> Int {
+    let token = try text.int("eos_token_id", 49407, 0...Int(Int32.max))
+    if token == 2 { return -1 }
+    guard token < vocabulary else {
+      throw ClipError(
+        CLIP_FORMAT, "\(text.place): \(text.prefix)eos_token_id \(token) is not below \(text.prefix)vocab_size \(vocabulary)")
+    }
+    return token
+  }
+
+  private static func epsilon(_ config: ConfigReader) throws(ClipError) -> Double {
+    try config.number("layer_norm_eps", 1e-5, 1e-12...1)
+  }
+
+  /// transformers' name of an activation as ours.
+  private static func activation(_ config: ConfigReader) throws(ClipError) -> Name {
+    switch try config.string("hidden_act", "quick_gelu") {
+    case "gelu": return "gelu"
+    case "quick_gelu": return "quick_gelu"
+    case "gelu_pytorch_tanh", "gelu_new": return "gelu_tanh"
+    default:
+      throw config.error(
+        CLIP_UNSUPPORTED, "hidden_act", "\"gelu\", \"quick_gelu\", \"gelu_pytorch_tanh\" or \"gelu_new\"")
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/// How a checkpoint names and lays out its tensors.
+///
+/// Encoders ask for parameters by canonical names: open_clip's, with queries, keys and values apart
+/// ("….attn.q_proj.weight") and projections as linears [out, in] ("visual.proj.weight",
+/// "text_projection.weight"). A layout is a table that says where each one is in the file.
+enum Layout {
+  case huggingFace, openClip
+
+  var name: StaticString {
+    switch self {
+    case .huggingFace: "huggingface"
+    case .openClip: "open_clip"
+    }
+  }
+
+  /// Files that may hold the weights, the first choice first.
+  var weightFiles: [Name] {
+    switch self {
+    case .huggingFace: ["model.safetensors", "model.safetensors.index.json"]
+    case .openClip: ownWeightFiles + Layout.huggingFace.weightFiles
+    }
+  }
+
+  /// Those of `weightFiles` that no other layout has.
+  var ownWeightFiles: [Name] {
+    switch self {
+    case .huggingFace: []
+    case .openClip:
+      ["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_model.safetensors.index.json"]
+    }
+  }
+
+  /// Starts of the names of the tensors of each tower, in the file.
+  var imagePrefixes: [Name] {
+    switch self {
+    case .huggingFace: ["vision_model.", "visual_projection."]
+    case .openClip: ["visual."]
+    }
+  }
+
+  var textPrefixes: [Name] {
+    switch self {
+    case .huggingFace: ["text_model.", "text_projection."]
+    case .openClip: ["text.", "text_projection", "transformer.", "token_embedding.", "positional_embedding", "ln_final."]
+    }
+  }
+
+  /// Where parameters are: of the rules that match a name, the first whose tensor is in the file
+  /// holds. A name that no rule matches is the file's own.
+  var rules: [ParameterRule] {
+    switch self {
+    case .huggingFace:
+      return [
+        ParameterRule("visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight"),
+        ParameterRule("visual.class_embedding", "vision_model.embeddings.class_embedding"),
+        ParameterRule("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
+        ParameterRule("visual.ln_pre.{}", "vision_model.pre_layrnorm.{}"),
+        ParameterRule("visual.ln_post.{}", "vision_model.post_layernorm.{}"),
+        ParameterRule("visual.proj.weight", "visual_projection.weight"),
+        ParameterRule("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
+        ParameterRule("positional_embedding", "text_model.embeddings.position_embedding.weight"),
+        ParameterRule("ln_final.{}", "text_model.final_layer_norm.{}"),
+        ParameterRule("text_projection.weight", "text_projection.weight"),
+      ] + Layout.huggingFaceBlock("visual.transformer.resblocks.{}.", "vision_model.encoder.layers.{}.")
+        + Layout.huggingFaceBlock("transformer.resblocks.{}.", "text_model.encoder.layers.{}.")
+    case .openClip:
+      // open_clip's CLIP has the text tower's parts at the top, its CustomTextCLIP under "text.".
+      return [ParameterRule("visual.proj.weight", "visual.proj", .transposed)]
+        + Layout.openClipAttention("visual.transformer.resblocks.{}.", "visual.transformer.resblocks.{}.")
+        + Layout.openClipText("") + Layout.openClipText("text.")
+    }
+  }
+
+  private static func huggingFaceBlock(_ block: Name, _ file: Name) -> [ParameterRule] {
+    [
+      ParameterRule(block + "ln_1.{}", file + "layer_norm1.{}"),
+      ParameterRule(block + "attn.q_proj.{}", file + "self_attn.q_proj.{}"),
+      ParameterRule(block + "attn.k_proj.{}", file + "self_attn.k_proj.{}"),
+      ParameterRule(block + "attn.v_proj.{}", file + "self_attn.v_proj.{}"),
+      ParameterRule(block + "attn.out_proj.{}", file + "self_attn.out_proj.{}"),
+      ParameterRule(block + "ln_2.{}", file + "layer_norm2.{}"),
+      ParameterRule(block + "mlp.c_fc.{}", file + "mlp.fc1.{}"),
+      ParameterRule(block + "mlp.c_proj.{}", file + "mlp.fc2.{}"),
+    ]
+  }
+
+  /// PyTorch's nn.MultiheadAttention keeps queries, keys and values in one matrix.
+  private static func openClipAttention(_ block: Name, _ file: Name) -> [ParameterRule] {
+    [
+      ParameterRule(block + "attn.q_proj.{}", file + "attn.in_proj_{}", .third(0)),
+      ParameterRule(block + "attn.k_proj.{}", file + "attn.in_proj_{}", .third(1)),
+      ParameterRule(block + "attn.v_proj.{}", file + "attn.in_proj_{}", .third(2)),
+    ]
+  }
+
+  private static func openClipText(_ scope: Name) -> [ParameterRule] {
+    let block: Name = "transformer.resblocks.{}."
+    return [
+      ParameterRule("token_embedding.weight", scope + "token_embedding.weight"),
+      ParameterRule("positional_embedding", scope + "positional_embedding"),
+      ParameterRule("ln_final.{}", scope + "ln_final.{}"),
+      ParameterRule("text_projection.weight", scope + "text_projection", .transposed),
+      ParameterRule("text_projection.weight", scope + "text_projection.weight"),
+      ParameterRule(block + "ln_1.{}", scope + block + "ln_1.{}"),
+      ParameterRule(block + "attn.out_proj.{}", scope + block + "attn.out_proj.{}"),
+      ParameterRule(block + "ln_2.{}", scope + block + "ln_2.{}"),
+      ParameterRule(block + "mlp.c_fc.{}", scope + block + "mlp.c_fc.{}"),
+      ParameterRule(block + "mlp.c_proj.{}", scope + block + "mlp.c_proj.{}"),
+    ] + openClipAttention(block, scope + block)
+  }
+}

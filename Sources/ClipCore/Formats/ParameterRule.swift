@@ -1,0 +1,70 @@
+/// One line of a layout's table: which tensor of the file holds a parameter, and how. In both names
+/// "{}" stands for a part without dots, such as a layer's number or "weight".
+struct ParameterRule {
+  enum Recipe {
+    /// The tensor is the parameter.
+    case whole
+    /// Rows [i n, (i + 1) n) of a tensor of 3 n rows.
+    case third(Int)
+    /// A matrix [in, out] in the file, [out, in] as parameter.
+    case transposed
+  }
+
+  let parameter: Name
+  let tensor: Name
+  let recipe: Recipe
+
+  init(_ parameter: Name, _ tensor: Name, _ recipe: Recipe = .whole) {
+    self.parameter = parameter
+    self.tensor = tensor
+    self.recipe = recipe
+  }
+
+  /// The tensor's name in the file for the parameter `name`; nil when the rule is not about it.
+  func tensorName(for name: Name) -> Name? {
+    guard let parts = ParameterRule.match(parameter.utf8, name.utf8) else { return nil }
+    return Name(utf8: ParameterRule.fill(tensor.utf8, parts, from: name.utf8))
+  }
+
+  /// What each "{}" of `pattern` stands for in `name`.
+  private static func match(_ pattern: [UInt8], _ name: [UInt8]) -> [Range<Int>]? {
+    var parts: [Range<Int>] = []
+    var at = 0
+    var index = 0
+    while index < pattern.count {
+      if isWildcard(pattern, index) {
+        let start = at
+        while at < name.count, name[at] != UInt8(ascii: ".") { at += 1 }
+        guard at > start else { return nil }
+        parts.append(start..<at)
+        index += 2
+      } else {
+        guard at < name.count, name[at] == pattern[index] else { return nil }
+        at += 1
+        index += 1
+      }
+    }
+    return at == name.count ? parts : nil
+  }
+
+  private static func fill(_ pattern: [UInt8], _ parts: [Range<Int>], from name: [UInt8]) -> [UInt8] {
+    var filled: [UInt8] = []
+    var next = 0
+    var index = 0
+    while index < pattern.count {
+      if isWildcard(pattern, index), next < parts.count {
+        filled += name[parts[next]]
+        next += 1
+        index += 2
+      } else {
+        filled.append(pattern[index])
+        index += 1
+      }
+    }
+    return filled
+  }
+
+  private static func isWildcard(_ pattern: [UInt8], _ index: Int) -> Bool {
+    pattern[index] == UInt8(ascii: "{") && index + 1 < pattern.count && pattern[index + 1] == UInt8(ascii: "}")
+  }
+}

@@ -1,0 +1,56 @@
+import CClip
+
+/// One operation of a graph. Everything about an op is in its one file under Operations/: its
+/// shape rule (in the initialiser), its parameters, what a rewrite may do with it, and how it runs.
+class Operation {
+  /// Nodes whose values it reads; all come before it in the graph.
+  var inputs: [Int]
+  let shape: Shape
+
+  init(inputs: [Int], shape: Shape) {
+    self.inputs = inputs
+    self.shape = shape
+  }
+
+  /// The op's name as messages give it.
+  var name: StaticString { "operation" }
+
+  /// The tensors it takes from a checkpoint.
+  var parameters: [Parameter] { [] }
+
+  /// Output row i is made from row i of each input alone.
+  var isRowWise: Bool { false }
+
+  /// When one row of the output is wanted: whether one row of input `index` is then enough.
+  func needsOneRow(ofInput index: Int) -> Bool { isRowWise }
+
+  /// The same op for one row an item, on `inputs` of which those that `needsOneRow` names are
+  /// already picked; nil where the op cannot do that.
+  func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? { nil }
+
+  /// Rows after a text's end token cannot reach the rows up to it.
+  var ignoresRowsAfterEnd: Bool { isRowWise }
+
+  /// Reads and packs the parameters, once, before the first run.
+  func load(_ loader: ParameterLoader) throws(ClipError) {}
+
+  /// Floats of shared scratch that a run with `batch` wants.
+  func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int { 0 }
+
+  /// Whether its output may take the memory of input `index`, when nobody reads that after it.
+  func mayOverwrite(input index: Int) -> Bool { false }
+
+  /// Computes the output from the inputs.
+  func run(_ run: Run) {}
+}
+
+/// Which row of an item is picked.
+enum RowSelector: Equatable { case first, end }
+
+/// A tensor that an op takes from a checkpoint, as the encoder names it.
+struct Parameter {
+  let name: Name
+  let shape: [Int]
+
+  var count: Int { shape.reduce(1) { $0 &* $1 } }
+}

@@ -1,0 +1,54 @@
+import CClip
+
+/// Rows of a table picked by token id.
+final class Embedding: Operation {
+  let parameter: Parameter
+  private var table: Table?
+
+  init(tokens: Int, vocabulary: Int, width: Int, weight: Name) {
+    parameter = Parameter(name: weight, shape: [vocabulary, width])
+    super.init(inputs: [tokens], shape: Shape(rows: .tokens, width: width))
+  }
+
+  override var name: StaticString { "embedding" }
+  override var parameters: [Parameter] { [parameter] }
+  override var ignoresRowsAfterEnd: Bool { true }
+  override func load(_ loader: ParameterLoader) throws(ClipError) { table = try loader.table(parameter) }
+
+  override func run(_ run: Run) {
+    guard let table else { return }
+    let width = shape.width
+    for row in 0..<run.output.rows {
+      table.copyRow(Int(run.batch.tokenIDs[row]), to: run.output.data + row * width)
+    }
+  }
+}
+
+/// Adds row i of a learned table to row i of each item.
+final class Positions: Operation {
+  let parameter: Parameter
+  private var table: Memory?
+
+  init(input: Int, of shape: Shape, rows: Int, name: Name) {
+    parameter = Parameter(name: name, shape: [rows, shape.width])
+    super.init(inputs: [input], shape: Shape(rows: shape.rows, width: shape.width))
+  }
+
+  override var name: StaticString { "positions" }
+  override var parameters: [Parameter] { [parameter] }
+  override var ignoresRowsAfterEnd: Bool { true }
+  override func mayOverwrite(input index: Int) -> Bool { true }
+  override func load(_ loader: ParameterLoader) throws(ClipError) { table = try loader.vector(parameter) }
+
+  override func run(_ run: Run) {
+    guard let table else { return }
+    let x = run.input(0)
+    run.parallel(run.batch.items, grain: 4) { items in
+      for item in items {
+        let rows = run.batch.rows(of: item, in: self.shape.rows)
+        let start = run.batch.firstRow(of: item, in: self.shape.rows) * x.width
+        run.kernels.add(x.data + start, table.floats, run.output.data + start, rows: rows, width: x.width)
+      }
+    }
+  }
+}

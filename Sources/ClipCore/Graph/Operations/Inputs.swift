@@ -1,0 +1,87 @@
+import CClip
+
+/// The pictures: copied from the caller's [n, 3, height, width] to a grid with channels last.
+final class PixelInput: Operation {
+  let height: Int
+  let width: Int
+
+  init(height: Int, width: Int) {
+    self.height = height
+    self.width = width
+    super.init(inputs: [], shape: .grid(height, width, channels: 3))
+  }
+
+  override var name: StaticString { "pixels" }
+
+  override func run(_ run: Run) {
+    guard let pixels = run.batch.pixels else { return }
+    let plane = height * width
+    let out = run.output.data
+    run.parallel(run.batch.items, grain: 1) { items in
+      for item in items {
+        let source = pixels + item * 3 * plane
+        var target = out + item * 3 * plane
+        for pixel in 0..<plane {
+          target[0] = source[pixel]
+          target[1] = source[plane + pixel]
+          target[2] = source[2 * plane + pixel]
+          target += 3
+        }
+      }
+    }
+  }
+}
+
+/// The texts: token ids stay integers in the batch; only an embedding reads them.
+final class TokenInput: Operation {
+  let vocabulary: Int
+  let contextLength: Int
+  let rule: clip_end_rule
+  let endToken: Int32
+
+  init(vocabulary: Int, contextLength: Int, rule: clip_end_rule, endToken: Int32) {
+    self.vocabulary = vocabulary
+    self.contextLength = contextLength
+    self.rule = rule
+    self.endToken = endToken
+    super.init(inputs: [], shape: Shape(rows: .tokens, width: 1))
+  }
+
+  override var name: StaticString { "tokens" }
+  override var ignoresRowsAfterEnd: Bool { true }
+
+  /// The position of the end token among `contextLength` ids; nil where there is none.
+  func end(of tokens: UnsafePointer<Int32>) -> Int? {
+    switch rule {
+    case CLIP_END_LARGEST_ID:
+      var best = 0
+      for position in 1..<max(1, contextLength) where tokens[position] > tokens[best] { best = position }
+      return best
+    default:
+      for position in 0..<contextLength where tokens[position] == endToken { return position }
+      return nil
+    }
+  }
+}
+
+/// One learned row, the same for every item: a class token before it is prepended.
+final class RowParameter: Operation {
+  let parameter: Parameter
+  private(set) var values: Memory?
+
+  init(_ name: Name, width: Int) {
+    parameter = Parameter(name: name, shape: [width])
+    super.init(inputs: [], shape: Shape(rows: .one, width: width))
+  }
+
+  override var name: StaticString { "row parameter" }
+  override var parameters: [Parameter] { [parameter] }
+  override func load(_ loader: ParameterLoader) throws(ClipError) { values = try loader.vector(parameter) }
+
+  override func run(_ run: Run) {
+    guard let values else { return }
+    for item in 0..<run.batch.items {
+      (run.output.data + item * shape.width).update(from: values.floats, count: shape.width)
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import CClip
+
+/// The mean or the maximum under a sliding window. The mean counts padding as zeros; the
+/// maximum leaves it out.
+final class Pooling: Operation {
+  enum Kind { case mean, maximum }
+
+  let kind: Kind
+  let window: Window
+
+  init(input: Int, shape: Shape, window: Window, _ kind: Kind) {
+    self.kind = kind
+    self.window = window
+    super.init(inputs: [input], shape: .grid(window.output.height, window.output.width, channels: shape.width))
+  }
+
+  override var name: StaticString { kind == .mean ? "avg_pool" : "max_pool" }
+
+  override func run(_ run: Run) {
+    let x = run.input(0)
+    run.parallel(run.output.rows, grain: max(1, 4096 / x.width)) { rows in
+      for row in rows { self.pool(x.data, row, run.output.data + row * x.width, x.width) }
+    }
+  }
+
+  private func pool(_ x: UnsafePointer<Float>, _ row: Int, _ target: UnsafeMutablePointer<Float>, _ width: Int) {
+    let pixels = window.output.height * window.output.width
+    let pixel = row % pixels
+    let top = pixel / window.output.width * window.stride - window.padding
+    let left = pixel % window.output.width * window.stride - window.padding
+    let picture = x + row / pixels * window.input.height * window.input.width * width
+    target.update(repeating: kind == .mean ? 0 : -.infinity, count: width)
+    for ky in 0..<window.kernelHeight {
+      let y = top + ky * window.dilation
+      guard y >= 0, y < window.input.height else { continue }
+      for kx in 0..<window.kernelWidth {
+        let column = left + kx * window.dilation
+        guard column >= 0, column < window.input.width else { continue }
+        let source = picture + (y * window.input.width + column) * width
+        if kind == .mean {
+          for channel in 0..<width { target[channel] += source[channel] }
+        } else {
+          for channel in 0..<width where !(target[channel] >= source[channel]) { target[channel] = source[channel] }
+        }
+      }
+    }
+    if kind == .mean {
+      let scale = 1 / Float(window.kernelHeight * window.kernelWidth)
+      for channel in 0..<width { target[channel] *= scale }
+    }
+  }
+}

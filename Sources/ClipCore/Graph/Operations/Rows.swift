@@ -1,0 +1,73 @@
+import CClip
+
+/// Picks one row of each item: the class token's, or a text's end token's.
+final class PickRow: Operation {
+  let selector: RowSelector
+
+  init(input: Int, of shape: Shape, _ selector: RowSelector) {
+    self.selector = selector
+    super.init(inputs: [input], shape: Shape(rows: .one, width: shape.width))
+  }
+
+  override var name: StaticString { selector == .first ? "first_row" : "end_row" }
+  override var ignoresRowsAfterEnd: Bool { true }
+
+  override func run(_ run: Run) {
+    let x = run.input(0)
+    let output = run.output.data
+    for item in 0..<run.batch.items {
+      let first = run.batch.firstRow(of: item, in: run.inputShape(0).rows)
+      let row = selector == .first ? first : first + run.batch.endPosition(of: item)
+      (output + item * x.width).update(from: x.data + row * x.width, count: x.width)
+    }
+  }
+}
+
+/// Puts one row before the rows of each item: a class token, or attention pooling's mean.
+final class Prepend: Operation {
+  init(input: Int, of shape: Shape, row: Int, rows: Int) {
+    super.init(inputs: [input, row], shape: Shape(rows: .fixed(rows + 1), width: shape.width))
+  }
+
+  override var name: StaticString { "prepend" }
+
+  override func run(_ run: Run) {
+    let x = run.input(0)
+    let row = run.input(1)
+    let rows = x.rows / max(1, run.batch.items)
+    let width = x.width
+    run.parallel(run.batch.items, grain: 8) { items in
+      for item in items {
+        let target = run.output.data + item * (rows + 1) * width
+        target.update(from: row.data + item * width, count: width)
+        (target + width).update(from: x.data + item * rows * width, count: rows * width)
+      }
+    }
+  }
+}
+
+/// The mean of an item's rows, summed from the first to the last.
+final class MeanRows: Operation {
+  init(input: Int, of shape: Shape) {
+    super.init(inputs: [input], shape: Shape(rows: .one, width: shape.width))
+  }
+
+  override var name: StaticString { "mean_rows" }
+
+  override func run(_ run: Run) {
+    let x = run.input(0)
+    let width = x.width
+    for item in 0..<run.batch.items {
+      let rows = run.batch.rows(of: item, in: run.inputShape(0).rows)
+      let first = run.batch.firstRow(of: item, in: run.inputShape(0).rows)
+      let output = run.output.data + item * width
+      output.update(repeating: 0, count: width)
+      for row in first..<(first + rows) {
+        let source = x.data + row * width
+        for column in 0..<width { output[column] += source[column] }
+      }
+      let scale = 1 / Float(max(1, rows))
+      for column in 0..<width { output[column] *= scale }
+    }
+  }
+}

@@ -1,0 +1,123 @@
+import CClip
+
+/// Rewrites that make a graph cheaper without changing a result.
+extension Graph {
+  mutating func optimise() {
+    prune()
+    pickRowsEarly()
+    prune()
+    foldBatchNorms()
+    fuseEpilogues()
+    prune()
+  }
+
+  private enum Demand: Equatable {
+    case nothing
+    case row(RowSelector)
+    case all
+
+    func joined(_ other: Demand) -> Demand { self == .nothing || self == other ? other : .all }
+  }
+
+  /// Row demand: where only one row of each item is read, ops that can work on that row alone do.
+  /// A class token read after twelve blocks then needs one row of the last block's projections
+  /// and MLP; attention there still sees all keys and values. Exact.
+  private mutating func pickRowsEarly() {
+    var demand = [Demand](repeating: .nothing, count: nodes.count)
+    demand[output] = .all
+    for index in nodes.indices.reversed() {
+      let node = nodes[index]
+      for (position, input) in node.inputs.enumerated() {
+        var wanted = Demand.all
+        if let pick = node as? PickRow {
+          wanted = .row(pick.selector)
+        } else if case .row = demand[index], node.picking(.first, inputs: node.inputs) != nil,
+          node.needsOneRow(ofInput: position)
+        {
+          wanted = demand[index]
+        }
+        demand[input] = demand[input].joined(wanted)
+      }
+    }
+
+    var rebuilt: [Operation] = []
+    var whole = [Int](repeating: -1, count: nodes.count)
+    var picked = [Int](repeating: -1, count: nodes.count)
+    func place(_ node: Operation) -> Int {
+      rebuilt.append(node)
+      return rebuilt.count - 1
+    }
+    func pickedValue(_ index: Int, _ selector: RowSelector) -> Int {
+      if picked[index] < 0 { picked[index] = place(PickRow(input: whole[index], of: nodes[index].shape, selector)) }
+      return picked[index]
+    }
+    for index in nodes.indices {
+      let node = nodes[index]
+      if let pick = node as? PickRow, let source = pick.inputs.first {
+        // Another selector's row of the same value: the value is whole, and this pick its own.
+        whole[index] =
+          demand[source] == .row(pick.selector)
+          ? pickedValue(source, pick.selector) : place(PickRow(input: whole[source], of: nodes[source].shape, pick.selector))
+      } else if case .row(let selector) = demand[index],
+        let narrow = node.picking(selector, inputs: node.inputs.enumerated().map { position, input in
+          node.needsOneRow(ofInput: position) ? pickedOrWhole(input, selector) : whole[input]
+        })
+      {
+        picked[index] = place(narrow)
+      } else {
+        node.inputs = node.inputs.map { whole[$0] }
+        whole[index] = place(node)
+      }
+    }
+    func pickedOrWhole(_ input: Int, _ selector: RowSelector) -> Int {
+      if demand[input] == .row(selector) { return pickedValue(input, selector) }
+      return place(PickRow(input: whole[input], of: nodes[input].shape, selector))
+    }
+    output = whole[output]
+    nodes = rebuilt
+  }
+
+  /// Inference only: batch norm after a convolution becomes part of its weights and bias.
+  private mutating func foldBatchNorms() {
+    let uses = useCounts()
+    for index in nodes.indices {
+      guard let norm = nodes[index] as? BatchNorm, let source = norm.inputs.first,
+        let conv = nodes[source] as? Convolution, uses[source] == 1, conv.norm == nil, conv.activation == CLIP_IDENTITY
+      else { continue }
+      conv.norm = norm
+      redirect(index, to: source)
+    }
+  }
+
+  /// Activations and residual additions become the epilogue of the matrix product before them.
+  private mutating func fuseEpilogues() {
+    var uses = useCounts()
+    for index in nodes.indices {
+      if let activation = nodes[index] as? Activation, let source = activation.inputs.first, uses[source] == 1,
+        let product = nodes[source] as? MatrixProduct, product.activation == CLIP_IDENTITY, !product.hasResidual
+      {
+        product.activation = activation.activation
+        redirect(index, to: source)
+        uses = useCounts()
+      }
+    }
+    for index in nodes.indices {
+      guard let sum = nodes[index] as? Add, sum.inputs.count == 2 else { continue }
+      // The later of the two is the product: its residual is then computed before it.
+      let source = max(sum.inputs[0], sum.inputs[1])
+      let residual = min(sum.inputs[0], sum.inputs[1])
+      guard source != residual, uses[source] == 1, let product = nodes[source] as? MatrixProduct, !product.hasResidual
+      else { continue }
+      product.inputs.append(residual)
+      product.hasResidual = true
+      redirect(index, to: source)
+      uses = useCounts()
+    }
+  }
+
+  /// Makes every reader of `old` read `new`.
+  private mutating func redirect(_ old: Int, to new: Int) {
+    for node in nodes { node.inputs = node.inputs.map { $0 == old ? new : $0 } }
+    if output == old { output = new }
+  }
+}

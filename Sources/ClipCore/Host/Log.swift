@@ -1,0 +1,15 @@
+import CClip
+
+/// The host's log callback; messages are dropped where there is none.
+struct Log {
+  let function: clip_log_fn?
+  let user: UnsafeMutableRawPointer?
+
+  func warning(_ message: String) { send(CLIP_LOG_WARNING, message) }
+  func info(_ message: String) { send(CLIP_LOG_INFO, message) }
+
+  private func send(_ level: clip_log_level, _ message: String) {
+    guard let function else { return }
+    message.withCString { function(user, level, $0) }
+  }
+}

@@ -1,0 +1,73 @@
+import CClip
+import CSystem
+import ClipKernels
+
+/// What models share: threads, plugins, kernels, limits. Immutable once made.
+final class Runtime {
+  let log: Log
+  let threads: ThreadPool
+  let plugins: PluginRegistry
+  let kernels: Kernels
+  let maxImagePixels: Int
+
+  private static var defaultMaxImagePixels: Int { 178_956_970 }
+
+  init(_ options: clip_runtime_options) throws(ClipError) {
+    guard options.threads <= 256 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "threads: expected at most 256, found \(options.threads)")
+    }
+    guard options.plugin_path_count == 0 || options.plugin_paths != nil else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_paths: expected \(options.plugin_path_count) paths, found a null pointer")
+    }
+    guard options.plugin_path_count <= 4096 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_path_count: expected at most 4096, found \(options.plugin_path_count)")
+    }
+    log = Log(function: options.log, user: options.log_user)
+    let limit = options.max_image_pixels == 0 ? UInt64(Runtime.defaultMaxImagePixels) : options.max_image_pixels
+    maxImagePixels = Int(clamping: limit)
+
+    plugins = PluginRegistry(log: log)
+    let reference = UnsafeMutablePointer<clip_kernels>.allocate(capacity: 1)
+    reference.initialize(to: referenceKernels())
+    builtIn = reference
+    plugins.add(
+      CLIP_KIND_KERNELS, reference.pointee.id, reference.pointee.description, UnsafeRawPointer(reference), nil, complete: true)
+    if let paths = options.plugin_paths {
+      for index in 0..<options.plugin_path_count {
+        guard let path = paths[index] else { continue }
+        plugins.load(String(cString: path))
+      }
+    }
+    if let path = getenv("CLIP_PLUGIN_PATH") {
+      for part in Array(String(cString: path).utf8).split(separator: UInt8(ascii: ":")) {
+        plugins.load(String(decoding: part, as: UTF8.self))
+      }
+    }
+    if let folder = Runtime.pluginFolder(), FileKind(folder) == .folder { plugins.load(folder) }
+
+    threads = try ThreadPool(threads: Int(options.threads), hostLoop: options.parallel_for, hostUser: options.parallel_user)
+    var wanted = options.kernels.map { Name(cString: $0) }
+    if wanted == nil, let name = getenv("CLIP_KERNELS") { wanted = Name(cString: name) }
+    if wanted?.isEmpty == true { wanted = nil }
+    let chosen = try KernelChoice.choose(plugins, wanted: wanted)
+    kernels = Kernels(
+      table: chosen.table.assumingMemoryBound(to: clip_kernels.self), threads: threads.width, owner: chosen.plugin)
+  }
+
+  private let builtIn: UnsafeMutablePointer<clip_kernels>
+
+  deinit { builtIn.deallocate() }
+
+  /// "clipcore/plugins" beside the library's own file.
+  private static func pluginFolder() -> String? {
+    guard let path = csystem_library_path(UnsafeRawPointer(clip_version())) else { return nil }
+    return join(parent(of: String(cString: path)), "clipcore/plugins")
+  }
+
+  /// The image codecs, in the order they were loaded.
+  var codecs: [CodecTable] {
+    plugins.items.filter { $0.kind == CLIP_KIND_IMAGE_CODEC }.map {
+      CodecTable(table: $0.table.assumingMemoryBound(to: clip_image_codec.self))
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import CClip
+import CSystem
+
+/// What the flags of clip_encode_options say.
+struct EncodeOptions {
+  let rawFeatures: Bool
+  let truncate: Bool
+  let cleaning: Cleaning
+  /// The colour under transparent pixels; nil drops alpha.
+  let background: (UInt8, UInt8, UInt8)?
+
+  init(_ options: clip_encode_options) throws(ClipError) {
+    let known = CLIP_RAW_FEATURES | CLIP_TRUNCATE | CLIP_OPENAI_CLEANING | CLIP_COMPOSITE_ALPHA
+    let flags = Int(options.flags)
+    guard flags & ~known == 0 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_RAW_FEATURES and its kin, found \(flags)")
+    }
+    rawFeatures = flags & CLIP_RAW_FEATURES != 0
+    truncate = flags & CLIP_TRUNCATE != 0
+    cleaning = flags & CLIP_OPENAI_CLEANING != 0 ? .openAI : .huggingFace
+    let colour = options.background
+    background = flags & CLIP_COMPOSITE_ALPHA != 0 ? (colour.0, colour.1, colour.2) : nil
+  }
+}
+
+extension Model {
+  /// Rows of activations computed at a time; a larger batch is cut, which changes no result.
+  private static var rowsAtATime: Int { 4096 }
+
+  /// How many items of `tower` go through at once.
+  private func itemsAtATime(_ tower: Tower) -> Int {
+    var rows = 1
+    for node in tower.program.nodes {
+      switch node.shape.rows {
+      case .fixed(let count) where node.shape.grid == nil: rows = max(rows, count)
+      case .tokens: rows = max(rows, contextLength)
+      default: break
+      }
+    }
+    return max(1, Model.rowsAtATime / rows)
+  }
+
+  func encode(pixels: UnsafePointer<Float>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
+    throws(ClipError)
+  {
+    let tower = try imageTower()
+    let size = 3 * preprocess.height * preprocess.width
+    try inChunks(n, itemsAtATime(tower)) { first, count throws(ClipError) in
+      let output = embeddings + first * embeddingWidth
+      try tower.program.run(pixels: pixels + first * size, items: count, threads: runtime.threads, into: output)
+      if !options.rawFeatures { normalize(output, count) }
+    }
+  }
+
+  func encode(images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
+    throws(ClipError)
+  {
+    let tower = try imageTower()
+    let size = 3 * preprocess.height * preprocess.width
+    let scratch = imageScratch.take() ?? ImageScratch()
+    defer { imageScratch.give(scratch) }
+    try inChunks(n, itemsAtATime(tower)) { first, count throws(ClipError) in
+      let pixels = try scratch.pixels(floats: try product(count, size, "pixels"))
+      try preprocess(images: images + first, count, firstIndex: first, options, scratch, into: pixels)
+      try encode(pixels: pixels, count, options, into: embeddings + first * embeddingWidth)
+    }
+  }
+
+  /// Preprocesses n pictures: [n, 3, height, width].
+  func preprocess(
+    images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into pixels: UnsafeMutablePointer<Float>
+  ) throws(ClipError) {
+    _ = try imageTower()
+    let scratch = imageScratch.take() ?? ImageScratch()
+    defer { imageScratch.give(scratch) }
+    try preprocess(images: images, n, firstIndex: 0, options, scratch, into: pixels)
+  }
+
+  /// The same on the runtime's threads with scratch in hand; messages count from `firstIndex`.
+  private func preprocess(
+    images: UnsafePointer<clip_image_view>, _ n: Int, firstIndex: Int, _ options: EncodeOptions, _ scratch: ImageScratch,
+    into pixels: UnsafeMutablePointer<Float>
+  ) throws(ClipError) {
+    let size = 3 * preprocess.height * preprocess.width
+    let pieces = max(1, min(n, runtime.threads.width))
+    scratch.reserve(pieces: pieces)
+    let failures = scratch.failures
+    func work(_ piece: Int) {
+      for index in (piece * n / pieces)..<((piece + 1) * n / pieces) {
+        do throws(ClipError) {
+          let view = try ImageView(images[index], maxPixels: runtime.maxImagePixels)
+          try ClipCore.preprocess(
+            view, preprocess, background: options.background, into: pixels + index * size, scratch: scratch.pieces[piece])
+        } catch {
+          failures.record(error.at("images[\(firstIndex + index)]"), index)
+        }
+      }
+    }
+    if pieces == 1 { work(0) } else { runtime.threads.run(pieces, work) }
+    try failures.throwFirst()
+  }
+
+  func encode(tokens: UnsafePointer<Int32>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
+    throws(ClipError)
+  {
+    let tower = try textTower()
+    try inChunks(n, itemsAtATime(tower)) { first, count throws(ClipError) in
+      let output = embeddings + first * embeddingWidth
+      try tower.program.run(
+        tokens: tokens + first * contextLength, items: count, firstIndex: first, threads: runtime.threads, into: output)
+      if !options.rawFeatures { normalize(output, count) }
+    }
+  }
+
+  func encode(
+    texts: UnsafePointer<UnsafePointer<CChar>?>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>
+  ) throws(ClipError) {
+    _ = try textTower()
+    let tokens = try Memory(byteCount: try product(n, contextLength * 4, "tokens"), for: "tokens")
+    let ids = tokens.base.assumingMemoryBound(to: Int32.self)
+    try tokenize(texts, n, options, into: ids, lengths: nil)
+    try encode(tokens: ids, n, options, into: embeddings)
+  }
+
+  /// tokens: [n, context length]; lengths: [n] or nil.
+  func tokenize(
+    _ texts: UnsafePointer<UnsafePointer<CChar>?>, _ n: Int, _ options: EncodeOptions, into tokens: UnsafeMutablePointer<Int32>,
+    lengths: UnsafeMutablePointer<UInt32>?
+  ) throws(ClipError) {
+    guard let tokenizer else {
+      throw ClipError(CLIP_UNSUPPORTED, "model: the text tower was left out when it was opened")
+    }
+    for index in 0..<n {
+      guard let text = texts[index] else {
+        throw ClipError(CLIP_INVALID_ARGUMENT, "texts[\(index)]: expected a string, found a null pointer")
+      }
+      let bytes = UnsafeRawBufferPointer(start: text, count: strlen(text)).bindMemory(to: UInt8.self)
+      do throws(ClipError) {
+        let length = try tokenizer.encodeRow(
+          bytes, cleaning: options.cleaning, truncate: options.truncate, into: tokens + index * contextLength)
+        lengths?[index] = UInt32(clamping: length)
+      } catch {
+        throw error.at("texts[\(index)]")
+      }
+    }
+  }
+
+  private func normalize(_ rows: UnsafeMutablePointer<Float>, _ count: Int) {
+    runtime.kernels.table.pointee.normalize?(rows, rows, count, embeddingWidth)
+  }
+
+  private func inChunks(_ n: Int, _ size: Int, _ body: (_ first: Int, _ count: Int) throws(ClipError) -> Void) throws(ClipError) {
+    var first = 0
+    while first < n {
+      let count = min(size, n - first)
+      try body(first, count)
+      first += count
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import CClip
+import CSystem
+
+/// An open model. Immutable, so every call may come from any thread.
+final class Model {
+  let runtime: Runtime
+  let layout: StaticString
+  let image: Tower?
+  let text: Tower?
+  let tokenizer: Tokenizer?
+  let preprocess: PreprocessConfig
+  let embeddingWidth: Int
+  let contextLength: Int
+  let vocabularySize: Int
+  /// What cosines are multiplied with.
+  let logitScale: Float
+  let logitBias: Float?
+  let storage: clip_storage
+  let imageScratch = IdlePool<ImageScratch>()
+  /// Plugin ids for C callers, as long as this lives.
+  private let strings: [Memory]
+
+  init(runtime: Runtime, folder: String, _ options: clip_model_options) throws(ClipError) {
+    let known = UInt32(CLIP_TOWER_IMAGE) | UInt32(CLIP_TOWER_TEXT)
+    guard options.towers & ~known == 0 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "towers: expected CLIP_TOWER_* bits, found \(options.towers)")
+    }
+    guard options.flags & ~UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS) == 0 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_OPEN_* bits, found \(options.flags)")
+    }
+    guard options.storage.rawValue <= CLIP_STORAGE_BF16.rawValue else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "storage: expected a clip_storage, found \(options.storage.rawValue)")
+    }
+    guard runtime.kernels.supports(options.storage) else {
+      throw ClipError(CLIP_UNSUPPORTED, "storage: the kernels in use cannot read it")
+    }
+    let wanted = options.towers == 0 ? known : options.towers
+    let description = try ModelDescription.open(
+      folder: folder, image: wanted & UInt32(CLIP_TOWER_IMAGE) != 0, text: wanted & UInt32(CLIP_TOWER_TEXT) != 0)
+    let source = ParameterSource(description.checkpoint, description.layout)
+
+    let imagePlan = try description.image.map { tower throws(ClipError) in
+      try TowerPlan(tower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
+    }
+    let textPlan = try description.text.map { tower throws(ClipError) in
+      try TowerPlan(tower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
+    }
+
+    let parameters = (imagePlan?.parameters ?? []) + (textPlan?.parameters ?? [])
+    try Model.check(parameters, source, folder, image: imagePlan != nil, text: textPlan != nil, options, runtime.log)
+
+    for width in [imagePlan?.width, textPlan?.width] {
+      if let width, width != description.embeddingWidth {
+        throw ClipError(CLIP_FORMAT, folder + ": expected embeddings of \(description.embeddingWidth), the encoder makes \(width)")
+      }
+    }
+    let loader = ParameterLoader(source: source, kernels: runtime.kernels, storage: options.storage)
+    image = try imagePlan.map { plan throws(ClipError) in try Tower(plan, loader: loader, kernels: runtime.kernels) }
+    text = try textPlan.map { plan throws(ClipError) in try Tower(plan, loader: loader, kernels: runtime.kernels) }
+    tokenizer = try textPlan.map { _ throws(ClipError) in
+      try Tokenizer.load(
+        folder: folder, layout: description.layout, contextLength: description.contextLength,
+        vocabularySize: description.vocabularySize)
+    }
+    logitScale = expf(try source.number(description.logitScale))
+    logitBias = try description.logitBias.map { name throws(ClipError) in try source.number(name) }
+    preprocess = description.preprocess
+    embeddingWidth = description.embeddingWidth
+    contextLength = description.contextLength
+    vocabularySize = description.vocabularySize
+    layout = description.layout.name
+    storage = options.storage
+    self.runtime = runtime
+    strings = try [image, text].map { tower throws(ClipError) in try Model.cString(tower?.encoderID ?? "") }
+  }
+
+  /// Every tensor has the shape that the encoders expect, and none is left over.
+  private static func check(
+    _ parameters: [Parameter], _ source: ParameterSource, _ folder: String, image: Bool, text: Bool,
+    _ options: clip_model_options, _ log: Log
+  ) throws(ClipError) {
+    var problems = TensorProblems()
+    for parameter in parameters { problems.check(parameter, in: source) }
+    let extra = source.unused(after: parameters.map { $0.name }, image: image, text: text)
+    let allowed = options.flags & UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS) != 0
+    for name in extra {
+      if allowed { log.warning(folder + ": extra tensor: " + name.string) } else { problems.addExtra(name) }
+    }
+    if let error = problems.error(folder) { throw error }
+  }
+
+  private static func cString(_ name: Name) throws(ClipError) -> Memory {
+    let memory = try Memory(byteCount: name.utf8.count + 1, for: "a name")
+    for (index, byte) in name.utf8.enumerated() { memory.bytes[index] = byte }
+    memory.bytes[name.utf8.count] = 0
+    return memory
+  }
+
+  /// The id of the image or text encoder, NUL-terminated.
+  func encoderID(_ index: Int) -> UnsafePointer<CChar> {
+    UnsafeRawPointer(strings[index].base).assumingMemoryBound(to: CChar.self)
+  }
+
+  func imageTower() throws(ClipError) -> Tower {
+    guard let image else { throw ClipError(CLIP_UNSUPPORTED, "model: the image tower was left out when it was opened") }
+    return image
+  }
+
+  func textTower() throws(ClipError) -> Tower {
+    guard let text else { throw ClipError(CLIP_UNSUPPORTED, "model: the text tower was left out when it was opened") }
+    return text
+  }
+}

@@ -1,0 +1,40 @@
+import CSystem
+
+/// A lock at a fixed address.
+final class Mutex {
+  private let raw: UnsafeMutablePointer<pthread_mutex_t>
+
+  init() {
+    raw = .allocate(capacity: 1)
+    raw.initialize(to: pthread_mutex_t())
+    pthread_mutex_init(raw, nil)
+  }
+
+  deinit {
+    pthread_mutex_destroy(raw)
+    raw.deallocate()
+  }
+
+  func lock() { pthread_mutex_lock(raw) }
+  func unlock() { pthread_mutex_unlock(raw) }
+}
+
+/// Objects that calls use one at a time and leave for the next: as many as calls were ever
+/// running at once, so a warm call makes none.
+final class IdlePool<Item: AnyObject> {
+  private let mutex = Mutex()
+  private var idle: [Item] = []
+
+  /// An idle object, nil when all are in use.
+  func take() -> Item? {
+    mutex.lock()
+    defer { mutex.unlock() }
+    return idle.popLast()
+  }
+
+  func give(_ item: Item) {
+    mutex.lock()
+    defer { mutex.unlock() }
+    idle.append(item)
+  }
+}

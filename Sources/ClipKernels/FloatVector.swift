@@ -1,0 +1,75 @@
+import CClip
+
+/// A register's worth of floats. The kernels are written once over this, and each kernel plugin
+/// picks the width that its instruction set has. The few operations here map to single
+/// instructions; they are spelled out for each width because the standard library's generic SIMD
+/// operators run lane by lane.
+public protocol FloatVector {
+  static var count: Int { get }
+
+  init(repeating value: Float)
+  /// Loads and stores need no alignment.
+  static func load(_ source: UnsafePointer<Float>) -> Self
+  func store(_ target: UnsafeMutablePointer<Float>)
+  /// `count` IEEE halves, or bfloat16 numbers, widened exactly.
+  static func loadHalf(_ source: UnsafeRawPointer) -> Self
+  static func loadBrain(_ source: UnsafeRawPointer) -> Self
+
+  static func + (a: Self, b: Self) -> Self
+  static func - (a: Self, b: Self) -> Self
+  static func * (a: Self, b: Self) -> Self
+  static func / (a: Self, b: Self) -> Self
+  /// self + a * b, rounded once where the instruction set has that.
+  func adding(_ a: Self, times b: Self) -> Self
+
+  /// `other` in the lanes where `value` is below `limit`; false for NaN.
+  func replacing(with other: Self, where value: Self, isBelow limit: Self) -> Self
+  /// 2^n for whole n in [-126, 127].
+  static func power(of2 n: Self) -> Self
+
+  /// Over all lanes, in one fixed order.
+  var sum: Float { get }
+  var largest: Float { get }
+  subscript(lane: Int) -> Float { get set }
+}
+
+extension FloatVector {
+  /// The first `lanes` numbers at source, then `filler`; nothing is read behind them.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func load(_ source: UnsafePointer<Float>, lanes: Int, filler: Float = 0) -> Self {
+    if lanes >= count { return load(source) }
+    var vector = Self(repeating: filler)
+    for lane in 0..<lanes { vector[lane] = source[lane] }
+    return vector
+  }
+
+  /// Writes the first `lanes` numbers and nothing behind them.
+  @_alwaysEmitIntoClient @inline(__always)
+  func store(_ target: UnsafeMutablePointer<Float>, lanes: Int) {
+    if lanes >= Self.count { return store(target) }
+    for lane in 0..<lanes { target[lane] = self[lane] }
+  }
+
+  /// NaN stays NaN.
+  @_alwaysEmitIntoClient @inline(__always)
+  func clamped(_ low: Float, _ high: Float) -> Self {
+    let low = Self(repeating: low)
+    let high = Self(repeating: high)
+    let above = replacing(with: low, where: self, isBelow: low)
+    return above.replacing(with: high, where: high, isBelow: above)
+  }
+
+  /// The larger of the two, `other` where either is NaN.
+  @_alwaysEmitIntoClient @inline(__always)
+  func larger(_ other: Self) -> Self { other.replacing(with: self, where: other, isBelow: self) }
+
+  /// Rounded to whole numbers, for |x| below 2^22.
+  @_alwaysEmitIntoClient @inline(__always)
+  var whole: Self {
+    let shift = Self(repeating: 12_582_912)  // 1.5 * 2^23: the sum has no room for a fraction
+    return (self + shift) - shift
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  var magnitude: Self { replacing(with: Self(repeating: 0) - self, where: self, isBelow: Self(repeating: 0)) }
+}

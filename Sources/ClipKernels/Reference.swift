@@ -1,0 +1,174 @@
+import CClip
+import CSystem
+
+/// Plain loops, for any processor: what the fast sets are held against, and what runs where
+/// there is no other. Weights are packed four columns to a panel.
+public func referenceKernels() -> clip_kernels {
+  clip_kernels(
+    struct_size: UInt32(MemoryLayout<clip_kernels>.size), features: 0,
+    id: UnsafeRawPointer(("clipcore.kernels.reference" as StaticString).utf8Start).assumingMemoryBound(to: CChar.self),
+    description: UnsafeRawPointer(("Plain loops" as StaticString).utf8Start).assumingMemoryBound(to: CChar.self),
+    rank: 1, panel_width: UInt32(Reference.panelWidth), tile_rows: 1,
+    storages: 1 << CLIP_STORAGE_F32.rawValue | 1 << CLIP_STORAGE_F16.rawValue | 1 << CLIP_STORAGE_BF16.rawValue,
+    panel_bytes: { Reference.panelBytes($0, $1) },
+    pack_panel: { Reference.packPanel($0, $1, $2, $3, $4, $5) },
+    matmul: { Reference.matmul($0) },
+    attention_scratch: { keys, _ in keys },
+    attention: { Reference.attention($0) },
+    layer_norm: { Reference.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+    scale_shift: { Reference.scaleShift($0, $1, $2, $3, $4, $5, $6, $7, $8) },
+    add: { Reference.add($0, $1, $2, $3, $4, $5, $6, $7) },
+    normalize: { Reference.normalize($0, $1, $2, $3) })
+}
+
+enum Reference {
+  static var panelWidth: Int { 4 }
+
+  static func panelBytes(_ depth: Int, _ storage: clip_storage) -> Int {
+    (depth &* panelWidth &* (storage == CLIP_STORAGE_F32 ? 4 : 2) &+ 63) & ~63
+  }
+
+  static func packPanel(
+    _ weights: UnsafePointer<Float>?, _ stride: Int, _ rows: Int, _ depth: Int, _ storage: clip_storage,
+    _ panel: UnsafeMutableRawPointer?
+  ) {
+    guard let weights, let panel else { return }
+    for k in 0..<max(0, depth) {
+      for column in 0..<panelWidth {
+        let value = column < rows ? weights[column &* stride &+ k] : 0
+        let place = k &* panelWidth &+ column
+        switch storage {
+        case CLIP_STORAGE_F16: panel.storeBytes(of: half(value), toByteOffset: 2 &* place, as: UInt16.self)
+        case CLIP_STORAGE_BF16: panel.storeBytes(of: brain(value), toByteOffset: 2 &* place, as: UInt16.self)
+        default: panel.storeBytes(of: value, toByteOffset: 4 &* place, as: Float.self)
+        }
+      }
+    }
+  }
+
+  static func weight(_ panel: UnsafeRawPointer, _ place: Int, _ storage: clip_storage) -> Float {
+    switch storage {
+    case CLIP_STORAGE_F16: float(half: panel.load(fromByteOffset: 2 &* place, as: UInt16.self))
+    case CLIP_STORAGE_BF16:
+      Float(bitPattern: UInt32(panel.load(fromByteOffset: 2 &* place, as: UInt16.self)) << 16)
+    default: panel.load(fromByteOffset: 4 &* place, as: Float.self)
+    }
+  }
+
+  static func matmul(_ work: UnsafePointer<clip_matmul>?) {
+    guard let work = work?.pointee, let a = work.a, let weights = work.weights, let c = work.c else { return }
+    let begin = work.panel_begin &* panelWidth
+    let end = min(work.panel_end &* panelWidth, work.columns)
+    for row in 0..<max(0, work.rows) {
+      var column = begin
+      while column < end {
+        let panel = weights + column / panelWidth &* panelBytes(work.depth, work.storage)
+        var sum: Float = 0
+        for k in 0..<max(0, work.depth) {
+          sum += a[row &* work.a_stride &+ k] * weight(panel, k &* panelWidth &+ column % panelWidth, work.storage)
+        }
+        if let bias = work.bias { sum += bias[column] }
+        sum = activate(sum, work.activation)
+        if let residual = work.residual { sum += residual[row &* work.residual_stride &+ column] }
+        c[row &* work.c_stride &+ column] = sum
+        column &+= 1
+      }
+    }
+  }
+
+  static func attention(_ work: UnsafePointer<clip_attention>?) {
+    guard let work = work?.pointee, let q = work.q, let k = work.k, let v = work.v, let out = work.out,
+      let terms = work.scratch, work.keys > 0
+    else { return }
+    for query in 0..<max(0, work.queries) {
+      let seen = work.causal == 0 ? work.keys : min(work.keys, work.first_query &+ query &+ 1)
+      var largest = -Float.infinity
+      for key in 0..<seen {
+        var score: Float = 0
+        for i in 0..<work.width { score += q[query &* work.q_stride &+ i] * k[key &* work.k_stride &+ i] }
+        terms[key] = score * work.scale
+        largest = max(largest, terms[key])
+      }
+      var total: Float = 0
+      for key in 0..<seen {
+        terms[key] = expf(terms[key] - largest)
+        total += terms[key]
+      }
+      for i in 0..<work.width {
+        var sum: Float = 0
+        for key in 0..<seen { sum += terms[key] * v[key &* work.v_stride &+ i] }
+        out[query &* work.out_stride &+ i] = sum / total
+      }
+    }
+  }
+
+  static func layerNorm(
+    _ x: UnsafePointer<Float>?, _ xStride: Int, _ y: UnsafeMutablePointer<Float>?, _ yStride: Int, _ rows: Int,
+    _ width: Int, _ weight: UnsafePointer<Float>?, _ bias: UnsafePointer<Float>?, _ epsilon: Float
+  ) {
+    guard let x, let y, let weight, let bias else { return }
+    for row in 0..<max(0, rows) {
+      let input = x + row &* xStride
+      let output = y + row &* yStride
+      var mean = 0.0
+      for i in 0..<width { mean += Double(input[i]) }
+      mean /= Double(width)
+      var variance = 0.0
+      for i in 0..<width { variance += (Double(input[i]) - mean) * (Double(input[i]) - mean) }
+      variance /= Double(width)
+      let scale = 1 / (variance + Double(epsilon)).squareRoot()
+      for i in 0..<width { output[i] = Float((Double(input[i]) - mean) * scale) * weight[i] + bias[i] }
+    }
+  }
+
+  static func scaleShift(
+    _ x: UnsafePointer<Float>?, _ xStride: Int, _ y: UnsafeMutablePointer<Float>?, _ yStride: Int, _ rows: Int,
+    _ width: Int, _ scale: UnsafePointer<Float>?, _ shift: UnsafePointer<Float>?, _ activation: clip_activation
+  ) {
+    guard let x, let y else { return }
+    for row in 0..<max(0, rows) {
+      for i in 0..<max(0, width) {
+        let value = x[row &* xStride &+ i] * (scale?[i] ?? 1) + (shift?[i] ?? 0)
+        y[row &* yStride &+ i] = activate(value, activation)
+      }
+    }
+  }
+
+  static func add(
+    _ x: UnsafePointer<Float>?, _ xStride: Int, _ z: UnsafePointer<Float>?, _ zStride: Int,
+    _ y: UnsafeMutablePointer<Float>?, _ yStride: Int, _ rows: Int, _ width: Int
+  ) {
+    guard let x, let y, let z else { return }
+    for row in 0..<max(0, rows) {
+      for i in 0..<max(0, width) { y[row &* yStride &+ i] = x[row &* xStride &+ i] + z[row &* zStride &+ i] }
+    }
+  }
+
+  /// Squares are summed in double, so that they neither overflow nor vanish.
+  static func normalize(
+    _ x: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>?, _ rows: Int, _ width: Int
+  ) {
+    guard let x, let y else { return }
+    for row in 0..<max(0, rows) {
+      let input = x + row &* width
+      let output = y + row &* width
+      var squares = 0.0
+      for i in 0..<max(0, width) { squares += Double(input[i]) * Double(input[i]) }
+      let scale = squares == 0 ? 0 : 1 / squares.squareRoot()
+      for i in 0..<max(0, width) { output[i] = Float(Double(input[i]) * scale) }
+    }
+  }
+
+  static func activate(_ x: Float, _ activation: clip_activation) -> Float {
+    switch activation {
+    case CLIP_RELU: x < 0 ? 0 : x
+    case CLIP_GELU: x * 0.5 * erfcf(-x * 0.707_106_781)
+    case CLIP_QUICK_GELU: x / (1 + expf(-1.702 * x))
+    case CLIP_GELU_TANH: x / (1 + expf(-1.595_769_122 * (x + 0.044_715 * x * x * x)))
+    case CLIP_SIGMOID: 1 / (1 + expf(-x))
+    case CLIP_SILU: x / (1 + expf(-x))
+    case CLIP_TANH: tanhf(x)
+    default: x
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import CClip
+import CSystem
+
+/// What becomes of the sums already there: nothing; they are where adding up starts; or the new
+/// ones, added up from 0, are added to them (the more exact for long sums).
+@frozen public enum SumMode { case start, resume, add }
+
+/// The sums of a few rows of C over one panel, held in registers. Heights are built row by row
+/// from `OneRow`, so that each is a type whose sums the compiler keeps apart. The sums of a row
+/// are added up in the same way in every height.
+public protocol Tile {
+  associatedtype Vector: FloatVector
+  static var height: Int { get }
+
+  init()
+  /// Sums left by `store`, to go on with.
+  init(resuming sums: UnsafePointer<Float>, stride: Int)
+  func store(_ sums: UnsafeMutablePointer<Float>, stride: Int)
+  func add(to sums: UnsafeMutablePointer<Float>, stride: Int)
+  /// Adds one number of A in each row, rows `tileStride` apart, times one row of the panel.
+  mutating func add(_ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector)
+
+  /// `multiply` of the tile that is `rows` high; rows is at most this one's height.
+  static func multiply<Weights: WeightStorage>(
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode)
+}
+
+/// Depth is cut into blocks of at most this, so that a tile's rows of A stay in the first cache.
+@_alwaysEmitIntoClient @inline(__always)
+var depthBlock: Int { 384 }
+
+/// Floats between the rows of a tile's copy of A: not near a power of two, whose rows would meet in one cache set.
+@_alwaysEmitIntoClient @inline(__always)
+var tileStride: Int { 400 }
+
+public struct OneRow<Vector: FloatVector>: Tile {
+  @usableFromInline var low: Vector
+  @usableFromInline var high: Vector
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var height: Int { 1 }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public init() {
+    low = Vector(repeating: 0)
+    high = Vector(repeating: 0)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public init(resuming sums: UnsafePointer<Float>, stride: Int) {
+    low = Vector.load(sums)
+    high = Vector.load(sums + Vector.count)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public func store(_ sums: UnsafeMutablePointer<Float>, stride: Int) {
+    low.store(sums)
+    high.store(sums + Vector.count)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public func add(to sums: UnsafeMutablePointer<Float>, stride: Int) {
+    (Vector.load(sums) + low).store(sums)
+    (Vector.load(sums + Vector.count) + high).store(sums + Vector.count)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public mutating func add(_ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector) {
+    let factor = Vector(repeating: a.pointee)
+    self.low = self.low.adding(factor, times: low)
+    self.high = self.high.adding(factor, times: high)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func multiply<Weights: WeightStorage>(
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
+  ) {
+    multiply(weights, a, panel, depth: depth, sums, stride: stride, mode)
+  }
+}
+
+/// `Upper` and one row more.
+public struct Taller<Upper: Tile>: Tile {
+  public typealias Vector = Upper.Vector
+  @usableFromInline var upper: Upper
+  @usableFromInline var last: OneRow<Upper.Vector>
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var height: Int { Upper.height + 1 }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public init() {
+    upper = Upper()
+    last = OneRow()
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public init(resuming sums: UnsafePointer<Float>, stride: Int) {
+    upper = Upper(resuming: sums, stride: stride)
+    last = OneRow(resuming: sums + Upper.height * stride, stride: stride)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public func store(_ sums: UnsafeMutablePointer<Float>, stride: Int) {
+    upper.store(sums, stride: stride)
+    last.store(sums + Upper.height * stride, stride: stride)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public func add(to sums: UnsafeMutablePointer<Float>, stride: Int) {
+    upper.add(to: sums, stride: stride)
+    last.add(to: sums + Upper.height * stride, stride: stride)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public mutating func add(_ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector) {
+    upper.add(a, low, high)
+    last.add(a + Upper.height * tileStride, low, high)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func multiply<Weights: WeightStorage>(
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
+  ) {
+    if rows >= height {
+      multiply(weights, a, panel, depth: depth, sums, stride: stride, mode)
+    } else {
+      Upper.multiply(weights, rows: rows, a, panel, depth: depth, sums, stride: stride, mode)
+    }
+  }
+}
+
+public typealias FourRows<Vector: FloatVector> = Taller<Taller<Taller<OneRow<Vector>>>>
+public typealias SixRows<Vector: FloatVector> = Taller<Taller<FourRows<Vector>>>
+public typealias TwelveRows<Vector: FloatVector> = Taller<Taller<Taller<Taller<Taller<Taller<SixRows<Vector>>>>>>>
+
+extension Tile {
+  @_alwaysEmitIntoClient @inline(__always)
+  static var panelWidth: Int { 2 * Vector.count }
+
+  /// A[height, depth] panel[depth, panelWidth] into sums[height, panelWidth].
+  @_alwaysEmitIntoClient @inline(never)
+  static func multiply<Weights: WeightStorage>(
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
+  ) {
+    let vectorBytes = Vector.count * Weights.bytes
+    var tile = mode == .resume ? Self(resuming: sums, stride: stride) : Self()
+    var row = panel
+    for k in 0..<depth {
+      csystem_prefetch(row + 2048)
+      tile.add(a + k, Weights.load(row), Weights.load(row + vectorBytes))
+      row += 2 * vectorBytes
+    }
+    if mode == .add {
+      tile.add(to: sums, stride: stride)
+    } else {
+      tile.store(sums, stride: stride)
+    }
+  }
+}

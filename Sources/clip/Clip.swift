@@ -1,0 +1,60 @@
+import ArgumentParser
+import CClip
+import Glibc
+
+@main
+struct Clip: ParsableCommand {
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(
+      commandName: "clip",
+      abstract: "Compare pictures and sentences with a CLIP model.",
+      discussion: """
+        A model is a folder as downloaded, Hugging Face's or open_clip's. To see what one knows about a \
+        picture:
+
+          clip classify --model Models/emoji photo.jpg --label "a cat" "a dog"
+
+        Exit codes: 0 done, 1 the work failed (or a picture was skipped), 2 the command line was wrong.
+        """,
+      version: "clip \(String(cString: clip_version()))",
+      subcommands: [Embed.self, Classify.self, Search.self, Tokenize.self, Info.self, Plugins.self])
+  }
+
+  static func main() {
+    // A closed pipe is seen as an error of write(2), so that files being written are tidied away first.
+    signal(SIGPIPE, SIG_IGN)
+    Glibc.exit(status())
+  }
+
+  /// Does what the command line says and returns the exit code.
+  private static func status() -> Int32 {
+    do {
+      var command = try parseAsRoot(RawArguments.encoded())
+      try command.run()
+      return 0
+    } catch let failure as Failure {
+      Console.shared.error(failure.message)
+      return 1
+    } catch let skipped as ExitCode {
+      return skipped.rawValue
+    } catch {
+      return explain(error)
+    }
+  }
+
+  /// Shows help, the version or what is wrong with the command line.
+  private static func explain(_ error: any Error) -> Int32 {
+    let text = RawArguments.readable(fullMessage(for: error))
+    guard exitCode(for: error).isSuccess else {
+      Console.shared.line(text)
+      return 2
+    }
+    do {
+      try StandardOutput.write(text.hasSuffix("\n") ? text : text + "\n")
+      return 0
+    } catch {
+      Console.shared.error(error.message)
+      return 1
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import Glibc
+
+struct Classify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Say which of some labels fits each picture.",
+    discussion: """
+      Prints the probability of every label for every picture, the likeliest first. CLIP was trained on \
+      captions, so labels in a sentence often do better: see --template.
+
+        clip classify --model Models/emoji a.png b.png --label cat dog --template "a photo of a {}"
+      """)
+
+  @OptionGroup var model: ModelOptions
+
+  @Argument(help: ArgumentHelp("Pictures, or folders of them; before --label.", valueName: "image"))
+  var images: [ByteString] = []
+
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Labels to choose from.", valueName: "text"))
+  var label: [ByteString] = []
+
+  @Option(help: ArgumentHelp("The caption to make of a label, which goes where {} is.", valueName: "text"))
+  var template = ByteString("{}")
+
+  @OptionGroup var texts: TextOptions
+  @OptionGroup var batch: BatchOptions
+  @OptionGroup var common: CommonOptions
+
+  mutating func validate() throws {
+    guard !label.isEmpty else { throw ValidationError("no label: expected --label and one or more texts") }
+    // --label takes every word up to the next option, pictures written after it too.
+    for text in label where ImageWalk.extensions.contains(text.fileExtension) {
+      if text.withCString({ access($0, F_OK) }) == 0 {
+        throw ValidationError("label \(quoted(text.text)) is a picture: give pictures before --label")
+      }
+    }
+    guard !images.isEmpty else { throw ValidationError("no picture: expected one or more before --label") }
+    guard caption(ByteString("")) != template else {
+      throw ValidationError("--template is \(quoted(template.text)): expected {} where the label goes")
+    }
+  }
+
+  func run() throws {
+    let found = try findImages(images)
+    let model = try self.model.open(try common.runtime(), [.image, .text])
+    let captions = try model.embed(texts: label.map(caption), batch: batch.batch, flags: texts.flags)
+    var rows: [(name: ByteString, embedding: ArraySlice<Float>)] = []
+    let failed = try model.embed(images: found.images, batch: batch.batch, threads: common.threadCount) {
+      rows.append((found.images[$0], $1))
+    }
+    let skipped = found.skipped + failed
+    let ranked = try rows.map { row in
+      (row.name, ranking(try model.classify(images: Array(row.embedding), texts: captions)))
+    }
+    try StandardOutput.write(common.json ? json(ranked, skipped).pretty() + "\n" : tables(ranked))
+    try finish(skipped: skipped, of: found.images.count + found.skipped.count)
+  }
+
+  /// The template with every {} replaced by the label.
+  private func caption(_ label: ByteString) -> ByteString {
+    var bytes: [UInt8] = []
+    var rest = template.bytes[...]
+    while let byte = rest.first {
+      if rest.starts(with: [UInt8(ascii: "{"), UInt8(ascii: "}")]) {
+        bytes += label.bytes
+        rest = rest.dropFirst(2)
+      } else {
+        bytes.append(byte)
+        rest = rest.dropFirst()
+      }
+    }
+    return ByteString(bytes)
+  }
+
+  /// Labels by falling probability; equal ones as they were given.
+  private func ranking(_ probabilities: [Float]) -> [(label: ByteString, probability: Float)] {
+    zip(label, probabilities).enumerated()
+      .sorted { ($1.element.1, $0.offset) < ($0.element.1, $1.offset) }
+      .map { ($0.element.0, $0.element.1) }
+  }
+
+  private typealias Ranked = [(image: ByteString, labels: [(label: ByteString, probability: Float)])]
+
+  private func tables(_ ranked: Ranked) -> String {
+    ranked.map { image, labels in
+      var table = Table([("", .right), ("", .left)])
+      for (label, probability) in labels {
+        table.add(["\(fixed(Double(probability) * 100, 2)) %", label.shown])
+      }
+      return image.shown + "\n" + table.text(indent: 2)
+    }.joined(separator: "\n")
+  }
+
+  private func json(_ ranked: Ranked, _ skipped: [Skipped]) -> JSON {
+    let images = ranked.map { image, labels -> JSON in
+      [
+        "image": .string(image.text),
+        "labels": .array(labels.map { ["label": .string($0.label.text), "probability": .float($0.probability)] }),
+      ]
+    }
+    return ["images": .array(images), "skipped": .array(skipped.map(\.json))]
+  }
+}

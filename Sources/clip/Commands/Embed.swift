@@ -1,0 +1,114 @@
+import ArgumentParser
+import Glibc
+
+struct Embed: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write embeddings of pictures and texts to a file.",
+    discussion: """
+      The file's ending chooses its format:
+        .safetensors  tensors image_embeds and text_embeds, with names in its metadata
+        .npy          one float32 array, of pictures or of texts
+        .jsonl        a line {"kind", "name", "embedding"} for each
+      Rows are in the order of the input; folders are walked in the order of their names. A picture that \
+      cannot be read is reported and left out.
+
+        clip embed --model Models/emoji --image photos --text "a cat" --output all.safetensors
+      """)
+
+  @OptionGroup var model: ModelOptions
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Pictures, or folders of .jpg, .jpeg, .png and .webp files.", valueName: "file|dir"))
+  var image: [ByteString] = []
+
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts.", valueName: "text"))
+  var text: [ByteString] = []
+
+  @Option(help: ArgumentHelp("A file with a text a line, after those of --text; - is standard input.", valueName: "file"))
+  var textFile: ByteString?
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("The file to write: .safetensors, .npy or .jsonl.", valueName: "file"))
+  var output: ByteString
+
+  @Flag(help: "Write features as the model gives them, not scaled to length 1.")
+  var raw = false
+
+  @OptionGroup var texts: TextOptions
+  @OptionGroup var batch: BatchOptions
+  @OptionGroup var common: CommonOptions
+
+  private enum Format: String {
+    case safetensors, npy, jsonl
+  }
+
+  mutating func validate() throws {
+    guard let format = Format(rawValue: output.fileExtension) else {
+      throw ValidationError("--output is \(output.shown): expected a name ending in .safetensors, .npy or .jsonl")
+    }
+    let hasTexts = !text.isEmpty || textFile != nil
+    guard hasTexts || !image.isEmpty else {
+      throw ValidationError("nothing to embed: expected --image, --text or --text-file")
+    }
+    if format == .npy && hasTexts && !image.isEmpty {
+      throw ValidationError("a .npy file holds one array: give pictures or texts, or write .safetensors or .jsonl")
+    }
+  }
+
+  func run() throws {
+    try OutputFile.checkWritable(output)
+    let captions = text + (try textFile.map { try TextLines.read($0) } ?? [])
+    let found = image.isEmpty ? (images: [], skipped: []) : try findImages(image)
+    var towers: Towers = []
+    if !captions.isEmpty { towers.insert(.text) }
+    if !found.images.isEmpty { towers.insert(.image) }
+    let model = try self.model.open(try common.runtime(), towers)
+    let flags = texts.flags.union(raw ? .rawFeatures : [])
+
+    // Texts first: one that is too long is found before hours of pictures.
+    let textSet = try embedTexts(captions, model, flags)
+    var imageSet = EmbeddingSet(.image, width: model.width, capacity: found.images.count)
+    let failed = try model.embed(
+      images: found.images, batch: batch.batch, threads: common.threadCount, flags: flags
+    ) { imageSet.append(found.images[$0].text, $1) }
+    let sets = [imageSet, textSet].filter { !$0.names.isEmpty }
+    guard !sets.isEmpty else { throw Failure("no picture could be read: \(output.shown) is not written") }
+    try OutputFile.write(to: output) { writer throws(Failure) in try write(sets, to: writer) }
+
+    let skipped = found.skipped + failed
+    try report(images: imageSet.names.count, texts: textSet.names.count, width: model.width, skipped)
+    try finish(skipped: skipped, of: found.images.count + found.skipped.count)
+  }
+
+  private func embedTexts(_ captions: [ByteString], _ model: Model, _ flags: EncodeFlags) throws -> EmbeddingSet {
+    var set = EmbeddingSet(.text, width: model.width, capacity: captions.count)
+    let rows = try model.embed(texts: captions, batch: batch.batch, flags: flags)
+    for (index, caption) in captions.enumerated() {
+      set.append(caption.text, rows[(index * model.width)..<((index + 1) * model.width)])
+    }
+    return set
+  }
+
+  private func write(_ sets: [EmbeddingSet], to writer: FileWriter) throws(Failure) {
+    switch Format(rawValue: output.fileExtension) {
+    case .safetensors: try SafetensorsWriter.write(sets, to: writer)
+    case .npy: for set in sets { try NpyWriter.write(set, to: writer) }
+    default: try JSONLinesWriter.write(sets, to: writer)
+    }
+  }
+
+  private func report(images: Int, texts: Int, width: Int, _ skipped: [Skipped]) throws {
+    if common.json {
+      try StandardOutput.write([
+        "output": .string(output.text), "images": .integer(images), "texts": .integer(texts),
+        "width": .integer(width), "skipped": .array(skipped.map(\.json)),
+      ])
+    } else {
+      let parts = [
+        images > 0 ? counted(images, "picture") : nil, texts > 0 ? counted(texts, "text") : nil,
+      ].compactMap { $0 }
+      try StandardOutput.write(
+        "Wrote \(output.shown): \(parts.joined(separator: " and ")), \(width) numbers each.\n")
+    }
+  }
+}

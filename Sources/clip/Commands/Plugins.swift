@@ -1,0 +1,45 @@
+import ArgumentParser
+
+struct Plugins: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "List the encoders, image codecs and kernels that are loaded.",
+    discussion: """
+      Plugins come from --plugins, then from the folders in CLIP_PLUGIN_PATH, then from clipcore/plugins \
+      beside the library.
+
+        clip plugins --plugins build/plugins
+      """)
+
+  @OptionGroup var common: CommonOptions
+
+  func run() throws {
+    let plugins = try common.runtime().plugins()
+    try StandardOutput.write(common.json ? json(plugins).pretty() + "\n" : table(plugins))
+  }
+
+  private func table(_ plugins: [PluginInfo]) -> String {
+    guard !plugins.isEmpty else { return "No plugins are loaded.\n" }
+    var table = Table([
+      ("kind", .left), ("id", .left), ("version", .left), ("license", .left), ("in use", .left), ("what", .left),
+      ("file", .left),
+    ])
+    for plugin in plugins {
+      table.add([
+        plugin.kind, plugin.id, plugin.version, plugin.license, plugin.active ? "yes" : "no",
+        visible(plugin.description), plugin.path.isEmpty ? "built in" : visible(plugin.path),
+      ])
+    }
+    return table.text()
+  }
+
+  private func json(_ plugins: [PluginInfo]) -> JSON {
+    let list = plugins.map { plugin -> JSON in
+      [
+        "kind": .string(plugin.kind), "id": .string(plugin.id), "description": .string(plugin.description),
+        "version": .string(plugin.version), "license": .string(plugin.license), "path": .string(plugin.path),
+        "active": .bool(plugin.active),
+      ]
+    }
+    return ["plugins": .array(list)]
+  }
+}

@@ -1,0 +1,95 @@
+import ArgumentParser
+import CClip
+import Glibc
+
+/// Options of every command.
+struct CommonOptions: ParsableArguments {
+  @Flag(help: "Write one JSON document instead of text for people.")
+  var json = false
+
+  @Option(help: ArgumentHelp("Threads to work with, 1 to 256 (default: the processors).", valueName: "n"))
+  var threads: Int?
+
+  @Option(
+    name: .customLong("plugins"),
+    help: ArgumentHelp("A folder of plugins to load before the installed ones; may be repeated.", valueName: "dir"))
+  var pluginFolders: [ByteString] = []
+
+  @Option(
+    help: ArgumentHelp("Kernels to compute with, such as x86-64-v3 (default: the best that run here).",
+      valueName: "name"))
+  var kernels: ByteString?
+
+  mutating func validate() throws {
+    if let threads, !(1...256).contains(threads) {
+      throw ValidationError("--threads is \(threads): expected 1 to 256")
+    }
+  }
+
+  var threadCount: Int { threads ?? min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1), 256) }
+
+  func runtime() throws(Failure) -> Runtime {
+    try Runtime(threads: threadCount, plugins: pluginFolders, kernels: kernels)
+  }
+}
+
+/// How weights are held in memory.
+enum Storage: String, CaseIterable, ExpressibleByArgument {
+  case f32, f16, bf16
+
+  var value: clip_storage {
+    switch self {
+    case .f32: CLIP_STORAGE_F32
+    case .f16: CLIP_STORAGE_F16
+    case .bf16: CLIP_STORAGE_BF16
+    }
+  }
+}
+
+/// The option of every command that opens a model, `clip info` among them.
+struct StorageOptions: ParsableArguments {
+  @Option(help: "How weights are held in memory; sums are always f32.")
+  var storage = Storage.f32
+}
+
+/// Options of commands that encode with a model.
+struct ModelOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The model's folder.", valueName: "dir"))
+  var model: ByteString
+
+  @OptionGroup var storage: StorageOptions
+
+  func open(_ runtime: Runtime, _ towers: Towers) throws(Failure) -> Model {
+    try Model(runtime, folder: model, towers: towers, storage: storage.storage.value)
+  }
+}
+
+/// Options of commands that encode many things.
+struct BatchOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Pictures or texts to encode at once, 1 to 4096.", valueName: "n"))
+  var batch = 32
+
+  mutating func validate() throws {
+    guard (1...4096).contains(batch) else {
+      throw ValidationError("--batch is \(batch): expected 1 to 4096")
+    }
+  }
+}
+
+/// Options of commands that take texts.
+struct TextOptions: ParsableArguments {
+  @Flag(help: "Cut a text that is too long for the model instead of failing.")
+  var truncate = false
+
+  @Flag(
+    name: [.customLong("openai-cleaning"), .customLong("openai")],
+    help: "Clean texts as OpenAI's code does instead of as Hugging Face's.")
+  var openAICleaning = false
+
+  var flags: EncodeFlags {
+    var flags: EncodeFlags = []
+    if truncate { flags.insert(.truncate) }
+    if openAICleaning { flags.insert(.openAICleaning) }
+    return flags
+  }
+}

@@ -1,0 +1,458 @@
+/* Holds kernel plugins against plain loops in double, and against themselves: the same numbers
+ * for any cut of the work, and nothing read or written outside of what they were given.
+ *
+ *   cc -O2 -I Include Tests/C/kernels_test.c -ldl -lm -o kernels_test && ./kernels_test libkernels_*.so
+ *
+ * A set that this processor cannot run is left out. */
+#include <dlfcn.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clip_plugin.h"
+
+static int passed, failed;
+static const char *set_id;
+
+static void check(int ok, const char *what, const char *detail) {
+  if (ok) {
+    passed++;
+    return;
+  }
+  if (failed++ < 50) printf("FAILED %s: %s %s\n", set_id, what, detail);
+}
+
+/* xorshift64* */
+static uint64_t state = 88172645463325252u;
+static uint32_t next(void) {
+  state ^= state >> 12, state ^= state << 25, state ^= state >> 27;
+  return (uint32_t)((state * 2685821657736338717u) >> 32);
+}
+static size_t pick(size_t low, size_t high) { return low + next() % (high - low + 1); }
+static float uniform(void) { return (float)next() / 2147483648.0f - 1; }
+
+/* Buffers end where a guard begins, and start off any alignment: `shift` floats behind 64 bytes. */
+enum { GUARD = 64 };
+typedef struct buffer {
+  void *memory;
+  float *data;
+  size_t count;
+} buffer;
+
+static buffer make(size_t count) {
+  buffer b = {0};
+  size_t shift = pick(0, 15);
+  if (posix_memalign(&b.memory, 64, (count + 2 * GUARD + 16) * sizeof(float))) exit(2);
+  memset(b.memory, 0xa5, (count + 2 * GUARD + 16) * sizeof(float));
+  b.data = (float *)b.memory + GUARD + shift;
+  b.count = count;
+  return b;
+}
+static buffer make_random(size_t count, float size) {
+  buffer b = make(count);
+  for (size_t i = 0; i < count; i++) b.data[i] = uniform() * size;
+  return b;
+}
+static int intact(buffer b) {
+  uint32_t pattern = 0xa5a5a5a5u;
+  for (int i = 1; i <= GUARD; i++)
+    if (memcmp(b.data - i, &pattern, 4) || memcmp(b.data + b.count + i - 1, &pattern, 4)) return 0;
+  return 1;
+}
+static void drop(buffer b) { free(b.memory); }
+
+static double activate(clip_activation kind, double x) {
+  switch (kind) {
+    case CLIP_RELU: return x < 0 ? 0 : x;
+    case CLIP_GELU: return x * 0.5 * erfc(-x * 0.70710678118654752440);
+    case CLIP_QUICK_GELU: return x / (1 + exp(-1.702 * x));
+    case CLIP_GELU_TANH: return x / (1 + exp(-2 * 0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+    case CLIP_SIGMOID: return 1 / (1 + exp(-x));
+    case CLIP_SILU: return x / (1 + exp(-x));
+    case CLIP_TANH: return tanh(x);
+    default: return x;
+  }
+}
+
+/* What a weight is after it was stored. */
+static double stored(float w, clip_storage storage) {
+  uint32_t bits;
+  if (storage == CLIP_STORAGE_F16) {
+    if (w == 0) return 0;
+    int e;
+    frexp(w, &e);
+    double unit = ldexp(1, (e < -13 ? -13 : e) - 11); /* last place of a half */
+    return nearbyint(w / unit) * unit;
+  }
+  if (storage == CLIP_STORAGE_F32) return w;
+  memcpy(&bits, &w, 4);
+  bits = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u;
+  memcpy(&w, &bits, 4);
+  return w;
+}
+
+/* ---------------------------------------------------------------- matmul */
+
+static void *pack(const clip_kernels *k, const float *weights, size_t columns, size_t depth, clip_storage storage) {
+  size_t panels = (columns + k->panel_width - 1) / k->panel_width, bytes = k->panel_bytes(depth, storage);
+  void *packed;
+  check(bytes % 64 == 0, "panel_bytes", "is a multiple of 64");
+  if (posix_memalign(&packed, 64, panels * bytes + 64)) exit(2);
+  memset(packed, 0xff, panels * bytes + 64); /* NaN: what pack_panel does not write would show */
+  for (size_t p = 0; p < panels; p++) {
+    size_t first = p * k->panel_width, rows = columns - first < k->panel_width ? columns - first : k->panel_width;
+    k->pack_panel(weights + first * depth, depth, rows, depth, storage, (char *)packed + p * bytes);
+  }
+  return packed;
+}
+
+static void matmul_case(const clip_kernels *k, size_t rows, size_t columns, size_t depth, clip_storage storage,
+                        clip_activation activation, int with_bias, int residual_mode) {
+  char detail[200];
+  snprintf(detail, sizeof detail, "rows %zu columns %zu depth %zu storage %d activation %d bias %d residual %d", rows,
+           columns, depth, (int)storage, (int)activation, with_bias, residual_mode);
+  size_t as = depth + pick(0, 3), cs = columns + pick(0, 9), rs = residual_mode == 2 ? cs : columns + pick(0, 3);
+  buffer a = make_random((rows - 1) * as + depth, 1), w = make_random(columns * depth, 0.2f);
+  buffer bias = make_random(columns, 1), r = make_random((rows - 1) * rs + columns, 1);
+  buffer c = make((rows - 1) * cs + columns), whole = make((rows - 1) * cs + columns);
+  size_t panels = (columns + k->panel_width - 1) / k->panel_width;
+  void *packed = pack(k, w.data, columns, depth, storage);
+
+  /* The rows' gaps hold a pattern that must stay. */
+  clip_matmul work = {.a = a.data, .a_stride = as, .weights = packed, .storage = storage, .activation = activation,
+                      .c_stride = cs, .bias = with_bias ? bias.data : NULL, .columns = columns, .depth = depth,
+                      .residual_stride = rs};
+  buffer *outs[2] = {&whole, &c};
+  for (int cut = 0; cut < 2; cut++) {
+    float *out = outs[cut]->data;
+    if (residual_mode == 2)
+      for (size_t i = 0; i < rows; i++) memcpy(out + i * cs, r.data + i * rs, columns * sizeof(float));
+    for (size_t row = 0; row < rows;) {
+      size_t take = cut ? pick(1, rows - row) : rows;
+      for (size_t panel = 0; panel < panels;) {
+        size_t end = cut ? pick(panel + 1, panels) : panels;
+        work.a = a.data + row * as, work.c = out + row * cs, work.rows = take;
+        work.residual = residual_mode == 2 ? work.c : residual_mode == 1 ? r.data + row * rs : NULL;
+        work.panel_begin = panel, work.panel_end = end;
+        k->matmul(&work);
+        panel = end;
+      }
+      row += take;
+    }
+  }
+  double worst = 0, limit = 2e-7 * (4 + sqrt((double)depth));
+  int same = 1, gaps = 1;
+  uint32_t pattern = 0xa5a5a5a5u;
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t j = 0; j < columns; j++) {
+      double sum = 0;
+      for (size_t d = 0; d < depth; d++) sum += a.data[i * as + d] * stored(w.data[j * depth + d], storage);
+      if (with_bias) sum += bias.data[j];
+      sum = activate(activation, sum);
+      if (residual_mode) sum += r.data[i * rs + j];
+      double off = fabs(sum - whole.data[i * cs + j]);
+      if (!(off <= worst)) worst = off;
+    }
+    same &= !memcmp(c.data + i * cs, whole.data + i * cs, columns * sizeof(float));
+    for (size_t j = columns; i + 1 < rows && j < cs; j++) gaps &= !memcmp(c.data + i * cs + j, &pattern, 4);
+  }
+  char number[240];
+  snprintf(number, sizeof number, "%s: off by %g of %g", detail, worst, limit);
+  check(worst <= limit, "matmul", number);
+  check(same, "matmul gives other numbers when cut", detail);
+  check(gaps && intact(c) && intact(whole), "matmul writes beside C", detail);
+  free(packed), drop(a), drop(w), drop(bias), drop(r), drop(c), drop(whole);
+}
+
+static void test_matmul(const clip_kernels *k) {
+  for (size_t rows = 1; rows <= 13; rows++)
+    for (int s = 0; s < 3; s++)
+      if (k->storages & (1u << s))
+        matmul_case(k, rows, pick(1, 3 * k->panel_width), pick(1, 70), (clip_storage)s, CLIP_IDENTITY, rows & 1, s);
+  for (int i = 0; i < 120; i++) {
+    clip_storage s = (clip_storage)(i % 3);
+    if (k->storages & (1u << s))
+      matmul_case(k, pick(1, 70), pick(1, 200), pick(1, i % 10 ? 90 : 1700), s, (clip_activation)(i % 8), (int)pick(0, 1),
+                  (int)pick(0, 2));
+  }
+  matmul_case(k, 50, 768, 768, CLIP_STORAGE_F32, CLIP_GELU, 1, 0);
+  matmul_case(k, 197, 96, 3072, CLIP_STORAGE_F32, CLIP_IDENTITY, 1, 2);
+}
+
+/* The host's halves and bfloat16 numbers come back as they went in, subnormal halves too. */
+static void test_storage(const clip_kernels *k) {
+  for (int s = 1; s < 3; s++) {
+    if (!(k->storages & (1u << s))) continue;
+    size_t depth = 3000;
+    buffer w = make(depth);
+    int ok = 1;
+    for (size_t i = 0; i < depth; i++) {
+      w.data[i] = ldexpf(uniform(), (int)pick(0, 38) - (s == 1 ? 26 : 18));
+      if (s == 1 && fabsf(w.data[i]) > 65504) w.data[i] = 65504;
+    }
+    void *packed = pack(k, w.data, 1, depth, (clip_storage)s);
+    float *one = calloc(depth, sizeof(float));
+    for (size_t i = 0; i < depth; i += 7) {
+      float c = -1;
+      one[i] = 1;
+      clip_matmul work = {.a = one, .a_stride = depth, .weights = packed, .storage = (clip_storage)s, .c = &c,
+                          .c_stride = 1, .rows = 1, .columns = 1, .depth = depth, .panel_end = 1};
+      k->matmul(&work);
+      one[i] = 0;
+      ok &= c == (float)stored(w.data[i], (clip_storage)s);
+    }
+    check(ok, "storage rounds to nearest", s == 1 ? "f16" : "bf16");
+    free(one), free(packed), drop(w);
+  }
+}
+
+/* ---------------------------------------------------------------- attention */
+
+static void attend(const clip_kernels *k, clip_attention work) {
+  size_t count = k->attention_scratch(work.keys, work.width);
+  float *scratch;
+  if (posix_memalign((void **)&scratch, 64, (count + GUARD) * sizeof(float))) exit(2);
+  memset(scratch, 0xff, (count + GUARD) * sizeof(float));
+  work.scratch = scratch;
+  k->attention(&work);
+  int ok = 1;
+  for (int i = 0; i < GUARD; i++) ok &= ((unsigned *)scratch)[count + i] == 0xffffffffu;
+  check(ok, "attention", "writes behind its scratch");
+  free(scratch);
+}
+
+static void attention_case(const clip_kernels *k, size_t queries, size_t keys, size_t width, int causal) {
+  char detail[160];
+  snprintf(detail, sizeof detail, "queries %zu keys %zu width %zu causal %d", queries, keys, width, causal);
+  size_t qs = width + pick(0, 20), ks = width + pick(0, 20), vs = width + pick(0, 20), os = width + pick(0, 20);
+  size_t position = causal ? pick(0, keys - 1) : 0;
+  float scale = 1 / sqrtf((float)width);
+  buffer q = make_random((queries - 1) * qs + width, 3), kk = make_random((keys - 1) * ks + width, 3);
+  buffer v = make_random((keys - 1) * vs + width, 1);
+  buffer out = make((queries - 1) * os + width), one = make(width);
+  clip_attention work = {.q = q.data, .k = kk.data, .v = v.data, .q_stride = qs, .k_stride = ks, .v_stride = vs,
+                         .out = out.data, .out_stride = os, .queries = queries, .keys = keys, .width = width,
+                         .first_query = position, .scale = scale, .causal = (uint32_t)causal};
+  attend(k, work);
+  double worst = 0, *p = malloc(keys * sizeof(double));
+  int same = 1, trailing = 1, gaps = 1;
+  uint32_t pattern = 0xa5a5a5a5u;
+  for (size_t i = 0; i < queries; i++) {
+    size_t seen = causal && position + i + 1 < keys ? position + i + 1 : keys;
+    double largest = -INFINITY, total = 0;
+    for (size_t j = 0; j < seen; j++) {
+      p[j] = 0;
+      for (size_t d = 0; d < width; d++) p[j] += (double)q.data[i * qs + d] * kk.data[j * ks + d];
+      p[j] *= scale;
+      if (p[j] > largest) largest = p[j];
+    }
+    for (size_t j = 0; j < seen; j++) total += p[j] = exp(p[j] - largest);
+    for (size_t d = 0; d < width; d++) {
+      double sum = 0;
+      for (size_t j = 0; j < seen; j++) sum += p[j] / total * v.data[j * vs + d];
+      double off = fabs(sum - out.data[i * os + d]);
+      if (!(off <= worst)) worst = off;
+    }
+    for (size_t d = width; i + 1 < queries && d < os; d++) gaps &= !memcmp(out.data + i * os + d, &pattern, 4);
+    if (i % 5 == 0 || i + 1 == queries) { /* the row alone, and without the keys it does not see */
+      clip_attention alone = work;
+      alone.q = q.data + i * qs, alone.queries = 1, alone.first_query = position + i, alone.out = one.data;
+      attend(k, alone);
+      same &= !memcmp(one.data, out.data + i * os, width * sizeof(float));
+      alone.keys = seen;
+      attend(k, alone);
+      trailing &= !memcmp(one.data, out.data + i * os, width * sizeof(float));
+    }
+  }
+  if (causal) { /* a key that no row may see holds NaN */
+    size_t hidden = position + queries;
+    for (size_t j = hidden; j < keys; j++) kk.data[j * ks] = v.data[j * vs] = NAN;
+    buffer again = make(out.count);
+    work.out = again.data;
+    attend(k, work);
+    for (size_t i = 0; i < queries; i++)
+      trailing &= !memcmp(again.data + i * os, out.data + i * os, width * sizeof(float));
+    /* nor may one within the tile that only later rows see */
+    if (queries > 1 && position + queries <= keys) {
+      kk.data[(position + queries - 1) * ks] = v.data[(position + queries - 1) * vs] = NAN;
+      attend(k, work);
+      for (size_t i = 0; i + 1 < queries; i++)
+        trailing &= !memcmp(again.data + i * os, out.data + i * os, width * sizeof(float));
+      check(isnan(again.data[(queries - 1) * os]), "attention hides NaN", detail);
+    }
+    drop(again);
+  }
+  char number[200];
+  snprintf(number, sizeof number, "%s: off by %g", detail, worst);
+  check(worst <= 4e-6, "attention", number);
+  check(same, "attention of a row alone gives other numbers", detail);
+  check(trailing, "attention depends on keys behind a row", detail);
+  check(gaps && intact(out) && intact(one), "attention writes beside its output", detail);
+  free(p), drop(q), drop(kk), drop(v), drop(out), drop(one);
+}
+
+static void test_attention(const clip_kernels *k) {
+  for (int i = 0; i < 60; i++) attention_case(k, pick(1, 40), pick(1, 90), pick(1, 130), i & 1);
+  attention_case(k, 50, 50, 64, 0);
+  attention_case(k, 77, 77, 64, 1);
+  attention_case(k, 1, 577, 64, 0);
+  attention_case(k, 30, 600, 80, 0);
+  attention_case(k, 30, 600, 16, 1);
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static void test_rows(const clip_kernels *k) {
+  for (int i = 0; i < 60; i++) {
+    char detail[120];
+    size_t rows = pick(1, 5), width = i < 40 ? pick(1, 80) : pick(500, 1300);
+    size_t xs = width + pick(0, 5), ys = width + pick(0, 5);
+    int in_place = i % 3 == 0;
+    if (in_place) ys = xs;
+    buffer x = make_random((rows - 1) * xs + width, 2), y = make((rows - 1) * ys + width);
+    buffer w = make_random(width, 1), b = make_random(width, 1), before = make(x.count), z = make_random(x.count, 1);
+    for (size_t j = 0; j < x.count; j++) x.data[j] += 3;
+    memcpy(before.data, x.data, x.count * sizeof(float));
+    float *out = in_place ? x.data : y.data;
+    snprintf(detail, sizeof detail, "rows %zu width %zu in place %d", rows, width, in_place);
+
+    double worst = 0;
+    k->layer_norm(x.data, xs, out, ys, rows, width, w.data, b.data, 1e-5f);
+    for (size_t r = 0; r < rows; r++) {
+      double mean = 0, variance = 0;
+      for (size_t j = 0; j < width; j++) mean += before.data[r * xs + j] / (double)width;
+      for (size_t j = 0; j < width; j++) variance += pow(before.data[r * xs + j] - mean, 2) / (double)width;
+      for (size_t j = 0; j < width; j++) {
+        double want = (before.data[r * xs + j] - mean) / sqrt(variance + 1e-5) * w.data[j] + b.data[j];
+        double off = fabs(want - out[r * ys + j]);
+        /* One ulp of x is worth more where the row hardly varies. */
+        if (!(off <= worst)) worst = variance > 0.3 ? off : off * sqrt(variance + 1e-5) / 10;
+      }
+    }
+    char number[160];
+    snprintf(number, sizeof number, "%s: off by %g", detail, worst);
+    check(worst <= 2e-6, "layer_norm", number);
+
+    clip_activation activation = (clip_activation)(i % 8);
+    memcpy(x.data, before.data, x.count * sizeof(float));
+    worst = 0;
+    const float *scale = i & 8 ? w.data : NULL, *shift = i & 16 ? b.data : NULL;
+    k->scale_shift(x.data, xs, out, ys, rows, width, scale, shift, activation);
+    for (size_t r = 0; r < rows; r++)
+      for (size_t j = 0; j < width; j++) {
+        double want = before.data[r * xs + j];
+        want = activate(activation, want * (scale ? scale[j] : 1) + (shift ? shift[j] : 0));
+        double off = fabs(want - out[r * ys + j]) / (1 + fabs(want));
+        if (!(off <= worst)) worst = off;
+      }
+    snprintf(number, sizeof number, "%s activation %d: off by %g", detail, (int)activation, worst);
+    check(worst <= 4e-7, "scale_shift", number);
+
+    memcpy(x.data, before.data, x.count * sizeof(float));
+    k->add(x.data, xs, z.data, xs, out, ys, rows, width);
+    int ok = 1;
+    for (size_t r = 0; r < rows; r++)
+      for (size_t j = 0; j < width; j++) ok &= out[r * ys + j] == before.data[r * xs + j] + z.data[r * xs + j];
+    check(ok, "add", detail);
+    check(intact(x) && intact(y), "rows written beside their place", detail);
+    drop(x), drop(y), drop(w), drop(b), drop(before), drop(z);
+  }
+}
+
+static void test_normalize(const clip_kernels *k) {
+  static const float sizes[] = {1, 1e-25f, 1e25f, 0};
+  for (int i = 0; i < 4; i++) {
+    size_t width = pick(1, 600);
+    buffer x = make_random(2 * width, sizes[i]), y = make(2 * width);
+    double worst = 0;
+    k->normalize(x.data, y.data, 2, width);
+    for (size_t r = 0; r < 2; r++) {
+      double squares = 0;
+      for (size_t j = 0; j < width; j++) squares += pow(x.data[r * width + j], 2);
+      for (size_t j = 0; j < width; j++) {
+        double off = fabs((squares ? x.data[r * width + j] / sqrt(squares) : 0) - y.data[r * width + j]);
+        if (!(off <= worst)) worst = off;
+      }
+    }
+    check(worst <= 1e-7 && intact(y), "normalize", "is off");
+    drop(x), drop(y);
+  }
+}
+
+/* Every activation over the whole range of floats, and at its ends. */
+static void test_activations(const clip_kernels *k) {
+  enum { COUNT = 200000 };
+  static float x[COUNT], y[COUNT];
+  for (int a = 0; a < 8; a++) {
+    for (int i = 0; i < COUNT; i++) {
+      uint32_t bits = next();
+      x[i] = i & 1 ? uniform() * 20 : 0;
+      if (!(i & 1)) memcpy(&x[i], &bits, 4);
+      if (fabsf(x[i]) > 1e12f) x[i] = uniform() * 110;
+    }
+    x[0] = NAN, x[1] = 0, x[2] = -0.0f, x[3] = 1e30f, x[4] = -1000;
+    k->scale_shift(x, COUNT, y, COUNT, 1, COUNT, NULL, NULL, (clip_activation)a);
+    double worst = 0;
+    char detail[120];
+    for (int i = 1; i < COUNT; i++) {
+      double want = activate((clip_activation)a, x[i]);
+      if (isnan(want)) want = activate((clip_activation)a, x[i] < 0 ? -1e4 : 1e4);
+      double off = fabs(want - y[i]) / (fabs(want) > 1 ? fabs(want) : 1);
+      if (!(off <= worst)) worst = off;
+    }
+    snprintf(detail, sizeof detail, "%d: off by %g", a, worst);
+    check(worst <= 2.5e-7, "activation", detail);
+    check(isnan(y[0]), "activation keeps NaN", detail);
+  }
+  /* The exponential, to its last places: silu(x) / x where e^-x is all that counts. */
+  double worst = 0;
+  for (int i = 0; i < COUNT; i++) x[i] = -18 - 69 * (float)i / COUNT;
+  k->scale_shift(x, COUNT, y, COUNT, 1, COUNT, NULL, NULL, CLIP_SIGMOID);
+  for (int i = 0; i < COUNT; i++) {
+    double want = 1 / (1 + exp(-(double)x[i])), off = fabs(y[i] / want - 1);
+    if (!(off <= worst)) worst = off;
+  }
+  char detail[80];
+  snprintf(detail, sizeof detail, "relative error %g", worst);
+  check(worst <= 3e-7, "exponential", detail);
+}
+
+static int can_run(uint32_t features) {
+#if defined(__x86_64__)
+  if ((features & CLIP_CPU_AVX2) && !__builtin_cpu_supports("avx2")) return 0;
+  if ((features & CLIP_CPU_FMA) && !__builtin_cpu_supports("fma")) return 0;
+  if ((features & CLIP_CPU_AVX512) && !__builtin_cpu_supports("avx512vl")) return 0;
+  return 1;
+#else
+  return features == 0;
+#endif
+}
+
+int main(int argc, char **argv) {
+  for (int i = 1; i < argc; i++) {
+    void *library = dlopen(argv[i], RTLD_NOW | RTLD_LOCAL);
+    clip_plugin_entry_fn entry = library ? (clip_plugin_entry_fn)dlsym(library, "clip_plugin_entry") : NULL;
+    const clip_plugin *plugin = entry ? entry() : NULL;
+    set_id = argv[i];
+    check(plugin != NULL, "load", library ? "no clip_plugin_entry" : dlerror());
+    if (!plugin) continue;
+    int found = 0;
+    for (size_t j = 0; j < plugin->item_count; j++) {
+      if (plugin->items[j].kind != CLIP_KIND_KERNELS) continue;
+      const clip_kernels *k = plugin->items[j].table;
+      found++;
+      set_id = k->id;
+      if (!can_run(k->features)) {
+        printf("%s: left out, this processor cannot run it\n", k->id);
+        continue;
+      }
+      int before = failed;
+      test_matmul(k), test_storage(k), test_attention(k), test_rows(k), test_normalize(k), test_activations(k);
+      printf("%s: %s\n", k->id, failed == before ? "ok" : "FAILED");
+    }
+    check(found > 0, "load", "no kernels in this plugin");
+  }
+  printf("%d passed, %d failed\n", passed, failed);
+  return failed != 0 || passed == 0;
+}
