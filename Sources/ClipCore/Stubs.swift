@@ -4,6 +4,3 @@ final class DecodedImage { var view: clip_image_view { clip_image_view() }; init
 struct ImageView { init(_ v: clip_image_view, maxPixels: Int) throws(ClipError) {} }
 final class PreprocessScratch {}
 func preprocess(_ v: ImageView, _ c: PreprocessConfig, background: (UInt8,UInt8,UInt8)?, into: UnsafeMutablePointer<Float>, scratch: PreprocessScratch) throws(ClipError) {}
-enum Cleaning { case huggingFace, openAI }
-final class Tokenizer { static func load(folder: String, layout: Layout, contextLength: Int, vocabularySize: Int) throws(ClipError) -> Tokenizer { Tokenizer() }
- func encodeRow(_ b: UnsafeBufferPointer<UInt8>, cleaning: Cleaning, truncate: Bool, into: UnsafeMutablePointer<Int32>) throws(ClipError) -> Int { 0 } }

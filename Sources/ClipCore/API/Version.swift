@@ -1,14 +1,10 @@
 import CClip
-import CSystem
 
 @c @implementation
 public func clip_version() -> UnsafePointer<CChar>? { StaticString("0.1.0").cString }
 
 @c @implementation
 public func clip_abi_version() -> UInt32 { 1 << 16 }
-
-@c @implementation
-public func clip_last_error() -> UnsafePointer<CChar>? { UnsafePointer(csystem_message()) }
 
 @c @implementation
 public func clip_status_name(_ status: clip_status) -> UnsafePointer<CChar>? {

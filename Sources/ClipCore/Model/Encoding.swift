@@ -5,7 +5,7 @@ import CSystem
 struct EncodeOptions {
   let rawFeatures: Bool
   let truncate: Bool
-  let cleaning: Cleaning
+  let cleaning: TextCleaning
   /// The colour under transparent pixels; nil drops alpha.
   let background: (UInt8, UInt8, UInt8)?
 

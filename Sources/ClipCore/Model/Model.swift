@@ -59,7 +59,7 @@ final class Model {
     text = try textPlan.map { plan throws(ClipError) in try Tower(plan, loader: loader, kernels: runtime.kernels) }
     tokenizer = try textPlan.map { _ throws(ClipError) in
       try Tokenizer.load(
-        folder: folder, layout: description.layout, contextLength: description.contextLength,
+        folder: folder, isHuggingFace: description.layout == .huggingFace, contextLength: description.contextLength,
         vocabularySize: description.vocabularySize)
     }
     logitScale = expf(try source.number(description.logitScale))

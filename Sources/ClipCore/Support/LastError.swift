@@ -1,9 +1,17 @@
 import CClip
 import CSystem
 
+/// This thread's message. The only caller of csystem_message: each object file that called it would
+/// have a buffer of its own.
+@inline(never)
+private func message() -> UnsafeMutablePointer<CChar>? { csystem_message() }
+
+@c @implementation
+public func clip_last_error() -> UnsafePointer<CChar>? { UnsafePointer(message()) }
+
 /// Keeps `error`'s message for clip_last_error on this thread, cut to the buffer.
 private func remember(_ error: ClipError) {
-  guard let buffer = csystem_message() else { return }
+  guard let buffer = message() else { return }
   var length = 0
   for byte in error.message.utf8.prefix(csystem_message_capacity - 1) {
     buffer[length] = CChar(bitPattern: byte)

@@ -4,11 +4,15 @@ import Glibc
 struct Classify: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Say which of some labels fits each picture.",
+    usage: """
+      clip classify --model <dir> <image> ... --label <text> ...
+          [--template <text>] [<options>]
+      """,
     discussion: """
       Prints the probability of every label for every picture, the likeliest first. CLIP was trained on \
       captions, so labels in a sentence often do better: see --template.
 
-        clip classify --model Models/emoji a.png b.png --label cat dog --template "a photo of a {}"
+        clip classify --model Models/emoji a.png b.png --label cat dog
       """)
 
   @OptionGroup var model: ModelOptions

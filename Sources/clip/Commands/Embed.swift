@@ -4,15 +4,19 @@ import Glibc
 struct Embed: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write embeddings of pictures and texts to a file.",
+    usage: """
+      clip embed --model <dir> [--image <file|dir> ...] [--text <text> ...]
+          [--text-file <file>] --output <file> [<options>]
+      """,
     discussion: """
       The file's ending chooses its format:
-        .safetensors  tensors image_embeds and text_embeds, with names in its metadata
+        .safetensors  tensors image_embeds and text_embeds; names in metadata
         .npy          one float32 array, of pictures or of texts
         .jsonl        a line {"kind", "name", "embedding"} for each
       Rows are in the order of the input; folders are walked in the order of their names. A picture that \
       cannot be read is reported and left out.
 
-        clip embed --model Models/emoji --image photos --text "a cat" --output all.safetensors
+        clip embed --model Models/emoji --image photos --output photos.npy
       """)
 
   @OptionGroup var model: ModelOptions
@@ -25,10 +29,12 @@ struct Embed: ParsableCommand {
   @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts.", valueName: "text"))
   var text: [ByteString] = []
 
-  @Option(help: ArgumentHelp("A file with a text a line, after those of --text; - is standard input.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("A file with a text a line, after those of --text; - is standard input.", valueName: "file"))
   var textFile: ByteString?
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The file to write: .safetensors, .npy or .jsonl.", valueName: "file"))
+  @Option(
+    name: .shortAndLong, help: ArgumentHelp("The file to write: .safetensors, .npy or .jsonl.", valueName: "file"))
   var output: ByteString
 
   @Flag(help: "Write features as the model gives them, not scaled to length 1.")

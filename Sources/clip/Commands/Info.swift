@@ -4,6 +4,7 @@ import CClip
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what a model is: its towers, sizes and encoders.",
+    usage: "clip info <model> [<options>]",
     discussion: """
       Opens the model, so it also says whether its files are sound.
 

@@ -3,6 +3,7 @@ import ArgumentParser
 struct Search: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Find the pictures of a folder that fit a sentence best.",
+    usage: "clip search --model <dir> <folder> <query> [--top <n>] [<options>]",
     discussion: """
       Prints the best pictures with their cosine similarity to the sentence, from -1 to 1.
 

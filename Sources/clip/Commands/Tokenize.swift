@@ -3,6 +3,7 @@ import ArgumentParser
 struct Tokenize: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show the tokens a model makes of texts.",
+    usage: "clip tokenize --model <dir> <text> ... [<options>]",
     discussion: """
       Prints token ids from the start token to the end token, without padding.
 

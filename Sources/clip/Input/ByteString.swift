@@ -16,6 +16,8 @@ struct ByteString: Hashable, Sendable, ExpressibleByArgument {
     bytes = RawArguments.decoded(argument)
   }
 
+  var defaultValueDescription: String { shown }
+
   /// As a String, invalid bytes replaced by U+FFFD.
   var text: String { String(decoding: bytes, as: UTF8.self) }
 

@@ -5,6 +5,13 @@ struct Skipped {
   let path: ByteString
   let reason: String
 
+  /// `reason` may start with the path, as the library's messages do: it is not told twice.
+  init(path: ByteString, reason: String) {
+    self.path = path
+    let prefix = path.text + ": "
+    self.reason = reason.hasPrefix(prefix) ? String(reason.dropFirst(prefix.count)) : reason
+  }
+
   var json: JSON { ["image": .string(path.text), "error": .string(reason)] }
 
   /// Tells the person at once, so that a long job shows its troubles while it runs.

@@ -57,9 +57,12 @@ extension Model {
       do {
         _ = try tokenize(text, flags: flags)
       } catch {
+        let name = "text \(first + index + 1), \(quoted(text.text))"
+        guard error.status == CLIP_LIMIT, !flags.contains(.truncate) else {
+          return Failure("\(name): \(error.message)", status: error.status)
+        }
         return Failure(
-          "text \(first + index + 1), \(quoted(text.text)), is too long: \(error.message); "
-            + "use --truncate to cut such texts",
+          "\(name), has more tokens than the model's \(info.context_length): use --truncate to cut such texts",
           status: error.status)
       }
     }

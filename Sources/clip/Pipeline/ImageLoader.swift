@@ -65,22 +65,23 @@ final class ImageLoader: @unchecked Sendable {
   /// pixels `[indices.count, pixelCount]` and the reasons of those that failed; nil after the last.
   func take() -> (indices: [Int], pixels: UnsafePointer<Float>, failed: [(index: Int, reason: String)])? {
     let first = released * batch
-    let range = first..<min(first + batch, paths.count)
     guard first < paths.count else { return nil }
+    let range = first..<min(first + batch, paths.count)
     let half = released % 2
-    lock.locked {
+    let reasons = lock.locked {
       while finished[half] < range.count { lock.wait() }
+      return range.map { self.reasons[$0 % (2 * batch)] }
     }
     let start = pixels + half * batch * model.pixelCount
     var indices: [Int] = []
     var failed: [(index: Int, reason: String)] = []
     for index in range {
-      if let reason = reasons[index % (2 * batch)] {
+      let slot = index - first
+      if let reason = reasons[slot] {
         failed.append((index, reason))
         continue
       }
       // Close the gaps that failed pictures left.
-      let slot = index - first
       if slot != indices.count {
         (start + indices.count * model.pixelCount).update(
           from: start + slot * model.pixelCount, count: model.pixelCount)

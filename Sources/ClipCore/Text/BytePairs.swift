@@ -1,0 +1,151 @@
+/// Byte-pair encoding (Sennrich et al., 2016, https://arxiv.org/abs/1508.07909) of one word: the
+/// symbols start as bytes, and the adjacent pair that was merged first in training is merged
+/// until no pair is left that ever was.
+struct BytePairs {
+  /// The symbols `left` and `right` become `product`. Its place in the list is its rank.
+  struct Merge {
+    let left: Int32
+    let right: Int32
+    let product: Int32
+  }
+
+  private let merges: [Merge]
+  /// Open addressing over `merges`; -1 is free. A power of two, a quarter of it free or more.
+  private var slots: [Int32]
+
+  /// `firstDuplicate` is the place of a pair that stood earlier in the list too.
+  init(_ merges: [Merge], firstDuplicate: inout Int?) {
+    self.merges = merges
+    var capacity = 16
+    while capacity / 4 * 3 < merges.count { capacity *= 2 }
+    slots = [Int32](repeating: -1, count: capacity)
+    for (rank, merge) in merges.enumerated() {
+      var slot = BytePairs.hash(merge.left, merge.right) & (capacity - 1)
+      while slots[slot] >= 0 {
+        let other = merges[Int(slots[slot])]
+        if other.left == merge.left, other.right == merge.right, firstDuplicate == nil { firstDuplicate = rank }
+        slot = (slot + 1) & (capacity - 1)
+      }
+      slots[slot] = Int32(truncatingIfNeeded: rank)
+    }
+  }
+
+  @inline(__always)
+  private static func hash(_ left: Int32, _ right: Int32) -> Int {
+    var key = UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
+    key = (key ^ key >> 33) &* 0xFF51_AFD7_ED55_8CCD
+    key = (key ^ key >> 33) &* 0xC4CE_B9FE_1A85_EC53
+    return Int(truncatingIfNeeded: key >> 33)
+  }
+
+  /// The rank of the merge of two symbols; Int32.max where there is none.
+  @inline(__always)
+  private func rank(_ left: Int32, _ right: Int32) -> Int32 {
+    let mask = slots.count - 1
+    var slot = BytePairs.hash(left, right) & mask
+    while true {
+      let rank = slots[slot]
+      if rank < 0 { return Int32.max }
+      let merge = merges[Int(rank)]
+      if merge.left == left, merge.right == right { return rank }
+      slot = (slot + 1) & mask
+    }
+  }
+
+  /// Merges the symbols of one word in place.
+  func merge(_ symbols: inout [Int32]) {
+    if symbols.count <= 48 { mergeByScanning(&symbols) } else { mergeByQueue(&symbols) }
+  }
+
+  /// For the words people write: looks for the best pair anew after each merge.
+  private func mergeByScanning(_ symbols: inout [Int32]) {
+    var count = symbols.count
+    withUnsafeTemporaryAllocation(of: Int32.self, capacity: 48) { ranks in
+      // ranks[i] is that of symbols i and i + 1.
+      for index in 0..<max(count - 1, 0) { ranks[index] = rank(symbols[index], symbols[index + 1]) }
+      while count > 1 {
+        var best = 0
+        for index in 1..<(count - 1) where ranks[index] < ranks[best] { best = index }
+        if ranks[best] == Int32.max { break }
+        symbols[best] = merges[Int(ranks[best])].product
+        count -= 1
+        for index in (best + 1)..<max(count, best + 1) {
+          symbols[index] = symbols[index + 1]
+          ranks[index - 1] = ranks[index]
+        }
+        if best + 1 < count { ranks[best] = rank(symbols[best], symbols[best + 1]) }
+        if best > 0 { ranks[best - 1] = rank(symbols[best - 1], symbols[best]) }
+      }
+    }
+    symbols.removeLast(symbols.count - count)
+  }
+
+  /// For words of any length, in n log n: a linked list of symbols and a heap of its pairs.
+  private func mergeByQueue(_ symbols: inout [Int32]) {
+    let count = symbols.count
+    guard count > 1, count < Int(Int32.max) else { return }
+    var next = [Int32](repeating: -1, count: count)
+    var previous = [Int32](repeating: -1, count: count)
+    var queue = PairQueue(capacity: count)
+    for index in 1..<count {
+      next[index - 1] = Int32(index)
+      previous[index] = Int32(index - 1)
+      queue.push(rank(symbols[index - 1], symbols[index]), Int32(index - 1))
+    }
+    while let pair = queue.pop() {
+      // Entries of symbols that have changed since are stale: their pair no longer has this rank.
+      let left = Int(pair.position)
+      let right = next[left]
+      guard symbols[left] >= 0, right >= 0, rank(symbols[left], symbols[Int(right)]) == pair.rank else { continue }
+      symbols[left] = merges[Int(pair.rank)].product
+      symbols[Int(right)] = -1
+      let after = next[Int(right)]
+      next[left] = after
+      if after >= 0 {
+        previous[Int(after)] = pair.position
+        queue.push(rank(symbols[left], symbols[Int(after)]), pair.position)
+      }
+      let before = previous[left]
+      if before >= 0 { queue.push(rank(symbols[Int(before)], symbols[left]), before) }
+    }
+    symbols.removeAll { $0 < 0 }
+  }
+}
+
+/// A binary heap of pairs: the lowest rank first, then the leftmost.
+private struct PairQueue {
+  struct Pair {
+    let rank: Int32
+    let position: Int32
+
+    func precedes(_ other: Pair) -> Bool { rank != other.rank ? rank < other.rank : position < other.position }
+  }
+
+  private var heap: [Pair] = []
+
+  init(capacity: Int) { heap.reserveCapacity(capacity) }
+
+  mutating func push(_ rank: Int32, _ position: Int32) {
+    guard rank != Int32.max else { return }
+    heap.append(Pair(rank: rank, position: position))
+    var at = heap.count - 1
+    while at > 0, heap[at].precedes(heap[(at - 1) / 2]) {
+      heap.swapAt(at, (at - 1) / 2)
+      at = (at - 1) / 2
+    }
+  }
+
+  mutating func pop() -> Pair? {
+    guard let first = heap.first, let last = heap.popLast() else { return nil }
+    if heap.isEmpty { return first }
+    heap[0] = last
+    var at = 0
+    while true {
+      var least = at
+      for child in (2 * at + 1)...(2 * at + 2) where child < heap.count && heap[child].precedes(heap[least]) { least = child }
+      if least == at { return first }
+      heap.swapAt(at, least)
+      at = least
+    }
+  }
+}

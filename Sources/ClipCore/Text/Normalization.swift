@@ -1,0 +1,94 @@
+import CClip
+import CUtf8proc
+
+/// Unicode normalisation form C (UAX #15).
+///
+/// utf8proc's own one-call form sorts combining marks by exchanging neighbours, which takes
+/// quadratic time on a long run of them. So the runs are sorted here, by counting, between its
+/// decomposition and its composition.
+func normalizedNFC(_ scalars: Scalars) throws(ClipError) -> Scalars {
+  // Nothing below the first combining mark decomposes differently from how it composes.
+  var isPlain = true
+  for scalar in scalars where scalar >= 0x300 { isPlain = false }
+  if isPlain { return scalars }
+
+  var buffer: [Int32] = []
+  buffer.reserveCapacity(scalars.count)
+  for scalar in scalars { appendDecomposition(of: scalar, UTF8PROC_DECOMPOSE, to: &buffer) }
+  orderMarks(&buffer)
+  return try composed(&buffer)
+}
+
+/// Normalisation form KC of one scalar.
+func normalizedNFKC(_ scalar: UInt32) throws(ClipError) -> Scalars {
+  var buffer: [Int32] = []
+  appendDecomposition(of: scalar, utf8proc_option_t(UTF8PROC_DECOMPOSE.rawValue | UTF8PROC_COMPAT.rawValue), to: &buffer)
+  orderMarks(&buffer)
+  return try composed(&buffer)
+}
+
+private func appendDecomposition(of scalar: UInt32, _ options: utf8proc_option_t, to buffer: inout [Int32]) {
+  if scalar < 0xC0 && options == UTF8PROC_DECOMPOSE {
+    buffer.append(Int32(truncatingIfNeeded: scalar))
+    return
+  }
+  // No scalar decomposes into more than 18.
+  withUnsafeTemporaryAllocation(of: Int32.self, capacity: 32) { parts in
+    var boundary: Int32 = 0
+    let count = utf8proc_decompose_char(
+      Int32(truncatingIfNeeded: scalar), parts.baseAddress, parts.count, options, &boundary)
+    if count > 0, count <= parts.count {
+      for index in 0..<count { buffer.append(parts[index]) }
+    } else {
+      buffer.append(Int32(truncatingIfNeeded: scalar))
+    }
+  }
+}
+
+/// Sorts each run of marks by combining class, keeping the order of equals (UAX #15, D109).
+private func orderMarks(_ buffer: inout [Int32]) {
+  var at = 0
+  while at < buffer.count {
+    let start = at
+    var isOrdered = true
+    var last = 0
+    while at < buffer.count {
+      let combining = combiningClass(buffer[at])
+      if combining == 0 { break }
+      if combining < last { isOrdered = false }
+      last = combining
+      at += 1
+    }
+    if !isOrdered {
+      let run = Array(buffer[start..<at])
+      var next = [Int](repeating: 0, count: 257)
+      for mark in run { next[combiningClass(mark) + 1] += 1 }
+      for combining in 1..<257 { next[combining] += next[combining - 1] }
+      for mark in run {
+        let combining = combiningClass(mark)
+        buffer[start + next[combining]] = mark
+        next[combining] += 1
+      }
+    }
+    at += 1
+  }
+}
+
+/// 0 for a starter, up to 254 for a mark.
+private func combiningClass(_ scalar: Int32) -> Int {
+  guard scalar >= 0x300, let property = utf8proc_get_property(scalar) else { return 0 }
+  return Int(property.pointee.combining_class) & 0xFF
+}
+
+private func composed(_ buffer: inout [Int32]) throws(ClipError) -> Scalars {
+  let options = utf8proc_option_t(UTF8PROC_COMPOSE.rawValue | UTF8PROC_STABLE.rawValue)
+  var count = 0
+  buffer.withUnsafeMutableBufferPointer { count = utf8proc_normalize_utf32($0.baseAddress, $0.count, options) }
+  guard count >= 0, count <= buffer.count else {
+    throw ClipError(CLIP_INVALID_ARGUMENT, "text: cannot be normalised: utf8proc says \(count)")
+  }
+  var scalars = Scalars()
+  scalars.reserveCapacity(count)
+  for index in 0..<count { scalars.append(UInt32(bitPattern: buffer[index])) }
+  return scalars
+}
