@@ -47,7 +47,8 @@ static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st
 /* The name of a folder's entry, as long as the entry lives. */
 static inline const char *csystem_entry_name(const struct dirent *entry) { return entry->d_name; }
 
-static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC); }
+/* Does not wait for the other end of a pipe. */
+static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
 
 /* A file in memory alone, as memfd_create gives it; -1 with errno set where it cannot. */
 static inline int csystem_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */); }
@@ -65,8 +66,16 @@ static inline void *csystem_plugin_storage(void) {
 }
 enum { csystem_plugin_storage_bytes = 4096 };
 
-/* A hint that the line at `address` is read soon; any address will do. */
-static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address); }
+/* A hint that the line at `address` is read soon, into the second cache; any address will do. */
+static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }
+
+/* Calls body with `work` and room on the stack that is not set to anything, which Swift's own
+ * variables cannot be. */
+enum { csystem_stack_floats = 72 * 128 + 12 * 400 };
+static inline void csystem_with_stack(const void *work, void (*body)(const void *work, float *stack)) {
+  _Alignas(64) float stack[csystem_stack_floats];
+  body(work, stack);
+}
 
 /* Bits of CLIP_CPU_* this processor and system can run. */
 static inline unsigned csystem_cpu_features(void) {

@@ -105,7 +105,8 @@ extension KernelSet {
       let part = min(depth - k, depthBlock)
       accumulate(
         FloatWeights.self, a + k, aStride: aStride, rows: rows, depth: part, panels + k * T.panelWidth,
-        panelBytes: panelBytes, panels: panelCount, sums, stride: stride, k == 0 ? mode : .resume, copy)
+        panelBytes: panelBytes, panels: panelCount,
+        Ahead(panels, step: 0), sums, stride: stride, k == 0 ? mode : .resume, copy)
       k += part
     } while k < depth
   }

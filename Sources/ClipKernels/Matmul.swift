@@ -11,22 +11,24 @@ public enum KernelSet<T: Tile> {
   @_alwaysEmitIntoClient @inline(__always)
   public static var tileRows: Int { T.height }
 
-  /// Tiles whose rows share a block of weights while that is in the second cache.
+  /// Rows that share a block of weights while that is in the second cache.
   @_alwaysEmitIntoClient @inline(__always)
-  static var tilesInBlock: Int { 48 / T.height }
+  static var blockRows: Int { 72 }
 
-  /// Room for sums that wait for the next block of depth: 48 rows of 128 columns.
+  /// Room for sums that wait for the next block of depth: a block of rows, 128 columns.
   @_alwaysEmitIntoClient @inline(__always)
-  static var sumsCapacity: Int { 48 * 128 }
+  static var sumsCapacity: Int { blockRows * 128 }
 
-  /// clip_kernels.matmul.
+  /// clip_kernels.matmul; `stack` is csystem_with_stack's.
   @_alwaysEmitIntoClient @inline(__always)
-  public static func matmul(_ work: UnsafePointer<clip_matmul>?) {
-    guard let work = work?.pointee, let weights = work.weights else { return }
+  public static func matmul(_ work: UnsafeRawPointer?, _ stack: UnsafeMutablePointer<Float>?) {
+    guard let work = work?.assumingMemoryBound(to: clip_matmul.self).pointee, let stack, let a = work.a,
+      let weights = work.weights, work.rows > 0, work.panel_begin < work.panel_end
+    else { return }
     switch work.storage {
-    case CLIP_STORAGE_F16: multiply(work, HalfWeights.self, weights)
-    case CLIP_STORAGE_BF16: multiply(work, BrainWeights.self, weights)
-    default: multiply(work, FloatWeights.self, weights)
+    case CLIP_STORAGE_F16: multiply(work, a, HalfWeights.self, weights, stack)
+    case CLIP_STORAGE_BF16: multiply(work, a, BrainWeights.self, weights, stack)
+    default: multiply(work, a, FloatWeights.self, weights, stack)
     }
   }
 
@@ -35,60 +37,69 @@ public enum KernelSet<T: Tile> {
   /// tile's copy of A is read from the first cache while panels stream past it.
   @_alwaysEmitIntoClient @inline(never)
   static func multiply<Weights: WeightStorage>(
-    _ work: clip_matmul, _ storage: Weights.Type, _ weights: UnsafeRawPointer
+    _ work: clip_matmul, _ a: UnsafePointer<Float>, _ storage: Weights.Type, _ weights: UnsafeRawPointer,
+    _ stack: UnsafeMutablePointer<Float>
   ) {
-    guard work.rows > 0, work.panel_begin < work.panel_end, let a = work.a else { return }
-    withUnsafeTemporaryAllocation(byteCount: 4 * (T.height * tileStride + sumsCapacity), alignment: 64) { scratch in
-      guard let copy = scratch.baseAddress?.assumingMemoryBound(to: Float.self) else { return }
-      let sums = copy + T.height * tileStride
-      let rows = Int(work.rows)
-      let depth = Int(work.depth)
-      let panelBytes = panelBytes(depth: depth, Weights.self)
-      let tiles = (rows + T.height - 1) / T.height
-      let depthBlocks = max(1, (depth + depthBlock - 1) / depthBlock)
+    let sums = stack + T.height * tileStride
+    let rows = Int(work.rows)
+    let depth = Int(work.depth)
+    let aStride = Int(work.a_stride)
+    let panelEnd = Int(work.panel_end)
+    let panelBytes = panelBytes(depth: depth, Weights.self)
+    let rowBytes = T.panelWidth * Weights.bytes
+    let tiles = (rows + T.height - 1) / T.height
+    let blocks = (tiles * T.height + blockRows - 1) / blockRows
+    let depthBlocks = max(1, (depth + depthBlock - 1) / depthBlock)
 
-      var tile = 0
-      while tile < tiles {
-        let tileEnd = min(tile + tilesInBlock, tiles)
-        let rowBegin = rows * tile / tiles
-        let rowEnd = rows * tileEnd / tiles
-        let groupSize = max(1, sumsCapacity / ((rowEnd - rowBegin) * T.panelWidth))
-        var panel = Int(work.panel_begin)
-        while panel < Int(work.panel_end) {
-          let panels = min(groupSize, Int(work.panel_end) - panel)
-          let stride = panels * T.panelWidth
-          for block in 0..<depthBlocks {
-            let k = depth * block / depthBlocks
-            let part = depth * (block + 1) / depthBlocks - k
-            let group = weights + panel * panelBytes + k * T.panelWidth * Weights.bytes
-            for t in tile..<tileEnd {
-              let row = rows * t / tiles
-              accumulate(
-                storage, a + row * Int(work.a_stride) + k, aStride: Int(work.a_stride), rows: rows * (t + 1) / tiles - row,
-                depth: part, group, panelBytes: panelBytes, panels: panels,
-                sums + (row - rowBegin) * stride, stride: stride, block == 0 ? .start : .add, copy)
-            }
+    for block in 0..<blocks {
+      let tileBegin = tiles * block / blocks
+      let tileEnd = tiles * (block + 1) / blocks
+      let rowBegin = rows * tileBegin / tiles
+      let rowEnd = rows * tileEnd / tiles
+      let groupSize = max(1, sumsCapacity / ((rowEnd - rowBegin) * T.panelWidth))
+      let share = (rowBytes + tileEnd - tileBegin - 1) / (tileEnd - tileBegin)
+      var panel = Int(work.panel_begin)
+      while panel < panelEnd {
+        let panels = min(groupSize, panelEnd - panel)
+        let stride = panels * T.panelWidth
+        for depthIndex in 0..<depthBlocks {
+          let k = depth * depthIndex / depthBlocks
+          let part = depth * (depthIndex + 1) / depthBlocks - k
+          let group = weights + panel * panelBytes + k * rowBytes
+          // A lone tile fetches a little ahead; of several, each fetches a share of the next block.
+          let next = depthIndex + 1 < depthBlocks ? group + part * rowBytes : weights + (panel + panels) * panelBytes
+          for tile in tileBegin..<tileEnd {
+            let row = rows * tile / tiles
+            let ahead =
+              tileEnd - tileBegin == 1
+              ? Ahead(group + 4096, step: rowBytes)
+              : Ahead(next + (tile - tileBegin) * share * part, step: share)
+            accumulate(
+              storage, a + row * aStride + k, aStride: aStride, rows: rows * (tile + 1) / tiles - row,
+              depth: part, group, panelBytes: panelBytes, panels: panels, ahead,
+              sums + (row - rowBegin) * stride, stride: stride, depthIndex == 0 ? .start : .add, stack)
           }
-          finish(work, sums, stride: stride, rowBegin: rowBegin, rowEnd: rowEnd, column: panel * T.panelWidth)
-          panel += panels
         }
-        tile = tileEnd
+        finish(work, sums, stride: stride, rowBegin: rowBegin, rowEnd: rowEnd, column: panel * T.panelWidth)
+        panel += panels
       }
     }
   }
 
-  /// One tile's rows of A, at most `depthBlock` deep, times some panels; `copy` is scratch for the rows.
+  /// One tile's rows of A, at most `depthBlock` deep, times some panels; `copy` is room for the rows.
   @_alwaysEmitIntoClient @inline(__always)
   static func accumulate<Weights: WeightStorage>(
     _ storage: Weights.Type, _ a: UnsafePointer<Float>, aStride: Int, rows: Int, depth: Int,
-    _ weights: UnsafeRawPointer, panelBytes: Int, panels: Int,
+    _ weights: UnsafeRawPointer, panelBytes: Int, panels: Int, _ ahead: Ahead,
     _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode, _ copy: UnsafeMutablePointer<Float>
   ) {
-    for row in 0..<rows { (copy + row * tileStride).update(from: a + row * aStride, count: depth) }
+    for row in 0..<rows { memcpy(copy + row * tileStride, a + row * aStride, 4 * depth) }
+    var ahead = ahead
     for panel in 0..<panels {
       T.multiply(
-        storage, rows: rows, copy, weights + panel * panelBytes, depth: depth,
+        storage, rows: rows, copy, weights + panel * panelBytes, depth: depth, ahead,
         sums + panel * T.panelWidth, stride: stride, mode)
+      ahead.next += panelBytes
     }
   }
 

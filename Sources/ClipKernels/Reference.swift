@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// Plain loops, for any processor: what the fast sets are held against, and what runs where
+/// Plain loops, sums in double, for any processor: what the fast sets are held against, and what runs where
 /// there is no other. Weights are packed four columns to a panel.
 public func referenceKernels() -> clip_kernels {
   clip_kernels(
@@ -63,10 +63,12 @@ enum Reference {
       var column = begin
       while column < end {
         let panel = weights + column / panelWidth &* panelBytes(work.depth, work.storage)
-        var sum: Float = 0
+        var product = 0.0
         for k in 0..<max(0, work.depth) {
-          sum += a[row &* work.a_stride &+ k] * weight(panel, k &* panelWidth &+ column % panelWidth, work.storage)
+          let number = weight(panel, k &* panelWidth &+ column % panelWidth, work.storage)
+          product += Double(a[row &* work.a_stride &+ k]) * Double(number)
         }
+        var sum = Float(product)
         if let bias = work.bias { sum += bias[column] }
         sum = activate(sum, work.activation)
         if let residual = work.residual { sum += residual[row &* work.residual_stride &+ column] }

@@ -5,6 +5,19 @@ import CSystem
 /// ones, added up from 0, are added to them (the more exact for long sums).
 @frozen public enum SumMode { case start, resume, add }
 
+/// What a tile fetches on the side, for later: memory is read while the tile multiplies.
+@frozen public struct Ahead {
+  @usableFromInline var next: UnsafeRawPointer
+  /// Bytes for each step of depth.
+  @usableFromInline var step: Int
+
+  @_alwaysEmitIntoClient @inline(__always)
+  init(_ next: UnsafeRawPointer, step: Int) {
+    self.next = next
+    self.step = step
+  }
+}
+
 /// The sums of a few rows of C over one panel, held in registers. Heights are built row by row
 /// from `OneRow`, so that each is a type whose sums the compiler keeps apart. The sums of a row
 /// are added up in the same way in every height.
@@ -22,7 +35,7 @@ public protocol Tile {
 
   /// `multiply` of the tile that is `rows` high; rows is at most this one's height.
   static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int, _ ahead: Ahead,
     _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode)
 }
 
@@ -74,10 +87,10 @@ public struct OneRow<Vector: FloatVector>: Tile {
 
   @_alwaysEmitIntoClient @inline(__always)
   public static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int, _ ahead: Ahead,
     _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
-    multiply(weights, a, panel, depth: depth, sums, stride: stride, mode)
+    multiply(weights, a, panel, depth: depth, ahead, sums, stride: stride, mode)
   }
 }
 
@@ -122,13 +135,13 @@ public struct Taller<Upper: Tile>: Tile {
 
   @_alwaysEmitIntoClient @inline(__always)
   public static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int, _ ahead: Ahead,
     _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
     if rows >= height {
-      multiply(weights, a, panel, depth: depth, sums, stride: stride, mode)
+      multiply(weights, a, panel, depth: depth, ahead, sums, stride: stride, mode)
     } else {
-      Upper.multiply(weights, rows: rows, a, panel, depth: depth, sums, stride: stride, mode)
+      Upper.multiply(weights, rows: rows, a, panel, depth: depth, ahead, sums, stride: stride, mode)
     }
   }
 }
@@ -144,14 +157,16 @@ extension Tile {
   /// A[height, depth] panel[depth, panelWidth] into sums[height, panelWidth].
   @_alwaysEmitIntoClient @inline(never)
   static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int, _ ahead: Ahead,
     _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
     let vectorBytes = Vector.count * Weights.bytes
     var tile = mode == .resume ? Self(resuming: sums, stride: stride) : Self()
     var row = panel
+    var next = ahead.next
     for k in 0..<depth {
-      csystem_prefetch(row + 2048)
+      csystem_prefetch(next)
+      next += ahead.step
       tile.add(a + k, Weights.load(row), Weights.load(row + vectorBytes))
       row += 2 * vectorBytes
     }

@@ -17,7 +17,9 @@ struct Clip: ParsableCommand {
         Exit codes: 0 done, 1 the work failed (or a picture was skipped), 2 the command line was wrong.
         """,
       version: "clip \(String(cString: clip_version()))",
-      subcommands: [Embed.self, Classify.self, Search.self, Tokenize.self, Info.self, Plugins.self])
+      subcommands: [
+        Embed.self, Classify.self, Search.self, Tokenize.self, Info.self, Plugins.self, Bench.self,
+      ])
   }
 
   static func main() {

@@ -60,7 +60,23 @@ func decode(
   guard code == end else { return refuse(code, error) }
   // The rest of the file up to its IEND chunk, so that one cut after the pixels is seen too.
   code = spng_decode_chunks(context)
-  return code == 0 ? CLIP_OK : refuse(code, error)
+  guard code == 0 else { return refuse(code, error) }
+  guard hasWholeEnd(data, size) else {
+    return fail(error, CLIP_FORMAT, "PNG: the file is cut short or damaged in its last chunk, IEND (\(size) bytes)")
+  }
+  return CLIP_OK
+}
+
+/// Whether the chunks lead to an IEND chunk with its checksum, which libspng does not read.
+private func hasWholeEnd(_ data: UnsafePointer<UInt8>, _ size: Int) -> Bool {
+  let end: [UInt8] = [0, 0, 0, 0, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82]
+  var at = 8
+  while at <= size - end.count {
+    if memcmp(data + at, end, end.count) == 0 { return true }
+    let length = Int(data[at]) << 24 | Int(data[at + 1]) << 16 | Int(data[at + 2]) << 8 | Int(data[at + 3])
+    at += 12 + length
+  }
+  return false
 }
 
 /// What the chunks before the pixels say.
@@ -95,7 +111,7 @@ private struct PNGFacts {
 }
 
 /// A decoder that refuses files with a wrong checksum anywhere, and those whose texts and
-/// profiles take more than 64 MiB.
+/// profiles take more than 64 MiB or 1000 chunks.
 private func open(_ data: UnsafePointer<UInt8>, _ size: Int) -> OpaquePointer? {
   guard let context = spng_ctx_new(0) else { return nil }
   spng_set_crc_action(context, Int32(SPNG_CRC_ERROR.rawValue), Int32(SPNG_CRC_ERROR.rawValue))
@@ -109,7 +125,7 @@ private func refuse(_ code: Int32, _ error: UnsafeMutablePointer<clip_codec_erro
   let words = spng_strerror(code).map { String(cString: $0) } ?? "malformed"
   switch code {
   case Int32(SPNG_EMEM.rawValue): return fail(error, CLIP_OUT_OF_MEMORY, "PNG: " + words)
-  case Int32(SPNG_ECHUNK_LIMITS.rawValue): return fail(error, CLIP_LIMIT, "PNG: texts and profiles over 64 MiB: " + words)
+  case Int32(SPNG_ECHUNK_LIMITS.rawValue): return fail(error, CLIP_LIMIT, "PNG: more than 1000 text chunks, or 64 MiB of them: " + words)
   case SPNG_IO_EOF.rawValue: return fail(error, CLIP_FORMAT, "PNG: the file is cut short: " + words)
   default: return fail(error, CLIP_FORMAT, "PNG: " + words)
   }

@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 import ClipKernels
 import ClipPluginKit
 
@@ -16,7 +17,7 @@ typealias Kernels = KernelSet<FourRows<SIMD4<Float>>>
         storages: 1 << CLIP_STORAGE_F32.rawValue | 1 << CLIP_STORAGE_F16.rawValue | 1 << CLIP_STORAGE_BF16.rawValue,
         panel_bytes: { Kernels.panelBytes($0, $1) },
         pack_panel: { Kernels.packPanel($0, $1, $2, $3, $4, $5) },
-        matmul: { Kernels.matmul($0) },
+        matmul: { csystem_with_stack($0) { Kernels.matmul($0, $1) } },
         attention_scratch: { Kernels.attentionScratch($0, $1) },
         attention: { Kernels.attention($0) },
         layer_norm: { Kernels.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },

@@ -9,6 +9,7 @@ public func clip_image_load(
     out.pointee = nil
     let runtime = try object(runtime, Runtime.self, "runtime")
     let file = try MappedFile(path: String(cString: try required(path, "path")))
+    defer { withExtendedLifetime(file) {} }
     out.pointee = handle(owning: try decode(file.bytes, runtime, file.path))
   }
 }

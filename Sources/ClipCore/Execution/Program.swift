@@ -15,10 +15,14 @@ final class Program {
   let stopsAtEnd: Bool
   private let workspaces = IdlePool<Workspace>()
 
-  init(_ graph: Graph, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
+  convenience init(_ graph: Graph, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
     var graph = graph
     graph.optimise()
     for node in graph.nodes { try node.load(loader) }
+    self.init(loaded: graph, kernels)
+  }
+
+  private init(loaded graph: Graph, _ kernels: Kernels) {
     nodes = graph.nodes
     output = graph.output
     self.kernels = kernels

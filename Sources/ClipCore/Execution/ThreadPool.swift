@@ -14,8 +14,13 @@ final class ThreadPool {
   private let state: UnsafeMutablePointer<PoolState>
   private var workers: [pthread_t] = []
 
-  init(threads: Int, hostLoop: clip_parallel_for_fn?, hostUser: UnsafeMutableRawPointer?) throws(ClipError) {
-    width = max(1, threads)
+  convenience init(threads: Int, hostLoop: clip_parallel_for_fn?, hostUser: UnsafeMutableRawPointer?) throws(ClipError) {
+    self.init(width: max(1, threads), hostLoop, hostUser)
+    if hostLoop == nil, width > 1 { try start(width - 1) }
+  }
+
+  private init(width: Int, _ hostLoop: clip_parallel_for_fn?, _ hostUser: UnsafeMutableRawPointer?) {
+    self.width = width
     self.hostLoop = hostLoop
     self.hostUser = hostUser
     state = .allocate(capacity: 1)
@@ -23,9 +28,11 @@ final class ThreadPool {
     pthread_mutex_init(&state.pointee.mutex, nil)
     pthread_cond_init(&state.pointee.work, nil)
     pthread_cond_init(&state.pointee.done, nil)
-    guard hostLoop == nil, width > 1 else { return }
-    workers.reserveCapacity(width - 1)
-    for _ in 1..<width {
+  }
+
+  private func start(_ count: Int) throws(ClipError) {
+    workers.reserveCapacity(count)
+    for _ in 0..<count {
       var thread = pthread_t()
       let code = pthread_create(&thread, nil, { context in
         guard let context else { return nil }
@@ -34,7 +41,7 @@ final class ThreadPool {
       }, state)
       guard code == 0 else {
         // deinit ends the threads that did start.
-        throw ClipError(CLIP_OUT_OF_MEMORY, "threads: expected to start \(width - 1), the system refused after \(workers.count)")
+        throw ClipError(CLIP_OUT_OF_MEMORY, "threads: expected to start \(count), the system refused after \(workers.count)")
       }
       workers.append(thread)
     }

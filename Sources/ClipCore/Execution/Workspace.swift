@@ -19,8 +19,9 @@ final class Workspace {
   private(set) var endPositions: UnsafeMutablePointer<Int>
   private(set) var tokenIDs: UnsafeMutablePointer<Int32>
 
-  init() throws(ClipError) {
-    let memory = try Memory(byteCount: 64, for: "a workspace")
+  convenience init() throws(ClipError) { self.init(try Memory(byteCount: 64, for: "a workspace")) }
+
+  private init(_ memory: Memory) {
     layout = memory
     arena = memory.floats
     scratch = arena

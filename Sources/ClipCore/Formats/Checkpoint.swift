@@ -8,18 +8,21 @@ final class Checkpoint {
   let tensors: [Name: Safetensors.Tensor]
 
   /// Opens the first of `candidates` that is in `folder`; those that end in ".json" are indexes.
-  init(folder: String, candidates: [Name]) throws(ClipError) {
+  // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
+  convenience init(folder: String, candidates: [Name]) throws(ClipError) {
     var chosen: Name?
     for candidate in candidates where chosen == nil && FileKind(join(folder, candidate)) != .absent {
       chosen = candidate
     }
     guard let chosen else { throw Checkpoint.absent(folder, candidates) }
-    path = join(folder, chosen)
-    if chosen.hasSuffix(".json") {
-      tensors = try Checkpoint.readShards(index: path, folder)
-    } else {
-      tensors = try Safetensors(path: path).tensors
-    }
+    let path = join(folder, chosen)
+    let isIndex = chosen.hasSuffix(".json")
+    self.init(path, isIndex ? try Checkpoint.readShards(index: path, folder) : try Safetensors(path: path).tensors)
+  }
+
+  private init(_ path: String, _ tensors: [Name: Safetensors.Tensor]) {
+    self.path = path
+    self.tensors = tensors
   }
 
   /// Hugging Face's model.safetensors.index.json: {"weight_map": {tensor: file}}.
@@ -33,10 +36,16 @@ final class Checkpoint {
     for (tensor, value) in map {
       guard let name = value.string, isPlain(name) else {
         throw ClipError(
-          CLIP_FORMAT, "\(index): weight_map: \(tensor.string): expected the name of a file beside it, found \(value.kind)")
+          CLIP_FORMAT,
+          "\(index): weight_map: \(tensor.string): expected the name of a file beside it, found \(value.kind)")
       }
       if shards[name] == nil {
-        let shard = try Safetensors(path: join(folder, name))
+        let shard: Safetensors
+        do throws(ClipError) {
+          shard = try Safetensors(path: join(folder, name))
+        } catch {
+          throw error.at(index)
+        }
         shards[name] = shard
         for (key, part) in shard.tensors {
           if let other = tensors.updateValue(part, forKey: key) {

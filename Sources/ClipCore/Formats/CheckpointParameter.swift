@@ -89,7 +89,8 @@ struct CheckpointParameter {
       rest /= max(side, 1)
     }
     at.reverse()
-    return ClipError(CLIP_FORMAT, "\(place): element \(describe(shape: at)): expected a finite number, found NaN or infinity")
+    return ClipError(
+      CLIP_FORMAT, "\(place): element \(describe(shape: at)): expected a finite number, found NaN or infinity")
   }
 }
 

@@ -71,7 +71,8 @@ enum HuggingFaceConfig {
     if token == 2 { return -1 }
     guard token < vocabulary else {
       throw ClipError(
-        CLIP_FORMAT, "\(text.place): \(text.prefix)eos_token_id \(token) is not below \(text.prefix)vocab_size \(vocabulary)")
+        CLIP_FORMAT,
+        "\(text.place): \(text.prefix)eos_token_id \(token) is not below \(text.prefix)vocab_size \(vocabulary)")
     }
     return token
   }

@@ -65,7 +65,8 @@ enum HuggingFacePreprocess {
     guard crop == nil || crop == size else {
       throw ClipError(
         CLIP_UNSUPPORTED,
-        "\(config.place): expected size to be a shortest edge or the same as crop_size, found \(size.text) and \(crop?.text ?? "")")
+        "\(config.place): expected size to be a shortest edge or the same as crop_size, "
+          + "found \(size.text) and \(crop?.text ?? "")")
     }
     return PreprocessConfig(width: size.width, height: size.height, resizeTo: min(size.width, size.height), mode: .squash)
   }

@@ -60,6 +60,7 @@ extension JSON {
 
   static func load(_ path: String) throws(ClipError) -> JSON {
     let file = try MappedFile(path: path)
+    defer { withExtendedLifetime(file) {} }
     return try parse(file.bytes, place: path)
   }
 

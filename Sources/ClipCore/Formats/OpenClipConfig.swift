@@ -73,11 +73,13 @@ enum OpenClipConfig {
     guard width * 32 % head == 0 else {
       throw ClipError(
         CLIP_FORMAT,
-        "\(vision.place): 32 times \(vision.prefix)width \(width) is not a multiple of \(vision.prefix)head_width \(head)")
+        "\(vision.place): 32 times \(vision.prefix)width \(width) "
+          + "is not a multiple of \(vision.prefix)head_width \(head)")
     }
     guard size.height % 32 == 0, size.width % 32 == 0 else {
       throw ClipError(
-        CLIP_FORMAT, "\(vision.place): \(vision.prefix)image_size \(size.text) is not a multiple of 32, by which a ResNet shrinks it")
+        CLIP_FORMAT,
+        "\(vision.place): \(vision.prefix)image_size \(size.text) is not a multiple of 32, by which a ResNet shrinks it")
     }
     return ResNetConfig(image: size, width: width, layers: layers, heads: width * 32 / head, embedding: embedding).tower
   }
@@ -104,7 +106,8 @@ enum OpenClipConfig {
     let result = Int((Double(width) * ratio).rounded(.down))
     guard ConfigReader.widths.contains(result) else {
       throw config.error(
-        CLIP_FORMAT, "mlp_ratio", "one that gives a width from 1 to \(ConfigReader.widths.upperBound) with width \(width)")
+        CLIP_FORMAT, "mlp_ratio",
+        "one that gives a width from 1 to \(ConfigReader.widths.upperBound) with width \(width)")
     }
     return result
   }

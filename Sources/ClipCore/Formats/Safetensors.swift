@@ -24,7 +24,8 @@ final class Safetensors {
 
   let tensors: [Name: Tensor]
 
-  init(path: String) throws(ClipError) {
+  // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
+  convenience init(path: String) throws(ClipError) {
     let file = try MappedFile(path: path)
     let size = file.bytes.count
     guard size >= 8 else { throw ClipError(CLIP_FORMAT, "\(path): expected a safetensors file, found \(size) bytes") }
@@ -32,10 +33,12 @@ final class Safetensors {
     guard length <= UInt64(Safetensors.maxHeaderBytes) else {
       throw ClipError(
         CLIP_FORMAT,
-        "\(path): expected a safetensors header of at most \(Safetensors.maxHeaderBytes) bytes, found a length of \(length)")
+        "\(path): expected a safetensors header of at most \(Safetensors.maxHeaderBytes) bytes, "
+          + "found a length of \(length)")
     }
     guard length <= UInt64(size - 8) else {
-      throw ClipError(CLIP_FORMAT, "\(path): the header has \(length) bytes, but the file ends after \(size - 8) of them")
+      throw ClipError(
+        CLIP_FORMAT, "\(path): the header has \(length) bytes, but the file ends after \(size - 8) of them")
     }
     let dataStart = 8 + Int(length)
     let header = UnsafeRawBufferPointer(rebasing: file.bytes[8..<dataStart])
@@ -56,8 +59,10 @@ final class Safetensors {
     try Safetensors.checkCover(&found, data.count, path)
     var tensors = [Name: Tensor](minimumCapacity: found.count)
     for placed in found { tensors[placed.tensor.name] = placed.tensor }
-    self.tensors = tensors
+    self.init(tensors)
   }
+
+  private init(_ tensors: [Name: Tensor]) { self.tensors = tensors }
 
   private static func checkMetadata(_ value: JSON, _ place: String) throws(ClipError) {
     guard let members = value.object else {
@@ -78,11 +83,14 @@ final class Safetensors {
       let name = placed.tensor.name.string
       guard placed.begin >= end else {
         throw ClipError(
-          CLIP_FORMAT, "\(path): tensors \(last?.string ?? "") and \(name) overlap: one ends at \(end), one begins at \(placed.begin)")
+          CLIP_FORMAT,
+          "\(path): tensors \(last?.string ?? "") and \(name) overlap: "
+            + "one ends at \(end), one begins at \(placed.begin)")
       }
       guard placed.begin == end else {
         throw ClipError(
-          CLIP_FORMAT, "\(path): bytes \(end) to \(placed.begin) of the data, before tensor \(name), belong to no tensor")
+          CLIP_FORMAT,
+          "\(path): bytes \(end) to \(placed.begin) of the data, before tensor \(name), belong to no tensor")
       }
       end = placed.end
       last = placed.tensor.name
@@ -136,7 +144,8 @@ private struct Placed {
     guard bits % 8 == 0, bits / 8 == end - begin else {
       throw ClipError(
         CLIP_FORMAT,
-        "\(place): \(describe(shape: shape)) of \(type.name) takes \(bits / 8) bytes, data_offsets [\(begin), \(end)] have \(end - begin)")
+        "\(place): \(describe(shape: shape)) of \(type.name) takes \(bits / 8) bytes, "
+          + "data_offsets [\(begin), \(end)] have \(end - begin)")
     }
     let bytes = UnsafeRawBufferPointer(rebasing: data[begin..<end])
     tensor = Safetensors.Tensor(name: name, type: type, shape: shape, bytes: bytes, count: count, file: file)

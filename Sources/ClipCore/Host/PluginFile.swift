@@ -13,7 +13,7 @@ final class PluginFile {
 
   /// Loads `path` from a private copy in memory, so that rewriting the file never touches code
   /// that runs, and the same path loaded again is the new code.
-  init(path: String) throws(ClipError) {
+  convenience init(path: String) throws(ClipError) {
     let file = try MappedFile(path: path)
     try PluginFile.checkELF(file)
     let copy = "clipcore-plugin".withCString { csystem_memory_file($0) }
@@ -46,11 +46,17 @@ final class PluginFile {
     let entry = unsafeBitCast(symbol, to: (@convention(c) () -> UnsafePointer<clip_plugin>?).self)
     guard let table = entry() else { throw failed("clip_plugin_entry returned no table") }
     if let problem = PluginFile.problem(in: table) { throw failed(problem) }
+    self.init(table, path, handle, copy)
+  }
+
+  private init(
+    _ table: UnsafePointer<clip_plugin>, _ path: String, _ handle: UnsafeMutableRawPointer, _ descriptor: Int32
+  ) {
     self.table = table
     self.path = path
     pathBytes = UnsafePointer(path.withCString { strdup($0) })
     self.handle = handle
-    descriptor = copy
+    self.descriptor = descriptor
   }
 
   deinit {

@@ -1,5 +1,6 @@
 import CClip
 import CSystem
+import ClipKernels
 
 /// What the loaded plugins bring, by kind and id. Immutable once made.
 final class PluginRegistry {
@@ -15,7 +16,19 @@ final class PluginRegistry {
   private(set) var items: [Item] = []
   private let log: Log
 
-  init(log: Log) { self.log = log }
+  /// The plain kernels that the library always has.
+  private let reference: UnsafeMutablePointer<clip_kernels>
+
+  init(log: Log) {
+    self.log = log
+    reference = .allocate(capacity: 1)
+    reference.initialize(to: referenceKernels())
+    add(
+      CLIP_KIND_KERNELS, reference.pointee.id, reference.pointee.description, UnsafeRawPointer(reference), nil,
+      complete: true)
+  }
+
+  deinit { reference.deallocate() }
 
   /// Loads a plugin file, or every .so of a folder. What is broken is skipped with a warning.
   func load(_ path: String) {

@@ -1,6 +1,5 @@
 import CClip
 import CSystem
-import ClipKernels
 
 /// What models share: threads, plugins, kernels, limits. Immutable once made.
 final class Runtime {
@@ -12,7 +11,7 @@ final class Runtime {
 
   private static var defaultMaxImagePixels: Int { 178_956_970 }
 
-  init(_ options: clip_runtime_options) throws(ClipError) {
+  convenience init(_ options: clip_runtime_options) throws(ClipError) {
     guard options.threads <= 256 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "threads: expected at most 256, found \(options.threads)")
     }
@@ -22,16 +21,10 @@ final class Runtime {
     guard options.plugin_path_count <= 4096 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_path_count: expected at most 4096, found \(options.plugin_path_count)")
     }
-    log = Log(function: options.log, user: options.log_user)
+    let log = Log(function: options.log, user: options.log_user)
     let limit = options.max_image_pixels == 0 ? UInt64(Runtime.defaultMaxImagePixels) : options.max_image_pixels
-    maxImagePixels = Int(clamping: limit)
 
-    plugins = PluginRegistry(log: log)
-    let reference = UnsafeMutablePointer<clip_kernels>.allocate(capacity: 1)
-    reference.initialize(to: referenceKernels())
-    builtIn = reference
-    plugins.add(
-      CLIP_KIND_KERNELS, reference.pointee.id, reference.pointee.description, UnsafeRawPointer(reference), nil, complete: true)
+    let plugins = PluginRegistry(log: log)
     if let paths = options.plugin_paths {
       for index in 0..<options.plugin_path_count {
         guard let path = paths[index] else { continue }
@@ -45,18 +38,23 @@ final class Runtime {
     }
     if let folder = Runtime.pluginFolder(), FileKind(folder) == .folder { plugins.load(folder) }
 
-    threads = try ThreadPool(threads: Int(options.threads), hostLoop: options.parallel_for, hostUser: options.parallel_user)
+    let threads = try ThreadPool(threads: Int(options.threads), hostLoop: options.parallel_for, hostUser: options.parallel_user)
     var wanted = options.kernels.map { Name(cString: $0) }
     if wanted == nil, let name = getenv("CLIP_KERNELS") { wanted = Name(cString: name) }
     if wanted?.isEmpty == true { wanted = nil }
     let chosen = try KernelChoice.choose(plugins, wanted: wanted)
-    kernels = Kernels(
+    let kernels = Kernels(
       table: chosen.table.assumingMemoryBound(to: clip_kernels.self), threads: threads.width, owner: chosen.plugin)
+    self.init(log, threads, plugins, kernels, maxImagePixels: Int(clamping: limit))
   }
 
-  private let builtIn: UnsafeMutablePointer<clip_kernels>
-
-  deinit { builtIn.deallocate() }
+  private init(_ log: Log, _ threads: ThreadPool, _ plugins: PluginRegistry, _ kernels: Kernels, maxImagePixels: Int) {
+    self.log = log
+    self.threads = threads
+    self.plugins = plugins
+    self.kernels = kernels
+    self.maxImagePixels = maxImagePixels
+  }
 
   /// "clipcore/plugins" beside the library's own file.
   private static func pluginFolder() -> String? {

@@ -8,6 +8,9 @@ struct PreprocessConfig {
     case shortest
     /// The longer side fits, then the rest is filled with `fill`.
     case longest
+    /// Both sides are at least width x height, then the centre crop: what open_clip does for
+    /// `shortest` when width and height differ.
+    case cover
     /// Both sides to width x height, whatever the shape.
     case squash
     /// No resize: the centre crop alone.

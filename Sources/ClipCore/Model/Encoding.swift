@@ -117,6 +117,7 @@ extension Model {
   ) throws(ClipError) {
     _ = try textTower()
     let tokens = try Memory(byteCount: try product(n, contextLength * 4, "tokens"), for: "tokens")
+    defer { withExtendedLifetime(tokens) {} }
     let ids = tokens.base.assumingMemoryBound(to: Int32.self)
     try tokenize(texts, n, options, into: ids, lengths: nil)
     try encode(tokens: ids, n, options, into: embeddings)

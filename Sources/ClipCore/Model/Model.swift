@@ -20,7 +20,7 @@ final class Model {
   /// Plugin ids for C callers, as long as this lives.
   private let strings: [Memory]
 
-  init(runtime: Runtime, folder: String, _ options: clip_model_options) throws(ClipError) {
+  convenience init(runtime: Runtime, folder: String, _ options: clip_model_options) throws(ClipError) {
     let known = UInt32(CLIP_TOWER_IMAGE) | UInt32(CLIP_TOWER_TEXT)
     guard options.towers & ~known == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "towers: expected CLIP_TOWER_* bits, found \(options.towers)")
@@ -55,23 +55,41 @@ final class Model {
       }
     }
     let loader = ParameterLoader(source: source, kernels: runtime.kernels, storage: options.storage)
-    image = try imagePlan.map { plan throws(ClipError) in try Tower(plan, loader: loader, kernels: runtime.kernels) }
-    text = try textPlan.map { plan throws(ClipError) in try Tower(plan, loader: loader, kernels: runtime.kernels) }
-    tokenizer = try textPlan.map { _ throws(ClipError) in
+    let image = try imagePlan.map { plan throws(ClipError) in
+      try Tower(plan, loader: loader, kernels: runtime.kernels)
+    }
+    let text = try textPlan.map { plan throws(ClipError) in
+      try Tower(plan, loader: loader, kernels: runtime.kernels)
+    }
+    let tokenizer = try textPlan.map { _ throws(ClipError) in
       try Tokenizer.load(
         folder: folder, isHuggingFace: description.layout == .huggingFace, contextLength: description.contextLength,
         vocabularySize: description.vocabularySize)
     }
-    logitScale = expf(try source.number(description.logitScale))
-    logitBias = try description.logitBias.map { name throws(ClipError) in try source.number(name) }
+    self.init(
+      runtime, description, image, text, tokenizer, options.storage,
+      logitScale: expf(try source.number(description.logitScale)),
+      logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) },
+      strings: try [image, text].map { tower throws(ClipError) in try Model.cString(tower?.encoderID ?? "") })
+  }
+
+  private init(
+    _ runtime: Runtime, _ description: ModelDescription, _ image: Tower?, _ text: Tower?, _ tokenizer: Tokenizer?,
+    _ storage: clip_storage, logitScale: Float, logitBias: Float?, strings: [Memory]
+  ) {
+    self.runtime = runtime
+    self.image = image
+    self.text = text
+    self.tokenizer = tokenizer
+    self.storage = storage
+    self.logitScale = logitScale
+    self.logitBias = logitBias
+    self.strings = strings
+    layout = description.layout.name
     preprocess = description.preprocess
     embeddingWidth = description.embeddingWidth
     contextLength = description.contextLength
     vocabularySize = description.vocabularySize
-    layout = description.layout.name
-    storage = options.storage
-    self.runtime = runtime
-    strings = try [image, text].map { tower throws(ClipError) in try Model.cString(tower?.encoderID ?? "") }
   }
 
   /// Every tensor has the shape that the encoders expect, and none is left over.

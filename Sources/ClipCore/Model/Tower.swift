@@ -46,8 +46,12 @@ final class Tower {
   /// Keeps the encoder's plugin loaded, whose id is handed out.
   private let plugin: PluginFile?
 
-  init(_ plan: TowerPlan, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
-    program = try Program(plan.graph, loader: loader, kernels: kernels)
+  convenience init(_ plan: TowerPlan, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
+    self.init(plan, try Program(plan.graph, loader: loader, kernels: kernels))
+  }
+
+  private init(_ plan: TowerPlan, _ program: Program) {
+    self.program = program
     encoderID = plan.encoderID
     parameterCount = plan.parameterCount
     plugin = plan.plugin

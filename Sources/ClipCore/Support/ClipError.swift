@@ -1,6 +1,9 @@
 import CClip
 
 /// The one error of the library: what a C caller gets as status and message.
+///
+/// A class throws from a convenience initialiser alone: in Embedded Swift 6.3 a designated one that
+/// throws leaks the object.
 struct ClipError: Error {
   let status: clip_status
   /// What was expected, what was found, and where.

@@ -7,8 +7,7 @@ final class MappedFile {
   let path: String
   let bytes: UnsafeRawBufferPointer
 
-  init(path: String) throws(ClipError) {
-    self.path = path
+  convenience init(path: String) throws(ClipError) {
     let descriptor = path.withCString { csystem_open_read($0) }
     guard descriptor >= 0 else { throw systemError("cannot open " + path) }
     defer { close(descriptor) }
@@ -20,12 +19,17 @@ final class MappedFile {
     }
     let size = Int(facts.st_size)
     guard size > 0 else {
-      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      self.init(path, UnsafeRawBufferPointer(start: nil, count: 0))
       return
     }
     let mapping = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0)
     guard let mapping, mapping != UnsafeMutableRawPointer(bitPattern: -1) else { throw systemError("cannot map " + path) }
-    bytes = UnsafeRawBufferPointer(start: mapping, count: size)
+    self.init(path, UnsafeRawBufferPointer(start: mapping, count: size))
+  }
+
+  private init(_ path: String, _ bytes: UnsafeRawBufferPointer) {
+    self.path = path
+    self.bytes = bytes
   }
 
   deinit {

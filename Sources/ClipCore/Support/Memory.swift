@@ -8,7 +8,7 @@ final class Memory {
   let byteCount: Int
 
   /// `what` names the buffer in the error.
-  init(byteCount: Int, for what: StaticString) throws(ClipError) {
+  convenience init(byteCount: Int, for what: StaticString) throws(ClipError) {
     guard byteCount >= 0, byteCount <= Int.max - 64 else {
       throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): cannot take \(byteCount) bytes")
     }
@@ -17,7 +17,11 @@ final class Memory {
     guard posix_memalign(&pointer, 64, rounded) == 0, let pointer else {
       throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no \(rounded) bytes left")
     }
-    base = pointer
+    self.init(pointer, byteCount)
+  }
+
+  private init(_ base: UnsafeMutableRawPointer, _ byteCount: Int) {
+    self.base = base
     self.byteCount = byteCount
   }
 

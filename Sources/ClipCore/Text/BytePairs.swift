@@ -142,7 +142,9 @@ private struct PairQueue {
     var at = 0
     while true {
       var least = at
-      for child in (2 * at + 1)...(2 * at + 2) where child < heap.count && heap[child].precedes(heap[least]) { least = child }
+      for child in (2 * at + 1)...(2 * at + 2) where child < heap.count {
+        if heap[child].precedes(heap[least]) { least = child }
+      }
       if least == at { return first }
       heap.swapAt(at, least)
       at = least

@@ -125,7 +125,7 @@ struct WorkLimit {
     left -= count
     guard left >= 0 else {
       throw ClipError(
-        CLIP_LIMIT, "text: expected clean text, found \(length) characters with too many layers of entities or mojibake")
+        CLIP_LIMIT, "text: found too many layers of entities or mojibake to undo in \(length) characters")
     }
   }
 }

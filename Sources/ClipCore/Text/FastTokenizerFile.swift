@@ -4,7 +4,7 @@ import CClip
 /// is CLIP's tokenizer. Any other step or setting is CLIP_UNSUPPORTED with its name.
 struct FastTokenizerFile {
   let vocabulary: Vocabulary
-  let merges: [NamedMerge]
+  let merges: MergeList
   let addedTokens: [AddedToken]
   let unknownToken: Name?
   let splitsSpecials: Bool
@@ -21,18 +21,15 @@ struct FastTokenizerFile {
     try FastTokenizerFile.checkNormalizer(json["normalizer"], path)
     splitsSpecials = try FastTokenizerFile.checkSplit(json["pre_tokenizer"], path)
 
-    guard let tokens = model["vocab"] else { throw ClipError(CLIP_FORMAT, "\(path): \"model.vocab\": expected an object, found nothing") }
+    guard let tokens = model["vocab"] else {
+      throw ClipError(CLIP_FORMAT, "\(path): \"model.vocab\": expected an object, found nothing")
+    }
     vocabulary = try Vocabulary(tokens, size: vocabularySize, place: path + ": \"model.vocab\"")
     guard let list = model["merges"]?.array else {
       throw ClipError(
         CLIP_FORMAT, "\(path): \"model.merges\": expected an array, found \(model["merges"]?.kind ?? "nothing")")
     }
-    var merges: [NamedMerge] = []
-    merges.reserveCapacity(list.count)
-    for (index, item) in list.enumerated() {
-      merges.append(try FastTokenizerFile.merge(item, MergePlace(path: path, unit: "merge", number: index)))
-    }
-    self.merges = merges
+    merges = try MergeList(json: list, path: path)
 
     var added: [AddedToken] = []
     if let value = json["added_tokens"] {
@@ -49,17 +46,6 @@ struct FastTokenizerFile {
     }
     addedTokens = added
     unknownToken = model["unk_token"]?.string
-  }
-
-  /// "left right", or ["left", "right"].
-  private static func merge(_ item: JSON, _ place: MergePlace) throws(ClipError) -> NamedMerge {
-    if let line = item.string { return try NamedMerge(line, place) }
-    guard let parts = item.array, parts.count == 2, let left = parts[0].string, let right = parts[1].string,
-      !left.isEmpty, !right.isEmpty
-    else {
-      throw ClipError(CLIP_FORMAT, "\(place.text): expected \"left right\" or [\"left\", \"right\"], found \(item.kind)")
-    }
-    return NamedMerge(left: left, right: right, place: place)
   }
 
   private static func unsupported(_ path: String, _ key: String, _ expected: String, _ found: JSON?) -> ClipError {
@@ -90,7 +76,9 @@ struct FastTokenizerFile {
     guard let json, json["type"]?.string == "Sequence", let steps = json["normalizers"]?.array, steps.count == 3 else {
       throw unsupported(path, "normalizer", expected, json)
     }
-    guard steps[0]["type"]?.string == "NFC" else { throw unsupported(path, "normalizer.normalizers.0", "NFC", steps[0]) }
+    guard steps[0]["type"]?.string == "NFC" else {
+      throw unsupported(path, "normalizer.normalizers.0", "NFC", steps[0])
+    }
     guard steps[1]["type"]?.string == "Replace", steps[1]["pattern"]?["Regex"]?.string == #"\s+"#,
       steps[1]["content"]?.string == " "
     else { throw unsupported(path, "normalizer.normalizers.1", "Replace \\s+ with a space", steps[1]) }
@@ -101,10 +89,13 @@ struct FastTokenizerFile {
 
   /// CLIP's split pattern, then bytes. Returns whether the pattern names the special tokens.
   private static func checkSplit(_ json: JSON?, _ path: String) throws(ClipError) -> Bool {
-    guard let json, json["type"]?.string == "Sequence", let steps = json["pretokenizers"]?.array, steps.count == 2 else {
+    guard let json, json["type"]?.string == "Sequence", let steps = json["pretokenizers"]?.array, steps.count == 2
+    else {
       throw unsupported(path, "pre_tokenizer", "a Sequence of Split and ByteLevel", json)
     }
-    guard steps[0]["type"]?.string == "Split", steps[0]["behavior"]?.string == "Removed", steps[0]["invert"]?.bool == true else {
+    guard steps[0]["type"]?.string == "Split", steps[0]["behavior"]?.string == "Removed",
+      steps[0]["invert"]?.bool == true
+    else {
       throw unsupported(path, "pre_tokenizer.pretokenizers.0", "Split with Removed, inverted", steps[0])
     }
     guard let pattern = steps[0]["pattern"]?["Regex"]?.string, pattern == words || pattern == specials + words else {

@@ -125,7 +125,8 @@ struct HTMLEntities {
     guard end > start, end < text.count, text[end] == 0x3B else { return nil }
     if isNumber {
       // `&#59;` is itself a semicolon, and is left alone.
-      guard let (characters, after) = number(text, at: at), after == end + 1, !characters.contains(0x3B) else { return nil }
+      guard let (characters, after) = number(text, at: at), after == end + 1, !characters.contains(0x3B)
+      else { return nil }
       return (characters, after)
     }
     let name = text[start..<end]

@@ -22,7 +22,8 @@ func normalizedNFC(_ scalars: Scalars) throws(ClipError) -> Scalars {
 /// Normalisation form KC of one scalar.
 func normalizedNFKC(_ scalar: UInt32) throws(ClipError) -> Scalars {
   var buffer: [Int32] = []
-  appendDecomposition(of: scalar, utf8proc_option_t(UTF8PROC_DECOMPOSE.rawValue | UTF8PROC_COMPAT.rawValue), to: &buffer)
+  let options = utf8proc_option_t(UTF8PROC_DECOMPOSE.rawValue | UTF8PROC_COMPAT.rawValue)
+  appendDecomposition(of: scalar, options, to: &buffer)
   orderMarks(&buffer)
   return try composed(&buffer)
 }

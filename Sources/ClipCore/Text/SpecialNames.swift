@@ -31,7 +31,8 @@ struct SpecialNames {
     guard let value = json[key] else { return nil }
     guard let found = value.string ?? value["content"]?.string, !found.isEmpty else {
       throw ClipError(
-        CLIP_FORMAT, "\(path): \"\(key.string)\": expected a token or an object with its \"content\", found \(value.kind)")
+        CLIP_FORMAT,
+        "\(path): \"\(key.string)\": expected a token or an object with its \"content\", found \(value.kind)")
     }
     if value["normalized"]?.bool == true { normalized.append(found) }
     return found
@@ -60,7 +61,8 @@ extension AddedToken {
       throw ClipError(CLIP_FORMAT, "\(place): expected an object with the token as \"content\", found \(json.kind)")
     }
     if json["single_word"]?.bool == true {
-      throw ClipError(CLIP_UNSUPPORTED, "\(place): the token \"\(name.string)\" has \"single_word\", which is not supported")
+      throw ClipError(
+        CLIP_UNSUPPORTED, "\(place): the token \"\(name.string)\" has \"single_word\", which is not supported")
     }
     self.init(name: name, id: id, isNormalized: json["normalized"]?.bool ?? false, place: place)
   }

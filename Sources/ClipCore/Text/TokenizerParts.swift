@@ -25,7 +25,8 @@ extension Tokenizer {
       throw ClipError(CLIP_FORMAT, "\(folder): expected a context length of at least 2 tokens, found \(contextLength)")
     }
     guard vocabularySize > 0, vocabularySize <= Int(Int32.max) else {
-      throw ClipError(CLIP_FORMAT, "\(folder): expected 1 to \(Int32.max) tokens in the vocabulary, found \(vocabularySize)")
+      throw ClipError(
+        CLIP_FORMAT, "\(folder): expected 1 to \(Int32.max) tokens in the vocabulary, found \(vocabularySize)")
     }
     let files = try TokenizerFiles(folder: folder, vocabularySize: vocabularySize)
     let names = try SpecialNames(folder: folder)
@@ -37,20 +38,27 @@ extension TokenizerFiles {
   /// Resolves names to ids.
   func parts(_ names: SpecialNames, isHuggingFace: Bool) throws(ClipError) -> TokenizerParts {
     var ids = vocabulary
+    // Each text is searched for each of them.
+    let addedCount = addedTokens.count + names.addedTokens.count
+    guard addedCount <= 1024 else {
+      throw ClipError(CLIP_LIMIT, "\(place): expected at most 1024 added tokens, found \(addedCount)")
+    }
     for token in addedTokens + names.addedTokens {
       if let id = ids.id(token.name) {
         guard token.id ?? Int(id) == Int(id) else {
           throw ClipError(
-            CLIP_FORMAT, "\(place): token \"\(token.name.string)\" has id \(id) here and \(token.id ?? 0) in \(token.place)")
+            CLIP_FORMAT,
+            "\(place): token \"\(token.name.string)\" has id \(id) here and \(token.id ?? 0) in \(token.place)")
         }
       } else if let id = token.id {
         try ids.add(token.name, id, token.place)
       }
     }
+    try ids.checkUnique(place)
     let unknownName = unknownToken ?? names.unknown
     let unknown = ids.id(unknownName)
     return TokenizerParts(
-      pairs: try mergeTable(ids),
+      pairs: try merges.table(ids),
       byteSymbols: try byteSymbols(ids, "", unknown, unknownName),
       lastByteSymbols: try byteSymbols(ids, "</w>", unknown, unknownName),
       startToken: try required(names.start, "start", ids),
@@ -62,7 +70,8 @@ extension TokenizerFiles {
 
   private func required(_ name: Name, _ role: StaticString, _ ids: Vocabulary) throws(ClipError) -> Int32 {
     guard let id = ids.id(name) else {
-      throw ClipError(CLIP_FORMAT, "\(place): expected the \(role) token \"\(name.string)\" in the vocabulary, found none")
+      throw ClipError(
+        CLIP_FORMAT, "\(place): expected the \(role) token \"\(name.string)\" in the vocabulary, found none")
     }
     return id
   }
@@ -78,39 +87,12 @@ extension TokenizerFiles {
       guard let id = ids.id(Name(utf8: name + suffix.utf8)) ?? unknown else {
         throw ClipError(
           CLIP_FORMAT,
-          "\(place): expected a token \"\(Name(utf8: name + suffix.utf8).string)\" for byte \(byte), or the unknown token "
-            + "\"\(unknownName.string)\", found neither")
+          "\(place): expected a token \"\(Name(utf8: name + suffix.utf8).string)\" for byte \(byte), "
+            + "or the unknown token \"\(unknownName.string)\", found neither")
       }
       symbols.append(id)
     }
     return symbols
-  }
-
-  private func mergeTable(_ ids: Vocabulary) throws(ClipError) -> BytePairs {
-    var list: [BytePairs.Merge] = []
-    list.reserveCapacity(merges.count)
-    for merge in merges {
-      let product = merge.left + merge.right
-      guard let left = ids.id(merge.left) else { throw unknownPart(merge, merge.left) }
-      guard let right = ids.id(merge.right) else { throw unknownPart(merge, merge.right) }
-      guard let id = ids.id(product) else { throw unknownPart(merge, product) }
-      list.append(BytePairs.Merge(left: left, right: right, product: id))
-    }
-    var duplicate: Int?
-    let pairs = BytePairs(list, firstDuplicate: &duplicate)
-    if let duplicate, duplicate < merges.count {
-      let merge = merges[duplicate]
-      throw ClipError(
-        CLIP_FORMAT, "\(merge.place.text): the merge \"\(merge.left.string) \(merge.right.string)\" stands in the list twice")
-    }
-    return pairs
-  }
-
-  private func unknownPart(_ merge: NamedMerge, _ name: Name) -> ClipError {
-    ClipError(
-      CLIP_FORMAT,
-      "\(merge.place.text): the merge \"\(merge.left.string) \(merge.right.string)\" needs the token \"\(name.string)\", "
-        + "which the vocabulary does not have")
   }
 
   /// What Hugging Face's tokenizer looks for in texts: the added tokens, and the four special ones.

@@ -1,40 +1,39 @@
 import CClip
 
-/// Token names and ids while a tokenizer is loaded; none of it is kept afterwards.
+/// Token names and ids while a tokenizer is loaded; none of it is kept afterwards. The names lie
+/// one after another in one array, found by open addressing: a hundred thousand merges look up
+/// three names each, and an array a name would cost more than the rest of loading.
 struct Vocabulary {
-  private var ids: [Name: Int32] = [:]
+  private var names: [UInt8] = []
+  /// Token i is names[starts[i]..<starts[i + 1]].
+  private var starts: [Int] = [0]
+  private var ids: [Int32] = []
+  /// Token by hash; -1 is free. A power of two, at least half of it free.
+  private var slots: [Int32]
   private let size: Int
 
-  /// Ids are checked to be in [0, size).
-  init(size: Int) { self.size = size }
-
-  /// From `{"token": id, …}`. Every id must be an integer in range that no other token has.
+  /// From `{"token": id, …}`. Every id must be an integer in [0, size); see also `checkUnique`.
   init(_ json: JSON, size: Int, place: String) throws(ClipError) {
-    self.size = size
     guard case .object(let members) = json else {
       throw ClipError(CLIP_FORMAT, "\(place): expected an object of tokens and ids, found \(json.kind)")
     }
+    self.size = size
+    var capacity = 1024
+    while capacity < 2 * members.count { capacity *= 2 }
+    slots = [Int32](repeating: -1, count: capacity)
+    names.reserveCapacity(members.count * 8)
+    starts.reserveCapacity(members.count + 9)
     ids.reserveCapacity(members.count + 8)
-    var taken: [(id: Int32, index: Int32)] = []
-    taken.reserveCapacity(members.count)
-    for (index, member) in members.enumerated() {
+    for member in members {
       guard case .int(let id) = member.value else {
         throw ClipError(
           CLIP_FORMAT, "\(place): token \"\(member.key.string)\": expected an integer id, found \(member.value.kind)")
       }
       try add(member.key, id, place)
-      taken.append((Int32(truncatingIfNeeded: id), Int32(truncatingIfNeeded: index)))
-    }
-    taken.sort { $0.id < $1.id }
-    for index in taken.indices.dropFirst() where taken[index].id == taken[index - 1].id {
-      let one = members[Int(taken[index - 1].index)].key.string
-      let other = members[Int(taken[index].index)].key.string
-      throw ClipError(CLIP_FORMAT, "\(place): id \(taken[index].id) belongs to two tokens, \"\(one)\" and \"\(other)\"")
     }
   }
 
-  func id(_ name: Name) -> Int32? { ids[name] }
-
+  /// Adds a token that is not there yet.
   mutating func add(_ name: Name, _ id: Int, _ place: String) throws(ClipError) {
     guard id >= 0 else {
       throw ClipError(CLIP_FORMAT, "\(place): token \"\(name.string)\": expected an id of 0 or more, found \(id)")
@@ -42,8 +41,67 @@ struct Vocabulary {
     guard id < size else {
       throw ClipError(
         CLIP_MISMATCH,
-        "\(place): token \"\(name.string)\": expected an id below \(size), the rows of the model's token embedding, found \(id)")
+        "\(place): token \"\(name.string)\": expected an id below \(size), the rows of the token embedding, found \(id)")
     }
-    ids[name] = Int32(truncatingIfNeeded: id)
+    if 2 * (ids.count + 1) > slots.count { grow() }
+    names += name.utf8
+    starts.append(names.count)
+    ids.append(Int32(truncatingIfNeeded: id))
+    insertSlot(of: ids.count - 1)
+  }
+
+  func id(_ name: Name) -> Int32? { name.utf8.withUnsafeBufferPointer { id($0) } }
+
+  func id(_ name: UnsafeBufferPointer<UInt8>) -> Int32? {
+    let mask = slots.count - 1
+    var slot = Vocabulary.hash(name) & mask
+    while slots[slot] >= 0 {
+      let token = Int(slots[slot])
+      if starts[token + 1] - starts[token] == name.count {
+        let isEqual = names.withUnsafeBufferPointer { all in
+          for offset in 0..<name.count where all[starts[token] + offset] != name[offset] { return false }
+          return true
+        }
+        if isEqual { return ids[token] }
+      }
+      slot = (slot + 1) & mask
+    }
+    return nil
+  }
+
+  /// Fails where two tokens have one id.
+  func checkUnique(_ place: String) throws(ClipError) {
+    var order = (0..<ids.count).map { UInt64(UInt32(bitPattern: ids[$0])) << 32 | UInt64($0) }
+    order.sort()
+    for index in order.indices.dropFirst() where order[index] >> 32 == order[index - 1] >> 32 {
+      let one = name(Int(order[index - 1] & 0xFFFF_FFFF))
+      let other = name(Int(order[index] & 0xFFFF_FFFF))
+      throw ClipError(
+        CLIP_FORMAT,
+        "\(place): id \(order[index] >> 32) belongs to two tokens, \"\(one.string)\" and \"\(other.string)\"")
+    }
+  }
+
+  private func name(_ token: Int) -> Name { Name(utf8: Array(names[starts[token]..<starts[token + 1]])) }
+
+  private mutating func grow() {
+    slots = [Int32](repeating: -1, count: slots.count * 2)
+    for token in ids.indices { insertSlot(of: token) }
+  }
+
+  private mutating func insertSlot(of token: Int) {
+    let mask = slots.count - 1
+    var slot = names.withUnsafeBufferPointer {
+      Vocabulary.hash(UnsafeBufferPointer(rebasing: $0[starts[token]..<starts[token + 1]]))
+    } & mask
+    while slots[slot] >= 0 { slot = (slot + 1) & mask }
+    slots[slot] = Int32(truncatingIfNeeded: token)
+  }
+
+  /// FNV-1a, with its high half folded in.
+  private static func hash(_ name: UnsafeBufferPointer<UInt8>) -> Int {
+    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+    for byte in name { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+    return Int(truncatingIfNeeded: (hash ^ hash >> 32) & 0x7FFF_FFFF)
   }
 }

@@ -96,8 +96,8 @@ struct WordSplitter {
 
   private func kind(_ index: Int) -> CharacterKind {
     let scalar = text[index]
-    // The combining iota is a mark, but ignoring case it is the letter iota.
-    if scalar == 0x345, pattern == .openAI { return .letter }
+    // The combining iota is no letter, but ignoring case it is iota: no part of the pattern takes it.
+    if scalar == 0x345, pattern == .openAI { return .space }
     return CharacterKind(scalar)
   }
 }

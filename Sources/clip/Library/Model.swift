@@ -72,6 +72,12 @@ final class Model: @unchecked Sendable {
     return try floats(count * width) { clip_encode_pixels(handle, pixels, count, &options, $0) }
   }
 
+  /// Embeds `count` rows of `context_length` tokens: `[count, width]` numbers.
+  func encode(tokens: UnsafePointer<Int32>, count: Int, flags: EncodeFlags) throws(Failure) -> [Float] {
+    var options = flags.options
+    return try floats(count * width) { clip_encode_tokens(handle, tokens, count, &options, $0) }
+  }
+
   /// Embeds texts: `[texts.count, width]` numbers.
   func encode(texts: [ByteString], flags: EncodeFlags) throws(Failure) -> [Float] {
     var options = flags.options

@@ -1,0 +1,130 @@
+/* GFLOP/s of a kernel plugin's matrix product on one core, beside the core's FMA peak and, where
+ * it is installed, OpenBLAS. See run.sh.
+ *
+ *   bench <plugin.so> [f32|f16|bf16] [quick] */
+#include <dlfcn.h>
+#include <immintrin.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clip_plugin.h"
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* Twelve independent chains cover the latency of a fused multiply-add: the most this core can do. */
+#define CHAINS(op) op(a) op(b) op(c) op(d) op(e) op(f) op(g) op(h) op(i) op(j) op(k) op(l)
+enum { PEAK_STEPS = 1500000 };
+__attribute__((target("avx2,fma"))) static double peak_avx2(void) {
+  __m256 x = _mm256_set1_ps(1e-9f), a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
+  double start = now();
+  for (int step = 0; step < PEAK_STEPS; step++) {
+#define STEP(s) s = _mm256_fmadd_ps(x, x, s); __asm__ volatile("" : "+x"(s));
+    CHAINS(STEP)
+#undef STEP
+  }
+  return (double)PEAK_STEPS * 12 * 16 / (now() - start) * 1e-9;
+}
+__attribute__((target("avx512f"))) static double peak_avx512(void) {
+  __m512 x = _mm512_set1_ps(1e-9f), a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
+  double start = now();
+  for (int step = 0; step < PEAK_STEPS; step++) {
+#define STEP(s) s = _mm512_fmadd_ps(x, x, s); __asm__ volatile("" : "+v"(s));
+    CHAINS(STEP)
+#undef STEP
+  }
+  return (double)PEAK_STEPS * 12 * 32 / (now() - start) * 1e-9;
+}
+static double peak(void) {
+  double best = 0;
+  for (int i = 0; i < 5; i++) {
+    double p = __builtin_cpu_supports("avx512f") ? peak_avx512() : __builtin_cpu_supports("fma") ? peak_avx2() : 0;
+    if (p > best) best = p;
+  }
+  return best;
+}
+
+static int ascending(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+typedef void (*sgemm_fn)(int order, int ta, int tb, int m, int n, int k, float alpha, const float *a, int lda,
+                         const float *b, int ldb, float beta, float *c, int ldc);
+
+static float *floats(size_t count) {
+  float *p;
+  if (posix_memalign((void **)&p, 64, count * sizeof(float) + 64)) exit(2);
+  for (size_t i = 0; i < count; i++) p[i] = (float)(i * 2654435761u % 1000) / 1000 - 0.5f;
+  return p;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) return fprintf(stderr, "usage: %s <plugin.so> [f32|f16|bf16] [quick]\n", argv[0]), 2;
+  void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+  clip_plugin_entry_fn entry = library ? (clip_plugin_entry_fn)dlsym(library, "clip_plugin_entry") : NULL;
+  if (!entry) return fprintf(stderr, "%s: %s\n", argv[1], dlerror()), 2;
+  const clip_kernels *k = entry()->items[0].table;
+  clip_storage storage = argc < 3 || !strcmp(argv[2], "f32") ? CLIP_STORAGE_F32
+                         : !strcmp(argv[2], "f16")           ? CLIP_STORAGE_F16
+                                                             : CLIP_STORAGE_BF16;
+  int quick = argc > 3;
+
+  void *blas = getenv("NO_BLAS") ? NULL : dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+  sgemm_fn sgemm = blas ? (sgemm_fn)dlsym(blas, "cblas_sgemm") : NULL;
+  void (*threads)(int) = blas ? (void (*)(int))dlsym(blas, "openblas_set_num_threads") : NULL;
+  if (threads) threads(1);
+
+  static const int shapes[][2] = {{768, 768}, {2304, 768}, {3072, 768}, {768, 3072}, {512, 512}, {2048, 512}, {512, 2048}};
+  static const int rows[] = {1, 7, 8, 50, 224, 400, 1600};
+  double top = peak();
+  printf("%s, %s weights; one core's FMA peak %.1f GFLOP/s\n", k->id, argc < 3 ? "f32" : argv[2], top);
+  printf("%6s %6s %6s %10s %8s %10s\n", "M", "N", "K", "GFLOP/s", "of peak", "OpenBLAS");
+  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+    size_t n = (size_t)shapes[s][0], depth = (size_t)shapes[s][1];
+    size_t panels = (n + k->panel_width - 1) / k->panel_width, bytes = k->panel_bytes(depth, storage);
+    float *w = floats(n * depth), *bias = floats(n), *a = floats(1600 * depth), *c = floats(1600 * n);
+    /* As a model has them: more weights than the caches hold, used one after the other. */
+    size_t copies = 1 + (size_t)48 * 1048576 / (panels * bytes);
+    char *packed = (char *)floats(copies * panels * bytes / 4);
+    for (size_t p = 0; p < copies * panels; p++) {
+      size_t first = p % panels * k->panel_width;
+      k->pack_panel(w + first * depth, depth, n - first < k->panel_width ? n - first : k->panel_width, depth, storage,
+                    packed + p * bytes);
+    }
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+      size_t m = (size_t)rows[r];
+      if (quick && m != 7 && m != 50 && m != 224 && m != 1600) continue;
+      double flops = 2.0 * (double)m * (double)n * (double)depth, ours[9], theirs[9];
+      int calls = (int)(1e9 / flops) + 1, runs = quick ? 5 : 9;
+      size_t copy = 0;
+      for (int i = 0; i < runs; i++) {
+        double start = now();
+        for (int j = 0; j < calls; j++) {
+          clip_matmul work = {.a = a, .a_stride = depth, .weights = packed + copy * panels * bytes, .storage = storage,
+                              .c = c, .c_stride = n, .bias = bias, .rows = m, .columns = n, .depth = depth,
+                              .panel_end = panels};
+          k->matmul(&work);
+          copy = (copy + 1) % copies;
+        }
+        ours[i] = flops * calls / (now() - start) * 1e-9;
+        start = now();
+        for (int j = 0; sgemm && j < calls; j++)
+          sgemm(101, 111, 112, (int)m, (int)n, (int)depth, 1, a, (int)depth, w, (int)depth, 0, c, (int)n);
+        theirs[i] = flops * calls / (now() - start) * 1e-9;
+      }
+      qsort(ours, (size_t)runs, sizeof(double), ascending);
+      qsort(theirs, (size_t)runs, sizeof(double), ascending);
+      printf("%6zu %6zu %6zu %10.1f %7.0f%%", m, n, depth, ours[runs / 2], 100 * ours[runs / 2] / top);
+      if (sgemm) printf(" %10.1f", theirs[runs / 2]);
+      printf(m == 1 || m == 7 ? "   weights at %.1f GB/s\n" : "\n", ours[runs / 2] / flops * (double)(panels * bytes));
+    }
+    free(w), free(bias), free(a), free(c), free(packed);
+  }
+  return 0;
+}

@@ -1,0 +1,120 @@
+import CClip
+
+/// A codec that a plugin brought. Whoever holds it keeps the plugin loaded.
+struct CodecTable {
+  let table: UnsafePointer<clip_image_codec>
+
+  /// False for a table too short for the contract, or with a function or the id missing.
+  var isComplete: Bool {
+    let codec = table.pointee
+    return Int(codec.struct_size) >= MemoryLayout<clip_image_codec>.size && codec.id != nil
+      && codec.recognises != nil && codec.read_header != nil && codec.decode != nil
+  }
+
+  var id: String { table.pointee.id.map { String(cString: $0) } ?? "a codec without an id" }
+}
+
+/// An image file decoded to 8-bit RGB, RGBA or gray; it owns its pixels and never changes.
+final class DecodedImage {
+  let view: clip_image_view
+  private let memory: Memory
+
+  /// Decodes with the first of `codecs` that recognises `data`, which is not needed afterwards.
+  /// The size is held against `maxPixels` before memory is taken. `place` is the file's name, or
+  /// what the caller calls its bytes.
+  init(data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, place: String) throws(ClipError) {
+    guard let base = data.baseAddress, data.count > 0 else {
+      throw ClipError(CLIP_FORMAT, "\(place): expected an image file, found no bytes")
+    }
+    let bytes = base.assumingMemoryBound(to: UInt8.self)
+    guard let codec = codecs.first(where: { $0.isComplete && $0.table.pointee.recognises(bytes, data.count) == 1 })
+    else { throw DecodedImage.unrecognised(data, codecs, place) }
+
+    var header = clip_codec_header()
+    header.struct_size = UInt32(MemoryLayout<clip_codec_header>.size)
+    try DecodedImage.call(codec, place) { error in
+      codec.table.pointee.read_header(bytes, data.count, &header, error)
+    }
+    let (width, height) = (Int(header.width), Int(header.height))
+    guard width > 0, height > 0, let format = ImageView.Format(header.format), format != .bgr, format != .bgra else {
+      throw ClipError(
+        CLIP_PLUGIN,
+        "\(place): expected RGB, RGBA or gray pixels from \(codec.id), "
+          + "found \(width) x \(height) of format \(header.format.rawValue)")
+    }
+    try checkPixelCount(width, height, maxPixels, place)
+
+    let stride = try product(width, format.channels, "a row of pixels")
+    let memory = try Memory(byteCount: try product(stride, height, "the pixels of an image"), for: "the pixels of an image")
+    let pixels = memory.bytes
+    try DecodedImage.call(codec, place) { error in
+      codec.table.pointee.decode(bytes, data.count, &header, pixels, stride, error)
+    }
+    self.memory = memory
+    view = clip_image_view(
+      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: header.format, width: header.width,
+      height: header.height, stride: stride, pixels: UnsafePointer(pixels))
+  }
+
+  /// Runs one step of a codec and turns its status and words into an error.
+  private static func call(
+    _ codec: CodecTable, _ place: String, _ step: (UnsafeMutablePointer<clip_codec_error>) -> clip_status
+  ) throws(ClipError) {
+    var words = [CChar](repeating: 0, count: 512)
+    let status = words.withUnsafeMutableBufferPointer { buffer in
+      var error = clip_codec_error(message: buffer.baseAddress, capacity: buffer.count)
+      return step(&error)
+    }
+    guard status != CLIP_OK else { return }
+    let known = status.rawValue >= CLIP_OK.rawValue && status.rawValue <= CLIP_PLUGIN.rawValue
+    let text = words.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+    let message =
+      text.isEmpty ? "\(codec.id) failed with status \(status.rawValue) and no words" : String(decoding: text, as: UTF8.self)
+    throw ClipError(known ? status : CLIP_PLUGIN, "\(place): \(message)")
+  }
+
+  /// Fewer bytes than the longest signature have no format; more are one that no codec reads.
+  private static func unrecognised(_ data: UnsafeRawBufferPointer, _ codecs: [CodecTable], _ place: String) -> ClipError {
+    var known = ""
+    for codec in codecs where codec.isComplete { known += (known.isEmpty ? "" : ", ") + codec.id }
+    let expected = known.isEmpty ? "an image codec plugin, found none" : "an image for one of \(known)"
+    var found = ""
+    for byte in data.prefix(12) {
+      found += (found.isEmpty ? "" : " ") + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+    }
+    let signature = ImageSignature(data).map { " (\($0.name))" } ?? ""
+    return ClipError(
+      data.count < 12 ? CLIP_FORMAT : CLIP_UNSUPPORTED,
+      "\(place): expected \(expected); found \(data.count) bytes that start with \(found)\(signature)")
+  }
+}
+
+/// Kinds of files that people hand in as images, told by their first bytes for error messages.
+private struct ImageSignature {
+  let name: StaticString
+
+  init?(_ data: UnsafeRawBufferPointer) {
+    func starts(_ bytes: StaticString, at offset: Int = 0) -> Bool {
+      guard data.count >= offset + bytes.utf8CodeUnitCount else { return false }
+      return data[offset..<offset + bytes.utf8CodeUnitCount]
+        .elementsEqual(UnsafeBufferPointer(start: bytes.utf8Start, count: bytes.utf8CodeUnitCount))
+    }
+    if starts("GIF8") {
+      name = "GIF"
+    } else if starts("BM") {
+      name = "BMP"
+    } else if starts("II*\0") || starts("MM\0*") {
+      name = "TIFF"
+    } else if starts("ftyp", at: 4) {
+      name = "AVIF, HEIC or MP4"
+    } else if starts("%PDF") {
+      name = "PDF"
+    } else if starts("PK\u{3}\u{4}") {
+      name = "a zip archive"
+    } else if starts("<") {
+      name = "SVG, XML or HTML"
+    } else {
+      return nil
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import CClip
+
+/// A clip_image_view that was checked: 8-bit pixels that somebody else owns, rows from top to
+/// bottom, channels interleaved. Every pixel it names may be read.
+struct ImageView {
+  enum Format {
+    case rgb, rgba, bgr, bgra, gray
+
+    init?(_ format: clip_pixel_format) {
+      switch format {
+      case CLIP_PIXELS_RGB: self = .rgb
+      case CLIP_PIXELS_RGBA: self = .rgba
+      case CLIP_PIXELS_BGR: self = .bgr
+      case CLIP_PIXELS_BGRA: self = .bgra
+      case CLIP_PIXELS_GRAY: self = .gray
+      default: return nil
+      }
+    }
+
+    /// Bytes of one pixel.
+    var channels: Int {
+      switch self {
+      case .gray: 1
+      case .rgb, .bgr: 3
+      case .rgba, .bgra: 4
+      }
+    }
+  }
+
+  let pixels: UnsafePointer<UInt8>
+  let format: Format
+  let width: Int
+  let height: Int
+  /// Bytes from one row to the next.
+  let stride: Int
+
+  /// `place` names the view in errors, such as "images[3]".
+  init(_ view: clip_image_view, maxPixels: Int, place: String) throws(ClipError) {
+    guard Int(view.struct_size) >= MemoryLayout<clip_image_view>.size else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        "\(place): expected struct_size \(MemoryLayout<clip_image_view>.size), found \(view.struct_size)")
+    }
+    guard let format = Format(view.format) else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "\(place): expected a pixel format from 1 to 5, found \(view.format.rawValue)")
+    }
+    guard let pixels = view.pixels else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): expected pixels, found a null pointer")
+    }
+    guard view.width > 0, view.height > 0 else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "\(place): expected at least 1 x 1 pixels, found \(view.width) x \(view.height)")
+    }
+    try checkPixelCount(Int(view.width), Int(view.height), maxPixels, place)
+    let row = try product(Int(view.width), format.channels, "a row of pixels")
+    guard let given = Int(exactly: view.stride), given == 0 || given >= row else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        "\(place): expected a stride of 0 or at least \(row) bytes for \(view.width) pixels, found \(view.stride)")
+    }
+    self.pixels = pixels
+    self.format = format
+    width = Int(view.width)
+    height = Int(view.height)
+    stride = given == 0 ? row : given
+    _ = try product(stride, height, "rows of pixels")
+  }
+}
+
+/// CLIP_LIMIT when width x height is more than `limit` pixels.
+func checkPixelCount(_ width: Int, _ height: Int, _ limit: Int, _ place: String) throws(ClipError) {
+  let (count, overflow) = width.multipliedReportingOverflow(by: height)
+  guard !overflow, count <= limit else {
+    throw ClipError(
+      CLIP_LIMIT,
+      overflow
+        ? "\(place): found \(width) x \(height) pixels, expected at most \(limit) (max_image_pixels)"
+        : "\(place): found \(width) x \(height) = \(count) pixels, expected at most \(limit) (max_image_pixels)")
+  }
+}

@@ -1,0 +1,123 @@
+import CClip
+
+/// Where the tower's input comes from: the size the image is resized to, the part of it that is
+/// kept, and where in the input that part lies. What is left of the input is filled.
+private struct Framing {
+  let width: Int
+  let height: Int
+  let window: ResizeWindow
+  let left: Int
+  let top: Int
+
+  init(_ image: ImageView, _ config: PreprocessConfig) throws(ClipError) {
+    (width, height) = try Framing.resizedSize(image, config)
+    let across = Framing.centred(width, config.width)
+    let down = Framing.centred(height, config.height)
+    window = ResizeWindow(left: across.from, top: down.from, width: across.count, height: down.count)
+    left = across.to
+    top = down.to
+  }
+
+  private static func resizedSize(_ image: ImageView, _ config: PreprocessConfig) throws(ClipError) -> (Int, Int) {
+    switch config.mode {
+    case .none: return (image.width, image.height)
+    case .squash: return (config.width, config.height)
+    case .shortest:
+      // torchvision's Resize(int): the longer side is cut, not rounded, to whole pixels.
+      let (short, long) = (min(image.width, image.height), max(image.width, image.height))
+      let other = Int(Double(config.resizeTo * long) / Double(short))
+      return image.width <= image.height ? (config.resizeTo, other) : (other, config.resizeTo)
+    case .longest, .cover:
+      // open_clip's ResizeKeepRatio.
+      let across = Double(image.width) / Double(config.width)
+      let down = Double(image.height) / Double(config.height)
+      let ratio = config.mode == .longest ? max(across, down) : min(across, down)
+      let width = Int((Double(image.width) / ratio).rounded(.toNearestOrEven))
+      let height = Int((Double(image.height) / ratio).rounded(.toNearestOrEven))
+      guard width > 0, height > 0 else {
+        throw ClipError(
+          CLIP_LIMIT,
+          "an image of \(image.width) x \(image.height) that is to fit \(config.width) x \(config.height) "
+            + "would be \(width) x \(height): expected at least one pixel a side")
+      }
+      return (width, height)
+    }
+  }
+
+  /// torchvision's center_crop along one side: `count` pixels from `from` on go to `to`.
+  private static func centred(_ side: Int, _ target: Int) -> (from: Int, to: Int, count: Int) {
+    guard target <= side else { return (0, (target - side) / 2, side) }
+    return (Int((Double(side - target) / 2).rounded(.toNearestOrEven)), 0, target)
+  }
+}
+
+private let largestSide = 65535
+
+/// The image as [height, width, 3] bytes, red first: resized and cropped as `config` says, before
+/// normalisation. Alpha is dropped, or composited over `background`.
+///
+/// CLIP_FORMAT for a config that no image fits, CLIP_LIMIT for an image too long for its filter.
+func preprocessBytes(
+  _ image: ImageView, _ config: PreprocessConfig, background: Colour?, into output: UnsafeMutablePointer<UInt8>,
+  scratch: PreprocessScratch
+) throws(ClipError) {
+  try check(config)
+  let framing = try Framing(image, config)
+  let stride = config.width * 3
+  if framing.window.width < config.width || framing.window.height < config.height {
+    let isFilled = config.mode == .longest
+    for i in 0..<config.width * config.height {
+      for channel in 0..<3 { output[i * 3 + channel] = isFilled ? config.fill[channel] : 0 }
+    }
+  }
+  try resize(
+    image, over: background, width: framing.width, height: framing.height, resample: config.resample,
+    window: framing.window, into: output + framing.top * stride + framing.left * 3, stride: stride, scratch: scratch)
+}
+
+/// The image as the tower takes it: [3, height, width] floats, red first, (x * rescale - mean) / std
+/// in float32 as torchvision's ToTensor and Normalize compute it. Errors as preprocessBytes.
+func preprocess(
+  _ image: ImageView, _ config: PreprocessConfig, background: Colour?, into output: UnsafeMutablePointer<Float>,
+  scratch: PreprocessScratch
+) throws(ClipError) {
+  try check(config)
+  let count = config.width * config.height
+  let tableBytes = 3 * 256 * MemoryLayout<Float>.stride
+  let base = try scratch.bytes.reserve(tableBytes + count * 3, for: "a preprocessed image")
+  let table = base.bindMemory(to: Float.self, capacity: 3 * 256)
+  let bytes = (base + tableBytes).assumingMemoryBound(to: UInt8.self)
+  try preprocessBytes(image, config, background: background, into: bytes, scratch: scratch)
+
+  // A byte has 256 values: a table of them holds the exact arithmetic.
+  for channel in 0..<3 {
+    for value in 0..<256 {
+      let scaled = config.rescale == 1.0 / 255.0 ? Float(value) / 255 : Float(value) * config.rescale
+      table[channel * 256 + value] = (scaled - config.mean[channel]) / config.std[channel]
+    }
+  }
+  let (green, blue) = (output + count, output + 2 * count)
+  for i in 0..<count {
+    output[i] = table[Int(bytes[i &* 3])]
+    green[i] = table[256 &+ Int(bytes[i &* 3 &+ 1])]
+    blue[i] = table[512 &+ Int(bytes[i &* 3 &+ 2])]
+  }
+}
+
+/// Throws for a config that is not one: the loaders have checked what their files say.
+private func check(_ config: PreprocessConfig) throws(ClipError) {
+  guard (1...largestSide).contains(config.width), (1...largestSide).contains(config.height),
+    (1...largestSide).contains(config.resizeTo)
+  else {
+    throw ClipError(
+      CLIP_FORMAT,
+      "preprocessing: expected sides from 1 to \(largestSide) pixels, "
+        + "found \(config.width) x \(config.height) after a resize to \(config.resizeTo)")
+  }
+  guard config.mean.count == 3, config.std.count == 3, config.fill.count == 3 else {
+    throw ClipError(
+      CLIP_FORMAT,
+      "preprocessing: expected 3 numbers in mean, std and fill colour, "
+        + "found \(config.mean.count), \(config.std.count) and \(config.fill.count)")
+  }
+}

@@ -1,0 +1,26 @@
+import CClip
+
+/// Working memory of preprocessing, kept between calls so that a warm call allocates nothing.
+/// It grows to what the largest image so far needed. For one thread at a time.
+final class PreprocessScratch {
+  var horizontal = GrowingBuffer()
+  var vertical = GrowingBuffer()
+  var rows = GrowingBuffer()
+  var bytes = GrowingBuffer()
+
+  init() {}
+}
+
+/// One block of C memory that is replaced by a larger one when it has to be.
+struct GrowingBuffer {
+  private var memory: Memory?
+
+  /// At least `byteCount` bytes at 64 bytes, with unspecified contents, valid until the next call.
+  mutating func reserve(_ byteCount: Int, for what: StaticString) throws(ClipError) -> UnsafeMutableRawPointer {
+    if let memory, memory.byteCount >= byteCount { return memory.base }
+    memory = nil
+    let larger = try Memory(byteCount: byteCount, for: what)
+    memory = larger
+    return larger.base
+  }
+}

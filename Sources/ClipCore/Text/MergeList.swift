@@ -1,0 +1,121 @@
+import CClip
+
+/// The merges of a tokenizer by name, in the order of training, as its file lists them.
+struct MergeList {
+  /// For messages: the file, what it counts in ("line", "merge") and the number of the first merge.
+  private let path: String
+  private let unit: StaticString
+  private let firstNumber: Int
+  /// Left and right name of every merge, one after another: together they are the name of its product.
+  private var names: [UInt8] = []
+  /// Merge i is names[starts[i]..<middles[i]] and names[middles[i]..<starts[i + 1]].
+  private var starts: [Int] = [0]
+  private var middles: [Int] = []
+
+  /// From merges.txt: one merge a line, two tokens with a space between. A first line "#version: …" is left out.
+  init(text: UnsafeRawBufferPointer, path: String) throws(ClipError) {
+    var end = text.count
+    while end > 0, text[end - 1] == 0x0A || text[end - 1] == 0x0D { end -= 1 }
+    var at = 0
+    if end >= 8, Name(utf8: Array(text[..<8])) == "#version" {
+      while at < end, text[at] != 0x0A { at += 1 }
+      at += 1
+    }
+    self.path = path
+    unit = "line"
+    firstNumber = at == 0 ? 1 : 2
+    names.reserveCapacity(end)
+    while at < end {
+      let start = at
+      while at < end, text[at] != 0x0A { at += 1 }
+      let stop = at > start && text[at - 1] == 0x0D ? at - 1 : at
+      try append(line: text[start..<stop])
+      at += 1
+    }
+  }
+
+  /// From tokenizer.json: strings "left right", or arrays ["left", "right"].
+  init(json: [JSON], path: String) throws(ClipError) {
+    self.path = path
+    unit = "merge"
+    firstNumber = 0
+    for item in json {
+      if let line = item.string {
+        var failure: ClipError?
+        line.utf8.withUnsafeBytes { bytes in
+          do throws(ClipError) { try append(line: bytes[...]) } catch { failure = error }
+        }
+        if let failure { throw failure }
+      } else if let parts = item.array, parts.count == 2, let left = parts[0].string, let right = parts[1].string,
+        !left.isEmpty, !right.isEmpty
+      {
+        names += left.utf8
+        middles.append(names.count)
+        names += right.utf8
+        starts.append(names.count)
+      } else {
+        throw ClipError(
+          CLIP_FORMAT, "\(place(middles.count)): expected \"left right\" or [\"left\", \"right\"], found \(item.kind)")
+      }
+    }
+  }
+
+  private mutating func append(line: Slice<UnsafeRawBufferPointer>) throws(ClipError) {
+    var space = line.startIndex
+    while space < line.endIndex, line[space] != 0x20 { space += 1 }
+    var isWellFormed = space > line.startIndex && space + 1 < line.endIndex
+    var at = space + 1
+    while at < line.endIndex {
+      if line[at] == 0x20 { isWellFormed = false }
+      at += 1
+    }
+    guard isWellFormed else {
+      let found = JSON.string(Name(utf8: Array(line))).kind
+      throw ClipError(
+        CLIP_FORMAT, "\(place(middles.count)): expected two tokens with one space between, found \(found)")
+    }
+    names.append(contentsOf: line[..<space])
+    middles.append(names.count)
+    names.append(contentsOf: line[(space + 1)...])
+    starts.append(names.count)
+  }
+
+  /// The merges by id. Every name, and that of every product, must be in the vocabulary.
+  func table(_ vocabulary: Vocabulary) throws(ClipError) -> BytePairs {
+    var list: [BytePairs.Merge] = []
+    list.reserveCapacity(middles.count)
+    for index in middles.indices {
+      let left = starts[index]..<middles[index]
+      let right = middles[index]..<starts[index + 1]
+      let product = starts[index]..<starts[index + 1]
+      list.append(
+        BytePairs.Merge(
+          left: try id(left, index, vocabulary), right: try id(right, index, vocabulary),
+          product: try id(product, index, vocabulary)))
+    }
+    var duplicate: Int?
+    let pairs = BytePairs(list, firstDuplicate: &duplicate)
+    if let duplicate {
+      throw ClipError(CLIP_FORMAT, "\(place(duplicate)): the merge \(describe(duplicate)) stands in the list twice")
+    }
+    return pairs
+  }
+
+  private func id(_ range: Range<Int>, _ index: Int, _ vocabulary: Vocabulary) throws(ClipError) -> Int32 {
+    guard let id = names.withUnsafeBufferPointer({ vocabulary.id(UnsafeBufferPointer(rebasing: $0[range])) }) else {
+      throw ClipError(
+        CLIP_FORMAT,
+        "\(place(index)): the merge \(describe(index)) needs the token \"\(string(range))\", "
+          + "which the vocabulary does not have")
+    }
+    return id
+  }
+
+  private func place(_ index: Int) -> String { "\(path): \(unit) \(firstNumber + index)" }
+
+  private func describe(_ index: Int) -> String {
+    "\"\(string(starts[index]..<middles[index])) \(string(middles[index]..<starts[index + 1]))\""
+  }
+
+  private func string(_ range: Range<Int>) -> String { String(decoding: names[range], as: UTF8.self) }
+}

@@ -1,0 +1,96 @@
+import ArgumentParser
+import CClip
+import Glibc
+
+/// Times encode calls; with --json, lines of the shape that Benchmarks/peers prints.
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Time how long a model takes to encode.",
+    usage: "clip bench --model <dir> [<options>]",
+    discussion: """
+      Each row is the median of as many calls as fit in --seconds, divided by the batch.
+
+        clip bench --model vit-b-32 --threads 2 --batch 1,8,32
+      """)
+
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var common: CommonOptions
+
+  @Option(help: ArgumentHelp("Batch sizes, separated by commas.", valueName: "n,…"))
+  var batch = "1,8,32"
+
+  @Option(help: ArgumentHelp("Tokens of each text, start and end counted.", valueName: "n"))
+  var tokens = 7
+
+  @Option(help: ArgumentHelp("Seconds to measure each row for.", valueName: "s"))
+  var seconds = 5.0
+
+  mutating func validate() throws {
+    guard !batches.isEmpty, batches.allSatisfy({ (1...4096).contains($0) }) else {
+      throw ValidationError("--batch is \(batch): expected numbers from 1 to 4096")
+    }
+    guard tokens >= 2 else { throw ValidationError("--tokens is \(tokens): expected at least 2") }
+    guard seconds > 0, seconds <= 3600 else { throw ValidationError("--seconds is \(seconds): expected up to 3600") }
+  }
+
+  private var batches: [Int] { batch.split(separator: ",").map { Int($0) ?? 0 } }
+
+  func run() throws {
+    let model = try model.open(try common.runtime(), [.image, .text])
+    var table = Table([("tower", .left), ("batch", .right), ("ms each", .right), ("each second", .right)])
+    for tower in ["image", "text"] {
+      for count in batches {
+        let milliseconds = try median(tower, model, count) / Double(count)
+        if common.json {
+          let line: JSON = .object([
+            ("peer", .string("clipcore")), ("tower", .string(tower)), ("batch", .integer(count)),
+            ("threads", .integer(common.threadCount)), ("ms", .float(Float(milliseconds))),
+          ])
+          try StandardOutput.write(line.compact() + "\n")
+        } else {
+          table.add([tower, "\(count)", fixed(milliseconds, 2), fixed(1000 / milliseconds, 1)])
+        }
+      }
+    }
+    if !common.json { try StandardOutput.write(table.text()) }
+  }
+
+  /// Milliseconds of one call.
+  private func median(_ tower: String, _ model: Model, _ count: Int) throws -> Double {
+    let call: () throws -> Void
+    if tower == "image" {
+      let pixels = (0..<(count * model.pixelCount)).map { sinf(Float($0) * 0.37) }
+      call = { _ = try model.encode(pixels: pixels, count: count, flags: []) }
+    } else {
+      let rows = Array(repeating: row(model.info), count: count).flatMap { $0 }
+      call = { _ = try model.encode(tokens: rows, count: count, flags: []) }
+    }
+    try call()
+    try call()
+    var times: [Double] = []
+    let start = now()
+    while times.count < 5 || now() - start < seconds * 1000 {
+      let before = now()
+      try call()
+      times.append(now() - before)
+    }
+    return times.sorted()[times.count / 2]
+  }
+
+  /// A text of `tokens` tokens as CLIP lays them out: the last two of the vocabulary begin and end it.
+  private func row(_ info: clip_model_info) -> [Int32] {
+    let length = Int(info.context_length)
+    let used = min(tokens, length)
+    var row = [Int32](repeating: 0, count: length)
+    for index in 0..<used { row[index] = Int32(index % max(1, Int(info.vocabulary_size) - 2)) }
+    row[0] = Int32(clamping: Int(info.vocabulary_size) - 2)
+    row[used - 1] = Int32(clamping: Int(info.vocabulary_size) - 1)
+    return row
+  }
+
+  private func now() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return Double(time.tv_sec) * 1e3 + Double(time.tv_nsec) / 1e6
+  }
+}
