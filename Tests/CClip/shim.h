@@ -1,0 +1,1 @@
+#include "../../Include/clip.h"

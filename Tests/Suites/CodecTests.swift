@@ -1,0 +1,144 @@
+import CClip
+import Foundation
+import Support
+import Testing
+
+@Suite struct CodecTests {
+  let runtime: Runtime
+  init() throws { runtime = try Runtime() }
+
+  static let folder = Paths.fixtures.appending(path: "codecs")
+  static var names: [String] {
+    get throws {
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { !$0.hasSuffix(".safetensors") }.sorted()
+    }
+  }
+
+  /// Red, green, blue, alpha of pixels with 1, 3 or 4 channels.
+  static func rgba(_ bytes: [UInt8], channels: Int) -> [UInt8] {
+    if channels == 4 { return bytes }
+    var result: [UInt8] = []
+    for i in stride(from: 0, to: bytes.count, by: channels) {
+      for channel in 0..<3 { result.append(bytes[i + channel % channels]) }
+      result.append(255)
+    }
+    return result
+  }
+
+  /// Every kind of file against what Pillow decodes it to.
+  @Test func decodesEveryKind() throws {
+    let stored = try Safetensors.read(Self.folder.appending(path: "decoded.safetensors"))
+    #expect(stored.count == (try Self.names.count))
+    for (name, want) in stored {
+      let picture = try runtime.load(Self.folder.appending(path: name))
+      #expect([picture.height, picture.width] == Array(want.shape.prefix(2)), "\(name)")
+      let wanted = Self.rgba(Array(want.data), channels: want.shape.count == 2 ? 1 : want.shape[2])
+      let got = Self.rgba(picture.bytes, channels: picture.channels)
+      let bound = name.hasSuffix(".png") || name.hasPrefix("lossless") || name == "alpha.webp" ? 0 : 2
+      let worst = got.count == wanted.count ? zip(got, wanted).map { abs(Int($0) - Int($1)) }.max() ?? 0 : 256
+      #expect(worst <= bound, "\(name): off by \(worst)")
+    }
+  }
+
+  @Test func memoryAndFileAgree() throws {
+    for name in try Self.names {
+      let url = Self.folder.appending(path: name)
+      #expect(try runtime.load(url).bytes == runtime.decode(Data(contentsOf: url)).bytes, "\(name)")
+    }
+  }
+
+  /// A file cut short is an error: never a crash, never half a picture.
+  @Test func cutsAreErrors() throws {
+    for name in try Self.names {
+      let file = try Data(contentsOf: Self.folder.appending(path: name))
+      let whole = try runtime.decode(file).bytes
+      let cuts = Set(stride(from: 1, to: file.count, by: max(1, file.count / 97))).union(max(1, file.count - 40)..<file.count)
+      for cut in cuts.sorted() {
+        do {
+          // Only what trails the pixels may be missing.
+          let picture = try runtime.decode(file.prefix(cut))
+          #expect(picture.bytes == whole, "\(name) cut at \(cut) of \(file.count)")
+          #expect(cut >= file.count - 40, "\(name) cut at \(cut) of \(file.count)")
+        } catch let failure as Failure {
+          #expect([CLIP_FORMAT, CLIP_UNSUPPORTED].contains(failure.status), "\(name) cut at \(cut): \(failure)")
+          #expect(!failure.message.isEmpty)
+        }
+      }
+    }
+  }
+
+  /// Bytes changed at random: any answer but a crash.
+  @Test func spoiledBytesNeverCrash() throws {
+    var numbers = Numbers(2)
+    for name in try Self.names {
+      let file = try Data(contentsOf: Self.folder.appending(path: name))
+      for _ in 0..<60 {
+        var spoiled = file
+        for _ in 0..<(1 + Int(numbers.next() % 4)) {
+          spoiled[Int(numbers.next() % UInt64(file.count))] = UInt8(truncatingIfNeeded: numbers.next())
+        }
+        do { _ = try runtime.decode(spoiled) } catch let failure as Failure { #expect(!failure.message.isEmpty) }
+      }
+    }
+  }
+
+  @Test func whatIsNoPictureIsNamed() throws {
+    for data in [Data("GIF89a, but not really".utf8), Data(repeating: 0, count: 100), Data([1])] {
+      let failure = #expect(throws: Failure.self) { try runtime.decode(data) }
+      #expect([CLIP_FORMAT, CLIP_UNSUPPORTED].contains(failure?.status))
+    }
+    let folder = try TemporaryFolder()
+    let missing = #expect(throws: Failure.self) { try runtime.load(folder.file("no.png")) }
+    #expect(missing?.status == CLIP_NOT_FOUND)
+    #expect(missing?.message.contains("no.png") == true)
+    let directory = #expect(throws: Failure.self) { try runtime.load(folder.url) }
+    #expect([CLIP_IO, CLIP_FORMAT, CLIP_INVALID_ARGUMENT].contains(directory?.status))
+    try Data().write(to: folder.file("empty.png"))
+    #expect(throws: Failure.self) { try runtime.load(folder.file("empty.png")) }
+    try Data("not a picture".utf8).write(to: folder.file("text.jpg"))
+    let text = #expect(throws: Failure.self) { try runtime.load(folder.file("text.jpg")) }
+    #expect(text?.message.contains("text.jpg") == true)
+  }
+
+  /// Headers that promise more pixels than the limit are refused before memory is taken.
+  @Test func bombsAreRefused() throws {
+    // PNG: 100,000 x 100,000.
+    var header = Data("IHDR".utf8)
+    for side in [UInt32(100_000), 100_000] { header += withUnsafeBytes(of: side.bigEndian) { Data($0) } }
+    header += Data([8, 2, 0, 0, 0])
+    var png = Data([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0, 0, 0, 13]) + header
+    png += withUnsafeBytes(of: checksum(header).bigEndian) { Data($0) }
+    png += Data([0, 0, 0, 0]) + Data("IDAT".utf8)
+    // JPEG: 65,535 x 65,535 in the frame header of a real file.
+    var jpeg = try Data(contentsOf: Self.folder.appending(path: "444.jpg"))
+    let frame = try #require(jpeg.range(of: Data([0xff, 0xc0]))).lowerBound
+    jpeg.replaceSubrange(frame + 5..<frame + 9, with: [0xff, 0xff, 0xff, 0xff])
+    // WebP, lossless: 16,384 x 16,384, a signature and fourteen bits of each side less one.
+    var webp = try Data(contentsOf: Self.folder.appending(path: "lossless.webp"))
+    let chunk = try #require(webp.range(of: Data("VP8L".utf8))).lowerBound
+    webp.replaceSubrange(chunk + 9..<chunk + 13, with: [0xff, 0xff, 0xff, webp[chunk + 12] | 0x0f])
+    for (name, data) in [("png", png), ("jpeg", jpeg), ("webp", webp)] {
+      let failure = #expect(throws: Failure.self, "\(name)") { try runtime.decode(data) }
+      #expect(failure?.status == CLIP_LIMIT, "\(name): \(String(describing: failure))")
+    }
+  }
+
+  @Test func theCallersLimitHolds() throws {
+    let file = try Data(contentsOf: Self.folder.appending(path: "rgb8.png"))
+    _ = try Runtime(maxPixels: 47 * 33).decode(file)
+    let failure = #expect(throws: Failure.self) { try Runtime(maxPixels: 47 * 33 - 1).decode(file) }
+    #expect(failure?.status == CLIP_LIMIT)
+    let small = try Runtime(maxPixels: 99)
+    let model = try Model(Paths.emoji, runtime: small)
+    let picture = Picture(CLIP_PIXELS_GRAY, width: 10, height: 10, bytes: [UInt8](repeating: 0, count: 100))
+    let preprocess = #expect(throws: Failure.self) { try model.preprocess([picture]) }
+    #expect(preprocess?.status == CLIP_LIMIT)
+  }
+
+  /// PNG's CRC-32.
+  private func checksum(_ data: Data) -> UInt32 {
+    ~data.reduce(UInt32.max) { crc, byte in
+      (0..<8).reduce(crc ^ UInt32(byte)) { crc, _ in (crc >> 1) ^ (crc & 1 == 0 ? 0 : 0xedb8_8320) }
+    }
+  }
+}

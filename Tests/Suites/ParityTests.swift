@@ -1,0 +1,91 @@
+import CClip
+import Foundation
+import Support
+import Testing
+
+/// Against PyTorch's outputs for the same weights and inputs.
+@Suite(.serialized) struct ParityTests {
+  static let embeddingBound: Float = 5e-6
+  /// A logit is a cosine of two such embeddings times the scale, about 14.3.
+  static let logitBound: Float = 2 * 14.3 * 5e-6
+
+  func compare(_ name: String) throws {
+    let want = try expected(name)
+    let model = try Model(ModelFolder.reference(name), runtime: Runtime(threads: 2))
+    let pixels = try tensor("pixels", of: want).floats
+    let tokens = try tokenIds(tensor("tokens", of: want))
+    let images = try model.encode(pixels: pixels)
+    let texts = try model.encode(tokens: tokens)
+    let differences = try (
+      image: maxDifference(images, tensor("image_embeds", of: want).floats),
+      text: maxDifference(texts, tensor("text_embeds", of: want).floats),
+      logits: maxDifference(model.similarity(images, texts), tensor("logits_per_image", of: want).floats)
+    )
+    print("parity \(name): image \(differences.image), text \(differences.text), logits \(differences.logits)")
+    #expect(differences.image <= Self.embeddingBound)
+    #expect(differences.text <= Self.embeddingBound)
+    #expect(differences.logits <= Self.logitBound)
+
+    if let features = want["image_features"] {
+      let raw = try model.encode(pixels: pixels, flags: UInt32(CLIP_RAW_FEATURES))
+      let scale = features.floats.map(abs).max() ?? 1
+      #expect(maxDifference(raw, features.floats) <= Self.embeddingBound * max(1, scale) * 4)
+    }
+    if let features = want["text_features"] {
+      let raw = try model.encode(tokens: tokens, flags: UInt32(CLIP_RAW_FEATURES))
+      let scale = features.floats.map(abs).max() ?? 1
+      #expect(maxDifference(raw, features.floats) <= Self.embeddingBound * max(1, scale) * 4)
+    }
+  }
+
+  @Test(arguments: ["vit-tiny", "vit-tiny-gelu", "rn-tiny", "hf-vit-tiny"])
+  func tiny(_ name: String) throws { try compare(name) }
+
+  @Test(.enabled(if: fullTier), arguments: ["vit-b-32", "rn50", "hf-vit-b-32"])
+  func full(_ name: String) throws { try compare(name) }
+
+  /// From files and captions to embeddings and logits, as transformers' processor and model do it.
+  @Test(.enabled(if: fullTier)) func endToEnd() throws {
+    let list = try jsonObject(at: Paths.fixtures.appending(path: "reference/expected/end-to-end.json"))
+    let names = try #require(list["images"] as? [String])
+    let captions = try #require(list["texts"] as? [String])
+    let want = try expected("end-to-end")
+    let runtime = try Runtime(threads: 2)
+    let model = try Model(ModelFolder.reference("hf-vit-b-32"), runtime: runtime)
+
+    let ids = try tokenIds(tensor("tokens", of: want))
+    let truncate = UInt32(CLIP_TRUNCATE)
+    for (row, got) in try model.tokenize(captions, flags: truncate).enumerated() {
+      #expect(got == Array(ids[row * 77..<row * 77 + got.count]), "\(captions[row])")
+    }
+
+    let images = try model.encode(images: names.map { try runtime.load(Paths.image($0)) })
+    let texts = try model.encode(texts: captions, flags: truncate)
+    let imageCosine = smallestCosine(images, try tensor("image_embeds", of: want).floats, width: model.width)
+    let textCosine = smallestCosine(texts, try tensor("text_embeds", of: want).floats, width: model.width)
+    let logits = try maxDifference(model.similarity(images, texts), tensor("logits_per_image", of: want).floats)
+    print("parity end-to-end: image cosine \(imageCosine), text cosine \(textCosine), logits \(logits)")
+    #expect(imageCosine >= 0.99999)
+    #expect(textCosine >= 0.99999)
+    // A cosine of 0.99999 is an angle of 0.0045; logits move by at most that times the scale, for both towers.
+    #expect(logits <= 14.3 * 2 * 0.0045)
+  }
+
+  @Test func emojiNamesItsPictures() throws {
+    let runtime = try Runtime(threads: 2)
+    let model = try Model(Paths.emoji, runtime: runtime)
+    let folder = Paths.root.appending(path: "Examples/images")
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { !$0.hasSuffix(".md") }.sorted()
+    let names = files.map { String($0.prefix { $0 != "." }) }
+    let images = try model.encode(images: files.map { try runtime.load(folder.appending(path: $0)) })
+    let probabilities = try model.classify(images, model.encode(texts: names))
+    for (row, name) in names.enumerated() {
+      let scores = probabilities[row * names.count..<(row + 1) * names.count]
+      #expect(abs(scores.reduce(0, +) - 1) < 1e-5)
+      #expect(scores.firstIndex(of: scores.max() ?? 0) == row * names.count + row, "\(name)")
+    }
+  }
+}
+
+/// False in `make test-smoke`, which takes seconds.
+let fullTier = ProcessInfo.processInfo.environment["CLIPCORE_TIER"] != "smoke"

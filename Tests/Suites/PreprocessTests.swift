@@ -1,0 +1,137 @@
+import CClip
+import Foundation
+import Support
+import Testing
+
+@Suite struct PreprocessTests {
+  let runtime: Runtime
+  init() throws { runtime = try Runtime() }
+
+  /// The bytes behind normalised floats [n, 3, h, w], as [n, h, w, 3].
+  func bytes(_ pixels: [Float], side: Int) -> [Int] {
+    let plane = side * side
+    let mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
+    let deviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
+    return (0..<pixels.count).map { i in
+      let (picture, rest) = (i / (3 * plane), i % (3 * plane))
+      let (position, channel) = (rest / 3, rest % 3)
+      let value = pixels[picture * 3 * plane + channel * plane + position]
+      return Int((255 * (value * deviation[channel] + mean[channel])).rounded())
+    }
+  }
+
+  /// How many of `got` equal `want`, and how far off the worst is.
+  func compare(_ got: [Int], _ want: [UInt8]) -> (equal: Double, worst: Int) {
+    guard got.count == want.count, !got.isEmpty else { return (0, .max) }
+    let off = zip(got, want).map { abs($0 - Int($1)) }
+    return (Double(off.count { $0 == 0 }) / Double(off.count), off.max() ?? 0)
+  }
+
+  func model(side: Int, _ preprocess: [String: Any] = [:]) throws -> Model {
+    var small = SmallModel()
+    small.imageSize = side
+    small.patch = side / 4
+    small.preprocess = preprocess
+    let folder = try small.write()
+    return try withExtendedLifetime(folder) { try Model(folder.url, runtime: runtime) }
+  }
+
+  @Test func matchesPillowAndTorchvisionAt224() throws {
+    let model = try model(side: 224)
+    for (name, want) in try expected("preprocess-224").sorted(by: { $0.key < $1.key }) {
+      let got = bytes(try model.preprocess([runtime.load(Paths.image(name))]), side: 224)
+      let result = compare(got, Array(want.data))
+      print("preprocess \(name): \(result.equal * 100) % equal, worst \(result.worst)")
+      #expect(result.equal >= 0.999, "\(name)")
+      #expect(result.worst <= 1, "\(name)")
+    }
+  }
+
+  @Test(arguments: ["shortest", "longest", "squash", "bilinear"])
+  func matchesOpenClipsModes(_ mode: String) throws {
+    let keys: [String: Any] =
+      switch mode {
+      case "bilinear": ["interpolation": "bilinear"]
+      case "longest": ["resize_mode": "longest", "fill_color": 90]
+      default: ["resize_mode": mode]
+      }
+    let model = try model(side: 64, keys)
+    let stored = try expected("resize-modes")
+    for name in ["chelsea.png", "coffee.png", "astronaut.png", "tall", "small"] {
+      let picture: Picture
+      if let source = stored["source.\(name)"] {
+        picture = Picture(CLIP_PIXELS_RGB, width: source.shape[1], height: source.shape[0], bytes: Array(source.data))
+      } else {
+        picture = try runtime.load(Paths.image(name))
+      }
+      let want = try tensor("\(mode).\(name)", of: stored)
+      let result = compare(bytes(try model.preprocess([picture]), side: 64), Array(want.data))
+      #expect(result.equal >= 0.999 && result.worst <= 1, "\(mode) \(name): \(result)")
+    }
+  }
+
+  @Test func compositesAlphaWhenAsked() throws {
+    let model = try model(side: 64)
+    let logo = try runtime.load(Paths.image("logo.png"))
+    let pixels = try model.preprocess([logo], flags: UInt32(CLIP_COMPOSITE_ALPHA), background: (200, 30, 60))
+    let want = try tensor("composite.logo.png", of: expected("resize-modes"))
+    let result = compare(bytes(pixels, side: 64), Array(want.data))
+    #expect(result.equal >= 0.99 && result.worst <= 1, "\(result)")
+    // Without the flag alpha has no say.
+    var opaque = logo.bytes
+    for i in stride(from: 3, to: opaque.count, by: 4) { opaque[i] = 255 }
+    let same = Picture(CLIP_PIXELS_RGBA, width: logo.width, height: logo.height, bytes: opaque)
+    #expect(identical(try model.preprocess([logo]), try model.preprocess([same])))
+  }
+
+  /// The same picture seen in every format, dense and with padding between rows.
+  @Test func formatsAndStridesAgree() throws {
+    let model = try model(side: 64)
+    let (width, height) = (83, 57)
+    var numbers = Numbers(1)
+    let rgb = numbers.bytes(width * height * 3)
+    let want = try model.preprocess([Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: rgb)])
+    let formats: [(clip_pixel_format, [Int?])] = [
+      (CLIP_PIXELS_RGB, [0, 1, 2]), (CLIP_PIXELS_BGR, [2, 1, 0]),
+      (CLIP_PIXELS_RGBA, [0, 1, 2, nil]), (CLIP_PIXELS_BGRA, [2, 1, 0, nil]),
+    ]
+    for (format, channels) in formats {
+      for padding in [0, 1, 13] {
+        var bytes: [UInt8] = []
+        for y in 0..<height {
+          for x in 0..<width {
+            for channel in channels { bytes.append(channel.map { rgb[(y * width + x) * 3 + $0] } ?? 77) }
+          }
+          bytes += [UInt8](repeating: 251, count: padding)
+        }
+        let stride = padding == 0 ? 0 : width * channels.count + padding
+        let picture = Picture(format, width: width, height: height, stride: stride, bytes: bytes)
+        #expect(identical(try model.preprocess([picture]), want), "format \(format.rawValue), padding \(padding)")
+      }
+    }
+    let gray = numbers.bytes(width * height)
+    let repeated = gray.flatMap { [$0, $0, $0] }
+    #expect(
+      identical(
+        try model.preprocess([Picture(CLIP_PIXELS_GRAY, width: width, height: height, bytes: gray)]),
+        try model.preprocess([Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: repeated)])))
+  }
+
+  /// One row, one column, one pixel, and pictures far longer than wide.
+  @Test(arguments: [(1, 1), (1, 7), (7, 1), (2000, 1), (1, 2000), (64, 64), (65, 64), (63, 200)])
+  func anySizeKeepsAPlainColour(_ size: (Int, Int)) throws {
+    for mode in ["shortest", "longest", "squash"] {
+      let model = try model(side: 64, ["resize_mode": mode, "fill_color": 100])
+      let picture = Picture(
+        CLIP_PIXELS_GRAY, width: size.0, height: size.1, bytes: [UInt8](repeating: 100, count: size.0 * size.1))
+      #expect(bytes(try model.preprocess([picture]), side: 64).allSatisfy { $0 == 100 }, "\(mode)")
+    }
+  }
+
+  @Test func encodesWhatItPreprocesses() throws {
+    let model = try model(side: 64)
+    let pictures = try ["chelsea.png", "china.jpg"].map { try runtime.load(Paths.image($0)) }
+    let direct = try model.encode(images: pictures)
+    #expect(identical(direct, try model.encode(pixels: model.preprocess(pictures))))
+  }
+}

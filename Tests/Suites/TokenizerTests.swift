@@ -1,0 +1,135 @@
+import CClip
+import Foundation
+import Support
+import Testing
+
+@Suite struct TokenizerTests {
+  struct Case: Decodable {
+    let text: String
+    let hf: [Int32]
+    let openai: [Int32]
+  }
+
+  static func cases() throws -> [Case] {
+    let text = try String(contentsOf: Paths.fixtures.appending(path: "tokenizer/cases.jsonl"), encoding: .utf8)
+    return try text.split(separator: "\n").map { try JSONDecoder().decode(Case.self, from: Data($0.utf8)) }
+  }
+
+  /// CLIP's whole vocabulary, in a model with room for the longest case.
+  static func model() throws -> (Model, TemporaryFolder) {
+    var small = SmallModel()
+    small.vocabulary = 49408
+    small.context = 128
+    let folder = try small.write()
+    return (try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT)), folder)
+  }
+
+  @Test func casesOfBothCleanings() throws {
+    let (model, _) = try Self.model()
+    let cases = try Self.cases()
+    #expect(cases.count > 200)
+    for item in cases {
+      #expect(try model.tokenize([item.text]) == [item.hf], "hf: \(item.text.debugDescription)")
+      #expect(
+        try model.tokenize([item.text], flags: UInt32(CLIP_OPENAI_CLEANING)) == [item.openai],
+        "openai: \(item.text.debugDescription)")
+    }
+    // All at once as well.
+    #expect(try model.tokenize(cases.map(\.text)) == cases.map(\.hf))
+  }
+
+  /// tokenizer.json alone, with merges as strings and as pairs.
+  @Test(arguments: [false, true]) func readsTokenizerJSON(pairs: Bool) throws {
+    let (_, folder) = try Self.model()
+    let files = FileManager.default
+    let vocabulary = try jsonObject(at: folder.file("vocab.json"))
+    let merges = try String(contentsOf: folder.file("merges.txt"), encoding: .utf8)
+      .split(separator: "\n").dropFirst().map(String.init)
+    for name in ["vocab.json", "merges.txt"] { try files.removeItem(at: folder.file(name)) }
+    func special(_ id: Int, _ content: String) -> [String: Any] {
+      [
+        "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+        "special": true,
+      ]
+    }
+    try ModelFolder.writeJSON(
+      [
+        "version": "1.0", "truncation": NSNull(), "padding": NSNull(),
+        "added_tokens": [special(49406, "<|startoftext|>"), special(49407, "<|endoftext|>")],
+        "normalizer": [
+          "type": "Sequence",
+          "normalizers": [
+            ["type": "NFC"], ["type": "Replace", "pattern": ["Regex": "\\s+"], "content": " "], ["type": "Lowercase"],
+          ],
+        ],
+        "pre_tokenizer": [
+          "type": "Sequence",
+          "pretokenizers": [
+            [
+              "type": "Split", "behavior": "Removed", "invert": true,
+              "pattern": ["Regex": "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+"],
+            ], ["type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true],
+          ],
+        ],
+        "post_processor": [
+          "type": "RobertaProcessing", "sep": ["<|endoftext|>", 49407], "cls": ["<|startoftext|>", 49406],
+          "trim_offsets": false, "add_prefix_space": false,
+        ],
+        "decoder": ["type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true],
+        "model": [
+          "type": "BPE", "dropout": NSNull(), "unk_token": "<|endoftext|>", "continuing_subword_prefix": "",
+          "end_of_word_suffix": "</w>", "fuse_unk": false, "vocab": vocabulary,
+          "merges": pairs ? merges.map { $0.split(separator: " ").map(String.init) } as Any : merges as Any,
+        ],
+      ], to: folder.file("tokenizer.json"))
+    let model = try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT))
+    for item in try Self.cases() { #expect(try model.tokenize([item.text]) == [item.hf], "\(item.text)") }
+  }
+
+  @Test func longTextIsAnErrorOrIsCut() throws {
+    let model = try Model(ModelFolder.reference("vit-tiny"))
+    let long = String(repeating: "cat ", count: 200)
+    let failure = #expect(throws: Failure.self) { try model.tokenize([long]) }
+    #expect(failure?.status == CLIP_LIMIT)
+    #expect(throws: Failure.self) { try model.encode(texts: ["short", long]) }
+    let cut = try model.tokenize([long, "cat"], flags: UInt32(CLIP_TRUNCATE))
+    #expect(cut[0].count == model.context)
+    #expect(cut[0].first == 1022 && cut[0].last == 1023)
+    #expect(cut[0].dropLast().dropFirst().allSatisfy { $0 < 1022 })
+    #expect(cut[1].count < model.context && cut[1].last == 1023)
+    // A text that just fits needs no cut.
+    let words = Array(cut[0].dropFirst().dropLast())
+    #expect(words.count == model.context - 2)
+  }
+
+  @Test func bytesThatAreNotUTF8() throws {
+    let model = try Model(ModelFolder.reference("vit-tiny"))
+    let bytes: [[CChar]] = [[-1, -2, 97, 0], [-61, 0], [-19, -96, -128, 0], [-8, -120, -128, -128, -128, 0], [97, -128, 98, 0]]
+    for text in bytes {
+      for flags in [0, UInt32(CLIP_OPENAI_CLEANING)] {
+        var options = Model.options(flags | UInt32(CLIP_TRUNCATE))
+        var tokens = [Int32](repeating: -1, count: model.context)
+        let status = text.withUnsafeBufferPointer { pointer in
+          [pointer.baseAddress].withUnsafeBufferPointer {
+            clip_tokenize(model.handle, $0.baseAddress, 1, &options, &tokens, nil)
+          }
+        }
+        // Replaced or refused, and never left half done.
+        #expect(status == CLIP_OK || status == CLIP_INVALID_ARGUMENT || status == CLIP_FORMAT)
+        if status == CLIP_OK { #expect(tokens.allSatisfy { (0..<1024).contains($0) }) }
+      }
+    }
+  }
+
+  /// Long runs of anything end soon: nothing is quadratic.
+  @Test(.timeLimit(.minutes(1))) func longRunsEnd() throws {
+    let model = try Model(ModelFolder.reference("vit-tiny"))
+    for piece in ["a", "é", "你", "!", " ", "&amp;", "&", "e\u{301}", "\u{301}", "🚀", "1", "'s"] {
+      let text = String(repeating: piece, count: 100_000)
+      for flags in [CLIP_TRUNCATE, CLIP_TRUNCATE | CLIP_OPENAI_CLEANING] {
+        let ids = try model.tokenize([text], flags: UInt32(flags))[0]
+        #expect(ids.count <= model.context && ids.last == 1023)
+      }
+    }
+  }
+}
