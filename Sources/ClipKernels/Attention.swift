@@ -84,11 +84,8 @@ extension KernelSet {
 
     for row in 0..<rows {
       let scale = Vector(repeating: 1 / totals[row])
-      var i = 0
-      while i < width {
-        (Vector.load(sums + row * sumsStride + i) * scale)
-          .store(out + row * Int(work.out_stride) + i, lanes: min(width - i, Vector.count))
-        i += Vector.count
+      vectors(width) { i, lanes in
+        (Vector.load(sums + row * sumsStride + i) * scale).store(out + row * Int(work.out_stride) + i, lanes: lanes)
       }
     }
   }
@@ -117,21 +114,17 @@ extension KernelSet {
     let factor = Vector(repeating: scale)
     let lowest: Float = scale < 0 ? .infinity : -.infinity
     var largest = Vector(repeating: -.infinity)
-    var i = 0
-    while i < count {
-      let scaled = Vector.load(scores + i, lanes: count - i, filler: lowest) * factor
+    vectors(count) { i, lanes in
+      let scaled = Vector.load(scores + i, lanes: lanes, filler: lowest) * factor
       scaled.store(scores + i)
       largest = scaled.larger(largest)
-      i += Vector.count
     }
     let offset = Vector(repeating: largest.largest)
     var total = Vector(repeating: 0)
-    i = 0
-    while i < count {
-      let terms = (Vector.load(scores + i, lanes: count - i, filler: -.infinity) - offset).exponential
+    vectors(count) { i, lanes in
+      let terms = (Vector.load(scores + i, lanes: lanes, filler: -.infinity) - offset).exponential
       terms.store(scores + i)
       total = total + terms
-      i += Vector.count
     }
     return total.sum
   }

@@ -32,9 +32,8 @@ extension SIMD4: FloatVector where Scalar == Float {
     replacing(with: other, where: value .< limit)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func power(of2 n: Self) -> Self {
-    let low = unsafeBitCast(n + Self(repeating: 12_582_912), to: SIMD4<Int32>.self)  // n in the low bits
-    return unsafeBitCast((low &+ 127) &<< 23, to: Self.self)
+  public static func power(of2 shifted: Self) -> Self {
+    unsafeBitCast((unsafeBitCast(shifted, to: SIMD4<Int32>.self) &+ 127) &<< 23, to: Self.self)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public var sum: Float { (x + z) + (y + w) }
@@ -69,9 +68,8 @@ extension SIMD8: FloatVector where Scalar == Float {
     replacing(with: other, where: value .< limit)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func power(of2 n: Self) -> Self {
-    let low = unsafeBitCast(n + Self(repeating: 12_582_912), to: SIMD8<Int32>.self)  // n in the low bits
-    return unsafeBitCast((low &+ 127) &<< 23, to: Self.self)
+  public static func power(of2 shifted: Self) -> Self {
+    unsafeBitCast((unsafeBitCast(shifted, to: SIMD8<Int32>.self) &+ 127) &<< 23, to: Self.self)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public var sum: Float { (lowHalf + highHalf).sum }
@@ -106,9 +104,8 @@ extension SIMD16: FloatVector where Scalar == Float {
     replacing(with: other, where: value .< limit)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func power(of2 n: Self) -> Self {
-    let low = unsafeBitCast(n + Self(repeating: 12_582_912), to: SIMD16<Int32>.self)  // n in the low bits
-    return unsafeBitCast((low &+ 127) &<< 23, to: Self.self)
+  public static func power(of2 shifted: Self) -> Self {
+    unsafeBitCast((unsafeBitCast(shifted, to: SIMD16<Int32>.self) &+ 127) &<< 23, to: Self.self)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public var sum: Float { (lowHalf + highHalf).sum }

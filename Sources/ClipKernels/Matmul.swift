@@ -114,15 +114,12 @@ public enum KernelSet<T: Tile> {
       let sum = sums + (row - rowBegin) * stride
       let c = output + row * Int(work.c_stride) + column
       let residual = work.residual.map { $0 + row * Int(work.residual_stride) + column }
-      var i = 0
-      while i < columns {
-        let lanes = min(columns - i, Vector.count)
+      vectors(columns) { i, lanes in
         var value = Vector.load(sum + i)
         if let bias = work.bias { value = value + Vector.load(bias + column + i, lanes: lanes) }
         value = value.activated(work.activation)
         if let residual { value = value + Vector.load(residual + i, lanes: lanes) }
         value.store(c + i, lanes: lanes)
-        i += Vector.count
       }
     }
   }
