@@ -41,11 +41,11 @@ public protocol Tile {
 
 /// Depth is cut into blocks of at most this, so that a tile's rows of A stay in the first cache.
 @_alwaysEmitIntoClient @inline(__always)
-var depthBlock: Int { 384 }
+var depthBlock: Int { 256 }
 
 /// Floats between the rows of a tile's copy of A: not near a power of two, whose rows would meet in one cache set.
 @_alwaysEmitIntoClient @inline(__always)
-var tileStride: Int { 400 }
+var tileStride: Int { 272 }
 
 public struct OneRow<Vector: FloatVector>: Tile {
   @usableFromInline var low: Vector
