@@ -49,7 +49,8 @@ extension KernelSet {
       let rows = queries * (tile + 1) / tiles - begin
       let first = work.causal == 0 ? keys : min(keys, Int(work.first_query) + begin + 1)
       let last = work.causal == 0 ? keys : min(keys, Int(work.first_query) + begin + rows)
-      attend(work, layout, q + begin * Int(work.q_stride), out + begin * Int(work.out_stride), rows, first, last, scratch)
+      attend(
+        work, layout, q + begin * Int(work.q_stride), out + begin * Int(work.out_stride), rows, first, last, scratch)
     }
   }
 
@@ -67,8 +68,8 @@ extension KernelSet {
     let totals = scratch + layout.totals
     let copy = scratch + layout.copy
     product(
-      q, Int(work.q_stride), rows, depth: width, scratch, layout.keyPanelBytes, (last + T.panelWidth - 1) / T.panelWidth,
-      scores, stride, .start, copy)
+      q, Int(work.q_stride), rows, depth: width, scratch, layout.keyPanelBytes,
+      (last + T.panelWidth - 1) / T.panelWidth, scores, stride, .start, copy)
 
     for row in 0..<rows { totals[row] = exponentials(scores + row * stride, min(first + row, last), work.scale) }
 

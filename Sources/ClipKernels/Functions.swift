@@ -18,7 +18,8 @@ extension FloatVector {
     let shifted = Self.roundingShift.adding(x, times: Self(repeating: 1.442_695_04))
     let n = shifted - Self.roundingShift
     let r = x.adding(n, times: Self(repeating: -0.693_359_375)).adding(n, times: Self(repeating: 2.121_944_4e-4))
-    let high = r.polynomial(1.987_569_15e-4, 1.398_199_950_7e-3, 8.333_451_907_3e-3, 4.166_579_589_4e-2, 0.166_666_654_59)
+    let high = r.polynomial(
+      1.987_569_15e-4, 1.398_199_950_7e-3, 8.333_451_907_3e-3, 4.166_579_589_4e-2, 0.166_666_654_59)
     let tail = Self(repeating: 0.500_000_012_01).adding(high, times: r)
     return (r.adding(tail, times: r * r) + Self(repeating: 1)) * Self.power(of2: shifted)
   }

@@ -10,7 +10,8 @@ extension KernelSet {
   /// clip_kernels.panel_bytes.
   @_alwaysEmitIntoClient @inline(__always)
   public static func panelBytes(_ depth: Int, _ storage: clip_storage) -> Int {
-    storage == CLIP_STORAGE_F32 ? panelBytes(depth: depth, FloatWeights.self) : panelBytes(depth: depth, HalfWeights.self)
+    storage == CLIP_STORAGE_F32
+      ? panelBytes(depth: depth, FloatWeights.self) : panelBytes(depth: depth, HalfWeights.self)
   }
 
   /// clip_kernels.pack_panel.

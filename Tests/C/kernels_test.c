@@ -183,8 +183,8 @@ static void test_matmul(const clip_kernels *k) {
   for (int i = 0; i < 120; i++) {
     clip_storage s = (clip_storage)(i % 3);
     if (k->storages & (1u << s))
-      matmul_case(k, pick(1, 70), pick(1, 200), pick(1, i % 10 ? 90 : 1700), s, (clip_activation)(i % 8), (int)pick(0, 1),
-                  (int)pick(0, 2));
+      matmul_case(k, pick(1, 70), pick(1, 200), pick(1, i % 10 ? 90 : 1700), s, (clip_activation)(i % 8),
+                  (int)pick(0, 1), (int)pick(0, 2));
   }
   matmul_case(k, 50, 768, 768, CLIP_STORAGE_F32, CLIP_GELU, 1, 0);
   matmul_case(k, 197, 96, 3072, CLIP_STORAGE_F32, CLIP_IDENTITY, 1, 2);
