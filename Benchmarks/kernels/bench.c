@@ -1,5 +1,5 @@
-/* GFLOP/s of a kernel plugin's matrix product on one core, beside the core's FMA peak and, where
- * it is installed, OpenBLAS. See run.sh.
+/* GFLOP/s of a kernel plugin's matrix product on one core, in processor time, beside the core's FMA
+ * peak and, where it is installed, OpenBLAS. See run.sh.
  *
  *   bench <plugin.so> [f32|f16|bf16] [quick] */
 #include <dlfcn.h>
@@ -80,7 +80,8 @@ int main(int argc, char **argv) {
   void (*threads)(int) = blas ? (void (*)(int))dlsym(blas, "openblas_set_num_threads") : NULL;
   if (threads) threads(1);
 
-  static const int shapes[][2] = {{768, 768}, {2304, 768}, {3072, 768}, {768, 3072}, {512, 512}, {2048, 512}, {512, 2048}};
+  static const int shapes[][2] = {{768, 768}, {2304, 768}, {3072, 768}, {768, 3072},
+                                  {512, 512}, {2048, 512}, {512, 2048}};
   static const int rows[] = {1, 7, 8, 50, 224, 400, 1600};
   double top = peak();
   printf("%s, %s weights; one core's FMA peak %.1f GFLOP/s\n", k->id, argc < 3 ? "f32" : argv[2], top);

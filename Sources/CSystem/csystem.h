@@ -69,9 +69,40 @@ enum { csystem_plugin_storage_bytes = 4096 };
 /* A hint that the line at `address` is read soon, into the second cache; any address will do. */
 static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }
 
+/* Vectors of 16-bit floats widened: Swift's own conversions go lane by lane. No alignment is
+ * needed. _by_bits is for processors that cannot convert halves: a float whose exponent is 112
+ * too low, scaled, is right for subnormal halves too. */
+#define CSYSTEM_WIDEN(lanes)                                                                      \
+  typedef float csystem_float##lanes __attribute__((ext_vector_type(lanes)));                     \
+  typedef int csystem_int##lanes __attribute__((ext_vector_type(lanes)));                         \
+  typedef unsigned short csystem_short##lanes __attribute__((ext_vector_type(lanes)));            \
+  typedef _Float16 csystem_half##lanes __attribute__((ext_vector_type(lanes)));                   \
+  static inline csystem_int##lanes csystem_widen##lanes(const void *source) {                     \
+    csystem_short##lanes narrow;                                                                  \
+    memcpy(&narrow, source, sizeof narrow);                                                       \
+    return __builtin_convertvector(narrow, csystem_int##lanes);                                   \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_brain##lanes(const void *source) {                   \
+    return (csystem_float##lanes)(csystem_widen##lanes(source) << 16);                            \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_half##lanes##_by_bits(const void *source) {          \
+    csystem_int##lanes half = csystem_widen##lanes(source), size = half & 0x7fff;                 \
+    csystem_float##lanes scaled = (csystem_float##lanes)(size << 13) * 0x1p112f;                  \
+    csystem_int##lanes infinite = (size > 0x7bff) & 0x7f800000;                                   \
+    return (csystem_float##lanes)((csystem_int##lanes)scaled | infinite | (half & 0x8000) << 16); \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_half##lanes##_by_machine(const void *source) {       \
+    csystem_half##lanes half;                                                                     \
+    memcpy(&half, source, sizeof half);                                                           \
+    return __builtin_convertvector(half, csystem_float##lanes);                                   \
+  }
+CSYSTEM_WIDEN(4)
+CSYSTEM_WIDEN(8)
+CSYSTEM_WIDEN(16)
+
 /* Calls body with `work` and room on the stack that is not set to anything, which Swift's own
  * variables cannot be. */
-enum { csystem_stack_floats = 72 * 128 + 12 * 400 };
+enum { csystem_stack_floats = 72 * 128 + 12 * 272 };
 static inline void csystem_with_stack(const void *work, void (*body)(const void *work, float *stack)) {
   _Alignas(64) float stack[csystem_stack_floats];
   body(work, stack);

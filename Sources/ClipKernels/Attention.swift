@@ -49,7 +49,8 @@ extension KernelSet {
       let rows = queries * (tile + 1) / tiles - begin
       let first = work.causal == 0 ? keys : min(keys, Int(work.first_query) + begin + 1)
       let last = work.causal == 0 ? keys : min(keys, Int(work.first_query) + begin + rows)
-      attend(work, layout, q + begin * Int(work.q_stride), out + begin * Int(work.out_stride), rows, first, last, scratch)
+      attend(
+        work, layout, q + begin * Int(work.q_stride), out + begin * Int(work.out_stride), rows, first, last, scratch)
     }
   }
 
@@ -67,8 +68,8 @@ extension KernelSet {
     let totals = scratch + layout.totals
     let copy = scratch + layout.copy
     product(
-      q, Int(work.q_stride), rows, depth: width, scratch, layout.keyPanelBytes, (last + T.panelWidth - 1) / T.panelWidth,
-      scores, stride, .start, copy)
+      q, Int(work.q_stride), rows, depth: width, scratch, layout.keyPanelBytes,
+      (last + T.panelWidth - 1) / T.panelWidth, scores, stride, .start, copy)
 
     for row in 0..<rows { totals[row] = exponentials(scores + row * stride, min(first + row, last), work.scale) }
 
@@ -84,11 +85,8 @@ extension KernelSet {
 
     for row in 0..<rows {
       let scale = Vector(repeating: 1 / totals[row])
-      var i = 0
-      while i < width {
-        (Vector.load(sums + row * sumsStride + i) * scale)
-          .store(out + row * Int(work.out_stride) + i, lanes: min(width - i, Vector.count))
-        i += Vector.count
+      vectors(width) { i, lanes in
+        (Vector.load(sums + row * sumsStride + i) * scale).store(out + row * Int(work.out_stride) + i, lanes: lanes)
       }
     }
   }
@@ -117,21 +115,17 @@ extension KernelSet {
     let factor = Vector(repeating: scale)
     let lowest: Float = scale < 0 ? .infinity : -.infinity
     var largest = Vector(repeating: -.infinity)
-    var i = 0
-    while i < count {
-      let scaled = Vector.load(scores + i, lanes: count - i, filler: lowest) * factor
+    vectors(count) { i, lanes in
+      let scaled = Vector.load(scores + i, lanes: lanes, filler: lowest) * factor
       scaled.store(scores + i)
       largest = scaled.larger(largest)
-      i += Vector.count
     }
     let offset = Vector(repeating: largest.largest)
     var total = Vector(repeating: 0)
-    i = 0
-    while i < count {
-      let terms = (Vector.load(scores + i, lanes: count - i, filler: -.infinity) - offset).exponential
+    vectors(count) { i, lanes in
+      let terms = (Vector.load(scores + i, lanes: lanes, filler: -.infinity) - offset).exponential
       terms.store(scores + i)
       total = total + terms
-      i += Vector.count
     }
     return total.sum
   }

@@ -24,8 +24,9 @@ public protocol FloatVector {
 
   /// `other` in the lanes where `value` is below `limit`; false for NaN.
   func replacing(with other: Self, where value: Self, isBelow limit: Self) -> Self
-  /// 2^n for whole n in [-126, 127].
-  static func power(of2 n: Self) -> Self
+  /// 2^n for whole n in [-126, 127], 0 for -127 and infinity for 128; takes n + `roundingShift`,
+  /// which has n in its low bits.
+  static func power(of2 shifted: Self) -> Self
 
   /// Over all lanes, in one fixed order.
   var sum: Float { get }
@@ -63,12 +64,9 @@ extension FloatVector {
   @_alwaysEmitIntoClient @inline(__always)
   func larger(_ other: Self) -> Self { other.replacing(with: self, where: other, isBelow: self) }
 
-  /// Rounded to whole numbers, for |x| below 2^22.
+  /// 1.5 * 2^23: a sum with it has no room for a fraction, and is rounded to a whole number.
   @_alwaysEmitIntoClient @inline(__always)
-  var whole: Self {
-    let shift = Self(repeating: 12_582_912)  // 1.5 * 2^23: the sum has no room for a fraction
-    return (self + shift) - shift
-  }
+  static var roundingShift: Self { Self(repeating: 12_582_912) }
 
   @_alwaysEmitIntoClient @inline(__always)
   var magnitude: Self { replacing(with: Self(repeating: 0) - self, where: self, isBelow: Self(repeating: 0)) }

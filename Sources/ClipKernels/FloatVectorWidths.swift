@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 extension SIMD4: FloatVector where Scalar == Float {
   @_alwaysEmitIntoClient @inline(__always)
@@ -14,18 +15,10 @@ extension SIMD4: FloatVector where Scalar == Float {
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func loadHalf(_ source: UnsafeRawPointer) -> Self {
-    let half = SIMD4<UInt32>(truncatingIfNeeded: source.loadUnaligned(as: SIMD4<UInt16>.self))
-    let sign = (half & 0x8000) &<< 16
-    // A float whose exponent is 112 too low, also for subnormal halves.
-    let scaled = unsafeBitCast((half & 0x7fff) &<< 13, to: Self.self) * Self(repeating: 0x1p112)
-    let infinite = SIMD4<UInt32>(repeating: 0).replacing(with: 0x7f80_0000, where: (half & 0x7fff) .>= 0x7c00)
-    return unsafeBitCast(unsafeBitCast(scaled, to: SIMD4<UInt32>.self) | sign | infinite, to: Self.self)
+    csystem_half4_by_bits(source)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func loadBrain(_ source: UnsafeRawPointer) -> Self {
-    let bits = SIMD4<UInt32>(truncatingIfNeeded: source.loadUnaligned(as: SIMD4<UInt16>.self))
-    return unsafeBitCast(bits &<< 16, to: Self.self)
-  }
+  public static func loadBrain(_ source: UnsafeRawPointer) -> Self { csystem_brain4(source) }
   @_alwaysEmitIntoClient @inline(__always)
   public func adding(_ a: Self, times b: Self) -> Self {
     #if arch(arm64)
@@ -39,9 +32,8 @@ extension SIMD4: FloatVector where Scalar == Float {
     replacing(with: other, where: value .< limit)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func power(of2 n: Self) -> Self {
-    let low = unsafeBitCast(n + Self(repeating: 12_582_912), to: SIMD4<Int32>.self)  // n in the low bits
-    return unsafeBitCast((low &+ 127) &<< 23, to: Self.self)
+  public static func power(of2 shifted: Self) -> Self {
+    unsafeBitCast((unsafeBitCast(shifted, to: SIMD4<Int32>.self) &+ 127) &<< 23, to: Self.self)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public var sum: Float { (x + z) + (y + w) }
@@ -63,13 +55,10 @@ extension SIMD8: FloatVector where Scalar == Float {
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func loadHalf(_ source: UnsafeRawPointer) -> Self {
-    Self(source.loadUnaligned(as: SIMD8<Float16>.self))
+    csystem_half8_by_machine(source)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func loadBrain(_ source: UnsafeRawPointer) -> Self {
-    let bits = SIMD8<UInt32>(truncatingIfNeeded: source.loadUnaligned(as: SIMD8<UInt16>.self))
-    return unsafeBitCast(bits &<< 16, to: Self.self)
-  }
+  public static func loadBrain(_ source: UnsafeRawPointer) -> Self { csystem_brain8(source) }
   @_alwaysEmitIntoClient @inline(__always)
   public func adding(_ a: Self, times b: Self) -> Self {
     addingProduct(a, b)
@@ -79,9 +68,8 @@ extension SIMD8: FloatVector where Scalar == Float {
     replacing(with: other, where: value .< limit)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func power(of2 n: Self) -> Self {
-    let low = unsafeBitCast(n + Self(repeating: 12_582_912), to: SIMD8<Int32>.self)  // n in the low bits
-    return unsafeBitCast((low &+ 127) &<< 23, to: Self.self)
+  public static func power(of2 shifted: Self) -> Self {
+    unsafeBitCast((unsafeBitCast(shifted, to: SIMD8<Int32>.self) &+ 127) &<< 23, to: Self.self)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public var sum: Float { (lowHalf + highHalf).sum }
@@ -103,13 +91,10 @@ extension SIMD16: FloatVector where Scalar == Float {
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func loadHalf(_ source: UnsafeRawPointer) -> Self {
-    Self(source.loadUnaligned(as: SIMD16<Float16>.self))
+    csystem_half16_by_machine(source)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func loadBrain(_ source: UnsafeRawPointer) -> Self {
-    let bits = SIMD16<UInt32>(truncatingIfNeeded: source.loadUnaligned(as: SIMD16<UInt16>.self))
-    return unsafeBitCast(bits &<< 16, to: Self.self)
-  }
+  public static func loadBrain(_ source: UnsafeRawPointer) -> Self { csystem_brain16(source) }
   @_alwaysEmitIntoClient @inline(__always)
   public func adding(_ a: Self, times b: Self) -> Self {
     addingProduct(a, b)
@@ -119,9 +104,8 @@ extension SIMD16: FloatVector where Scalar == Float {
     replacing(with: other, where: value .< limit)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func power(of2 n: Self) -> Self {
-    let low = unsafeBitCast(n + Self(repeating: 12_582_912), to: SIMD16<Int32>.self)  // n in the low bits
-    return unsafeBitCast((low &+ 127) &<< 23, to: Self.self)
+  public static func power(of2 shifted: Self) -> Self {
+    unsafeBitCast((unsafeBitCast(shifted, to: SIMD16<Int32>.self) &+ 127) &<< 23, to: Self.self)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public var sum: Float { (lowHalf + highHalf).sum }

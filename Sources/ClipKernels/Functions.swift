@@ -10,18 +10,18 @@ extension FloatVector {
     return Self(repeating: c4).adding(sum, times: self)
   }
 
-  /// e^x within 1 ulp or so, subnormal results included. The reduction and the polynomial are
+  /// e^x within 2 ulp; 0 below 8e-39, infinity above 2.4e38. The reduction and the polynomial are
   /// those of expf in Cephes (Moshier): e^x = 2^n e^r, |r| <= ln 2 / 2.
   @_alwaysEmitIntoClient @inline(__always)
   var exponential: Self {
-    let x = clamped(-104, 89)
-    let n = (x * Self(repeating: 1.442_695_04)).whole
+    let x = clamped(-88.3, 88.8)
+    let shifted = Self.roundingShift.adding(x, times: Self(repeating: 1.442_695_04))
+    let n = shifted - Self.roundingShift
     let r = x.adding(n, times: Self(repeating: -0.693_359_375)).adding(n, times: Self(repeating: 2.121_944_4e-4))
-    let high = r.polynomial(1.987_569_15e-4, 1.398_199_950_7e-3, 8.333_451_907_3e-3, 4.166_579_589_4e-2, 0.166_666_654_59)
+    let high = r.polynomial(
+      1.987_569_15e-4, 1.398_199_950_7e-3, 8.333_451_907_3e-3, 4.166_579_589_4e-2, 0.166_666_654_59)
     let tail = Self(repeating: 0.500_000_012_01).adding(high, times: r)
-    let mantissa = r.adding(tail, times: r * r) + Self(repeating: 1)
-    let half = (n * Self(repeating: 0.5)).whole  // in two factors, as 2^n alone may not be a normal float
-    return mantissa * Self.power(of2: half) * Self.power(of2: n - half)
+    return (r.adding(tail, times: r * r) + Self(repeating: 1)) * Self.power(of2: shifted)
   }
 
   /// 1 / (1 + e^-x).

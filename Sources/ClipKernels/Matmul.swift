@@ -15,9 +15,13 @@ public enum KernelSet<T: Tile> {
   @_alwaysEmitIntoClient @inline(__always)
   static var blockRows: Int { 72 }
 
-  /// Room for sums that wait for the next block of depth: a block of rows, 128 columns.
+  /// Columns whose block of weights, and the next block, stay in the second cache between tiles.
   @_alwaysEmitIntoClient @inline(__always)
-  static var sumsCapacity: Int { blockRows * 128 }
+  static var groupColumns: Int { 256 }
+
+  /// Room for sums that wait for the next block of depth: what a tile's copy of A leaves of the stack.
+  @_alwaysEmitIntoClient @inline(__always)
+  static var sumsCapacity: Int { Int(csystem_stack_floats) - T.height * tileStride }
 
   /// clip_kernels.matmul; `stack` is csystem_with_stack's.
   @_alwaysEmitIntoClient @inline(__always)
@@ -56,7 +60,8 @@ public enum KernelSet<T: Tile> {
       let tileEnd = tiles * (block + 1) / blocks
       let rowBegin = rows * tileBegin / tiles
       let rowEnd = rows * tileEnd / tiles
-      let groupSize = max(1, sumsCapacity / ((rowEnd - rowBegin) * T.panelWidth))
+      let room = sumsCapacity / (rowEnd - rowBegin)
+      let groupSize = max(1, (tileEnd - tileBegin > 1 ? min(room, groupColumns) : room) / T.panelWidth)
       let share = (rowBytes + tileEnd - tileBegin - 1) / (tileEnd - tileBegin)
       var panel = Int(work.panel_begin)
       while panel < panelEnd {
@@ -114,15 +119,12 @@ public enum KernelSet<T: Tile> {
       let sum = sums + (row - rowBegin) * stride
       let c = output + row * Int(work.c_stride) + column
       let residual = work.residual.map { $0 + row * Int(work.residual_stride) + column }
-      var i = 0
-      while i < columns {
-        let lanes = min(columns - i, Vector.count)
+      vectors(columns) { i, lanes in
         var value = Vector.load(sum + i)
         if let bias = work.bias { value = value + Vector.load(bias + column + i, lanes: lanes) }
         value = value.activated(work.activation)
         if let residual { value = value + Vector.load(residual + i, lanes: lanes) }
         value.store(c + i, lanes: lanes)
-        i += Vector.count
       }
     }
   }

@@ -1,6 +1,17 @@
 import CClip
 
 extension KernelSet {
+  /// body(first, lanes) for each vector of a row: whole ones, then what is left.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func vectors(_ width: Int, _ body: (Int, Int) -> Void) {
+    var i = 0
+    while i + Vector.count <= width {
+      body(i, Vector.count)
+      i += Vector.count
+    }
+    if i < width { body(i, width - i) }
+  }
+
   /// clip_kernels.layer_norm: mean first, then the variance about it.
   @_alwaysEmitIntoClient @inline(__always)
   public static func layerNorm(
@@ -16,13 +27,10 @@ extension KernelSet {
       let center = Vector(repeating: mean)
       let squares = sum(input, width, filler: mean) { ($0 - center) * ($0 - center) }
       let scale = Vector(repeating: 1 / (squares / size + epsilon).squareRoot())
-      var i = 0
-      while i < width {
-        let lanes = min(width - i, Vector.count)
+      vectors(width) { i, lanes in
         let value = (Vector.load(input + i, lanes: lanes) - center) * scale
         let shift = Vector.load(bias + i, lanes: lanes)
         shift.adding(value, times: Vector.load(weight + i, lanes: lanes)).store(output + i, lanes: lanes)
-        i += Vector.count
       }
     }
   }
@@ -62,14 +70,11 @@ extension KernelSet {
     for row in 0..<rows {
       let input = x + row * xStride
       let output = y + row * yStride
-      var i = 0
-      while i < width {
-        let lanes = min(width - i, Vector.count)
+      vectors(width) { i, lanes in
         var value = Vector.load(input + i, lanes: lanes)
         if let scale { value = value * Vector.load(scale + i, lanes: lanes) }
         if let shift { value = value + Vector.load(shift + i, lanes: lanes) }
         value.activated(activation).store(output + i, lanes: lanes)
-        i += Vector.count
       }
     }
   }
@@ -85,11 +90,8 @@ extension KernelSet {
       let left = x + row * xStride
       let right = z + row * zStride
       let output = y + row * yStride
-      var i = 0
-      while i < width {
-        let lanes = min(width - i, Vector.count)
+      vectors(width) { i, lanes in
         (Vector.load(left + i, lanes: lanes) + Vector.load(right + i, lanes: lanes)).store(output + i, lanes: lanes)
-        i += Vector.count
       }
     }
   }

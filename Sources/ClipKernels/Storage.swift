@@ -4,7 +4,7 @@ import CClip
 public protocol WeightStorage {
   static var bytes: Int { get }
   static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector
-  static func store(_ value: Float, at target: UnsafeMutableRawPointer)
+  static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer)
 }
 
 public enum FloatWeights: WeightStorage {
@@ -15,8 +15,8 @@ public enum FloatWeights: WeightStorage {
     Vector.load(source.assumingMemoryBound(to: Float.self))
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func store(_ value: Float, at target: UnsafeMutableRawPointer) {
-    target.storeBytes(of: value, as: Float.self)
+  public static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer) {
+    target.storeBytes(of: values, as: SIMD4<Float>.self)
   }
 }
 
@@ -26,8 +26,9 @@ public enum HalfWeights: WeightStorage {
   @_alwaysEmitIntoClient @inline(__always)
   public static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector { Vector.loadHalf(source) }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func store(_ value: Float, at target: UnsafeMutableRawPointer) {
-    target.storeBytes(of: half(value), as: UInt16.self)
+  public static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer) {
+    let bits = SIMD4<UInt16>(half(values.x), half(values.y), half(values.z), half(values.w))
+    target.storeBytes(of: bits, as: SIMD4<UInt16>.self)
   }
 }
 
@@ -37,8 +38,9 @@ public enum BrainWeights: WeightStorage {
   @_alwaysEmitIntoClient @inline(__always)
   public static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector { Vector.loadBrain(source) }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func store(_ value: Float, at target: UnsafeMutableRawPointer) {
-    target.storeBytes(of: brain(value), as: UInt16.self)
+  public static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer) {
+    let bits = SIMD4<UInt16>(brain(values.x), brain(values.y), brain(values.z), brain(values.w))
+    target.storeBytes(of: bits, as: SIMD4<UInt16>.self)
   }
 }
 

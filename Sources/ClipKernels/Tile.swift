@@ -35,17 +35,17 @@ public protocol Tile {
 
   /// `multiply` of the tile that is `rows` high; rows is at most this one's height.
   static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int, _ ahead: Ahead,
-    _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode)
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode)
 }
 
 /// Depth is cut into blocks of at most this, so that a tile's rows of A stay in the first cache.
 @_alwaysEmitIntoClient @inline(__always)
-var depthBlock: Int { 384 }
+var depthBlock: Int { 256 }
 
 /// Floats between the rows of a tile's copy of A: not near a power of two, whose rows would meet in one cache set.
 @_alwaysEmitIntoClient @inline(__always)
-var tileStride: Int { 400 }
+var tileStride: Int { 272 }
 
 public struct OneRow<Vector: FloatVector>: Tile {
   @usableFromInline var low: Vector
@@ -87,8 +87,8 @@ public struct OneRow<Vector: FloatVector>: Tile {
 
   @_alwaysEmitIntoClient @inline(__always)
   public static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int, _ ahead: Ahead,
-    _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
     multiply(weights, a, panel, depth: depth, ahead, sums, stride: stride, mode)
   }
@@ -135,8 +135,8 @@ public struct Taller<Upper: Tile>: Tile {
 
   @_alwaysEmitIntoClient @inline(__always)
   public static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int, _ ahead: Ahead,
-    _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
     if rows >= height {
       multiply(weights, a, panel, depth: depth, ahead, sums, stride: stride, mode)
@@ -157,8 +157,8 @@ extension Tile {
   /// A[height, depth] panel[depth, panelWidth] into sums[height, panelWidth].
   @_alwaysEmitIntoClient @inline(never)
   static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int, _ ahead: Ahead,
-    _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
     let vectorBytes = Vector.count * Weights.bytes
     var tile = mode == .resume ? Self(resuming: sums, stride: stride) : Self()

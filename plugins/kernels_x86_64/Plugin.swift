@@ -3,8 +3,8 @@ import CSystem
 import ClipKernels
 import ClipPluginKit
 
-/// Tiles of 4 x 8: 8 of the 16 registers hold sums, and products need one beside them.
-typealias Kernels = KernelSet<FourRows<SIMD4<Float>>>
+/// Tiles of 6 x 8: 12 of the 16 registers hold sums; without FMA, products need one beside them.
+typealias Kernels = KernelSet<SixRows<SIMD4<Float>>>
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.kernels-x86-64", version: "0.1.0", license: "Apache-2.0") { table in

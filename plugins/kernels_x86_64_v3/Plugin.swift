@@ -10,7 +10,8 @@ typealias Kernels = KernelSet<SixRows<SIMD8<Float>>>
   PluginTable.plugin(id: "clipcore.kernels-x86-64-v3", version: "0.1.0", license: "Apache-2.0") { table in
     table.add(
       clip_kernels(
-        struct_size: UInt32(MemoryLayout<clip_kernels>.size), features: UInt32(CLIP_CPU_AVX2 | CLIP_CPU_FMA | CLIP_CPU_F16C),
+        struct_size: UInt32(MemoryLayout<clip_kernels>.size),
+        features: UInt32(CLIP_CPU_AVX2 | CLIP_CPU_FMA | CLIP_CPU_F16C),
         id: ("clipcore.kernels.x86-64-v3" as StaticString).cString,
         description: ("AVX2, FMA and F16C" as StaticString).cString,
         rank: 30, panel_width: UInt32(Kernels.panelWidth), tile_rows: UInt32(Kernels.tileRows),
