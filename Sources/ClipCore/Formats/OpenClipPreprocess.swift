@@ -2,11 +2,12 @@ import CClip
 
 /// open_clip's preprocess_cfg, with PreprocessCfg's defaults.
 enum OpenClipPreprocess {
-  /// `size` is the tower's, from the key `sizeKey` of the same file.
+  /// `size` is the tower's, from the key `sizeKey` of the same file. open_clip means by "shortest"
+  /// that the picture covers the size; for squares that is torchvision's Resize(int).
   static func read(_ whole: ConfigReader, _ size: Sides, _ sizeKey: String) throws(ClipError) -> PreprocessConfig {
     var result = PreprocessConfig(width: size.width, height: size.height, resizeTo: min(size.width, size.height))
     guard let config = try whole.object("preprocess_cfg") else {
-      try checkShortest(size, "\(whole.place): \(sizeKey)")
+      if size.height != size.width { result.mode = .cover }
       return result
     }
     let own = try config.sides("size", size)
@@ -26,20 +27,12 @@ enum OpenClipPreprocess {
     }
     switch try config.string("resize_mode", "shortest") {
     case "shortest":
-      try checkShortest(size, "\(config.place): \(config.prefix)resize_mode is \"shortest\" and \(sizeKey)")
-      result.mode = .shortest
+      result.mode = size.height == size.width ? .shortest : .cover
     case "longest": result.mode = .longest
     case "squash": result.mode = .squash
     default: throw config.error(CLIP_UNSUPPORTED, "resize_mode", "\"shortest\", \"longest\" or \"squash\"")
     }
     return result
-  }
-
-  /// For other than squares open_clip means by "shortest" that the picture covers the size.
-  private static func checkShortest(_ size: Sides, _ place: String) throws(ClipError) {
-    guard size.height == size.width else {
-      throw ClipError(CLIP_UNSUPPORTED, "\(place): expected a square to crop to, found \(size.text)")
-    }
   }
 
   /// One 0 to 255 for all channels, or three.

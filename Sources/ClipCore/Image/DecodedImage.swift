@@ -22,7 +22,7 @@ final class DecodedImage {
   /// Decodes with the first of `codecs` that recognises `data`, which is not needed afterwards.
   /// The size is held against `maxPixels` before memory is taken. `place` is the file's name, or
   /// what the caller calls its bytes.
-  init(data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, place: String) throws(ClipError) {
+  convenience init(data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, place: String) throws(ClipError) {
     guard let base = data.baseAddress, data.count > 0 else {
       throw ClipError(CLIP_FORMAT, "\(place): expected an image file, found no bytes")
     }
@@ -50,10 +50,16 @@ final class DecodedImage {
     try DecodedImage.call(codec, place) { error in
       codec.table.pointee.decode(bytes, data.count, &header, pixels, stride, error)
     }
+    self.init(
+      memory,
+      clip_image_view(
+        struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: header.format, width: header.width,
+        height: header.height, stride: stride, pixels: UnsafePointer(pixels)))
+  }
+
+  private init(_ memory: Memory, _ view: clip_image_view) {
     self.memory = memory
-    view = clip_image_view(
-      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: header.format, width: header.width,
-      height: header.height, stride: stride, pixels: UnsafePointer(pixels))
+    self.view = view
   }
 
   /// Runs one step of a codec and turns its status and words into an error.

@@ -87,12 +87,17 @@ extension Model {
     let failures = scratch.failures
     func work(_ piece: Int) {
       for index in (piece * n / pieces)..<((piece + 1) * n / pieces) {
+        let place = "images[\(firstIndex + index)]"
         do throws(ClipError) {
-          let view = try ImageView(images[index], maxPixels: runtime.maxImagePixels)
-          try ClipCore.preprocess(
-            view, preprocess, background: options.background, into: pixels + index * size, scratch: scratch.pieces[piece])
+          let view = try ImageView(images[index], maxPixels: runtime.maxImagePixels, place: place)
+          do throws(ClipError) {
+            try ClipCore.preprocess(
+              view, preprocess, background: options.background, into: pixels + index * size, scratch: scratch.pieces[piece])
+          } catch {
+            throw error.at(place)
+          }
         } catch {
-          failures.record(error.at("images[\(firstIndex + index)]"), index)
+          failures.record(error, index)
         }
       }
     }
