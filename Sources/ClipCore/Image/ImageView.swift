@@ -57,7 +57,7 @@ struct ImageView {
     guard let given = Int(exactly: view.stride), given == 0 || given >= row else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "\(place): expected a stride of 0 or at least \(row) bytes for \(view.width) pixels, found \(view.stride)")
+        "\(place): expected a stride of 0 or at least \(row) bytes for \(view.width) pixels, found \(UInt(bitPattern: view.stride))")
     }
     self.pixels = pixels
     self.format = format

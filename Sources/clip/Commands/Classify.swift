@@ -6,7 +6,7 @@ struct Classify: ParsableCommand {
     abstract: "Say which of some labels fits each picture.",
     usage: """
       clip classify --model <dir> <image> ... --label <text> ...
-          [--template <text>] [<options>]
+          [--template <text>] [--top <n>] [<options>]
       """,
     discussion: """
       Prints the probability of every label for every picture, the likeliest first. CLIP was trained on \
@@ -26,6 +26,9 @@ struct Classify: ParsableCommand {
   @Option(help: ArgumentHelp("The caption to make of a label, which goes where {} is.", valueName: "text"))
   var template = ByteString("{}")
 
+  @Option(help: ArgumentHelp("How many of the likeliest labels to show (default: all).", valueName: "n"))
+  var top: Int?
+
   @OptionGroup var texts: TextOptions
   @OptionGroup var batch: BatchOptions
   @OptionGroup var common: CommonOptions
@@ -39,6 +42,7 @@ struct Classify: ParsableCommand {
       }
     }
     guard !images.isEmpty else { throw ValidationError("no picture: expected one or more before --label") }
+    if let top, top < 1 { throw ValidationError("--top is \(top): expected 1 or more") }
     guard caption(ByteString("")) != template else {
       throw ValidationError("--template is \(quoted(template.text)): expected {} where the label goes")
     }
@@ -80,6 +84,7 @@ struct Classify: ParsableCommand {
   private func ranking(_ probabilities: [Float]) -> [(label: ByteString, probability: Float)] {
     zip(label, probabilities).enumerated()
       .sorted { ($1.element.1, $0.offset) < ($0.element.1, $1.offset) }
+      .prefix(top ?? label.count)
       .map { ($0.element.0, $0.element.1) }
   }
 
