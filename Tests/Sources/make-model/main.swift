@@ -2,19 +2,49 @@ import Foundation
 import Support
 
 // make-model NAME: writes the folder of a reference model in build/models, once, and prints its path.
-// make-model NAME FOLDER: writes it there.
-let arguments = CommandLine.arguments.dropFirst()
-guard let name = arguments.first, arguments.count <= 2 else {
-  FileHandle.standardError.write(Data("usage: make-model NAME [FOLDER]\n".utf8))
-  exit(2)
+// make-model NAME FOLDER: writes it there; "small" is a model of a few thousand weights.
+// make-model index FOLDER: writes the index of a checkpoint that is one shard.
+let arguments = Array(CommandLine.arguments.dropFirst())
+
+func fail(_ message: String, _ code: Int32) -> Never {
+  FileHandle.standardError.write(Data("\(message)\n".utf8))
+  exit(code)
 }
+
+func small() -> Manifest {
+  var model = SmallModel()
+  model.imageSize = 16
+  model.patch = 8
+  model.visionWidth = 8
+  model.headWidth = 8
+  model.context = 12
+  model.vocabulary = 520
+  model.textWidth = 8
+  model.embedding = 8
+  return model.manifest
+}
+
+func writeIndex(of folder: URL) throws {
+  let shard = "model-00001-of-00001.safetensors"
+  let names = try Safetensors.read(folder.appending(path: shard)).keys
+  let map = Dictionary(uniqueKeysWithValues: names.map { ($0, shard) })
+  try ModelFolder.writeJSON(["metadata": ["total_size": 0], "weight_map": map], to: folder.appending(path: "model.safetensors.index.json"))
+}
+
 do {
-  if arguments.count == 2, let folder = arguments.last {
-    try ModelFolder.write(Manifest(name), to: URL(filePath: folder))
-  } else {
-    print(try ModelFolder.reference(name).path)
+  switch arguments.count {
+  case 1:
+    print(try ModelFolder.reference(arguments[0]).path)
+  case 2:
+    let folder = URL(filePath: arguments[1])
+    switch arguments[0] {
+    case "index": try writeIndex(of: folder)
+    case "small": try ModelFolder.write(small(), to: folder)
+    default: try ModelFolder.write(Manifest(arguments[0]), to: folder)
+    }
+  default:
+    fail("usage: make-model NAME [FOLDER]", 2)
   }
 } catch {
-  FileHandle.standardError.write(Data("make-model: \(error)\n".utf8))
-  exit(1)
+  fail("make-model: \(error)", 1)
 }

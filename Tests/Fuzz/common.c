@@ -1,0 +1,77 @@
+#include "common.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+clip_runtime *fuzz_runtime(void) {
+  static clip_runtime *runtime;
+  if (runtime) return runtime;
+  clip_runtime_options options = {.struct_size = sizeof options, .threads = 1, .max_image_pixels = 4000000};
+  if (clip_runtime_create(&options, &runtime) != CLIP_OK) {
+    fprintf(stderr, "no runtime: %s\n", clip_last_error());
+    exit(3);
+  }
+  return runtime;
+}
+
+const char *fuzz_path(const char *model) {
+  static char path[1024];
+  const char *folder = getenv("FUZZ_FOLDER");
+  if (!folder) {
+    fprintf(stderr, "FUZZ_FOLDER is not set\n");
+    exit(3);
+  }
+  snprintf(path, sizeof path, "%s/%s", folder, model);
+  return path;
+}
+
+static void file_path(char *path, size_t capacity, const char *model, const char *file, const char *ending) {
+  snprintf(path, capacity, "%s/%s%s", fuzz_path(model), file, ending);
+}
+
+void fuzz_write(const char *model, const char *file, const uint8_t *data, size_t size) {
+  char path[2048], kept[2048];
+  file_path(path, sizeof path, model, file, "");
+  file_path(kept, sizeof kept, model, file, ".kept");
+  rename(path, kept);
+  FILE *out = fopen(path, "wb");
+  if (!out || fwrite(data, 1, size, out) != size || fclose(out) != 0) {
+    perror(path);
+    exit(3);
+  }
+}
+
+void fuzz_restore(const char *model, const char *file) {
+  char path[2048], kept[2048];
+  file_path(path, sizeof path, model, file, "");
+  file_path(kept, sizeof kept, model, file, ".kept");
+  if (rename(kept, path) != 0) remove(path);
+}
+
+void fuzz_check(clip_status status) {
+  if (status != CLIP_OK && clip_last_error()[0] == 0) abort();
+}
+
+void fuzz_open(const char *model, uint32_t towers) {
+  clip_model *opened = NULL;
+  clip_model_options options = {.struct_size = sizeof options, .towers = towers};
+  clip_status status = clip_model_open(fuzz_runtime(), fuzz_path(model), &options, &opened);
+  fuzz_check(status);
+  if (status != CLIP_OK) return;
+  clip_model_info info = {.struct_size = sizeof info};
+  fuzz_check(clip_model_describe(opened, &info));
+  float *row = malloc(info.embedding_width * sizeof(float));
+  if (row && info.towers & CLIP_TOWER_TEXT) {
+    const char *text = "A photo of 2 cats, d'accord?";
+    clip_encode_options cut = {.struct_size = sizeof cut, .flags = CLIP_TRUNCATE};
+    fuzz_check(clip_encode_text(opened, &text, 1, &cut, row));
+  }
+  if (row && info.towers & CLIP_TOWER_IMAGE) {
+    static const uint8_t pixels[21 * 13 * 4] = {1, 2, 3, 4};
+    clip_image_view view = {sizeof view, CLIP_PIXELS_RGBA, 21, 13, 0, pixels};
+    fuzz_check(clip_encode_image(opened, &view, 1, NULL, row));
+  }
+  free(row);
+  clip_model_close(opened);
+}

@@ -1,0 +1,87 @@
+# Checks of what was built, each a function that fails with words. Sourced by run.sh.
+
+# header_compiles COMPILER STANDARD: each header alone.
+header_compiles() {
+  local compiler=$1 standard=$2 language=c header
+  [[ $standard == c++* ]] && language=c++
+  for header in Include/*.h; do
+    echo "#include \"$header\"" | "$compiler" -x "$language" -std="$standard" -Wall -Wextra -Wpedantic -Werror \
+      -fsyntax-only -I. - || return
+  done
+}
+
+# The functions that clip.h declares, and the symbols that the library exports.
+exports_match() {
+  local declared exported
+  declared=$(cc -E -P Include/clip.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
+  exported=$(nm -D --defined-only build/lib/libclipcore.so | awk '{ print $3 }' | sort)
+  [ -n "$declared" ] && diff <(echo "$declared") <(echo "$exported")
+}
+
+plugins_export_entry() {
+  local file
+  for file in build/lib/clipcore/plugins/*.so; do
+    [ "$(nm -D --defined-only "$file" | awk '{ print $3 }')" = clip_plugin_entry ] || { echo "$file"; nm -D --defined-only "$file"; return 1; }
+  done
+}
+
+# No Swift runtime, no C++ runtime, no OpenBLAS: only libc, libm and the three parsers' libraries.
+needs_only_allowed() {
+  local found file
+  found=$(ldd build/lib/libclipcore.so | awk '{ print $1 }' |
+    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libffi\.so\.[0-9]+|libjansson\.so\.4|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
+  [ -z "$found" ] || { echo "libclipcore.so needs $found"; return 1; }
+  for file in build/lib/clipcore/plugins/*.so; do
+    ! ldd "$file" | grep -E 'libswift|libstdc\+\+|libclipcore|not found' || { echo "in $file"; return 1; }
+  done
+  ! ldd build/bin/clip | grep -E 'libswift|not found'
+}
+
+# Stripped: libclipcore.so under 1.5 MB, all .so files together under 6 MB.
+sizes_fit() {
+  local tree=build/tests/sizes core all
+  rm -rf "$tree" && scripts/install-tree build "$tree" || return
+  core=$(stat -Lc %s "$tree/lib/libclipcore.so")
+  all=$(find "$tree/lib" -name '*.so*' -type f -print0 | xargs -0 stat -c %s | awk '{ n += $1 } END { print n }')
+  echo "libclipcore.so $core bytes, all $all bytes"
+  [ "$core" -lt 1500000 ] && [ "$all" -lt 6000000 ]
+}
+
+# Installed, moved elsewhere, found by pkg-config; the example is built against it, and it and the tool run.
+installed_tree_works() {
+  local stage=$root/build/tests/stage moved=$root/build/tests/moved flags out
+  rm -rf "$stage" "$moved"
+  make -s install DESTDIR="$stage" PREFIX=/opt/clipcore || return
+  mv "$stage/opt/clipcore" "$moved" || return
+  flags=$(PKG_CONFIG_PATH=$moved/lib/pkgconfig pkg-config --cflags --libs clipcore) || return
+  case $flags in *"$moved"*) ;; *) echo "pkg-config says $flags"; return 1 ;; esac
+  # shellcheck disable=SC2086 # the flags are words
+  cc -std=c11 -Wall -Wextra -Wpedantic -Werror Examples/c/embed.c -o build/tests/embed $flags -Wl,-rpath,"$moved/lib" || return
+  out=$(cd / && "$root/build/tests/embed" "$root/$emoji" "$root/Examples/images/cat.png" "$root/Examples/images/sailboat.jpg" cat sailboat pizza) || return
+  echo "$out"
+  # The first caption fits the first picture, the second the second.
+  awk '/cat$/ { cat[++c] = $1 } /sailboat$/ { boat[++b] = $1 } END { exit !(cat[1] > 50 && boat[2] > 50) }' <<< "$out" || return
+  (cd / && "$moved/bin/clip" classify --model "$root/$emoji" "$root/$picture" --label cat pizza) || return
+  (cd / && "$moved/bin/clip" plugins | grep -q "$moved/lib/clipcore/plugins") || { echo "plugins are not the moved ones"; return 1; }
+  ! ldd "$moved/bin/clip" | grep -E 'not found|/build/lib'
+}
+
+# Every file that a fuzzer once found a fault with, through the same code, without the fuzzer.
+replay_findings() {
+  local target
+  for target in safetensors config tokenizer text image; do
+    compile cc "build/tests/replay-$target" "Tests/Fuzz/$target.c" Tests/Fuzz/common.c Tests/Fuzz/replay.c \
+      -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib" || return
+  done
+  local good=0 bad=0 file
+  FUZZ_FOLDER=$(Tests/Fuzz/folder.sh) || return
+  export FUZZ_FOLDER
+  for target in safetensors config tokenizer text image; do
+    for file in Tests/Fixtures/fuzz/"$target"/*; do
+      [ -f "$file" ] || continue
+      if timeout 20 "build/tests/replay-$target" "$file"; then good=$((good + 1)); else bad=$((bad + 1)); echo "FAILED $file"; fi
+    done
+  done
+  rm -rf "$FUZZ_FOLDER"
+  echo "$good passed, $bad failed"
+}

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# run.sh smoke|full: the tests over build/, each group's counts, and a last line "N passed, N failed".
+set -uo pipefail
+cd "$(dirname "$0")/.."
+tier=${1:-full}
+root=$PWD
+logs=build/test-logs
+mkdir -p "$logs" build/tests
+passed=0 failed=0
+clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
+emoji=Models/emoji picture=Examples/images/cat.png
+
+# count NAME PASSED FAILED
+count() {
+  passed=$((passed + $2)) failed=$((failed + $3))
+  printf '%-44s %5d passed, %d failed\n' "$1" "$2" "$3"
+}
+
+# check NAME COMMAND...: one test; it fails when the command does. Its output is shown then.
+check() {
+  local name=$1 log
+  log=$logs/$(tr -c 'a-zA-Z0-9\n' - <<< "$name").log
+  shift
+  if "$@" > "$log" 2>&1; then count "$name" 1 0; else tail -40 "$log"; count "$name" 0 1; fi
+}
+
+# program NAME COMMAND...: a program that ends with "N passed, N failed". One that does not, or ends badly, failed.
+program() {
+  local name=$1 log status=0 line
+  log=$logs/$(tr -c 'a-zA-Z0-9\n' - <<< "$name").log
+  shift
+  "$@" > "$log" 2>&1 || status=$?
+  line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -1)
+  if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    local good=${BASH_REMATCH[1]} bad=${BASH_REMATCH[2]}
+    # A sanitizer or valgrind fails a program whose own checks are all well.
+    if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
+    [ "$bad" -eq 0 ] || tail -60 "$log"
+    count "$name" "$good" "$bad"
+  else
+    tail -60 "$log"
+    echo "$name ended with status $status and no count"
+    count "$name" 0 1
+  fi
+}
+
+# compile COMPILER OUT SOURCE FLAGS...: a C test against the library in build/lib.
+compile() {
+  local compiler=$1 out=$2 source=$3
+  shift 3
+  "$compiler" -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Werror -IInclude "$source" -o "$out" "$@" -lm -lpthread
+}
+
+# sanitized KIND FLAG RUNTIME TEST: a C test with a sanitizer, against the library built with it.
+sanitized() {
+  local kind=$1 flag=$2 name=$3
+  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "$flag" -shared-libsan \
+    -Lbuild/$kind/lib -lclipcore -Wl,-rpath,"$root/build/$kind/lib" \
+    -Wl,-rpath,"$(dirname "$("$clang" -print-file-name=libclang_rt.asan-x86_64.so)")" || return
+  "build/tests/$name-$kind" "$emoji" "$picture"
+}
+
+swift_tests() {
+  rm -f "$logs"/swift*.xml
+  local status=0 tests bad
+  CLIPCORE_TIER=$tier swift test --package-path Tests -c release --skip-build --no-parallel \
+    --xunit-output "$logs/swift.xml" > "$logs/swift.log" 2>&1 || status=$?
+  grep -E '^(parity|preprocess) ' "$logs/swift.log"
+  if [ ! -s "$logs/swift-swift-testing.xml" ]; then
+    tail -40 "$logs/swift.log"
+    count "Swift suites (ended with status $status)" 0 1
+    return
+  fi
+  tests=$(grep -c '<testcase ' "$logs/swift-swift-testing.xml")
+  bad=$(grep -c '<failure ' "$logs/swift-swift-testing.xml")
+  local failures
+  failures=$(awk '/<testcase /{seen=0} /<failure /{if(!seen){n++; seen=1}} END{print n+0}' "$logs/swift-swift-testing.xml")
+  if [ "$status" -ne 0 ] && [ "$failures" -eq 0 ]; then failures=1; fi
+  [ "$failures" -eq 0 ] || grep -E 'recorded an issue|Caught error|↳' "$logs/swift.log" | cut -c1-600 | head -80
+  count "Swift suites" $((tests - failures)) "$failures"
+}
+
+. Tests/checks.sh
+
+if ! swift build --package-path Tests -c release --build-tests > "$logs/swift-build.log" 2>&1; then
+  cat "$logs/swift-build.log"
+  count "Swift suites (do not build)" 0 1
+  echo "$passed passed, $failed failed"
+  exit 1
+fi
+
+echo "C headers, symbols and sizes"
+check "headers in C11" header_compiles cc c11
+check "headers in C++17" header_compiles c++ c++17
+check "exported symbols are clip.h's functions" exports_match
+check "libraries that libclipcore.so needs" needs_only_allowed
+check "the plugins export their entry alone" plugins_export_entry
+if [ "$tier" = full ]; then
+  check "headers in C17" header_compiles cc c17
+  for standard in c++11 c++14 c++20; do check "headers in $standard" header_compiles c++ "$standard"; done
+  for standard in c11 c++20; do check "headers in $standard, with clang" header_compiles "$clang" "$standard"; done
+  check "size of libclipcore.so and of all" sizes_fit
+  check "an installed tree works where it is put" installed_tree_works
+fi
+
+echo "C programs"
+compile cc build/tests/api_test Tests/C/api_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/threads_test Tests/C/threads_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+cc -std=c11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -ldl -lm
+program "the interface from C" build/tests/api_test "$emoji" "$picture"
+program "many threads on one model" build/tests/threads_test "$emoji" "$picture"
+program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
+program "fuzzers' findings" replay_findings
+if [ "$tier" = full ]; then
+  program "the interface under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/api_test "$emoji" "$picture"
+  check "a library with AddressSanitizer" scripts/build-sanitized address
+  program "the interface under AddressSanitizer" sanitized address -fsanitize=address api_test
+  program "threads under AddressSanitizer" sanitized address -fsanitize=address threads_test
+  check "a library with ThreadSanitizer" scripts/build-sanitized thread
+  program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
+fi
+
+echo "Swift suites"
+swift_tests
+
+echo
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
