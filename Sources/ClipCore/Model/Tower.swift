@@ -19,7 +19,7 @@ struct TowerPlan {
       throw ClipError(CLIP_PLUGIN, description.encoder.string + ": it encodes the other modality")
     }
     do throws(ClipError) {
-      graph = try Builder.build(encoder, config: description.config, scope: description.scope)
+      graph = try Builder.build(encoder, description, plugins: plugins)
     } catch {
       throw error.at(description.encoder.string)
     }
