@@ -57,7 +57,7 @@ final class ParameterLoader {
 
   /// The parameter in the checkpoint, which must have the shape that the encoder expects.
   private func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
-    guard let found = source.find(parameter.name), found.shape == parameter.shape else {
+    guard let found = source.find(parameter), found.shape == parameter.shape else {
       throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
     }
     return found
