@@ -24,10 +24,10 @@ struct ParameterRule {
   }
 
   /// A rule for the ends of names: what comes before, up to a dot, stays.
-  init(under parameter: Name, _ tensor: Name) {
+  init(under parameter: Name, _ tensor: Name, _ recipe: Recipe = .whole) {
     self.parameter = parameter
     self.tensor = tensor
-    recipe = .whole
+    self.recipe = recipe
     isUnderAny = true
   }
 

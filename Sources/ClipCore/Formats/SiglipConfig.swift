@@ -10,8 +10,8 @@ enum SiglipConfig {
     let embedding = try vision.int("hidden_size", 768, ConfigReader.widths)
     return ModelConfig(
       embeddingWidth: embedding, image: image ? try readImage(vision, embedding, folder) : nil,
-      text: text ? try readText(language, embedding) : nil, names: .siglip, logitScale: "logit_scale",
-      logitBias: "logit_bias")
+      text: text ? try readText(language, embedding) : nil, names: .direct(image: ["vision_model."], text: ["text_model."]),
+      logitScale: "logit_scale", logitBias: "logit_bias")
   }
 
   private static func readImage(

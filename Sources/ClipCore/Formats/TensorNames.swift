@@ -15,15 +15,16 @@ struct TensorNames {
   /// Tensors that belong to the model rather than to a tower.
   var others: [Name] = []
 
-  /// Tensors under their own names and the older spellings of Hugging Face's ViT and BERT.
+  /// Tensors under their own names, and under other spellings of them.
   static func direct(image: [Name], text: [Name], ignored: [Name] = [], others: [Name] = []) -> TensorNames {
     TensorNames(
-      rules: olderNames, isDirect: true, imagePrefixes: image, textPrefixes: text, ignoredPrefixes: ignored,
+      rules: otherNames, isDirect: true, imagePrefixes: image, textPrefixes: text, ignoredPrefixes: ignored,
       others: others)
   }
 
-  /// ViT's blocks before transformers 5, and BERT's norms as TensorFlow named them.
-  private static var olderNames: [ParameterRule] {
+  /// ViT's blocks before transformers 5, BERT's norms as TensorFlow named them, and the one matrix of
+  /// queries, keys and values of PyTorch's nn.MultiheadAttention.
+  private static var otherNames: [ParameterRule] {
     let block: Name = "encoder.layer.{}."
     return [
       ParameterRule(under: "layers.{}.attention.q_proj.{}", block + "attention.attention.query.{}"),
@@ -36,17 +37,9 @@ struct TensorNames {
       ParameterRule(under: "layers.{}.mlp.fc2.{}", block + "output.dense.{}"),
       ParameterRule(under: "LayerNorm.weight", "LayerNorm.gamma"),
       ParameterRule(under: "LayerNorm.bias", "LayerNorm.beta"),
+      ParameterRule(under: "q_proj.{}", "in_proj_{}", .third(0)),
+      ParameterRule(under: "k_proj.{}", "in_proj_{}", .third(1)),
+      ParameterRule(under: "v_proj.{}", "in_proj_{}", .third(2)),
     ]
-  }
-
-  /// SigLIP as transformers saves it: the head's queries, keys and values are in one matrix.
-  static var siglip: TensorNames {
-    let head: Name = "vision_model.head.attention."
-    return TensorNames(
-      rules: [
-        ParameterRule(head + "q_proj.{}", head + "in_proj_{}", .third(0)),
-        ParameterRule(head + "k_proj.{}", head + "in_proj_{}", .third(1)),
-        ParameterRule(head + "v_proj.{}", head + "in_proj_{}", .third(2)),
-      ], isDirect: true, imagePrefixes: ["vision_model."], textPrefixes: ["text_model."])
   }
 }
