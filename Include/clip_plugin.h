@@ -78,8 +78,17 @@ enum {
 
 typedef enum clip_end_rule {
   CLIP_END_LARGEST_ID = 0, /* the first position of a text's largest token id */
-  CLIP_END_TOKEN_ID = 1    /* the first position of the token id given */
+  CLIP_END_TOKEN_ID = 1,   /* the first position of the token id given */
+  CLIP_END_PADDING = 2,    /* before the first token of the id given, or the last position; rows from
+                              there on are never computed, as if masked */
+  CLIP_END_LAST = 3        /* the last position, whatever token is there */
 } clip_end_rule;
+
+/* How a grid gets another size, as PyTorch's interpolate does with align_corners false. */
+typedef enum clip_resize {
+  CLIP_RESIZE_NEAREST = 0,
+  CLIP_RESIZE_BILINEAR = 1
+} clip_resize;
 
 /* Convolution and pooling windows, in pixels. 0 means: kernel 1, stride 1, padding 0,
  * dilation 1, groups 1. */
@@ -176,6 +185,58 @@ struct clip_builder {
   /* Facts of a value; 0 after an error. rows is 0 where it differs from text to text. */
   uint32_t (*width_of)(clip_builder *b, clip_value x);
   uint32_t (*rows_of)(clip_builder *b, clip_value x);
+
+  /* Sides of a grid; 0 for what is none. */
+  uint32_t (*grid_height_of)(clip_builder *b, clip_value x);
+  uint32_t (*grid_width_of)(clip_builder *b, clip_value x);
+
+  /* Composition. encoder: the features of the encoder plugin `id`, of the same modality, built into
+   * this graph with parameters under "<scope>." (NULL: the same scope) and the configuration at
+   * `key` (NULL: an empty one). image_height, image_width, vocab_size and context_length are this
+   * encoder's where that has none. Inputs are shared: both must ask for the same. At most 8 deep.
+   * publish: names a value for the encoders that compose this one; published: "<scope>.<name>" of
+   * one composed before. */
+  clip_value (*encoder)(clip_builder *b, const char *id, const char *scope, const char *key);
+  void (*publish)(clip_builder *b, const char *name, clip_value x);
+  clip_value (*published)(clip_builder *b, const char *name);
+
+  /* table_row: row `row` of "<name>" [rows, width], such as a token type's embedding.
+   * position_table: positions, from a table "<name>" of `rows` rows, at least as many as x has. */
+  clip_value (*table_row)(clip_builder *b, const char *name, uint32_t rows, uint32_t row, uint32_t width);
+  clip_value (*position_table)(clip_builder *b, clip_value x, const char *name, uint32_t rows);
+
+  /* add (above) and multiply: y has x's shape, or is one row that stands for all of x's rows, or is
+   * as many rows of width 1, a number for each row. The other way round works too.
+   * concat: rows of x and y side by side. dropout: x, at inference.
+   * mix: sum of weights[i] * values[i], the weights a softmax of "<name>" [count]; with name NULL
+   * their mean. */
+  clip_value (*multiply)(clip_builder *b, clip_value x, clip_value y);
+  clip_value (*concat)(clip_builder *b, clip_value x, clip_value y);
+  clip_value (*dropout)(clip_builder *b, clip_value x, float probability);
+  clip_value (*mix)(clip_builder *b, const clip_value *values, size_t count, const char *name);
+
+  /* max_rows: one row, the maximum of each column. mean_columns, max_columns: one number a row. */
+  clip_value (*max_rows)(clip_builder *b, clip_value x);
+  clip_value (*mean_columns)(clip_builder *b, clip_value x);
+  clip_value (*max_columns)(clip_builder *b, clip_value x);
+
+  /* On grids; a value of one row is a grid of 1 x 1 for conv and pooling. */
+  clip_value (*resize)(clip_builder *b, clip_value x, uint32_t height, uint32_t width, clip_resize mode);
+
+  /* Parts.
+   * feature_pyramid: grids from fine to coarse, brought to `features` by "lateral_convs.<i>" (1 x 1),
+   *   summed from the top down, smoothed by "output_convs.<i>" (3 x 3): a pyramid (Lin et al., 2017);
+   *   its levels, at the finest one's size, are averaged.
+   * channel_attention: x times the sigmoid of a two-layer network, "fc.0" and "fc.2" without bias,
+   *   width / reduction between, of the mean and of the maximum of all pixels (CBAM, Woo et al., 2018).
+   * spatial_attention: x times the sigmoid of "conv", kernel x kernel without bias, of each pixel's
+   *   mean and maximum.
+   * scale_attention: mix by "scale_weights" of the convolutions "scales.<i>" of x with itself, one
+   *   for each odd kernel size. */
+  clip_value (*feature_pyramid)(clip_builder *b, const clip_value *levels, size_t count, uint32_t features);
+  clip_value (*channel_attention)(clip_builder *b, clip_value x, uint32_t reduction);
+  clip_value (*spatial_attention)(clip_builder *b, clip_value x, uint32_t kernel);
+  clip_value (*scale_attention)(clip_builder *b, clip_value x, const uint32_t *kernels, size_t count);
 };
 
 /* An encoder builds its graph; the host owns parameters, memory, threads and everything after.

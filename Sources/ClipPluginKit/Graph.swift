@@ -14,6 +14,13 @@ public struct Graph {
   public func size(_ key: StaticString) -> UInt32 {
     UInt32(clamping: table.need_int(builder, key.cString, 1, 1 << 20))
   }
+  /// A size with a default.
+  public func size(_ key: StaticString, _ fallback: UInt32) -> UInt32 {
+    let found = table.get_int(builder, key.cString, Int64(fallback))
+    if found >= 1, found <= 1 << 20 { return UInt32(clamping: found) }
+    fail("config: " + String(cString: key.cString) + ": expected an integer from 1 to \(1 << 20), found \(found)")
+    return 1
+  }
   public func integer(_ key: StaticString, _ fallback: Int64) -> Int64 { table.get_int(builder, key.cString, fallback) }
   public func number(_ key: StaticString, _ fallback: Double) -> Float {
     Float(table.get_number(builder, key.cString, fallback))
@@ -37,6 +44,16 @@ public struct Graph {
     fail("config: activation: expected gelu, quick_gelu, gelu_tanh, relu or silu, found " + String(cString: found))
     return CLIP_GELU
   }
+  /// The text at `key`, or `fallback`.
+  public func text(_ key: StaticString, _ fallback: StaticString) -> String {
+    guard let found = table.get_string(builder, key.cString, fallback.cString) else { return "" }
+    return String(cString: found)
+  }
+  /// Whether the text at `key`, or `fallback` where there is none, is `wanted`.
+  public func has(_ key: StaticString, _ wanted: StaticString, _ fallback: StaticString) -> Bool {
+    guard let found = table.get_string(builder, key.cString, fallback.cString) else { return false }
+    return same(found, wanted.cString)
+  }
   public func fail(_ message: String) { message.withCString { table.fail(builder, $0) } }
 
   // MARK: Scopes
@@ -49,12 +66,19 @@ public struct Graph {
   public func pixels(height: UInt32, width: UInt32) -> clip_value { table.pixels(builder, height, width) }
   /// `endToken` below 0: a text ends at its largest id.
   public func tokens(vocabulary: UInt32, contextLength: UInt32, endToken: Int64) -> clip_value {
-    table.tokens(
-      builder, vocabulary, contextLength, endToken < 0 ? CLIP_END_LARGEST_ID : CLIP_END_TOKEN_ID,
-      Int32(clamping: max(0, endToken)))
+    tokens(
+      vocabulary: vocabulary, contextLength: contextLength, endToken < 0 ? CLIP_END_LARGEST_ID : CLIP_END_TOKEN_ID,
+      token: max(0, endToken))
+  }
+  public func tokens(vocabulary: UInt32, contextLength: UInt32, _ rule: clip_end_rule, token: Int64 = 0) -> clip_value {
+    table.tokens(builder, vocabulary, contextLength, rule, Int32(clamping: token))
   }
   public func rowParameter(_ name: String, width: UInt32) -> clip_value {
     name.withCString { table.row_parameter(builder, $0, width) }
+  }
+  /// Row `row` of a table of `rows`.
+  public func tableRow(_ name: String, rows: UInt32, row: UInt32, width: UInt32) -> clip_value {
+    name.withCString { table.table_row(builder, $0, rows, row, width) }
   }
 
   // MARK: Row by row
@@ -68,6 +92,10 @@ public struct Graph {
   public func positions(_ x: clip_value, _ name: String) -> clip_value {
     name.withCString { table.positions(builder, x, $0) }
   }
+  /// From a table that may have more rows than x.
+  public func positions(_ x: clip_value, _ name: String, rows: UInt32) -> clip_value {
+    name.withCString { table.position_table(builder, x, $0, rows) }
+  }
   public func layerNorm(_ x: clip_value, _ name: String, _ epsilon: Float) -> clip_value {
     name.withCString { table.layer_norm(builder, x, $0, epsilon) }
   }
@@ -78,6 +106,14 @@ public struct Graph {
     table.activate(builder, x, activation)
   }
   public func add(_ x: clip_value, _ y: clip_value) -> clip_value { table.add(builder, x, y) }
+  public func multiply(_ x: clip_value, _ y: clip_value) -> clip_value { table.multiply(builder, x, y) }
+  public func concat(_ x: clip_value, _ y: clip_value) -> clip_value { table.concat(builder, x, y) }
+  public func dropout(_ x: clip_value, _ probability: Float) -> clip_value { table.dropout(builder, x, probability) }
+  public func mix(_ values: [clip_value], _ name: String) -> clip_value {
+    values.withUnsafeBufferPointer { values in
+      name.withCString { table.mix(builder, values.baseAddress, values.count, $0) }
+    }
+  }
 
   // MARK: Between rows
 
@@ -88,15 +124,17 @@ public struct Graph {
   public func firstRow(_ x: clip_value) -> clip_value { table.first_row(builder, x) }
   public func endRow(_ x: clip_value) -> clip_value { table.end_row(builder, x) }
   public func meanRows(_ x: clip_value) -> clip_value { table.mean_rows(builder, x) }
+  public func maxRows(_ x: clip_value) -> clip_value { table.max_rows(builder, x) }
 
   // MARK: On grids
 
-  /// A square convolution without bias.
+  /// A square convolution.
   public func conv(
-    _ x: clip_value, _ name: String, features: UInt32, kernel: UInt32 = 1, stride: UInt32 = 1, padding: UInt32 = 0
+    _ x: clip_value, _ name: String, features: UInt32, kernel: UInt32 = 1, stride: UInt32 = 1, padding: UInt32 = 0,
+    groups: UInt32 = 1, bias: Bool = false
   ) -> clip_value {
-    var window = window(kernel, stride, padding)
-    return name.withCString { table.conv(builder, x, $0, features, &window, UInt32(CLIP_NO_BIAS)) }
+    var window = window(kernel, stride, padding, groups)
+    return name.withCString { table.conv(builder, x, $0, features, &window, bias ? 0 : UInt32(CLIP_NO_BIAS)) }
   }
   /// Means of squares that do not overlap.
   public func averagePool(_ x: clip_value, _ side: UInt32) -> clip_value {
@@ -104,10 +142,18 @@ public struct Graph {
     return table.avg_pool(builder, x, &window)
   }
 
-  private func window(_ kernel: UInt32, _ stride: UInt32, _ padding: UInt32) -> clip_window {
+  public func maxPool(_ x: clip_value, kernel: UInt32, stride: UInt32, padding: UInt32) -> clip_value {
+    var window = window(kernel, stride, padding)
+    return table.max_pool(builder, x, &window)
+  }
+  public func resize(_ x: clip_value, height: UInt32, width: UInt32, _ mode: clip_resize) -> clip_value {
+    table.resize(builder, x, height, width, mode)
+  }
+
+  private func window(_ kernel: UInt32, _ stride: UInt32, _ padding: UInt32, _ groups: UInt32 = 1) -> clip_window {
     clip_window(
       struct_size: UInt32(MemoryLayout<clip_window>.size), kernel_height: kernel, kernel_width: kernel, stride: stride,
-      padding: padding, dilation: 1, groups: 1)
+      padding: padding, dilation: 1, groups: groups)
   }
 
   // MARK: Parts
@@ -123,6 +169,30 @@ public struct Graph {
     defer { pop() }
     return table.transformer(builder, x, &options)
   }
+
+  public func featurePyramid(_ levels: [clip_value], features: UInt32) -> clip_value {
+    levels.withUnsafeBufferPointer { table.feature_pyramid(builder, $0.baseAddress, $0.count, features) }
+  }
+  public func channelAttention(_ x: clip_value, reduction: UInt32) -> clip_value {
+    table.channel_attention(builder, x, reduction)
+  }
+  public func spatialAttention(_ x: clip_value, kernel: UInt32) -> clip_value {
+    table.spatial_attention(builder, x, kernel)
+  }
+  public func scaleAttention(_ x: clip_value, kernels: [UInt32]) -> clip_value {
+    kernels.withUnsafeBufferPointer { table.scale_attention(builder, x, $0.baseAddress, $0.count) }
+  }
+
+  // MARK: Composition
+
+  /// The features of another encoder, configured by the object at `key`, with its parameters under `scope`.
+  public func encoder(_ id: String, scope: String, config key: StaticString) -> clip_value {
+    id.withCString { id in scope.withCString { table.encoder(builder, id, $0, key.cString) } }
+  }
+  /// Names a value for the encoders that compose this one.
+  public func publish(_ name: String, _ x: clip_value) { name.withCString { table.publish(builder, $0, x) } }
+  /// The value "<scope>.<name>" of an encoder composed before.
+  public func published(_ name: String) -> clip_value { name.withCString { table.published(builder, $0) } }
 
   public func width(_ x: clip_value) -> UInt32 { table.width_of(builder, x) }
 }

@@ -11,7 +11,7 @@ final class Program {
   let slotCount: Int
   let kernels: Kernels
   let tokens: TokenInput?
-  /// What follows a text's end token cannot change the output, so it is not computed.
+  /// What follows a text's end is not computed: it cannot change the output, or is padding.
   let stopsAtEnd: Bool
   private let workspaces = IdlePool<Workspace>()
 
@@ -27,7 +27,7 @@ final class Program {
     output = graph.output
     self.kernels = kernels
     tokens = nodes.lazy.compactMap { $0 as? TokenInput }.first
-    stopsAtEnd = tokens != nil && nodes.allSatisfy { node in
+    stopsAtEnd = tokens?.dropsPadding == true || tokens != nil && nodes.allSatisfy { node in
       node.ignoresRowsAfterEnd || node.inputs.allSatisfy { graph.nodes[$0].shape.rows != .tokens }
     }
     (slots, slotCount) = Program.plan(graph)
@@ -45,6 +45,7 @@ final class Program {
       var taken: Int?
       for (position, input) in node.inputs.enumerated()
       where lastUse[input] == index && node.mayOverwrite(input: position) && taken == nil
+        && node.inputs.count(where: { $0 == input }) == 1
         && graph.nodes[input].shape.width == node.shape.width && graph.nodes[input].shape.rows == node.shape.rows
       {
         taken = slots[input]
@@ -100,7 +101,7 @@ final class Program {
       }
       guard let end = tokens.end(of: row) else {
         throw ClipError(
-          CLIP_INVALID_ARGUMENT, "tokens[\(firstIndex + item)]: expected an end token, id \(tokens.endToken), and found none")
+          CLIP_INVALID_ARGUMENT, "tokens[\(firstIndex + item)]: expected \(tokens.missingEnd), and found none")
       }
       let count = stopsAtEnd ? end + 1 : length
       workspace.firstTokens[item] = total

@@ -57,7 +57,7 @@ final class ParameterLoader {
 
   /// The parameter in the checkpoint, which must have the shape that the encoder expects.
   private func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
-    guard let found = source.find(parameter.name), found.shape == parameter.shape else {
+    guard let found = source.find(parameter), found.shape == parameter.shape else {
       throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
     }
     return found
@@ -91,12 +91,16 @@ final class ParameterLoader {
     return Table(memory: memory, storage: storage, width: width)
   }
 
-  /// A [features, ...] weight packed for `matmul`. For a convolution, `channels` and `area` say
+  /// A [features, ...] weight, or some of its rows, packed for `matmul`. For a convolution, `channels` and `area` say
   /// how each row [channels, area] is turned to [area, channels], which is how its windows are
   /// laid out; `scale` multiplies each row.
-  func matrix(_ parameter: Parameter, scale: Memory? = nil, channels: Int = 1, area: Int = 1) throws(ClipError) -> PackedMatrix {
-    let columns = parameter.shape.first ?? 0
-    let depth = columns == 0 ? 0 : parameter.count / columns
+  func matrix(
+    _ parameter: Parameter, rows part: Range<Int>? = nil, scale: Memory? = nil, channels: Int = 1, area: Int = 1
+  ) throws(ClipError) -> PackedMatrix {
+    let features = parameter.shape.first ?? 0
+    let part = part ?? 0..<features
+    let columns = part.count
+    let depth = features == 0 ? 0 : parameter.count / features
     let width = max(1, Int(kernels.table.pointee.panel_width))
     let panels = (columns + width - 1) / width
     guard let panelBytes = kernels.table.pointee.panel_bytes, let pack = kernels.table.pointee.pack_panel else {
@@ -108,8 +112,8 @@ final class ParameterLoader {
     let rows = try Memory(floats: try product(width, depth, "a panel"), for: "a panel")
     let turned = area > 1 && channels > 1 ? try Memory(floats: depth, for: "a filter") : nil
     for panel in 0..<panels {
-      let first = panel * width
-      let count = min(width, columns - first)
+      let first = part.lowerBound + panel * width
+      let count = min(width, part.upperBound - first)
       try stored.read(rows: first..<(first + count), into: rows.floats)
       for row in 0..<count {
         let line = rows.floats + row * depth

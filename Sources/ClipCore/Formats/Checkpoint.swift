@@ -60,11 +60,6 @@ final class Checkpoint {
     return tensors
   }
 
-  /// Whether a name stays inside its folder.
-  private static func isPlain(_ name: Name) -> Bool {
-    !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(UInt8(ascii: "/")) && !name.utf8.contains(0)
-  }
-
   /// Why none of the candidates could be opened.
   private static func absent(_ folder: String, _ candidates: [Name]) -> ClipError {
     var names = ""
@@ -88,4 +83,9 @@ final class Checkpoint {
     }
     return nil
   }
+}
+
+/// Whether a name stays inside its folder.
+func isPlain(_ name: Name) -> Bool {
+  !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(UInt8(ascii: "/")) && !name.utf8.contains(0)
 }

@@ -25,6 +25,20 @@ struct CheckpointParameter {
     }
   }
 
+  private init(_ parameter: CheckpointParameter, shape: [Int]) {
+    tensor = parameter.tensor
+    recipe = parameter.recipe
+    self.shape = shape
+  }
+
+  /// The parameter as one of shape `wanted` where it is that after sides of 1; else itself.
+  func withoutLeadingOnes(as wanted: [Int]) -> CheckpointParameter {
+    guard case .whole = recipe, shape.count > wanted.count else { return self }
+    let extra = shape.count - wanted.count
+    guard shape[..<extra].allSatisfy({ $0 == 1 }), Array(shape[extra...]) == wanted else { return self }
+    return CheckpointParameter(self, shape: wanted)
+  }
+
   /// Rows and their width, with the parameter seen as [shape[0], rest]. A scalar is one row.
   var rowCount: Int { shape.first ?? 1 }
   var rowWidth: Int {

@@ -1,18 +1,29 @@
 import CClip
 
-/// Hugging Face's config.json of a CLIP model. Defaults are those of transformers' CLIPConfig,
-/// CLIPVisionConfig and CLIPTextConfig, which files leave out.
+/// Hugging Face's config.json: of a CLIP model here, and which file reads the others.
 enum HuggingFaceConfig {
   static let file: Name = "config.json"
 
-  static func read(_ folder: String, image: Bool, text: Bool) throws(ClipError) -> ModelConfig {
+  static func read(_ folder: String, _ checkpoint: Checkpoint, image: Bool, text: Bool) throws(ClipError) -> ModelConfig {
     let config = try ConfigReader(path: join(folder, file))
-    guard try config.string("model_type", "") == "clip" else {
-      throw config.error(config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type", "\"clip\"")
-    }
     guard !config.has("quantization_config") else {
       throw config.error(CLIP_UNSUPPORTED, "quantization_config", "weights that are not quantized")
     }
+    switch try config.string("model_type", "") {
+    case "clip": return try readClip(config, folder, image: image, text: text)
+    case "siglip": return try SiglipConfig.read(config, folder, image: image, text: text)
+    case "bert": return try BertConfig.read(config, folder, checkpoint, text: text)
+    default:
+      throw config.error(
+        config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type", "\"clip\", \"siglip\" or \"bert\"")
+    }
+  }
+
+  /// Defaults are those of transformers' CLIPConfig, CLIPVisionConfig and CLIPTextConfig, which files
+  /// leave out.
+  private static func readClip(
+    _ config: ConfigReader, _ folder: String, image: Bool, text: Bool
+  ) throws(ClipError) -> ModelConfig {
     let embedding = try config.int("projection_dim", 512, ConfigReader.widths)
     return ModelConfig(
       embeddingWidth: embedding,
@@ -22,7 +33,7 @@ enum HuggingFaceConfig {
 
   /// A tower's object. The older "<key>_dict" overrides all of it, as in transformers; where there
   /// is neither, everything has its default.
-  private static func part(_ config: ConfigReader, _ key: Name) throws(ClipError) -> ConfigReader {
+  static func part(_ config: ConfigReader, _ key: Name) throws(ClipError) -> ConfigReader {
     if let found = try config.object(key + "_dict") { return found }
     if let found = try config.object(key) { return found }
     return try ConfigReader(.object([]), place: config.place, prefix: key.string + ".")
@@ -46,7 +57,7 @@ enum HuggingFaceConfig {
       image: size, patch: patch.height, width: width,
       layers: try vision.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
       mlpWidth: try vision.int("intermediate_size", 3072, ConfigReader.widths),
-      activation: try activation(vision), embedding: embedding, epsilon: try epsilon(vision))
+      activation: try activation(vision, "quick_gelu"), embedding: embedding, epsilon: try epsilon(vision, 1e-5))
     return ModelConfig.Image(
       tower: tower.tower, preprocess: try HuggingFacePreprocess.read(folder, size, vision.place))
   }
@@ -59,8 +70,8 @@ enum HuggingFaceConfig {
     return TextTransformerConfig(
       vocabulary: vocabulary, context: try text.int("max_position_embeddings", 77, 2...ConfigReader.sides.upperBound),
       width: width, layers: try text.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
-      mlpWidth: try text.int("intermediate_size", 2048, ConfigReader.widths), activation: try activation(text),
-      embedding: embedding, epsilon: try epsilon(text), endToken: try endToken(text, vocabulary)
+      mlpWidth: try text.int("intermediate_size", 2048, ConfigReader.widths), activation: try activation(text, "quick_gelu"),
+      embedding: embedding, epsilon: try epsilon(text, 1e-5), endToken: try endToken(text, vocabulary)
     ).text
   }
 
@@ -77,13 +88,13 @@ enum HuggingFaceConfig {
     return token
   }
 
-  private static func epsilon(_ config: ConfigReader) throws(ClipError) -> Double {
-    try config.number("layer_norm_eps", 1e-5, 1e-12...1)
+  static func epsilon(_ config: ConfigReader, _ fallback: Double) throws(ClipError) -> Double {
+    try config.number("layer_norm_eps", fallback, 1e-12...1)
   }
 
   /// transformers' name of an activation as ours.
-  private static func activation(_ config: ConfigReader) throws(ClipError) -> Name {
-    switch try config.string("hidden_act", "quick_gelu") {
+  static func activation(_ config: ConfigReader, _ fallback: Name) throws(ClipError) -> Name {
+    switch try config.string("hidden_act", fallback) {
     case "gelu": return "gelu"
     case "quick_gelu": return "quick_gelu"
     case "gelu_pytorch_tanh", "gelu_new": return "gelu_tanh"

@@ -1,15 +1,26 @@
 import CClip
 
-/// Hugging Face's preprocessor_config.json as CLIPImageProcessor takes it, or the "image_processor"
-/// of a processor_config.json, where transformers 5 writes it.
+/// Hugging Face's preprocessor_config.json as CLIPImageProcessor or SiglipImageProcessor takes it, or
+/// the "image_processor" of a processor_config.json, where transformers 5 writes it.
 enum HuggingFacePreprocess {
-  /// `size` is the tower's, of the config at `configPlace`. Without a file, CLIP's defaults.
-  static func read(_ folder: String, _ size: Sides, _ configPlace: String) throws(ClipError) -> PreprocessConfig {
-    guard let config = try find(folder) else {
-      return PreprocessConfig(width: size.width, height: size.height, resizeTo: min(size.width, size.height))
+  enum Family {
+    case clip, siglip
+
+    /// What its processors' names start with.
+    var name: Name { self == .clip ? "CLIP" : "Siglip" }
+  }
+
+  /// `size` is the tower's, of the config at `configPlace`. Without a file, the family's defaults.
+  static func read(
+    _ folder: String, _ size: Sides, _ configPlace: String, _ family: Family = .clip
+  ) throws(ClipError) -> PreprocessConfig {
+    guard let config = try find(folder) else { return defaults(size, family) }
+    try checkProcessor(config, family)
+    var result = family == .clip ? try readGeometry(config) : defaults(try sides(config, "size", Sides(224)), family)
+    let resizes = try config.bool("do_resize", true)
+    guard family == .clip || resizes else {
+      throw config.error(CLIP_UNSUPPORTED, "do_resize", "true")
     }
-    try checkProcessor(config)
-    var result = try readGeometry(config)
     guard Sides(height: result.height, width: result.width) == size else {
       throw ClipError(
         CLIP_FORMAT,
@@ -29,6 +40,16 @@ enum HuggingFacePreprocess {
     return result
   }
 
+  /// SigLIP squashes pictures, and maps their values to [-1, 1].
+  private static func defaults(_ size: Sides, _ family: Family) -> PreprocessConfig {
+    var result = PreprocessConfig(width: size.width, height: size.height, resizeTo: min(size.width, size.height))
+    guard family == .siglip else { return result }
+    result.mode = .squash
+    result.mean = [0.5, 0.5, 0.5]
+    result.std = [0.5, 0.5, 0.5]
+    return result
+  }
+
   private static func find(_ folder: String) throws(ClipError) -> ConfigReader? {
     let path = join(folder, "preprocessor_config.json")
     if FileKind(path) != .absent { return try ConfigReader(path: path) }
@@ -38,10 +59,12 @@ enum HuggingFacePreprocess {
   }
 
   /// Other processors have other defaults, and steps of their own.
-  private static func checkProcessor(_ config: ConfigReader) throws(ClipError) {
+  private static func checkProcessor(_ config: ConfigReader, _ family: Family) throws(ClipError) {
     let keys: [Name] = ["image_processor_type", "feature_extractor_type"]
     for key in keys where config.has(key) {
-      guard try config.string(key, "").hasPrefix("CLIP") else { throw config.error(CLIP_UNSUPPORTED, key, "CLIP's") }
+      guard try config.string(key, "").hasPrefix(family.name) else {
+        throw config.error(CLIP_UNSUPPORTED, key, family.name.string + "'s")
+      }
     }
     guard !(try config.bool("do_pad", false)) else { throw config.error(CLIP_UNSUPPORTED, "do_pad", "false") }
   }

@@ -1,22 +1,24 @@
-/// How a checkpoint names and lays out its tensors.
+/// How a folder says what its model is, and how its checkpoint names CLIP's tensors.
 ///
-/// Encoders ask for parameters by canonical names: open_clip's, with queries, keys and values apart
-/// ("….attn.q_proj.weight") and projections as linears [out, in] ("visual.proj.weight",
-/// "text_projection.weight"). A layout is a table that says where each one is in the file.
+/// CLIP's encoders ask for parameters by canonical names: open_clip's, with queries, keys and values
+/// apart ("….attn.q_proj.weight") and projections as linears [out, in] ("visual.proj.weight",
+/// "text_projection.weight"). A table says where each one is in the file. Other encoders ask by the
+/// file's own names; see TensorNames.
 enum Layout {
-  case huggingFace, openClip
+  case huggingFace, openClip, clipcore
 
   var name: StaticString {
     switch self {
     case .huggingFace: "huggingface"
     case .openClip: "open_clip"
+    case .clipcore: "clipcore"
     }
   }
 
   /// Files that may hold the weights, the first choice first.
   var weightFiles: [Name] {
     switch self {
-    case .huggingFace: ["model.safetensors", "model.safetensors.index.json"]
+    case .huggingFace, .clipcore: ["model.safetensors", "model.safetensors.index.json"]
     case .openClip: ownWeightFiles + Layout.huggingFace.weightFiles
     }
   }
@@ -24,51 +26,50 @@ enum Layout {
   /// Those of `weightFiles` that no other layout has.
   var ownWeightFiles: [Name] {
     switch self {
-    case .huggingFace: []
+    case .huggingFace, .clipcore: []
     case .openClip:
       ["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_model.safetensors.index.json"]
     }
   }
 
-  /// Starts of the names of the tensors of each tower, in the file.
-  var imagePrefixes: [Name] {
-    switch self {
-    case .huggingFace: ["vision_model.", "visual_projection."]
-    case .openClip: ["visual."]
-    }
-  }
-
-  var textPrefixes: [Name] {
-    switch self {
-    case .huggingFace: ["text_model.", "text_projection."]
-    case .openClip: ["text.", "text_projection", "transformer.", "token_embedding.", "positional_embedding", "ln_final."]
-    }
-  }
-
-  /// Where parameters are: of the rules that match a name, the first whose tensor is in the file
-  /// holds. A name that no rule matches is the file's own.
-  var rules: [ParameterRule] {
+  /// The names of CLIP's tensors.
+  var clipNames: TensorNames {
     switch self {
     case .huggingFace:
-      return [
-        ParameterRule("visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight"),
-        ParameterRule("visual.class_embedding", "vision_model.embeddings.class_embedding"),
-        ParameterRule("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
-        ParameterRule("visual.ln_pre.{}", "vision_model.pre_layrnorm.{}"),
-        ParameterRule("visual.ln_post.{}", "vision_model.post_layernorm.{}"),
-        ParameterRule("visual.proj.weight", "visual_projection.weight"),
-        ParameterRule("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
-        ParameterRule("positional_embedding", "text_model.embeddings.position_embedding.weight"),
-        ParameterRule("ln_final.{}", "text_model.final_layer_norm.{}"),
-        ParameterRule("text_projection.weight", "text_projection.weight"),
-      ] + Layout.huggingFaceBlock("visual.transformer.resblocks.{}.", "vision_model.encoder.layers.{}.")
-        + Layout.huggingFaceBlock("transformer.resblocks.{}.", "text_model.encoder.layers.{}.")
+      TensorNames(
+        rules: huggingFaceRules, imagePrefixes: ["vision_model.", "visual_projection."],
+        textPrefixes: ["text_model.", "text_projection."])
     case .openClip:
-      // open_clip's CLIP has the text tower's parts at the top, its CustomTextCLIP under "text.".
-      return [ParameterRule("visual.proj.weight", "visual.proj", .transposed)]
-        + Layout.openClipAttention("visual.transformer.resblocks.{}.", "visual.transformer.resblocks.{}.")
-        + Layout.openClipText("") + Layout.openClipText("text.")
+      TensorNames(
+        rules: openClipRules, imagePrefixes: ["visual."],
+        textPrefixes: [
+          "text.", "text_projection", "transformer.", "token_embedding.", "positional_embedding", "ln_final.",
+        ])
+    case .clipcore: TensorNames(isDirect: true)
     }
+  }
+
+  private var huggingFaceRules: [ParameterRule] {
+    [
+      ParameterRule("visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight"),
+      ParameterRule("visual.class_embedding", "vision_model.embeddings.class_embedding"),
+      ParameterRule("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
+      ParameterRule("visual.ln_pre.{}", "vision_model.pre_layrnorm.{}"),
+      ParameterRule("visual.ln_post.{}", "vision_model.post_layernorm.{}"),
+      ParameterRule("visual.proj.weight", "visual_projection.weight"),
+      ParameterRule("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
+      ParameterRule("positional_embedding", "text_model.embeddings.position_embedding.weight"),
+      ParameterRule("ln_final.{}", "text_model.final_layer_norm.{}"),
+      ParameterRule("text_projection.weight", "text_projection.weight"),
+    ] + Layout.huggingFaceBlock("visual.transformer.resblocks.{}.", "vision_model.encoder.layers.{}.")
+      + Layout.huggingFaceBlock("transformer.resblocks.{}.", "text_model.encoder.layers.{}.")
+  }
+
+  /// open_clip's CLIP has the text tower's parts at the top, its CustomTextCLIP under "text.".
+  private var openClipRules: [ParameterRule] {
+    [ParameterRule("visual.proj.weight", "visual.proj", .transposed)]
+      + Layout.openClipAttention("visual.transformer.resblocks.{}.", "visual.transformer.resblocks.{}.")
+      + Layout.openClipText("") + Layout.openClipText("text.")
   }
 
   private static func huggingFaceBlock(_ block: Name, _ file: Name) -> [ParameterRule] {

@@ -36,7 +36,7 @@ enum OpenClipPreprocess {
   }
 
   /// One 0 to 255 for all channels, or three.
-  private static func fill(_ config: ConfigReader) throws(ClipError) -> [UInt8] {
+  static func fill(_ config: ConfigReader) throws(ClipError) -> [UInt8] {
     guard let value = config.json["fill_color"] else { return [0, 0, 0] }
     let elements = value.array ?? [value, value, value]
     var fill: [UInt8] = []

@@ -13,17 +13,35 @@ struct ParameterRule {
   let parameter: Name
   let tensor: Name
   let recipe: Recipe
+  /// The names may follow the same scopes, any number of them.
+  let isUnderAny: Bool
 
   init(_ parameter: Name, _ tensor: Name, _ recipe: Recipe = .whole) {
     self.parameter = parameter
     self.tensor = tensor
     self.recipe = recipe
+    isUnderAny = false
+  }
+
+  /// A rule for the ends of names: what comes before, up to a dot, stays.
+  init(under parameter: Name, _ tensor: Name, _ recipe: Recipe = .whole) {
+    self.parameter = parameter
+    self.tensor = tensor
+    self.recipe = recipe
+    isUnderAny = true
   }
 
   /// The tensor's name in the file for the parameter `name`; nil when the rule is not about it.
   func tensorName(for name: Name) -> Name? {
-    guard let parts = ParameterRule.match(parameter.utf8, name.utf8) else { return nil }
-    return Name(utf8: ParameterRule.fill(tensor.utf8, parts, from: name.utf8))
+    var start = 0
+    while true {
+      let end = Array(name.utf8[start...])
+      if let parts = ParameterRule.match(parameter.utf8, end) {
+        return Name(utf8: name.utf8[..<start] + ParameterRule.fill(tensor.utf8, parts, from: end))
+      }
+      guard isUnderAny, let dot = end.firstIndex(of: UInt8(ascii: ".")) else { return nil }
+      start += dot + 1
+    }
   }
 
   /// What each "{}" of `pattern` stands for in `name`.

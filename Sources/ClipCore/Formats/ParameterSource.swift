@@ -1,41 +1,43 @@
 import CClip
 
-/// Parameters under their canonical names, over a checkpoint of either layout. Immutable: any
-/// number of threads may read.
+/// Parameters under the names that encoders ask by, over a checkpoint. Immutable: any number of
+/// threads may read.
 final class ParameterSource {
   let checkpoint: Checkpoint
-  let layout: Layout
-  private let rules: [ParameterRule]
+  private let names: TensorNames
 
-  init(_ checkpoint: Checkpoint, _ layout: Layout) {
+  init(_ checkpoint: Checkpoint, _ names: TensorNames) {
     self.checkpoint = checkpoint
-    self.layout = layout
-    rules = layout.rules
+    self.names = names
   }
 
   /// The parameter `name`; nil when the file lacks it.
   func find(_ name: Name) -> CheckpointParameter? {
+    if names.isDirect, let tensor = checkpoint.tensors[name] { return CheckpointParameter(tensor, .whole) }
     var known = false
-    for rule in rules {
+    for rule in names.rules {
       guard let tensorName = rule.tensorName(for: name) else { continue }
       known = true
       if let tensor = checkpoint.tensors[tensorName] { return CheckpointParameter(tensor, rule.recipe) }
     }
-    if known { return nil }
+    if known || names.isDirect { return nil }
     return checkpoint.tensors[name].map { CheckpointParameter($0, .whole) }
   }
 
-  /// The parameter's shape as the encoder sees it; nil when the file lacks it.
-  func shape(of name: Name) -> [Int]? { find(name)?.shape }
+  /// The same in the parameter's shape, where the file's may be seen so.
+  func find(_ parameter: Parameter) -> CheckpointParameter? {
+    let found = find(parameter.name)
+    return names.isDirect ? found?.withoutLeadingOnes(as: parameter.shape) : found
+  }
 
   /// The tensor of the file that holds the parameter or, when there is none, all that could.
   func fileNames(of name: Name) -> [Name] {
     if let found = find(name) { return [found.tensor.name] }
-    var names: [Name] = []
-    for rule in rules {
-      if let candidate = rule.tensorName(for: name) { names.append(candidate) }
+    var candidates: [Name] = names.isDirect ? [name] : []
+    for rule in names.rules {
+      if let candidate = rule.tensorName(for: name) { candidates.append(candidate) }
     }
-    return names.isEmpty ? [name] : names
+    return candidates.isEmpty ? [name] : candidates
   }
 
   /// Reads rows of one parameter, as CheckpointParameter.read does. CLIP_MISMATCH when the file lacks it.
@@ -65,9 +67,9 @@ final class ParameterSource {
     for name in requested {
       if let found = find(name) { used[found.tensor.name] = true }
     }
-    let skipped = (image ? [] : layout.imagePrefixes) + (text ? [] : layout.textPrefixes)
+    let skipped = (image ? [] : names.imagePrefixes) + (text ? [] : names.textPrefixes) + names.ignoredPrefixes
     var left: [Name] = []
-    for (name, _) in checkpoint.tensors where used[name] == nil && !ParameterSource.isAside(name) {
+    for (name, _) in checkpoint.tensors where used[name] == nil && !isAside(name) {
       var isSkipped = false
       for prefix in skipped where name.hasPrefix(prefix) { isSkipped = true }
       if !isSkipped { left.append(name) }
@@ -78,16 +80,16 @@ final class ParameterSource {
 
   /// Buffers, and what belongs to the model rather than to a tower. The last three are what
   /// OpenAI's TorchScript archives keep beside the weights.
-  private static func isAside(_ name: Name) -> Bool {
+  private func isAside(_ name: Name) -> Bool {
     let buffers: [Name] = ["position_ids", "attn_mask", "num_batches_tracked"]
     for buffer in buffers where name == buffer || name.hasSuffix("." + buffer) { return true }
     let others: [Name] = ["logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size"]
-    return others.contains(name)
+    return others.contains(name) || names.others.contains(name)
   }
 
   private func missing(_ name: Name) -> ClipError {
-    var names = ""
-    for (index, candidate) in fileNames(of: name).enumerated() { names += (index == 0 ? "" : " or ") + candidate.string }
-    return ClipError(CLIP_MISMATCH, "\(checkpoint.path): expected tensor \(names), found none")
+    var list = ""
+    for (index, candidate) in fileNames(of: name).enumerated() { list += (index == 0 ? "" : " or ") + candidate.string }
+    return ClipError(CLIP_MISMATCH, "\(checkpoint.path): expected tensor \(list), found none")
   }
 }

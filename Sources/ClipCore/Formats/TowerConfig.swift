@@ -65,8 +65,6 @@ struct TextTransformerConfig {
       ("activation", .string(activation)), ("embed_dim", .int(embedding)), ("epsilon", .double(epsilon)),
       ("end_token", .int(endToken)),
     ])
-    return ModelConfig.Text(
-      tower: TowerDescription(encoder: "clipcore.encoder.clip-text", config: config, scope: ""),
-      contextLength: context, vocabularySize: vocabulary)
+    return ModelConfig.Text(tower: TowerDescription(encoder: "clipcore.encoder.clip-text", config: config, scope: ""))
   }
 }

@@ -5,15 +5,25 @@ import CClip
 ///
 /// Plugins reach it through the function table that BuilderTable.swift makes.
 final class Builder {
-  let config: JSON
-  private(set) var graph = Graph()
+  /// Of the encoder that builds now: its own, or that of a part while the part builds.
+  var config: JSON
+  var graph = Graph()
   private(set) var error: ClipError?
-  private var scopes: [Name]
+  var scopes: [Name]
+  /// Where encoders that others are composed of come from, and of which modality they must be.
+  let plugins: PluginRegistry
+  let tower: Int
+  /// How many encoders are building, one inside the other.
+  var depth = 0
+  /// Values that parts have named, by their scoped names.
+  var published: [Name: clip_value] = [:]
   /// Strings handed to the plugin, kept until build returns.
   private var strings: [Memory] = []
 
-  init(config: JSON, scope: Name) {
+  init(config: JSON, scope: Name, tower: Int, plugins: PluginRegistry) {
     self.config = config
+    self.tower = tower
+    self.plugins = plugins
     scopes = scope.isEmpty ? [] : [scope]
   }
 
@@ -26,7 +36,7 @@ final class Builder {
   // MARK: Configuration
 
   /// The value at a path of keys joined by dots; nil where it is absent.
-  private func value(_ key: Name) -> JSON? {
+  func value(_ key: Name) -> JSON? {
     var at = config
     for part in key.utf8.split(separator: UInt8(ascii: ".")) {
       guard let next = at[Name(utf8: Array(part))] else { return nil }
@@ -35,7 +45,7 @@ final class Builder {
     return at
   }
 
-  private func wrong(_ key: Name, _ expected: String, _ found: JSON?) {
+  func wrong(_ key: Name, _ expected: String, _ found: JSON?) {
     fail(CLIP_FORMAT, "config: " + key.string + ": expected " + expected + ", found " + (found?.kind ?? "nothing"))
   }
 
@@ -112,7 +122,7 @@ final class Builder {
     if scopes.popLast() == nil { fail(CLIP_PLUGIN, "pop: there is no scope left to leave") }
   }
 
-  private func scoped(_ name: Name) -> Name {
+  func scoped(_ name: Name) -> Name {
     var utf8: [UInt8] = []
     for scope in scopes {
       utf8.append(contentsOf: scope.utf8)
@@ -123,10 +133,10 @@ final class Builder {
 
   // MARK: Nodes
 
-  private static let largestWidth = 1 << 20
+  static let largestWidth = 1 << 20
   private static let mostNodes = 1 << 16
 
-  private func add(_ node: Operation) -> clip_value {
+  func add(_ node: Operation) -> clip_value {
     guard error == nil else { return -1 }
     guard graph.nodes.count < Builder.mostNodes else {
       fail(CLIP_LIMIT, "graph: expected at most \(Builder.mostNodes) operations")
@@ -146,7 +156,7 @@ final class Builder {
     return graph.nodes[Int(value)].shape
   }
 
-  private func checkWidth(_ width: UInt32, _ op: StaticString, _ name: Name) -> Int? {
+  func checkWidth(_ width: UInt32, _ op: StaticString, _ name: Name) -> Int? {
     guard error == nil else { return nil }
     guard width >= 1, Int(width) <= Builder.largestWidth else {
       fail(CLIP_INVALID_ARGUMENT, "\(op) " + scoped(name).string + ": expected a width from 1 to \(Builder.largestWidth), found \(width)")
@@ -160,6 +170,13 @@ final class Builder {
       fail(CLIP_INVALID_ARGUMENT, "pixels: expected sides from 1 to 16384, found \(width) x \(height)")
       return -1
     }
+    for (index, node) in graph.nodes.enumerated() {
+      guard let input = node as? PixelInput else { continue }
+      if input.height == Int(height), input.width == Int(width) { return clip_value(index) }
+      fail(
+        CLIP_INVALID_ARGUMENT,
+        "pixels: expected one size for all, found \(width) x \(height) after \(input.width) x \(input.height)")
+    }
     return add(PixelInput(height: Int(height), width: Int(width)))
   }
 
@@ -168,11 +185,23 @@ final class Builder {
       fail(CLIP_INVALID_ARGUMENT, "tokens: expected a vocabulary and a context length, found \(vocabulary) and \(contextLength)")
       return -1
     }
-    guard rule == CLIP_END_LARGEST_ID || (rule == CLIP_END_TOKEN_ID && endToken >= 0 && UInt32(endToken) < vocabulary) else {
+    guard rule.rawValue <= CLIP_END_LAST.rawValue else {
+      fail(CLIP_INVALID_ARGUMENT, "tokens: expected a clip_end_rule, found \(rule.rawValue)")
+      return -1
+    }
+    let needsToken = rule == CLIP_END_TOKEN_ID || rule == CLIP_END_PADDING
+    guard !needsToken || (endToken >= 0 && UInt32(endToken) < vocabulary) else {
       fail(CLIP_INVALID_ARGUMENT, "tokens: expected an end token in the vocabulary of \(vocabulary), found \(endToken)")
       return -1
     }
-    return add(TokenInput(vocabulary: Int(vocabulary), contextLength: Int(contextLength), rule: rule, endToken: endToken))
+    let input = TokenInput(
+      vocabulary: Int(vocabulary), contextLength: Int(contextLength), rule: rule, endToken: needsToken ? endToken : 0)
+    for (index, node) in graph.nodes.enumerated() {
+      guard let other = node as? TokenInput else { continue }
+      if other.isSame(as: input) { return clip_value(index) }
+      fail(CLIP_INVALID_ARGUMENT, "tokens: expected one vocabulary, length and end for all, found two")
+    }
+    return add(input)
   }
 
   func rowParameter(_ name: Name, _ width: UInt32) -> clip_value {
@@ -196,16 +225,27 @@ final class Builder {
       Embedding(tokens: Int(tokens), vocabulary: input.vocabulary, width: width, weight: scoped(name + ".weight")))
   }
 
-  func positions(_ x: clip_value, _ name: Name) -> clip_value {
+  func positions(_ x: clip_value, _ name: Name, table rows: UInt32? = nil) -> clip_value {
     guard let shape = shape(x, "positions") else { return -1 }
-    var rows = 1
-    switch shape.rows {
-    case .one: break
-    case .fixed(let count): rows = count
-    case .tokens:
-      for node in graph.nodes { if let input = node as? TokenInput { rows = input.contextLength } }
+    let needed = mostRows(shape)
+    if let rows, Int(rows) < needed || Int(rows) > Builder.largestWidth {
+      fail(
+        CLIP_INVALID_ARGUMENT,
+        "positions " + scoped(name).string + ": expected a table of at least \(needed) rows, found \(rows)")
+      return -1
     }
-    return add(Positions(input: Int(x), of: shape, rows: rows, name: scoped(name)))
+    return add(Positions(input: Int(x), of: shape, rows: rows.map { Int($0) } ?? needed, name: scoped(name)))
+  }
+
+  /// Rows that an item of this shape has at most.
+  private func mostRows(_ shape: Shape) -> Int {
+    switch shape.rows {
+    case .one: return 1
+    case .fixed(let count): return count
+    case .tokens:
+      for node in graph.nodes { if let input = node as? TokenInput { return input.contextLength } }
+      return 1
+    }
   }
 
   func layerNorm(_ x: clip_value, _ name: Name, _ epsilon: Float) -> clip_value {
@@ -235,10 +275,7 @@ final class Builder {
 
   func sum(_ x: clip_value, _ y: clip_value) -> clip_value {
     guard let left = shape(x, "add"), let right = shape(y, "add") else { return -1 }
-    guard left.rows == right.rows, left.width == right.width else {
-      fail(CLIP_INVALID_ARGUMENT, "add: expected two values of one shape, found " + left.text + " and " + right.text)
-      return -1
-    }
+    guard left.rows == right.rows, left.width == right.width else { return broadcast(x, y, .sum) }
     return add(Add(Int(x), Int(y), shape: left))
   }
 
@@ -280,14 +317,14 @@ final class Builder {
     return add(PickRow(input: Int(x), of: shape, selector))
   }
 
-  func meanRows(_ x: clip_value) -> clip_value {
-    guard let shape = shape(x, "mean_rows") else { return -1 }
-    return shape.rows == .one ? x : add(MeanRows(input: Int(x), of: shape))
+  func reduceRows(_ x: clip_value, _ reduction: Reduction) -> clip_value {
+    guard let shape = shape(x, reduction == .mean ? "mean_rows" : "max_rows") else { return -1 }
+    return shape.rows == .one ? x : add(ReduceRows(input: Int(x), of: shape, reduction))
   }
 
-  private func windowed(_ x: clip_value, _ window: UnsafePointer<clip_window>?, _ op: StaticString) -> (Shape, Window, Int)? {
+  func windowed(_ x: clip_value, _ window: UnsafePointer<clip_window>?, _ op: StaticString) -> (Shape, Window, Int)? {
     guard let shape = shape(x, op) else { return nil }
-    guard let grid = shape.grid else {
+    guard let grid = shape.rows == .one ? Shape.Grid(height: 1, width: 1) : shape.grid else {
       fail(CLIP_INVALID_ARGUMENT, "\(op): expected a grid, found " + shape.text)
       return nil
     }
@@ -307,13 +344,15 @@ final class Builder {
     guard let (shape, window, groups) = windowed(x, window, "conv"), let features = checkWidth(features, "conv", name) else {
       return -1
     }
-    guard groups == 1 else {
-      fail(CLIP_UNSUPPORTED, "conv " + scoped(name).string + ": expected one group, found \(groups)")
+    guard shape.width % groups == 0, features % groups == 0 else {
+      fail(
+        CLIP_INVALID_ARGUMENT,
+        "conv " + scoped(name).string + ": expected groups that divide \(shape.width) and \(features) channels, found \(groups)")
       return -1
     }
     return add(
-      Convolution(
-        input: Int(x), shape: shape, window: window, name: scoped(name), features: features,
+      Convolution.make(
+        input: Int(x), shape: shape, window: window, groups: groups, name: scoped(name), features: features,
         hasBias: flags & UInt32(CLIP_NO_BIAS) == 0))
   }
 
@@ -331,6 +370,7 @@ final class Builder {
     let shape = graph.nodes[Int(output)].shape
     guard shape.rows == .one else { throw ClipError(CLIP_PLUGIN, "build: expected one row an item, found " + shape.text) }
     graph.output = Int(output)
+    graph.prune()
     return graph
   }
 }

@@ -1,15 +1,24 @@
 import CClip
 
 extension Builder {
-  /// Lets an encoder plugin build: hands it a function table over this builder.
-  static func build(_ encoder: UnsafePointer<clip_encoder>, config: JSON, scope: Name) throws(ClipError) -> Graph {
-    let builder = Builder(config: config, scope: scope)
+  /// Lets an encoder plugin build a tower: hands it a function table over this builder.
+  static func build(
+    _ encoder: UnsafePointer<clip_encoder>, _ description: TowerDescription, plugins: PluginRegistry
+  ) throws(ClipError) -> Graph {
+    let builder = Builder(
+      config: description.config, scope: description.scope, tower: Int(encoder.pointee.tower), plugins: plugins)
     var table = clip_builder()
     table.struct_size = UInt32(MemoryLayout<clip_builder>.size)
     table.host = Unmanaged.passUnretained(builder).toOpaque()
     fill(&table)
+    fillMore(&table)
     guard let build = encoder.pointee.build else { throw ClipError(CLIP_PLUGIN, "the encoder has no build function") }
-    let output = withExtendedLifetime(builder) { build(&table) }
+    var output = withExtendedLifetime(builder) { build(&table) }
+    if let projection = description.projection {
+      builder.scopes = []
+      let flags = projection.hasBias ? 0 : UInt32(CLIP_NO_BIAS)
+      output = builder.linear(output, projection.name, UInt32(clamping: projection.width), flags)
+    }
     return try builder.finish(output)
   }
 
@@ -43,7 +52,7 @@ extension Builder {
     table.prepend = { b, x, row in at(b)?.prepend(x, row) ?? -1 }
     table.first_row = { b, x in at(b)?.pickRow(x, .first) ?? -1 }
     table.end_row = { b, x in at(b)?.pickRow(x, .end) ?? -1 }
-    table.mean_rows = { b, x in at(b)?.meanRows(x) ?? -1 }
+    table.mean_rows = { b, x in at(b)?.reduceRows(x, .mean) ?? -1 }
 
     table.conv = { b, x, layer, features, window, flags in
       at(b)?.conv(x, name(layer), features, window, flags) ?? -1
@@ -60,6 +69,30 @@ extension Builder {
       default: 0
       }
     }
+  }
+
+  private static func fillMore(_ table: inout clip_builder) {
+    table.grid_height_of = { b, x in UInt32(clamping: at(b)?.shape(x, "grid_height_of")?.grid?.height ?? 0) }
+    table.grid_width_of = { b, x in UInt32(clamping: at(b)?.shape(x, "grid_width_of")?.grid?.width ?? 0) }
+    table.encoder = { b, id, scope, key in at(b)?.encoder(name(id), name(scope), key.map { Name(cString: $0) }, b) ?? -1 }
+    table.publish = { b, key, x in at(b)?.publish(name(key), x) }
+    table.published = { b, key in at(b)?.findPublished(name(key)) ?? -1 }
+    table.table_row = { b, parameter, rows, row, width in at(b)?.tableRow(name(parameter), rows, row, width) ?? -1 }
+    table.position_table = { b, x, parameter, rows in at(b)?.positions(x, name(parameter), table: rows) ?? -1 }
+
+    table.multiply = { b, x, y in at(b)?.broadcast(x, y, .product) ?? -1 }
+    table.concat = { b, x, y in at(b)?.concat(x, y) ?? -1 }
+    table.dropout = { b, x, probability in at(b)?.dropout(x, probability) ?? -1 }
+    table.mix = { b, values, count, parameter in at(b)?.mix(values, count, parameter.map { Name(cString: $0) }) ?? -1 }
+    table.max_rows = { b, x in at(b)?.reduceRows(x, .maximum) ?? -1 }
+    table.mean_columns = { b, x in at(b)?.reduceColumns(x, .mean) ?? -1 }
+    table.max_columns = { b, x in at(b)?.reduceColumns(x, .maximum) ?? -1 }
+    table.resize = { b, x, height, width, mode in at(b)?.resize(x, height, width, mode) ?? -1 }
+
+    table.feature_pyramid = { b, levels, count, features in at(b)?.featurePyramid(levels, count, features) ?? -1 }
+    table.channel_attention = { b, x, reduction in at(b)?.channelAttention(x, reduction) ?? -1 }
+    table.spatial_attention = { b, x, kernel in at(b)?.spatialAttention(x, kernel) ?? -1 }
+    table.scale_attention = { b, x, kernels, count in at(b)?.scaleAttention(x, kernels, count) ?? -1 }
   }
 }
 

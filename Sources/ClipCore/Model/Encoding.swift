@@ -24,20 +24,25 @@ struct EncodeOptions {
 }
 
 extension Model {
-  /// Rows of activations computed at a time; a larger batch is cut, which changes no result.
+  /// Rows of activations computed at a time, and numbers of one value; a larger batch is cut, which
+  /// changes no result.
   private static var rowsAtATime: Int { 4096 }
+  private static var floatsAtATime: Int { 1 << 24 }
 
   /// How many items of `tower` go through at once.
   private func itemsAtATime(_ tower: Tower) -> Int {
-    var rows = 1
+    var items = Model.rowsAtATime
     for node in tower.program.nodes {
+      var rows = 1
       switch node.shape.rows {
-      case .fixed(let count) where node.shape.grid == nil: rows = max(rows, count)
-      case .tokens: rows = max(rows, contextLength)
-      default: break
+      case .one: break
+      case .fixed(let count): rows = count
+      case .tokens: rows = contextLength
       }
+      if node.shape.grid == nil { items = min(items, Model.rowsAtATime / rows) }
+      items = min(items, Model.floatsAtATime / (rows * node.shape.width))
     }
-    return max(1, Model.rowsAtATime / rows)
+    return max(1, items)
   }
 
   func encode(pixels: UnsafePointer<Float>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
@@ -133,9 +138,8 @@ extension Model {
     _ texts: UnsafePointer<UnsafePointer<CChar>?>, _ n: Int, _ options: EncodeOptions, into tokens: UnsafeMutablePointer<Int32>,
     lengths: UnsafeMutablePointer<UInt32>?
   ) throws(ClipError) {
-    guard let tokenizer else {
-      throw ClipError(CLIP_UNSUPPORTED, "model: the text tower was left out when it was opened")
-    }
+    _ = try textTower()
+    guard let tokenizer else { throw ClipError(CLIP_UNSUPPORTED, "model: its config says that it has no tokenizer") }
     for index in 0..<n {
       guard let text = texts[index] else {
         throw ClipError(CLIP_INVALID_ARGUMENT, "texts[\(index)]: expected a string, found a null pointer")

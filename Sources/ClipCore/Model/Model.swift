@@ -10,6 +10,7 @@ final class Model {
   let tokenizer: Tokenizer?
   let preprocess: PreprocessConfig
   let embeddingWidth: Int
+  /// Tokens of one text; 0 without the text tower.
   let contextLength: Int
   let vocabularySize: Int
   /// What cosines are multiplied with.
@@ -35,15 +36,28 @@ final class Model {
       throw ClipError(CLIP_UNSUPPORTED, "storage: the kernels in use cannot read it")
     }
     let wanted = options.towers == 0 ? known : options.towers
-    let description = try ModelDescription.open(
-      folder: folder, image: wanted & UInt32(CLIP_TOWER_IMAGE) != 0, text: wanted & UInt32(CLIP_TOWER_TEXT) != 0)
-    let source = ParameterSource(description.checkpoint, description.layout)
+    let wantsImage = wanted & UInt32(CLIP_TOWER_IMAGE) != 0
+    let wantsText = wanted & UInt32(CLIP_TOWER_TEXT) != 0
+    let description = try ModelDescription.open(folder: folder, image: wantsImage, text: wantsText)
+    if options.towers != 0, wantsImage && description.image == nil || wantsText && description.text == nil {
+      throw ClipError(
+        CLIP_UNSUPPORTED, folder + ": towers: the model has no \(description.image == nil && wantsImage ? "image" : "text") tower")
+    }
+    let source = ParameterSource(description.checkpoint, description.names)
 
     let imagePlan = try description.image.map { tower throws(ClipError) in
       try TowerPlan(tower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
     }
     let textPlan = try description.text.map { tower throws(ClipError) in
       try TowerPlan(tower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
+    }
+
+    let preprocess = description.preprocess
+    if let pixels = imagePlan?.pixels, pixels.height != preprocess.height || pixels.width != preprocess.width {
+      throw ClipError(
+        CLIP_FORMAT,
+        "\(folder): pictures become \(preprocess.height) x \(preprocess.width) pixels, "
+          + "but the encoder takes \(pixels.height) x \(pixels.width)")
     }
 
     let parameters = (imagePlan?.parameters ?? []) + (textPlan?.parameters ?? [])
@@ -61,21 +75,20 @@ final class Model {
     let text = try textPlan.map { plan throws(ClipError) in
       try Tower(plan, loader: loader, kernels: runtime.kernels)
     }
-    let tokenizer = try textPlan.map { _ throws(ClipError) in
-      try Tokenizer.load(
-        folder: folder, isHuggingFace: description.layout == .huggingFace, contextLength: description.contextLength,
-        vocabularySize: description.vocabularySize)
+    let tokenizer = try textPlan?.tokens.flatMap { tokens throws(ClipError) in
+      try Model.tokenizer(folder, description, tokens)
     }
     self.init(
       runtime, description, image, text, tokenizer, options.storage,
-      logitScale: expf(try source.number(description.logitScale)),
+      logitScale: try description.logitScale.map { name throws(ClipError) in expf(try source.number(name)) } ?? 1,
       logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) },
+      tokens: textPlan?.tokens,
       strings: try [image, text].map { tower throws(ClipError) in try Model.cString(tower?.encoderID ?? "") })
   }
 
   private init(
     _ runtime: Runtime, _ description: ModelDescription, _ image: Tower?, _ text: Tower?, _ tokenizer: Tokenizer?,
-    _ storage: clip_storage, logitScale: Float, logitBias: Float?, strings: [Memory]
+    _ storage: clip_storage, logitScale: Float, logitBias: Float?, tokens: TokenInput?, strings: [Memory]
   ) {
     self.runtime = runtime
     self.image = image
@@ -88,8 +101,26 @@ final class Model {
     layout = description.layout.name
     preprocess = description.preprocess
     embeddingWidth = description.embeddingWidth
-    contextLength = description.contextLength
-    vocabularySize = description.vocabularySize
+    contextLength = tokens?.contextLength ?? 0
+    vocabularySize = tokens?.vocabulary ?? 0
+  }
+
+  /// nil where the caller brings tokens.
+  private static func tokenizer(
+    _ folder: String, _ description: ModelDescription, _ tokens: TokenInput
+  ) throws(ClipError) -> Tokenizer? {
+    switch description.tokenizer {
+    case .none: return nil
+    case .bytePairs:
+      return try Tokenizer.load(
+        folder: folder, isHuggingFace: description.layout != .openClip, contextLength: tokens.contextLength,
+        vocabularySize: tokens.vocabulary)
+    case .wordPiece, .sentencePiece:
+      throw ClipError(
+        CLIP_UNSUPPORTED,
+        "\(folder): expected a tokenizer of byte pairs, the model's is "
+          + (description.tokenizer == .wordPiece ? "WordPiece" : "SentencePiece"))
+    }
   }
 
   /// Every tensor has the shape that the encoders expect, and none is left over.
@@ -120,12 +151,12 @@ final class Model {
   }
 
   func imageTower() throws(ClipError) -> Tower {
-    guard let image else { throw ClipError(CLIP_UNSUPPORTED, "model: the image tower was left out when it was opened") }
+    guard let image else { throw ClipError(CLIP_UNSUPPORTED, "model: its image tower was left out when it was opened, or it has none") }
     return image
   }
 
   func textTower() throws(ClipError) -> Tower {
-    guard let text else { throw ClipError(CLIP_UNSUPPORTED, "model: the text tower was left out when it was opened") }
+    guard let text else { throw ClipError(CLIP_UNSUPPORTED, "model: its text tower was left out when it was opened, or it has none") }
     return text
   }
 }

@@ -8,23 +8,31 @@ struct TowerDescription {
   var config: JSON
   /// What the tower's parameters are under: "visual", or "" for the top.
   var scope: Name
+  /// A linear layer on top of the encoder's features; nil for none.
+  var projection: Projection?
+
+  struct Projection {
+    /// Of its parameters, at the top: "visual_projection".
+    var name: Name
+    var width: Int
+    var hasBias: Bool
+  }
 }
 
 /// What a model's folder says: its towers, its preprocessing and its checkpoint. The sizes are the
 /// config's word; the shapes of the tensors have the last one.
 struct ModelDescription {
   var layout: Layout
-  /// nil where the tower was not asked for.
+  var names: TensorNames
+  /// nil where the tower was not asked for, or the model has none.
   var image: TowerDescription?
   var text: TowerDescription?
   var embeddingWidth: Int
   /// Of size 0 without the image tower.
   var preprocess: PreprocessConfig
-  /// Tokens of one text at most, both end tokens counted; 0 without the text tower.
-  var contextLength: Int
-  var vocabularySize: Int
-  /// Parameters with one number each. The scale is stored as its logarithm.
-  var logitScale: Name
+  var tokenizer: TokenizerKind
+  /// Parameters with one number each. The scale is stored as its logarithm. nil: 1, and none.
+  var logitScale: Name?
   var logitBias: Name?
   var checkpoint: Checkpoint
 
@@ -32,21 +40,33 @@ struct ModelDescription {
   /// be one that this library does not know.
   static func open(folder: String, image: Bool = true, text: Bool = true) throws(ClipError) -> ModelDescription {
     let layout = try findLayout(folder)
-    let checkpoint = try Checkpoint(folder: folder, candidates: layout.weightFiles)
     let config: ModelConfig
+    let checkpoint: Checkpoint
     switch layout {
-    case .huggingFace: config = try HuggingFaceConfig.read(folder, image: image, text: text)
-    case .openClip: config = try OpenClipConfig.read(folder, image: image, text: text)
+    case .huggingFace:
+      checkpoint = try Checkpoint(folder: folder, candidates: layout.weightFiles)
+      config = try HuggingFaceConfig.read(folder, checkpoint, image: image, text: text)
+    case .openClip:
+      checkpoint = try Checkpoint(folder: folder, candidates: layout.weightFiles)
+      config = try OpenClipConfig.read(folder, image: image, text: text)
+    case .clipcore:
+      config = try ClipcoreConfig.read(folder, image: image, text: text)
+      checkpoint = try Checkpoint(folder: folder, candidates: config.weightFiles ?? layout.weightFiles)
+    }
+    var scale = config.logitScale
+    var bias = config.logitBias
+    if config.names == nil {
+      scale = "logit_scale"
+      bias = checkpoint.tensors["logit_bias"] == nil ? nil : "logit_bias"
     }
     return ModelDescription(
-      layout: layout, image: config.image?.tower, text: config.text?.tower, embeddingWidth: config.embeddingWidth,
+      layout: layout, names: config.names ?? layout.clipNames, image: config.image?.tower, text: config.text?.tower,
+      embeddingWidth: config.embeddingWidth,
       preprocess: config.image?.preprocess ?? PreprocessConfig(width: 0, height: 0, resizeTo: 0),
-      contextLength: config.text?.contextLength ?? 0, vocabularySize: config.text?.vocabularySize ?? 0,
-      logitScale: "logit_scale", logitBias: checkpoint.tensors["logit_bias"] == nil ? nil : "logit_bias",
-      checkpoint: checkpoint)
+      tokenizer: config.text?.tokenizer ?? .none, logitScale: scale, logitBias: bias, checkpoint: checkpoint)
   }
 
-  /// Some folders serve both libraries. open_clip's config counts where weights in its layout are
+  /// clipcore.json counts where it is. Some folders serve both libraries: open_clip's config counts where weights in its layout are
   /// there, or where it is alone.
   private static func findLayout(_ folder: String) throws(ClipError) -> Layout {
     switch FileKind(folder) {
@@ -54,12 +74,14 @@ struct ModelDescription {
     case .absent: throw ClipError(CLIP_NOT_FOUND, folder + ": expected a model's folder, found nothing")
     case .file, .other: throw ClipError(CLIP_IO, folder + ": expected a model's folder, found a file")
     }
+    if FileKind(join(folder, ClipcoreConfig.file)) != .absent { return .clipcore }
     let hasOpenClip = FileKind(join(folder, OpenClipConfig.file)) != .absent
     let hasHuggingFace = FileKind(join(folder, HuggingFaceConfig.file)) != .absent
     guard hasOpenClip || hasHuggingFace else {
       throw ClipError(
         CLIP_NOT_FOUND,
-        "\(folder): expected \(HuggingFaceConfig.file.string) or \(OpenClipConfig.file.string), found neither")
+        "\(folder): expected \(HuggingFaceConfig.file.string), \(OpenClipConfig.file.string) or "
+          + "\(ClipcoreConfig.file.string), found none of them")
     }
     guard hasOpenClip else { return .huggingFace }
     if !hasHuggingFace { return .openClip }
@@ -68,7 +90,19 @@ struct ModelDescription {
   }
 }
 
-/// What the two kinds of config have in common.
+/// Which tokenizer a text tower's tokens come from.
+enum TokenizerKind {
+  /// CLIP's byte pairs, of vocab.json and merges.txt or tokenizer.json.
+  case bytePairs
+  /// BERT's, of vocab.txt or tokenizer.json.
+  case wordPiece
+  /// SentencePiece's unigrams, of spiece.model.
+  case sentencePiece
+  /// The caller brings tokens.
+  case none
+}
+
+/// What all kinds of config have in common.
 struct ModelConfig {
   struct Image {
     var tower: TowerDescription
@@ -77,11 +111,16 @@ struct ModelConfig {
 
   struct Text {
     var tower: TowerDescription
-    var contextLength: Int
-    var vocabularySize: Int
+    var tokenizer = TokenizerKind.bytePairs
   }
 
   var embeddingWidth: Int
   var image: Image?
   var text: Text?
+  /// nil for CLIP's own towers, whose layout has the names, the logit scale and bias among them.
+  var names: TensorNames?
+  var logitScale: Name?
+  var logitBias: Name?
+  /// nil: the layout's.
+  var weightFiles: [Name]?
 }

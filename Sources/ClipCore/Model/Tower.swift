@@ -7,6 +7,9 @@ struct TowerPlan {
   let encoderID: Name
   let plugin: PluginFile?
   let parameters: [Parameter]
+  /// The tower's input: one of the two.
+  let pixels: PixelInput?
+  let tokens: TokenInput?
 
   init(_ description: TowerDescription, tower: Int, plugins: PluginRegistry) throws(ClipError) {
     guard let item = plugins.find(CLIP_KIND_ENCODER, description.encoder) else {
@@ -19,9 +22,17 @@ struct TowerPlan {
       throw ClipError(CLIP_PLUGIN, description.encoder.string + ": it encodes the other modality")
     }
     do throws(ClipError) {
-      graph = try Builder.build(encoder, config: description.config, scope: description.scope)
+      graph = try Builder.build(encoder, description, plugins: plugins)
     } catch {
       throw error.at(description.encoder.string)
+    }
+    let isImage = tower == CLIP_TOWER_IMAGE
+    pixels = graph.nodes.lazy.compactMap { $0 as? PixelInput }.first
+    tokens = graph.nodes.lazy.compactMap { $0 as? TokenInput }.first
+    guard (pixels != nil) == isImage, (tokens != nil) != isImage else {
+      throw ClipError(
+        CLIP_PLUGIN,
+        description.encoder.string + ": expected features made from \(isImage ? "pixels" : "tokens"), and from nothing else")
     }
     encoderID = description.encoder
     plugin = item.plugin
@@ -67,7 +78,7 @@ struct TensorProblems {
     let known = source.fileNames(of: parameter.name).map { $0.string }
     var file = ""
     for name in known { file += (file.isEmpty ? "" : " or ") + name }
-    guard let shape = source.shape(of: parameter.name) else {
+    guard let shape = source.find(parameter)?.shape else {
       lines.append("missing: " + (file.isEmpty ? parameter.name.string : file) + " " + describe(shape: parameter.shape))
       return
     }

@@ -30,47 +30,71 @@ struct Window {
   }
 
   var isPointwise: Bool { kernelHeight == 1 && kernelWidth == 1 && stride == 1 && padding == 0 }
+
+  /// What the window makes of a value: a grid or, of one row, one row.
+  func shape(of value: Shape, channels: Int) -> Shape {
+    if value.rows == .one, output.height == 1, output.width == 1 { return Shape(rows: .one, width: channels) }
+    return .grid(output.height, output.width, channels: channels)
+  }
 }
 
 /// A 2-D convolution, run as a matrix product over the pixels under each window (im2col), a
 /// block of rows at a time.
-final class Convolution: MatrixProduct {
+class Convolution: MatrixProduct {
   let window: Window
+  let groups: Int
   let weight: Parameter
   let biasParameter: Parameter?
   /// A batch norm folded into weights and bias.
   var norm: BatchNorm?
   private let inputWidth: Int
 
-  init(input: Int, shape: Shape, window: Window, name: Name, features: Int, hasBias: Bool) {
+  /// The kind of convolution that `groups`, which divides both channel counts, asks for.
+  static func make(
+    input: Int, shape: Shape, window: Window, groups: Int, name: Name, features: Int, hasBias: Bool
+  ) -> Convolution {
+    let kind: Convolution.Type =
+      groups == 1
+      ? Convolution.self : groups == shape.width && groups == features ? DepthwiseConvolution.self : GroupedConvolution.self
+    return kind.init(
+      input: input, shape: shape, window: window, groups: groups, name: name, features: features, hasBias: hasBias)
+  }
+
+  required init(input: Int, shape: Shape, window: Window, groups: Int, name: Name, features: Int, hasBias: Bool) {
     self.window = window
+    self.groups = groups
     inputWidth = shape.width
     weight = Parameter(
-      name: name + ".weight", shape: [features, shape.width, window.kernelHeight, window.kernelWidth])
+      name: name + ".weight", shape: [features, shape.width / groups, window.kernelHeight, window.kernelWidth])
     biasParameter = hasBias ? Parameter(name: name + ".bias", shape: [features]) : nil
-    super.init(inputs: [input], shape: .grid(window.output.height, window.output.width, channels: features))
+    super.init(inputs: [input], shape: window.shape(of: shape, channels: features))
   }
 
   override var name: StaticString { "conv" }
   override var parameters: [Parameter] { biasParameter.map { [weight, $0] } ?? [weight] }
 
   override func load(_ loader: ParameterLoader) throws(ClipError) {
-    var bias: Memory?
-    if let biasParameter { bias = try loader.vector(biasParameter) }
-    var scale: Memory?
-    if let norm {
-      let affine = try norm.affine(loader)
-      if let bias {
-        for channel in 0..<shape.width { affine.shift.floats[channel] += bias.floats[channel] * affine.scale.floats[channel] }
-      }
-      bias = affine.shift
-      scale = affine.scale
-    }
-    let area = window.kernelHeight * window.kernelWidth
-    keep(try loader.matrix(weight, scale: scale, channels: inputWidth, area: area), bias: bias)
+    let (bias, scale) = try affine(loader)
+    keep(try loader.matrix(weight, scale: scale, channels: groupWidth, area: area), bias: bias)
   }
 
-  private var depth: Int { window.kernelHeight * window.kernelWidth * inputWidth }
+  /// The bias, and what each row of the weights is multiplied with, of convolution and norm together.
+  func affine(_ loader: ParameterLoader) throws(ClipError) -> (bias: Memory?, scale: Memory?) {
+    var bias: Memory?
+    if let biasParameter { bias = try loader.vector(biasParameter) }
+    guard let norm else { return (bias, nil) }
+    let affine = try norm.affine(loader)
+    if let bias {
+      for channel in 0..<shape.width { affine.shift.floats[channel] += bias.floats[channel] * affine.scale.floats[channel] }
+    }
+    return (affine.shift, affine.scale)
+  }
+
+  /// Pixels of a window.
+  var area: Int { window.kernelHeight * window.kernelWidth }
+  /// Input channels that one output channel sees.
+  var groupWidth: Int { inputWidth / groups }
+  private var depth: Int { area * groupWidth }
 
   /// Rows of windows laid out at a time: about 4 MB, so that they stay in the cache.
   private var blockRows: Int { max(1, (1 << 20) / depth) }
@@ -80,54 +104,64 @@ final class Convolution: MatrixProduct {
   }
 
   override func run(_ run: Run) {
-    let x = run.input(0)
-    if window.isPointwise {
-      multiply(run, x.data, stride: x.width, rows: x.rows, firstRow: 0)
-      return
+    forEachBlock(run, channels: 0..<inputWidth) { a, stride, rows, first in
+      self.multiply(run, a, stride: stride, rows: rows, firstRow: first)
     }
+  }
+
+  /// Calls `body` with the windows of some input channels, a block of output rows at a time.
+  func forEachBlock(
+    _ run: Run, channels: Range<Int>,
+    _ body: (_ a: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ firstRow: Int) -> Void
+  ) {
+    let x = run.input(0)
+    if window.isPointwise { return body(x.data + channels.lowerBound, x.width, x.rows, 0) }
     let rows = run.output.rows
     var first = 0
     while first < rows {
       let count = min(blockRows, rows - first)
       let start = first
       run.parallel(count, grain: max(1, 8192 / depth)) { part in
-        for row in part { self.layOut(x.data, row: start + row, to: run.scratch + row * self.depth) }
+        for row in part { self.layOut(x.data, channels, row: start + row, to: run.scratch + row * self.depth) }
       }
-      multiply(run, run.scratch, stride: depth, rows: count, firstRow: first)
+      body(run.scratch, depth, count, first)
       first += count
     }
   }
 
   /// Copies the pixels under one output pixel's window, row by row; zeros outside the picture.
-  private func layOut(_ x: UnsafePointer<Float>, row: Int, to target: UnsafeMutablePointer<Float>) {
+  private func layOut(
+    _ x: UnsafePointer<Float>, _ channels: Range<Int>, row: Int, to target: UnsafeMutablePointer<Float>
+  ) {
     let pixels = window.output.height * window.output.width
     let item = row / pixels
     let pixel = row % pixels
     let top = pixel / window.output.width * window.stride - window.padding
     let left = pixel % window.output.width * window.stride - window.padding
     let picture = x + item * window.input.height * window.input.width * inputWidth
+    let width = channels.count
     var target = target
     for ky in 0..<window.kernelHeight {
       let y = top + ky * window.dilation
       guard y >= 0, y < window.input.height else {
-        target.update(repeating: 0, count: window.kernelWidth * inputWidth)
-        target += window.kernelWidth * inputWidth
+        target.update(repeating: 0, count: window.kernelWidth * width)
+        target += window.kernelWidth * width
         continue
       }
-      let line = picture + y * window.input.width * inputWidth
-      if window.dilation == 1, left >= 0, left + window.kernelWidth <= window.input.width {
-        target.update(from: line + left * inputWidth, count: window.kernelWidth * inputWidth)
-        target += window.kernelWidth * inputWidth
+      let line = picture + y * window.input.width * inputWidth + channels.lowerBound
+      if window.dilation == 1, groups == 1, left >= 0, left + window.kernelWidth <= window.input.width {
+        target.update(from: line + left * width, count: window.kernelWidth * width)
+        target += window.kernelWidth * width
         continue
       }
       for kx in 0..<window.kernelWidth {
         let column = left + kx * window.dilation
         if column >= 0, column < window.input.width {
-          target.update(from: line + column * inputWidth, count: inputWidth)
+          target.update(from: line + column * inputWidth, count: width)
         } else {
-          target.update(repeating: 0, count: inputWidth)
+          target.update(repeating: 0, count: width)
         }
-        target += inputWidth
+        target += width
       }
     }
   }

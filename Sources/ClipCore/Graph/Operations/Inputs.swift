@@ -50,6 +50,17 @@ final class TokenInput: Operation {
   override var name: StaticString { "tokens" }
   override var ignoresRowsAfterEnd: Bool { true }
 
+  /// Padding is not computed, whatever the graph does with it.
+  var dropsPadding: Bool { rule == CLIP_END_PADDING }
+
+  func isSame(as other: TokenInput) -> Bool {
+    vocabulary == other.vocabulary && contextLength == other.contextLength && rule == other.rule
+      && endToken == other.endToken
+  }
+
+  /// What a text without an end lacks.
+  var missingEnd: String { dropsPadding ? "a token before padding, id \(endToken)" : "an end token, id \(endToken)" }
+
   /// The position of the end token among `contextLength` ids; nil where there is none.
   func end(of tokens: UnsafePointer<Int32>) -> Int? {
     switch rule {
@@ -57,6 +68,12 @@ final class TokenInput: Operation {
       var best = 0
       for position in 1..<max(1, contextLength) where tokens[position] > tokens[best] { best = position }
       return best
+    case CLIP_END_PADDING:
+      for position in 0..<contextLength where tokens[position] == endToken {
+        return position == 0 ? nil : position - 1
+      }
+      return contextLength - 1
+    case CLIP_END_LAST: return contextLength - 1
     default:
       for position in 0..<contextLength where tokens[position] == endToken { return position }
       return nil
@@ -64,13 +81,21 @@ final class TokenInput: Operation {
   }
 }
 
-/// One learned row, the same for every item: a class token before it is prepended.
+/// One learned row, the same for every item, such as a class token: a vector, or one row of a table.
 final class RowParameter: Operation {
   let parameter: Parameter
-  private(set) var values: Memory?
+  private let row: Int
+  private var values: Memory?
 
   init(_ name: Name, width: Int) {
     parameter = Parameter(name: name, shape: [width])
+    row = 0
+    super.init(inputs: [], shape: Shape(rows: .one, width: width))
+  }
+
+  init(_ name: Name, rows: Int, row: Int, width: Int) {
+    parameter = Parameter(name: name, shape: [rows, width])
+    self.row = row
     super.init(inputs: [], shape: Shape(rows: .one, width: width))
   }
 
@@ -81,7 +106,7 @@ final class RowParameter: Operation {
   override func run(_ run: Run) {
     guard let values else { return }
     for item in 0..<run.batch.items {
-      (run.output.data + item * shape.width).update(from: values.floats, count: shape.width)
+      (run.output.data + item * shape.width).update(from: values.floats + row * shape.width, count: shape.width)
     }
   }
 }

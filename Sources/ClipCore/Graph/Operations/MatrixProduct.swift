@@ -9,7 +9,7 @@ class MatrixProduct: Operation {
   fileprivate(set) var bias: Memory?
 
   /// Takes what `load` has packed.
-  func keep(_ weights: PackedMatrix, bias: Memory?) {
+  func keep(_ weights: PackedMatrix?, bias: Memory?) {
     self.weights = weights
     self.bias = bias
   }
@@ -17,21 +17,25 @@ class MatrixProduct: Operation {
   override func mayOverwrite(input index: Int) -> Bool { hasResidual && index == inputs.count - 1 }
 
   /// Runs the product for `rows` rows of `a`, whose results start at row `firstRow` of the output.
-  func multiply(_ run: Run, _ a: UnsafePointer<Float>, stride: Int, rows: Int, firstRow: Int) {
-    guard let weights else { return }
+  /// `part`, where there is one, takes the place of the weights and makes the columns from `firstColumn`.
+  func multiply(
+    _ run: Run, _ a: UnsafePointer<Float>, stride: Int, rows: Int, firstRow: Int, _ part: PackedMatrix? = nil,
+    firstColumn: Int = 0
+  ) {
+    guard let weights = part ?? weights else { return }
     let width = shape.width
-    let output = run.output.data + firstRow * width
+    let start = firstRow * width + firstColumn
     var work = clip_matmul()
     work.a = a
     work.a_stride = stride
     work.weights = UnsafeRawPointer(weights.memory.base)
     work.storage = weights.storage
     work.activation = activation
-    work.c = output
+    work.c = run.output.data + start
     work.c_stride = width
-    work.bias = bias.map { UnsafePointer($0.floats) }
+    work.bias = bias.map { UnsafePointer($0.floats + firstColumn) }
     if hasResidual {
-      work.residual = UnsafePointer(run.input(inputs.count - 1).data + firstRow * width)
+      work.residual = UnsafePointer(run.input(inputs.count - 1).data + start)
       work.residual_stride = width
     }
     work.rows = rows

@@ -11,7 +11,7 @@ final class Pooling: Operation {
   init(input: Int, shape: Shape, window: Window, _ kind: Kind) {
     self.kind = kind
     self.window = window
-    super.init(inputs: [input], shape: .grid(window.output.height, window.output.width, channels: shape.width))
+    super.init(inputs: [input], shape: window.shape(of: shape, channels: shape.width))
   }
 
   override var name: StaticString { kind == .mean ? "avg_pool" : "max_pool" }

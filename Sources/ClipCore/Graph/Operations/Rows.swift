@@ -45,29 +45,3 @@ final class Prepend: Operation {
     }
   }
 }
-
-/// The mean of an item's rows, summed from the first to the last.
-final class MeanRows: Operation {
-  init(input: Int, of shape: Shape) {
-    super.init(inputs: [input], shape: Shape(rows: .one, width: shape.width))
-  }
-
-  override var name: StaticString { "mean_rows" }
-
-  override func run(_ run: Run) {
-    let x = run.input(0)
-    let width = x.width
-    for item in 0..<run.batch.items {
-      let rows = run.batch.rows(of: item, in: run.inputShape(0).rows)
-      let first = run.batch.firstRow(of: item, in: run.inputShape(0).rows)
-      let output = run.output.data + item * width
-      output.update(repeating: 0, count: width)
-      for row in first..<(first + rows) {
-        let source = x.data + row * width
-        for column in 0..<width { output[column] += source[column] }
-      }
-      let scale = 1 / Float(max(1, rows))
-      for column in 0..<width { output[column] *= scale }
-    }
-  }
-}

@@ -1,0 +1,89 @@
+import CClip
+
+/// The sum or the product of two values, one of which may be smaller: one row that stands for
+/// every row of its item, or one number for all of a row.
+final class Broadcast: Operation {
+  enum Operator { case sum, product }
+
+  /// How the second value is spread over the first.
+  enum Spread {
+    case none
+    /// Its one row is every row's.
+    case row
+    /// Its one column is every column's.
+    case column
+  }
+
+  let operation: Operator
+  let spread: Spread
+
+  init(_ x: Int, _ y: Int, shape: Shape, _ operation: Operator, _ spread: Spread) {
+    self.operation = operation
+    self.spread = spread
+    super.init(inputs: [x, y], shape: shape)
+  }
+
+  /// How `y` fits over `x`; nil where it does not.
+  static func spread(_ y: Shape, over x: Shape) -> Spread? {
+    if y.rows == x.rows, y.width == x.width { return Spread.none }
+    if y.rows == .one, y.width == x.width { return .row }
+    if y.rows == x.rows, y.width == 1 { return .column }
+    return nil
+  }
+
+  override var name: StaticString { operation == .sum ? "add" : "multiply" }
+  override var isRowWise: Bool { true }
+  override func needsOneRow(ofInput index: Int) -> Bool { index == 0 || spread != .row }
+  override func mayOverwrite(input index: Int) -> Bool { index == 0 || spread == .none }
+  override func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? {
+    guard inputs.count == 2 else { return nil }
+    let row = Shape(rows: .one, width: shape.width)
+    return Broadcast(inputs[0], inputs[1], shape: row, operation, spread == .row ? .none : spread)
+  }
+
+  override func run(_ run: Run) {
+    let x = run.input(0)
+    let y = run.input(1)
+    let width = x.width
+    switch spread {
+    case .none:
+      run.parallel(x.rows, grain: max(1, 16384 / width)) { rows in
+        let start = rows.lowerBound * width
+        self.combine(x.data + start, y.data + start, run.output.data + start, rows.count * width)
+      }
+    case .column:
+      run.parallel(x.rows, grain: max(1, 16384 / width)) { rows in
+        for row in rows {
+          self.combine(x.data + row * width, with: y.data[row], run.output.data + row * width, width)
+        }
+      }
+    case .row:
+      run.parallel(run.batch.items, grain: max(1, 16384 / (width * run.batch.longest(shape.rows)))) { items in
+        for item in items {
+          let first = run.batch.firstRow(of: item, in: self.shape.rows)
+          for row in first..<(first + run.batch.rows(of: item, in: self.shape.rows)) {
+            self.combine(x.data + row * width, y.data + item * width, run.output.data + row * width, width)
+          }
+        }
+      }
+    }
+  }
+
+  private func combine(
+    _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ z: UnsafeMutablePointer<Float>, _ count: Int
+  ) {
+    if operation == .sum {
+      for index in 0..<count { z[index] = x[index] + y[index] }
+    } else {
+      for index in 0..<count { z[index] = x[index] * y[index] }
+    }
+  }
+
+  private func combine(_ x: UnsafePointer<Float>, with y: Float, _ z: UnsafeMutablePointer<Float>, _ count: Int) {
+    if operation == .sum {
+      for index in 0..<count { z[index] = x[index] + y }
+    } else {
+      for index in 0..<count { z[index] = x[index] * y }
+    }
+  }
+}

@@ -1,0 +1,26 @@
+import CClip
+
+/// Two values side by side: each row is the first's, then the second's.
+final class Concat: Operation {
+  init(_ x: Int, _ y: Int, rows: Rows, grid: Shape.Grid?, widths: (Int, Int)) {
+    super.init(inputs: [x, y], shape: Shape(rows: rows, width: widths.0 + widths.1, grid: grid))
+  }
+
+  private init(_ inputs: [Int], width: Int) { super.init(inputs: inputs, shape: Shape(rows: .one, width: width)) }
+
+  override var name: StaticString { "concat" }
+  override var isRowWise: Bool { true }
+  override func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? { Concat(inputs, width: shape.width) }
+
+  override func run(_ run: Run) {
+    let x = run.input(0)
+    let y = run.input(1)
+    run.parallel(x.rows, grain: max(1, 16384 / shape.width)) { rows in
+      for row in rows {
+        let target = run.output.data + row * self.shape.width
+        target.update(from: x.data + row * x.width, count: x.width)
+        (target + x.width).update(from: y.data + row * y.width, count: y.width)
+      }
+    }
+  }
+}

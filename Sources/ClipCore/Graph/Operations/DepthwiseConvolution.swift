@@ -1,0 +1,100 @@
+import CClip
+
+/// A convolution of each channel by itself (Howard et al., 2017, https://arxiv.org/abs/1704.04861),
+/// straight from the grid: laying out windows gains nothing where each number is used once.
+final class DepthwiseConvolution: Convolution {
+  /// [area, channels].
+  private var filters: Memory?
+
+  /// The residual is read after the result is written.
+  override func mayOverwrite(input index: Int) -> Bool { false }
+  override func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int { 0 }
+
+  override func load(_ loader: ParameterLoader) throws(ClipError) {
+    let (bias, scale) = try affine(loader)
+    let rows = try loader.vector(weight)
+    let turned = try Memory(floats: weight.count, for: "a depthwise filter")
+    for channel in 0..<shape.width {
+      let factor = scale?.floats[channel] ?? 1
+      for tap in 0..<area { turned.floats[tap * shape.width + channel] = rows.floats[channel * area + tap] * factor }
+    }
+    filters = turned
+    keep(nil, bias: bias)
+  }
+
+  override func run(_ run: Run) {
+    guard let filters else { return }
+    let x = run.input(0)
+    let width = shape.width
+    let columns = window.output.width
+    run.parallel(run.output.rows / columns, grain: max(1, 16384 / (columns * width))) { lines in
+      for line in lines {
+        let target = run.output.data + line * columns * width
+        self.convolve(x.data, line: line, filters.floats, target)
+        run.kernels.table.pointee.scale_shift?(
+          target, width, target, width, columns, width, nil, self.bias.map { UnsafePointer($0.floats) }, self.activation)
+        if self.hasResidual {
+          let residual = run.input(self.inputs.count - 1).data + line * columns * width
+          run.kernels.add(target, residual, target, rows: columns, width: width)
+        }
+      }
+    }
+  }
+
+  /// One line of one picture's result, counted over the batch.
+  private func convolve(
+    _ x: UnsafePointer<Float>, line: Int, _ filters: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
+  ) {
+    let picture = x + line / window.output.height * window.input.height * window.input.width * shape.width
+    let top = line % window.output.height * window.stride - window.padding
+    let rows = inside(top, window.kernelHeight, window.input.height)
+    for column in 0..<window.output.width {
+      let left = column * window.stride - window.padding
+      let columns = inside(left, window.kernelWidth, window.input.width)
+      sumTaps(picture, top, left, rows, columns, filters, target + column * shape.width)
+    }
+  }
+
+  /// The taps of a window from `start` that lie within [0, size).
+  private func inside(_ start: Int, _ taps: Int, _ size: Int) -> Range<Int> {
+    var range = 0..<taps
+    while !range.isEmpty, start + range.lowerBound * window.dilation < 0 { range = (range.lowerBound + 1)..<taps }
+    while !range.isEmpty, start + (range.upperBound - 1) * window.dilation >= size {
+      range = range.lowerBound..<(range.upperBound - 1)
+    }
+    return range
+  }
+
+  /// All channels of one pixel, eight at a time, summed over the window from top left.
+  private func sumTaps(
+    _ picture: UnsafePointer<Float>, _ top: Int, _ left: Int, _ rows: Range<Int>, _ columns: Range<Int>,
+    _ filters: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
+  ) {
+    let width = shape.width
+    let step = 8
+    var channel = 0
+    while channel + step <= width {
+      var sum = SIMD8<Float>.zero
+      for ky in rows {
+        let line = picture + ((top + ky * window.dilation) * window.input.width + left) * width + channel
+        let taps = filters + ky * window.kernelWidth * width + channel
+        for kx in columns {
+          let pixel = UnsafeRawPointer(line + kx * window.dilation * width).loadUnaligned(as: SIMD8<Float>.self)
+          sum += pixel * UnsafeRawPointer(taps + kx * width).loadUnaligned(as: SIMD8<Float>.self)
+        }
+      }
+      UnsafeMutableRawPointer(target + channel).storeBytes(of: sum, as: SIMD8<Float>.self)
+      channel += step
+    }
+    while channel < width {
+      var sum: Float = 0
+      for ky in rows {
+        let line = picture + ((top + ky * window.dilation) * window.input.width + left) * width + channel
+        let taps = filters + ky * window.kernelWidth * width + channel
+        for kx in columns { sum += line[kx * window.dilation * width] * taps[kx * width] }
+      }
+      target[channel] = sum
+      channel += 1
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import CClip
+import ClipPluginKit
+
+@c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
+  PluginTable.plugin(id: "clipcore.encoder-hybrid", version: "0.1.0", license: "Apache-2.0") { table in
+    table.add(
+      clip_encoder(
+        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
+        id: StaticString("clipcore.encoder.hybrid").cString,
+        description: StaticString("A CNN and a vision transformer side by side, fused by two linear layers").cString,
+        build: { $0.map { buildHybrid(Graph($0)) } ?? -1 }))
+  }
+}
+
+/// Two image encoders over the same pixels, their features side by side, and a two-layer network
+/// that fuses them. "cnn" and "vit" configure the branches, each with "encoder", a plugin's id.
+private func buildHybrid(_ graph: Graph) -> clip_value {
+  let cnn = graph.encoder(graph.text("cnn.encoder", "clipcore.encoder.resnet50"), scope: "cnn", config: "cnn")
+  let vit = graph.encoder(graph.text("vit.encoder", "clipcore.encoder.vit"), scope: "vit", config: "vit")
+  graph.push("fusion_layer")
+  defer { graph.pop() }
+  let hidden = graph.linear(graph.concat(cnn, vit), "0", features: graph.size("hidden_width", 1024))
+  let dropped = graph.dropout(graph.activate(hidden, CLIP_RELU), graph.number("dropout", 0.1))
+  return graph.linear(dropped, "3", features: graph.size("embed_dim", 512))
+}

@@ -1,0 +1,39 @@
+import CClip
+import ClipPluginKit
+
+@c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
+  PluginTable.plugin(id: "clipcore.encoder-multiscale", version: "0.1.0", license: "Apache-2.0") { table in
+    table.add(
+      clip_encoder(
+        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
+        id: StaticString("clipcore.encoder.multiscale").cString,
+        description: StaticString("ResNet levels in a feature pyramid, under channel, spatial and scale attention").cString,
+        build: { $0.map { buildMultiscale(Graph($0)) } ?? -1 }))
+  }
+}
+
+/// The levels of a backbone in a feature pyramid, under three attentions, pooled and projected.
+/// "backbone" configures it, with "encoder", the id of a plugin that publishes
+/// layer1 to layer4, fine to coarse.
+private func buildMultiscale(_ graph: Graph) -> clip_value {
+  let id = graph.text("backbone.encoder", "clipcore.encoder.resnet50")
+  _ = graph.encoder(id, scope: "backbone", config: "backbone")
+  let levels = (1...4).map { graph.published("backbone.layer\($0)") }
+
+  graph.push("fpn")
+  let pyramid = graph.featurePyramid(levels, features: graph.size("width", 256))
+  graph.pop()
+
+  graph.push("scale_attention")
+  graph.push("channel_attention")
+  var x = graph.channelAttention(pyramid, reduction: graph.size("reduction", 16))
+  graph.pop()
+  graph.push("spatial_attention")
+  x = graph.spatialAttention(x, kernel: 7)
+  graph.pop()
+  graph.push("scale_attention")
+  x = graph.scaleAttention(x, kernels: [3, 5, 7])
+  graph.pop()
+  graph.pop()
+  return graph.linear(graph.meanRows(x), "projection", features: graph.size("embed_dim", 512))
+}

@@ -1,0 +1,71 @@
+import CClip
+import ClipPluginKit
+
+@c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
+  PluginTable.plugin(id: "clipcore.encoder-resnet50", version: "0.1.0", license: "Apache-2.0") { table in
+    table.add(
+      clip_encoder(
+        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
+        id: StaticString("clipcore.encoder.resnet50").cString,
+        description: StaticString("ResNet of bottlenecks as torchvision has it: pooled features, 2048 for ResNet-50").cString,
+        build: { $0.map { buildResNet(Graph($0)) } ?? -1 }))
+  }
+}
+
+private let epsilon: Float = 1e-5
+
+/// A residual network (He et al., 2016, https://arxiv.org/abs/1512.03385) with torchvision's names
+/// and its stride in the 3 x 3 convolution. "layers" are the blocks of its four stages, "block" is
+/// "bottleneck" or, for ResNet-18 and -34, "basic". Publishes layer1 to layer4.
+private func buildResNet(_ graph: Graph) -> clip_value {
+  var blocks = graph.integers("layers", most: 5)
+  if blocks.isEmpty { blocks = [3, 4, 6, 3] }
+  if blocks.count != 4 || blocks.contains(where: { $0 < 1 || $0 > 1024 }) {
+    graph.fail("config: layers: expected four numbers of blocks, each from 1 to 1024")
+    blocks = [1, 1, 1, 1]
+  }
+  let isBasic = graph.has("block", "basic", "bottleneck")
+  if !isBasic && !graph.has("block", "bottleneck", "bottleneck") {
+    graph.fail("config: block: expected bottleneck or basic, found " + graph.text("block", ""))
+  }
+
+  var x = graph.pixels(height: graph.size("image_height"), width: graph.size("image_width"))
+  x = graph.batchNorm(graph.conv(x, "conv1", features: 64, kernel: 7, stride: 2, padding: 3), "bn1", epsilon)
+  x = graph.maxPool(graph.activate(x, CLIP_RELU), kernel: 3, stride: 2, padding: 1)
+
+  var planes: UInt32 = 64
+  for (stage, count) in blocks.enumerated() {
+    graph.push("layer\(stage + 1)")
+    for block in 0..<count {
+      graph.push("\(block)")
+      let stride: UInt32 = stage > 0 && block == 0 ? 2 : 1
+      x = isBasic ? basic(graph, x, planes, stride) : bottleneck(graph, x, planes, stride)
+      graph.pop()
+    }
+    graph.pop()
+    graph.publish("layer\(stage + 1)", x)
+    planes *= 2
+  }
+  return graph.meanRows(x)
+}
+
+private func bottleneck(_ graph: Graph, _ x: clip_value, _ planes: UInt32, _ stride: UInt32) -> clip_value {
+  var y = graph.activate(graph.batchNorm(graph.conv(x, "conv1", features: planes), "bn1", epsilon), CLIP_RELU)
+  y = graph.conv(y, "conv2", features: planes, kernel: 3, stride: stride, padding: 1)
+  y = graph.activate(graph.batchNorm(y, "bn2", epsilon), CLIP_RELU)
+  y = graph.batchNorm(graph.conv(y, "conv3", features: planes * 4), "bn3", epsilon)
+  return graph.activate(graph.add(shortcut(graph, x, planes * 4, stride), y), CLIP_RELU)
+}
+
+private func basic(_ graph: Graph, _ x: clip_value, _ planes: UInt32, _ stride: UInt32) -> clip_value {
+  var y = graph.conv(x, "conv1", features: planes, kernel: 3, stride: stride, padding: 1)
+  y = graph.activate(graph.batchNorm(y, "bn1", epsilon), CLIP_RELU)
+  y = graph.batchNorm(graph.conv(y, "conv2", features: planes, kernel: 3, padding: 1), "bn2", epsilon)
+  return graph.activate(graph.add(shortcut(graph, x, planes, stride), y), CLIP_RELU)
+}
+
+/// The input itself or, where the shape changes, a projection of it.
+private func shortcut(_ graph: Graph, _ x: clip_value, _ features: UInt32, _ stride: UInt32) -> clip_value {
+  if stride == 1 && graph.width(x) == features { return x }
+  return graph.batchNorm(graph.conv(x, "downsample.0", features: features, stride: stride), "downsample.1", epsilon)
+}
