@@ -9,8 +9,8 @@ private struct Framing {
   let left: Int
   let top: Int
 
-  init(_ image: ImageView, _ config: PreprocessConfig) throws(ClipError) {
-    (width, height) = try Framing.resizedSize(image, config)
+  init(_ image: ImageView, _ config: PreprocessConfig) {
+    (width, height) = Framing.resizedSize(image, config)
     let across = Framing.centred(width, config.width)
     let down = Framing.centred(height, config.height)
     window = ResizeWindow(left: across.from, top: down.from, width: across.count, height: down.count)
@@ -18,7 +18,7 @@ private struct Framing {
     top = down.to
   }
 
-  private static func resizedSize(_ image: ImageView, _ config: PreprocessConfig) throws(ClipError) -> (Int, Int) {
+  private static func resizedSize(_ image: ImageView, _ config: PreprocessConfig) -> (Int, Int) {
     switch config.mode {
     case .none: return (image.width, image.height)
     case .squash: return (config.width, config.height)
@@ -32,14 +32,9 @@ private struct Framing {
       let across = Double(image.width) / Double(config.width)
       let down = Double(image.height) / Double(config.height)
       let ratio = config.mode == .longest ? max(across, down) : min(across, down)
-      let width = Int((Double(image.width) / ratio).rounded(.toNearestOrEven))
-      let height = Int((Double(image.height) / ratio).rounded(.toNearestOrEven))
-      guard width > 0, height > 0 else {
-        throw ClipError(
-          CLIP_LIMIT,
-          "an image of \(image.width) x \(image.height) that is to fit \(config.width) x \(config.height) "
-            + "would be \(width) x \(height): expected at least one pixel a side")
-      }
+      // open_clip fails for a picture so long that a side would round to 0; here it keeps one pixel.
+      let width = max(1, Int((Double(image.width) / ratio).rounded(.toNearestOrEven)))
+      let height = max(1, Int((Double(image.height) / ratio).rounded(.toNearestOrEven)))
       return (width, height)
     }
   }
@@ -62,7 +57,7 @@ func preprocessBytes(
   scratch: PreprocessScratch
 ) throws(ClipError) {
   try check(config)
-  let framing = try Framing(image, config)
+  let framing = Framing(image, config)
   let stride = config.width * 3
   if framing.window.width < config.width || framing.window.height < config.height {
     let isFilled = config.mode == .longest

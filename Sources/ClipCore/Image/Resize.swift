@@ -39,36 +39,52 @@ func resize(
     inputSize: image.height, outputSize: height, range: window.top..<window.top + window.height, filter: filter,
     buffer: &scratch.vertical)
 
-  // Rows after the horizontal pass live in a ring that holds one vertical span.
-  let rowBytes = (window.width * 3 + 4 + 15) & ~15
+  // A ring of rows holds one vertical span: rows as they come where the vertical pass is first, else
+  // rows that have been through the horizontal pass.
+  let isDownFirst = runsDownFirst(image, width: width, height: height)
+  let acrossBytes = (window.width * 3 + 4 + 15) & ~15
   let sourceBytes = ((across.input.count + 2) * 4 + 15) & ~15
+  let rowBytes = isDownFirst ? sourceBytes : acrossBytes
   let ringBytes = try product(down.longest, rowBytes, "rows of a resize")
   let pointerBytes = (down.longest + 1) * MemoryLayout<UnsafeRawPointer>.stride
   guard ringBytes <= maximumRingBytes else {
     throw ClipError(CLIP_LIMIT, "resizing \(image.height) rows of pixels to \(height): too many go into one")
   }
-  let base = try scratch.rows.reserve(ringBytes + sourceBytes + rowBytes + pointerBytes, for: "rows of a resize")
+  let base = try scratch.rows.reserve(
+    ringBytes + sourceBytes + acrossBytes + pointerBytes, for: "rows of a resize")
   let source = base + ringBytes
   let finished = source + sourceBytes
-  let rows = (finished + rowBytes).bindMemory(to: UnsafeRawPointer.self, capacity: down.longest + 1)
+  let rows = (finished + acrossBytes).bindMemory(to: UnsafeRawPointer.self, capacity: down.longest + 1)
 
   var next = down.input.lowerBound
   for y in 0..<window.height {
     let span = down.spans[y]
     while next < span.first + span.count {
       if next >= span.first {
-        image.copyRow(next, from: across.input.lowerBound, to: across.input.upperBound, over: background, into: source)
-        resampleAcross(
-          source, first: across.input.lowerBound, across.spans, window.width, into: base + next % down.longest * rowBytes)
+        let row = base + next % down.longest * rowBytes
+        let pixels = isDownFirst ? row : source
+        image.copyRow(next, from: across.input.lowerBound, to: across.input.upperBound, over: background, into: pixels)
+        if !isDownFirst {
+          resampleAcross(source, first: across.input.lowerBound, across.spans, window.width, into: row)
+        }
       }
       next += 1
     }
     for tap in 0...span.count {
       rows[tap] = UnsafeRawPointer(base + (span.first + min(tap, span.count - 1)) % down.longest * rowBytes)
     }
-    resampleDown(rows, span, rowBytes, into: finished)
+    resampleDown(rows, span, rowBytes, into: isDownFirst ? source : finished)
+    if isDownFirst {
+      resampleAcross(source, first: across.input.lowerBound, across.spans, window.width, into: finished)
+    }
     memcpy(output + y * stride, finished, window.width * 3)
   }
+}
+
+/// Which pass is first, as Pillow 13 chooses: bytes between the passes are rounded, so the order
+/// shows. Until Pillow 11 the horizontal pass was always first.
+private func runsDownFirst(_ image: ImageView, width: Int, height: Int) -> Bool {
+  height < image.height && image.height - height > 2 * (image.width - width)
 }
 
 private let maximumRingBytes = 1 << 28
