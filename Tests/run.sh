@@ -8,6 +8,7 @@ logs=build/test-logs
 mkdir -p "$logs" build/tests
 passed=0 failed=0
 clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
+cxx=$(command -v c++ || echo "$clang++")
 emoji=Models/emoji picture=Examples/images/cat.png
 
 # count NAME PASSED FAILED
@@ -95,13 +96,13 @@ fi
 
 echo "C headers, symbols and sizes"
 check "headers in C11" header_compiles cc c11
-check "headers in C++17" header_compiles c++ c++17
+check "headers in C++17" header_compiles "$cxx" c++17
 check "exported symbols are clip.h's functions" exports_match
 check "libraries that libclipcore.so needs" needs_only_allowed
 check "the plugins export their entry alone" plugins_export_entry
 if [ "$tier" = full ]; then
   check "headers in C17" header_compiles cc c17
-  for standard in c++11 c++14 c++20; do check "headers in $standard" header_compiles c++ "$standard"; done
+  for standard in c++11 c++14 c++20; do check "headers in $standard" header_compiles "$cxx" "$standard"; done
   for standard in c11 c++20; do check "headers in $standard, with clang" header_compiles "$clang" "$standard"; done
   check "size of libclipcore.so and of all" sizes_fit
   check "an installed tree works where it is put" installed_tree_works
