@@ -72,16 +72,21 @@ import Testing
 
   @Test func compositesAlphaWhenAsked() throws {
     let model = try model(side: 64)
-    let logo = try runtime.load(Paths.image("logo.png"))
-    let pixels = try model.preprocess([logo], flags: UInt32(CLIP_COMPOSITE_ALPHA), background: (200, 30, 60))
-    let want = try tensor("composite.logo.png", of: expected("resize-modes"))
-    let result = compare(bytes(pixels, side: 64), Array(want.data))
-    #expect(result.equal >= 0.99 && result.worst <= 1, "\(result)")
+    let clear = try runtime.load(CodecTests.folder.appending(path: "rgba8.png"))
+    let want = try Array(tensor("composite.rgba8.png", of: expected("resize-modes")).data)
+    var swapped = clear.bytes
+    for i in stride(from: 0, to: swapped.count, by: 4) { swapped.swapAt(i, i + 2) }
+    let other = Picture(CLIP_PIXELS_BGRA, width: clear.width, height: clear.height, bytes: swapped)
+    for picture in [clear, other] {
+      let pixels = try model.preprocess([picture], flags: UInt32(CLIP_COMPOSITE_ALPHA), background: (200, 30, 60))
+      let result = compare(bytes(pixels, side: 64), want)
+      #expect(result.equal >= 0.99 && result.worst <= 1, "\(result)")
+    }
     // Without the flag alpha has no say.
-    var opaque = logo.bytes
+    var opaque = clear.bytes
     for i in stride(from: 3, to: opaque.count, by: 4) { opaque[i] = 255 }
-    let same = Picture(CLIP_PIXELS_RGBA, width: logo.width, height: logo.height, bytes: opaque)
-    #expect(identical(try model.preprocess([logo]), try model.preprocess([same])))
+    let same = Picture(CLIP_PIXELS_RGBA, width: clear.width, height: clear.height, bytes: opaque)
+    #expect(identical(try model.preprocess([clear]), try model.preprocess([same])))
   }
 
   /// The same picture seen in every format, dense and with padding between rows.
