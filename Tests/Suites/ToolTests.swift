@@ -1,0 +1,184 @@
+import Foundation
+import Support
+import Testing
+
+/// The clip tool as a person or a script runs it.
+@Suite struct ToolTests {
+  struct Result {
+    let code: Int32
+    let out: Data
+    let errors: String
+    var text: String { String(decoding: out, as: UTF8.self) }
+    var json: [String: Any] { (try? JSONSerialization.jsonObject(with: out)) as? [String: Any] ?? [:] }
+  }
+
+  static let model = ["--model", Paths.emoji.path]
+  static let examples = Paths.root.appending(path: "Examples/images")
+  static func example(_ name: String) -> String { examples.appending(path: name).path }
+
+  func clip(_ arguments: [String], input: String = "") throws -> Result {
+    let folder = try TemporaryFolder()
+    let (out, errors, source) = (folder.file("out"), folder.file("err"), folder.file("in"))
+    for file in [out, errors] { try Data().write(to: file) }
+    try Data(input.utf8).write(to: source)
+    let process = Process()
+    process.executableURL = Paths.build.appending(path: "bin/clip")
+    process.arguments = arguments
+    process.standardInput = try FileHandle(forReadingFrom: source)
+    process.standardOutput = try FileHandle(forWritingTo: out)
+    process.standardError = try FileHandle(forWritingTo: errors)
+    try process.run()
+    process.waitUntilExit()
+    return Result(
+      code: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
+      out: try Data(contentsOf: out), errors: try String(contentsOf: errors, encoding: .utf8))
+  }
+
+  @Test(arguments: [
+    [], ["no-such-command"], ["embed"], ["classify"], ["search"], ["tokenize"], ["info"], ["info", "a", "b"],
+    ["classify", "--model", "m"], ["classify", "--model", "m", "a.png"], ["tokenize", "text"],
+    ["embed", "--model", "m", "--text", "t"], ["embed", "--model", "m", "--text", "t", "--output", "x.txt"],
+    ["plugins", "--no-such-flag"], ["info", "--threads", "0", "m"], ["info", "--threads", "many", "m"],
+  ]) func wrongWordsAre2(_ arguments: [String]) throws {
+    let result = try clip(arguments)
+    // Alone, the tool explains itself.
+    #expect(result.code == (arguments.isEmpty ? 0 : 2), "\(result)")
+    #expect(arguments.isEmpty || !result.errors.isEmpty)
+    #expect(arguments.isEmpty || result.out.isEmpty)
+  }
+
+  @Test func helpAndVersion() throws {
+    for arguments in [["--help"], ["--version"], ["embed", "--help"], ["classify", "--help"]] {
+      let result = try clip(arguments)
+      #expect(result.code == 0 && !result.text.isEmpty && result.errors.isEmpty, "\(arguments): \(result)")
+    }
+  }
+
+  @Test func workThatFailsIs1() throws {
+    for arguments in [
+      ["info", "/nowhere"], ["tokenize", "--model", "/nowhere", "text"],
+      ["classify", "--model", "/nowhere", Self.example("cat.png"), "--label", "cat"],
+      ["search"] + Self.model + ["/nowhere", "cat"],
+      ["embed"] + Self.model + ["--text", "t", "--output", "/nowhere/x.npy"],
+      ["tokenize"] + Self.model + [String(repeating: "word ", count: 100)],
+    ] {
+      let result = try clip(arguments)
+      #expect(result.code == 1 && !result.errors.isEmpty, "\(arguments): \(result)")
+    }
+  }
+
+  @Test func infoAndPlugins() throws {
+    let info = try clip(["info", Paths.emoji.path, "--json"])
+    #expect(info.code == 0 && info.json["embedding_width"] as? Int == 128, "\(info)")
+    #expect(info.json["layout"] as? String == "open_clip")
+    #expect((info.json["text"] as? [String: Any])?["context_length"] as? Int == 24)
+    let plugins = try clip(["plugins", "--json"])
+    let ids = (plugins.json["plugins"] as? [[String: Any]] ?? []).compactMap { $0["id"] as? String }
+    #expect(plugins.code == 0)
+    for id in ["clipcore.encoder.clip-vit", "clipcore.encoder.clip-text", "clipcore.codec.png"] {
+      #expect(ids.contains(id), "\(ids)")
+    }
+    #expect(try clip(["info", Paths.emoji.path]).text.contains("128"))
+    #expect(try clip(["plugins"]).text.contains("clipcore.codec.jpeg"))
+  }
+
+  @Test func tokenizes() throws {
+    let model = try Model(Paths.emoji)
+    let texts = ["a cat", "two dogs", ""]
+    let result = try clip(["tokenize", "--json"] + Self.model + texts)
+    #expect(result.code == 0, "\(result)")
+    let rows = (result.json["texts"] as? [[String: Any]] ?? []).compactMap { $0["tokens"] as? [Int] }
+    #expect(rows == (try model.tokenize(texts)).map { $0.map(Int.init) })
+    let long = String(repeating: "word ", count: 100)
+    let cut = try clip(["tokenize", "--json", "--truncate"] + Self.model + [long])
+    #expect(cut.code == 0 && ((cut.json["texts"] as? [[String: Any]])?.first?["tokens"] as? [Int])?.count == 24)
+  }
+
+  @Test func classifiesAndSearches() throws {
+    let result = try clip(
+      ["classify", "--json"] + Self.model + [Self.example("cat.png"), Self.example("sailboat.jpg")]
+        + ["--label", "cat", "--label", "sailboat", "--label", "pizza"])
+    #expect(result.code == 0, "\(result)")
+    let rows = result.json["images"] as? [[String: Any]] ?? []
+    let best = rows.compactMap { ($0["labels"] as? [[String: Any]])?.first?["label"] as? String }
+    #expect(best == ["cat", "sailboat"], "\(result.text)")
+
+    let search = try clip(["search", "--json"] + Self.model + [Self.examples.path, "rainbow"])
+    #expect(search.code == 0, "\(search)")
+    #expect(search.text.contains("rainbow.png"))
+    let table = try clip(["search"] + Self.model + [Self.examples.path, "rainbow"])
+    let first = table.text.split(separator: "\n").first { $0.contains(".png") || $0.contains(".jpg") || $0.contains(".webp") }
+    #expect(first?.contains("rainbow.png") == true, "\(table.text)")
+    // Piped, there is no progress bar.
+    #expect(table.errors.isEmpty)
+  }
+
+  @Test func embedsToEachFormat() throws {
+    let folder = try TemporaryFolder()
+    let pictures = ["cat.png", "snowman.jpg", "penguin.webp"].map(Self.example)
+    let texts = ["a cat", "snow"]
+    try Data("third line\nfourth\n".utf8).write(to: folder.file("texts.txt"))
+    let input = pictures.flatMap { ["--image", $0] } + texts.flatMap { ["--text", $0] }
+
+    let runtime = try Runtime()
+    let model = try Model(Paths.emoji, runtime: runtime)
+    let images = try model.encode(images: pictures.map { try runtime.load(URL(filePath: $0)) })
+    let captions = try model.encode(texts: texts + ["third line", "fourth"])
+
+    let safetensors = folder.file("x.safetensors")
+    let one = try clip(
+      ["embed"] + Self.model + input + ["--text-file", folder.file("texts.txt").path, "--output", safetensors.path])
+    #expect(one.code == 0, "\(one)")
+    let stored = try Safetensors.read(safetensors)
+    let image = try tensor("image_embeds", of: stored), text = try tensor("text_embeds", of: stored)
+    #expect(image.shape == [3, 128] && text.shape == [4, 128])
+    #expect(maxDifference(image.floats, images) <= 1e-6)
+    #expect(maxDifference(text.floats, captions) <= 1e-6)
+
+    let npy = folder.file("x.npy")
+    #expect(try clip(["embed"] + Self.model + ["--text"] + texts + ["--output", npy.path]).code == 0)
+    let bytes = try Data(contentsOf: npy)
+    #expect(bytes.prefix(6) == Data([0x93]) + Data("NUMPY".utf8))
+    let header = Int(bytes[8]) | Int(bytes[9]) << 8
+    #expect((10 + header) % 64 == 0)
+    #expect(String(decoding: bytes[10..<10 + header], as: UTF8.self).contains("'shape': (2, 128)"))
+    let numbers = StoredTensor(dtype: "F32", shape: [2, 128], data: Data(bytes[(10 + header)...])).floats
+    #expect(maxDifference(numbers, Array(captions.prefix(256))) <= 1e-6)
+
+    let lines = folder.file("x.jsonl")
+    #expect(try clip(["embed"] + Self.model + input + ["--output", lines.path]).code == 0)
+    let rows = try String(contentsOf: lines, encoding: .utf8).split(separator: "\n").map {
+      try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
+    }
+    #expect(rows.count == 5)
+    let first = (rows.first?["embedding"] as? [Double] ?? []).map(Float.init)
+    #expect(maxDifference(first, Array(images.prefix(128))) <= 1e-6)
+  }
+
+  @Test func aBadPictureIsSkipped() throws {
+    let folder = try TemporaryFolder()
+    let files = FileManager.default
+    try files.copyItem(atPath: Self.example("cat.png"), toPath: folder.file("a.png").path)
+    try Data("no picture".utf8).write(to: folder.file("b.png"))
+    try files.copyItem(atPath: Self.example("dog.png"), toPath: folder.file("c.png").path)
+    let output = folder.file("x.safetensors")
+    let result = try clip(["embed", "--json"] + Self.model + ["--image", folder.url.path, "--output", output.path])
+    #expect(result.code == 1, "\(result)")
+    #expect(result.errors.contains("b.png"))
+    #expect((result.json["skipped"] as? [Any])?.count == 1)
+    #expect(try tensor("image_embeds", of: Safetensors.read(output)).shape == [2, 128])
+    let search = try clip(["search"] + Self.model + [folder.url.path, "cat"])
+    #expect(search.code == 1 && search.text.contains("a.png") && search.errors.contains("b.png"), "\(search)")
+    // Nothing left to work on.
+    let none = try clip(["classify"] + Self.model + [folder.file("b.png").path, "--label", "cat"])
+    #expect(none.code == 1)
+  }
+
+  @Test func readsTextsFromStandardInput() throws {
+    let folder = try TemporaryFolder()
+    let output = folder.file("x.npy")
+    let result = try clip(["embed"] + Self.model + ["--text-file", "-", "--output", output.path], input: "cat\ndog\n")
+    #expect(result.code == 0, "\(result)")
+    #expect(try Data(contentsOf: output).count % 64 == 0)
+  }
+}
