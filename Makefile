@@ -21,7 +21,7 @@ CLIP    := build/bin/clip
 BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev pkg-config
 TEST_PACKAGES  := valgrind
 
-COMMON  := Package.swift $(shell find Include Sources/C* Sources/ClipPluginKit Sources/ClipKernels -type f)
+COMMON  := Package.swift $(shell find Include $(filter-out Sources/ClipCore,$(wildcard Sources/C*)) -type f)
 SWIFT_BUILD := scripts/swift-build -c release
 
 .PHONY: help

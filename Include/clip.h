@@ -172,7 +172,8 @@ typedef struct clip_model_options {
 
 /* Opens a folder as downloaded, Hugging Face's (config.json, model.safetensors or its sharded
  * index, preprocessor_config.json, vocab.json + merges.txt or tokenizer.json) or open_clip's
- * (open_clip_config.json, open_clip_model.safetensors, the same tokenizer files). Weights are
+ * (open_clip_config.json, open_clip_model.safetensors, the same tokenizer files), or one with a
+ * clipcore.json that composes encoders (docs/models.md). Weights are
  * F32, F16 or BF16; files are mapped and not needed once this returns. `options` may be NULL.
  * *out is owned by the caller: clip_model_close. CLIP_MISMATCH lists every tensor that is
  * missing, extra or wrongly shaped. [any-thread] */
@@ -196,7 +197,7 @@ typedef struct clip_model_info {
   float logit_bias;           /* 0 where there is none */
   const char *image_encoder;  /* plugin ids; "" for a tower that is not open */
   const char *text_encoder;
-  const char *layout;         /* "huggingface" or "open_clip" */
+  const char *layout;         /* "huggingface", "open_clip" or "clipcore" */
   uint64_t image_parameters;  /* numbers in the tower's weights */
   uint64_t text_parameters;
   clip_storage storage;

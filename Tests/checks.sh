@@ -18,6 +18,14 @@ exports_match() {
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$exported")
 }
 
+# Every function of clip.h is in docs/c-interface.md, and nothing else of that name is.
+interface_documented() {
+  local declared documented
+  declared=$(cc -E -P Include/clip.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
+  documented=$(grep -oE '`clip_[a-z_]+`' docs/c-interface.md | tr -d '`' | grep -vE '^clip_(image_view|model_options)$' | sort -u)
+  [ -n "$declared" ] && diff <(echo "$declared") <(echo "$documented")
+}
+
 plugins_export_entry() {
   local file exported
   for file in build/lib/clipcore/plugins/*.so; do

@@ -99,6 +99,7 @@ echo "C headers, symbols and sizes"
 check "headers in C11" header_compiles cc c11
 check "headers in C++17" header_compiles "$cxx" c++17
 check "exported symbols are clip.h's functions" exports_match
+check "docs/c-interface.md names every function" interface_documented
 check "libraries that libclipcore.so needs" needs_only_allowed
 check "the plugins export their entry alone" plugins_export_entry
 if [ "$tier" = full ]; then

@@ -96,7 +96,8 @@ import Testing
     + badTexts.filter { $0 != "{}" }.map { Case(model: "hf-vit-tiny", file: "preprocessor_config.json", spoil: .text($0)) }
 
   static let tokenizer: [Case] =
-    badTexts.map { Case(model: "vit-tiny", file: "vocab.json", spoil: .text($0)) }
+    // An empty vocabulary is a sound file: the merges say what they miss.
+    badTexts.filter { $0 != "{}" }.map { Case(model: "vit-tiny", file: "vocab.json", spoil: .text($0)) }
     + keys(
       "vit-tiny", "vocab.json",
       [

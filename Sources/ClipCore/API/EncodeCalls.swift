@@ -8,6 +8,9 @@ private func batch(
   reporting { () throws(ClipError) in
     let model = try object(model, Model.self, "model")
     try requirePositive(n, "n")
+    // No buffer of the caller's is larger than memory, whatever n says.
+    let widest = max(model.embeddingWidth, 3 * model.preprocess.width * model.preprocess.height, model.contextLength)
+    _ = try product(n, widest * 4, "n")
     try body(model, try EncodeOptions(try ClipCore.options(options, clip_encode_options(), "options")))
   }
 }

@@ -6,7 +6,6 @@ public func clip_image_load(
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let out = try required(out, "out")
-    out.pointee = nil
     let runtime = try object(runtime, Runtime.self, "runtime")
     let file = try MappedFile(path: String(cString: try required(path, "path")))
     defer { withExtendedLifetime(file) {} }
@@ -20,7 +19,6 @@ public func clip_image_decode(
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let out = try required(out, "out")
-    out.pointee = nil
     let runtime = try object(runtime, Runtime.self, "runtime")
     let data = try required(data, "data")
     try requirePositive(size, "size")

@@ -7,7 +7,6 @@ public func clip_model_open(
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let out = try required(out, "out")
-    out.pointee = nil
     let runtime = try object(runtime, Runtime.self, "runtime")
     let folder = String(cString: try required(folder, "folder"))
     let model = try Model(

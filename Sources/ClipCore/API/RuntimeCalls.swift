@@ -6,7 +6,6 @@ public func clip_runtime_create(
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let out = try required(out, "out")
-    out.pointee = nil
     let runtime = try Runtime(try ClipCore.options(options, clip_runtime_options(), "options"))
     out.pointee = handle(owning: runtime)
   }

@@ -85,31 +85,30 @@ final class ThreadPool {
       context.assumingMemoryBound(to: Task.self).pointee.body(index)
     }
     withUnsafeMutablePointer(to: &job) { job in
-      pthread_mutex_lock(&state.pointee.mutex)
-      state.pointee.open(job)
-      pthread_cond_broadcast(&state.pointee.work)
-      pthread_mutex_unlock(&state.pointee.mutex)
+      var entry = Entry(job: job)
+      withUnsafeMutablePointer(to: &entry) { entry in
+        pthread_mutex_lock(&state.pointee.mutex)
+        state.pointee.open(entry)
+        pthread_cond_broadcast(&state.pointee.work)
+        pthread_mutex_unlock(&state.pointee.mutex)
 
-      job.pointee.drain()
+        job.pointee.drain()
 
-      pthread_mutex_lock(&state.pointee.mutex)
-      state.pointee.close(job)
-      while job.pointee.helpers > 0 { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
-      pthread_mutex_unlock(&state.pointee.mutex)
+        pthread_mutex_lock(&state.pointee.mutex)
+        state.pointee.close(entry)
+        while entry.pointee.helpers > 0 { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
+        pthread_mutex_unlock(&state.pointee.mutex)
+      }
     }
   }
 }
 
-/// A job on the stack of the thread that called `run`. It stays in the pool's list while it has
-/// indices to hand out, and on the stack until its last helper has left.
+/// A job on the stack of the thread that called `run`, read by all who work on it.
 private struct Job: ~Copyable {
   let count: Int
   let context: UnsafeMutableRawPointer
   let call: (UnsafeMutableRawPointer, Int) -> Void
   let next = Atomic<Int>(0)
-  /// Guarded by the pool's mutex.
-  var helpers = 0
-  var following: UnsafeMutablePointer<Job>?
 
   init(count: Int, context: UnsafeMutableRawPointer, call: @escaping (UnsafeMutableRawPointer, Int) -> Void) {
     self.count = count
@@ -128,27 +127,35 @@ private struct Job: ~Copyable {
   var isOpen: Bool { next.load(ordering: .relaxed) < count }
 }
 
+/// A job's place in the pool's list, beside it on the stack; touched under the pool's mutex alone.
+/// It stays in the list while indices are left, and on the stack until its last helper has left.
+private struct Entry {
+  let job: UnsafeMutablePointer<Job>
+  var helpers = 0
+  var following: UnsafeMutablePointer<Entry>?
+}
+
 private struct PoolState {
   var mutex = pthread_mutex_t()
   var work = pthread_cond_t()
   var done = pthread_cond_t()
   var isStopping = false
-  var jobs: UnsafeMutablePointer<Job>?
+  var jobs: UnsafeMutablePointer<Entry>?
 
-  mutating func open(_ job: UnsafeMutablePointer<Job>) {
-    job.pointee.following = jobs
-    jobs = job
+  mutating func open(_ entry: UnsafeMutablePointer<Entry>) {
+    entry.pointee.following = jobs
+    jobs = entry
   }
 
-  mutating func close(_ job: UnsafeMutablePointer<Job>) {
-    if jobs == job {
-      jobs = job.pointee.following
+  mutating func close(_ entry: UnsafeMutablePointer<Entry>) {
+    if jobs == entry {
+      jobs = entry.pointee.following
       return
     }
     var at = jobs
     while let current = at {
-      if current.pointee.following == job {
-        current.pointee.following = job.pointee.following
+      if current.pointee.following == entry {
+        current.pointee.following = entry.pointee.following
         return
       }
       at = current.pointee.following
@@ -156,11 +163,11 @@ private struct PoolState {
   }
 
   /// The oldest open job, so that callers are served in turn.
-  func next() -> UnsafeMutablePointer<Job>? {
-    var found: UnsafeMutablePointer<Job>?
+  func next() -> UnsafeMutablePointer<Entry>? {
+    var found: UnsafeMutablePointer<Entry>?
     var at = jobs
     while let current = at {
-      if current.pointee.isOpen { found = current }
+      if current.pointee.job.pointee.isOpen { found = current }
       at = current.pointee.following
     }
     return found
@@ -170,16 +177,17 @@ private struct PoolState {
   static func work(_ state: UnsafeMutablePointer<PoolState>) {
     pthread_mutex_lock(&state.pointee.mutex)
     while !state.pointee.isStopping {
-      guard let job = state.pointee.next() else {
+      guard let entry = state.pointee.next() else {
         pthread_cond_wait(&state.pointee.work, &state.pointee.mutex)
         continue
       }
-      job.pointee.helpers += 1
+      entry.pointee.helpers += 1
+      let job = entry.pointee.job
       pthread_mutex_unlock(&state.pointee.mutex)
       job.pointee.drain()
       pthread_mutex_lock(&state.pointee.mutex)
-      job.pointee.helpers -= 1
-      if job.pointee.helpers == 0 { pthread_cond_broadcast(&state.pointee.done) }
+      entry.pointee.helpers -= 1
+      if entry.pointee.helpers == 0 { pthread_cond_broadcast(&state.pointee.done) }
     }
     pthread_mutex_unlock(&state.pointee.mutex)
   }

@@ -27,7 +27,9 @@ final class Runtime {
     let plugins = PluginRegistry(log: log)
     if let paths = options.plugin_paths {
       for index in 0..<options.plugin_path_count {
-        guard let path = paths[index] else { continue }
+        guard let path = paths[index] else {
+          throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_paths[\(index)]: expected a path, found a null pointer")
+        }
         plugins.load(String(cString: path))
       }
     }

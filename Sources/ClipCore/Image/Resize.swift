@@ -52,6 +52,8 @@ func resize(
   }
   let base = try scratch.rows.reserve(
     ringBytes + sourceBytes + acrossBytes + pointerBytes, for: "rows of a resize")
+  // An odd count of taps also reads the pixel after the last, with a weight of 0.
+  memset(base, 0, ringBytes + sourceBytes + acrossBytes)
   let source = base + ringBytes
   let finished = source + sourceBytes
   let rows = (finished + acrossBytes).bindMemory(to: UnsafeRawPointer.self, capacity: down.longest + 1)
