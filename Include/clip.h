@@ -248,8 +248,8 @@ CLIP_API void clip_image_free(clip_image *image);
 enum {
   CLIP_RAW_FEATURES = 1u,      /* features as the tower gives them, not scaled to unit length */
   CLIP_TRUNCATE = 2u,          /* cut a text that is too long and keep its end token; else CLIP_LIMIT */
-  CLIP_OPENAI_CLEANING = 4u,   /* clean text as OpenAI's code does (ftfy, HTML entities, NFKC-free
-                                  lower case) instead of Hugging Face's NFC, whitespace, lower case */
+  CLIP_OPENAI_CLEANING = 4u,   /* clean text as OpenAI's code does (ftfy, HTML entities, lower case)
+                                  instead of as Hugging Face's (NFC, white space, lower case) */
   CLIP_COMPOSITE_ALPHA = 8u    /* lay pixels with alpha over `background`; else alpha is dropped */
 };
 
