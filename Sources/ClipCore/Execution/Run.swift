@@ -27,39 +27,45 @@ struct Run {
     return Tensor(data: arena + offsets[program.slots[node]], rows: batch.totalRows(shape.rows), width: shape.width)
   }
 
-  /// Runs `body` over parts of [0, count) of at least `grain`, on the pool's threads.
-  func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+  /// Lets `op` compute [0, count) in parts of at least `grain`, on the pool's threads.
+  func parallel(_ op: Operation, _ count: Int, grain: Int) {
     let pieces = max(1, min(threads.width * 4, count / max(1, grain)))
-    parallelPieces(pieces) { piece in
-      body((piece * count / pieces)..<((piece + 1) * count / pieces))
-    }
+    threads.run(pieces, Parts(op: op, run: self, count: count, pieces: pieces))
   }
 
-  func parallelPieces(_ pieces: Int, _ body: (Int) -> Void) {
-    if pieces <= 1 || threads.width <= 1 {
-      for piece in 0..<pieces { body(piece) }
-    } else {
-      threads.run(pieces, body)
-    }
+  private struct Parts: Work {
+    let op: Operation
+    let run: Run
+    let count: Int
+    let pieces: Int
+
+    func part(_ piece: Int) { op.compute(run, (piece * count / pieces)..<((piece + 1) * count / pieces)) }
   }
 
   /// The whole of `work` (all rows, all panels), cut over rows and panels. Each number is made
   /// the same way wherever the cuts fall.
   func multiply(_ work: clip_matmul, tileRows: Int) {
-    let panels = work.panel_end
-    let pieces = cut(rows: work.rows, panels: panels, tileRows: max(1, tileRows))
-    parallelPieces(pieces.rows * pieces.panels) { piece in
+    let cut = cut(rows: work.rows, panels: work.panel_end, tileRows: max(1, tileRows))
+    threads.run(cut.rows * cut.panels, Product(work: work, cut: cut, kernels: kernels.table))
+  }
+
+  private struct Product: Work {
+    let work: clip_matmul
+    let cut: (rows: Int, panels: Int)
+    let kernels: UnsafePointer<clip_kernels>
+
+    func part(_ piece: Int) {
       var part = work
-      let row = piece % pieces.rows
-      let panel = piece / pieces.rows
-      let first = row * work.rows / pieces.rows
-      part.rows = (row + 1) * work.rows / pieces.rows - first
+      let row = piece % cut.rows
+      let panel = piece / cut.rows
+      let first = row * work.rows / cut.rows
+      part.rows = (row + 1) * work.rows / cut.rows - first
       part.a = work.a + first * work.a_stride
       part.c = work.c + first * work.c_stride
       part.residual = work.residual.map { $0 + first * work.residual_stride }
-      part.panel_begin = panel * panels / pieces.panels
-      part.panel_end = (panel + 1) * panels / pieces.panels
-      self.kernels.table.pointee.matmul?(&part)
+      part.panel_begin = panel * work.panel_end / cut.panels
+      part.panel_end = (panel + 1) * work.panel_end / cut.panels
+      kernels.pointee.matmul?(&part)
     }
   }
 

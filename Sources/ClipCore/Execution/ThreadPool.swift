@@ -2,6 +2,11 @@ import CClip
 import CSystem
 import Synchronization
 
+/// Something cut into pieces that may run at once, on any threads.
+protocol Work {
+  func part(_ piece: Int)
+}
+
 /// Worker threads that any number of calling threads share. The caller of `run` works on its own
 /// job; workers help whichever jobs are open, and sleep on a condition when there are none.
 ///
@@ -60,45 +65,44 @@ final class ThreadPool {
     state.deallocate()
   }
 
-  /// Calls body(i) for every i in [0, count), and returns when all have returned.
-  func run(_ count: Int, _ body: (Int) -> Void) {
-    withoutActuallyEscaping(body) { body in
-      var task = Task(body: body)
-      withUnsafeMutablePointer(to: &task) { task in
+  /// Calls work.part(i) for every i in [0, count), and returns when all have returned. Takes no memory.
+  func run<W: Work>(_ count: Int, _ work: W) {
+    if count <= 1 || width <= 1 {
+      for index in 0..<max(0, count) { work.part(index) }
+      return
+    }
+    var work = work
+    withUnsafeMutablePointer(to: &work) { work in
+      var job = Job(count: count, context: UnsafeMutableRawPointer(work)) { context, index in
+        context.assumingMemoryBound(to: W.self).pointee.part(index)
+      }
+      withUnsafeMutablePointer(to: &job) { job in
         if let hostLoop {
           hostLoop(hostUser, count, { context, index in
-            context?.assumingMemoryBound(to: Task.self).pointee.body(index)
-          }, task)
+            guard let job = context?.assumingMemoryBound(to: Job.self) else { return }
+            job.pointee.call(job.pointee.context, index)
+          }, job)
         } else {
-          share(task, count)
+          share(job)
         }
       }
     }
   }
 
-  private struct Task {
-    let body: (Int) -> Void
-  }
+  private func share(_ job: UnsafeMutablePointer<Job>) {
+    var entry = Entry(job: job)
+    withUnsafeMutablePointer(to: &entry) { entry in
+      pthread_mutex_lock(&state.pointee.mutex)
+      state.pointee.open(entry)
+      pthread_cond_broadcast(&state.pointee.work)
+      pthread_mutex_unlock(&state.pointee.mutex)
 
-  private func share(_ task: UnsafeMutablePointer<Task>, _ count: Int) {
-    var job = Job(count: count, context: UnsafeMutableRawPointer(task)) { context, index in
-      context.assumingMemoryBound(to: Task.self).pointee.body(index)
-    }
-    withUnsafeMutablePointer(to: &job) { job in
-      var entry = Entry(job: job)
-      withUnsafeMutablePointer(to: &entry) { entry in
-        pthread_mutex_lock(&state.pointee.mutex)
-        state.pointee.open(entry)
-        pthread_cond_broadcast(&state.pointee.work)
-        pthread_mutex_unlock(&state.pointee.mutex)
+      job.pointee.drain()
 
-        job.pointee.drain()
-
-        pthread_mutex_lock(&state.pointee.mutex)
-        state.pointee.close(entry)
-        while entry.pointee.helpers > 0 { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
-        pthread_mutex_unlock(&state.pointee.mutex)
-      }
+      pthread_mutex_lock(&state.pointee.mutex)
+      state.pointee.close(entry)
+      while entry.pointee.helpers > 0 { pthread_cond_wait(&state.pointee.done, &state.pointee.mutex) }
+      pthread_mutex_unlock(&state.pointee.mutex)
     }
   }
 }

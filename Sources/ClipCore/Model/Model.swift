@@ -18,6 +18,7 @@ final class Model {
   let logitBias: Float?
   let storage: clip_storage
   let imageScratch = IdlePool<ImageScratch>()
+  let textScratch = IdlePool<TextScratch>()
   /// Plugin ids for C callers, as long as this lives.
   private let strings: [Memory]
 

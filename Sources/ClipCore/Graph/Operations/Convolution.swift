@@ -120,12 +120,30 @@ class Convolution: MatrixProduct {
     var first = 0
     while first < rows {
       let count = min(blockRows, rows - first)
-      let start = first
-      run.parallel(count, grain: max(1, 8192 / depth)) { part in
-        for row in part { self.layOut(x.data, channels, row: start + row, to: run.scratch + row * self.depth) }
-      }
+      layOut(run, channels, rows: first..<(first + count))
       body(run.scratch, depth, count, first)
       first += count
+    }
+  }
+
+  /// Lays out the windows of some output rows, one after the other in the run's scratch.
+  private func layOut(_ run: Run, _ channels: Range<Int>, rows: Range<Int>) {
+    let pieces = max(1, min(run.threads.width * 4, rows.count * depth / 8192))
+    run.threads.run(pieces, LayOut(op: self, run: run, channels: channels, rows: rows, pieces: pieces))
+  }
+
+  private struct LayOut: Work {
+    let op: Convolution
+    let run: Run
+    let channels: Range<Int>
+    let rows: Range<Int>
+    let pieces: Int
+
+    func part(_ piece: Int) {
+      let x = run.input(0).data
+      for row in (piece * rows.count / pieces)..<((piece + 1) * rows.count / pieces) {
+        op.layOut(x, channels, row: rows.lowerBound + row, to: run.scratch + row * op.depth)
+      }
     }
   }
 

@@ -14,19 +14,21 @@ final class PixelInput: Operation {
   override var name: StaticString { "pixels" }
 
   override func run(_ run: Run) {
+    run.parallel(self, run.batch.items, grain: 1)
+  }
+
+  override func compute(_ run: Run, _ items: Range<Int>) {
     guard let pixels = run.batch.pixels else { return }
     let plane = height * width
     let out = run.output.data
-    run.parallel(run.batch.items, grain: 1) { items in
-      for item in items {
-        let source = pixels + item * 3 * plane
-        var target = out + item * 3 * plane
-        for pixel in 0..<plane {
-          target[0] = source[pixel]
-          target[1] = source[plane + pixel]
-          target[2] = source[2 * plane + pixel]
-          target += 3
-        }
+    for item in items {
+      let source = pixels + item * 3 * plane
+      var target = out + item * 3 * plane
+      for pixel in 0..<plane {
+        target[0] = source[pixel]
+        target[1] = source[plane + pixel]
+        target[2] = source[2 * plane + pixel]
+        target += 3
       }
     }
   }
