@@ -66,6 +66,15 @@ static inline void *csystem_plugin_storage(void) {
 }
 enum { csystem_plugin_storage_bytes = 4096 };
 
+/* What a thread that waits awake does meanwhile: it leaves the core to its other thread. */
+static inline void csystem_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
 /* A hint that the line at `address` is read soon, into the second cache; any address will do. */
 static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }
 
