@@ -72,7 +72,7 @@ public enum KernelSet<T: Tile> {
             let row = rows * tile / tiles
             let ahead =
               tileEnd - tileBegin == 1
-              ? Ahead(group + 4096, step: rowBytes)
+              ? Ahead(group + (depthBlocks == 1 ? 4096 : panelBytes), step: rowBytes)
               : Ahead(next + (tile - tileBegin) * share * part, step: share)
             accumulate(
               storage, a + row * aStride + k, aStride: aStride, rows: rows * (tile + 1) / tiles - row,
