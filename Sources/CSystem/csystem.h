@@ -109,6 +109,60 @@ CSYSTEM_WIDEN(4)
 CSYSTEM_WIDEN(8)
 CSYSTEM_WIDEN(16)
 
+/* Products of 16-bit integers, two to a lane of a float vector, whose bits are all that counts.
+ * _add_pairs: the 32-bit lanes of `sum`, plus a's low half times b's low half, plus the same of the
+ * high halves: one instruction and an addition on x86. _load_pairs widens 2 * lanes signed bytes.
+ * _largest_bits: lane by lane the larger magnitude by its bits, so that NaN is above infinity.
+ * _store_low16 writes the low half of each lane. */
+#if defined(__AVX512BW__)
+#define CSYSTEM_DOT16(a, b) __builtin_ia32_pmaddwd512(a, b)
+#endif
+#if defined(__AVX2__)
+#define CSYSTEM_DOT8(a, b) __builtin_ia32_pmaddwd256(a, b)
+#endif
+#if defined(__SSE2__)
+#define CSYSTEM_DOT4(a, b) __builtin_ia32_pmaddwd128(a, b)
+#endif
+#define CSYSTEM_DOT_BY_LANES(lanes, a, b)                                                         \
+  ((((csystem_int##lanes)(a) << 16 >> 16) * ((csystem_int##lanes)(b) << 16 >> 16)) +              \
+   (((csystem_int##lanes)(a) >> 16) * ((csystem_int##lanes)(b) >> 16)))
+#if !defined(CSYSTEM_DOT16)
+#define CSYSTEM_DOT16(a, b) CSYSTEM_DOT_BY_LANES(16, a, b)
+#endif
+#if !defined(CSYSTEM_DOT8)
+#define CSYSTEM_DOT8(a, b) CSYSTEM_DOT_BY_LANES(8, a, b)
+#endif
+#if !defined(CSYSTEM_DOT4)
+#define CSYSTEM_DOT4(a, b) CSYSTEM_DOT_BY_LANES(4, a, b)
+#endif
+#define CSYSTEM_PAIRS(lanes)                                                                      \
+  typedef short csystem_pairs##lanes __attribute__((vector_size(4 * lanes)));                     \
+  static inline csystem_float##lanes csystem_load_pairs##lanes(const void *source) {              \
+    signed char __attribute__((vector_size(2 * lanes))) bytes;                                    \
+    memcpy(&bytes, source, sizeof bytes);                                                         \
+    return (csystem_float##lanes)__builtin_convertvector(bytes, csystem_pairs##lanes);            \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_add_pairs##lanes(                                    \
+      csystem_float##lanes sum, csystem_float##lanes a, csystem_float##lanes b) {                 \
+    return (csystem_float##lanes)((csystem_int##lanes)sum +                                       \
+        (csystem_int##lanes)CSYSTEM_DOT##lanes((csystem_pairs##lanes)a, (csystem_pairs##lanes)b)); \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_from_integers##lanes(csystem_float##lanes bits) {    \
+    return __builtin_convertvector((csystem_int##lanes)bits, csystem_float##lanes);               \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_largest_bits##lanes(csystem_float##lanes a,          \
+                                                                 csystem_float##lanes b) {        \
+    return (csystem_float##lanes)__builtin_elementwise_max((csystem_int##lanes)a & 0x7fffffff,    \
+                                                           (csystem_int##lanes)b & 0x7fffffff);   \
+  }                                                                                               \
+  static inline void csystem_store_low16_##lanes(void *target, csystem_float##lanes bits) {       \
+    csystem_short##lanes low = __builtin_convertvector((csystem_int##lanes)bits, csystem_short##lanes); \
+    memcpy(target, &low, sizeof low);                                                             \
+  }
+CSYSTEM_PAIRS(4)
+CSYSTEM_PAIRS(8)
+CSYSTEM_PAIRS(16)
+
 /* Calls body with `work` and room on the stack that is not set to anything, which Swift's own
  * variables cannot be. */
 enum { csystem_stack_floats = 72 * 128 + 12 * 272 };

@@ -103,6 +103,13 @@ static double stored(float w, clip_storage storage) {
   return w;
 }
 
+/* What a row of weights is after it was stored as bytes. */
+static void stored_bytes(const float *w, size_t depth, double *kept) {
+  float largest = 0;
+  for (size_t d = 0; d < depth; d++) largest = fmaxf(largest, fabsf(w[d]));
+  for (size_t d = 0; d < depth; d++) kept[d] = largest == 0 ? 0 : (double)rintf(w[d] * (127 / largest)) * (largest / 127);
+}
+
 /* ---------------------------------------------------------------- matmul */
 
 static buffer pack(const clip_kernels *k, const float *weights, size_t columns, size_t depth, clip_storage storage) {
@@ -151,13 +158,19 @@ static void matmul_case(const clip_kernels *k, size_t rows, size_t columns, size
       row += take;
     }
   }
-  double worst = 0, limit = 2e-7 * (4 + sqrt((double)depth));
+  double worst = 0, limit = 2e-7 * (4 + sqrt((double)depth)), *kept = malloc(columns * depth * sizeof(double));
+  for (size_t j = 0; j < columns; j++) {
+    if (storage == CLIP_STORAGE_INT8) stored_bytes(w.data + j * depth, depth, kept + j * depth);
+    else for (size_t d = 0; d < depth; d++) kept[j * depth + d] = stored(w.data[j * depth + d], storage);
+  }
+  /* Numbers of A, at most 1, rounded to parts of 32767; no activation is steeper than 1.2. */
+  if (storage == CLIP_STORAGE_INT8) limit += 1.2 * 0.2 * (double)depth / 65534;
   int same = 1, gaps = 1;
   uint32_t pattern = 0xa5a5a5a5u;
   for (size_t i = 0; i < rows; i++) {
     for (size_t j = 0; j < columns; j++) {
       double sum = 0;
-      for (size_t d = 0; d < depth; d++) sum += a.data[i * as + d] * stored(w.data[j * depth + d], storage);
+      for (size_t d = 0; d < depth; d++) sum += a.data[i * as + d] * kept[j * depth + d];
       if (with_bias) sum += bias.data[j];
       sum = activate(activation, sum);
       if (residual_mode) sum += r.data[i * rs + j];
@@ -172,18 +185,18 @@ static void matmul_case(const clip_kernels *k, size_t rows, size_t columns, size
   check(worst <= limit, "matmul", number);
   check(same, "matmul gives other numbers when cut", detail);
   check(gaps && intact(c) && intact(whole), "matmul writes beside C", detail);
-  drop(packed), drop(a), drop(w), drop(bias), drop(r), drop(c), drop(whole);
+  free(kept), drop(packed), drop(a), drop(w), drop(bias), drop(r), drop(c), drop(whole);
 }
 
 static void test_matmul(const clip_kernels *k) {
   for (size_t rows = 1; rows <= 13; rows++)
-    for (int s = 0; s < 3; s++)
+    for (int s = 0; s < 4; s++)
       if (k->storages & (1u << s))
-        matmul_case(k, rows, pick(1, 3 * k->panel_width), pick(1, 70), (clip_storage)s, CLIP_IDENTITY, rows & 1, s);
+        matmul_case(k, rows, pick(1, 3 * k->panel_width), pick(1, 70), (clip_storage)s, CLIP_IDENTITY, rows & 1, s % 3);
   for (int i = 0; i < 120; i++) {
-    clip_storage s = (clip_storage)(i % 3);
+    clip_storage s = (clip_storage)(i % 4);
     if (k->storages & (1u << s))
-      matmul_case(k, pick(1, 70), pick(1, 200), pick(1, i % 10 ? 90 : 1700), s, (clip_activation)(i % 8),
+      matmul_case(k, pick(1, 70), pick(1, 200), pick(1, i % 10 ? 90 : 1700), s, (clip_activation)(i / 4 % 8),
                   (int)pick(0, 1), (int)pick(0, 2));
   }
   matmul_case(k, 50, 768, 768, CLIP_STORAGE_F32, CLIP_GELU, 1, 0);
@@ -214,6 +227,81 @@ static void test_storage(const clip_kernels *k) {
     }
     check(ok, "storage rounds to nearest", s == 1 ? "f16" : "bf16");
     free(one), drop(packed), drop(w);
+  }
+}
+
+static void multiply_bytes(const clip_kernels *k, buffer a, buffer w, buffer c, size_t columns, size_t depth) {
+  buffer packed = pack(k, w.data, columns, depth, CLIP_STORAGE_INT8);
+  clip_matmul work = {.a = a.data, .a_stride = depth, .weights = packed.data, .storage = CLIP_STORAGE_INT8, .c = c.data,
+                      .c_stride = columns, .rows = a.count / depth, .columns = columns, .depth = depth,
+                      .panel_end = (columns + k->panel_width - 1) / k->panel_width};
+  k->matmul(&work);
+  drop(packed);
+}
+
+/* Whole numbers come out exactly, the largest do not overflow, zeros stay, and what is no number stays in its row. */
+static void test_bytes(const clip_kernels *k) {
+  if (!(k->storages & (1u << CLIP_STORAGE_INT8))) return;
+  static const size_t depths[] = {1, 2, 3, 511, 512, 513, 1023, 1025, 3072, 4099};
+  for (int i = 0; i < 10; i++) {
+    size_t rows = pick(1, 9), columns = pick(1, 40), depth = depths[i];
+    char detail[80];
+    snprintf(detail, sizeof detail, "rows %zu columns %zu depth %zu", rows, columns, depth);
+    buffer a = make(rows * depth), w = make(columns * depth), c = make(rows * columns);
+    int exact = 1, large = 1, row_alone = 1, column_alone = 1, small = 1;
+
+    for (size_t j = 0; j < a.count; j++) a.data[j] = j % depth % 200 ? (float)pick(0, 60) - 30 : 32767;
+    for (size_t j = 0; j < w.count; j++) w.data[j] = j % depth ? (float)pick(0, 8) - 4 : -127;
+    multiply_bytes(k, a, w, c, columns, depth);
+    for (size_t r = 0; r < rows; r++)
+      for (size_t j = 0; j < columns; j++) {
+        long long sum = 0;
+        for (size_t d = 0; d < depth; d++) sum += (long long)a.data[r * depth + d] * (long long)w.data[j * depth + d];
+        exact &= (long long)c.data[r * columns + j] == sum;
+      }
+    check(exact, "bytes: whole numbers are exact", detail);
+
+    for (size_t j = 0; j < a.count; j++) a.data[j] = j / depth & 1 ? -32767 : 32767;
+    for (size_t j = 0; j < w.count; j++) w.data[j] = 127;
+    multiply_bytes(k, a, w, c, columns, depth);
+    for (size_t j = 0; j < c.count; j++) {
+      double want = (j / columns & 1 ? -32767.0 : 32767.0) * 127 * (double)depth;
+      large &= fabs(c.data[j] / want - 1) < 1e-6;
+    }
+    check(large, "bytes: the largest sums do not overflow", detail);
+
+    buffer clean = make(c.count);
+    for (size_t j = 0; j < a.count; j++) a.data[j] = uniform();
+    for (size_t j = 0; j < w.count; j++) w.data[j] = uniform();
+    multiply_bytes(k, a, w, clean, columns, depth);
+    static const float odd[] = {NAN, INFINITY, -INFINITY};
+    for (int kind = 0; kind < 3; kind++) {
+      size_t bad = pick(0, rows - 1), place = bad * depth + pick(0, depth - 1);
+      float before = a.data[place];
+      a.data[place] = odd[kind];
+      multiply_bytes(k, a, w, c, columns, depth);
+      for (size_t j = 0; j < c.count; j++)
+        row_alone &= j / columns == bad ? isnan(c.data[j]) : c.data[j] == clean.data[j];
+      a.data[place] = before;
+      bad = pick(0, columns - 1), place = bad * depth + pick(0, depth - 1), before = w.data[place];
+      w.data[place] = odd[kind];
+      multiply_bytes(k, a, w, c, columns, depth);
+      for (size_t j = 0; j < c.count; j++)
+        column_alone &= j % columns == bad ? isnan(c.data[j]) : c.data[j] == clean.data[j];
+      w.data[place] = before;
+    }
+    check(row_alone, "bytes: a row with no number is NaN, and no other", detail);
+    check(column_alone, "bytes: a weight that is no number makes its column NaN, and no other", detail);
+
+    for (size_t j = 0; j < depth; j++) a.data[j] = 0, w.data[j] = 0;
+    for (size_t j = depth; j < a.count; j++) a.data[j] = 1e-40f;
+    multiply_bytes(k, a, w, c, columns, depth);
+    for (size_t j = 0; j < c.count; j++) small &= c.data[j] == 0;
+    for (size_t j = 0; j < a.count; j++) a.data[j] = 1;
+    multiply_bytes(k, a, w, c, columns, depth);
+    for (size_t r = 0; r < rows; r++) small &= c.data[r * columns] == 0;
+    check(small, "bytes: zeros stay", detail);
+    drop(a), drop(w), drop(c), drop(clean);
   }
 }
 
@@ -456,7 +544,7 @@ int main(int argc, char **argv) {
         continue;
       }
       int before = failed;
-      test_matmul(k), test_storage(k), test_attention(k), test_rows(k), test_normalize(k), test_activations(k);
+      test_matmul(k), test_storage(k), test_bytes(k), test_attention(k), test_rows(k), test_normalize(k), test_activations(k);
       printf("%s: %s\n", k->id, failed == before ? "ok" : "FAILED");
     }
     check(found > 0, "load", "no kernels in this plugin");

@@ -1,4 +1,5 @@
 import CClip
+import ClipKernels
 
 /// A matrix packed for the kernels that will read it; the unpacked form is not kept.
 final class PackedMatrix {
@@ -34,6 +35,13 @@ final class Table {
       target.update(from: memory.floats + row * width, count: width)
       return
     }
+    if storage == CLIP_STORAGE_INT8 {
+      let line = memory.base + row * Table.bytesOfByteRow(width)
+      let scale = line.load(as: Float.self)
+      let bytes = (line + 4).assumingMemoryBound(to: Int8.self)
+      for column in 0..<width { target[column] = Float(bytes[column]) * scale }
+      return
+    }
     let halves = memory.base.assumingMemoryBound(to: UInt16.self) + row * width
     if storage == CLIP_STORAGE_BF16 {
       for column in 0..<width { target[column] = Float(bitPattern: UInt32(halves[column]) << 16) }
@@ -41,6 +49,9 @@ final class Table {
       for column in 0..<width { target[column] = Half.widen(halves[column]) }
     }
   }
+
+  /// A row of bytes: its scale, then its numbers, up to a multiple of 4.
+  fileprivate static func bytesOfByteRow(_ width: Int) -> Int { (width + 7) & ~3 }
 }
 
 /// Reads parameters from a checkpoint into the form that ops keep.
@@ -76,6 +87,7 @@ final class ParameterLoader {
     if storage == CLIP_STORAGE_F32 {
       return Table(memory: try vector(parameter), storage: storage, width: width)
     }
+    if storage == CLIP_STORAGE_INT8 { return try byteTable(parameter, width: width) }
     let memory = try Memory(byteCount: try product(parameter.count, 2, "an embedding table"), for: "an embedding table")
     let halves = memory.base.assumingMemoryBound(to: UInt16.self)
     let stored = try find(parameter)
@@ -89,6 +101,24 @@ final class ParameterLoader {
       if storage == CLIP_STORAGE_F16 { try checkHalfRange(line.floats, width, parameter) }
     }
     return Table(memory: memory, storage: storage, width: width)
+  }
+
+  private func byteTable(_ parameter: Parameter, width: Int) throws(ClipError) -> Table {
+    let rows = parameter.shape.first ?? 0
+    let lineBytes = Table.bytesOfByteRow(width)
+    let memory = try Memory(byteCount: try product(rows, lineBytes, "an embedding table"), for: "an embedding table")
+    let stored = try find(parameter)
+    let row = try Memory(floats: width, for: "a row")
+    for index in 0..<rows {
+      try stored.read(rows: index..<(index + 1), into: row.floats)
+      let quantiser = Quantiser(
+        largest: largestMagnitude(SIMD4<Float>.self, row.floats, width), steps: ByteWeights.largest)
+      let line = memory.base + index * lineBytes
+      line.storeBytes(of: quantiser.scale, as: Float.self)
+      let bytes = (line + 4).assumingMemoryBound(to: Int8.self)
+      for column in 0..<width { bytes[column] = Int8(truncatingIfNeeded: quantiser.round(row.floats[column])) }
+    }
+    return Table(memory: memory, storage: CLIP_STORAGE_INT8, width: width)
   }
 
   /// A [features, ...] weight, or some of its rows, packed for `matmul`. For a convolution, `channels` and `area` say

@@ -30,7 +30,7 @@ final class Model {
     guard options.flags & ~UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS) == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_OPEN_* bits, found \(options.flags)")
     }
-    guard options.storage.rawValue <= CLIP_STORAGE_BF16.rawValue else {
+    guard options.storage.rawValue <= CLIP_STORAGE_INT8.rawValue else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "storage: expected a clip_storage, found \(options.storage.rawValue)")
     }
     guard runtime.kernels.supports(options.storage) else {
