@@ -289,24 +289,26 @@ enum {
   CLIP_CPU_AVX512 = 8u /* F, BW, CD, DQ and VL: x86-64-v4 */
 };
 
-/* One block of C = activation(A B' + bias) + residual, over rows [0, rows) and the panels
- * [panel_begin, panel_end) of the packed weights. A is [rows, depth]; panel p makes columns
- * [p * panel_width, (p + 1) * panel_width) of C, cut at `columns`. Each number of C is summed
- * over depth in one fixed order, whatever the block, so results do not depend on how work
- * was cut. */
+/* One block of C = after(activation(A B' + bias) + residual): the tiles [tile_begin, tile_end) of A's
+ * rows and the panels [panel_begin, panel_end) of the packed weights. Panel p makes columns
+ * [p * panel_width, (p + 1) * panel_width) of C, cut at `columns`; tile t of T makes the rows
+ * from rows * t / T (rounded down) to rows * (t + 1) / T, where T is rows / tile_rows rounded up. Each
+ * number of C is summed over depth in one fixed order, whatever the block and the rows around it, so
+ * results do not depend on how work was cut. */
 typedef struct clip_matmul {
-  const float *a;
-  size_t a_stride;         /* floats from row to row */
+  const float *a;          /* all rows, as pack_rows wrote them */
   const void *weights;     /* all panels, as pack_panel wrote them */
   clip_storage storage;
   clip_activation activation;
-  float *c;                /* column 0 of C */
-  size_t c_stride;
+  float *c;                /* row 0, column 0 of C */
+  size_t c_stride;         /* floats from row to row */
   const float *bias;       /* [columns] or NULL */
-  const float *residual;   /* column 0, or NULL; may be c itself */
+  const float *residual;   /* row 0, column 0, or NULL; may be c itself */
   size_t residual_stride;
   size_t rows, columns, depth;
+  size_t tile_begin, tile_end;
   size_t panel_begin, panel_end;
+  clip_activation after;   /* applied to the sum with a residual; without one it is not */
 } clip_matmul;
 
 /* Attention of one head over one item: out = softmax(scale Q K') V. Query i sits at position
@@ -332,7 +334,7 @@ typedef struct clip_kernels {
   const char *description;
   uint32_t rank;        /* of the sets a machine can run, the highest is taken */
   uint32_t panel_width; /* columns in a panel */
-  uint32_t tile_rows;   /* rows a tile likes; blocks of other heights work too */
+  uint32_t tile_rows;   /* rows in a tile at most */
   uint32_t storages;    /* bit (1 << clip_storage) for each storage that matmul reads */
 
   /* Bytes of one packed panel of `depth`, a multiple of 64. */
@@ -340,6 +342,11 @@ typedef struct clip_kernels {
   /* Packs rows [0, rows) of weights [rows, depth], rows <= panel_width; missing rows are 0. */
   void (*pack_panel)(const float *weights, size_t stride, size_t rows, size_t depth, clip_storage storage,
                      void *panel);
+  /* Floats that `rows` packed rows of A take. */
+  size_t (*packed_rows)(size_t rows, size_t depth, clip_storage storage);
+  /* Packs `count` rows of A, which are the rows from `first` on of `rows` rows in all. */
+  void (*pack_rows)(const float *a, size_t stride, size_t first, size_t count, size_t rows, size_t depth,
+                    clip_storage storage, float *packed);
   void (*matmul)(const clip_matmul *work);
 
   size_t (*attention_scratch)(size_t keys, size_t width);

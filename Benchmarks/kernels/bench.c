@@ -99,6 +99,7 @@ int main(int argc, char **argv) {
     size_t n = (size_t)shapes[shape][0], depth = (size_t)shapes[shape][1];
     size_t panels = (n + k->panel_width - 1) / k->panel_width, bytes[STORAGES], copies[STORAGES], copy[STORAGES] = {0};
     float *w = floats(n * depth), *bias = floats(n), *a = floats(1600 * depth), *c = floats(1600 * n);
+    float *rows_packed = floats(k->packed_rows(1600, depth, CLIP_STORAGE_F32));
     char *packed[STORAGES] = {NULL};
     for (int s = 0; s < STORAGES; s++) {
       if (!(wanted & 1 << s)) continue;
@@ -122,9 +123,10 @@ int main(int argc, char **argv) {
           if (!(wanted & 1 << s)) continue;
           double start = now();
           for (int j = 0; j < calls; j++) {
-            clip_matmul work = {.a = a, .a_stride = depth, .weights = packed[s] + copy[s] * panels * bytes[s],
+            k->pack_rows(a, depth, 0, m, m, depth, (clip_storage)s, rows_packed);
+            clip_matmul work = {.a = rows_packed, .weights = packed[s] + copy[s] * panels * bytes[s],
                                 .storage = (clip_storage)s, .c = c, .c_stride = n, .bias = bias, .rows = m,
-                                .columns = n, .depth = depth, .panel_end = panels};
+                                .columns = n, .depth = depth, .tile_end = (m + k->tile_rows - 1) / k->tile_rows, .panel_end = panels};
             k->matmul(&work);
             copy[s] = (copy[s] + 1) % copies[s];
           }
@@ -148,7 +150,7 @@ int main(int argc, char **argv) {
       printf("\n");
     }
     for (int s = 0; s < STORAGES; s++) free(packed[s]);
-    free(w), free(bias), free(a), free(c);
+    free(w), free(bias), free(a), free(c), free(rows_packed);
   }
   return 0;
 }

@@ -165,7 +165,7 @@ CSYSTEM_PAIRS(16)
 
 /* Calls body with `work` and room on the stack that is not set to anything, which Swift's own
  * variables cannot be. */
-enum { csystem_stack_floats = 72 * 128 + 12 * 272 };
+enum { csystem_stack_floats = 72 * 128 };
 static inline void csystem_with_stack(const void *work, void (*body)(const void *work, float *stack)) {
   _Alignas(64) float stack[csystem_stack_floats];
   body(work, stack);

@@ -11,47 +11,47 @@ public enum KernelSet<T: Tile> {
   @_alwaysEmitIntoClient @inline(__always)
   public static var tileRows: Int { T.height }
 
-  /// Room for sums that wait for the next block of depth: what a tile's copy of A leaves of the stack.
+  /// Room for sums that wait for the next block of depth.
   @_alwaysEmitIntoClient @inline(__always)
-  static var sumsCapacity: Int { Int(csystem_stack_floats) - T.height * tileStride }
+  static var sumsCapacity: Int { Int(csystem_stack_floats) }
 
   /// clip_kernels.matmul; `stack` is csystem_with_stack's.
   @_alwaysEmitIntoClient @inline(__always)
-  public static func matmul(_ work: UnsafeRawPointer?, _ stack: UnsafeMutablePointer<Float>?) {
-    guard let work = work?.assumingMemoryBound(to: clip_matmul.self).pointee, let stack, let a = work.a,
-      let weights = work.weights, work.rows > 0, work.panel_begin < work.panel_end
+  public static func matmul(_ work: UnsafeRawPointer?, _ sums: UnsafeMutablePointer<Float>?) {
+    guard let work = work?.assumingMemoryBound(to: clip_matmul.self).pointee, let sums, let a = work.a,
+      let weights = work.weights, work.rows > 0, work.tile_begin < work.tile_end, work.panel_begin < work.panel_end
     else { return }
     switch work.storage {
-    case CLIP_STORAGE_F16: multiply(work, a, HalfWeights.self, weights, stack)
-    case CLIP_STORAGE_BF16: multiply(work, a, BrainWeights.self, weights, stack)
-    case CLIP_STORAGE_INT8: multiply(work, a, ByteWeights.self, weights, stack)
-    default: multiply(work, a, FloatWeights.self, weights, stack)
+    case CLIP_STORAGE_F16: multiply(work, a, HalfWeights.self, weights, sums)
+    case CLIP_STORAGE_BF16: multiply(work, a, BrainWeights.self, weights, sums)
+    case CLIP_STORAGE_INT8: multiply(work, a, ByteWeights.self, weights, sums)
+    default: multiply(work, a, FloatWeights.self, weights, sums)
     }
   }
 
   /// Blocks of rows, groups of panels, blocks of depth, tiles, panels: from outer to inner loop. A
   /// block of depth of a group stays in the second cache while the tiles of a row block go by; a
-  /// tile's copy of A is read from the first cache while panels stream past it.
+  /// tile's rows of A are read from the first cache while panels stream past them.
   @_alwaysEmitIntoClient @inline(never)
   static func multiply<Weights: WeightStorage>(
     _ work: clip_matmul, _ a: UnsafePointer<Float>, _ storage: Weights.Type, _ weights: UnsafeRawPointer,
-    _ stack: UnsafeMutablePointer<Float>
+    _ sums: UnsafeMutablePointer<Float>
   ) {
-    let sums = stack + T.height * tileStride
     let rows = Int(work.rows)
     let depth = Int(work.depth)
     let steps = Weights.steps(depth)
-    let aStride = Int(work.a_stride)
     let panelEnd = Int(work.panel_end)
     let panelBytes = panelBytes(depth: depth, Weights.self)
     let rowBytes = T.panelWidth * Weights.bytes
-    let tiles = (rows + T.height - 1) / T.height
-    let blocks = (tiles * T.height + Weights.blockRows - 1) / Weights.blockRows
-    let depthBlocks = max(1, (steps + depthBlock - 1) / depthBlock)
+    let tiles = PackedRows<T>.tiles(rows)
+    let first = Int(work.tile_begin)
+    let taken = Int(work.tile_end) - first
+    let blocks = (taken * T.height + Weights.blockRows - 1) / Weights.blockRows
+    let depthBlocks = PackedRows<T>.depthBlocks(depth, storage)
 
     for block in 0..<blocks {
-      let tileBegin = tiles * block / blocks
-      let tileEnd = tiles * (block + 1) / blocks
+      let tileBegin = first + taken * block / blocks
+      let tileEnd = first + taken * (block + 1) / blocks
       let rowBegin = rows * tileBegin / tiles
       let rowEnd = rows * tileEnd / tiles
       let room = sumsCapacity / (rowEnd - rowBegin)
@@ -64,7 +64,6 @@ public enum KernelSet<T: Tile> {
         for depthIndex in 0..<depthBlocks {
           let step = steps * depthIndex / depthBlocks
           let part = steps * (depthIndex + 1) / depthBlocks - step
-          let k = step * Weights.stepDepth
           let group = weights + panel * panelBytes + step * rowBytes
           // A lone tile fetches a little ahead; of several, each fetches a share of the next block.
           let next = depthIndex + 1 < depthBlocks ? group + part * rowBytes : weights + (panel + panels) * panelBytes
@@ -75,9 +74,9 @@ public enum KernelSet<T: Tile> {
               ? Ahead(group + (depthBlocks == 1 ? 4096 : panelBytes), step: rowBytes)
               : Ahead(next + (tile - tileBegin) * share * part, step: share)
             accumulate(
-              storage, a + row * aStride + k, aStride: aStride, rows: rows * (tile + 1) / tiles - row,
-              depth: min(part * Weights.stepDepth, depth - k), group, panelBytes: panelBytes, panels: panels, ahead,
-              sums + (row - rowBegin) * stride, stride: stride, depthIndex == 0 ? .start : .add, stack)
+              storage, a + (tile * depthBlocks + depthIndex) * PackedRows<T>.blockFloats,
+              rows: rows * (tile + 1) / tiles - row, steps: part, group, panelBytes: panelBytes, panels: panels, ahead,
+              sums + (row - rowBegin) * stride, stride: stride, depthIndex == 0 ? .start : .add)
           }
         }
         finish(
@@ -88,24 +87,22 @@ public enum KernelSet<T: Tile> {
     }
   }
 
-  /// One tile's rows of A, at most `depthBlock` steps, times some panels; `copy` is room for the rows.
+  /// One block of a tile's rows times some panels.
   @_alwaysEmitIntoClient @inline(__always)
   static func accumulate<Weights: WeightStorage>(
-    _ storage: Weights.Type, _ a: UnsafePointer<Float>, aStride: Int, rows: Int, depth: Int,
-    _ weights: UnsafeRawPointer, panelBytes: Int, panels: Int, _ ahead: Ahead,
-    _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode, _ copy: UnsafeMutablePointer<Float>
+    _ storage: Weights.Type, _ a: UnsafePointer<Float>, rows: Int, steps: Int, _ weights: UnsafeRawPointer,
+    panelBytes: Int, panels: Int, _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
-    for row in 0..<rows { Weights.copyRow(Vector.self, a + row * aStride, depth: depth, to: copy + row * tileStride) }
     var ahead = ahead
     for panel in 0..<panels {
       T.multiply(
-        storage, rows: rows, copy, weights + panel * panelBytes, steps: Weights.steps(depth), ahead,
-        sums + panel * T.panelWidth, stride: stride, mode)
+        storage, rows: rows, a, weights + panel * panelBytes, steps: steps, ahead, sums + panel * T.panelWidth,
+        stride: stride, mode)
       ahead.next += panelBytes
     }
   }
 
-  /// C = activation(sums + bias) + residual, cut at the last column.
+  /// C = after(activation(sums + bias) + residual), cut at the last column.
   @_alwaysEmitIntoClient @inline(never)
   static func finish<Weights: WeightStorage>(
     _ work: clip_matmul, _ storage: Weights.Type, _ sums: UnsafePointer<Float>, stride: Int, rowBegin: Int,
@@ -124,7 +121,7 @@ public enum KernelSet<T: Tile> {
         }
         if let bias = work.bias { value = value + Vector.load(bias + column + i, lanes: lanes) }
         value = value.activated(work.activation)
-        if let residual { value = value + Vector.load(residual + i, lanes: lanes) }
+        if let residual { value = (value + Vector.load(residual + i, lanes: lanes)).activated(work.after) }
         value.store(c + i, lanes: lanes)
       }
     }

@@ -13,6 +13,8 @@ public func referenceKernels() -> clip_kernels {
       | 1 << CLIP_STORAGE_INT8.rawValue,
     panel_bytes: { Reference.panelBytes($0, $1) },
     pack_panel: { Reference.packPanel($0, $1, $2, $3, $4, $5) },
+    packed_rows: { rows, depth, _ in rows * depth },
+    pack_rows: { Reference.packRows($0, $1, $2, $3, $5, $7) },
     matmul: { Reference.matmul($0) },
     attention_scratch: { keys, _ in keys },
     attention: { Reference.attention($0) },
@@ -74,23 +76,36 @@ enum Reference {
     }
   }
 
+  /// Rows follow each other; a tile is one of them.
+  static func packRows(
+    _ a: UnsafePointer<Float>?, _ stride: Int, _ first: Int, _ count: Int, _ depth: Int,
+    _ packed: UnsafeMutablePointer<Float>?
+  ) {
+    guard let a, let packed else { return }
+    for row in 0..<max(0, count) {
+      for k in 0..<max(0, depth) { packed[(first &+ row) &* depth &+ k] = a[row &* stride &+ k] }
+    }
+  }
+
   static func matmul(_ work: UnsafePointer<clip_matmul>?) {
     guard let work = work?.pointee, let a = work.a, let weights = work.weights, let c = work.c else { return }
     let begin = work.panel_begin &* panelWidth
     let end = min(work.panel_end &* panelWidth, work.columns)
-    for row in 0..<max(0, work.rows) {
+    for row in work.tile_begin..<max(work.tile_begin, work.tile_end) {
       var column = begin
       while column < end {
         let panel = weights + column / panelWidth &* panelBytes(work.depth, work.storage)
         var product = 0.0
         for k in 0..<max(0, work.depth) {
           product +=
-            Double(a[row &* work.a_stride &+ k]) * weight(panel, k, column % panelWidth, work.depth, work.storage)
+            Double(a[row &* work.depth &+ k]) * weight(panel, k, column % panelWidth, work.depth, work.storage)
         }
         var sum = Float(product)
         if let bias = work.bias { sum += bias[column] }
         sum = activate(sum, work.activation)
-        if let residual = work.residual { sum += residual[row &* work.residual_stride &+ column] }
+        if let residual = work.residual {
+          sum = activate(sum + residual[row &* work.residual_stride &+ column], work.after)
+        }
         c[row &* work.c_stride &+ column] = sum
         column &+= 1
       }

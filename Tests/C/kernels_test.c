@@ -124,6 +124,27 @@ static buffer pack(const clip_kernels *k, const float *weights, size_t columns, 
   return packed;
 }
 
+/* All of a product: `work` lacks the rows of A, packed here in parts of at most `take`, and how it is cut. */
+static void multiply(const clip_kernels *k, clip_matmul work, const float *a, size_t stride, size_t take, int cut) {
+  size_t tiles = (work.rows + k->tile_rows - 1) / k->tile_rows;
+  size_t panels = (work.columns + k->panel_width - 1) / k->panel_width;
+  buffer packed = make(k->packed_rows(work.rows, work.depth, work.storage));
+  for (size_t row = 0; row < work.rows; row += take) {
+    size_t count = work.rows - row < take ? work.rows - row : take;
+    k->pack_rows(a + row * stride, stride, row, count, work.rows, work.depth, work.storage, packed.data);
+  }
+  check(intact(packed), "pack_rows writes beside its room", "");
+  work.a = packed.data;
+  for (work.tile_begin = 0; work.tile_begin < tiles; work.tile_begin = work.tile_end) {
+    work.tile_end = cut ? pick(work.tile_begin + 1, tiles) : tiles;
+    for (work.panel_begin = 0; work.panel_begin < panels; work.panel_begin = work.panel_end) {
+      work.panel_end = cut ? pick(work.panel_begin + 1, panels) : panels;
+      k->matmul(&work);
+    }
+  }
+  drop(packed);
+}
+
 static void matmul_case(const clip_kernels *k, size_t rows, size_t columns, size_t depth, clip_storage storage,
                         clip_activation activation, int with_bias, int residual_mode) {
   char detail[200];
@@ -133,29 +154,23 @@ static void matmul_case(const clip_kernels *k, size_t rows, size_t columns, size
   buffer a = make_random((rows - 1) * as + depth, 1), w = make_random(columns * depth, 0.2f);
   buffer bias = make_random(columns, 1), r = make_random((rows - 1) * rs + columns, 1);
   buffer c = make((rows - 1) * cs + columns), whole = make((rows - 1) * cs + columns);
-  size_t panels = (columns + k->panel_width - 1) / k->panel_width;
+  clip_activation after = (clip_activation)pick(0, 1);
   buffer packed = pack(k, w.data, columns, depth, storage);
 
   /* The rows' gaps hold a pattern that must stay. */
-  clip_matmul work = {.a = a.data, .a_stride = as, .weights = packed.data, .storage = storage, .activation = activation,
-                      .c_stride = cs, .bias = with_bias ? bias.data : NULL, .columns = columns, .depth = depth,
-                      .residual_stride = rs};
+  clip_matmul work = {.weights = packed.data, .storage = storage, .activation = activation, .c_stride = cs,
+                      .bias = with_bias ? bias.data : NULL, .columns = columns, .depth = depth, .residual_stride = rs,
+                      .after = residual_mode ? after : CLIP_IDENTITY};
   buffer *outs[2] = {&whole, &c};
   for (int cut = 0; cut < 2; cut++) {
     float *out = outs[cut]->data;
     if (residual_mode == 2)
       for (size_t i = 0; i < rows; i++) memcpy(out + i * cs, r.data + i * rs, columns * sizeof(float));
-    for (size_t row = 0; row < rows;) {
-      size_t take = cut ? pick(1, rows - row) : rows;
-      for (size_t panel = 0; panel < panels;) {
-        size_t end = cut ? pick(panel + 1, panels) : panels;
-        work.a = a.data + row * as, work.c = out + row * cs, work.rows = take;
-        work.residual = residual_mode == 2 ? work.c : residual_mode == 1 ? r.data + row * rs : NULL;
-        work.panel_begin = panel, work.panel_end = end;
-        k->matmul(&work);
-        panel = end;
-      }
-      row += take;
+    for (size_t row = 0; row < rows; row += work.rows) {
+      work.rows = cut ? pick(1, rows - row) : rows;
+      work.c = out + row * cs;
+      work.residual = residual_mode == 2 ? work.c : residual_mode == 1 ? r.data + row * rs : NULL;
+      multiply(k, work, a.data + row * as, as, cut ? pick(1, work.rows) : work.rows, cut);
     }
   }
   double worst = 0, limit = 2e-7 * (4 + sqrt((double)depth)), *kept = malloc(columns * depth * sizeof(double));
@@ -173,7 +188,7 @@ static void matmul_case(const clip_kernels *k, size_t rows, size_t columns, size
       for (size_t d = 0; d < depth; d++) sum += a.data[i * as + d] * kept[j * depth + d];
       if (with_bias) sum += bias.data[j];
       sum = activate(activation, sum);
-      if (residual_mode) sum += r.data[i * rs + j];
+      if (residual_mode) sum = activate(work.after, sum + r.data[i * rs + j]);
       double off = fabs(sum - whole.data[i * cs + j]);
       if (!(off <= worst)) worst = off;
     }
@@ -219,9 +234,9 @@ static void test_storage(const clip_kernels *k) {
     for (size_t i = 0; i < depth; i += 7) {
       float c = -1;
       one[i] = 1;
-      clip_matmul work = {.a = one, .a_stride = depth, .weights = packed.data, .storage = (clip_storage)s, .c = &c,
-                          .c_stride = 1, .rows = 1, .columns = 1, .depth = depth, .panel_end = 1};
-      k->matmul(&work);
+      clip_matmul work = {.weights = packed.data, .storage = (clip_storage)s, .c = &c, .c_stride = 1, .rows = 1,
+                          .columns = 1, .depth = depth};
+      multiply(k, work, one, depth, 1, 0);
       one[i] = 0;
       ok &= c == (float)stored(w.data[i], (clip_storage)s);
     }
@@ -232,10 +247,9 @@ static void test_storage(const clip_kernels *k) {
 
 static void multiply_bytes(const clip_kernels *k, buffer a, buffer w, buffer c, size_t columns, size_t depth) {
   buffer packed = pack(k, w.data, columns, depth, CLIP_STORAGE_INT8);
-  clip_matmul work = {.a = a.data, .a_stride = depth, .weights = packed.data, .storage = CLIP_STORAGE_INT8, .c = c.data,
-                      .c_stride = columns, .rows = a.count / depth, .columns = columns, .depth = depth,
-                      .panel_end = (columns + k->panel_width - 1) / k->panel_width};
-  k->matmul(&work);
+  clip_matmul work = {.weights = packed.data, .storage = CLIP_STORAGE_INT8, .c = c.data, .c_stride = columns,
+                      .rows = a.count / depth, .columns = columns, .depth = depth};
+  multiply(k, work, a.data, depth, 1, 0);
   drop(packed);
 }
 

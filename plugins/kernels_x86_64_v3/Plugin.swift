@@ -19,6 +19,8 @@ typealias Kernels = KernelSet<SixRows<SIMD8<Float>>>
           | 1 << CLIP_STORAGE_INT8.rawValue,
         panel_bytes: { Kernels.panelBytes($0, $1) },
         pack_panel: { Kernels.packPanel($0, $1, $2, $3, $4, $5) },
+        packed_rows: { Kernels.packedRows($0, $1, $2) },
+        pack_rows: { Kernels.packRows($0, $1, $2, $3, $4, $5, $6, $7) },
         matmul: { csystem_with_stack($0) { Kernels.matmul($0, $1) } },
         attention_scratch: { Kernels.attentionScratch($0, $1) },
         attention: { Kernels.attention($0) },
