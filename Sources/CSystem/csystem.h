@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -52,6 +53,20 @@ static inline int csystem_open_read(const char *path) { return open(path, O_RDON
 
 /* A file in memory alone, as memfd_create gives it; -1 with errno set where it cannot. */
 static inline int csystem_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */); }
+
+/* Advice that the system may ignore: huge pages for a block; no need of a file's pages any more. */
+static inline void csystem_ask_for_huge_pages(void *memory, size_t size) {
+#if defined(MADV_HUGEPAGE)
+  madvise(memory, size, MADV_HUGEPAGE);
+#else
+  (void)memory, (void)size;
+#endif
+}
+static inline void csystem_forget_pages(const void *begin, const void *end) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)begin + page - 1) / page * page;
+  uintptr_t last = (uintptr_t)end / page * page;
+  if (first < last) madvise((void *)first, last - first, MADV_DONTNEED);
+}
 
 /* The path of the library that `inside` points into; NULL where it is unknown. */
 static inline const char *csystem_library_path(const void *inside) {

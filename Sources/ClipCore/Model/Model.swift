@@ -69,7 +69,8 @@ final class Model {
         throw ClipError(CLIP_FORMAT, folder + ": expected embeddings of \(description.embeddingWidth), the encoder makes \(width)")
       }
     }
-    let loader = ParameterLoader(source: source, kernels: runtime.kernels, storage: options.storage)
+    let loader = ParameterLoader(
+      source: source, kernels: runtime.kernels, threads: runtime.threads, storage: options.storage)
     let image = try imagePlan.map { plan throws(ClipError) in
       try Tower(plan, loader: loader, kernels: runtime.kernels)
     }
