@@ -5,6 +5,9 @@ import CSystem
 struct EncoderProbe {
   let plan: TowerPlan
   let tower: Int
+  /// Multiplications with additions for one item, a text being as long as it may be. Of the graph
+  /// as it was built: rewrites, which need not do all of it, change its nodes.
+  private(set) var multiplyAdds = 0
 
   /// `config` nil: the encoder's own example.
   init(_ id: Name, config: String?, runtime: Runtime) throws(ClipError) {
@@ -27,10 +30,10 @@ struct EncoderProbe {
     let json = try parsed.get()
     guard json.object != nil else { throw ClipError(CLIP_FORMAT, "config: expected an object, found \(json.kind)") }
     plan = try TowerPlan(TowerDescription(encoder: id, config: json, scope: ""), tower: tower, plugins: runtime.plugins)
+    multiplyAdds = countMultiplyAdds()
   }
 
-  /// Multiplications with additions for one item, a text being as long as it may be.
-  var multiplyAdds: Int {
+  private func countMultiplyAdds() -> Int {
     var total = 0
     for node in plan.graph.nodes {
       let rows = rows(node.shape)
