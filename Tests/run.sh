@@ -128,6 +128,14 @@ if [ "$tier" = full ]; then
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
 fi
 
+echo "Plugins and examples"
+check "docs/plugins.md's commands" documented_plugin_works
+if [ "$tier" = full ]; then
+  check "programs in C++, Rust and Swift" example_programs
+  program "plugins begun with clip plugins new" new_plugins_work
+  program "faults that clip plugins check finds" faults_are_found
+fi
+
 echo "Swift suites"
 swift_tests
 
