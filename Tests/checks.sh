@@ -138,6 +138,9 @@ new_plugins_work() {
       bad=$((bad + 1)); echo "FAILED $name"
     fi
   done
+  # What the suites use too.
+  cc -std=c11 -O2 -Wall -Wextra -fPIC -shared Tests/C/ops_plugin.c -o "$folder/ops.so" || return
+  if build/bin/clip plugins check "$folder/ops.so"; then good=$((good + 1)); else bad=$((bad + 1)); fi
   # By the examples themselves, whose ids are the same in every language.
   local model
   model=$(Tests/.build/release/make-model sample-encoder) || return

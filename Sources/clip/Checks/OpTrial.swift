@@ -52,6 +52,10 @@ final class OpTrial: @unchecked Sendable {
     }
   }
 
+  var hasOneRowCount: Bool {
+    (0..<count).allSatisfy { shapes[$0].rows == shapes[0].rows && rows(of: shapes[$0]) == rows(of: shapes[0]) }
+  }
+
   private func size(_ shape: clip_shape) -> Int { rows(of: shape) * Int(shape.width) }
 
   // MARK: Questions
