@@ -130,6 +130,15 @@ if [ "$tier" = full ]; then
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
 fi
 
+echo "Plugins and examples"
+check "docs/plugins.md's commands" documented_plugin_works
+if [ "$tier" = full ]; then
+  command -v rustc > /dev/null || echo "the examples in Rust are left out: there is no rustc here"
+  check "programs in C++, Rust and Swift" example_programs
+  program "plugins begun with clip plugins new" new_plugins_work
+  program "faults that clip plugins check finds" faults_are_found
+fi
+
 echo "Swift suites"
 swift_tests
 
