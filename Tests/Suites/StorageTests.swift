@@ -25,7 +25,7 @@ import Testing
     #expect(textCosine >= bound)
   }
 
-  @Test(.enabled(if: fullTier), arguments: ["vit-b-32", "rn50"]) func fullSize(_ name: String) throws {
+  @Test(.enabled(if: fullTier), arguments: ["vit-b-32"]) func fullSize(_ name: String) throws {
     let want = try expected(name)
     let model = try Model(ModelFolder.reference(name), runtime: Runtime(threads: 2), storage: CLIP_STORAGE_INT8)
     let images = try model.encode(pixels: tensor("pixels", of: want).floats)
