@@ -293,7 +293,7 @@ enum {
  * [panel_begin, panel_end) of the packed weights. A is [rows, depth]; panel p makes columns
  * [p * panel_width, (p + 1) * panel_width) of C, cut at `columns`. Each number of C is summed
  * over depth in one fixed order, whatever the block, so results do not depend on how work
- * was cut. */
+ * was cut. With CLIP_STORAGE_INT8 a set may round A to 16 bits, each row by its own numbers alone. */
 typedef struct clip_matmul {
   const float *a;
   size_t a_stride;         /* floats from row to row */
