@@ -80,7 +80,9 @@ import Testing
     let name = "vit-tiny"
     let folder = try ModelFolder.copy(of: ModelFolder.reference(name))
     let file = folder.file(CheckpointTests.weightsName(name))
-    var tensors = try Safetensors.read(file).mapValues { StoredTensor(dtype: $0.dtype, shape: $0.shape, data: Data($0.data)) }
+    var tensors = try Safetensors.read(file).mapValues {
+      StoredTensor(dtype: $0.dtype, shape: $0.shape, data: Data($0.data))
+    }
     for key in ["visual.transformer.resblocks.0.mlp.c_fc.weight", "token_embedding.weight"] {
       let tensor = try #require(tensors[key])
       var values = tensor.floats
