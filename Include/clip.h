@@ -218,9 +218,10 @@ enum { CLIP_TOWER_IMAGE = 1u, CLIP_TOWER_TEXT = 2u };
  * norms, positions and depthwise convolutions are float32. F16 and BF16 are widened as they are
  * multiplied: half the memory, cosines with float32's embeddings about 0.99999 and 0.9999.
  * INT8 takes a quarter: whole multiples, -127 to 127, of a scale for each output channel (for each
- * row of an embedding table), rounded to nearest. Each row of activations is rounded to 16 bits,
- * blocks of its numbers each with a scale, and products add up exactly within a block. A row of
- * activations with a NaN or an infinity gives NaN. */
+ * row of an embedding table), rounded to nearest; cosines about 0.9995. Convolutions of three
+ * channels, as a picture has, stay BF16. Each row of activations is rounded to 16 bits, blocks of
+ * its numbers each with a scale, and products add up exactly within a block. A row of activations
+ * with a NaN or an infinity gives NaN. */
 typedef enum clip_storage {
   CLIP_STORAGE_F32 = 0,
   CLIP_STORAGE_F16 = 1, /* IEEE half; a weight beyond 65504 is an error */

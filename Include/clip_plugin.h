@@ -398,7 +398,8 @@ enum {
  * [p * panel_width, (p + 1) * panel_width) of C, cut at `columns`; tile t of T makes the rows
  * from rows * t / T (rounded down) to rows * (t + 1) / T, where T is rows / tile_rows rounded up. Each
  * number of C is summed over depth in one fixed order, whatever the block and the rows around it, so
- * results do not depend on how work was cut. */
+ * results do not depend on how work was cut. With CLIP_STORAGE_INT8 a set may round A to 16 bits, each
+ * row by its own numbers alone. */
 typedef struct clip_matmul {
   const float *a;          /* all rows, as pack_rows wrote them */
   const void *weights;     /* all panels, as pack_panel wrote them */

@@ -140,6 +140,7 @@ final class ParameterLoader {
     guard let panelBytes = kernels.table.pointee.panel_bytes, let pack = kernels.table.pointee.pack_panel else {
       throw ClipError(CLIP_PLUGIN, "the kernels have no packing functions")
     }
+    let storage = storage(of: parameter)
     let bytes = panelBytes(depth, storage)
     let memory = try Memory(byteCount: try product(panels, bytes, "packed weights"), for: "packed weights")
     let stored = try find(parameter)
@@ -151,6 +152,13 @@ final class ParameterLoader {
     try packing.failures.throwFirst()
     stored.forget()
     return PackedMatrix(memory: memory, storage: storage, columns: columns, depth: depth, panels: panels)
+  }
+
+  /// A convolution of the picture's three colours does not become bytes: it is a hundredth of a model's
+  /// weights, and what it rounds goes through all layers.
+  private func storage(of parameter: Parameter) -> clip_storage {
+    guard storage == CLIP_STORAGE_INT8, parameter.shape.count == 4, parameter.shape[1] == 3 else { return storage }
+    return kernels.supports(CLIP_STORAGE_BF16) ? CLIP_STORAGE_BF16 : CLIP_STORAGE_F32
   }
 }
 
