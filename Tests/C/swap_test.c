@@ -106,14 +106,15 @@ int main(int argc, char **argv) {
   calls counts[CALLERS] = {{0}};
   for (size_t i = 0; i < CALLERS; i++) counts[i].index = i, pthread_create(&callers[i], NULL, caller, &counts[i]);
   int failed = 0;
-  long before = 0;
+  long before = 0, after = 0; /* the most in an early stretch and in the last one, in kB */
   for (int swap = 1; swap <= SWAPS; swap++) {
-    if (swap == WARM) before = resident_kilobytes();
+    long now = swap % 10 == 0 ? resident_kilobytes() : 0;
+    if (swap > WARM && swap <= 2 * WARM && now > before) before = now;
+    if (swap > SWAPS - WARM && now > after) after = now;
     failed += clip_model_swap(model, CLIP_TOWER_IMAGE, folders[swap % 2], NULL) != CLIP_OK;
     if (swap % 4 == 0) failed += clip_model_swap(model, CLIP_TOWER_TEXT, folders[swap / 4 % 2], NULL) != CLIP_OK;
     if (swap % 10 == 0) failed += clip_model_swap(model, CLIP_TOWER_IMAGE, "/nowhere", NULL) != CLIP_NOT_FOUND;
   }
-  long after = resident_kilobytes();
   atomic_store(&stop, 1);
   size_t all = 0, refused = 0, seen[2] = {0};
   for (size_t i = 0; i < CALLERS; i++) {
@@ -127,7 +128,7 @@ int main(int argc, char **argv) {
   printf("%d swaps among %zu calls: %zu and %zu from either, %zu refused for their sizes; %ld kB, then %ld kB\n", SWAPS, all,
          seen[0], seen[1], refused, before, after);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(SANITIZED)
-  CHECK(after - before < 4096);
+  CHECK(after - before < 8192); /* towers differ by as much while calls finish on old ones */
 #endif
 
   /* And it is a model as any. */
