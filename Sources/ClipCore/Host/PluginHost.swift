@@ -53,13 +53,13 @@ final class PluginHost {
   func load(_ path: String) throws(ClipError) {
     if FileKind(path) == .folder { return scanFolder(path) }
     try change { () throws(ClipError) in
-      publish(try registry.with(try Plugin(path: path), unknown: log))
+      publish(try registry.with(try Plugin(path: path), log: log))
     }
   }
 
   func register(_ entry: clip_plugin_entry_fn) throws(ClipError) {
     try change { () throws(ClipError) in
-      publish(try registry.with(try Plugin(entry: entry), unknown: log))
+      publish(try registry.with(try Plugin(entry: entry), log: log))
     }
   }
 
@@ -75,7 +75,7 @@ final class PluginHost {
       guard !old.path.isEmpty else {
         throw ClipError(CLIP_UNSUPPORTED, old.id.string + ": expected a plugin from a file, this one is linked into the program")
       }
-      publish(try registry.with(try Plugin(path: old.path), insteadOf: old, unknown: log))
+      publish(try registry.with(try Plugin(path: old.path), insteadOf: old, log: log))
     }
   }
 
@@ -103,7 +103,7 @@ final class PluginHost {
 
   private func loadOrWarn(_ path: String) {
     do throws(ClipError) {
-      publish(try registry.with(try Plugin(path: path), skipping: log, unknown: log))
+      publish(try registry.with(try Plugin(path: path), skipsBroken: true, log: log))
     } catch {
       log.warning("plugin skipped: " + error.message)
     }

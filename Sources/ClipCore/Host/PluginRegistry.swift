@@ -49,9 +49,9 @@ final class PluginRegistry {
     PluginRegistry(items.filter { $0.plugin !== plugin }, plugins.filter { $0 !== plugin })
   }
 
-  /// With `plugin` and its items in the place of `old`, or at the end. What is wrong with an item
-  /// is thrown or, where `skipping` has a log, a warning that leaves the item out.
-  func with(_ plugin: Plugin, insteadOf old: Plugin? = nil, skipping log: Log? = nil, unknown: Log) throws(ClipError)
+  /// With `plugin` and its items in the place of `old`, or at the end. What is wrong with an item is
+  /// thrown or, where `skipsBroken`, a warning that leaves the item out.
+  func with(_ plugin: Plugin, insteadOf old: Plugin? = nil, skipsBroken: Bool = false, log: Log) throws(ClipError)
     -> PluginRegistry
   {
     for other in plugins where other !== old && other.id == plugin.id {
@@ -69,7 +69,7 @@ final class PluginRegistry {
       guard let entry = plugin.table.pointee.items?[index] else { break }
       do throws(ClipError) {
         guard let item = try PluginRegistry.check(entry, plugin) else {
-          unknown.warning("plugin item skipped: " + plugin.place + ": kind \(entry.kind) is not known to this version")
+          log.warning("plugin item skipped: " + plugin.place + ": kind \(entry.kind) is not known to this version")
           continue
         }
         for other in [before, after] {
@@ -80,7 +80,7 @@ final class PluginRegistry {
         }
         before.append(item)
       } catch {
-        guard let log else { throw error.at(plugin.place) }
+        guard skipsBroken else { throw error.at(plugin.place) }
         log.warning("plugin item skipped: " + plugin.place + ": " + error.message)
       }
     }

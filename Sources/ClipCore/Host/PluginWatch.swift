@@ -30,7 +30,7 @@ final class PluginWatch {
     guard notifier >= 0 else { throw systemError("cannot watch files") }
     self.init(host, log, changed, user, wake, notifier)
     // The plugins that are there are watched before this returns.
-    lookForPlugins()
+    watchFolders()
     let context = Unmanaged.passRetained(self)
     let code = pthread_create(
       &thread, nil,
@@ -69,7 +69,8 @@ final class PluginWatch {
 
   private func run() {
     while !isStopping.load(ordering: .sequentiallyConsistent) {
-      for plugin in lookForPlugins() { reload(plugin) }
+      watchFolders()
+      for plugin in changedBefore() { reload(plugin) }
       var waits = [
         pollfd(fd: wake.descriptor, events: Int16(POLLIN), revents: 0),
         pollfd(fd: notifier, events: Int16(POLLIN), revents: 0),
@@ -80,22 +81,25 @@ final class PluginWatch {
     }
   }
 
-  /// Watches the folders of plugins that are new. Gives those whose file changed before it was watched.
-  @discardableResult private func lookForPlugins() -> [Plugin] {
+  /// Watches the folders of the plugins that are loaded now.
+  private func watchFolders() {
+    for plugin in host.registry.plugins where plugin.file != nil {
+      let folder = Name(parent(of: plugin.path))
+      if folders.contains(where: { $0.path == folder }) { continue }
+      let watch = inotify_add_watch(notifier, folder.string, PluginWatch.events)
+      if watch < 0 { log.warning("plugin watch: " + systemError("cannot watch " + folder.string).message) }
+      folders.append((folder, watch))
+    }
+  }
+
+  /// New plugins whose files changed before their folders were watched.
+  private func changedBefore() -> [Plugin] {
     var late: [Plugin] = []
     var seen: [FileStamp] = []
     for plugin in host.registry.plugins {
       guard let file = plugin.file else { continue }
       seen.append(file.stamp)
-      let folder = Name(parent(of: plugin.path))
-      if !folders.contains(where: { $0.path == folder }) {
-        let watch = inotify_add_watch(notifier, folder.string, PluginWatch.events)
-        if watch < 0 { log.warning("plugin watch: " + systemError("cannot watch " + folder.string).message) }
-        folders.append((folder, watch))
-      }
-      if !compared.contains(file.stamp), let now = FileStamp(path: plugin.path), now != file.stamp {
-        late.append(plugin)
-      }
+      if !compared.contains(file.stamp), let now = FileStamp(path: plugin.path), now != file.stamp { late.append(plugin) }
     }
     compared = seen
     return late
