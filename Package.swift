@@ -42,6 +42,7 @@ let plugins: [Target] = [
   plugin("encoder_multiscale"),
   plugin("encoder_bert"),
   plugin("encoder_siglip"),
+  plugin("augment_image"),
   plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),

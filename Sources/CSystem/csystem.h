@@ -61,10 +61,10 @@ static inline const char *csystem_library_path(const void *inside) {
 
 /* Room for the tables of one plugin, in the plugin's own data. */
 static inline void *csystem_plugin_storage(void) {
-  static _Alignas(16) unsigned char storage[4096];
+  static _Alignas(16) unsigned char storage[32768];
   return storage;
 }
-enum { csystem_plugin_storage_bytes = 4096 };
+enum { csystem_plugin_storage_bytes = 32768 };
 
 /* A hint that the line at `address` is read soon, into the second cache; any address will do. */
 static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }

@@ -71,6 +71,14 @@ final class PluginRegistry {
       guard checkSize(table, MemoryLayout<clip_kernels>.size, plugin) else { return }
       let kernels = table.assumingMemoryBound(to: clip_kernels.self).pointee
       add(CLIP_KIND_KERNELS, kernels.id, kernels.description, table, plugin, complete: KernelChoice.isComplete(kernels))
+    case CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION:
+      guard checkSize(table, MemoryLayout<clip_augmentation>.size, plugin) else { return }
+      let kind = clip_plugin_kind(item.kind)
+      let augmentation = table.assumingMemoryBound(to: clip_augmentation.self)
+      if let problem = AugmentationTable.problem(in: augmentation, kind) ?? AugmentationTable.clash(augmentation, self) {
+        return log.warning("plugin item skipped: " + plugin.path + ": " + problem)
+      }
+      add(kind, augmentation.pointee.id, augmentation.pointee.description, table, plugin, complete: true)
     default:
       log.warning("plugin item skipped: " + plugin.path + ": kind \(item.kind) is not known to this version")
     }

@@ -63,6 +63,8 @@ final class Runtime: @unchecked Sendable {
     case CLIP_KIND_ENCODER: "encoder"
     case CLIP_KIND_IMAGE_CODEC: "image codec"
     case CLIP_KIND_KERNELS: "kernels"
+    case CLIP_KIND_IMAGE_AUGMENTATION: "image augmentation"
+    case CLIP_KIND_TEXT_AUGMENTATION: "text augmentation"
     default: "kind \(kind.rawValue)"
     }
   }
