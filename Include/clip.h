@@ -124,8 +124,8 @@ typedef enum clip_plugin_kind {
   CLIP_KIND_ENCODER = 1,
   CLIP_KIND_IMAGE_CODEC = 2,
   CLIP_KIND_KERNELS = 3,
-  CLIP_KIND_IMAGE_AUGMENTATION = 4,
-  CLIP_KIND_TEXT_AUGMENTATION = 5
+  CLIP_KIND_IMAGE_AUGMENTATION = 7,
+  CLIP_KIND_TEXT_AUGMENTATION = 8
 } clip_plugin_kind;
 
 /* One thing that a plugin brings. The strings live as long as the runtime. */

@@ -30,12 +30,6 @@ extern "C" {
 
 #define CLIP_PLUGIN_ABI_VERSION ((uint32_t)((1u << 16) | 0u))
 
-/* Where a plugin puts the words of a failure: at most `capacity` bytes with the NUL. */
-typedef struct clip_plugin_error {
-  char *message;
-  size_t capacity;
-} clip_plugin_error;
-
 /* One thing a plugin brings. `table` is a clip_encoder, clip_image_codec, clip_kernels or
  * clip_augmentation as `kind` says; a kind that the host does not know is skipped. */
 typedef struct clip_plugin_item {
@@ -53,6 +47,12 @@ typedef struct clip_plugin {
   const clip_plugin_item *items;
   size_t item_count;
 } clip_plugin;
+
+/* Where a plugin's function puts the words of a failure: at most `capacity` bytes with the NUL. */
+typedef struct clip_plugin_error {
+  char *message;
+  size_t capacity;
+} clip_plugin_error;
 
 /* The one function a plugin exports. */
 typedef const clip_plugin *(*clip_plugin_entry_fn)(void);
