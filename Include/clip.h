@@ -80,7 +80,7 @@ typedef struct clip_runtime clip_runtime;
 typedef enum clip_log_level { CLIP_LOG_ERROR = 0, CLIP_LOG_WARNING = 1, CLIP_LOG_INFO = 2 } clip_log_level;
 
 /* Receives a message, valid during the call. It may come from any thread that is inside a
- * call of the library; it must not call back into the library. */
+ * call of the library, or watches plugins; it must not call back into the library. */
 typedef void (*clip_log_fn)(void *user, clip_log_level level, const char *message);
 
 /* Runs task(context, i) once for every i in [0, count), in any order and on any threads, and
@@ -128,7 +128,8 @@ typedef enum clip_plugin_kind {
   CLIP_KIND_TEXT_AUGMENTATION = 8
 } clip_plugin_kind;
 
-/* One thing that a plugin brings. The strings live as long as the runtime. */
+/* One thing that a plugin brings. The strings live as long as the runtime, also when the plugin
+ * is unloaded before. */
 typedef struct clip_plugin_info {
   uint32_t struct_size;
   clip_plugin_kind kind;
@@ -138,13 +139,61 @@ typedef struct clip_plugin_info {
   const char *license;     /* SPDX expression */
   const char *path;        /* the file it came from; "" when built in */
   uint32_t active;         /* kernels: 1 when these compute; else 1 when usable on this machine */
+  const char *plugin;      /* id of the plugin that brings it; "" when built in */
 } clip_plugin_info;
 
 /* The number of things loaded plugins bring; 0 for NULL. [any-thread] */
 CLIP_API size_t clip_plugin_count(const clip_runtime *runtime);
 
-/* Fills *info for index < clip_plugin_count. [any-thread] */
+/* Fills *info for index < clip_plugin_count. The order is that of loading; a reload keeps a
+ * plugin's place, an unload moves up what comes after it. Each call tells of the moment it is made
+ * in, so while other threads load and unload, an index may mean another item, or be
+ * CLIP_INVALID_ARGUMENT, by the next call. [any-thread] */
 CLIP_API clip_status clip_plugin_at(const clip_runtime *runtime, size_t index, clip_plugin_info *info);
+
+/* The calls below change what is loaded, one at a time; calls that use plugins go on meanwhile
+ * with what was there when they began. Where `plugin` is asked for, it is the plugin's id or, if
+ * none has that, the path it was loaded from, as in clip_plugin_info. On an error nothing has
+ * changed. What is loaded later counts for what is opened, decoded or swapped from then on; the
+ * kernels that compute are chosen when the runtime is created and stay.
+ *
+ * clip_plugin_load loads one plugin file, or each *.so of a folder. A file that is broken, or
+ * brings an id that is there already, is an error with the reason; in a folder it is skipped with
+ * a warning to the log. [any-thread] */
+CLIP_API clip_status clip_plugin_load(clip_runtime *runtime, const char *path);
+
+/* Takes a plugin away: what it brought is not found any more. Models and calls that use it go on,
+ * and its code stays in memory until the last of them is closed or returns. The plugin whose
+ * kernels compute cannot be taken away: CLIP_INVALID_ARGUMENT. [any-thread] */
+CLIP_API clip_status clip_plugin_unload(clip_runtime *runtime, const char *plugin);
+
+/* Loads a plugin's file again, also when it is the same path written anew, and puts it in the
+ * place of the old one, which is kept on any error and in memory for its users as with unload.
+ * Open models keep the old code until clip_model_swap. Not for a plugin that was registered, nor
+ * for the one whose kernels compute. [any-thread] */
+CLIP_API clip_status clip_plugin_reload(clip_runtime *runtime, const char *plugin);
+
+/* The function that a plugin exports as clip_plugin_entry; clip_plugin.h has the table. */
+typedef struct clip_plugin clip_plugin;
+typedef const clip_plugin *(*clip_plugin_entry_fn)(void);
+
+/* Adds a plugin that is linked into the program, by its entry function, which may have any name.
+ * Its code and table must stay until the runtime and its models are gone. [any-thread] */
+CLIP_API clip_status clip_plugin_register(clip_runtime *runtime, clip_plugin_entry_fn entry);
+
+/* Told of a watched file that changed: CLIP_OK and "" when its new code was loaded; else the old
+ * one is in place, and `message` says why. The strings are valid during the call. It comes on the
+ * watching thread, with no lock held, and may call the library: clip_model_swap brings a model to
+ * the new code. */
+typedef void (*clip_plugin_changed_fn)(void *user, const char *plugin, const char *path, clip_status status,
+                                       const char *message);
+
+/* Watches the files of all plugins, also of those loaded later, and reloads one, as
+ * clip_plugin_reload does, when it has been written and closed or another file was moved to its
+ * place. Folders are watched, so one that is removed is watched no more. Starts one thread, which
+ * sleeps in between and ends with the runtime: its release waits for a `changed` that runs.
+ * `changed` may be NULL: the log tells too. Once for a runtime. [any-thread] */
+CLIP_API clip_status clip_plugin_watch(clip_runtime *runtime, clip_plugin_changed_fn changed, void *user);
 
 /* ---------------------------------------------------------------- model */
 
@@ -185,7 +234,26 @@ CLIP_API clip_status clip_model_open(clip_runtime *runtime, const char *folder, 
 /* Frees the model. [owner-thread] */
 CLIP_API void clip_model_close(clip_model *model);
 
-/* Facts about an open model. Strings live as long as the model. */
+/* Replaces towers of an open model while other threads use it. `towers`: CLIP_TOWER_* bits of open
+ * ones, 0 for all. They are opened from `folder`, or with NULL each from the folder it came from,
+ * with the plugins as they are now: after clip_plugin_reload, the same weights under the new code.
+ * `options`: storage and flags; NULL for those that the tower was opened with.
+ *
+ * The new towers are built and checked aside and put in place at once. A call that runs finishes
+ * on the towers that it began with; they are freed with their last call. Embeddings must have the
+ * model's width, else CLIP_MISMATCH. Any error leaves the model as it was.
+ *
+ * A text tower brings its tokenizer and context length, an image tower its preprocessing. Logit
+ * scale, bias and layout stay, unless `folder` replaces all towers of the model. Where a swap
+ * changed image_width, image_height or context_length, clip_preprocess, clip_encode_pixels,
+ * clip_tokenize and clip_encode_tokens are CLIP_MISMATCH until the caller says the new sizes in
+ * clip_encode_options: buffers made for other sizes are never touched. Tokens are to be encoded by
+ * the tower whose tokenizer made them. [any-thread] */
+CLIP_API clip_status clip_model_swap(clip_model *model, uint32_t towers, const char *folder,
+                                     const clip_model_options *options);
+
+/* Facts about an open model, at one moment: a swap changes those of its towers. Strings live as
+ * long as the model. */
 typedef struct clip_model_info {
   uint32_t struct_size;
   uint32_t towers;            /* CLIP_TOWER_* bits of the towers that are open */
@@ -202,7 +270,7 @@ typedef struct clip_model_info {
   const char *layout;         /* "huggingface", "open_clip" or "clipcore" */
   uint64_t image_parameters;  /* numbers in the tower's weights */
   uint64_t text_parameters;
-  clip_storage storage;
+  clip_storage storage;       /* of the image tower, or of the text tower where that is alone */
 } clip_model_info;
 
 /* Fills *info. [any-thread] */
@@ -331,6 +399,11 @@ typedef struct clip_encode_options {
   uint32_t struct_size;
   uint32_t flags;         /* CLIP_RAW_FEATURES and the others above */
   uint8_t background[4];  /* red, green, blue for CLIP_COMPOSITE_ALPHA; the fourth is 0 */
+  /* What the caller's pixels or tokens were made for, as clip_model_describe told. The call is
+   * CLIP_MISMATCH where the model takes others. 0: the sizes that the model was opened with. */
+  uint32_t image_width;
+  uint32_t image_height;
+  uint32_t context_length;
 } clip_encode_options;
 
 /* Resizes, crops and normalises as the model's files say: Pillow's antialiased filter on

@@ -38,24 +38,23 @@ typedef struct clip_plugin_item {
   const void *table;
 } clip_plugin_item;
 
-typedef struct clip_plugin {
+/* clip_plugin and the type of the one function that a plugin exports, clip_plugin_entry_fn, are
+ * named in clip.h. */
+struct clip_plugin {
   uint32_t struct_size;
   uint32_t abi_version; /* CLIP_PLUGIN_ABI_VERSION of the header the plugin was built with */
-  const char *id;
+  const char *id;       /* of the plugin: no other that is loaded has it */
   const char *version;  /* the plugin's own, "1.0.0" */
   const char *license;  /* SPDX expression, "Apache-2.0" */
   const clip_plugin_item *items;
   size_t item_count;
-} clip_plugin;
+};
 
 /* Where a plugin's function puts the words of a failure: at most `capacity` bytes with the NUL. */
 typedef struct clip_plugin_error {
   char *message;
   size_t capacity;
 } clip_plugin_error;
-
-/* The one function a plugin exports. */
-typedef const clip_plugin *(*clip_plugin_entry_fn)(void);
 
 /* ---------------------------------------------------------------- encoders */
 

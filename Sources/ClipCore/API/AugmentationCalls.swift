@@ -8,7 +8,8 @@ public func clip_augmentation_describe(
   reporting { () throws(ClipError) in
     let runtime = try object(runtime, Runtime.self, "runtime")
     let op = Name(cString: try required(op, "op"))
-    guard let item = AugmentationTable.find(op, runtime.plugins) else { throw unknownOperation(op, "op", runtime.plugins) }
+    let plugins = runtime.plugins
+    guard let item = AugmentationTable.find(op, plugins.items) else { throw unknownOperation(op, "op", plugins) }
     let table = AugmentationTable.table(of: item).pointee
     var facts = clip_augmentation_info()
     facts.kind = item.kind

@@ -4,13 +4,13 @@ import CSystem
 /// An augmentation made with a step's parameters. It holds its plugin.
 final class Augmentation {
   private let table: UnsafePointer<clip_augmentation>
-  private let plugin: PluginFile?
+  private let plugin: Plugin?
   private let instance: UnsafeMutableRawPointer?
   /// The step and its op, for messages.
   private let place: String
 
   convenience init(
-    _ table: UnsafePointer<clip_augmentation>, _ plugin: PluginFile?, _ settings: StepSettings, place: String
+    _ table: UnsafePointer<clip_augmentation>, _ plugin: Plugin?, _ settings: StepSettings, place: String
   ) throws(ClipError) {
     var instance: UnsafeMutableRawPointer?
     if let create = table.pointee.create {
@@ -23,7 +23,7 @@ final class Augmentation {
   }
 
   private init(
-    _ table: UnsafePointer<clip_augmentation>, _ plugin: PluginFile?, _ instance: UnsafeMutableRawPointer?, _ place: String
+    _ table: UnsafePointer<clip_augmentation>, _ plugin: Plugin?, _ instance: UnsafeMutableRawPointer?, _ place: String
   ) {
     self.table = table
     self.plugin = plugin

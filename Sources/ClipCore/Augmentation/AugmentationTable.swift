@@ -6,8 +6,7 @@ enum AugmentationTable {
   static let reserved: [Name] = ["op", "p", "weight", "one_of", "sequence"]
 
   /// What is wrong with a table that is large enough; nil when all is well.
-  static func problem(in table: UnsafePointer<clip_augmentation>, _ kind: clip_plugin_kind) -> String? {
-    let facts = table.pointee
+  static func problem(in facts: clip_augmentation, _ kind: clip_plugin_kind) -> String? {
     guard facts.id != nil, facts.description != nil else { return "expected an id and a description, found a null pointer" }
     let isImage = kind == CLIP_KIND_IMAGE_AUGMENTATION
     guard (facts.apply_image != nil) == isImage, (facts.apply_text != nil) != isImage else {
@@ -37,15 +36,15 @@ enum AugmentationTable {
     return nil
   }
 
-  /// The op, where a loaded augmentation has it already.
-  static func clash(_ table: UnsafePointer<clip_augmentation>, _ registry: PluginRegistry) -> String? {
-    guard let op = table.pointee.op.map({ Name(cString: $0) }), let known = find(op, registry) else { return nil }
-    return "the op \(op.string) was already loaded from " + (known.plugin?.path ?? "the library")
+  /// Its op, where an augmentation among `others` has it already.
+  static func clash(_ item: PluginRegistry.Item, _ others: [PluginRegistry.Item]) -> String? {
+    guard isAugmentation(item), let known = find(name(of: item), others) else { return nil }
+    return "the op \(name(of: item).string) was already loaded from " + (known.plugin?.place ?? "the library")
   }
 
-  /// The loaded augmentation of this op or id.
-  static func find(_ name: Name, _ registry: PluginRegistry) -> PluginRegistry.Item? {
-    for item in registry.items where isAugmentation(item) {
+  /// The augmentation of this op or id.
+  static func find(_ name: Name, _ items: [PluginRegistry.Item]) -> PluginRegistry.Item? {
+    for item in items where isAugmentation(item) {
       if self.name(of: item) == name || Name(cString: item.id) == name { return item }
     }
     return nil

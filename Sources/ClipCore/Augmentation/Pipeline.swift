@@ -15,7 +15,7 @@ final class Pipeline {
     guard let list = tree.array else {
       throw ClipError(CLIP_FORMAT, "pipeline: expected a list of steps, found \(tree.kind)")
     }
-    var reader = StepReader(runtime: runtime, left: Pipeline.maxSteps)
+    var reader = StepReader(plugins: runtime.plugins, left: Pipeline.maxSteps)
     let steps = try reader.steps(list, "pipeline")
     self.init(reader.kind, steps, runtime)
   }
@@ -81,13 +81,13 @@ final class Step {
 
 /// Reads steps from JSON.
 private struct StepReader {
-  let runtime: Runtime
+  let plugins: PluginRegistry
   var left: Int
   var kind: clip_plugin_kind?
   private var count: UInt32 = 0
 
-  init(runtime: Runtime, left: Int) {
-    self.runtime = runtime
+  init(plugins: PluginRegistry, left: Int) {
+    self.plugins = plugins
     self.left = left
   }
 
@@ -132,7 +132,7 @@ private struct StepReader {
     guard let op = json["op"]?.string else {
       throw ClipError(CLIP_FORMAT, "\(place): op: expected a name, found \(json["op"]?.kind ?? "nothing")")
     }
-    guard let item = AugmentationTable.find(op, runtime.plugins) else { throw unknownOperation(op, place, runtime.plugins) }
+    guard let item = AugmentationTable.find(op, plugins.items) else { throw unknownOperation(op, place, plugins) }
     guard kind == nil || kind == item.kind else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): \(op.string) is for another kind of data than the steps before it")
     }

@@ -3,6 +3,7 @@ import CClip
 /// A codec that a plugin brought. Whoever holds it keeps the plugin loaded.
 struct CodecTable {
   let table: UnsafePointer<clip_image_codec>
+  let plugin: Plugin?
 
   /// False for a table too short for the contract, or with a function or the id missing.
   var isComplete: Bool {
