@@ -70,8 +70,9 @@ let package = Package(
     library("CTurboJPEG", "libturbojpeg0-dev"),
     library("CSpng", "libspng-dev"),
     library("CWebP", "libwebp-dev"),
+    library("CFFI", "libffi-dev"),
     .target(
-      name: "ClipCore", dependencies: ["CClip", "CSystem", "CJansson", "CUtf8proc", "ClipKernels"],
+      name: "ClipCore", dependencies: ["CClip", "CSystem", "CFFI", "CJansson", "CUtf8proc", "ClipKernels"],
       exclude: ["clipcore.map"], swiftSettings: embedded,
       linkerSettings: [
         exporting(
