@@ -124,6 +124,7 @@ typedef enum clip_plugin_kind {
   CLIP_KIND_ENCODER = 1,
   CLIP_KIND_IMAGE_CODEC = 2,
   CLIP_KIND_KERNELS = 3,
+  CLIP_KIND_OP = 6,
   CLIP_KIND_IMAGE_AUGMENTATION = 7,
   CLIP_KIND_TEXT_AUGMENTATION = 8
 } clip_plugin_kind;
@@ -194,6 +195,68 @@ typedef void (*clip_plugin_changed_fn)(void *user, const char *plugin, const cha
  * sleeps in between and ends with the runtime: its release waits for a `changed` that runs.
  * `changed` may be NULL: the log tells too. Once for a runtime. [any-thread] */
 CLIP_API clip_status clip_plugin_watch(clip_runtime *runtime, clip_plugin_changed_fn changed, void *user);
+
+/* What an encoder makes of a configuration, found without weights. */
+typedef struct clip_encoder_info {
+  uint32_t struct_size;
+  uint32_t tower;           /* CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT */
+  uint32_t features;        /* numbers that come out for one item */
+  uint32_t image_width;     /* pixels; 0 for text */
+  uint32_t image_height;
+  uint32_t context_length;  /* tokens; 0 for images */
+  uint32_t vocabulary_size;
+  uint32_t end_rule;        /* where a text ends: a clip_end_rule of clip_plugin.h */
+  int32_t end_token;        /* of the rules that have one */
+  uint32_t reserved;
+  uint64_t parameters;      /* numbers in its weights */
+  uint64_t multiply_adds;   /* for one picture, or a text of context_length tokens */
+} clip_encoder_info;
+
+/* Receives a tensor that an encoder wants: [shape[0], …, shape[rank - 1]]. Valid during the call. */
+typedef void (*clip_tensor_fn)(void *user, const char *name, const uint64_t *shape, size_t rank);
+
+/* Builds the graph of the encoder `id` with `config`, a JSON object or NULL for the encoder's own
+ * example, and fills *info. `visit`, if not NULL, gets each tensor by the name that the encoder
+ * asks for. CLIP_NOT_FOUND: no such encoder; else what the encoder says of the configuration.
+ * [any-thread] */
+CLIP_API clip_status clip_encoder_describe(const clip_runtime *runtime, const char *id, const char *config,
+                                           clip_encoder_info *info, clip_tensor_fn visit, void *user);
+
+enum {
+  CLIP_RECOMMEND_MEASURE = 1u /* run each encoder on this machine, with weights of zero: seconds each */
+};
+
+/* What a task wants of an encoder. `needs` weighs it: "local-detail:3,low-latency:1", names with a
+ * number above 0, or alone for 1. Declared by encoders: local-detail, global-context, texture,
+ * multi-scale, small-data. Found by the host: low-latency, few-parameters. */
+typedef struct clip_task {
+  uint32_t struct_size;
+  uint32_t tower;            /* CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT; 0: CLIP_TOWER_IMAGE */
+  const char *needs;
+  uint64_t max_parameters;   /* 0: any */
+  double max_milliseconds;   /* for one item, with CLIP_RECOMMEND_MEASURE; 0: any */
+  uint32_t flags;            /* CLIP_RECOMMEND_* */
+  uint32_t reserved;
+} clip_task;
+
+typedef struct clip_recommendation {
+  uint32_t struct_size;
+  float score;               /* 0 to 1: how far the needs are met */
+  const char *id;
+  const char *reasons;       /* one need after the other: "local-detail 3 of 3, declared; …" */
+  uint64_t parameters;
+  uint64_t multiply_adds;
+  double milliseconds;       /* for one item; 0 where it was not measured */
+} clip_recommendation;
+
+/* Receives a recommendation, valid during the call. */
+typedef void (*clip_recommendation_fn)(void *user, const clip_recommendation *recommendation);
+
+/* Scores the loaded encoders of a modality for a task, by their example configurations, and gives
+ * them to `visit`, the best first. One that cannot be built or goes over a limit is left out.
+ * CLIP_INVALID_ARGUMENT: a need that is not known. [any-thread] */
+CLIP_API clip_status clip_recommend_encoders(const clip_runtime *runtime, const clip_task *task,
+                                             clip_recommendation_fn visit, void *user);
 
 /* ---------------------------------------------------------------- model */
 

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -129,6 +130,13 @@ static inline unsigned csystem_cpu_features(void) {
 #else
   return 0;
 #endif
+}
+
+/* Seconds of a clock that never goes back. */
+static inline double csystem_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 #endif

@@ -98,8 +98,10 @@ final class PluginRegistry {
     let kind = clip_plugin_kind(item.kind)
     switch kind {
     case CLIP_KIND_ENCODER:
-      let encoder = try read(table, clip_encoder.self)
-      return try checked(kind, encoder.id, encoder.description, table, plugin, complete: encoder.build != nil)
+      try require(EncoderTable.requiredSize, of: table)
+      let encoder = table.assumingMemoryBound(to: clip_encoder.self)
+      return try checked(
+        kind, encoder.pointee.id, encoder.pointee.description, table, plugin, complete: encoder.pointee.build != nil)
     case CLIP_KIND_IMAGE_CODEC:
       let codec = try read(table, clip_image_codec.self)
       let complete = codec.recognises != nil && codec.read_header != nil && codec.decode != nil
@@ -107,6 +109,9 @@ final class PluginRegistry {
     case CLIP_KIND_KERNELS:
       let kernels = try read(table, clip_kernels.self)
       return try checked(kind, kernels.id, kernels.description, table, plugin, complete: KernelChoice.isComplete(kernels))
+    case CLIP_KIND_OP:
+      let op = try read(table, clip_op.self)
+      return try checked(kind, op.id, op.description, table, plugin, complete: Builder.isComplete(op))
     case CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION:
       let augmentation = try read(table, clip_augmentation.self)
       if let problem = AugmentationTable.problem(in: augmentation, kind) { throw ClipError(CLIP_PLUGIN, problem) }
@@ -118,11 +123,13 @@ final class PluginRegistry {
 
   /// The table as a `T`, once its struct_size says that it is one.
   private static func read<T: BitwiseCopyable>(_ table: UnsafeRawPointer, _ type: T.Type) throws(ClipError) -> T {
-    let found = table.load(as: UInt32.self)
-    guard Int(found) >= MemoryLayout<T>.size else {
-      throw ClipError(CLIP_PLUGIN, "expected a table of \(MemoryLayout<T>.size) bytes, found \(found)")
-    }
+    try require(MemoryLayout<T>.size, of: table)
     return table.assumingMemoryBound(to: T.self).pointee
+  }
+
+  private static func require(_ size: Int, of table: UnsafeRawPointer) throws(ClipError) {
+    let found = table.load(as: UInt32.self)
+    guard Int(found) >= size else { throw ClipError(CLIP_PLUGIN, "expected a table of \(size) bytes, found \(found)") }
   }
 
   private static func checked(
