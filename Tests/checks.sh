@@ -22,7 +22,7 @@ exports_match() {
 interface_documented() {
   local declared documented
   declared=$(cc -E -P Include/clip.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
-  documented=$(grep -oE '`clip_[a-z_]+`' docs/c-interface.md | tr -d '`' | grep -vE '^clip_(image_view|model_options)$' | sort -u)
+  documented=$(grep -oE '`clip_[a-z_]+`' docs/c-interface.md | tr -d '`' | grep -vE '^clip_(image_view|model_options|encode_options)$' | sort -u)
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$documented")
 }
 
@@ -32,6 +32,27 @@ plugins_export_entry() {
     exported=$(nm -D --extern-only --defined-only "$file" | awk '{ print $3 }')
     [ "$exported" = clip_plugin_entry ] || { echo "$file exports $exported"; return 1; }
   done
+}
+
+# Options first, then CLIP_PLUGIN_PATH in its order, then the folder beside the library: of plugins
+# that bring the same encoder the first one counts. The tree is a small one of its own.
+plugins_found_in_order() {
+  local tree=$root/build/tests/search place version=0 found
+  rm -rf "$tree" && mkdir -p "$tree/bin" "$tree"/{option,one,two} "$tree/lib/clipcore/plugins" || return
+  ln build/bin/clip "$tree/bin/clip" && cp -P build/lib/libclipcore.so* "$tree/lib/" || return
+  for place in option one two lib/clipcore/plugins; do
+    version=$((version + 1))
+    compile cc "$tree/$place/grey.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden \
+      -DGREY_VERSION=$version "-DGREY_PLUGIN=\"test.grey$version\"" || return
+  done
+  # found PATH [OPTION...]: the description of the encoder that counts, and who else is skipped.
+  found() { CLIP_PLUGIN_PATH=$1 "$tree/bin/clip" plugins "${@:2}" 2>&1 | grep -oE 'version [0-9]|skipped: .*|already loaded.*'; }
+  [ "$(found "$tree/one:$tree/two" --plugins "$tree/option" | grep ^version)" = "version 1" ] || return
+  [ "$(found "$tree/one:$tree/two" | grep ^version)" = "version 2" ] || return
+  [ "$(found "$tree/two/grey.so:$tree/one" | grep ^version)" = "version 3" ] || return
+  [ "$(found "" | grep ^version)" = "version 4" ] || return
+  [ "$(found ":/nowhere:" | grep ^version)" = "version 4" ] || return
+  found "$tree/one:$tree/two" | grep -F "$tree/two/grey.so" | grep -qF "already loaded from $tree/one/grey.so"
 }
 
 # No Swift runtime, no C++ runtime, no OpenBLAS: only libc, libm and the three parsers' libraries.

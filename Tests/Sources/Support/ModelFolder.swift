@@ -72,6 +72,22 @@ public enum ModelFolder {
     try writeJSON(table, to: folder.appending(path: "vocab.json"))
   }
 
+  /// An image tower for the encoder of Tests/C/plugins/grey.h: `width` numbers of a picture of `size` squared.
+  public static func writeGrey(width: Int = 8, size: Int = 16, to folder: URL) throws {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try writeJSON(
+      [
+        "version": 1, "embed_dim": width,
+        "image": ["encoder": "test.encoder.grey", "config": ["width": width], "preprocess": ["size": size]],
+      ], to: folder.appending(path: "clipcore.json"))
+    let tensors = [
+      Manifest.Tensor(name: "head.weight", shape: [width, 3], rule: "linear"),
+      Manifest.Tensor(name: "head.bias", shape: [width], rule: "bias"),
+    ]
+    try ReferenceWeights.write(
+      Manifest(tensors: tensors, config: [:], isHuggingFace: true), to: folder.appending(path: "model.safetensors"))
+  }
+
   public static func writeJSON(_ value: Any, to url: URL) throws {
     try JSONSerialization.data(withJSONObject: value, options: [.sortedKeys]).write(to: url)
   }
