@@ -47,17 +47,8 @@ public func clip_augment_image(
     let out = try required(out, "out")
     let pipeline = try object(pipeline, Pipeline.self, "pipeline")
     try pipeline.require(CLIP_KIND_IMAGE_AUGMENTATION)
-    let limit = pipeline.runtime.maxImagePixels
-    let given = try ImageView(try required(image, "image").pointee, maxPixels: limit, place: "image")
-    var picture = PixelBuffer(given)
-    for step in pipeline.steps {
-      try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in
-        picture = try augmentation.apply(picture, maxPixels: limit, &random)
-      }
-    }
-    if picture.memory == nil { picture = try picture.copied().buffer }
-    guard let memory = picture.memory else { return }
-    out.pointee = handle(owning: DecodedImage(memory, picture.view.c))
+    let view = try required(image, "image").pointee
+    out.pointee = handle(owning: try pipeline.vary(view, seed: seed, index: index, place: "image"))
   }
 }
 
@@ -71,15 +62,10 @@ public func clip_augment_text(
     let pipeline = try object(pipeline, Pipeline.self, "pipeline")
     try pipeline.require(CLIP_KIND_TEXT_AUGMENTATION)
     let given = try required(text, "text")
-    var text = TextBuffer()
+    let text = TextBuffer()
     try text.append(UnsafeRawBufferPointer(start: given, count: strlen(given)))
     if let problem = text.problem { throw ClipError(CLIP_INVALID_ARGUMENT, "text: \(problem)") }
-    for step in pipeline.steps {
-      try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in
-        text = try augmentation.apply(text, &random)
-      }
-    }
-    out.pointee = try text.release()
+    out.pointee = try pipeline.vary(text, seed: seed, index: index).release()
   }
 }
 

@@ -32,6 +32,31 @@ final class Pipeline {
       throw ClipError(CLIP_INVALID_ARGUMENT, "pipeline: expected one for \(names.0), found one for \(names.1)")
     }
   }
+
+  /// The picture after all steps, in memory of its own. `place` names it in errors.
+  func vary(_ view: clip_image_view, seed: UInt64, index: UInt64, place: String) throws(ClipError) -> DecodedImage {
+    let limit = runtime.maxImagePixels
+    var picture = PixelBuffer(try ImageView(view, maxPixels: limit, place: place))
+    for step in steps {
+      try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in
+        picture = try augmentation.apply(picture, maxPixels: limit, &random)
+      }
+    }
+    if picture.memory == nil { picture = try picture.copied().buffer }
+    guard let memory = picture.memory else { throw ClipError(CLIP_OUT_OF_MEMORY, "\(place): no memory for its copy") }
+    return DecodedImage(memory, picture.view.c)
+  }
+
+  /// The text after all steps; one that none of them changes is itself.
+  func vary(_ text: TextBuffer, seed: UInt64, index: UInt64) throws(ClipError) -> TextBuffer {
+    var text = text
+    for step in steps {
+      try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in
+        text = try augmentation.apply(text, &random)
+      }
+    }
+    return text
+  }
 }
 
 /// One step, done with its probability.
