@@ -95,10 +95,10 @@ struct FieldNames {
         CLIP_FORMAT, "\(path): expected a column \(FieldNames.list(names)) for the \(what), found \(FieldNames.list(header))")
     }
     var columns = TableColumns(image: try place(image.map { [$0] } ?? FieldNames.imageColumns, "picture's path"))
-    if captions.isEmpty {
-      columns.captions = [try place(FieldNames.captionColumns, "caption")]
-    } else {
-      for name in captions { columns.captions.append(try place([name], "caption")) }
+    // As in JSON, a field that is not there gives no caption; one must be.
+    columns.captions = captions.compactMap { header.firstIndex(of: $0) }
+    if columns.captions.isEmpty {
+      columns.captions = [try place(captions.isEmpty ? FieldNames.captionColumns : captions, "caption")]
     }
     return columns
   }
