@@ -42,6 +42,7 @@ let plugins: [Target] = [
   plugin("encoder_multiscale"),
   plugin("encoder_bert"),
   plugin("encoder_siglip"),
+  plugin("augment_image"),
   plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),
@@ -69,8 +70,9 @@ let package = Package(
     library("CTurboJPEG", "libturbojpeg0-dev"),
     library("CSpng", "libspng-dev"),
     library("CWebP", "libwebp-dev"),
+    library("CFFI", "libffi-dev"),
     .target(
-      name: "ClipCore", dependencies: ["CClip", "CSystem", "CJansson", "CUtf8proc", "ClipKernels"],
+      name: "ClipCore", dependencies: ["CClip", "CSystem", "CFFI", "CJansson", "CUtf8proc", "ClipKernels"],
       exclude: ["clipcore.map"], swiftSettings: embedded,
       linkerSettings: [
         exporting(

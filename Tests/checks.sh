@@ -99,14 +99,14 @@ installed_tree_works() {
 # Every file that a fuzzer once found a fault with, through the same code, without the fuzzer.
 replay_findings() {
   local target
-  for target in safetensors config tokenizer text image; do
+  for target in safetensors config tokenizer text image archive table; do
     compile cc "build/tests/replay-$target" "Tests/Fuzz/$target.c" Tests/Fuzz/common.c Tests/Fuzz/replay.c \
       -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib" || return
   done
   local good=0 bad=0 file
   FUZZ_FOLDER=$(Tests/Fuzz/folder.sh) || return
   export FUZZ_FOLDER
-  for target in safetensors config tokenizer text image; do
+  for target in safetensors config tokenizer text image archive table; do
     for file in Tests/Fixtures/fuzz/"$target"/*; do
       [ -f "$file" ] || continue
       if timeout 20 "build/tests/replay-$target" "$file"; then good=$((good + 1)); else bad=$((bad + 1)); echo "FAILED $file"; fi

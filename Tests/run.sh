@@ -119,6 +119,7 @@ compile cc build/tests/threads_test Tests/C/threads_test.c -Lbuild/lib -lclipcor
 cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -ldl -lm
 compile cc build/tests/plugins_test Tests/C/plugins_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/swap_test Tests/C/swap_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/dataset_test Tests/C/dataset_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 for version in 1 2; do
   compile cc "build/tests/grey$version.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version
 done
@@ -131,6 +132,7 @@ program "the interface from C" build/tests/api_test "$emoji" "$picture"
 program "many threads on one model" build/tests/threads_test "$emoji" "$picture"
 program "allocations of warm calls" build/tests/allocations_test "$emoji" "$picture"
 program "plugins that come, go and change" build/tests/plugins_test "${plugins[@]}"
+program "data sets from C" build/tests/dataset_test "$emoji" "$picture"
 check "plugins are looked for in order" plugins_found_in_order
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
 program "fuzzers' findings" replay_findings
@@ -140,15 +142,19 @@ if [ "$tier" = full ]; then
   program "encoders swapped under load" build/tests/swap_test "${swap[@]}"
   program "plugins under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible build/tests/plugins_test "${plugins[@]}"
+  program "data sets under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/dataset_test "$emoji" "$picture"
   check "a library with AddressSanitizer" scripts/build-sanitized address
   program "the interface under AddressSanitizer" sanitized address -fsanitize=address api_test
   program "threads under AddressSanitizer" sanitized address -fsanitize=address threads_test
   program "plugins under AddressSanitizer" sanitized address -fsanitize=address plugins_test "${plugins[@]}"
   program "swaps under AddressSanitizer" sanitized address -fsanitize=address swap_test "${swap[@]}"
+  program "data sets under AddressSanitizer" sanitized address -fsanitize=address dataset_test
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
   program "plugins under ThreadSanitizer" sanitized thread -fsanitize=thread plugins_test "${plugins[@]}"
   program "swaps under ThreadSanitizer" sanitized thread -fsanitize=thread swap_test "${swap[@]}"
+  program "data sets under ThreadSanitizer" sanitized thread -fsanitize=thread dataset_test
 fi
 
 echo "Plugins and examples"

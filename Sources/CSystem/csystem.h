@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -53,6 +54,20 @@ static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st
 /* The name of a folder's entry, as long as the entry lives. */
 static inline const char *csystem_entry_name(const struct dirent *entry) { return entry->d_name; }
 
+/* Whether a folder's entry is a folder itself; a link to one is not. */
+static inline int csystem_entry_is_folder(DIR *folder, const struct dirent *entry) {
+  struct stat facts;
+  if (entry->d_type != DT_UNKNOWN) return entry->d_type == DT_DIR;
+  return fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(facts.st_mode);
+}
+
+/* Nanoseconds of a clock that only goes forward. */
+static inline long long csystem_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
 /* Does not wait for the other end of a pipe. */
 static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
 
@@ -81,10 +96,10 @@ static inline const char *csystem_library_path(const void *inside) {
 
 /* Room for the tables of one plugin, in the plugin's own data. */
 static inline void *csystem_plugin_storage(void) {
-  static _Alignas(16) unsigned char storage[4096];
+  static _Alignas(16) unsigned char storage[32768];
   return storage;
 }
-enum { csystem_plugin_storage_bytes = 4096 };
+enum { csystem_plugin_storage_bytes = 32768 };
 
 /* What a thread that waits awake does meanwhile: it leaves the core to its other thread. */
 static inline void csystem_pause(void) {

@@ -78,6 +78,7 @@ final class PluginRegistry {
               CLIP_PLUGIN, String(cString: item.id) + " was already loaded from " + (known.plugin?.place ?? "the library"))
           }
         }
+        if let problem = AugmentationTable.clash(item, before + after) { throw ClipError(CLIP_PLUGIN, problem) }
         before.append(item)
       } catch {
         guard skipsBroken else { throw error.at(plugin.place) }
@@ -111,6 +112,10 @@ final class PluginRegistry {
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
       return try checked(kind, op.id, op.description, table, plugin, complete: Builder.isComplete(op))
+    case CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION:
+      let augmentation = try read(table, clip_augmentation.self)
+      if let problem = AugmentationTable.problem(in: augmentation, kind) { throw ClipError(CLIP_PLUGIN, problem) }
+      return try checked(kind, augmentation.id, augmentation.description, table, plugin, complete: true)
     default:
       return nil
     }
