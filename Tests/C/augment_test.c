@@ -47,8 +47,7 @@ static clip_image_view view_of(clip_pixel_format format, uint32_t width, uint32_
 static uint8_t *image(clip_pipeline *p, const clip_image_view *in, uint64_t seed, uint64_t index, clip_image_view *out) {
   clip_image *made = NULL;
   *out = (clip_image_view){.struct_size = sizeof *out};
-  if (clip_augment_image(p, in, seed, index, &made) != CLIP_OK) return NULL;
-  CHECK(clip_image_get_view(made, out) == CLIP_OK);
+  if (clip_augment_image(p, in, seed, index, &made) != CLIP_OK || clip_image_get_view(made, out) != CLIP_OK) return NULL;
   size_t size = out->stride * out->height;
   uint8_t *copy = malloc(size);
   memcpy(copy, out->pixels, size);
@@ -649,6 +648,16 @@ static clip_closure *closure(const char *signature, clip_function callback, void
   return made;
 }
 
+/* Whether a tool keeps freed memory for a while; it finds leaks itself. */
+static int is_watched(void) {
+#ifdef SANITIZED
+  return 1;
+#else
+  const char *preloaded = getenv("LD_PRELOAD");
+  return preloaded && strstr(preloaded, "valgrind") != NULL;
+#endif
+}
+
 static long resident(void) {
   long total = 0, pages = 0;
   FILE *file = fopen("/proc/self/statm", "r");
@@ -729,7 +738,7 @@ static void closures(const char *model_folder) {
     if (clip_closure_create("int8(int8)", (clip_function)narrow, &factors[0], &made) != CLIP_OK) break;
     clip_closure_free(made);
   }
-  CHECK(before > 0 && resident() - before < 256);
+  CHECK(before > 0 && (is_watched() || resident() - before < 256));
 }
 
 int main(int argc, char **argv) {
