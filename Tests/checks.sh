@@ -55,6 +55,19 @@ plugins_found_in_order() {
   found "$tree/one:$tree/two" | grep -F "$tree/two/grey.so" | grep -qF "already loaded from $tree/one/grey.so"
 }
 
+# The plugin and the manifest of docs/augmentation.md: built and loaded as they stand there.
+augmentation_examples_work() {
+  local folder=build/tests/augmentation-docs out
+  rm -rf "$folder" && mkdir -p "$folder" || return
+  awk '/^```c$/ { block = "" } { if (!/^```/) block = block $0 "\n" } /^```$/ { if (block ~ /clip_plugin_entry\(void\)/) printf "%s", block; block = "" }' \
+    docs/augmentation.md | sed -n '/^#include/,$p' > "$folder/invert.c"
+  awk '/^```json$/ { block = "" } { if (!/^```/) block = block $0 "\n" } /^```$/ { if (block ~ /"library"/) printf "%s", block; block = "" }' \
+    docs/augmentation.md > "$folder/libyuv.ffi.json"
+  compile cc "$folder/invert.so" "$folder/invert.c" -shared -fPIC -fvisibility=hidden || return
+  out=$(build/bin/clip plugins --plugins "$folder" 2>&1) || return
+  grep -F example.augment.invert <<< "$out" && grep -F example.augment.mirror <<< "$out" && ! grep -F skipped <<< "$out"
+}
+
 # No Swift runtime, no C++ runtime, no OpenBLAS: only libc, libm and the three parsers' libraries.
 needs_only_allowed() {
   local found file

@@ -120,6 +120,7 @@ cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -
 compile cc build/tests/plugins_test Tests/C/plugins_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/swap_test Tests/C/swap_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/dataset_test Tests/C/dataset_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/augment_test Tests/C/augment_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 for version in 1 2; do
   compile cc "build/tests/grey$version.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version
 done
@@ -128,11 +129,14 @@ for name in grey small-32; do
 done
 plugins=(build/models/grey build/tests/grey1.so build/tests/grey2.so "$picture")
 swap=(build/models/small-32 "$(Tests/.build/release/make-model rn-tiny)" "$picture")
+augment=(build/models/grey Tests/Fixtures/manifests)
 program "the interface from C" build/tests/api_test "$emoji" "$picture"
 program "many threads on one model" build/tests/threads_test "$emoji" "$picture"
 program "allocations of warm calls" build/tests/allocations_test "$emoji" "$picture"
 program "plugins that come, go and change" build/tests/plugins_test "${plugins[@]}"
 program "data sets from C" build/tests/dataset_test "$emoji" "$picture"
+program "augmentations, foreign functions, closures" build/tests/augment_test "${augment[@]}"
+check "the examples of docs/augmentation.md" augmentation_examples_work
 check "plugins are looked for in order" plugins_found_in_order
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
 program "fuzzers' findings" replay_findings
@@ -144,14 +148,18 @@ if [ "$tier" = full ]; then
     --errors-for-leak-kinds=definite,indirect,possible build/tests/plugins_test "${plugins[@]}"
   program "data sets under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible build/tests/dataset_test "$emoji" "$picture"
+  program "augmentations under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/augment_test "${augment[@]}"
   check "a library with AddressSanitizer" scripts/build-sanitized address
   program "the interface under AddressSanitizer" sanitized address -fsanitize=address api_test
   program "threads under AddressSanitizer" sanitized address -fsanitize=address threads_test
   program "plugins under AddressSanitizer" sanitized address -fsanitize=address plugins_test "${plugins[@]}"
   program "swaps under AddressSanitizer" sanitized address -fsanitize=address swap_test "${swap[@]}"
   program "data sets under AddressSanitizer" sanitized address -fsanitize=address dataset_test
+  program "augmentations under AddressSanitizer" sanitized address -fsanitize=address augment_test "${augment[@]}"
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
+  program "augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread augment_test "${augment[@]}"
   program "plugins under ThreadSanitizer" sanitized thread -fsanitize=thread plugins_test "${plugins[@]}"
   program "swaps under ThreadSanitizer" sanitized thread -fsanitize=thread swap_test "${swap[@]}"
   program "data sets under ThreadSanitizer" sanitized thread -fsanitize=thread dataset_test

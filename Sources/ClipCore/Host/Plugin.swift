@@ -7,28 +7,41 @@ final class Plugin {
   let id: Name
   /// As it was given; "" for a plugin that is linked into the program.
   let path: String
-  /// nil for a plugin that is linked into the program.
-  let file: PluginFile?
+  /// Of the file it was loaded from; nil for a plugin that is linked into the program.
+  let stamp: FileStamp?
+  /// The PluginFile or ForeignPlugin that holds the code.
+  private let code: AnyObject?
 
+  /// From a shared library, or a manifest that makes a plugin of one.
   convenience init(path: String) throws(ClipError) {
-    let file = try PluginFile(path: path)
-    try self.init(file.entry(), path, file)
+    if Name(path).hasSuffix(ForeignPlugin.suffix) {
+      let manifest = try ForeignPlugin(path: path)
+      try self.init(manifest.table, path, manifest.stamp, manifest)
+    } else {
+      let file = try PluginFile(path: path)
+      try self.init(file.entry(), path, file.stamp, file)
+    }
   }
 
-  convenience init(entry: clip_plugin_entry_fn) throws(ClipError) { try self.init(entry(), "", nil) }
+  convenience init(entry: clip_plugin_entry_fn) throws(ClipError) { try self.init(entry(), "", nil, nil) }
 
-  private convenience init(_ table: UnsafePointer<clip_plugin>?, _ path: String, _ file: PluginFile?) throws(ClipError) {
+  private convenience init(
+    _ table: UnsafePointer<clip_plugin>?, _ path: String, _ stamp: FileStamp?, _ code: AnyObject?
+  ) throws(ClipError) {
     let place = path.isEmpty ? "the plugin registered" : path
     guard let table else { throw ClipError(CLIP_PLUGIN, place + ": clip_plugin_entry returned no table") }
     if let problem = Plugin.problem(in: table) { throw ClipError(CLIP_PLUGIN, place + ": " + problem) }
-    self.init(table, Name(cString: table.pointee.id), path: path, file)
+    self.init(table, Name(cString: table.pointee.id), path: path, stamp, code)
   }
 
-  private init(_ table: UnsafePointer<clip_plugin>, _ id: Name, path: String, _ file: PluginFile?) {
+  private init(
+    _ table: UnsafePointer<clip_plugin>, _ id: Name, path: String, _ stamp: FileStamp?, _ code: AnyObject?
+  ) {
     self.table = table
     self.id = id
     self.path = path
-    self.file = file
+    self.stamp = stamp
+    self.code = code
   }
 
   /// For messages.

@@ -40,7 +40,7 @@ final class PluginHost {
   /// From now on `wake` is raised after each change.
   func report(to wake: Wake) { change { watcher = wake } }
 
-  /// Loads a plugin file, or every .so of a folder. What is broken is skipped with a warning.
+  /// Loads a plugin file, or every .so and .ffi.json of a folder. What is broken is skipped with a warning.
   func scan(_ path: String) {
     if FileKind(path) == .folder {
       scanFolder(path)
@@ -95,6 +95,7 @@ final class PluginHost {
     change {
       do throws(ClipError) {
         for name in try names(in: path, endingIn: ".so") { loadOrWarn(join(path, name)) }
+        for name in try names(in: path, endingIn: ForeignPlugin.suffix) { loadOrWarn(join(path, name)) }
       } catch {
         log.warning("plugins: " + error.message)
       }

@@ -83,7 +83,7 @@ final class PluginWatch {
 
   /// Watches the folders of the plugins that are loaded now.
   private func watchFolders() {
-    for plugin in host.registry.plugins where plugin.file != nil {
+    for plugin in host.registry.plugins where plugin.stamp != nil {
       let folder = Name(parent(of: plugin.path))
       if folders.contains(where: { $0.path == folder }) { continue }
       let watch = inotify_add_watch(notifier, folder.string, PluginWatch.events)
@@ -97,9 +97,9 @@ final class PluginWatch {
     var late: [Plugin] = []
     var seen: [FileStamp] = []
     for plugin in host.registry.plugins {
-      guard let file = plugin.file else { continue }
-      seen.append(file.stamp)
-      if !compared.contains(file.stamp), let now = FileStamp(path: plugin.path), now != file.stamp { late.append(plugin) }
+      guard let stamp = plugin.stamp else { continue }
+      seen.append(stamp)
+      if !compared.contains(stamp), let now = FileStamp(path: plugin.path), now != stamp { late.append(plugin) }
     }
     compared = seen
     return late
@@ -107,7 +107,7 @@ final class PluginWatch {
 
   /// The plugins whose files changed, from what the system has noted.
   private func readEvents() -> [Plugin] {
-    let plugins = host.registry.plugins.filter { $0.file != nil }
+    let plugins = host.registry.plugins.filter { $0.stamp != nil }
     var found: [Plugin] = []
     var bytes = [UInt8](repeating: 0, count: 1 << 14)
     let header = MemoryLayout<inotify_event>.size
@@ -122,7 +122,7 @@ final class PluginWatch {
         at = end
         if event.mask & UInt32(IN_Q_OVERFLOW) != 0 {
           // Names were lost: whatever differs from what was loaded has changed.
-          found += plugins.filter { plugin in FileStamp(path: plugin.path) != plugin.file?.stamp }
+          found += plugins.filter { plugin in FileStamp(path: plugin.path) != plugin.stamp }
         }
         if event.mask & UInt32(IN_IGNORED) != 0 { folders.removeAll { $0.watch == event.wd } }
         for plugin in plugins where fileName(of: plugin.path) == name && !found.contains(where: { $0 === plugin }) {
