@@ -123,7 +123,8 @@ CLIP_API void clip_runtime_release(clip_runtime *runtime);
 typedef enum clip_plugin_kind {
   CLIP_KIND_ENCODER = 1,
   CLIP_KIND_IMAGE_CODEC = 2,
-  CLIP_KIND_KERNELS = 3
+  CLIP_KIND_KERNELS = 3,
+  CLIP_KIND_TOKENIZER = 4
 } clip_plugin_kind;
 
 /* One thing that a plugin brings. The strings live as long as the runtime. */

@@ -1,7 +1,7 @@
 /* clip_plugin.h: what a plugin and libclipcore say to each other.
  *
  * A plugin is a shared library with one exported function, clip_plugin_entry. It returns a
- * table that lists what the plugin brings: encoders, image codecs, kernels. A plugin links
+ * table that lists what the plugin brings: encoders, image codecs, tokenizers, kernels. A plugin links
  * nothing of clipcore: the host hands it tables of functions.
  *
  * Rules
@@ -30,8 +30,8 @@ extern "C" {
 
 #define CLIP_PLUGIN_ABI_VERSION ((uint32_t)((1u << 16) | 0u))
 
-/* One thing a plugin brings. `table` is a clip_encoder, clip_image_codec or clip_kernels as
- * `kind` says; a kind that the host does not know is skipped. */
+/* One thing a plugin brings. `table` is a clip_encoder, clip_image_codec, clip_kernels or
+ * clip_tokenizer as `kind` says; a kind that the host does not know is skipped. */
 typedef struct clip_plugin_item {
   uint32_t kind; /* clip_plugin_kind */
   uint32_t reserved;
@@ -47,6 +47,12 @@ typedef struct clip_plugin {
   const clip_plugin_item *items;
   size_t item_count;
 } clip_plugin;
+
+/* Where a plugin's function puts the words of a failure: at most `capacity` bytes with the NUL. */
+typedef struct clip_plugin_error {
+  char *message;
+  size_t capacity;
+} clip_plugin_error;
 
 /* The one function a plugin exports. */
 typedef const clip_plugin *(*clip_plugin_entry_fn)(void);
@@ -251,12 +257,6 @@ typedef struct clip_encoder {
 
 /* ---------------------------------------------------------------- image codecs */
 
-/* Where a codec puts the words of a failure: at most `capacity` bytes with the NUL. */
-typedef struct clip_codec_error {
-  char *message;
-  size_t capacity;
-} clip_codec_error;
-
 typedef struct clip_codec_header {
   uint32_t struct_size;
   uint32_t width;  /* pixels */
@@ -274,10 +274,33 @@ typedef struct clip_image_codec {
   const char *description;
   const char *extensions; /* lower case, comma-separated: "jpg,jpeg" */
   int (*recognises)(const uint8_t *data, size_t size); /* 1 when the first bytes are this format's */
-  clip_status (*read_header)(const uint8_t *data, size_t size, clip_codec_header *header, clip_codec_error *error);
+  clip_status (*read_header)(const uint8_t *data, size_t size, clip_codec_header *header, clip_plugin_error *error);
   clip_status (*decode)(const uint8_t *data, size_t size, const clip_codec_header *header, uint8_t *pixels,
-                        size_t stride, clip_codec_error *error);
+                        size_t stride, clip_plugin_error *error);
 } clip_image_codec;
+
+/* ---------------------------------------------------------------- tokenizers */
+
+/* A tokenizer whose model is a file in a format of its own. The host cleans the text before, and adds
+ * end token and padding after. A file that is malformed is CLIP_FORMAT. */
+typedef struct clip_tokenizer {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char *id;
+  const char *description;
+  /* Reads a model file of `size` bytes, which are not needed after the call. *tokenizer is the host's
+   * to close, and does not change: the functions below may run on it at the same time. */
+  clip_status (*open)(const uint8_t *data, size_t size, void **tokenizer, clip_plugin_error *error);
+  /* The number of tokens; their ids are below it. */
+  size_t (*token_count)(const void *tokenizer);
+  /* The id of the token of that name, such as "</s>"; -1 where there is none. */
+  int32_t (*token_id)(const void *tokenizer, const char *name);
+  /* The ids of `size` bytes of UTF-8 without NUL. *count is how many there are; the first `capacity` of
+   * them are written to `ids`. */
+  clip_status (*encode)(const void *tokenizer, const char *text, size_t size, int32_t *ids, size_t capacity,
+                        size_t *count, clip_plugin_error *error);
+  void (*close)(void *tokenizer);
+} clip_tokenizer;
 
 /* ---------------------------------------------------------------- kernels */
 

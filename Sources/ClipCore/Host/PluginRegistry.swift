@@ -71,6 +71,12 @@ final class PluginRegistry {
       guard checkSize(table, MemoryLayout<clip_kernels>.size, plugin) else { return }
       let kernels = table.assumingMemoryBound(to: clip_kernels.self).pointee
       add(CLIP_KIND_KERNELS, kernels.id, kernels.description, table, plugin, complete: KernelChoice.isComplete(kernels))
+    case CLIP_KIND_TOKENIZER:
+      guard checkSize(table, MemoryLayout<clip_tokenizer>.size, plugin) else { return }
+      let tokenizer = table.assumingMemoryBound(to: clip_tokenizer.self).pointee
+      add(
+        CLIP_KIND_TOKENIZER, tokenizer.id, tokenizer.description, table, plugin,
+        complete: SentencePiece.isComplete(tokenizer))
     default:
       log.warning("plugin item skipped: " + plugin.path + ": kind \(item.kind) is not known to this version")
     }

@@ -2,7 +2,7 @@ import ArgumentParser
 
 struct Plugins: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List the encoders, image codecs and kernels that are loaded.",
+    abstract: "List the encoders, image codecs, tokenizers and kernels that are loaded.",
     usage: "clip plugins [<options>]",
     discussion: """
       Plugins come from --plugins, then from the folders in CLIP_PLUGIN_PATH, then from clipcore/plugins \

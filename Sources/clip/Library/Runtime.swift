@@ -63,6 +63,7 @@ final class Runtime: @unchecked Sendable {
     case CLIP_KIND_ENCODER: "encoder"
     case CLIP_KIND_IMAGE_CODEC: "image codec"
     case CLIP_KIND_KERNELS: "kernels"
+    case CLIP_KIND_TOKENIZER: "tokenizer"
     default: "kind \(kind.rawValue)"
     }
   }
