@@ -6,20 +6,28 @@ import CSystem
 final class SentencePieceTokenizer: Tokenizer {
   private let model: SentencePiece
   private let siglip: Siglip?
+  private let lead: Lead
 
   /// What SigLIP adds to the model's own pieces.
   struct Siglip {
     let specials: SpecialTokens
     let lowercases: Bool
-    /// Stands before each text, so that the model does not drop a space at its start; the tokens that it
-    /// makes alone are taken off again.
-    let lead: Name
-    let leadCount: Int
   }
 
-  init(_ model: SentencePiece, _ siglip: Siglip?, contextLength: Int, endToken: Int32, padToken: Int32) {
+  /// The unknown token's name, put before a text so that the model does not drop a space at its start, as
+  /// transformers does. The tokens that it makes alone are taken off again.
+  struct Lead {
+    let name: Name
+    let count: Int
+    let unknownToken: Int32?
+  }
+
+  init(
+    _ model: SentencePiece, _ siglip: Siglip?, _ lead: Lead, contextLength: Int, endToken: Int32, padToken: Int32
+  ) {
     self.model = model
     self.siglip = siglip
+    self.lead = lead
     super.init(contextLength: contextLength, endToken: endToken, padToken: padToken)
   }
 
@@ -51,13 +59,34 @@ final class SentencePieceTokenizer: Tokenizer {
     return output.tokens
   }
 
+  /// In characters. libsentencepiece takes quadratic time over those that it does not know, so a longer
+  /// text goes through it in parts, cut at a space where there is one.
+  private static var longestPart: Int { 8192 }
+
   private func append(_ text: ArraySlice<UInt32>, _ output: inout TokenOutput) throws(ClipError) {
+    var at = text.startIndex
+    repeat {
+      var end = min(text.endIndex, at + SentencePieceTokenizer.longestPart)
+      if end < text.endIndex { end = text[at..<end].lastIndex(of: 0x20).map { $0 > at ? $0 : end } ?? end }
+      let isFirst = at == text.startIndex
+      try append(part: text[at..<end], hasLead: siglip != nil || !isFirst, joins: !isFirst, &output)
+      at = end
+    } while at < text.endIndex && !output.isFull
+  }
+
+  /// `joins`: a run of unknown characters, which is one token, may have begun before.
+  private func append(
+    part: ArraySlice<UInt32>, hasLead: Bool, joins: Bool, _ output: inout TokenOutput
+  ) throws(ClipError) {
     output.bytes.removeAll(keepingCapacity: true)
-    if let siglip { output.bytes += siglip.lead.utf8 }
-    for scalar in text { UTF8Text.append(scalar, to: &output.bytes) }
-    let ids = try model.encode(output.bytes)
-    let skip = siglip.map { ids.count >= $0.leadCount ? $0.leadCount : 0 } ?? 0
-    for id in ids[skip...] { output.append(id) }
+    if hasLead { output.bytes += lead.name.utf8 }
+    for scalar in part { UTF8Text.append(scalar, to: &output.bytes) }
+    var ids = try model.encode(output.bytes)[...]
+    if hasLead, ids.count >= lead.count { ids = ids.dropFirst(lead.count) }
+    if joins, let unknown = lead.unknownToken, ids.first == unknown, output.tokens.last == unknown {
+      ids = ids.dropFirst()
+    }
+    for id in ids { output.append(id) }
   }
 }
 
@@ -111,12 +140,12 @@ extension SentencePieceTokenizer {
         guard let id = model.id(name), !specials.contains(where: { $0.name == name }) else { continue }
         specials.append(SpecialTokens.Token(name: name, id: id, isNormalized: false))
       }
-      siglip = Siglip(
-        specials: try SpecialTokens(specials) { $0 }, lowercases: lowercases, lead: names.unknown,
-        leadCount: try model.encode(names.unknown.utf8).count)
+      siglip = Siglip(specials: try SpecialTokens(specials) { $0 }, lowercases: lowercases)
     }
+    let lead = Lead(
+      name: names.unknown, count: try model.encode(names.unknown.utf8).count, unknownToken: model.id(names.unknown))
     return SentencePieceTokenizer(
-      model, siglip, contextLength: contextLength, endToken: try model.required(names.end, "end", path),
+      model, siglip, lead, contextLength: contextLength, endToken: try model.required(names.end, "end", path),
       padToken: try model.required(names.pad, "pad", path))
   }
 }
