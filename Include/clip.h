@@ -124,7 +124,8 @@ typedef enum clip_plugin_kind {
   CLIP_KIND_ENCODER = 1,
   CLIP_KIND_IMAGE_CODEC = 2,
   CLIP_KIND_KERNELS = 3,
-  CLIP_KIND_TOKENIZER = 4
+  CLIP_KIND_TOKENIZER = 4,
+  CLIP_KIND_OP = 6
 } clip_plugin_kind;
 
 /* One thing that a plugin brings. The strings live as long as the runtime. */
@@ -145,6 +146,68 @@ CLIP_API size_t clip_plugin_count(const clip_runtime *runtime);
 /* Fills *info for index < clip_plugin_count. [any-thread] */
 CLIP_API clip_status clip_plugin_at(const clip_runtime *runtime, size_t index, clip_plugin_info *info);
 
+/* What an encoder makes of a configuration, found without weights. */
+typedef struct clip_encoder_info {
+  uint32_t struct_size;
+  uint32_t tower;           /* CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT */
+  uint32_t features;        /* numbers that come out for one item */
+  uint32_t image_width;     /* pixels; 0 for text */
+  uint32_t image_height;
+  uint32_t context_length;  /* tokens; 0 for images */
+  uint32_t vocabulary_size;
+  uint32_t end_rule;        /* where a text ends: a clip_end_rule of clip_plugin.h */
+  int32_t end_token;        /* of the rules that have one */
+  uint32_t reserved;
+  uint64_t parameters;      /* numbers in its weights */
+  uint64_t multiply_adds;   /* for one picture, or a text of context_length tokens */
+} clip_encoder_info;
+
+/* Receives a tensor that an encoder wants: [shape[0], …, shape[rank - 1]]. Valid during the call. */
+typedef void (*clip_tensor_fn)(void *user, const char *name, const uint64_t *shape, size_t rank);
+
+/* Builds the graph of the encoder `id` with `config`, a JSON object or NULL for the encoder's own
+ * example, and fills *info. `visit`, if not NULL, gets each tensor by the name that the encoder
+ * asks for. CLIP_NOT_FOUND: no such encoder; else what the encoder says of the configuration.
+ * [any-thread] */
+CLIP_API clip_status clip_encoder_describe(const clip_runtime *runtime, const char *id, const char *config,
+                                           clip_encoder_info *info, clip_tensor_fn visit, void *user);
+
+enum {
+  CLIP_RECOMMEND_MEASURE = 1u /* run each encoder on this machine, with weights of zero: seconds each */
+};
+
+/* What a task wants of an encoder. `needs` weighs it: "local-detail:3,low-latency:1", names with a
+ * number above 0, or alone for 1. Declared by encoders: local-detail, global-context, texture,
+ * multi-scale, small-data. Found by the host: low-latency, few-parameters. */
+typedef struct clip_task {
+  uint32_t struct_size;
+  uint32_t tower;            /* CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT; 0: CLIP_TOWER_IMAGE */
+  const char *needs;
+  uint64_t max_parameters;   /* 0: any */
+  double max_milliseconds;   /* for one item, with CLIP_RECOMMEND_MEASURE; 0: any */
+  uint32_t flags;            /* CLIP_RECOMMEND_* */
+  uint32_t reserved;
+} clip_task;
+
+typedef struct clip_recommendation {
+  uint32_t struct_size;
+  float score;               /* 0 to 1: how far the needs are met */
+  const char *id;
+  const char *reasons;       /* one need after the other: "local-detail 3 of 3, declared; …" */
+  uint64_t parameters;
+  uint64_t multiply_adds;
+  double milliseconds;       /* for one item; 0 where it was not measured */
+} clip_recommendation;
+
+/* Receives a recommendation, valid during the call. */
+typedef void (*clip_recommendation_fn)(void *user, const clip_recommendation *recommendation);
+
+/* Scores the loaded encoders of a modality for a task, by their example configurations, and gives
+ * them to `visit`, the best first. One that cannot be built or goes over a limit is left out.
+ * CLIP_INVALID_ARGUMENT: a need that is not known. [any-thread] */
+CLIP_API clip_status clip_recommend_encoders(const clip_runtime *runtime, const clip_task *task,
+                                             clip_recommendation_fn visit, void *user);
+
 /* ---------------------------------------------------------------- model */
 
 /* A CLIP model: an image tower, a text tower, or both. */
@@ -152,11 +215,18 @@ typedef struct clip_model clip_model;
 
 enum { CLIP_TOWER_IMAGE = 1u, CLIP_TOWER_TEXT = 2u };
 
-/* How linear weights are held in memory. Sums are always float32. */
+/* How the weights of linear layers, convolutions and token embeddings are held in memory; biases,
+ * norms, positions and depthwise convolutions are float32. F16 and BF16 are widened as they are
+ * multiplied: half the memory, cosines with float32's embeddings about 0.99999 and 0.9999.
+ * INT8 takes a quarter: whole multiples, -127 to 127, of a scale for each output channel (for each
+ * row of an embedding table), rounded to nearest. Each row of activations is rounded to 16 bits,
+ * blocks of its numbers each with a scale, and products add up exactly within a block. A row of
+ * activations with a NaN or an infinity gives NaN. */
 typedef enum clip_storage {
   CLIP_STORAGE_F32 = 0,
   CLIP_STORAGE_F16 = 1, /* IEEE half; a weight beyond 65504 is an error */
-  CLIP_STORAGE_BF16 = 2
+  CLIP_STORAGE_BF16 = 2,
+  CLIP_STORAGE_INT8 = 3
 } clip_storage;
 
 enum {

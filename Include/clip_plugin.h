@@ -1,7 +1,7 @@
 /* clip_plugin.h: what a plugin and libclipcore say to each other.
  *
  * A plugin is a shared library with one exported function, clip_plugin_entry. It returns a
- * table that lists what the plugin brings: encoders, image codecs, tokenizers, kernels. A plugin links
+ * table that lists what the plugin brings: encoders, ops, image codecs, tokenizers, kernels. A plugin links
  * nothing of clipcore: the host hands it tables of functions.
  *
  * Rules
@@ -30,7 +30,7 @@ extern "C" {
 
 #define CLIP_PLUGIN_ABI_VERSION ((uint32_t)((1u << 16) | 0u))
 
-/* One thing a plugin brings. `table` is a clip_encoder, clip_image_codec, clip_kernels or
+/* One thing a plugin brings. `table` is a clip_encoder, clip_op, clip_image_codec, clip_kernels or
  * clip_tokenizer as `kind` says; a kind that the host does not know is skipped. */
 typedef struct clip_plugin_item {
   uint32_t kind; /* clip_plugin_kind */
@@ -243,6 +243,11 @@ struct clip_builder {
   clip_value (*channel_attention)(clip_builder *b, clip_value x, uint32_t reduction);
   clip_value (*spatial_attention)(clip_builder *b, clip_value x, uint32_t kernel);
   clip_value (*scale_attention)(clip_builder *b, clip_value x, const uint32_t *kernels, size_t count);
+
+  /* The op `id` that a plugin brings (clip_op below), over `count` values, with its parameters under
+   * "<name>." and as many settings as it takes. */
+  clip_value (*custom)(clip_builder *b, const char *id, const char *name, const clip_value *values, size_t count,
+                       const double *settings, size_t setting_count);
 };
 
 /* An encoder builds its graph; the host owns parameters, memory, threads and everything after.
@@ -253,7 +258,106 @@ typedef struct clip_encoder {
   const char *id;
   const char *description;
   clip_value (*build)(clip_builder *builder);
+
+  /* From here on a table may end.
+   * example: a configuration that builds, as JSON: what `clip plugins check` and clip_encoder_describe
+   *   take where they are given none; the sizes of a well-known model. NULL: "{}".
+   * strengths: what the encoder is good at, "local-detail:3,texture:2": a clip_need's name and 1 to 3,
+   *   for clip_recommend_encoders. NULL: none declared. */
+  const char *example;
+  const char *strengths;
 } clip_encoder;
+
+/* ---------------------------------------------------------------- ops */
+
+/* How many rows a value has for one item. */
+typedef enum clip_rows {
+  CLIP_ROWS_ONE = 0,
+  CLIP_ROWS_FIXED = 1, /* row_count rows, for every item the same: a picture's */
+  CLIP_ROWS_TOKENS = 2 /* as many as the item has tokens */
+} clip_rows;
+
+/* Shape of a value: rows x width for each item. This struct stays as it is. */
+typedef struct clip_shape {
+  clip_rows rows;
+  uint32_t row_count;   /* 1, a number, or 0 for CLIP_ROWS_TOKENS */
+  uint32_t width;       /* 1 to 2^20 */
+  uint32_t grid_height; /* where rows are pixels, sides whose product is row_count; else 0 */
+  uint32_t grid_width;
+} clip_shape;
+
+/* One use of an op in a graph: what an encoder gave to clip_builder.custom. */
+typedef struct clip_op_use {
+  uint32_t struct_size;
+  uint32_t input_count;
+  const clip_shape *inputs;
+  const double *settings;
+  size_t setting_count;
+  void *user;           /* clip_op.user */
+} clip_op_use;
+
+/* A parameter: its name after the op's own and a dot, and its shape, of 1 to 4 sides. It is
+ * looked up in the checkpoint as any other. This struct stays as it is. */
+typedef struct clip_op_parameter {
+  const char *name; /* lives as long as the plugin */
+  uint32_t rank;
+  uint32_t shape[4];
+} clip_op_parameter;
+
+/* Rows of numbers, dense. This struct stays as it is. */
+typedef struct clip_block {
+  float *data;
+  size_t rows;
+  size_t width;
+} clip_block;
+
+/* One call of forward: one item, or for a row-wise op any stretch of rows. */
+typedef struct clip_op_run {
+  uint32_t struct_size;
+  uint32_t input_count;
+  const clip_op_use *use;
+  const clip_block *inputs;        /* not to be written */
+  clip_block output;               /* every number is to be written */
+  const float *const *parameters;  /* dense, in the order that parameters gave */
+  float *scratch;                  /* at 64 bytes, this call's own; NULL where scratch gives 0 */
+} clip_op_run;
+
+/* One call of backward. Gradients are dense, as large as what they are of, and are added to. */
+typedef struct clip_op_gradient {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const clip_op_run *run;     /* as forward had it, the output computed; scratch has no content */
+  const float *output;        /* the loss's gradient by the output */
+  float *const *inputs;       /* to be added to; an entry is NULL where nobody wants it */
+  float *const *parameters;
+} clip_op_gradient;
+
+enum {
+  CLIP_OP_ROW_WISE = 1u,  /* row i of the output is made from row i of each input alone */
+  CLIP_OP_IN_PLACE = 2u   /* the output may lie where the first input does, if their shapes are one */
+};
+
+/* An op of a plugin's own. Functions may be called from any thread, also at the same time, and
+ * must give the same numbers each time. The host checks what they answer. */
+typedef struct clip_op {
+  uint32_t struct_size;
+  uint32_t flags;         /* CLIP_OP_* */
+  const char *id;         /* "<vendor>.op.<name>" */
+  const char *description;
+  uint32_t input_count;   /* 1 to 8 */
+  uint32_t setting_count; /* 0 to 64 */
+  void *user;             /* handed on in clip_op_use; may be NULL */
+
+  /* The output's shape. Anything but CLIP_OK refuses this use; *message may then say why, a string
+   * that lives as long as the plugin. */
+  clip_status (*shape)(const clip_op_use *use, clip_shape *output, const char **message);
+  /* Writes at most `capacity` parameters and returns how many there are, 64 at most. NULL: none. */
+  size_t (*parameters)(const clip_op_use *use, clip_op_parameter *list, size_t capacity);
+  /* Floats of scratch for a call of forward or backward over `rows` rows of output. NULL: none. */
+  size_t (*scratch)(const clip_op_use *use, size_t rows);
+  void (*forward)(const clip_op_run *run);
+  void (*backward)(const clip_op_gradient *gradient); /* NULL: training through it is an error */
+} clip_op;
 
 /* ---------------------------------------------------------------- image codecs */
 
@@ -312,24 +416,26 @@ enum {
   CLIP_CPU_AVX512 = 8u /* F, BW, CD, DQ and VL: x86-64-v4 */
 };
 
-/* One block of C = activation(A B' + bias) + residual, over rows [0, rows) and the panels
- * [panel_begin, panel_end) of the packed weights. A is [rows, depth]; panel p makes columns
- * [p * panel_width, (p + 1) * panel_width) of C, cut at `columns`. Each number of C is summed
- * over depth in one fixed order, whatever the block, so results do not depend on how work
- * was cut. */
+/* One block of C = after(activation(A B' + bias) + residual): the tiles [tile_begin, tile_end) of A's
+ * rows and the panels [panel_begin, panel_end) of the packed weights. Panel p makes columns
+ * [p * panel_width, (p + 1) * panel_width) of C, cut at `columns`; tile t of T makes the rows
+ * from rows * t / T (rounded down) to rows * (t + 1) / T, where T is rows / tile_rows rounded up. Each
+ * number of C is summed over depth in one fixed order, whatever the block and the rows around it, so
+ * results do not depend on how work was cut. */
 typedef struct clip_matmul {
-  const float *a;
-  size_t a_stride;         /* floats from row to row */
+  const float *a;          /* all rows, as pack_rows wrote them */
   const void *weights;     /* all panels, as pack_panel wrote them */
   clip_storage storage;
   clip_activation activation;
-  float *c;                /* column 0 of C */
-  size_t c_stride;
+  float *c;                /* row 0, column 0 of C */
+  size_t c_stride;         /* floats from row to row */
   const float *bias;       /* [columns] or NULL */
-  const float *residual;   /* column 0, or NULL; may be c itself */
+  const float *residual;   /* row 0, column 0, or NULL; may be c itself */
   size_t residual_stride;
   size_t rows, columns, depth;
+  size_t tile_begin, tile_end;
   size_t panel_begin, panel_end;
+  clip_activation after;   /* applied to the sum with a residual; without one it is not */
 } clip_matmul;
 
 /* Attention of one head over one item: out = softmax(scale Q K') V. Query i sits at position
@@ -355,7 +461,7 @@ typedef struct clip_kernels {
   const char *description;
   uint32_t rank;        /* of the sets a machine can run, the highest is taken */
   uint32_t panel_width; /* columns in a panel */
-  uint32_t tile_rows;   /* rows a tile likes; blocks of other heights work too */
+  uint32_t tile_rows;   /* rows in a tile at most */
   uint32_t storages;    /* bit (1 << clip_storage) for each storage that matmul reads */
 
   /* Bytes of one packed panel of `depth`, a multiple of 64. */
@@ -363,6 +469,11 @@ typedef struct clip_kernels {
   /* Packs rows [0, rows) of weights [rows, depth], rows <= panel_width; missing rows are 0. */
   void (*pack_panel)(const float *weights, size_t stride, size_t rows, size_t depth, clip_storage storage,
                      void *panel);
+  /* Floats that `rows` packed rows of A take. */
+  size_t (*packed_rows)(size_t rows, size_t depth, clip_storage storage);
+  /* Packs `count` rows of A, which are the rows from `first` on of `rows` rows in all. */
+  void (*pack_rows)(const float *a, size_t stride, size_t first, size_t count, size_t rows, size_t depth,
+                    clip_storage storage, float *packed);
   void (*matmul)(const clip_matmul *work);
 
   size_t (*attention_scratch)(size_t keys, size_t width);

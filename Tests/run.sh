@@ -112,10 +112,12 @@ fi
 
 echo "C programs"
 compile cc build/tests/api_test Tests/C/api_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/allocations_test Tests/C/allocations_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/threads_test Tests/C/threads_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -ldl -lm
 program "the interface from C" build/tests/api_test "$emoji" "$picture"
 program "many threads on one model" build/tests/threads_test "$emoji" "$picture"
+program "allocations of warm calls" build/tests/allocations_test "$emoji" "$picture"
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
 program "fuzzers' findings" replay_findings
 if [ "$tier" = full ]; then
@@ -126,6 +128,15 @@ if [ "$tier" = full ]; then
   program "threads under AddressSanitizer" sanitized address -fsanitize=address threads_test
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
+fi
+
+echo "Plugins and examples"
+check "docs/plugins.md's commands" documented_plugin_works
+if [ "$tier" = full ]; then
+  command -v rustc > /dev/null || echo "the examples in Rust are left out: there is no rustc here"
+  check "programs in C++, Rust and Swift" example_programs
+  program "plugins begun with clip plugins new" new_plugins_work
+  program "faults that clip plugins check finds" faults_are_found
 fi
 
 echo "Swift suites"

@@ -55,6 +55,7 @@ public struct PluginTable {
   }
 
   public mutating func add(_ encoder: clip_encoder) { place(encoder, CLIP_KIND_ENCODER) }
+  public mutating func add(_ op: clip_op) { place(op, CLIP_KIND_OP) }
   public mutating func add(_ codec: clip_image_codec) { place(codec, CLIP_KIND_IMAGE_CODEC) }
   public mutating func add(_ kernels: clip_kernels) { place(kernels, CLIP_KIND_KERNELS) }
   public mutating func add(_ tokenizer: clip_tokenizer) { place(tokenizer, CLIP_KIND_TOKENIZER) }

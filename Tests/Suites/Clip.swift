@@ -19,7 +19,7 @@ func size<T>(of type: T.Type) -> UInt32 { UInt32(MemoryLayout<T>.size) }
 final class Runtime: @unchecked Sendable {
   let handle: OpaquePointer
 
-  init(threads: Int = 1, maxPixels: Int = 0, kernels: String? = nil) throws {
+  init(threads: Int = 1, maxPixels: Int = 0, kernels: String? = nil, plugins: [String] = []) throws {
     var options = clip_runtime_options()
     options.struct_size = size(of: clip_runtime_options.self)
     options.threads = UInt32(threads)
@@ -27,7 +27,12 @@ final class Runtime: @unchecked Sendable {
     var handle: OpaquePointer?
     let status = withOptionalCString(kernels) { name in
       options.kernels = name
-      return clip_runtime_create(&options, &handle)
+      // One string at least, since there must be a pointer to take.
+      return withCStrings(plugins + [""]) { paths in
+        options.plugin_paths = paths
+        options.plugin_path_count = plugins.count
+        return clip_runtime_create(&options, &handle)
+      }
     }
     try check(status)
     guard let handle else { throw SupportError("clip_runtime_create gave no runtime") }

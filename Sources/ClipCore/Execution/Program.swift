@@ -133,6 +133,8 @@ final class Program {
       scratch = max(scratch, node.scratchFloats(batch, kernels))
     }
     try workspace.lay(slots: slotCount, scratch: scratch)
+    threads.beginCall()
+    defer { threads.endCall() }
     for index in nodes.indices {
       nodes[index].run(
         Run(

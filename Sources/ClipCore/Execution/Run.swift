@@ -10,8 +10,9 @@ struct Tensor {
 /// What an op sees while it runs: its inputs, where its output goes, and the threads.
 struct Run {
   let batch: Batch
-  let kernels: Kernels
-  let threads: ThreadPool
+  // The call holds all three: a run is copied for every piece of work, without counting references.
+  unowned(unsafe) let kernels: Kernels
+  unowned(unsafe) let threads: ThreadPool
   let scratch: UnsafeMutablePointer<Float>
   unowned(unsafe) let program: Program
   let arena: UnsafeMutablePointer<Float>
@@ -27,49 +28,18 @@ struct Run {
     return Tensor(data: arena + offsets[program.slots[node]], rows: batch.totalRows(shape.rows), width: shape.width)
   }
 
-  /// Runs `body` over parts of [0, count) of at least `grain`, on the pool's threads.
-  func parallel(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
+  /// Lets `op` compute [0, count) in parts of at least `grain`, on the pool's threads.
+  func parallel(_ op: Operation, _ count: Int, grain: Int) {
     let pieces = max(1, min(threads.width * 4, count / max(1, grain)))
-    parallelPieces(pieces) { piece in
-      body((piece * count / pieces)..<((piece + 1) * count / pieces))
-    }
+    threads.run(pieces, Parts(op: op, run: self, count: count, pieces: pieces))
   }
 
-  func parallelPieces(_ pieces: Int, _ body: (Int) -> Void) {
-    if pieces <= 1 || threads.width <= 1 {
-      for piece in 0..<pieces { body(piece) }
-    } else {
-      threads.run(pieces, body)
-    }
-  }
+  private struct Parts: Work {
+    unowned(unsafe) let op: Operation
+    let run: Run
+    let count: Int
+    let pieces: Int
 
-  /// The whole of `work` (all rows, all panels), cut over rows and panels. Each number is made
-  /// the same way wherever the cuts fall.
-  func multiply(_ work: clip_matmul, tileRows: Int) {
-    let panels = work.panel_end
-    let pieces = cut(rows: work.rows, panels: panels, tileRows: max(1, tileRows))
-    parallelPieces(pieces.rows * pieces.panels) { piece in
-      var part = work
-      let row = piece % pieces.rows
-      let panel = piece / pieces.rows
-      let first = row * work.rows / pieces.rows
-      part.rows = (row + 1) * work.rows / pieces.rows - first
-      part.a = work.a + first * work.a_stride
-      part.c = work.c + first * work.c_stride
-      part.residual = work.residual.map { $0 + first * work.residual_stride }
-      part.panel_begin = panel * panels / pieces.panels
-      part.panel_end = (panel + 1) * panels / pieces.panels
-      self.kernels.table.pointee.matmul?(&part)
-    }
-  }
-
-  /// Cuts so that each thread gets a few pieces of like size; rows are cut last, since every
-  /// piece of rows reads the weights again.
-  private func cut(rows: Int, panels: Int, tileRows: Int) -> (rows: Int, panels: Int) {
-    if threads.width <= 1 { return (1, 1) }
-    let wanted = threads.width * 4
-    let panelPieces = max(1, min(panels, wanted))
-    let rowPieces = max(1, min((wanted + panelPieces - 1) / panelPieces, rows / (4 * tileRows)))
-    return (rowPieces, panelPieces)
+    func part(_ piece: Int) { op.compute(run, (piece * count / pieces)..<((piece + 1) * count / pieces)) }
   }
 }

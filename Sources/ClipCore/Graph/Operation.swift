@@ -40,8 +40,12 @@ class Operation {
   /// Whether its output may take the memory of input `index`, when nobody reads that after it.
   func mayOverwrite(input index: Int) -> Bool { false }
 
-  /// Computes the output from the inputs.
-  func run(_ run: Run) {}
+  /// Computes the output from the inputs: unless an op says otherwise, its rows in parts of a few
+  /// thousand numbers.
+  func run(_ run: Run) { run.parallel(self, run.output.rows, grain: max(1, 16384 / max(1, shape.width))) }
+
+  /// Computes a part of the output: some rows, or what `run` has cut. Called from several threads at once.
+  func compute(_ run: Run, _ part: Range<Int>) {}
 }
 
 /// Which row of an item is picked.

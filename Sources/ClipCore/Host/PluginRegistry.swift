@@ -59,9 +59,11 @@ final class PluginRegistry {
     }
     switch clip_plugin_kind(item.kind) {
     case CLIP_KIND_ENCODER:
-      guard checkSize(table, MemoryLayout<clip_encoder>.size, plugin) else { return }
-      let encoder = table.assumingMemoryBound(to: clip_encoder.self).pointee
-      add(CLIP_KIND_ENCODER, encoder.id, encoder.description, table, plugin, complete: encoder.build != nil)
+      guard checkSize(table, EncoderTable.requiredSize, plugin) else { return }
+      let encoder = table.assumingMemoryBound(to: clip_encoder.self)
+      add(
+        CLIP_KIND_ENCODER, encoder.pointee.id, encoder.pointee.description, table, plugin,
+        complete: encoder.pointee.build != nil)
     case CLIP_KIND_IMAGE_CODEC:
       guard checkSize(table, MemoryLayout<clip_image_codec>.size, plugin) else { return }
       let codec = table.assumingMemoryBound(to: clip_image_codec.self).pointee
@@ -77,6 +79,10 @@ final class PluginRegistry {
       add(
         CLIP_KIND_TOKENIZER, tokenizer.id, tokenizer.description, table, plugin,
         complete: SentencePiece.isComplete(tokenizer))
+    case CLIP_KIND_OP:
+      guard checkSize(table, MemoryLayout<clip_op>.size, plugin) else { return }
+      let op = table.assumingMemoryBound(to: clip_op.self).pointee
+      add(CLIP_KIND_OP, op.id, op.description, table, plugin, complete: Builder.isComplete(op))
     default:
       log.warning("plugin item skipped: " + plugin.path + ": kind \(item.kind) is not known to this version")
     }

@@ -42,7 +42,7 @@ final class DecodedImage {
         "\(place): expected RGB, RGBA or gray pixels from \(codec.id), "
           + "found \(width) x \(height) of format \(header.format.rawValue)")
     }
-    try checkPixelCount(width, height, maxPixels, place)
+    do throws(ClipError) { try checkPixelCount(width, height, maxPixels) } catch { throw error.at(place) }
 
     let stride = try product(width, format.channels, "a row of pixels")
     let memory = try Memory(byteCount: try product(stride, height, "the pixels of an image"), for: "the pixels of an image")

@@ -34,30 +34,29 @@ struct ImageView {
   /// Bytes from one row to the next.
   let stride: Int
 
-  /// `place` names the view in errors, such as "images[3]".
-  init(_ view: clip_image_view, maxPixels: Int, place: String) throws(ClipError) {
+  init(_ view: clip_image_view, maxPixels: Int) throws(ClipError) {
     guard Int(view.struct_size) >= MemoryLayout<clip_image_view>.size else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "\(place): expected struct_size \(MemoryLayout<clip_image_view>.size), found \(view.struct_size)")
+        "expected struct_size \(MemoryLayout<clip_image_view>.size), found \(view.struct_size)")
     }
     guard let format = Format(view.format) else {
       throw ClipError(
-        CLIP_INVALID_ARGUMENT, "\(place): expected a pixel format from 1 to 5, found \(view.format.rawValue)")
+        CLIP_INVALID_ARGUMENT, "expected a pixel format from 1 to 5, found \(view.format.rawValue)")
     }
     guard let pixels = view.pixels else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): expected pixels, found a null pointer")
+      throw ClipError(CLIP_INVALID_ARGUMENT, "expected pixels, found a null pointer")
     }
     guard view.width > 0, view.height > 0 else {
       throw ClipError(
-        CLIP_INVALID_ARGUMENT, "\(place): expected at least 1 x 1 pixels, found \(view.width) x \(view.height)")
+        CLIP_INVALID_ARGUMENT, "expected at least 1 x 1 pixels, found \(view.width) x \(view.height)")
     }
-    try checkPixelCount(Int(view.width), Int(view.height), maxPixels, place)
+    try checkPixelCount(Int(view.width), Int(view.height), maxPixels)
     let row = try product(Int(view.width), format.channels, "a row of pixels")
     guard let given = Int(exactly: view.stride), given == 0 || given >= row else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "\(place): expected a stride of 0 or at least \(row) bytes for \(view.width) pixels, found \(UInt(bitPattern: view.stride))")
+        "expected a stride of 0 or at least \(row) bytes for \(view.width) pixels, found \(UInt(bitPattern: view.stride))")
     }
     self.pixels = pixels
     self.format = format
@@ -69,13 +68,13 @@ struct ImageView {
 }
 
 /// CLIP_LIMIT when width x height is more than `limit` pixels.
-func checkPixelCount(_ width: Int, _ height: Int, _ limit: Int, _ place: String) throws(ClipError) {
+func checkPixelCount(_ width: Int, _ height: Int, _ limit: Int) throws(ClipError) {
   let (count, overflow) = width.multipliedReportingOverflow(by: height)
   guard !overflow, count <= limit else {
     throw ClipError(
       CLIP_LIMIT,
       overflow
-        ? "\(place): found \(width) x \(height) pixels, expected at most \(limit) (max_image_pixels)"
-        : "\(place): found \(width) x \(height) = \(count) pixels, expected at most \(limit) (max_image_pixels)")
+        ? "found \(width) x \(height) pixels, expected at most \(limit) (max_image_pixels)"
+        : "found \(width) x \(height) = \(count) pixels, expected at most \(limit) (max_image_pixels)")
   }
 }

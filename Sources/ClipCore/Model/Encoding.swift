@@ -65,7 +65,8 @@ extension Model {
     let scratch = imageScratch.take() ?? ImageScratch()
     defer { imageScratch.give(scratch) }
     try inChunks(n, itemsAtATime(tower)) { first, count throws(ClipError) in
-      let pixels = try scratch.pixels(floats: try product(count, size, "pixels"))
+      let bytes = try product(try product(count, size, "pixels"), 4, "pixels")
+      let pixels = try scratch.pixels.reserve(bytes, for: "preprocessed pictures").assumingMemoryBound(to: Float.self)
       try preprocess(images: images + first, count, firstIndex: first, options, scratch, into: pixels)
       try encode(pixels: pixels, count, options, into: embeddings + first * embeddingWidth)
     }
@@ -86,28 +87,13 @@ extension Model {
     images: UnsafePointer<clip_image_view>, _ n: Int, firstIndex: Int, _ options: EncodeOptions, _ scratch: ImageScratch,
     into pixels: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
-    let size = 3 * preprocess.height * preprocess.width
     let pieces = max(1, min(n, runtime.threads.width))
     scratch.reserve(pieces: pieces)
-    let failures = scratch.failures
-    func work(_ piece: Int) {
-      for index in (piece * n / pieces)..<((piece + 1) * n / pieces) {
-        let place = "images[\(firstIndex + index)]"
-        do throws(ClipError) {
-          let view = try ImageView(images[index], maxPixels: runtime.maxImagePixels, place: place)
-          do throws(ClipError) {
-            try ClipCore.preprocess(
-              view, preprocess, background: options.background, into: pixels + index * size, scratch: scratch.pieces[piece])
-          } catch {
-            throw error.at(place)
-          }
-        } catch {
-          failures.record(error, index)
-        }
-      }
-    }
-    if pieces == 1 { work(0) } else { runtime.threads.run(pieces, work) }
-    try failures.throwFirst()
+    let work = PreprocessWork(
+      model: self, scratch: scratch, images: images, count: n, firstIndex: firstIndex, options: options, pixels: pixels,
+      pieces: pieces)
+    runtime.threads.run(pieces, work)
+    try scratch.failures.throwFirst()
   }
 
   func encode(tokens: UnsafePointer<Int32>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
@@ -126,9 +112,10 @@ extension Model {
     texts: UnsafePointer<UnsafePointer<CChar>?>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
     _ = try textTower()
-    let tokens = try Memory(byteCount: try product(n, contextLength * 4, "tokens"), for: "tokens")
-    defer { withExtendedLifetime(tokens) {} }
-    let ids = tokens.base.assumingMemoryBound(to: Int32.self)
+    let scratch = textScratch.take() ?? TextScratch()
+    defer { textScratch.give(scratch) }
+    let ids = try scratch.tokens.reserve(try product(n, contextLength * 4, "tokens"), for: "tokens")
+      .assumingMemoryBound(to: Int32.self)
     try tokenize(texts, n, options, into: ids, lengths: nil)
     try encode(tokens: ids, n, options, into: embeddings)
   }
@@ -166,5 +153,35 @@ extension Model {
       try body(first, count)
       first += count
     }
+  }
+}
+
+/// Pictures that several threads preprocess.
+private struct PreprocessWork: Work {
+  let model: Model
+  let scratch: ImageScratch
+  let images: UnsafePointer<clip_image_view>
+  let count: Int
+  let firstIndex: Int
+  let options: EncodeOptions
+  let pixels: UnsafeMutablePointer<Float>
+  let pieces: Int
+
+  func part(_ piece: Int) {
+    for index in (piece * count / pieces)..<((piece + 1) * count / pieces) {
+      do throws(ClipError) {
+        try preprocess(index, scratch.pieces[piece])
+      } catch {
+        scratch.failures.record(error.at("images[\(firstIndex + index)]"), index)
+      }
+    }
+  }
+
+  private func preprocess(_ index: Int, _ scratch: PreprocessScratch) throws(ClipError) {
+    let config = model.preprocess
+    let view = try ImageView(images[index], maxPixels: model.runtime.maxImagePixels)
+    try ClipCore.preprocess(
+      view, config, background: options.background, into: pixels + index * 3 * config.height * config.width,
+      scratch: scratch)
   }
 }

@@ -23,17 +23,15 @@ final class Failures {
 final class ImageScratch {
   private(set) var pieces: [PreprocessScratch] = []
   let failures = Failures()
-  private var memory: Memory?
-
-  func pixels(floats: Int) throws(ClipError) -> UnsafeMutablePointer<Float> {
-    if let memory, memory.byteCount / 4 >= floats { return memory.floats }
-    memory = nil
-    let larger = try Memory(floats: floats, for: "preprocessed pictures")
-    memory = larger
-    return larger.floats
-  }
+  /// The preprocessed pictures.
+  var pixels = GrowingBuffer()
 
   func reserve(pieces count: Int) {
     while pieces.count < count { pieces.append(PreprocessScratch()) }
   }
+}
+
+/// What one call that tokenizes and encodes needs; kept for the next.
+final class TextScratch {
+  var tokens = GrowingBuffer()
 }

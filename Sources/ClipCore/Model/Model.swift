@@ -18,6 +18,7 @@ final class Model {
   let logitBias: Float?
   let storage: clip_storage
   let imageScratch = IdlePool<ImageScratch>()
+  let textScratch = IdlePool<TextScratch>()
   /// Plugin ids for C callers, as long as this lives.
   private let strings: [Memory]
 
@@ -29,7 +30,7 @@ final class Model {
     guard options.flags & ~UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS) == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_OPEN_* bits, found \(options.flags)")
     }
-    guard options.storage.rawValue <= CLIP_STORAGE_BF16.rawValue else {
+    guard options.storage.rawValue <= CLIP_STORAGE_INT8.rawValue else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "storage: expected a clip_storage, found \(options.storage.rawValue)")
     }
     guard runtime.kernels.supports(options.storage) else {
@@ -68,7 +69,8 @@ final class Model {
         throw ClipError(CLIP_FORMAT, folder + ": expected embeddings of \(description.embeddingWidth), the encoder makes \(width)")
       }
     }
-    let loader = ParameterLoader(source: source, kernels: runtime.kernels, storage: options.storage)
+    let loader = ParameterLoader(
+      source: source, kernels: runtime.kernels, threads: runtime.threads, storage: options.storage)
     let image = try imagePlan.map { plan throws(ClipError) in
       try Tower(plan, loader: loader, kernels: runtime.kernels)
     }

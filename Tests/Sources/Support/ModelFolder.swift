@@ -21,13 +21,17 @@ public enum ModelFolder {
   /// A model's folder: weights, configuration, tokenizer.
   public static func write(_ manifest: Manifest, seed: Int = 0, to folder: URL) throws {
     try writeConfiguration(manifest, to: folder)
-    let weights = manifest.isHuggingFace ? "model.safetensors" : "open_clip_model.safetensors"
+    let isOpenClip = !manifest.isHuggingFace && manifest.clipcore == nil
+    let weights = isOpenClip ? "open_clip_model.safetensors" : "model.safetensors"
     try ReferenceWeights.write(manifest, seed: seed, to: folder.appending(path: weights))
   }
 
   /// Everything but the weights.
   public static func writeConfiguration(_ manifest: Manifest, to folder: URL) throws {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    if let clipcore = manifest.clipcore {
+      return try writeJSON(clipcore, to: folder.appending(path: "clipcore.json"))
+    }
     if manifest.isHuggingFace {
       try writeJSON(manifest.config, to: folder.appending(path: "config.json"))
       try writeJSON(

@@ -40,39 +40,41 @@ final class Attention: Operation {
     pieces(batch, kernels.threads) * scratchOfPiece(batch, kernels)
   }
 
-  override func run(_ run: Run) {
-    let q = run.input(0)
-    let k = run.input(1)
-    let v = run.input(2)
-    let width = shape.width
+  override func run(_ run: Run) { run.parallel(self, pieces(run.batch, run.kernels.threads), grain: 1) }
+
+  override func compute(_ run: Run, _ part: Range<Int>) {
     let units = run.batch.items * heads
     let pieces = pieces(run.batch, run.kernels.threads)
-    let scratch = scratchOfPiece(run.batch, run.kernels)
-    run.parallelPieces(pieces) { piece in
-      for unit in (piece * units / pieces)..<((piece + 1) * units / pieces) {
-        let item = unit / self.heads
-        let column = unit % self.heads * self.headWidth
-        let firstKey = run.batch.firstRow(of: item, in: self.keyRows)
-        let keys = run.batch.rows(of: item, in: self.keyRows)
-        let firstQuery = run.batch.firstRow(of: item, in: self.shape.rows)
-        var work = clip_attention()
-        work.q = UnsafePointer(q.data + firstQuery * width + column)
-        work.k = UnsafePointer(k.data + firstKey * width + column)
-        work.v = UnsafePointer(v.data + firstKey * width + column)
-        work.q_stride = width
-        work.k_stride = width
-        work.v_stride = width
-        work.out = run.output.data + firstQuery * width + column
-        work.out_stride = width
-        work.queries = run.batch.rows(of: item, in: self.shape.rows)
-        work.keys = keys
-        work.width = self.headWidth
-        work.first_query = self.picked == .end ? run.batch.endPosition(of: item) : 0
-        work.scale = 1 / Float(self.headWidth).squareRoot()
-        work.causal = self.isCausal ? 1 : 0
-        work.scratch = run.scratch + piece * scratch
-        run.kernels.table.pointee.attention?(&work)
-      }
+    for piece in part {
+      let scratch = run.scratch + piece * scratchOfPiece(run.batch, run.kernels)
+      for unit in (piece * units / pieces)..<((piece + 1) * units / pieces) { attend(run, unit, scratch) }
     }
+  }
+
+  /// One head of one item.
+  private func attend(_ run: Run, _ unit: Int, _ scratch: UnsafeMutablePointer<Float>) {
+    let width = shape.width
+    let item = unit / heads
+    let column = unit % heads * headWidth
+    let firstKey = run.batch.firstRow(of: item, in: keyRows)
+    let keys = run.batch.rows(of: item, in: keyRows)
+    let firstQuery = run.batch.firstRow(of: item, in: shape.rows)
+    var work = clip_attention()
+    work.q = UnsafePointer(run.input(0).data + firstQuery * width + column)
+    work.k = UnsafePointer(run.input(1).data + firstKey * width + column)
+    work.v = UnsafePointer(run.input(2).data + firstKey * width + column)
+    work.q_stride = width
+    work.k_stride = width
+    work.v_stride = width
+    work.out = run.output.data + firstQuery * width + column
+    work.out_stride = width
+    work.queries = run.batch.rows(of: item, in: shape.rows)
+    work.keys = keys
+    work.width = headWidth
+    work.first_query = picked == .end ? run.batch.endPosition(of: item) : 0
+    work.scale = 1 / Float(headWidth).squareRoot()
+    work.causal = isCausal ? 1 : 0
+    work.scratch = scratch
+    run.kernels.table.pointee.attention?(&work)
   }
 }

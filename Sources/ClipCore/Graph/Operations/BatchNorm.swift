@@ -42,8 +42,8 @@ final class BatchNorm: Operation {
     return (scale, shift)
   }
 
-  override func run(_ run: Run) {
+  override func compute(_ run: Run, _ rows: Range<Int>) {
     guard let values else { return }
-    run.scaleShift(values.scale.floats, values.shift.floats, CLIP_IDENTITY)
+    run.scaleShift(rows, values.scale.floats, values.shift.floats, CLIP_IDENTITY)
   }
 }

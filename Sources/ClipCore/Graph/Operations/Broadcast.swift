@@ -42,31 +42,29 @@ final class Broadcast: Operation {
   }
 
   override func run(_ run: Run) {
-    let x = run.input(0)
-    let y = run.input(1)
-    let width = x.width
-    switch spread {
-    case .none:
-      run.parallel(x.rows, grain: max(1, 16384 / width)) { rows in
-        let start = rows.lowerBound * width
-        self.combine(x.data + start, y.data + start, run.output.data + start, rows.count * width)
-      }
-    case .column:
-      run.parallel(x.rows, grain: max(1, 16384 / width)) { rows in
-        for row in rows {
-          self.combine(x.data + row * width, with: y.data[row], run.output.data + row * width, width)
-        }
-      }
-    case .row:
-      run.parallel(run.batch.items, grain: max(1, 16384 / (width * run.batch.longest(shape.rows)))) { items in
-        for item in items {
-          let first = run.batch.firstRow(of: item, in: self.shape.rows)
-          for row in first..<(first + run.batch.rows(of: item, in: self.shape.rows)) {
-            self.combine(x.data + row * width, y.data + item * width, run.output.data + row * width, width)
-          }
-        }
-      }
+    guard spread == .row else { return super.run(run) }
+    run.parallel(self, run.batch.items, grain: max(1, 16384 / (shape.width * max(1, run.batch.longest(shape.rows)))))
+  }
+
+  /// Parts are rows or, where one row is spread over an item, items.
+  override func compute(_ run: Run, _ part: Range<Int>) {
+    guard spread == .row else {
+      for row in part { combine(run, row, row) }
+      return
     }
+    for item in part {
+      let first = run.batch.firstRow(of: item, in: shape.rows)
+      for row in first..<(first + run.batch.rows(of: item, in: shape.rows)) { combine(run, row, item) }
+    }
+  }
+
+  /// Row `row` of the first value with row `other` of the second.
+  private func combine(_ run: Run, _ row: Int, _ other: Int) {
+    let width = shape.width
+    let x = run.input(0).data + row * width
+    let y = run.input(1)
+    let z = run.output.data + row * width
+    if spread == .column { combine(x, with: y.data[other], z, width) } else { combine(x, y.data + other * width, z, width) }
   }
 
   private func combine(

@@ -12,15 +12,13 @@ final class Concat: Operation {
   override var isRowWise: Bool { true }
   override func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? { Concat(inputs, width: shape.width) }
 
-  override func run(_ run: Run) {
+  override func compute(_ run: Run, _ rows: Range<Int>) {
     let x = run.input(0)
     let y = run.input(1)
-    run.parallel(x.rows, grain: max(1, 16384 / shape.width)) { rows in
-      for row in rows {
-        let target = run.output.data + row * self.shape.width
-        target.update(from: x.data + row * x.width, count: x.width)
-        (target + x.width).update(from: y.data + row * y.width, count: y.width)
-      }
+    for row in rows {
+      let target = run.output.data + row * shape.width
+      target.update(from: x.data + row * x.width, count: x.width)
+      (target + x.width).update(from: y.data + row * y.width, count: y.width)
     }
   }
 }

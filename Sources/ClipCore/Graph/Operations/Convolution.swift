@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 /// Sizes of a sliding window, checked: kernel and stride at least 1, the output at least 1 x 1.
 struct Window {
@@ -38,8 +39,8 @@ struct Window {
   }
 }
 
-/// A 2-D convolution, run as a matrix product over the pixels under each window (im2col), a
-/// block of rows at a time.
+/// A 2-D convolution, run as a matrix product over the pixels under each window (im2col), which
+/// are laid out as the rows are packed.
 class Convolution: MatrixProduct {
   let window: Window
   let groups: Int
@@ -94,40 +95,29 @@ class Convolution: MatrixProduct {
   var area: Int { window.kernelHeight * window.kernelWidth }
   /// Input channels that one output channel sees.
   var groupWidth: Int { inputWidth / groups }
-  private var depth: Int { area * groupWidth }
+  var depth: Int { area * groupWidth }
 
-  /// Rows of windows laid out at a time: about 4 MB, so that they stay in the cache.
-  private var blockRows: Int { max(1, (1 << 20) / depth) }
+  override var makesRows: Bool { !window.isPointwise }
 
-  override func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int {
-    window.isPointwise ? 0 : min(blockRows, batch.totalRows(shape.rows)) * depth
-  }
-
-  override func run(_ run: Run) {
-    forEachBlock(run, channels: 0..<inputWidth) { a, stride, rows, first in
-      self.multiply(run, a, stride: stride, rows: rows, firstRow: first)
-    }
-  }
-
-  /// Calls `body` with the windows of some input channels, a block of output rows at a time.
-  func forEachBlock(
-    _ run: Run, channels: Range<Int>,
-    _ body: (_ a: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ firstRow: Int) -> Void
+  override func packRows(
+    _ run: Run, _ rows: Range<Int>, of block: Range<Int>, group: Int, line: UnsafeMutablePointer<Float>,
+    into packed: UnsafeMutablePointer<Float>
   ) {
     let x = run.input(0)
-    if window.isPointwise { return body(x.data + channels.lowerBound, x.width, x.rows, 0) }
-    let rows = run.output.rows
-    var first = 0
-    while first < rows {
-      let count = min(blockRows, rows - first)
-      let start = first
-      run.parallel(count, grain: max(1, 8192 / depth)) { part in
-        for row in part { self.layOut(x.data, channels, row: start + row, to: run.scratch + row * self.depth) }
-      }
-      body(run.scratch, depth, count, first)
-      first += count
+    let first = group * groupWidth
+    if window.isPointwise {
+      run.kernels.packRows(
+        x.data + rows.lowerBound * x.width + first, stride: x.width, rows, of: block, depth: depth, storage, packed)
+      return
+    }
+    for row in rows {
+      layOut(x.data, first..<(first + groupWidth), row: row, to: line)
+      run.kernels.packRows(UnsafePointer(line), stride: depth, row..<(row + 1), of: block, depth: depth, storage, packed)
     }
   }
+
+  /// How the weights are held.
+  var storage: clip_storage { weights?.storage ?? CLIP_STORAGE_F32 }
 
   /// Copies the pixels under one output pixel's window, row by row; zeros outside the picture.
   private func layOut(
@@ -144,22 +134,22 @@ class Convolution: MatrixProduct {
     for ky in 0..<window.kernelHeight {
       let y = top + ky * window.dilation
       guard y >= 0, y < window.input.height else {
-        target.update(repeating: 0, count: window.kernelWidth * width)
+        memset(target, 0, 4 * window.kernelWidth * width)
         target += window.kernelWidth * width
         continue
       }
       let line = picture + y * window.input.width * inputWidth + channels.lowerBound
       if window.dilation == 1, groups == 1, left >= 0, left + window.kernelWidth <= window.input.width {
-        target.update(from: line + left * width, count: window.kernelWidth * width)
+        memcpy(target, line + left * width, 4 * window.kernelWidth * width)
         target += window.kernelWidth * width
         continue
       }
       for kx in 0..<window.kernelWidth {
         let column = left + kx * window.dilation
         if column >= 0, column < window.input.width {
-          target.update(from: line + column * inputWidth, count: width)
+          memcpy(target, line + column * inputWidth, 4 * width)
         } else {
-          target.update(repeating: 0, count: width)
+          memset(target, 0, 4 * width)
         }
         target += width
       }

@@ -23,19 +23,25 @@ final class DepthwiseConvolution: Convolution {
   }
 
   override func run(_ run: Run) {
+    let columns = window.output.width
+    run.parallel(self, run.output.rows / columns, grain: max(1, 16384 / (columns * shape.width)))
+  }
+
+  override func compute(_ run: Run, _ lines: Range<Int>) {
     guard let filters else { return }
     let x = run.input(0)
     let width = shape.width
     let columns = window.output.width
-    run.parallel(run.output.rows / columns, grain: max(1, 16384 / (columns * width))) { lines in
-      for line in lines {
-        let target = run.output.data + line * columns * width
-        self.convolve(x.data, line: line, filters.floats, target)
-        run.kernels.table.pointee.scale_shift?(
-          target, width, target, width, columns, width, nil, self.bias.map { UnsafePointer($0.floats) }, self.activation)
-        if self.hasResidual {
-          let residual = run.input(self.inputs.count - 1).data + line * columns * width
-          run.kernels.add(target, residual, target, rows: columns, width: width)
+    for line in lines {
+      let target = run.output.data + line * columns * width
+      convolve(x.data, line: line, filters.floats, target)
+      run.kernels.table.pointee.scale_shift?(
+        target, width, target, width, columns, width, nil, bias.map { UnsafePointer($0.floats) }, activation)
+      if hasResidual {
+        let residual = run.input(inputs.count - 1).data + line * columns * width
+        run.kernels.add(target, residual, target, rows: columns, width: width)
+        if after != CLIP_IDENTITY {
+          run.kernels.table.pointee.scale_shift?(target, width, target, width, columns, width, nil, nil, after)
         }
       }
     }

@@ -41,14 +41,16 @@ final class Positions: Operation {
   override func load(_ loader: ParameterLoader) throws(ClipError) { table = try loader.vector(parameter) }
 
   override func run(_ run: Run) {
+    run.parallel(self, run.batch.items, grain: 4)
+  }
+
+  override func compute(_ run: Run, _ items: Range<Int>) {
     guard let table else { return }
     let x = run.input(0)
-    run.parallel(run.batch.items, grain: 4) { items in
-      for item in items {
-        let rows = run.batch.rows(of: item, in: self.shape.rows)
-        let start = run.batch.firstRow(of: item, in: self.shape.rows) * x.width
-        run.kernels.add(x.data + start, table.floats, run.output.data + start, rows: rows, width: x.width)
-      }
+    for item in items {
+      let rows = run.batch.rows(of: item, in: shape.rows)
+      let start = run.batch.firstRow(of: item, in: shape.rows) * x.width
+      run.kernels.add(x.data + start, table.floats, run.output.data + start, rows: rows, width: x.width)
     }
   }
 }

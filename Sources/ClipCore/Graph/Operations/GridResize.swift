@@ -18,16 +18,18 @@ final class Resize: Operation {
   override var name: StaticString { "resize" }
 
   override func run(_ run: Run) {
+    run.parallel(self, run.output.rows / to.width, grain: max(1, 16384 / (to.width * shape.width)))
+  }
+
+  override func compute(_ run: Run, _ lines: Range<Int>) {
     let x = run.input(0)
-    run.parallel(run.output.rows / to.width, grain: max(1, 16384 / (to.width * x.width))) { lines in
-      for line in lines {
-        let picture = x.data + line / self.to.height * self.from.height * self.from.width * x.width
-        let target = run.output.data + line * self.to.width * x.width
-        if self.mode == CLIP_RESIZE_NEAREST {
-          self.copyNearest(picture, line % self.to.height, target, x.width)
-        } else {
-          self.mixLinear(picture, line % self.to.height, target, x.width)
-        }
+    for line in lines {
+      let picture = x.data + line / to.height * from.height * from.width * x.width
+      let target = run.output.data + line * to.width * x.width
+      if mode == CLIP_RESIZE_NEAREST {
+        copyNearest(picture, line % to.height, target, x.width)
+      } else {
+        mixLinear(picture, line % to.height, target, x.width)
       }
     }
   }

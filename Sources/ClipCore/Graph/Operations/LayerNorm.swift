@@ -33,14 +33,12 @@ final class LayerNorm: Operation {
     values = (try loader.vector(weight), try loader.vector(bias))
   }
 
-  override func run(_ run: Run) {
+  override func compute(_ run: Run, _ rows: Range<Int>) {
     guard let values else { return }
     let x = run.input(0)
     let y = run.output
-    run.parallel(x.rows, grain: max(1, 16384 / x.width)) { rows in
-      run.kernels.table.pointee.layer_norm?(
-        x.data + rows.lowerBound * x.width, x.width, y.data + rows.lowerBound * x.width, x.width, rows.count, x.width,
-        values.weight.floats, values.bias.floats, self.epsilon)
-    }
+    run.kernels.table.pointee.layer_norm?(
+      x.data + rows.lowerBound * x.width, x.width, y.data + rows.lowerBound * x.width, x.width, rows.count, x.width,
+      values.weight.floats, values.bias.floats, epsilon)
   }
 }

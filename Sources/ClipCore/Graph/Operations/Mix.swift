@@ -34,21 +34,19 @@ final class Mix: Operation {
     weights = values
   }
 
-  override func run(_ run: Run) {
+  override func compute(_ run: Run, _ rows: Range<Int>) {
     let output = run.output
     let same = 1 / Float(inputs.count)
-    run.parallel(output.rows, grain: max(1, 16384 / output.width)) { rows in
-      let start = rows.lowerBound * output.width
-      let count = rows.count * output.width
-      let target = output.data + start
-      for index in self.inputs.indices {
-        let source = run.input(index).data + start
-        let weight = self.weights?.floats[index] ?? same
-        if index == 0 {
-          for place in 0..<count { target[place] = weight * source[place] }
-        } else {
-          for place in 0..<count { target[place] += weight * source[place] }
-        }
+    let start = rows.lowerBound * output.width
+    let count = rows.count * output.width
+    let target = output.data + start
+    for index in inputs.indices {
+      let source = run.input(index).data + start
+      let weight = weights?.floats[index] ?? same
+      if index == 0 {
+        for place in 0..<count { target[place] = weight * source[place] }
+      } else {
+        for place in 0..<count { target[place] += weight * source[place] }
       }
     }
   }

@@ -15,7 +15,8 @@ final class Activation: Operation {
   override func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? {
     inputs.first.map { Activation(input: $0, shape: Shape(rows: .one, width: shape.width), activation) }
   }
-  override func run(_ run: Run) { run.scaleShift(nil, nil, activation) }
+
+  override func compute(_ run: Run, _ rows: Range<Int>) { run.scaleShift(rows, nil, nil, activation) }
 }
 
 /// The sum of two values of one shape.
@@ -30,24 +31,22 @@ final class Add: Operation {
     return Add(inputs[0], inputs[1], shape: Shape(rows: .one, width: shape.width))
   }
 
-  override func run(_ run: Run) {
+  override func compute(_ run: Run, _ rows: Range<Int>) {
     let x = run.input(0)
     let y = run.input(1)
-    run.parallel(x.rows, grain: max(1, 16384 / x.width)) { rows in
-      let start = rows.lowerBound * x.width
-      run.kernels.add(x.data + start, y.data + start, run.output.data + start, rows: rows.count, width: x.width)
-    }
+    let start = rows.lowerBound * x.width
+    run.kernels.add(x.data + start, y.data + start, run.output.data + start, rows: rows.count, width: x.width)
   }
 }
 
 extension Run {
-  /// activation(x * scale + shift), column by column.
-  func scaleShift(_ scale: UnsafePointer<Float>?, _ shift: UnsafePointer<Float>?, _ activation: clip_activation) {
+  /// activation(x * scale + shift) of some rows, column by column.
+  func scaleShift(
+    _ rows: Range<Int>, _ scale: UnsafePointer<Float>?, _ shift: UnsafePointer<Float>?, _ activation: clip_activation
+  ) {
     let x = input(0)
-    parallel(x.rows, grain: max(1, 16384 / x.width)) { rows in
-      let start = rows.lowerBound * x.width
-      self.kernels.table.pointee.scale_shift?(
-        x.data + start, x.width, self.output.data + start, x.width, rows.count, x.width, scale, shift, activation)
-    }
+    let start = rows.lowerBound * x.width
+    kernels.table.pointee.scale_shift?(
+      x.data + start, x.width, output.data + start, x.width, rows.count, x.width, scale, shift, activation)
   }
 }

@@ -17,10 +17,12 @@ final class Pooling: Operation {
   override var name: StaticString { kind == .mean ? "avg_pool" : "max_pool" }
 
   override func run(_ run: Run) {
+    run.parallel(self, run.output.rows, grain: max(1, 4096 / shape.width))
+  }
+
+  override func compute(_ run: Run, _ rows: Range<Int>) {
     let x = run.input(0)
-    run.parallel(run.output.rows, grain: max(1, 4096 / x.width)) { rows in
-      for row in rows { self.pool(x.data, row, run.output.data + row * x.width, x.width) }
-    }
+    for row in rows { pool(x.data, row, run.output.data + row * x.width, x.width) }
   }
 
   private func pool(_ x: UnsafePointer<Float>, _ row: Int, _ target: UnsafeMutablePointer<Float>, _ width: Int) {

@@ -15,13 +15,15 @@ final class ReduceRows: Operation {
   override var name: StaticString { reduction == .mean ? "mean_rows" : "max_rows" }
 
   override func run(_ run: Run) {
+    run.parallel(self, run.batch.items, grain: 1)
+  }
+
+  override func compute(_ run: Run, _ items: Range<Int>) {
     let x = run.input(0)
     let rows = run.inputShape(0).rows
-    run.parallel(run.batch.items, grain: 1) { items in
-      for item in items {
-        let first = x.data + run.batch.firstRow(of: item, in: rows) * x.width
-        self.reduce(first, run.batch.rows(of: item, in: rows), run.output.data + item * x.width)
-      }
+    for item in items {
+      let first = x.data + run.batch.firstRow(of: item, in: rows) * x.width
+      reduce(first, run.batch.rows(of: item, in: rows), run.output.data + item * x.width)
     }
   }
 
@@ -59,10 +61,12 @@ final class ReduceColumns: Operation {
   }
 
   override func run(_ run: Run) {
+    run.parallel(self, run.output.rows, grain: max(1, 16384 / run.input(0).width))
+  }
+
+  override func compute(_ run: Run, _ rows: Range<Int>) {
     let x = run.input(0)
-    run.parallel(x.rows, grain: max(1, 16384 / x.width)) { rows in
-      for row in rows { run.output.data[row] = self.reduce(x.data + row * x.width, x.width) }
-    }
+    for row in rows { run.output.data[row] = reduce(x.data + row * x.width, x.width) }
   }
 
   private func reduce(_ x: UnsafePointer<Float>, _ count: Int) -> Float {

@@ -32,16 +32,18 @@ final class Prepend: Operation {
   override var name: StaticString { "prepend" }
 
   override func run(_ run: Run) {
+    run.parallel(self, run.batch.items, grain: 8)
+  }
+
+  override func compute(_ run: Run, _ items: Range<Int>) {
     let x = run.input(0)
     let row = run.input(1)
     let rows = x.rows / max(1, run.batch.items)
     let width = x.width
-    run.parallel(run.batch.items, grain: 8) { items in
-      for item in items {
-        let target = run.output.data + item * (rows + 1) * width
-        target.update(from: row.data + item * width, count: width)
-        (target + width).update(from: x.data + item * rows * width, count: rows * width)
-      }
+    for item in items {
+      let target = run.output.data + item * (rows + 1) * width
+      target.update(from: row.data + item * width, count: width)
+      (target + width).update(from: x.data + item * rows * width, count: rows * width)
     }
   }
 }
