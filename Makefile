@@ -19,7 +19,7 @@ HEADERS := build/include/clipcore/clip.h build/include/clipcore/clip_plugin.h
 CLIP    := build/bin/clip
 EXAMPLES := build/share/clipcore/examples
 
-BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev pkg-config
+BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libsentencepiece-dev pkg-config
 TEST_PACKAGES  := valgrind libyuv0
 
 COMMON  := Package.swift $(shell find Include $(filter-out Sources/ClipCore,$(wildcard Sources/C*)) -type f)

@@ -1,8 +1,8 @@
 /* clip_plugin.h: what a plugin and libclipcore say to each other.
  *
  * A plugin is a shared library with one exported function, clip_plugin_entry. It returns a
- * table that lists what the plugin brings: encoders, ops, image codecs, kernels, augmentations. A plugin links
- * nothing of clipcore: the host hands it tables of functions.
+ * table that lists what the plugin brings: encoders, ops, image codecs, tokenizers, kernels, augmentations.
+ * A plugin links nothing of clipcore: the host hands it tables of functions.
  *
  * Rules
  * -----
@@ -31,7 +31,7 @@ extern "C" {
 #define CLIP_PLUGIN_ABI_VERSION ((uint32_t)((1u << 16) | 0u))
 
 /* One thing a plugin brings. `table` is a clip_encoder, clip_op, clip_image_codec, clip_kernels or
- * clip_augmentation as `kind` says; a kind that the host does not know is skipped. */
+ * clip_tokenizer or clip_augmentation as `kind` says; a kind that the host does not know is skipped. */
 typedef struct clip_plugin_item {
   uint32_t kind; /* clip_plugin_kind */
   uint32_t reserved;
@@ -462,6 +462,28 @@ struct clip_augmentation {
   clip_status (*apply_text)(void *instance, const char *text, size_t size, clip_text_sink *out, clip_random *random,
                             clip_plugin_error *error);
 };
+/* ---------------------------------------------------------------- tokenizers */
+
+/* A tokenizer whose model is a file in a format of its own. The host cleans the text before, and adds
+ * end token and padding after. A file that is malformed is CLIP_FORMAT. */
+typedef struct clip_tokenizer {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char *id;
+  const char *description;
+  /* Reads a model file of `size` bytes, which are not needed after the call. *tokenizer is the host's
+   * to close, and does not change: the functions below may run on it at the same time. */
+  clip_status (*open)(const uint8_t *data, size_t size, void **tokenizer, clip_plugin_error *error);
+  /* The number of tokens; their ids are below it. */
+  size_t (*token_count)(const void *tokenizer);
+  /* The id of the token of that name, such as "</s>"; -1 where there is none. */
+  int32_t (*token_id)(const void *tokenizer, const char *name);
+  /* The ids of `size` bytes of UTF-8 without NUL. *count is how many there are; the first `capacity` of
+   * them are written to `ids`. */
+  clip_status (*encode)(const void *tokenizer, const char *text, size_t size, int32_t *ids, size_t capacity,
+                        size_t *count, clip_plugin_error *error);
+  void (*close)(void *tokenizer);
+} clip_tokenizer;
 
 /* ---------------------------------------------------------------- kernels */
 

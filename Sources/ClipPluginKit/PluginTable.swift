@@ -78,6 +78,7 @@ public struct PluginTable {
   public mutating func add(_ augmentation: clip_augmentation) {
     place(augmentation, augmentation.apply_image != nil ? CLIP_KIND_IMAGE_AUGMENTATION : CLIP_KIND_TEXT_AUGMENTATION)
   }
+  public mutating func add(_ tokenizer: clip_tokenizer) { place(tokenizer, CLIP_KIND_TOKENIZER) }
 }
 
 extension StaticString {

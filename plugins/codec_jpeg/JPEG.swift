@@ -1,6 +1,7 @@
 import CClip
 import CSystem
 import CTurboJPEG
+import ClipPluginKit
 
 /// JPEG (ITU-T T.81) by libturbojpeg 2.1 or later. Pixels are those of Pillow: accurate integer
 /// DCT, smooth chroma upsampling, CMYK stored inverted as Adobe does.
@@ -149,11 +150,4 @@ private func refuse(_ handle: tjhandle, _ error: UnsafeMutablePointer<clip_plugi
       ? CLIP_LIMIT : strstr(words, "Unsupported") != nil || strstr(words, "colorspace") != nil
         ? CLIP_UNSUPPORTED : CLIP_FORMAT
   return fail(error, status, "JPEG: " + String(cString: words))
-}
-
-private func fail(
-  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ status: clip_status, _ message: String
-) -> clip_status {
-  message.withCString { csystem_copy_text(error?.pointee.message, error?.pointee.capacity ?? 0, $0) }
-  return status
 }

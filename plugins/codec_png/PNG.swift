@@ -1,6 +1,7 @@
 import CClip
 import CSpng
 import CSystem
+import ClipPluginKit
 
 /// PNG (ISO/IEC 15948) by libspng. Samples are given as stored, without gamma: 16-bit ones keep
 /// their upper byte, those of fewer than 8 bits are scaled up to it. Of an APNG, the default image.
@@ -129,11 +130,4 @@ private func refuse(_ code: Int32, _ error: UnsafeMutablePointer<clip_plugin_err
   case SPNG_IO_EOF.rawValue: return fail(error, CLIP_FORMAT, "PNG: the file is cut short: " + words)
   default: return fail(error, CLIP_FORMAT, "PNG: " + words)
   }
-}
-
-private func fail(
-  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ status: clip_status, _ message: String
-) -> clip_status {
-  message.withCString { csystem_copy_text(error?.pointee.message, error?.pointee.capacity ?? 0, $0) }
-  return status
 }

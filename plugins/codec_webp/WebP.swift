@@ -1,6 +1,7 @@
 import CClip
 import CSystem
 import CWebP
+import ClipPluginKit
 
 /// WebP (RFC 9649) by libwebp: lossy and lossless, with or without alpha. Of an animation, the
 /// canvas after its first frame.
@@ -105,11 +106,4 @@ private func refuse(_ code: VP8StatusCode, _ error: UnsafeMutablePointer<clip_pl
   case VP8_STATUS_SUSPENDED, VP8_STATUS_NOT_ENOUGH_DATA: return fail(error, CLIP_FORMAT, "WebP: the file is cut short")
   default: return fail(error, CLIP_FORMAT, "WebP: malformed bitstream")
   }
-}
-
-private func fail(
-  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ status: clip_status, _ message: String
-) -> clip_status {
-  message.withCString { csystem_copy_text(error?.pointee.message, error?.pointee.capacity ?? 0, $0) }
-  return status
 }

@@ -109,6 +109,10 @@ final class PluginRegistry {
     case CLIP_KIND_KERNELS:
       let kernels = try read(table, clip_kernels.self)
       return try checked(kind, kernels.id, kernels.description, table, plugin, complete: KernelChoice.isComplete(kernels))
+    case CLIP_KIND_TOKENIZER:
+      let tokenizer = try read(table, clip_tokenizer.self)
+      return try checked(
+        kind, tokenizer.id, tokenizer.description, table, plugin, complete: SentencePiece.isComplete(tokenizer))
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
       return try checked(kind, op.id, op.description, table, plugin, complete: Builder.isComplete(op))

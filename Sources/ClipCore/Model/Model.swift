@@ -73,8 +73,9 @@ final class Model {
     let text = try textPlan.map { plan throws(ClipError) in
       TextSide(
         tower: try Tower(plan, loader: loader, kernels: runtime.kernels),
-        tokenizer: try plan.tokens.flatMap { tokens throws(ClipError) in try Model.tokenizer(folder, description, tokens) },
-        contextLength: plan.tokens?.contextLength ?? 0, vocabularySize: plan.tokens?.vocabulary ?? 0, origin: origin)
+        tokenizer: try plan.tokens.flatMap { tokens throws(ClipError) in
+          try Model.tokenizer(folder, description, tokens, runtime.plugins)
+        }, contextLength: plan.tokens?.contextLength ?? 0, vocabularySize: plan.tokens?.vocabulary ?? 0, origin: origin)
     }
     self.init(
       runtime, description.layout.name, image, text, description.embeddingWidth,
@@ -107,20 +108,29 @@ final class Model {
 
   /// nil where the caller brings tokens.
   private static func tokenizer(
-    _ folder: String, _ description: ModelDescription, _ tokens: TokenInput
+    _ folder: String, _ description: ModelDescription, _ tokens: TokenInput, _ plugins: PluginRegistry
   ) throws(ClipError) -> Tokenizer? {
+    let (length, size) = (tokens.contextLength, tokens.vocabulary)
+    let tokenizer: Tokenizer
     switch description.tokenizer {
     case .none: return nil
     case .bytePairs:
-      return try Tokenizer.load(
-        folder: folder, isHuggingFace: description.layout != .openClip, contextLength: tokens.contextLength,
-        vocabularySize: tokens.vocabulary)
-    case .wordPiece, .sentencePiece:
-      throw ClipError(
-        CLIP_UNSUPPORTED,
-        "\(folder): expected a tokenizer of byte pairs, the model's is "
-          + (description.tokenizer == .wordPiece ? "WordPiece" : "SentencePiece"))
+      tokenizer = try BytePairTokenizer.load(
+        folder: folder, isHuggingFace: description.layout != .openClip, contextLength: length, vocabularySize: size)
+    case .wordPiece:
+      tokenizer = try WordPieceTokenizer.load(folder: folder, contextLength: length, vocabularySize: size)
+    case .sentencePiece, .siglip:
+      tokenizer = try SentencePieceTokenizer.load(
+        folder: folder, cleansForSiglip: description.tokenizer == .siglip, contextLength: length, vocabularySize: size,
+        plugins: plugins)
     }
+    guard !tokens.dropsPadding || tokenizer.padToken == tokens.endToken else {
+      throw ClipError(
+        CLIP_FORMAT,
+        "\(folder): the tokenizer pads with token \(tokenizer.padToken), "
+          + "but the encoder's config says that padding is \(tokens.endToken)")
+    }
+    return tokenizer
   }
 
   /// Every tensor has the shape that the encoders expect, and none is left over.

@@ -46,7 +46,7 @@ enum CodecCheck {
     var header = clip_codec_header()
     header.struct_size = UInt32(MemoryLayout<clip_codec_header>.size)
     let status = words.withUnsafeMutableBufferPointer { words in
-      var error = clip_codec_error(message: words.baseAddress, capacity: words.count)
+      var error = clip_plugin_error(message: words.baseAddress, capacity: words.count)
       return codec.read_header(data, bytes.count, &header, &error)
     }
     guard status == CLIP_OK else {
@@ -65,7 +65,7 @@ enum CodecCheck {
     var pixels = [UInt8](repeating: 0xa5, count: stride * height + 2 * guardBytes)
     let done = pixels.withUnsafeMutableBufferPointer { pixels in
       words.withUnsafeMutableBufferPointer { words in
-        var error = clip_codec_error(message: words.baseAddress, capacity: words.count)
+        var error = clip_plugin_error(message: words.baseAddress, capacity: words.count)
         return codec.decode(data, bytes.count, &header, pixels.baseAddress.map { $0 + guardBytes }, stride, &error)
       }
     }

@@ -10,7 +10,7 @@ struct Plugins: ParsableCommand {
 struct PluginsList: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list",
-    abstract: "List the encoders, ops, image codecs and kernels that are loaded.",
+    abstract: "List the encoders, ops, image codecs, tokenizers and kernels that are loaded.",
     usage: "clip plugins [<options>]",
     discussion: """
       Plugins come from --plugins, then from the folders in CLIP_PLUGIN_PATH, then from clipcore/plugins \

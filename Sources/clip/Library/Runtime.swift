@@ -68,6 +68,7 @@ func kindName(_ kind: clip_plugin_kind) -> String {
   case CLIP_KIND_KERNELS: "kernels"
   case CLIP_KIND_IMAGE_AUGMENTATION: "image augmentation"
   case CLIP_KIND_TEXT_AUGMENTATION: "text augmentation"
+  case CLIP_KIND_TOKENIZER: "tokenizer"
   case CLIP_KIND_OP: "op"
   default: "kind \(kind.rawValue)"
   }

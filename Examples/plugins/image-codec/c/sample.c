@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static clip_status refuse(clip_codec_error *error, const char *words) {
+static clip_status refuse(clip_plugin_error *error, const char *words) {
   if (error && error->capacity > 0) snprintf(error->message, error->capacity, "PPM: %s", words);
   return CLIP_FORMAT;
 }
@@ -31,7 +31,7 @@ static size_t parse(const uint8_t *data, size_t size, long *width, long *height)
 
 static int recognises(const uint8_t *data, size_t size) { return size >= 3 && memcmp(data, "P6\n", 3) == 0; }
 
-static clip_status read_header(const uint8_t *data, size_t size, clip_codec_header *header, clip_codec_error *error) {
+static clip_status read_header(const uint8_t *data, size_t size, clip_codec_header *header, clip_plugin_error *error) {
   long width, height;
   if (!parse(data, size, &width, &height)) return refuse(error, "expected P6, a width, a height and 255");
   header->width = (uint32_t)width, header->height = (uint32_t)height, header->format = CLIP_PIXELS_RGB;
@@ -39,7 +39,7 @@ static clip_status read_header(const uint8_t *data, size_t size, clip_codec_head
 }
 
 static clip_status decode(const uint8_t *data, size_t size, const clip_codec_header *header, uint8_t *pixels,
-                          size_t stride, clip_codec_error *error) {
+                          size_t stride, clip_plugin_error *error) {
   long width, height;
   size_t at = parse(data, size, &width, &height), row = 3 * (size_t)header->width;
   if (!at || (uint32_t)width != header->width || (uint32_t)height != header->height) return refuse(error, "another header");
