@@ -59,7 +59,8 @@ struct EncoderProbe {
   func milliseconds(_ runtime: Runtime) throws(ClipError) -> Double {
     let zeros = try Checkpoint(zeros: plan.parameters)
     let loader = ParameterLoader(
-      source: ParameterSource(zeros, TensorNames(isDirect: true)), kernels: runtime.kernels, storage: CLIP_STORAGE_F32)
+      source: ParameterSource(zeros, TensorNames(isDirect: true)), kernels: runtime.kernels, threads: runtime.threads,
+      storage: CLIP_STORAGE_F32)
     let program = try Program(plan.graph, loader: loader, kernels: runtime.kernels)
     let features = try Memory(floats: plan.width, for: "features")
     let input = try Memory(floats: inputNumbers, for: "an input")
