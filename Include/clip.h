@@ -293,12 +293,12 @@ typedef struct clip_model_options {
 } clip_model_options;
 
 /* Opens a folder as downloaded, Hugging Face's (config.json, model.safetensors or its sharded
- * index, preprocessor_config.json, vocab.json + merges.txt or tokenizer.json) or open_clip's
- * (open_clip_config.json, open_clip_model.safetensors, the same tokenizer files), or one with a
- * clipcore.json that composes encoders (docs/models.md). Weights are
- * F32, F16 or BF16; files are mapped and not needed once this returns. `options` may be NULL.
- * *out is owned by the caller: clip_model_close. CLIP_MISMATCH lists every tensor that is
- * missing, extra or wrongly shaped. [any-thread] */
+ * index, preprocessor_config.json, and the tokenizer: vocab.json + merges.txt, vocab.txt, spiece.model
+ * or tokenizer.json) of a CLIP, SigLIP, BERT or ViT model, open_clip's (open_clip_config.json,
+ * open_clip_model.safetensors, CLIP's tokenizer files), or one with a clipcore.json that composes
+ * encoders (docs/models.md). Weights are F32, F16 or BF16; files are mapped and not needed once this
+ * returns. `options` may be NULL. *out is owned by the caller: clip_model_close. CLIP_MISMATCH lists
+ * every tensor that is missing, extra or wrongly shaped. [any-thread] */
 CLIP_API clip_status clip_model_open(clip_runtime *runtime, const char *folder, const clip_model_options *options,
                                      clip_model **out);
 
@@ -459,8 +459,8 @@ CLIP_API void clip_text_free(char *text);
 enum {
   CLIP_RAW_FEATURES = 1u,      /* features as the tower gives them, not scaled to unit length */
   CLIP_TRUNCATE = 2u,          /* cut a text that is too long and keep its end token; else CLIP_LIMIT */
-  CLIP_OPENAI_CLEANING = 4u,   /* clean text as OpenAI's code does (ftfy, HTML entities, lower case)
-                                  instead of as Hugging Face's (NFC, white space, lower case) */
+  CLIP_OPENAI_CLEANING = 4u,   /* CLIP's tokenizer: clean text as OpenAI's code does (ftfy, HTML entities,
+                                  lower case) instead of as Hugging Face's (NFC, white space, lower case) */
   CLIP_COMPOSITE_ALPHA = 8u    /* lay pixels with alpha over `background`; else alpha is dropped */
 };
 
@@ -483,8 +483,8 @@ typedef struct clip_encode_options {
 CLIP_API clip_status clip_preprocess(clip_model *model, const clip_image_view *images, size_t n,
                                      const clip_encode_options *options, float *pixels);
 
-/* Tokenizes n texts. tokens: [n, context_length], each row start token, text, end token,
- * padding; lengths: [n], tokens up to and including the end token, or NULL. Needs the text
+/* Tokenizes n texts. tokens: [n, context_length], each row start token (SigLIP has none), text, end
+ * token, padding; lengths: [n], tokens up to and including the end token, or NULL. Needs the text
  * tower. [any-thread] */
 CLIP_API clip_status clip_tokenize(clip_model *model, const char *const *texts, size_t n,
                                    const clip_encode_options *options, int32_t *tokens, uint32_t *lengths);

@@ -248,6 +248,14 @@ final class Model: @unchecked Sendable {
     return texts.indices.map { Array(tokens[$0 * context..<$0 * context + Int(lengths[$0])]) }
   }
 
+  /// Whole rows of ids, with padding, one text after another.
+  func rows(_ texts: [String], flags: UInt32 = 0) throws -> [Int32] {
+    var options = Self.options(flags)
+    var tokens = [Int32](repeating: -1, count: texts.count * context)
+    try check(withCStrings(texts) { clip_tokenize(handle, $0, texts.count, &options, &tokens, nil) })
+    return tokens
+  }
+
   func similarity(_ images: [Float], _ texts: [Float]) throws -> [Float] {
     var logits = [Float](repeating: .nan, count: images.count / width * (texts.count / width))
     try check(clip_similarity(handle, images, images.count / width, texts, texts.count / width, &logits))

@@ -68,4 +68,53 @@ import Testing
     #expect(String(cString: model.info.layout) == "huggingface" && model.info.has_logit_bias == 1)
     #expect(identical(try model.encode(pixels: pixels), composed))
   }
+
+  /// A ViT's config.json, with and without a classifier over it, says what a clipcore.json would.
+  @Test func vitOpensInHuggingFacesLayout() throws {
+    var tensors: [Manifest.Tensor] = []
+    func add(_ name: String, _ shape: [Int], _ rule: String) {
+      tensors.append(Manifest.Tensor(name: name, shape: shape, rule: rule))
+    }
+    func linear(_ name: String, _ rows: Int, _ columns: Int) {
+      add("\(name).weight", [rows, columns], "linear")
+      add("\(name).bias", [rows], "bias")
+    }
+    func norm(_ name: String) {
+      add("\(name).weight", [16], "norm_weight")
+      add("\(name).bias", [16], "bias")
+    }
+    add("vit.embeddings.cls_token", [1, 1, 16], "embedding")
+    add("vit.embeddings.position_embeddings", [1, 5, 16], "embedding")
+    add("vit.embeddings.patch_embeddings.projection.weight", [16, 3, 16, 16], "conv")
+    add("vit.embeddings.patch_embeddings.projection.bias", [16], "bias")
+    let layer = "vit.encoder.layer.0"
+    for name in ["attention.attention.query", "attention.attention.key", "attention.attention.value", "attention.output.dense"] {
+      linear("\(layer).\(name)", 16, 16)
+    }
+    norm("\(layer).layernorm_before")
+    norm("\(layer).layernorm_after")
+    linear("\(layer).intermediate.dense", 32, 16)
+    linear("\(layer).output.dense", 16, 32)
+    norm("vit.layernorm")
+    linear("classifier", 3, 16)
+    let config: [String: Any] = [
+      "model_type": "vit", "hidden_size": 16, "num_attention_heads": 2, "num_hidden_layers": 1, "intermediate_size": 32,
+      "image_size": 32, "patch_size": 16,
+    ]
+    let folder = try TemporaryFolder()
+    try ReferenceWeights.write(
+      Manifest(tensors: tensors, config: config, isHuggingFace: true), to: folder.file("model.safetensors"))
+    try ModelFolder.writeJSON(config, to: folder.file("config.json"))
+    let model = try Model(folder.url)
+    #expect(model.info.towers == UInt32(CLIP_TOWER_IMAGE) && String(cString: model.info.image_encoder) == "clipcore.encoder.vit")
+    let image: [String: Any] = [
+      "encoder": "clipcore.encoder.vit", "scope": "vit",
+      "config": ["width": 16, "heads": 2, "layers": 1, "mlp_width": 32, "patch_size": 16],
+      "preprocess": ["size": 32, "resize_mode": "squash", "interpolation": "bilinear", "mean": 0.5, "std": 0.5],
+    ]
+    try ModelFolder.writeJSON(
+      ["version": 1, "embed_dim": 16, "image": image, "ignore": ["classifier."]], to: folder.file("clipcore.json"))
+    let picture = try model.runtime.load(Paths.image("astronaut.png"))
+    #expect(identical(try model.encode(images: [picture]), try Model(folder.url).encode(images: [picture])))
+  }
 }

@@ -50,7 +50,9 @@ enum ModelFile {
         if name.contains(0) { return "expected a name without NUL bytes" }
         longest = max(longest, name.count)
       }
-      if field.number == Field.type, let type = field.value, UInt32(truncatingIfNeeded: type) == userDefined { isUserDefined = true }
+      if field.number == Field.type, let type = field.value, UInt32(truncatingIfNeeded: type) == userDefined {
+        isUserDefined = true
+      }
     }
     if message.isMalformed { return "malformed" }
     let most = isUserDefined ? longestUserDefined : longestPiece

@@ -45,7 +45,8 @@ struct FastWordPieceFile {
   }
 
   /// The tokens around a text: BertProcessing's "cls" and "sep", or the ends of a template.
-  private static func ends(_ file: ConfigReader, _ vocabulary: Vocabulary) throws(ClipError) -> (start: Name, end: Name) {
+  private static func ends(_ file: ConfigReader, _ vocabulary: Vocabulary) throws(ClipError) -> (start: Name, end: Name)
+  {
     let steps = try part(file, "post_processor", ["TemplateProcessing", "BertProcessing"])
     let start: (name: Name, id: Int)?
     let end: (name: Name, id: Int)?

@@ -52,7 +52,8 @@ final class SentencePiece {
   /// The id of a token that must be there. `role` is for the message: "end".
   func required(_ name: Name, _ role: StaticString, _ place: String) throws(ClipError) -> Int32 {
     guard let id = id(name) else {
-      throw ClipError(CLIP_FORMAT, "\(place): expected the \(role) token \"\(name.string)\" in the vocabulary, found none")
+      throw ClipError(
+        CLIP_FORMAT, "\(place): expected the \(role) token \"\(name.string)\" in the vocabulary, found none")
     }
     return id
   }

@@ -16,7 +16,8 @@ struct SpecialNames {
 
   init(folder: String, _ family: Family) throws(ClipError) {
     switch family {
-    case .clip: (start, end, unknown, pad, mask) = ("<|startoftext|>", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", "")
+    case .clip:
+      (start, end, unknown, pad, mask) = ("<|startoftext|>", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", "")
     case .bert: (start, end, unknown, pad, mask) = ("[CLS]", "[SEP]", "[UNK]", "[PAD]", "[MASK]")
     case .siglip: (start, end, unknown, pad, mask) = ("", "</s>", "<unk>", "</s>", "")
     }

@@ -48,7 +48,8 @@ struct Vocabulary {
     guard id < size else {
       throw ClipError(
         CLIP_MISMATCH,
-        "\(place): token \"\(name.string)\": expected an id below \(size), the rows of the token embedding, found \(id)")
+        "\(place): token \"\(name.string)\": expected an id below \(size), the rows of the token embedding, found \(id)"
+      )
     }
     if 2 * (ids.count + 1) > slots.count { grow() }
     names += name.utf8
@@ -143,9 +144,10 @@ struct Vocabulary {
 
   private mutating func insertSlot(of token: Int) {
     let mask = slots.count - 1
-    var slot = names.withUnsafeBufferPointer {
-      Vocabulary.hash(UnsafeBufferPointer(rebasing: $0[starts[token]..<starts[token + 1]]))
-    } & mask
+    var slot =
+      names.withUnsafeBufferPointer {
+        Vocabulary.hash(UnsafeBufferPointer(rebasing: $0[starts[token]..<starts[token + 1]]))
+      } & mask
     while slots[slot] >= 0 { slot = (slot + 1) & mask }
     slots[slot] = Int32(truncatingIfNeeded: token)
   }

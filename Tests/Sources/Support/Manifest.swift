@@ -8,6 +8,12 @@ public struct Manifest {
     /// The rule that filled it: "linear", "bias", …
     public let rule: String
     public var count: Int { shape.reduce(1, *) }
+
+    public init(name: String, shape: [Int], rule: String) {
+      self.name = name
+      self.shape = shape
+      self.rule = rule
+    }
   }
 
   public let tensors: [Tensor]
