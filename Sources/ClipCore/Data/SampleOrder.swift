@@ -1,4 +1,5 @@
 import CClip
+import Synchronization
 
 /// A place in the sequence of samples: all that is needed to go on from there.
 struct SamplePosition {
@@ -28,8 +29,10 @@ enum SampleStep {
 
 /// The order of samples: shards in random order; their pairs one after the other into a buffer of references;
 /// the full buffer permuted and given out, while the next one fills. All of it follows from seed and epoch.
-/// For one thread at a time.
+/// For one thread at a time, but for `stop`.
 final class SampleOrder {
+  private let isStopping = Atomic<Bool>(false)
+
   private let shards: [Shard]
   private let options: DatasetOptions
   /// Parts of a run take whole shards where there are enough, else every n-th pair.
@@ -60,6 +63,9 @@ final class SampleOrder {
     self.position = position
     splitsShards = shards.count >= options.parts
   }
+
+  /// Leaves what is being filled as it is: nobody will ask for it.
+  func stop() { isStopping.store(true, ordering: .relaxed) }
 
   /// The next step and the position after it.
   func next() -> (SampleStep, SamplePosition) {
@@ -129,7 +135,7 @@ final class SampleOrder {
 
   /// What follows in the shards, nil at the epoch's end. `scan` is then the place after it.
   private func scanNext() -> SampleStep? {
-    while scan.shard < order.count {
+    while scan.shard < order.count, !isStopping.load(ordering: .relaxed) {
       let shard = order[scan.shard]
       do throws(ClipError) {
         if reader == nil {

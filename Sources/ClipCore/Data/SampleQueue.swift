@@ -67,6 +67,7 @@ final class SampleQueue {
   }
 
   func stop() {
+    order.stop()
     monitor.lock()
     isStopping = true
     monitor.tellAll()
