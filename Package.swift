@@ -76,7 +76,7 @@ let package = Package(
     library("CFFI", "libffi-dev"),
     .target(
       name: "ClipCore", dependencies: ["CClip", "CSystem", "CFFI", "CJansson", "CUtf8proc", "ClipKernels"],
-      exclude: ["clipcore.map"], swiftSettings: embedded,
+      exclude: ["clipcore.map"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])],
       linkerSettings: [
         exporting(
           "Sources/ClipCore/clipcore.map",
