@@ -133,6 +133,8 @@ extension Model {
     let side = try textSide()
     let contextLength = side.contextLength
     guard let tokenizer = side.tokenizer else { throw ClipError(CLIP_UNSUPPORTED, "model: its config says that it has no tokenizer") }
+    let scratch = textScratch.take() ?? TextScratch()
+    defer { textScratch.give(scratch) }
     for index in 0..<n {
       guard let text = texts[index] else {
         throw ClipError(CLIP_INVALID_ARGUMENT, "texts[\(index)]: expected a string, found a null pointer")
@@ -140,7 +142,8 @@ extension Model {
       let bytes = UnsafeRawBufferPointer(start: text, count: strlen(text)).bindMemory(to: UInt8.self)
       do throws(ClipError) {
         let length = try tokenizer.encodeRow(
-          bytes, cleaning: options.cleaning, truncate: options.truncate, into: tokens + index * contextLength)
+          bytes, cleaning: options.cleaning, truncate: options.truncate, into: tokens + index * contextLength,
+          scratch.tokenizing)
         lengths?[index] = UInt32(clamping: length)
       } catch {
         throw error.at("texts[\(index)]")

@@ -9,8 +9,9 @@ final class BytePairTokenizer: Tokenizer {
   private let byteSymbols: [Int32]
   private let lastByteSymbols: [Int32]
   private let specials: SpecialTokens
-  private let splitsSpecials: Bool
   private let textRepair = TextRepair()
+  private let splitter: WordSplitter
+  private let openAISplitter = WordSplitter(.openAI)
 
   init(_ parts: BytePairParts, contextLength: Int) {
     startToken = parts.startToken
@@ -18,7 +19,7 @@ final class BytePairTokenizer: Tokenizer {
     byteSymbols = parts.byteSymbols
     lastByteSymbols = parts.lastByteSymbols
     specials = parts.specials
-    splitsSpecials = parts.splitsSpecials
+    splitter = WordSplitter(parts.splitsSpecials ? .huggingFaceWithSpecials : .huggingFace)
     super.init(contextLength: contextLength, endToken: parts.endToken, padToken: parts.padToken)
   }
 
@@ -28,10 +29,10 @@ final class BytePairTokenizer: Tokenizer {
     switch cleaning {
     case .openAI:
       let cleaned = try textRepair.clean(text)
-      var splitter = WordSplitter(.openAI)
+      var splitter = openAISplitter
       append(cleaned[...], &splitter, &output)
     case .huggingFace:
-      var splitter = WordSplitter(splitsSpecials ? .huggingFaceWithSpecials : .huggingFace)
+      var splitter = splitter
       var rest = text[...]
       while !output.isFull, let part = specials.next(&rest, normalized: false) {
         switch part {
@@ -41,6 +42,22 @@ final class BytePairTokenizer: Tokenizer {
       }
     }
     return output.tokens
+  }
+
+  override func encodePlain(_ scratch: TokenScratch, cleaning: TextCleaning, limit: Int) -> Bool {
+    for scalar in scratch.scalars {
+      switch cleaning {
+      case .openAI: if !PlainText.isPrintableASCII(scalar) { return false }
+      case .huggingFace:
+        if scalar == 0x130 || !PlainText.isNormal(scalar) || specials.mayBegin(with: scalar) { return false }
+      }
+    }
+    for index in scratch.scalars.indices { scratch.scalars[index] = lowercased(scratch.scalars[index]) }
+    scratch.output.restart(limit: limit)
+    scratch.output.append(startToken)
+    var splitter = cleaning == .openAI ? openAISplitter : splitter
+    append(scratch.scalars[...], &splitter, &scratch.output)
+    return true
   }
 
   private func appendNormalized(

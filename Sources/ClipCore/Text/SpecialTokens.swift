@@ -14,6 +14,8 @@ struct SpecialTokens {
 
   private var written: [Pattern] = []
   private var normalized: [Pattern] = []
+  /// What the patterns begin with, in lower case.
+  private var firsts: Scalars = []
 
   /// `normalize` is what the tokenizer does with text.
   init(_ tokens: [Token], normalize: (Scalars) throws(ClipError) -> Scalars) throws(ClipError) {
@@ -22,9 +24,16 @@ struct SpecialTokens {
       token.name.utf8.withUnsafeBufferPointer { scalars = UTF8Text.scalars($0) }
       if token.isNormalized { scalars = try normalize(scalars) }
       if scalars.isEmpty { continue }
+      firsts.append(lowercased(scalars[0]))
       let pattern = Pattern(scalars: scalars, id: token.id)
       if token.isNormalized { normalized.append(pattern) } else { written.append(pattern) }
     }
+  }
+
+  /// Whether a token's name may begin with `scalar`, in any case.
+  func mayBegin(with scalar: UInt32) -> Bool {
+    for first in firsts where first == lowercased(scalar) { return true }
+    return false
   }
 
   enum Part {

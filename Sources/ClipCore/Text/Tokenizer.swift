@@ -24,24 +24,33 @@ class Tokenizer {
   /// The start token, if there is one, and the text's, `limit` of them together at most.
   func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] { [] }
 
+  /// The same to `scratch.output`, from the text in `scratch.scalars`, for a text that needs no cleaning but
+  /// lower case; false, with the text as it was, for one that needs more.
+  func encodePlain(_ scratch: TokenScratch, cleaning: TextCleaning, limit: Int) -> Bool { false }
+
   /// Writes one row of `contextLength` tokens: the text's, end token, padding. Returns how many stand
   /// before the padding. A text that is too long is CLIP_LIMIT, or with `truncate` is cut so that the end
   /// token comes last.
   final func encodeRow(
-    _ text: UnsafeBufferPointer<UInt8>, cleaning: TextCleaning, truncate: Bool, into row: UnsafeMutablePointer<Int32>
+    _ text: UnsafeBufferPointer<UInt8>, cleaning: TextCleaning, truncate: Bool, into row: UnsafeMutablePointer<Int32>,
+    _ scratch: TokenScratch
   ) throws(ClipError) -> Int {
     let limit = truncate ? contextLength - 1 : Int.max - 1
-    var tokens = try encode(try UTF8Text.decode(text), cleaning: cleaning, limit: limit)
-    tokens.append(endToken)
-    guard tokens.count <= contextLength else {
+    try UTF8Text.decode(text, into: &scratch.scalars)
+    if !encodePlain(scratch, cleaning: cleaning, limit: limit) {
+      scratch.output.tokens = try encode(scratch.scalars, cleaning: cleaning, limit: limit)
+    }
+    let count = scratch.output.tokens.count + 1
+    guard count <= contextLength else {
       throw ClipError(
         CLIP_LIMIT,
-        "text: expected at most \(contextLength) tokens, start and end counted, found \(tokens.count); "
+        "text: expected at most \(contextLength) tokens, start and end counted, found \(count); "
           + "shorten it or ask for truncation")
     }
-    for (index, token) in tokens.enumerated() { row[index] = token }
-    for index in tokens.count..<contextLength { row[index] = padToken }
-    return tokens.count
+    for (index, token) in scratch.output.tokens.enumerated() { row[index] = token }
+    row[count - 1] = endToken
+    for index in count..<contextLength { row[index] = padToken }
+    return count
   }
 
   /// That a model's sizes leave room for a text: `least` tokens in a row, and ids of 32 bits.
@@ -61,7 +70,7 @@ class Tokenizer {
 
 /// The tokens so far, and room for one word that is reused.
 struct TokenOutput {
-  let limit: Int
+  private(set) var limit: Int
   var tokens: [Int32] = []
   var bytes: [UInt8] = []
   var symbols: [Int32] = []
@@ -69,6 +78,11 @@ struct TokenOutput {
   init(limit: Int) { self.limit = limit }
 
   var isFull: Bool { tokens.count >= limit }
+
+  mutating func restart(limit: Int) {
+    self.limit = limit
+    tokens.removeAll(keepingCapacity: true)
+  }
 
   mutating func append(_ token: Int32) { if !isFull { tokens.append(token) } }
 }
