@@ -80,11 +80,15 @@ public enum KernelSet<T: Tile> {
             let end = rows * (tile + 1) / tiles
             // Sums that wait for no other block of depth all take the same place, in the first cache.
             let place = target + (depthBlocks == 1 && !direct ? 0 : row - rowBegin) * stride
+            let isLast = !direct && depthIndex + 1 == depthBlocks
             accumulate(
               storage, a + (tile * depthBlocks + depthIndex) * PackedRows<T>.blockFloats, rows: end - row, steps: part,
               group, panelBytes: panelBytes, panels: panels, ahead, place, stride: stride,
-              depthIndex == 0 ? .start : .add)
-            if !direct, depthIndex + 1 == depthBlocks {
+              depthIndex == 0 ? .start : .add
+            ) { index in
+              if isLast { fetch(work, c, row..<end, column: (panel + index) * T.panelWidth) }
+            }
+            if isLast {
               finish(
                 work, storage, place, stride: stride, rowBegin: row, rowEnd: end, column: panel * T.panelWidth,
                 weights + panel * panelBytes)
@@ -102,18 +106,34 @@ public enum KernelSet<T: Tile> {
     work.bias == nil && work.residual == nil && work.activation == CLIP_IDENTITY
   }
 
-  /// One block of a tile's rows times some panels.
+  /// One block of a tile's rows times some panels; before each, `willMultiply`.
   @_alwaysEmitIntoClient @inline(__always)
   static func accumulate<Weights: WeightStorage>(
     _ storage: Weights.Type, _ a: UnsafePointer<Float>, rows: Int, steps: Int, _ weights: UnsafeRawPointer,
-    panelBytes: Int, panels: Int, _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
+    panelBytes: Int, panels: Int, _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode,
+    willMultiply: (Int) -> Void = { _ in }
   ) {
     var ahead = ahead
     for panel in 0..<panels {
+      willMultiply(panel)
       T.multiply(
         storage, rows: rows, a, weights + panel * panelBytes, steps: steps, ahead, sums + panel * T.panelWidth,
         stride: stride, mode)
       ahead.next += panelBytes
+    }
+  }
+
+  /// Fetches the part of C and of the residual that `finish` will want when the tile of `rows` has
+  /// multiplied the panel at `column`.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func fetch(_ work: clip_matmul, _ c: UnsafePointer<Float>, _ rows: Range<Int>, column: Int) {
+    for row in rows {
+      let sums = c + row * Int(work.c_stride) + column
+      for line in Swift.stride(from: 0, to: T.panelWidth, by: 16) { csystem_prefetch(sums + line) }
+      if let residual = work.residual {
+        let terms = residual + row * Int(work.residual_stride) + column
+        for line in Swift.stride(from: 0, to: T.panelWidth, by: 16) { csystem_prefetch(terms + line) }
+      }
     }
   }
 

@@ -45,9 +45,9 @@ final class WinogradFilters {
 
 extension ParameterLoader {
   /// A weight [features, channels, 3, 3], each feature times its `scale`, transformed in double precision.
-  func winograd(_ parameter: Parameter, scale: Memory?) throws(ClipError) -> WinogradFilters {
-    let features = parameter.shape[0]
-    let channels = parameter.shape[1]
+  func winograd(
+    _ parameter: Parameter, features: Int, channels: Int, scale: Memory?
+  ) throws(ClipError) -> WinogradFilters {
     let width = max(1, Int(kernels.table.pointee.panel_width))
     let panels = (features + width - 1) / width
     guard let panelBytes = kernels.table.pointee.panel_bytes, let pack = kernels.table.pointee.pack_panel else {

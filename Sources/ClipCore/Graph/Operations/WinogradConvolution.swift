@@ -2,7 +2,8 @@ import CClip
 
 /// A 3 x 3 convolution of stride and padding 1 by Winograd's F(2 x 2, 3 x 3) (Lavin and Gray, 2015,
 /// https://arxiv.org/abs/1509.09308): 16 products for each 2 x 2 pixels, channel and feature, where
-/// windows take 36. Weights that are narrowed to save memory stay as they are, and so does the way they are multiplied.
+/// windows take 36. The transformed weights are 16/9 as large as the filters, and lose half as much again
+/// when they are narrowed, so weights that are stored narrow, to save memory, are multiplied with windows.
 final class WinogradConvolution: Convolution {
   private var filters: WinogradFilters?
 
@@ -19,7 +20,7 @@ final class WinogradConvolution: Convolution {
       return
     }
     let (bias, scale) = try affine(loader)
-    filters = try loader.winograd(weight, scale: scale)
+    filters = try loader.winograd(weight, features: shape.width, channels: groupWidth, scale: scale)
     keep(nil, bias: bias)
   }
 
@@ -124,7 +125,8 @@ private struct WinogradPlan {
     sharesBlocks = byTiles < 2 * kernels.threads && byTiles < filters.groups && kernels.threads > 1
     pieces = sharesBlocks ? 1 : byTiles
     let share = (tiles + pieces - 1) / pieces
-    blocks = pieces * ((share + most - 1) / most)
+    let forThreads = sharesBlocks ? min((2 * kernels.threads + filters.groups - 1) / filters.groups, tiles / 12) : 1
+    blocks = pieces * max(forThreads, (share + most - 1) / most)
     let rows = (tiles + blocks - 1) / blocks
     packedFloats = 16 * (kernels.table.pointee.packed_rows?(rows, filters.depth, CLIP_STORAGE_F32) ?? 0)
     productFloats = 16 * rows * filters.groupColumns
