@@ -4,16 +4,23 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
+#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -47,11 +54,39 @@ static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st
 /* The name of a folder's entry, as long as the entry lives. */
 static inline const char *csystem_entry_name(const struct dirent *entry) { return entry->d_name; }
 
+/* Whether a folder's entry is a folder itself; a link to one is not. */
+static inline int csystem_entry_is_folder(DIR *folder, const struct dirent *entry) {
+  struct stat facts;
+  if (entry->d_type != DT_UNKNOWN) return entry->d_type == DT_DIR;
+  return fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(facts.st_mode);
+}
+
+/* Nanoseconds of a clock that only goes forward. */
+static inline long long csystem_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
 /* Does not wait for the other end of a pipe. */
 static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
 
 /* A file in memory alone, as memfd_create gives it; -1 with errno set where it cannot. */
 static inline int csystem_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */); }
+
+/* Advice that the system may ignore: huge pages for a block; no need of a file's pages any more. */
+static inline void csystem_ask_for_huge_pages(void *memory, size_t size) {
+#if defined(MADV_HUGEPAGE)
+  madvise(memory, size, MADV_HUGEPAGE);
+#else
+  (void)memory, (void)size;
+#endif
+}
+static inline void csystem_forget_pages(const void *begin, const void *end) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)begin + page - 1) / page * page;
+  uintptr_t last = (uintptr_t)end / page * page;
+  if (first < last) madvise((void *)first, last - first, MADV_DONTNEED);
+}
 
 /* The path of the library that `inside` points into; NULL where it is unknown. */
 static inline const char *csystem_library_path(const void *inside) {
@@ -61,10 +96,10 @@ static inline const char *csystem_library_path(const void *inside) {
 
 /* Room for the tables of one plugin, in the plugin's own data. */
 static inline void *csystem_plugin_storage(void) {
-  static _Alignas(16) unsigned char storage[4096];
+  static _Alignas(16) unsigned char storage[32768];
   return storage;
 }
-enum { csystem_plugin_storage_bytes = 4096 };
+enum { csystem_plugin_storage_bytes = 32768 };
 
 /* What a thread that waits awake does meanwhile: it leaves the core to its other thread. */
 static inline void csystem_pause(void) {
@@ -188,6 +223,13 @@ static inline unsigned csystem_cpu_features(void) {
 #else
   return 0;
 #endif
+}
+
+/* Seconds of a clock that never goes back. */
+static inline double csystem_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 #endif

@@ -65,7 +65,9 @@ enum Reference {
     }
   }
 
-  static func weight(_ panel: UnsafeRawPointer, _ k: Int, _ column: Int, _ depth: Int, _ storage: clip_storage) -> Double {
+  static func weight(
+    _ panel: UnsafeRawPointer, _ k: Int, _ column: Int, _ depth: Int, _ storage: clip_storage
+  ) -> Double {
     let place = k &* panelWidth &+ column
     switch storage {
     case CLIP_STORAGE_F16: return Double(float(half: panel.load(fromByteOffset: 2 &* place, as: UInt16.self)))

@@ -38,7 +38,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["vit-tiny", "vit-tiny-gelu", "rn-tiny", "rn-tiny-odd", "hf-vit-tiny"])
+  @Test(arguments: ["vit-tiny", "vit-tiny-gelu", "rn-tiny", "hf-vit-tiny"])
   func tiny(_ name: String) throws { try compare(name) }
 
   @Test(.enabled(if: fullTier), arguments: ["vit-b-32", "rn50", "hf-vit-b-32"])

@@ -58,11 +58,13 @@ final class Table {
 final class ParameterLoader {
   private let source: ParameterSource
   let kernels: Kernels
+  let threads: ThreadPool
   let storage: clip_storage
 
-  init(source: ParameterSource, kernels: Kernels, storage: clip_storage) {
+  init(source: ParameterSource, kernels: Kernels, threads: ThreadPool, storage: clip_storage) {
     self.source = source
     self.kernels = kernels
+    self.threads = threads
     self.storage = storage
   }
 
@@ -77,7 +79,9 @@ final class ParameterLoader {
   /// A parameter of any shape as float32.
   func vector(_ parameter: Parameter) throws(ClipError) -> Memory {
     let memory = try Memory(floats: parameter.count, for: "a parameter")
-    try find(parameter).read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
+    let stored = try find(parameter)
+    try stored.read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
+    stored.forget()
     return memory
   }
 
@@ -98,7 +102,7 @@ final class ParameterLoader {
         let value = line.floats[column]
         halves[row * width + column] = storage == CLIP_STORAGE_BF16 ? Half.narrowBrain(value) : Half.narrow(value)
       }
-      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line.floats, width, parameter) }
+      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line.floats, width, parameter.name) }
     }
     return Table(memory: memory, storage: storage, width: width)
   }
@@ -136,35 +140,78 @@ final class ParameterLoader {
     guard let panelBytes = kernels.table.pointee.panel_bytes, let pack = kernels.table.pointee.pack_panel else {
       throw ClipError(CLIP_PLUGIN, "the kernels have no packing functions")
     }
+    let storage = storage(of: parameter)
     let bytes = panelBytes(depth, storage)
     let memory = try Memory(byteCount: try product(panels, bytes, "packed weights"), for: "packed weights")
     let stored = try find(parameter)
-    let rows = try Memory(floats: try product(width, depth, "a panel"), for: "a panel")
-    let turned = area > 1 && channels > 1 ? try Memory(floats: depth, for: "a filter") : nil
-    for panel in 0..<panels {
-      let first = part.lowerBound + panel * width
-      let count = min(width, part.upperBound - first)
-      try stored.read(rows: first..<(first + count), into: rows.floats)
-      for row in 0..<count {
-        let line = rows.floats + row * depth
-        if let factor = scale?.floats[first + row] { for index in 0..<depth { line[index] *= factor } }
-        if let turned {
-          for channel in 0..<channels {
-            for position in 0..<area { turned.floats[position * channels + channel] = line[channel * area + position] }
-          }
-          line.update(from: turned.floats, count: depth)
-        }
-        if storage == CLIP_STORAGE_F16 { try checkHalfRange(line, depth, parameter) }
-      }
-      pack(rows.floats, depth, count, depth, storage, memory.base + panel * bytes)
-    }
+    let packing = PanelPacking(
+      stored: stored, name: parameter.name, part: part, depth: depth, channels: channels, area: area, scale: scale,
+      storage: storage, panelWidth: width, panelBytes: bytes, pack: pack, memory: memory, panels: panels,
+      pieces: max(1, min(panels, 4 * threads.width)))
+    threads.run(packing.pieces, packing)
+    try packing.failures.throwFirst()
+    stored.forget()
     return PackedMatrix(memory: memory, storage: storage, columns: columns, depth: depth, panels: panels)
   }
 
-  private func checkHalfRange(_ values: UnsafePointer<Float>, _ count: Int, _ parameter: Parameter) throws(ClipError) {
-    for index in 0..<count where !(values[index].magnitude < 65520) {
-      throw ClipError(
-        CLIP_UNSUPPORTED, "\(parameter.name.string): expected weights that fit half precision, found \(values[index])")
+  /// A convolution of the picture's three colours does not become bytes: it is a hundredth of a model's
+  /// weights, and what it rounds goes through all layers.
+  private func storage(of parameter: Parameter) -> clip_storage {
+    guard storage == CLIP_STORAGE_INT8, parameter.shape.count == 4, parameter.shape[1] == 3 else { return storage }
+    return kernels.supports(CLIP_STORAGE_BF16) ? CLIP_STORAGE_BF16 : CLIP_STORAGE_F32
+  }
+}
+
+private func checkHalfRange(_ values: UnsafePointer<Float>, _ count: Int, _ name: Name) throws(ClipError) {
+  for index in 0..<count where !(values[index].magnitude < 65520) {
+    throw ClipError(CLIP_UNSUPPORTED, "\(name.string): expected weights that fit half precision, found \(values[index])")
+  }
+}
+
+/// The panels of a matrix, read and packed by several threads.
+private struct PanelPacking: Work {
+  let stored: CheckpointParameter
+  let name: Name
+  /// The rows of the parameter that are packed.
+  let part: Range<Int>
+  let depth: Int
+  let channels: Int
+  let area: Int
+  let scale: Memory?
+  let storage: clip_storage
+  let panelWidth: Int
+  let panelBytes: Int
+  let pack: @convention(c) (UnsafePointer<Float>?, Int, Int, Int, clip_storage, UnsafeMutableRawPointer?) -> Void
+  let memory: Memory
+  let panels: Int
+  let pieces: Int
+  let failures = Failures()
+
+  func part(_ piece: Int) {
+    do throws(ClipError) {
+      let rows = try Memory(floats: try product(panelWidth, depth, "a panel"), for: "a panel")
+      let turned = area > 1 && channels > 1 ? try Memory(floats: depth, for: "a filter") : nil
+      for panel in (piece * panels / pieces)..<((piece + 1) * panels / pieces) { try pack(panel, rows, turned) }
+    } catch {
+      failures.record(error, piece)
     }
+  }
+
+  private func pack(_ panel: Int, _ rows: Memory, _ turned: Memory?) throws(ClipError) {
+    let first = part.lowerBound + panel * panelWidth
+    let count = min(panelWidth, part.upperBound - first)
+    try stored.read(rows: first..<(first + count), into: rows.floats)
+    for row in 0..<count {
+      let line = rows.floats + row * depth
+      if let factor = scale?.floats[first + row] { for index in 0..<depth { line[index] *= factor } }
+      if let turned {
+        for channel in 0..<channels {
+          for position in 0..<area { turned.floats[position * channels + channel] = line[channel * area + position] }
+        }
+        line.update(from: turned.floats, count: depth)
+      }
+      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line, depth, name) }
+    }
+    pack(rows.floats, depth, count, depth, storage, memory.base + panel * panelBytes)
   }
 }

@@ -6,9 +6,9 @@ import CClip
 final class WinogradFilters {
   let depth: Int
   private let memory: Memory
-  private let features: Int
-  private let panelCount: Int
-  private let panelWidth: Int
+  fileprivate let features: Int
+  fileprivate let panelCount: Int
+  fileprivate let panelWidth: Int
   private let panelBytes: Int
 
   fileprivate init(memory: Memory, features: Int, depth: Int, panels: Int, panelWidth: Int, panelBytes: Int) {
@@ -58,22 +58,52 @@ extension ParameterLoader {
       byteCount: try product(try product(panels, 16, "packed weights"), bytes, "packed weights"), for: "packed weights")
     let filters = WinogradFilters(
       memory: memory, features: features, depth: channels, panels: panels, panelWidth: width, panelBytes: bytes)
-    let matrix = try product(width, channels, "a panel")
-    let rows = try Memory(floats: try product(matrix, 9, "a panel"), for: "a panel")
-    let turned = try Memory(floats: try product(matrix, 16, "a panel"), for: "a panel")
     let stored = try find(parameter)
-    for panel in 0..<panels {
-      let first = panel * width
-      let count = min(width, features - first)
-      try stored.read(rows: first..<(first + count), into: rows.floats)
-      for index in 0..<(count * channels) {
-        transform(rows.floats + index * 9, scale?.floats[first + index / channels] ?? 1, to: turned.floats + index, matrix)
-      }
-      for place in 0..<16 {
-        pack(turned.floats + place * matrix, channels, count, channels, CLIP_STORAGE_F32, filters.panel(panel, place))
-      }
-    }
+    let packing = WinogradPacking(
+      filters: filters, stored: stored, scale: scale, pack: pack, pieces: max(1, min(panels, 4 * threads.width)))
+    threads.run(packing.pieces, packing)
+    try packing.failures.throwFirst()
+    stored.forget()
     return filters
+  }
+}
+
+/// The panels of the filters, read, transformed and packed by several threads.
+private struct WinogradPacking: Work {
+  let filters: WinogradFilters
+  let stored: CheckpointParameter
+  let scale: Memory?
+  let pack: @convention(c) (UnsafePointer<Float>?, Int, Int, Int, clip_storage, UnsafeMutableRawPointer?) -> Void
+  let pieces: Int
+  let failures = Failures()
+
+  func part(_ piece: Int) {
+    do throws(ClipError) {
+      let matrix = try product(filters.panelWidth, filters.depth, "a panel")
+      let rows = try Memory(floats: try product(matrix, 9, "a panel"), for: "a panel")
+      let turned = try Memory(floats: try product(matrix, 16, "a panel"), for: "a panel")
+      for panel in (piece * filters.panelCount / pieces)..<((piece + 1) * filters.panelCount / pieces) {
+        try pack(panel, rows.floats, turned.floats, matrix)
+      }
+    } catch {
+      failures.record(error, piece)
+    }
+  }
+
+  /// `turned` has room for 16 matrices of `matrix` numbers.
+  private func pack(
+    _ panel: Int, _ rows: UnsafeMutablePointer<Float>, _ turned: UnsafeMutablePointer<Float>, _ matrix: Int
+  ) throws(ClipError) {
+    let channels = filters.depth
+    let first = panel * filters.panelWidth
+    let count = min(filters.panelWidth, filters.features - first)
+    try stored.read(rows: first..<(first + count), into: rows)
+    for index in 0..<(count * channels) {
+      transform(rows + index * 9, scale?.floats[first + index / channels] ?? 1, to: turned + index, matrix)
+    }
+    for place in 0..<16 {
+      pack(turned + place * matrix, channels, count, channels, CLIP_STORAGE_F32, filters.panel(panel, place))
+    }
   }
 
   /// G g G' of one filter g, the 16 numbers `stride` apart.

@@ -49,7 +49,7 @@ enum Storage: String, CaseIterable, ExpressibleByArgument {
 
 /// The option of every command that opens a model, `clip info` among them.
 struct StorageOptions: ParsableArguments {
-  @Option(help: "How weights are held in memory; sums are always f32.")
+  @Option(help: "How weights are held in memory.")
   var storage = Storage.f32
 }
 
