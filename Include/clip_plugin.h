@@ -532,6 +532,36 @@ typedef struct clip_attention {
   float *scratch;          /* attention_scratch(keys, width) floats */
 } clip_attention;
 
+/* Winograd's convolution F(2 x 2, 3 x 3) (Lavin and Gray, 2015, https://arxiv.org/abs/1509.09308), of stride
+ * and padding 1: Y = A' (sum over channels of (G g G') * (B' d B)) A. A picture of height x width
+ * is (height + 1) / 2 lines of (width + 1) / 2 tiles of 2 x 2 pixels, the last of which may reach
+ * over its edge. Tiles count from top left, picture after picture, and never mix.
+ *
+ * Input: B' d B of each of `tiles` tiles, where d is the 4 x 4 pixels about it, zeros outside of the
+ * picture. The 16 numbers of a channel go to 16 matrices [rows, channels], one behind the other, each as
+ * pack_rows writes it for CLIP_STORAGE_F32. The tiles are their rows from first_row on. */
+typedef struct clip_winograd_input {
+  const float *x;          /* the first picture; pixels are `channels` floats, dense */
+  size_t height, width, channels;
+  size_t first_tile, tiles;
+  float *packed;
+  size_t first_row, rows;
+} clip_winograd_input;
+
+/* Output: C = after(activation(A' m A + bias) + residual), m the 16 numbers of a tile and column. */
+typedef struct clip_winograd_output {
+  float *products;         /* 16 matrices [tiles, columns], dense; not kept */
+  size_t height, width, columns;
+  size_t first_tile, tiles;
+  clip_activation activation;
+  clip_activation after;   /* applied to the sum with a residual; without one it is not */
+  float *c;                /* the first picture's first pixel; pixels are c_stride floats apart */
+  size_t c_stride;
+  const float *bias;       /* [columns] or NULL */
+  const float *residual;   /* the first picture's first pixel, or NULL; may be c itself */
+  size_t residual_stride;
+} clip_winograd_output;
+
 /* A set of kernels for one instruction set. Pointers need no alignment but the packed weights
  * and scratch, which are at 64 bytes. Rows of different items never mix. */
 typedef struct clip_kernels {
@@ -570,6 +600,9 @@ typedef struct clip_kernels {
               size_t rows, size_t width);
   /* y = x / |x| for each row, a row of zeros stays; y may be x. */
   void (*normalize)(const float *x, float *y, size_t rows, size_t width);
+
+  void (*winograd_input)(const clip_winograd_input *work);
+  void (*winograd_output)(const clip_winograd_output *work);
 } clip_kernels;
 
 #ifdef __cplusplus

@@ -37,6 +37,7 @@ public enum KernelSet<T: Tile> {
     _ work: clip_matmul, _ a: UnsafePointer<Float>, _ storage: Weights.Type, _ weights: UnsafeRawPointer,
     _ sums: UnsafeMutablePointer<Float>
   ) {
+    guard let c = work.c else { return }
     let rows = Int(work.rows)
     let depth = Int(work.depth)
     let steps = Weights.steps(depth)
@@ -60,7 +61,10 @@ public enum KernelSet<T: Tile> {
       var panel = Int(work.panel_begin)
       while panel < panelEnd {
         let panels = min(groupSize, panelEnd - panel)
-        let stride = panels * T.panelWidth
+        // Sums that are the result, of whole panels, are added up in C itself.
+        let direct = Weights.columnBytes == 0 && isPlain(work) && (panel + panels) * T.panelWidth <= Int(work.columns)
+        let stride = direct ? Int(work.c_stride) : panels * T.panelWidth
+        let target = direct ? c + rowBegin * stride + panel * T.panelWidth : sums
         for depthIndex in 0..<depthBlocks {
           let step = steps * depthIndex / depthBlocks
           let part = steps * (depthIndex + 1) / depthBlocks - step
@@ -73,32 +77,63 @@ public enum KernelSet<T: Tile> {
               tileEnd - tileBegin == 1
               ? Ahead(group + (depthBlocks == 1 ? 4096 : panelBytes), step: rowBytes)
               : Ahead(next + (tile - tileBegin) * share * part, step: share)
+            let end = rows * (tile + 1) / tiles
+            // Sums that wait for no other block of depth all take the same place, in the first cache.
+            let place = target + (depthBlocks == 1 && !direct ? 0 : row - rowBegin) * stride
+            let isLast = !direct && depthIndex + 1 == depthBlocks
             accumulate(
-              storage, a + (tile * depthBlocks + depthIndex) * PackedRows<T>.blockFloats,
-              rows: rows * (tile + 1) / tiles - row, steps: part, group, panelBytes: panelBytes, panels: panels, ahead,
-              sums + (row - rowBegin) * stride, stride: stride, depthIndex == 0 ? .start : .add)
+              storage, a + (tile * depthBlocks + depthIndex) * PackedRows<T>.blockFloats, rows: end - row, steps: part,
+              group, panelBytes: panelBytes, panels: panels, ahead, place, stride: stride,
+              depthIndex == 0 ? .start : .add
+            ) { index in
+              if isLast { fetch(work, c, row..<end, column: (panel + index) * T.panelWidth) }
+            }
+            if isLast {
+              finish(
+                work, storage, place, stride: stride, rowBegin: row, rowEnd: end, column: panel * T.panelWidth,
+                weights + panel * panelBytes)
+            }
           }
         }
-        finish(
-          work, storage, sums, stride: stride, rowBegin: rowBegin, rowEnd: rowEnd, column: panel * T.panelWidth,
-          weights + panel * panelBytes)
         panel += panels
       }
     }
   }
 
-  /// One block of a tile's rows times some panels.
+  /// Nothing is done to the sums.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func isPlain(_ work: clip_matmul) -> Bool {
+    work.bias == nil && work.residual == nil && work.activation == CLIP_IDENTITY
+  }
+
+  /// One block of a tile's rows times some panels; before each, `willMultiply`.
   @_alwaysEmitIntoClient @inline(__always)
   static func accumulate<Weights: WeightStorage>(
     _ storage: Weights.Type, _ a: UnsafePointer<Float>, rows: Int, steps: Int, _ weights: UnsafeRawPointer,
-    panelBytes: Int, panels: Int, _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
+    panelBytes: Int, panels: Int, _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode,
+    willMultiply: (Int) -> Void = { _ in }
   ) {
     var ahead = ahead
     for panel in 0..<panels {
+      willMultiply(panel)
       T.multiply(
         storage, rows: rows, a, weights + panel * panelBytes, steps: steps, ahead, sums + panel * T.panelWidth,
         stride: stride, mode)
       ahead.next += panelBytes
+    }
+  }
+
+  /// Fetches the part of C and of the residual that `finish` will want when the tile of `rows` has
+  /// multiplied the panel at `column`.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func fetch(_ work: clip_matmul, _ c: UnsafePointer<Float>, _ rows: Range<Int>, column: Int) {
+    for row in rows {
+      let sums = c + row * Int(work.c_stride) + column
+      for line in Swift.stride(from: 0, to: T.panelWidth, by: 16) { csystem_prefetch(sums + line) }
+      if let residual = work.residual {
+        let terms = residual + row * Int(work.residual_stride) + column
+        for line in Swift.stride(from: 0, to: T.panelWidth, by: 16) { csystem_prefetch(terms + line) }
+      }
     }
   }
 
@@ -111,19 +146,30 @@ public enum KernelSet<T: Tile> {
     guard let output = work.c else { return }
     let columns = min(stride, Int(work.columns) - column)
     for row in rowBegin..<rowEnd {
-      let sum = sums + (row - rowBegin) * stride
-      let c = output + row * Int(work.c_stride) + column
-      let residual = work.residual.map { $0 + row * Int(work.residual_stride) + column }
-      vectors(columns) { i, lanes in
-        var value = Vector.load(sum + i)
-        if Weights.columnBytes > 0 {
-          value = value * Vector.load(columnScales(panels, depth: Int(work.depth), storage, column: i))
-        }
-        if let bias = work.bias { value = value + Vector.load(bias + column + i, lanes: lanes) }
-        value = value.activated(work.activation)
-        if let residual { value = (value + Vector.load(residual + i, lanes: lanes)).activated(work.after) }
-        value.store(c + i, lanes: lanes)
+      finish(
+        sums + (row - rowBegin) * stride, columns, bias: work.bias.map { $0 + column }, work.activation,
+        residual: work.residual.map { $0 + row * Int(work.residual_stride) + column }, work.after,
+        to: output + row * Int(work.c_stride) + column
+      ) { sum, i in
+        if Weights.columnBytes == 0 { return sum }
+        return sum * Vector.load(columnScales(panels, depth: Int(work.depth), storage, column: i))
       }
+    }
+  }
+
+  /// One row of `finish`; `scaled` makes numbers of the sums from column i on.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func finish(
+    _ sums: UnsafePointer<Float>, _ columns: Int, bias: UnsafePointer<Float>?, _ activation: clip_activation,
+    residual: UnsafePointer<Float>?, _ after: clip_activation, to c: UnsafeMutablePointer<Float>,
+    scaled: (Vector, Int) -> Vector
+  ) {
+    vectors(columns) { i, lanes in
+      var value = scaled(Vector.load(sums + i, lanes: lanes), i)
+      if let bias { value = value + Vector.load(bias + i, lanes: lanes) }
+      value = value.activated(activation)
+      if let residual { value = (value + Vector.load(residual + i, lanes: lanes)).activated(after) }
+      value.store(c + i, lanes: lanes)
     }
   }
 }

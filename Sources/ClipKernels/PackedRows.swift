@@ -15,6 +15,14 @@ public enum PackedRows<T: Tile> {
   static func depthBlocks<Weights: WeightStorage>(_ depth: Int, _ storage: Weights.Type) -> Int {
     max(1, (Weights.steps(depth) + depthBlock - 1) / depthBlock)
   }
+
+  /// Where the first block of a row begins.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func offset(row: Int, of rows: Int, blocks: Int) -> Int {
+    let tiles = tiles(rows)
+    let tile = ((row + 1) * tiles - 1) / rows
+    return tile * blocks * blockFloats + (row - rows * tile / tiles) * tileStride
+  }
 }
 
 extension KernelSet {
@@ -46,13 +54,10 @@ extension KernelSet {
     _ a: UnsafePointer<Float>, _ stride: Int, _ first: Int, _ count: Int, _ rows: Int, _ depth: Int,
     _ storage: Weights.Type, _ packed: UnsafeMutablePointer<Float>
   ) {
-    let tiles = PackedRows<T>.tiles(rows)
     let steps = Weights.steps(depth)
     let blocks = PackedRows<T>.depthBlocks(depth, storage)
     for index in 0..<count {
-      let row = first + index
-      let tile = ((row + 1) * tiles - 1) / rows
-      let line = packed + tile * blocks * PackedRows<T>.blockFloats + (row - rows * tile / tiles) * tileStride
+      let line = packed + PackedRows<T>.offset(row: first + index, of: rows, blocks: blocks)
       for block in 0..<blocks {
         let begin = steps * block / blocks * Weights.stepDepth
         let end = min(depth, steps * (block + 1) / blocks * Weights.stepDepth)

@@ -21,7 +21,9 @@ public func referenceKernels() -> clip_kernels {
     layer_norm: { Reference.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },
     scale_shift: { Reference.scaleShift($0, $1, $2, $3, $4, $5, $6, $7, $8) },
     add: { Reference.add($0, $1, $2, $3, $4, $5, $6, $7) },
-    normalize: { Reference.normalize($0, $1, $2, $3) })
+    normalize: { Reference.normalize($0, $1, $2, $3) },
+    winograd_input: { Reference.winogradInput($0) },
+    winograd_output: { Reference.winogradOutput($0) })
 }
 
 enum Reference {

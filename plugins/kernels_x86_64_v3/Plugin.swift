@@ -27,6 +27,8 @@ typealias Kernels = KernelSet<SixRows<SIMD8<Float>>>
         layer_norm: { Kernels.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         scale_shift: { Kernels.scaleShift($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         add: { Kernels.add($0, $1, $2, $3, $4, $5, $6, $7) },
-        normalize: { Kernels.normalize($0, $1, $2, $3) }))
+        normalize: { Kernels.normalize($0, $1, $2, $3) },
+        winograd_input: { Kernels.winogradInput($0) },
+        winograd_output: { Kernels.winogradOutput($0) }))
   }
 }

@@ -57,9 +57,9 @@ final class Table {
 /// Reads parameters from a checkpoint into the form that ops keep.
 final class ParameterLoader {
   private let source: ParameterSource
-  private let kernels: Kernels
-  private let threads: ThreadPool
-  private let storage: clip_storage
+  let kernels: Kernels
+  let threads: ThreadPool
+  let storage: clip_storage
 
   init(source: ParameterSource, kernels: Kernels, threads: ThreadPool, storage: clip_storage) {
     self.source = source
@@ -69,7 +69,7 @@ final class ParameterLoader {
   }
 
   /// The parameter in the checkpoint, which must have the shape that the encoder expects.
-  private func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
+  func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
     guard let found = source.find(parameter), found.shape == parameter.shape else {
       throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
     }

@@ -56,7 +56,8 @@ class Convolution: MatrixProduct {
   ) -> Convolution {
     let kind: Convolution.Type =
       groups == 1
-      ? Convolution.self : groups == shape.width && groups == features ? DepthwiseConvolution.self : GroupedConvolution.self
+      ? (WinogradConvolution.suits(shape, window, features: features) ? WinogradConvolution.self : Convolution.self)
+      : groups == shape.width && groups == features ? DepthwiseConvolution.self : GroupedConvolution.self
     return kind.init(
       input: input, shape: shape, window: window, groups: groups, name: name, features: features, hasBias: hasBias)
   }
