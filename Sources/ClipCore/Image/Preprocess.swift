@@ -86,20 +86,16 @@ func preprocess(
 /// floats.
 func normalizePixels(_ bytes: UnsafePointer<UInt8>, _ config: PreprocessConfig, into output: UnsafeMutablePointer<Float>) {
   let count = config.width * config.height
-  // A byte has 256 values: a table of them holds the exact arithmetic.
-  withUnsafeTemporaryAllocation(of: Float.self, capacity: 3 * 256) { table in
-    for channel in 0..<3 {
+  for channel in 0..<3 {
+    // A byte has 256 values: a table of them holds the exact arithmetic. A larger one would be taken from the heap.
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { table in
       for value in 0..<256 {
         let scaled = config.rescale == 1.0 / 255.0 ? Float(value) / 255 : Float(value) * config.rescale
-        table[channel * 256 + value] = (scaled - config.mean[channel]) / config.std[channel]
+        table[value] = (scaled - config.mean[channel]) / config.std[channel]
       }
-    }
-    guard let table = table.baseAddress else { return }
-    let (green, blue) = (output + count, output + 2 * count)
-    for i in 0..<count {
-      output[i] = table[Int(bytes[i &* 3])]
-      green[i] = table[256 &+ Int(bytes[i &* 3 &+ 1])]
-      blue[i] = table[512 &+ Int(bytes[i &* 3 &+ 2])]
+      guard let table = table.baseAddress else { return }
+      let plane = output + channel * count
+      for i in 0..<count { plane[i] = table[Int(bytes[i &* 3 &+ channel])] }
     }
   }
 }
