@@ -89,6 +89,10 @@ test-smoke: deps build ## run the tests that take seconds
 test-deps: # what only the tests need
 	@scripts/install-packages $(TEST_PACKAGES)
 
+.PHONY: bench
+bench: deps build ## time models of real sizes and each kernel on this machine
+	@Benchmarks/run.sh
+
 .PHONY: fuzz
 fuzz: deps ## fuzz each parser with AddressSanitizer for FUZZ_SECONDS (60) each
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run.sh

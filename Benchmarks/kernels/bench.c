@@ -87,7 +87,8 @@ int main(int argc, char **argv) {
   if (threads) threads(1);
 
   static const int shapes[][2] = {{768, 768}, {2304, 768}, {3072, 768}, {768, 3072},
-                                  {512, 512}, {2048, 512}, {512, 2048}};
+                                  {512, 512}, {2048, 512}, {512, 2048}, /* the text tower */
+                                  {1024, 256}, {256, 1024}, {256, 2304}, {512, 4608}, {64, 576}}; /* RN50 */
   static const int rows[] = {1, 7, 8, 50, 224, 400, 1600};
   double top = peak();
   printf("%s; one core's FMA peak %.1f GFLOP/s; GFLOP/s, and of that peak or, of one row, GB/s of weights\n", k->id, top);

@@ -7,4 +7,4 @@ build=${BUILD:-$root/.build/release}
 program=$(mktemp)
 trap 'rm -f "$program"' EXIT
 ${CC:-cc} -O2 -I "$root/Include" "$root/Benchmarks/kernels/bench.c" -ldl -o "$program"
-for plugin in ${PLUGINS:-"$build"/libkernels_*.so}; do "$program" "$plugin" "$@"; done
+for plugin in ${PLUGINS:-$(ls "$build"/*kernels_*.so)}; do "$program" "$plugin" "$@"; done

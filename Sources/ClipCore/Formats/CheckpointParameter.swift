@@ -124,6 +124,22 @@ extension ElementType {
   }
 }
 
+/// Whether no number is NaN or infinite.
+private func isFinite(_ values: UnsafePointer<Float>, _ count: Int) -> Bool {
+  let bytes = UnsafeRawPointer(values)
+  var largest = SIMD16<UInt32>()
+  var at = 0
+  while at + 16 <= count {
+    largest = pointwiseMax(largest, bytes.loadUnaligned(fromByteOffset: at &* 4, as: SIMD16<UInt32>.self) & 0x7fff_ffff)
+    at += 16
+  }
+  while at < count {
+    largest[0] = max(largest[0], values[at].bitPattern & 0x7fff_ffff)
+    at += 1
+  }
+  return largest.max() < 0x7f80_0000
+}
+
 extension Safetensors.Tensor {
   /// Writes elements [start, start + count), which must be inside a tensor of weights, as float32.
   /// Returns the index of the first that is not finite as such; what follows it is unspecified.
@@ -150,9 +166,7 @@ extension Safetensors.Tensor {
         for i in 0..<size { target[i] = Float(source.loadUnaligned(fromByteOffset: i &* 8, as: Double.self)) }
       default: return nil
       }
-      var largest: UInt32 = 0
-      for i in 0..<size { largest = max(largest, target[i].bitPattern & 0x7fff_ffff) }
-      if largest >= 0x7f80_0000 {
+      if !isFinite(target, size) {
         for i in 0..<size where !target[i].isFinite { return start + done + i }
       }
       done += size
