@@ -14,7 +14,9 @@ PLUGINS := $(sort $(patsubst plugins/%/Plugin.swift,%,$(wildcard plugins/*/Plugi
 
 # build/ has the layout of an installed tree.
 LIB     := build/lib/libclipcore.so.$(VERSION)
-MODULES := $(PLUGINS:%=build/lib/clipcore/plugins/%.so)
+# Plugins with libraries that most programs have no use for are loaded when a model asks for them.
+ON_DEMAND := tokenizer_sentencepiece
+MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND),$(PLUGINS)) $(ON_DEMAND:%=on-demand/%))
 HEADERS := build/include/clipcore/clip.h build/include/clipcore/clip_plugin.h
 CLIP    := build/bin/clip
 EXAMPLES := build/share/clipcore/examples
@@ -46,7 +48,7 @@ $(LIB): $(COMMON) $(shell find Sources/ClipCore -type f)
 
 # Copied aside and moved: a process that has the old file open keeps it.
 define plugin
-build/lib/clipcore/plugins/$(1).so: $(COMMON) plugins/plugin.map $(shell find plugins/$(1) -type f)
+$(filter %/$(1).so,$(MODULES)): $(COMMON) plugins/plugin.map $(shell find plugins/$(1) -type f)
 	@$(SWIFT_BUILD) --product $(1)
 	@mkdir -p $$(@D)
 	@cp .build/release/lib$(1).so $$@.new && mv $$@.new $$@

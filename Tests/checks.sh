@@ -28,7 +28,7 @@ interface_documented() {
 
 plugins_export_entry() {
   local file exported
-  for file in build/lib/clipcore/plugins/*.so; do
+  for file in build/lib/clipcore/plugins/{*,on-demand/*}.so; do
     exported=$(nm -D --extern-only --defined-only "$file" | awk '{ print $3 }')
     [ "$exported" = clip_plugin_entry ] || { echo "$file exports $exported"; return 1; }
   done
@@ -74,7 +74,7 @@ needs_only_allowed() {
   found=$(ldd build/lib/libclipcore.so | awk '{ print $1 }' |
     grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libffi\.so\.[0-9]+|libjansson\.so\.4|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
   [ -z "$found" ] || { echo "libclipcore.so needs $found"; return 1; }
-  for file in build/lib/clipcore/plugins/*.so; do
+  for file in build/lib/clipcore/plugins/{*,on-demand/*}.so; do
     # libsentencepiece is C++: its plugin alone brings that runtime.
     local cxx='|libstdc\+\+'
     [ "$(basename "$file")" != tokenizer_sentencepiece.so ] || cxx=

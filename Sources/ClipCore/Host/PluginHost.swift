@@ -49,6 +49,14 @@ final class PluginHost {
     }
   }
 
+  /// Loads the plugins of `folder` where nothing that is loaded brings `id`.
+  func demand(_ kind: clip_plugin_kind, _ id: Name, from folder: String) {
+    change {
+      guard registry.find(kind, id) == nil, FileKind(folder) == .folder else { return }
+      loadAll(folder)
+    }
+  }
+
   /// Loads a plugin file; what is broken is thrown. Of a folder, what is broken is skipped with a warning.
   func load(_ path: String) throws(ClipError) {
     if FileKind(path) == .folder { return scanFolder(path) }
@@ -91,14 +99,14 @@ final class PluginHost {
     return plugin
   }
 
-  private func scanFolder(_ path: String) {
-    change {
-      do throws(ClipError) {
-        for name in try names(in: path, endingIn: ".so") { loadOrWarn(join(path, name)) }
-        for name in try names(in: path, endingIn: ForeignPlugin.suffix) { loadOrWarn(join(path, name)) }
-      } catch {
-        log.warning("plugins: " + error.message)
-      }
+  private func scanFolder(_ path: String) { change { loadAll(path) } }
+
+  private func loadAll(_ folder: String) {
+    do throws(ClipError) {
+      for name in try names(in: folder, endingIn: ".so") { loadOrWarn(join(folder, name)) }
+      for name in try names(in: folder, endingIn: ForeignPlugin.suffix) { loadOrWarn(join(folder, name)) }
+    } catch {
+      log.warning("plugins: " + error.message)
     }
   }
 

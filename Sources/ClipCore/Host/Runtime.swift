@@ -76,6 +76,13 @@ final class Runtime {
     watch = try PluginWatch(host, log, changed, user)
   }
 
+  /// The plugins, with those of the folder "on-demand" where none brings `id` yet: they need libraries, such as
+  /// the C++ runtime, that most programs have no use for, so nothing loads them before they are asked for.
+  func plugins(bringing kind: clip_plugin_kind, _ id: Name) -> PluginRegistry {
+    if let folder = Runtime.pluginFolder() { host.demand(kind, id, from: join(folder, "on-demand")) }
+    return plugins
+  }
+
   /// "clipcore/plugins" beside the library's own file.
   private static func pluginFolder() -> String? {
     guard let path = csystem_library_path(UnsafeRawPointer(clip_version())) else { return nil }

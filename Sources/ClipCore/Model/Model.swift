@@ -74,7 +74,7 @@ final class Model {
       TextSide(
         tower: try Tower(plan, loader: loader, kernels: runtime.kernels),
         tokenizer: try plan.tokens.flatMap { tokens throws(ClipError) in
-          try Model.tokenizer(folder, description, tokens, runtime.plugins)
+          try Model.tokenizer(folder, description, tokens, runtime)
         }, contextLength: plan.tokens?.contextLength ?? 0, vocabularySize: plan.tokens?.vocabulary ?? 0, origin: origin)
     }
     self.init(
@@ -108,7 +108,7 @@ final class Model {
 
   /// nil where the caller brings tokens.
   private static func tokenizer(
-    _ folder: String, _ description: ModelDescription, _ tokens: TokenInput, _ plugins: PluginRegistry
+    _ folder: String, _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
   ) throws(ClipError) -> Tokenizer? {
     let (length, size) = (tokens.contextLength, tokens.vocabulary)
     let tokenizer: Tokenizer
@@ -122,7 +122,7 @@ final class Model {
     case .sentencePiece, .siglip:
       tokenizer = try SentencePieceTokenizer.load(
         folder: folder, cleansForSiglip: description.tokenizer == .siglip, contextLength: length, vocabularySize: size,
-        plugins: plugins)
+        plugins: runtime.plugins(bringing: CLIP_KIND_TOKENIZER, SentencePiece.plugin))
     }
     guard !tokens.dropsPadding || tokenizer.padToken == tokens.endToken else {
       throw ClipError(
