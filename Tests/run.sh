@@ -137,6 +137,8 @@ program "plugins that come, go and change" build/tests/plugins_test "${plugins[@
 program "data sets from C" build/tests/dataset_test "$emoji" "$picture"
 program "augmentations, foreign functions, closures" build/tests/augment_test "${augment[@]}"
 check "the examples of docs/augmentation.md" augmentation_examples_work
+check "clip analyze and its page" analysis_page_works
+check "clip gap" catalogue_is_shown
 check "plugins are looked for in order" plugins_found_in_order
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
 program "fuzzers' findings" replay_findings

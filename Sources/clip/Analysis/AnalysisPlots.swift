@@ -73,7 +73,11 @@ struct AnalysisPlots {
     ]
     let place = min(max(value, 0), 1) * 7
     let first = min(Int(place), 6)
-    return (0..<3).map { UInt8(stops[first][$0] + (stops[first + 1][$0] - stops[first][$0]) * (place - Double(first))) }
+    let share = place - Double(first)
+    return (0..<3).map { part in
+      let (from, to) = (stops[first][part], stops[first + 1][part])
+      return UInt8(from + (to - from) * share)
+    }
   }
 
   /// Pictures and captions where they differ most.
@@ -86,7 +90,9 @@ struct AnalysisPlots {
     // One scale for both axes: distances are to be seen.
     let extent = max((xs.max() ?? 1) - left, (ys.max() ?? 1) - top, 1e-9)
     let at = { (index: Int) -> (x: String, y: String) in
-      (fixed(20 + (xs[index] - left) / extent * 400, 1), fixed(394 - (ys[index] - top) / extent * 374, 1))
+      let x = (xs[index] - left) / extent
+      let y = (ys[index] - top) / extent
+      return (fixed(24 + x * 392, 1), fixed(391 - y * 368, 1))
     }
     var joins = ""
     var points = ""
@@ -113,15 +119,20 @@ struct AnalysisPlots {
     let matched = report.main.pairs.map(\.cosine)
     // For each picture the captions of some others, evenly spread.
     let others = min(n - 1, 64)
-    let unmatched = (0..<n).flatMap { image in
-      (0..<others).map { cosine(image, (image + 1 + $0 * (n - 1) / others) % n) }
+    var unmatched: [Double] = []
+    for image in 0..<n {
+      for other in 0..<others { unmatched.append(cosine(image, (image + 1 + other * (n - 1) / others) % n)) }
     }
     let low = min(matched.min() ?? -1, unmatched.min() ?? -1)
     let extent = max(max(matched.max() ?? 1, unmatched.max() ?? 1) - low, 1e-9)
     let bins = 40
     let shares = { (values: [Double]) -> [Double] in
       var counts = [Double](repeating: 0, count: bins)
-      for value in values { counts[min(bins - 1, Int((value - low) / extent * Double(bins)))] += 1 / Double(values.count) }
+      let share = 1 / Double(values.count)
+      for value in values {
+        let place = (value - low) / extent * Double(bins)
+        counts[max(0, min(bins - 1, Int(place)))] += share
+      }
       return counts
     }
     let sides = [(name: "text", shares: shares(unmatched)), (name: "image", shares: shares(matched))]
@@ -130,7 +141,8 @@ struct AnalysisPlots {
     for (name, shares) in sides {
       var path = "M20 370"
       for (bin, share) in shares.enumerated() {
-        path += "V\(fixed(370 - share / highest * 340, 1))H\(fixed(20 + 410 * Double(bin + 1) / Double(bins), 1))"
+        let (right, upper) = (20 + 410 * Double(bin + 1) / Double(bins), 370 - share / highest * 340)
+        path += "V\(fixed(upper, 1))H\(fixed(right, 1))"
       }
       content += "<path class=\"\(name)\" fill-opacity=\"\(name == "text" ? "0.45" : "0.7")\" d=\"\(path)V370Z\"/>"
     }

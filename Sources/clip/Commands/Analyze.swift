@@ -74,7 +74,8 @@ struct Analyze: ParsableCommand {
       let texts = try model.embed(texts: varied, batch: batch.batch, flags: flags)
       let differing = zip(varied, pairs.captions).count { $0 != $1 }
       // Both have length 1.
-      let cosine = zip(texts, pairs.texts).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+      var cosine = 0.0
+      for (new, old) in zip(texts, pairs.texts) { cosine += Double(new) * Double(old) }
       found.append(
         CaptionAnalysis(
           name: name, texts: texts, analysis: try model.analyze(images: pairs.images, texts: texts),
