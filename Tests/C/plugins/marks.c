@@ -1,4 +1,5 @@
 /* marks.h's augmentations as a plugin file. */
+#define _GNU_SOURCE
 #include "marks.h"
 
 __attribute__((visibility("default"))) const clip_plugin *clip_plugin_entry(void);
