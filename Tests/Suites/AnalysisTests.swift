@@ -48,48 +48,43 @@ import Testing
   /// Computed by NumPy in double precision, the best scale by golden-section search.
   @Test func numbersOfNumPy() throws {
     let (facts, pairs) = try analyze(Pairs(37, 13))
-    for (found, expected) in [
-      (facts.gap, 0.5223697681671171), (facts.shifted_gap, 0.045799339697360136), (facts.alignment, 1.153352944171264),
-      (facts.image_uniformity, -2.9986878619314714), (facts.text_uniformity, -2.8004286008601),
-      (facts.matched_mean, 0.42332352791436795), (facts.unmatched_mean, 0.011807597696950474),
-    ] { #expect(near(found, expected), "\(found) \(expected)") }
-    for (way, expected) in [
-      (
-        facts.image_to_text,
-        [12, 26, 33, 0.48637528505949557, 3, 3.800141096804001, 0.47271937839728034, 0.5245545465526739]
-      ),
-      (
-        facts.text_to_image,
-        [11, 23, 34, 0.4491265711853947, 3, 3.7328653927596394, 0.4167976812404349, 0.30043540246994876]
-      ),
-      (
-        facts.shifted_image_to_text,
-        [10, 27, 34, 0.4766955266955267, 3, 3.0941478231713804, 0.44766118180908887, 0.2745716451823344]
-      ),
-      (
-        facts.shifted_text_to_image,
-        [13, 25, 36, 0.5106016731016731, 3, 3.129515985209524, 0.31953350036680667, 0.6635350497713784]
-      ),
-    ] {
-      let found = [
-        way.recall_at_1 * 37, way.recall_at_5 * 37, way.recall_at_10 * 37, way.mean_reciprocal_rank, way.median_rank,
-        way.loss, way.calibration_error, way.hubness,
-      ]
-      for (a, b) in zip(found, expected) { #expect(near(a, b, 1e-11), "\(found) \(expected)") }
-    }
+    let single: [Double] = [
+      facts.gap, facts.shifted_gap, facts.alignment, facts.image_uniformity, facts.text_uniformity, facts.matched_mean,
+      facts.unmatched_mean,
+    ]
+    let singleExpected: [Double] = [
+      0.5223697681671171, 0.045799339697360136, 1.153352944171264, -2.9986878619314714, -2.8004286008601,
+      0.42332352791436795, 0.011807597696950474,
+    ]
+    #expect(near(single, singleExpected))
+    let forward: [Double] = [12, 26, 33, 0.48637528505949557, 3, 3.800141096804001, 0.47271937839728034, 0.5245545465526739]
+    let backward: [Double] = [11, 23, 34, 0.4491265711853947, 3, 3.7328653927596394, 0.4167976812404349, 0.30043540246994876]
+    #expect(near(numbers(facts.image_to_text), forward) && near(numbers(facts.text_to_image), backward))
+    let shifted: [Double] = [10, 27, 34, 0.4766955266955267, 3, 3.0941478231713804, 0.44766118180908887, 0.2745716451823344]
+    let back: [Double] = [13, 25, 36, 0.5106016731016731, 3, 3.129515985209524, 0.31953350036680667, 0.6635350497713784]
+    #expect(near(numbers(facts.shifted_image_to_text), shifted) && near(numbers(facts.shifted_text_to_image), back))
     #expect(near(facts.best_logit_scale / 6.772955677683564, 1, 0.01))
-    #expect(near(facts.best_loss, 2.412285627340797, 1e-4) && near(facts.best_calibration_error, 0.1855, 1e-3))
-    for (index, text, image, otherText, otherImage, cosine, hardness) in [
-      (0, 6, 5, 31, 1, 0.40881177898167165, 5.6317757732782265), (1, 1, 1, 0, 7, 0.668250466400721, 0.2055530665752947),
-      (2, 1, 8, 32, 3, 0.5264458300897137, 2.1687584680169243),
-    ] {
-      let pair = pairs[index]
-      #expect(
-        [pair.text_rank, pair.image_rank, pair.other_text, pair.other_image].map(Int.init)
-          == [text, image, otherText, otherImage])
-      #expect(near(pair.cosine, cosine) && near(pair.hardness, hardness, 1e-11))
+    #expect(near(facts.best_loss, 2.412285627340797, 1e-4))
+    #expect(near(facts.best_calibration_error, 0.1855, 1e-3))
+    let pairsExpected: [[Double]] = [
+      [6, 5, 31, 1, 0.40881177898167165, 5.6317757732782265], [1, 1, 0, 7, 0.668250466400721, 0.2055530665752947],
+      [1, 8, 32, 3, 0.5264458300897137, 2.1687584680169243],
+    ]
+    for (pair, expected) in zip(pairs, pairsExpected) {
+      let whole: [UInt32] = [pair.text_rank, pair.image_rank, pair.other_text, pair.other_image]
+      #expect(near(whole.map(Double.init) + [pair.cosine, pair.hardness], expected))
     }
   }
+
+  /// Recall of 37 queries as their number.
+  func numbers(_ way: clip_retrieval) -> [Double] {
+    [
+      way.recall_at_1 * 37, way.recall_at_5 * 37, way.recall_at_10 * 37, way.mean_reciprocal_rank, way.median_rank,
+      way.loss, way.calibration_error, way.hubness,
+    ]
+  }
+
+  func near(_ a: [Double], _ b: [Double]) -> Bool { a.count == b.count && zip(a, b).allSatisfy { near($0, $1, 1e-11) } }
 
   @Test func threadsChangeNothing() throws {
     let pairs = Pairs(70, 19)
@@ -129,7 +124,7 @@ import Testing
     #expect(other.text_uniformity == facts.image_uniformity)
     #expect(otherList.map(\.text_rank) == list.map(\.image_rank))
     var reversed = pairs
-    let turn = { (rows: [Float]) in (0..<30).reversed().flatMap { rows[($0 * 8)..<(($0 + 1) * 8)] } }
+    let turn = { (rows: [Float]) -> [Float] in (0..<30).reversed().flatMap { Array(rows[($0 * 8)..<(($0 + 1) * 8)]) } }
     (reversed.images, reversed.texts) = (turn(pairs.images), turn(pairs.texts))
     let (turned, turnedList) = try analyze(reversed)
     #expect(near(turned.image_to_text.loss, facts.image_to_text.loss) && near(turned.gap, facts.gap))
@@ -178,14 +173,16 @@ import Testing
     }
     #expect(call() == CLIP_OK)
     #expect(facts.logit_scale == 100)
-    for (n, d) in [(0, 3), (1, 3), (-1, 3), (4, 0), (4, -1), (Int.max, 3), (4, Int.max), (1 << 25, 3)] {
+    let sizes: [(Int, Int)] = [(0, 3), (1, 3), (-1, 3), (4, 0), (4, -1), (Int.max, 3), (4, Int.max), (1 << 25, 3)]
+    for (n, d) in sizes {
       #expect(call(n: n, d: d) == CLIP_INVALID_ARGUMENT, "\(n) \(d)")
     }
     #expect(call(n: 1 << 24, d: 1 << 20) == CLIP_OUT_OF_MEMORY)
     for bad in [Float.nan, .infinity, -.infinity] { #expect(call { images, _ in images[4] = bad } == CLIP_INVALID_ARGUMENT) }
     #expect(String(cString: clip_last_error()).contains("images[1]"))
     #expect(call { images, _ in images.replaceSubrange(6..<9, with: [0, 0, 0]) } == CLIP_INVALID_ARGUMENT)
-    for scale in [-1, .nan, .infinity, 2e6] { #expect(call { _, options in options.logit_scale = scale } == CLIP_INVALID_ARGUMENT) }
+    let scales: [Double] = [-1, .nan, .infinity, 2e6]
+    for scale in scales { #expect(call { _, options in options.logit_scale = scale } == CLIP_INVALID_ARGUMENT) }
     #expect(call { _, options in options.calibration_bins = 1001 } == CLIP_INVALID_ARGUMENT)
     #expect(call { _, options in options.struct_size = 0 } == CLIP_INVALID_ARGUMENT)
     // Very large and very small numbers are scaled in double precision.

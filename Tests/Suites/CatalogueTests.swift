@@ -54,18 +54,22 @@ import Testing
     #expect(abs(properties.reduce(0) { $0 + $1.weight * $1.gap } - info.score) < 1e-12)
     let counts = properties.map { $0.weight * $0.gap }
     #expect(counts == counts.sorted(by: >))
-    for (a, b, score) in [("text", "audio", 0.62), ("text", "video", 0.863), ("image", "audio", 0.46), ("image", "video", 0.317)] {
+    let scores: [(String, String, Double)] = [
+      ("text", "audio", 0.62), ("text", "video", 0.863), ("image", "audio", 0.46), ("image", "video", 0.317),
+    ]
+    for (a, b, score) in scores {
       let (there, _, _) = try gap(nil, a, b)
       let (back, _, _) = try gap(nil, b, a)
       #expect(abs(there.score - score) < 1e-3 && there.score == back.score, "\(a) \(b) \(there.score)")
     }
     let (none, low, _) = try gap(nil, "video", "video")
     #expect(none.score == 0 && low == "low")
-    for (section, entries) in [
+    let sections: [(String, [String])] = [
       ("modalities", ["text", "image", "audio", "video"]),
       ("alignment", ["object", "scene", "action", "emotion", "abstract"]),
       ("gaps", ["granularity", "perspective", "temporal", "cultural"]),
-    ] {
+    ]
+    for (section, entries) in sections {
       let found = try fields(nil, section)
       // Each is linked to what there is for it.
       for entry in entries { #expect(found.contains { $0[0] == entry && $0[1] == "offers" }, "\(entry)") }
@@ -107,13 +111,14 @@ import Testing
     for text in ["", "[]", "null", "{}", "{\"properties\": 1}", String(Self.small.dropLast(3)), "\u{0}"] {
       #expect(try status(text) == CLIP_FORMAT || text == "{}", "\(text)")
     }
-    for (old, new) in [
+    let changes: [(String, String)] = [
       ("\"weight\": 3", "\"weight\": -3"), ("\"weight\": 3", "\"weight\": \"3\""), ("\"weight\": 3", "\"weight\": 1e300"),
       ("[1, 0.5]", "[1]"), ("[1, 0.5]", "[1, 2]"), ("[1, 0.5]", "[]"), ("[1, 0.5]", "7"), ("[1, 0.5]", "[1, null]"),
       ("\"title\": \"P\"", "\"title\": 4"), ("\"title\": \"P\"", "\"title\": \"a\\u0000b\""), ("\"p\": \"y\"", "\"p\": \"z\""),
       ("\"b\": {\"p\": \"y\", ", "\"b\": {"), ("\"below\": 2", "\"below\": 0.1"), ("\"levels\": [", "\"levels\": 1, \"x\": ["),
       ("\"p\": {\"title\"", "\"q\": {\"title\""), ("\"challenge\": \"c\", ", ""),
-    ] {
+    ]
+    for (old, new) in changes {
       #expect(Self.small.contains(old))
       #expect(try status(Self.small.replacing(old, with: new)) == CLIP_FORMAT, "\(new)")
     }

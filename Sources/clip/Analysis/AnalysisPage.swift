@@ -24,7 +24,7 @@ struct AnalysisPage {
     <header>
     <h1>Do pictures and captions meet?</h1>
     <p>\(escaped(report.model)) on \(counted(report.count, "pair")) of \(escaped(report.data.joined(separator: ", ")))\
-    \(report.pairs.skipped > 0 ? "; \(report.pairs.skipped) were bad and left out" : "")</p>
+    \(report.pairs.skipped > 0 ? "; left out as bad: \(report.pairs.skipped)" : "")</p>
     </header>
     <main>
     \(tiles)
