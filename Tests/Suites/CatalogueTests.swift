@@ -49,7 +49,10 @@ import Testing
   /// The file that comes with the library.
   @Test func theInstalledCatalogue() throws {
     let (info, level, properties) = try gap(nil, "text", "image")
-    #expect(abs(info.score - 0.82) < 1e-9 && level == "very high" && properties.count == 6 && info.properties == 6)
+    #expect(abs(info.score - 0.82) < 1e-9)
+    #expect(level == "very high")
+    #expect(properties.count == 6)
+    #expect(info.properties == 6)
     #expect(abs(properties.reduce(0) { $0 + $1.weight } - 1) < 1e-12)
     #expect(abs(properties.reduce(0) { $0 + $1.weight * $1.gap } - info.score) < 1e-12)
     let counts = properties.map { $0.weight * $0.gap }
@@ -63,7 +66,8 @@ import Testing
       #expect(abs(there.score - score) < 1e-3 && there.score == back.score, "\(a) \(b) \(there.score)")
     }
     let (none, low, _) = try gap(nil, "video", "video")
-    #expect(none.score == 0 && low == "low")
+    #expect(none.score == 0)
+    #expect(low == "low")
     let sections: [(String, [String])] = [
       ("modalities", ["text", "image", "audio", "video"]),
       ("alignment", ["object", "scene", "action", "emotion", "abstract"]),
@@ -91,7 +95,9 @@ import Testing
     let path = folder.file("c.json").path
     try Data(Self.small.utf8).write(to: URL(filePath: path))
     let (info, level, properties) = try gap(path, "a", "b")
-    #expect(abs(info.score - 0.5625) < 1e-12 && level == "a level with a name of more tha" && properties[0].name == "p")
+    #expect(abs(info.score - 0.5625) < 1e-12)
+    #expect(level == "a level with a name of more tha")
+    #expect(properties[0].name == "p")
     let (other, little, sorted) = try gap(path, "a", "smell")
     #expect(other.score == 0.25 && little == "little" && sorted.map(\.name) == ["q", "p"])
     #expect(try fields(path, "gaps") == [["g", "title", "G"], ["g", "list", "1"], ["g", "list", "2"]])
