@@ -20,6 +20,7 @@ MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND
 HEADERS := build/include/clipcore/clip.h build/include/clipcore/clip_plugin.h
 CLIP    := build/bin/clip
 EXAMPLES := build/share/clipcore/examples
+CATALOGUE := build/share/clipcore/modalities.json
 
 BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libsentencepiece-dev pkg-config
 TEST_PACKAGES  := valgrind libyuv0
@@ -36,7 +37,7 @@ deps: ## install the Debian packages that the library needs
 	@scripts/install-packages $(BUILD_PACKAGES)
 
 .PHONY: build
-build: $(LIB) $(MODULES) $(HEADERS) build/lib/pkgconfig/clipcore.pc $(CLIP) $(EXAMPLES) ## build everything, in release mode, into build/
+build: $(LIB) $(MODULES) $(HEADERS) build/lib/pkgconfig/clipcore.pc $(CLIP) $(EXAMPLES) $(CATALOGUE) ## build everything, in release mode, into build/
 
 $(LIB): $(COMMON) $(shell find Sources/ClipCore -type f)
 	@$(SWIFT_BUILD) --product clipcore
@@ -74,6 +75,10 @@ $(CLIP): $(LIB) $(COMMON) $(shell find Sources/clip -type f)
 $(EXAMPLES): $(shell find Examples/plugins)
 	@rm -rf $@ && mkdir -p $(@D)
 	@cp -r Examples/plugins $@
+
+$(CATALOGUE): share/modalities.json
+	@mkdir -p $(@D)
+	@cp $< $@
 
 .PHONY: demo
 demo: deps build ## see it work: rank captions for pictures, search pictures with a sentence

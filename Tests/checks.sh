@@ -68,6 +68,46 @@ augmentation_examples_work() {
   grep -F example.augment.invert <<< "$out" && grep -F example.augment.mirror <<< "$out" && ! grep -F skipped <<< "$out"
 }
 
+# A page of pairs and variants of their captions: both files are whole, the page needs no other, and what
+# captions hold is shown and not obeyed.
+analysis_page_works() {
+  local folder=build/tests/analysis name out page
+  rm -rf "$folder" && mkdir -p "$folder/pairs" || return
+  for name in bicycle cat dog guitar pizza rainbow rocket strawberry; do
+    cp "Examples/images/$name.png" "$folder/pairs/" && echo "a $name" > "$folder/pairs/$name.txt" || return
+  done
+  printf '<script>alert("&")</script>\n' > "$folder/pairs/dog.txt"
+  echo "no picture" > "$folder/pairs/zebra.png" && echo zebra > "$folder/pairs/zebra.txt"
+  compile cc "$folder/marks.so" Tests/C/plugins/marks.c -shared -fPIC -fvisibility=hidden -IInclude || return
+  echo '[{"op": "marks", "text": "pizza"}]' > "$folder/variants.json"
+  out=$(build/bin/clip analyze --model "$emoji" --data "$folder/pairs" --report "$folder/out" --white \
+    --variants "$folder/variants.json" --plugins "$folder" 2>&1) || { echo "$out"; return 1; }
+  page=$folder/out/report.html
+  grep -F "8 pairs, 1 left out" <<< "$out" || return
+  grep -qF '</html>' "$page" && grep -qF 'prefers-color-scheme: dark' "$page" && grep -qF '@media print' "$page" || return
+  [ "$(grep -cF '<figure>' "$page")" -eq 3 ] && grep -qF 'variants.json' "$page" || return
+  grep -qF '&lt;script&gt;alert(&quot;&amp;&quot;)&lt;/script&gt;' "$page" || return
+  # Nothing is fetched and nothing runs: no address but those of the pictures in the page itself.
+  ! sed -E 's,"data:image/bmp;base64\,[A-Za-z0-9+/=]+",DATA,g' "$page" |
+    grep -nEi '<script|<link|<iframe|<object|@import|url\(|//|(src|href)="|data:image/' || return
+  grep -qE '"recall_at_1": [01]\.' "$folder/out/report.json" && grep -qF '"changed": 1.0' "$folder/out/report.json" || return
+  # The same again is the same; what cannot be done is said.
+  cp -r "$folder/out" "$folder/first" && build/bin/clip analyze --model "$emoji" --data "$folder/pairs" --report "$folder/out" \
+    --white --variants "$folder/variants.json" --plugins "$folder" --threads 3 > /dev/null 2>&1 || return
+  diff -r "$folder/first" "$folder/out" || return
+  ! build/bin/clip analyze --model "$emoji" --data "$folder/pairs" --report "$page" 2> /dev/null || return
+  ! build/bin/clip analyze --model "$emoji" --data "$folder/pairs" --report "$folder/out" --limit 1 2> /dev/null || return
+  echo '[{"op": "random_horizontal_flip"}]' > "$folder/wrong.json"
+  ! build/bin/clip analyze --model "$emoji" --data "$folder/pairs" --report "$folder/out" --variants "$folder/wrong.json" 2> /dev/null
+}
+
+# The catalogue as people see it.
+catalogue_is_shown() {
+  build/bin/clip gap text image | grep -F "Alignment difficulty 0.82 of 1: very high" &&
+    build/bin/clip gap --catalogue share/modalities.json | grep -F "Granularity" &&
+    build/bin/clip gap --json text video | grep -F '"main_challenges"' && ! build/bin/clip gap text taste
+}
+
 # No Swift runtime, no C++ runtime, no OpenBLAS: only libc, libm and the three parsers' libraries.
 needs_only_allowed() {
   local found file

@@ -121,6 +121,7 @@ compile cc build/tests/plugins_test Tests/C/plugins_test.c -Lbuild/lib -lclipcor
 compile cc build/tests/swap_test Tests/C/swap_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/dataset_test Tests/C/dataset_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/augment_test Tests/C/augment_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/analysis_test Tests/C/analysis_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 for version in 1 2; do
   compile cc "build/tests/grey$version.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version
 done
@@ -136,7 +137,10 @@ program "allocations of warm calls" build/tests/allocations_test "$emoji" "$pict
 program "plugins that come, go and change" build/tests/plugins_test "${plugins[@]}"
 program "data sets from C" build/tests/dataset_test "$emoji" "$picture"
 program "augmentations, foreign functions, closures" build/tests/augment_test "${augment[@]}"
+program "analysis from C" build/tests/analysis_test share/modalities.json
 check "the examples of docs/augmentation.md" augmentation_examples_work
+check "clip analyze and its page" analysis_page_works
+check "clip gap" catalogue_is_shown
 check "plugins are looked for in order" plugins_found_in_order
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
 program "fuzzers' findings" replay_findings
@@ -150,6 +154,8 @@ if [ "$tier" = full ]; then
     --errors-for-leak-kinds=definite,indirect,possible build/tests/dataset_test "$emoji" "$picture"
   program "augmentations under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible build/tests/augment_test "${augment[@]}"
+  program "analysis under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/analysis_test share/modalities.json
   check "a library with AddressSanitizer" scripts/build-sanitized address
   program "the interface under AddressSanitizer" sanitized address -fsanitize=address api_test
   program "threads under AddressSanitizer" sanitized address -fsanitize=address threads_test
@@ -157,11 +163,13 @@ if [ "$tier" = full ]; then
   program "swaps under AddressSanitizer" sanitized address -fsanitize=address swap_test "${swap[@]}"
   program "data sets under AddressSanitizer" sanitized address -fsanitize=address dataset_test
   program "augmentations under AddressSanitizer" sanitized address -fsanitize=address augment_test "${augment[@]}"
+  program "analysis under AddressSanitizer" sanitized address -fsanitize=address analysis_test share/modalities.json
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
   program "augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread augment_test "${augment[@]}"
   program "plugins under ThreadSanitizer" sanitized thread -fsanitize=thread plugins_test "${plugins[@]}"
   program "swaps under ThreadSanitizer" sanitized thread -fsanitize=thread swap_test "${swap[@]}"
+  program "analysis under ThreadSanitizer" sanitized thread -fsanitize=thread analysis_test share/modalities.json
   program "data sets under ThreadSanitizer" sanitized thread -fsanitize=thread dataset_test
 fi
 

@@ -1,8 +1,26 @@
 import CClip
 
+// The messages are made in functions that are never inlined: generic callers stay small.
+
+@inline(never)
+private func isNull(_ what: StaticString, _ expected: StaticString) -> ClipError {
+  ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected a \(expected), found a null pointer")
+}
+
+/// The number of bytes to copy of a struct that says its size and has `size` here.
+@inline(never)
+private func sharedSize(_ pointer: UnsafeRawPointer?, _ size: Int, _ what: StaticString) throws(ClipError) -> Int {
+  guard let pointer else { throw isNull(what, "pointer") }
+  let said = Int(pointer.load(as: UInt32.self))
+  guard said >= 4, said <= 65536 else {
+    throw ClipError(CLIP_INVALID_ARGUMENT, "\(what).struct_size: expected \(size), found \(said)")
+  }
+  return min(said, size)
+}
+
 /// The object behind a handle. The caller keeps its reference for the whole call.
 func object<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type, _ what: StaticString) throws(ClipError) -> T {
-  guard let handle else { throw ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected a handle, found a null pointer") }
+  guard let handle else { throw isNull(what, "handle") }
   return Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
 }
 
@@ -17,7 +35,7 @@ func releaseHandle<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type) {
 
 /// A pointer that must not be null.
 func required<Pointer>(_ pointer: Pointer?, _ what: StaticString) throws(ClipError) -> Pointer {
-  guard let pointer else { throw ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected a pointer, found null") }
+  guard let pointer else { throw isNull(what, "pointer") }
   return pointer
 }
 
@@ -29,29 +47,19 @@ func requirePositive(_ count: Int, _ what: StaticString) throws(ClipError) {
 /// default. An older caller has a shorter struct, a newer one a longer.
 func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ empty: T, _ what: StaticString) throws(ClipError) -> T {
   guard let pointer else { return empty }
-  let size = Int(UnsafeRawPointer(pointer).load(as: UInt32.self))
-  guard size >= 4, size <= 65536 else {
-    throw ClipError(
-      CLIP_INVALID_ARGUMENT,
-      "\(what).struct_size: expected \(MemoryLayout<T>.size), found \(size)")
-  }
   var copy = empty
-  withUnsafeMutableBytes(of: &copy) { bytes in
-    bytes.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: min(size, bytes.count)))
-  }
+  let size = try sharedSize(pointer, MemoryLayout<T>.size, what)
+  withUnsafeMutableBytes(of: &copy) { $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: size)) }
   return copy
 }
 
 /// Fills a struct of the caller's: as many bytes as its struct_size says.
 func fill<T: BitwiseCopyable>(_ pointer: UnsafeMutablePointer<T>?, with value: T, _ what: StaticString) throws(ClipError) {
-  let pointer = try required(pointer, what)
-  let size = Int(UnsafeRawPointer(pointer).load(as: UInt32.self))
-  guard size >= 4, size <= 65536 else {
-    throw ClipError(CLIP_INVALID_ARGUMENT, "\(what).struct_size: expected \(MemoryLayout<T>.size), found \(size)")
-  }
+  let size = try sharedSize(pointer, MemoryLayout<T>.size, what)
   withUnsafeBytes(of: value) { bytes in
     // Not struct_size itself, which is the caller's.
-    let count = min(size, bytes.count) - 4
-    if count > 0, let source = bytes.baseAddress { (UnsafeMutableRawPointer(pointer) + 4).copyMemory(from: source + 4, byteCount: count) }
+    if let pointer, let source = bytes.baseAddress {
+      (UnsafeMutableRawPointer(pointer) + 4).copyMemory(from: source + 4, byteCount: size - 4)
+    }
   }
 }

@@ -26,7 +26,7 @@ struct EncodeFlags: OptionSet, Sendable {
 final class Model: @unchecked Sendable {
   let runtime: Runtime
   let info: clip_model_info
-  private let handle: OpaquePointer
+  let handle: OpaquePointer
 
   init(_ runtime: Runtime, folder: ByteString, towers: Towers, storage: clip_storage) throws(Failure) {
     var options = clip_model_options()

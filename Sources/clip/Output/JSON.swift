@@ -6,6 +6,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
   case string(String)
   case integer(Int)
   case float(Float)
+  case double(Double)
   case bool(Bool)
 
   init(dictionaryLiteral members: (String, JSON)...) {
@@ -52,6 +53,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
     case .string(let value): JSON.quote(value, to: &text)
     case .integer(let value): text += "\(value)"
     case .float(let value): text += JSON.number(value)
+    case .double(let value): text += value.isFinite ? "\(value)" : "null"
     case .bool(let value): text += value ? "true" : "false"
     }
   }

@@ -1,0 +1,194 @@
+import CClip
+
+/// The report as one HTML file that needs nothing else: styles and plots inside, no script.
+struct AnalysisPage {
+  private let report: AnalysisReport
+
+  init(_ report: AnalysisReport) { self.report = report }
+
+  var html: String {
+    """
+    <!DOCTYPE html>
+    <html lang="en">
+    <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+    <title>Do pictures and captions meet? \(escaped(report.model))</title>
+    <style>
+    \(AnalysisPage.style)
+    </style>
+    </head>
+    <body>
+    <header>
+    <h1>Do pictures and captions meet?</h1>
+    <p>\(escaped(report.model)) on \(counted(report.count, "pair")) of \(escaped(report.data.joined(separator: ", ")))\
+    \(report.pairs.skipped > 0 ? "; left out as bad: \(report.pairs.skipped)" : "")</p>
+    </header>
+    <main>
+    \(tiles)
+    <section aria-labelledby="plots"><h2 id="plots">Plots</h2>
+    <div class="plots">
+    \(AnalysisPlots(report).figures.joined(separator: "\n"))
+    </div></section>
+    \(numbers)
+    \(hardest)
+    </main>
+    </body>
+    </html>
+
+    """
+  }
+
+  /// What counts most, large.
+  private var tiles: String {
+    let facts = report.main.facts
+    let removed = facts.gap > 0 ? 1 - facts.shifted_gap / facts.gap : 0
+    let items = [
+      (percent(facts.image_to_text.recall_at_1), "captions found first", "recall at 1, picture to caption"),
+      (percent(facts.text_to_image.recall_at_1), "pictures found first", "recall at 1, caption to picture"),
+      (fixed(facts.gap, 2), "modality gap", "a shift removes \(percent(removed)) of it"),
+      (
+        fixed(facts.best_logit_scale, 1), "best logit scale",
+        "the model's is \(fixed(facts.logit_scale, 1)); loss \(fixed(facts.best_loss, 2)) instead of "
+          + fixed((facts.image_to_text.loss + facts.text_to_image.loss) / 2, 2)
+      ),
+    ]
+    return "<ul class=\"tiles\">"
+      + items.map { "<li><strong>\($0.0)</strong> \($0.1)<small>\($0.2)</small></li>" }.joined() + "</ul>"
+  }
+
+  /// All numbers: a row for each, a column for the captions and each kind of variants.
+  private var numbers: String {
+    var rows: [(title: String, meaning: String, cells: [String])] = []
+    let facts = report.captions.map(\.analysis.facts)
+    func add(_ title: String, _ meaning: String, _ digits: Int = 3, _ value: (clip_analysis) -> Double) {
+      rows.append((title, meaning, facts.map { fixed(value($0), digits) }))
+    }
+    if report.captions.count > 1 {
+      rows.append(
+        ("Captions changed", "share that the pipeline made different", report.captions.map { $0.changed.map(percent) ?? "" }))
+      rows.append(
+        ("Cosine with the caption", "1: means the same to the model", report.captions.map { $0.cosine.map { fixed($0, 3) } ?? "" }))
+    }
+    let ways: [(String, (clip_analysis) -> clip_retrieval)] = [
+      ("picture to caption", { $0.image_to_text }), ("caption to picture", { $0.text_to_image }),
+    ]
+    for (name, way) in ways {
+      add("Recall at 1, \(name)", "share of matches that come first") { way($0).recall_at_1 }
+      add("Recall at 5, \(name)", "among the first five") { way($0).recall_at_5 }
+      add("Recall at 10, \(name)", "among the first ten") { way($0).recall_at_10 }
+      add("Median rank, \(name)", "1 is best", 1) { way($0).median_rank }
+      add("Loss, \(name)", "cross entropy in nats, 0 is best") { way($0).loss }
+      add("Calibration error, \(name)", "0: as often right as it is sure") { way($0).calibration_error }
+      add("Hubness, \(name)", "0: none is near to everything", 2) { way($0).hubness }
+    }
+    add("Modality gap", "distance of the two centroids") { $0.gap }
+    add("Gap after a shift", "both sides moved together by half of it") { $0.shifted_gap }
+    add("Recall at 1 after the shift, picture to caption", "more: the gap was in the way") { $0.shifted_image_to_text.recall_at_1 }
+    add("Recall at 1 after the shift, caption to picture", "") { $0.shifted_text_to_image.recall_at_1 }
+    add("Loss after the shift, mean of both ways", "") { ($0.shifted_image_to_text.loss + $0.shifted_text_to_image.loss) / 2 }
+    add("Alignment", "mean squared distance of pairs, 0 is best") { $0.alignment }
+    add("Uniformity of pictures", "lower: more evenly spread") { $0.image_uniformity }
+    add("Uniformity of captions", "lower: more evenly spread") { $0.text_uniformity }
+    add("Cosine of pairs", "mean") { $0.matched_mean }
+    add("Cosine of others", "mean") { $0.unmatched_mean }
+    add("Best logit scale", "where the loss is least", 2) { $0.best_logit_scale }
+    add("Loss there", "") { $0.best_loss }
+    add("Calibration error there", "") { $0.best_calibration_error }
+    let head = report.captions.map { "<th scope=\"col\">\(escaped($0.name))</th>" }.joined()
+    let body = rows.map { row in
+      "<tr><th scope=\"row\">\(row.title)<small>\(row.meaning)</small></th>"
+        + row.cells.map { "<td>\($0)</td>" }.joined() + "</tr>"
+    }
+    return """
+      <section aria-labelledby="numbers"><h2 id="numbers">Numbers</h2>
+      <div class="scroll" tabindex="0" role="region" aria-labelledby="numbers"><table><thead><tr><td></td>\(head)</tr></thead>
+      <tbody>
+      \(body.joined(separator: "\n"))
+      </tbody></table></div></section>
+      """
+  }
+
+  private var hardest: String {
+    let items = report.main.hardest.prefix(AnalysisReport.shown).map { index -> String in
+      let pair = report.main.pairs[index]
+      let (text, image) = (Int(pair.other_text), Int(pair.other_image))
+      return """
+        <li><div class="pictures">\(picture(index))\(pair.image_rank > 1 ? picture(image, small: true) : "")</div>
+        <p><q>\(caption(index))</q></p>
+        <p><small>Caption at rank \(pair.text_rank)\(pair.text_rank > 1 ? ", behind <q>\(caption(text))</q>" : "")<br>\
+        Picture at rank \(pair.image_rank)\(pair.image_rank > 1 ? ", behind that of <q>\(caption(image))</q>, shown small" : "")<br>\
+        Loss \(fixed(pair.hardness, 2)), cosine \(fixed(pair.cosine, 3)), key \(escaped(report.pairs.keys[index]))</small></p></li>
+        """
+    }
+    return """
+      <section aria-labelledby="hardest"><h2 id="hardest">The hardest pairs</h2>
+      <p>Those with the largest loss, the hardest first: rare things, captions that say something else, or pairs that \
+      are wrong.</p>
+      <ol class="cards">
+      \(items.joined(separator: "\n"))
+      </ol></section>
+      """
+  }
+
+  private func picture(_ index: Int, small: Bool = false) -> String {
+    guard index < report.pairs.thumbnails.count else { return "" }
+    let thumbnail = report.pairs.thumbnails[index]
+    return "<img\(small ? " class=\"small\"" : "") width=\"\(thumbnail.width)\" height=\"\(thumbnail.height)\" "
+      + "alt=\"Picture of the pair: \(caption(index))\" src=\"\(thumbnail.dataURI)\">"
+  }
+
+  private func caption(_ index: Int) -> String { escaped(report.pairs.captions[index].text, limit: 120) }
+
+  /// Colours by day and by night; each pair of colours that carries text has a contrast above 4.5.
+  private static let style = """
+    :root { --back: #fff; --fore: #1b1f24; --soft: #57606a; --line: #d0d7de; --card: #f6f8fa; --image: #0b62c4; --text: #b3450b; }
+    @media (prefers-color-scheme: dark) {
+      :root { --back: #0f1318; --fore: #e6edf3; --soft: #9aa6b2; --line: #343c46; --card: #181e25; --image: #6cb0ff; --text: #ffa066; }
+    }
+    * { box-sizing: border-box; }
+    body { margin: 0 auto; max-width: 72rem; padding: 1.5rem; background: var(--back); color: var(--fore);
+      font: 1rem/1.5 system-ui, sans-serif; }
+    h1 { font-size: 1.7rem; margin: 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .6rem; }
+    header p, figcaption, small { color: var(--soft); } small { display: block; font-size: .84rem; }
+    .tiles, .cards { list-style: none; padding: 0; display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); }
+    .tiles li, .cards li, figure { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; margin: 0; }
+    .tiles strong { display: block; font-size: 1.9rem; line-height: 1.2; }
+    .plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
+    figure svg { width: 100%; height: auto; display: block; } figcaption { font-size: .9rem; margin-top: .5rem; }
+    svg text { fill: var(--soft); font: 12px system-ui, sans-serif; } svg .axis { stroke: var(--line); fill: none; }
+    .image { fill: var(--image); } .text { fill: var(--text); } .join { stroke: var(--line); stroke-width: .5; }
+    svg text.image { fill: var(--image); } svg text.text { fill: var(--text); }
+    .scroll { overflow-x: auto; } table { border-collapse: collapse; min-width: min(40rem, 100%); }
+    th, td { text-align: right; padding: .3rem .8rem; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
+    tbody th { text-align: left; font-weight: 500; } .cards p { margin: .5rem 0 0; overflow-wrap: anywhere; }
+    .pictures { display: flex; align-items: end; gap: .6rem; min-height: 96px; } .pictures img { background: #fff; border-radius: .25rem; }
+    .pictures .small { width: 48px; height: auto; } :focus-visible { outline: 2px solid var(--image); }
+    @media print {
+      :root { --back: #fff; --fore: #000; --soft: #333; --line: #999; --card: #fff; --image: #0b62c4; --text: #b3450b; }
+      body { max-width: none; padding: 0; font-size: 10pt; } li, figure, tr { break-inside: avoid; } h2 { break-after: avoid; }
+      * { print-color-adjust: exact; }
+    }
+    """
+}
+
+/// Text for HTML, in attributes too; control characters are shown as escapes.
+func escaped(_ text: String, limit: Int = .max) -> String {
+  let shown = visible(text)
+  var result = ""
+  for character in shown.count > limit ? shown.prefix(limit) + "…" : shown[...] {
+    switch character {
+    case "&": result += "&amp;"
+    case "<": result += "&lt;"
+    case ">": result += "&gt;"
+    case "\"": result += "&quot;"
+    default: result.append(character)
+    }
+  }
+  return result
+}
+
+/// "12.5 %"
+func percent(_ share: Double) -> String { fixed(share * 100, 1) + " %" }

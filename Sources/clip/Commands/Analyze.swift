@@ -1,0 +1,107 @@
+import ArgumentParser
+import Glibc
+
+struct Analyze: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure how well a model's pictures and captions meet, with a page to look at.",
+    usage: "clip analyze --model <dir> --data <path> ... --report <dir> [--variants <file> ...] [<options>]",
+    discussion: """
+      Reads pairs from archives, tables or folders, in their order, and writes report.json and \
+      report.html, one file with plots: modality gap, recall both ways, hubness, calibration and the \
+      hardest pairs. Each --variants is a pipeline of JSON that varies the captions; all is measured on \
+      its captions too. docs/analysis.md tells what the numbers mean.
+
+        clip analyze --model Models/emoji --data pairs.tar --report out
+      """)
+
+  @OptionGroup var model: ModelOptions
+
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Archives, tables or folders of pairs.", valueName: "path"))
+  var data: [ByteString] = []
+
+  @Option(help: ArgumentHelp("The folder to write to; made when it is not there.", valueName: "dir"))
+  var report: ByteString
+
+  @Option(help: ArgumentHelp("A pipeline for texts; may be repeated.", valueName: "file"))
+  var variants: [ByteString] = []
+
+  @Option(help: ArgumentHelp("Which captions: a column or key; may be repeated.", valueName: "field"))
+  var captions: [ByteString] = []
+
+  @Option(help: ArgumentHelp("Pairs to read at most, 2 to 100000.", valueName: "n"))
+  var limit = 1000
+
+  @Option(help: ArgumentHelp("Seed of the variants.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @Flag(help: "Lay pictures with transparency over white.")
+  var white = false
+
+  @Flag(name: [.customLong("openai-cleaning")], help: "Clean texts as OpenAI's code does instead of as Hugging Face's.")
+  var openAICleaning = false
+
+  @OptionGroup var batch: BatchOptions
+  @OptionGroup var common: CommonOptions
+
+  mutating func validate() throws {
+    guard !data.isEmpty else { throw ValidationError("no data: expected --data and one or more paths") }
+    guard (2...100_000).contains(limit) else { throw ValidationError("--limit is \(limit): expected 2 to 100000") }
+  }
+
+  func run() throws {
+    let runtime = try common.runtime()
+    let pipelines = try variants.map { path in
+      (name: path.shown, pipeline: try TextPipeline(runtime, try readFile(path), name: path.shown))
+    }
+    // A folder that cannot be written to is known before the work.
+    if report.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST { throw Failure.system("cannot make \(report.shown)") }
+    let files = (json: report.appending(Array("report.json".utf8)), page: report.appending(Array("report.html".utf8)))
+    try OutputFile.checkWritable(files.json)
+    try OutputFile.checkWritable(files.page)
+
+    let model = try self.model.open(runtime, [.image, .text])
+    // As for a data set, long texts are cut.
+    let flags: EncodeFlags = openAICleaning ? [.truncate, .openAICleaning] : [.truncate]
+    let pairs = try Pairs(
+      model,
+      .init(
+        paths: data, captionFields: captions, limit: limit, batch: batch.batch, workers: common.threadCount,
+        overWhite: white, flags: flags))
+    var found = [CaptionAnalysis(name: "captions", texts: pairs.texts, analysis: try model.analyze(images: pairs.images, texts: pairs.texts))]
+    for (name, pipeline) in pipelines {
+      var varied: [ByteString] = []
+      for (index, caption) in pairs.captions.enumerated() { varied.append(try pipeline.vary(caption, seed: seed, index: index)) }
+      let texts = try model.embed(texts: varied, batch: batch.batch, flags: flags)
+      let differing = zip(varied, pairs.captions).count { $0 != $1 }
+      // Both have length 1.
+      var cosine = 0.0
+      for (new, old) in zip(texts, pairs.texts) { cosine += Double(new) * Double(old) }
+      found.append(
+        CaptionAnalysis(
+          name: name, texts: texts, analysis: try model.analyze(images: pairs.images, texts: texts),
+          changed: Double(differing) / Double(varied.count), cosine: cosine / Double(varied.count)))
+    }
+    let report = AnalysisReport(
+      model: self.model.model.shown, data: data.map(\.shown), width: model.width, pairs: pairs, captions: found)
+    let (json, page) = (report.json.pretty() + "\n", AnalysisPage(report).html)
+    try OutputFile.write(to: files.json) { (writer) throws(Failure) in try writer.write(json) }
+    try OutputFile.write(to: files.page) { (writer) throws(Failure) in try writer.write(page) }
+    try StandardOutput.write(common.json ? json : summary(report) + "\n\(files.json.shown)\n\(files.page.shown)\n")
+  }
+
+  private func summary(_ report: AnalysisReport) -> String {
+    var table = Table([
+      ("", .left), ("R@1 i>t", .right), ("R@1 t>i", .right), ("gap", .right), ("hubness i>t", .right), ("ECE i>t", .right),
+      ("best scale", .right),
+    ])
+    for item in report.captions {
+      let facts = item.analysis.facts
+      table.add([
+        item.name, fixed(facts.image_to_text.recall_at_1, 3), fixed(facts.text_to_image.recall_at_1, 3), fixed(facts.gap, 3),
+        fixed(facts.image_to_text.hubness, 2), fixed(facts.image_to_text.calibration_error, 3),
+        fixed(facts.best_logit_scale, 1),
+      ])
+    }
+    return "\(counted(report.count, "pair")), \(report.pairs.skipped) left out\n" + table.text()
+  }
+}

@@ -1,0 +1,89 @@
+/* clip_analyze from several threads on one runtime, buffers just as long as they must be, and the catalogue.
+ *
+ *   analysis_test CATALOGUE
+ */
+#include <clip.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+enum { THREADS = 4, ROUNDS = 3, N = 53, D = 21 };
+
+typedef struct result {
+  clip_analysis facts;
+  clip_pair_analysis pairs[N];
+} result;
+
+static clip_runtime *runtime;
+static const char *catalogue;
+static float *images, *texts;
+static result expected;
+
+static clip_status measure(result *out) {
+  memset(out, 0, sizeof *out);
+  out->facts.struct_size = sizeof out->facts;
+  return clip_analyze(runtime, images, texts, N, D, NULL, &out->facts, out->pairs);
+}
+
+static void count(void *user, const char *entry, const char *field, const char *value) {
+  *(size_t *)user += strlen(entry) + strlen(field) + strlen(value);
+}
+
+static void add(void *user, const clip_property_gap *gap) { *(double *)user += gap->gap * gap->weight; }
+
+static void *use(void *failures) {
+  for (int i = 0; i < ROUNDS; i++) {
+    result found;
+    if (measure(&found) != CLIP_OK || memcmp(&found, &expected, sizeof found) != 0) ++*(int *)failures;
+    clip_modality_gap_info info = {.struct_size = sizeof info};
+    double score = 0;
+    size_t bytes = 0;
+    if (clip_modality_gap(catalogue, "text", "video", &info, add, &score) != CLIP_OK) ++*(int *)failures;
+    if (score - info.score > 1e-12 || info.score - score > 1e-12) ++*(int *)failures;
+    if (clip_catalogue(catalogue, "gaps", count, &bytes) != CLIP_OK || bytes == 0) ++*(int *)failures;
+  }
+  return NULL;
+}
+
+int main(int argc, char **argv) {
+  if (argc != 2) return 2;
+  catalogue = argv[1];
+  clip_runtime_options options = {.struct_size = sizeof options, .threads = 3};
+  CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
+  images = malloc(N * D * sizeof *images), texts = malloc(N * D * sizeof *texts);
+  if (!images || !texts) return 2;
+  uint32_t state = 1;
+  for (int i = 0; i < N * D; i++) {
+    state = state * 1664525u + 1013904223u;
+    images[i] = (float)(state >> 8) / (1 << 23) - 1;
+    state = state * 1664525u + 1013904223u;
+    texts[i] = images[i] + (float)(state >> 8) / (1 << 23) - 1;
+  }
+  CHECK(measure(&expected) == CLIP_OK);
+  CHECK(expected.facts.image_to_text.recall_at_1 > 0.5 && expected.facts.gap > 0 && expected.pairs[N - 1].text_rank >= 1);
+  pthread_t threads[THREADS];
+  int failures[THREADS] = {0};
+  for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, use, &failures[i]) == 0);
+  for (int i = 0; i < THREADS; i++) {
+    CHECK(pthread_join(threads[i], NULL) == 0);
+    CHECK(failures[i] == 0);
+  }
+  /* A struct of an older caller is filled as far as it goes; without pairs nothing else is written. */
+  struct {
+    uint32_t struct_size, reserved;
+    double gap, shifted_gap, guard;
+  } old = {.struct_size = 24, .guard = 7};
+  CHECK(clip_analyze(runtime, images, texts, N, D, NULL, (clip_analysis *)(void *)&old, NULL) == CLIP_OK);
+  CHECK(old.gap == expected.facts.gap && old.guard == 7);
+  texts[N * D - 1] = INFINITY;
+  result found;
+  CHECK(measure(&found) == CLIP_INVALID_ARGUMENT && strstr(clip_last_error(), "texts[52]"));
+  CHECK(clip_catalogue(argv[0], "gaps", count, NULL) == CLIP_FORMAT);
+  CHECK(clip_catalogue("/nowhere", "gaps", count, NULL) == CLIP_NOT_FOUND);
+  free(images), free(texts);
+  clip_runtime_release(runtime);
+  return checks_report();
+}
