@@ -20,7 +20,7 @@ CLIP    := build/bin/clip
 EXAMPLES := build/share/clipcore/examples
 
 BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libsentencepiece-dev pkg-config
-TEST_PACKAGES  := valgrind libyuv0
+TEST_PACKAGES  := valgrind libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
 
 COMMON  := Package.swift $(shell find Include $(filter-out Sources/ClipCore,$(wildcard Sources/C*)) -type f)
 SWIFT_BUILD := scripts/swift-build -c release

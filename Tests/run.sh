@@ -121,6 +121,7 @@ compile cc build/tests/plugins_test Tests/C/plugins_test.c -Lbuild/lib -lclipcor
 compile cc build/tests/swap_test Tests/C/swap_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/dataset_test Tests/C/dataset_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/augment_test Tests/C/augment_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/text_augment_test Tests/C/text_augment_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 for version in 1 2; do
   compile cc "build/tests/grey$version.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version
 done
@@ -136,6 +137,7 @@ program "allocations of warm calls" build/tests/allocations_test "$emoji" "$pict
 program "plugins that come, go and change" build/tests/plugins_test "${plugins[@]}"
 program "data sets from C" build/tests/dataset_test "$emoji" "$picture"
 program "augmentations, foreign functions, closures" build/tests/augment_test "${augment[@]}"
+program "text augmentations" build/tests/text_augment_test
 check "the examples of docs/augmentation.md" augmentation_examples_work
 check "plugins are looked for in order" plugins_found_in_order
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
@@ -150,6 +152,8 @@ if [ "$tier" = full ]; then
     --errors-for-leak-kinds=definite,indirect,possible build/tests/dataset_test "$emoji" "$picture"
   program "augmentations under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible build/tests/augment_test "${augment[@]}"
+  program "text augmentations under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/text_augment_test
   check "a library with AddressSanitizer" scripts/build-sanitized address
   program "the interface under AddressSanitizer" sanitized address -fsanitize=address api_test
   program "threads under AddressSanitizer" sanitized address -fsanitize=address threads_test
@@ -157,9 +161,11 @@ if [ "$tier" = full ]; then
   program "swaps under AddressSanitizer" sanitized address -fsanitize=address swap_test "${swap[@]}"
   program "data sets under AddressSanitizer" sanitized address -fsanitize=address dataset_test
   program "augmentations under AddressSanitizer" sanitized address -fsanitize=address augment_test "${augment[@]}"
+  program "text augmentations under AddressSanitizer" sanitized address -fsanitize=address text_augment_test
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
   program "augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread augment_test "${augment[@]}"
+  program "text augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread text_augment_test
   program "plugins under ThreadSanitizer" sanitized thread -fsanitize=thread plugins_test "${plugins[@]}"
   program "swaps under ThreadSanitizer" sanitized thread -fsanitize=thread swap_test "${swap[@]}"
   program "data sets under ThreadSanitizer" sanitized thread -fsanitize=thread dataset_test
