@@ -394,7 +394,7 @@ static void real_data(void) {
     clip_pipeline *p = pipeline(json);
     for (int times = 0; times < 2; times++) {
       char *got = vary(p, "The red house is very big.", times);
-      CHECK(strstr(got, "house") && clip_pipeline_failures(p) == 0);
+      CHECK(strstr(got, "very big") && clip_pipeline_failures(p) == 0);
       clip_text_free(got);
     }
     clip_pipeline_free(p);
