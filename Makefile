@@ -23,7 +23,7 @@ EXAMPLES := build/share/clipcore/examples
 CATALOGUE := build/share/clipcore/modalities.json
 
 BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libsentencepiece-dev pkg-config
-TEST_PACKAGES  := valgrind libyuv0
+TEST_PACKAGES  := valgrind libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
 
 COMMON  := Package.swift $(shell find Include $(filter-out Sources/ClipCore,$(wildcard Sources/C*)) -type f)
 SWIFT_BUILD := scripts/swift-build -c release

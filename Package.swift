@@ -45,6 +45,8 @@ let plugins: [Target] = [
   plugin("encoder_bert"),
   plugin("encoder_siglip"),
   plugin("augment_image"),
+  plugin("augment_text", ["CUtf8proc"], links: ["utf8proc"]),
+  plugin("augment_translate"),
   plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),

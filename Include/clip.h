@@ -451,6 +451,10 @@ CLIP_API clip_status clip_augment_image(const clip_pipeline *pipeline, const cli
 CLIP_API clip_status clip_augment_text(const clip_pipeline *pipeline, const char *text, uint64_t seed,
                                        uint64_t index, char **out);
 
+/* How many texts steps left as they were since what they work with, such as a translator, failed. 0 for
+ * NULL. [any-thread] */
+CLIP_API uint64_t clip_pipeline_failures(const clip_pipeline *pipeline);
+
 /* Frees a text that the library made. [any-thread] */
 CLIP_API void clip_text_free(char *text);
 

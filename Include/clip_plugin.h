@@ -431,6 +431,9 @@ struct clip_text_sink {
   uint32_t struct_size;
   void *host;
   int (*append)(clip_text_sink *sink, const char *bytes, size_t size);
+  /* Counts a text that stays as it is since what the augmentation works with, such as a translator,
+   * failed: clip_pipeline_failures. */
+  void (*count_failure)(clip_text_sink *sink);
 };
 
 /* An augmentation: a step of a pipeline. CLIP_KIND_IMAGE_AUGMENTATION has apply_image,

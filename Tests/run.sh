@@ -122,6 +122,7 @@ compile cc build/tests/swap_test Tests/C/swap_test.c -Lbuild/lib -lclipcore -Wl,
 compile cc build/tests/dataset_test Tests/C/dataset_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/augment_test Tests/C/augment_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/analysis_test Tests/C/analysis_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/text_augment_test Tests/C/text_augment_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 for version in 1 2; do
   compile cc "build/tests/grey$version.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version
 done
@@ -138,6 +139,7 @@ program "plugins that come, go and change" build/tests/plugins_test "${plugins[@
 program "data sets from C" build/tests/dataset_test "$emoji" "$picture"
 program "augmentations, foreign functions, closures" build/tests/augment_test "${augment[@]}"
 program "analysis from C" build/tests/analysis_test share/modalities.json
+program "text augmentations" build/tests/text_augment_test
 check "the examples of docs/augmentation.md" augmentation_examples_work
 check "clip analyze and its page" analysis_page_works
 check "clip gap" catalogue_is_shown
@@ -156,6 +158,8 @@ if [ "$tier" = full ]; then
     --errors-for-leak-kinds=definite,indirect,possible build/tests/augment_test "${augment[@]}"
   program "analysis under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible build/tests/analysis_test share/modalities.json
+  program "text augmentations under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/text_augment_test
   check "a library with AddressSanitizer" scripts/build-sanitized address
   program "the interface under AddressSanitizer" sanitized address -fsanitize=address api_test
   program "threads under AddressSanitizer" sanitized address -fsanitize=address threads_test
@@ -164,9 +168,11 @@ if [ "$tier" = full ]; then
   program "data sets under AddressSanitizer" sanitized address -fsanitize=address dataset_test
   program "augmentations under AddressSanitizer" sanitized address -fsanitize=address augment_test "${augment[@]}"
   program "analysis under AddressSanitizer" sanitized address -fsanitize=address analysis_test share/modalities.json
+  program "text augmentations under AddressSanitizer" sanitized address -fsanitize=address text_augment_test
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
   program "augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread augment_test "${augment[@]}"
+  program "text augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread text_augment_test
   program "plugins under ThreadSanitizer" sanitized thread -fsanitize=thread plugins_test "${plugins[@]}"
   program "swaps under ThreadSanitizer" sanitized thread -fsanitize=thread swap_test "${swap[@]}"
   program "analysis under ThreadSanitizer" sanitized thread -fsanitize=thread analysis_test share/modalities.json

@@ -10,6 +10,8 @@
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +21,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <time.h>
 #include <unistd.h>
@@ -230,6 +233,79 @@ static inline double csystem_seconds(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* A pipe closed on exec, neither end among 0, 1 and 2. */
+static inline int csystem_pipe(int ends[2]) {
+  int found[2], code = 0;
+  if (pipe2(found, O_CLOEXEC) != 0) return errno;
+  for (int i = 0; i < 2; i++) {
+    ends[i] = fcntl(found[i], F_DUPFD_CLOEXEC, 3);
+    if (ends[i] < 0 && code == 0) code = errno;
+  }
+  close(found[0]), close(found[1]);
+  for (int i = 0; code != 0 && i < 2; i++)
+    if (ends[i] >= 0) close(ends[i]);
+  return code;
+}
+
+/* Runs `/bin/sh -c command clipcore argument` between two pipes, in a process group of its own, with
+ * every signal as it is by default, nothing else open, and errors to nowhere. *input and *output are
+ * the parent's ends, which do not block; *input_reader keeps a write to *input from raising SIGPIPE.
+ * Gives an errno value, 0 for success. */
+static inline int csystem_spawn_filter(const char *command, const char *argument, pid_t *pid, int *input,
+                                       int *input_reader, int *output) {
+  extern char **environ;
+  char *words[] = {(char *)"/bin/sh", (char *)"-c", (char *)command, (char *)"clipcore", (char *)argument, NULL};
+  int in[2], out[2], code = csystem_pipe(in);
+  if (code != 0) return code;
+  if ((code = csystem_pipe(out)) != 0) {
+    close(in[0]), close(in[1]);
+    return code;
+  }
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  sigset_t none, all;
+  sigemptyset(&none), sigfillset(&all);
+  /* Files of their own: the child's ends block. */
+  fcntl(in[1], F_SETFL, O_NONBLOCK), fcntl(out[0], F_SETFL, O_NONBLOCK);
+  if ((code = posix_spawn_file_actions_init(&actions)) == 0) {
+    if ((code = posix_spawnattr_init(&attributes)) == 0) {
+      if ((code = posix_spawn_file_actions_adddup2(&actions, in[0], 0)) == 0 &&
+          (code = posix_spawn_file_actions_adddup2(&actions, out[1], 1)) == 0 &&
+          (code = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)) == 0 &&
+          (code = posix_spawn_file_actions_addclosefrom_np(&actions, 3)) == 0 &&
+          (code = posix_spawnattr_setsigmask(&attributes, &none)) == 0 &&
+          (code = posix_spawnattr_setsigdefault(&attributes, &all)) == 0 &&
+          (code = posix_spawnattr_setpgroup(&attributes, 0)) == 0 &&
+          (code = posix_spawnattr_setflags(
+               &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP)) == 0)
+        code = posix_spawn(pid, words[0], &actions, &attributes, words, environ);
+      posix_spawnattr_destroy(&attributes);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  close(out[1]);
+  if (code != 0) close(in[0]), close(in[1]), close(out[0]);
+  *input = in[1], *input_reader = in[0], *output = out[0];
+  return code;
+}
+
+/* Whether the child runs still. It is not reaped: its id stays its own. */
+static inline int csystem_is_running(pid_t pid) {
+  siginfo_t facts;
+  facts.si_pid = 0;
+  return waitid(P_PID, (id_t)pid, &facts, WEXITED | WNOHANG | WNOWAIT) == 0 && facts.si_pid == 0;
+}
+
+/* Kills the child's process group and reaps the child. Where the host has reaped it, its id may be
+ * another's by now, and nothing is done. */
+static inline void csystem_end_group(pid_t pid) {
+  siginfo_t facts;
+  if (waitid(P_PID, (id_t)pid, &facts, WEXITED | WNOHANG | WNOWAIT) != 0) return;
+  kill(-pid, SIGKILL);
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+  }
 }
 
 #endif

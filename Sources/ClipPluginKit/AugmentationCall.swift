@@ -89,6 +89,12 @@ public struct TextSink {
     guard sink.pointee.append(sink, text, bytes.count) != 0 else { throw PluginFailure(CLIP_PLUGIN, "no memory for the result") }
   }
 
+  /// Counts a text that stays as it is since what the augmentation works with failed.
+  public func countFailure() {
+    guard sink.pointee.struct_size >= UInt32(MemoryLayout<clip_text_sink>.size) else { return }
+    sink.pointee.count_failure(sink)
+  }
+
   public func append(_ bytes: [UInt8]) throws(PluginFailure) {
     // Not withUnsafeBufferPointer: it passes no typed errors on.
     let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)

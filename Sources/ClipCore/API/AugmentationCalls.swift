@@ -70,4 +70,10 @@ public func clip_augment_text(
 }
 
 @c @implementation
+public func clip_pipeline_failures(_ pipeline: OpaquePointer?) -> UInt64 {
+  guard let pipeline else { return 0 }
+  return Unmanaged<Pipeline>.fromOpaque(UnsafeRawPointer(pipeline)).takeUnretainedValue().failures.value
+}
+
+@c @implementation
 public func clip_text_free(_ text: UnsafeMutablePointer<CChar>?) { free(text) }

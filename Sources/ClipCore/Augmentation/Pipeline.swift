@@ -1,11 +1,13 @@
 import CClip
 
-/// Steps that vary pictures or texts. Immutable once made; it keeps its plugins loaded.
+/// Steps that vary pictures or texts. Immutable once made but for its counter; it keeps its plugins loaded.
 final class Pipeline {
   /// nil for a pipeline without steps, which takes both.
   let kind: clip_plugin_kind?
   let steps: [Step]
   let runtime: Runtime
+  /// Texts that steps could not vary.
+  let failures = Counter()
 
   /// Steps in one pipeline at most, those inside others counted.
   private static var maxSteps: Int { 1024 }
@@ -53,6 +55,7 @@ final class Pipeline {
     for step in steps {
       try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in
         text = try augmentation.apply(text, &random)
+        if text.isFailureCounted { failures.increment() }
       }
     }
     return text

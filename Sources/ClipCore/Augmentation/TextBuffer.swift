@@ -5,6 +5,8 @@ import CSystem
 final class TextBuffer {
   private(set) var count = 0
   private(set) var failure: ClipError?
+  /// Whether the augmentation that made this asked to count it as one that it could not vary.
+  private(set) var isFailureCounted = false
   private var memory: UnsafeMutablePointer<UInt8>?
   private var capacity = 0
 
@@ -69,6 +71,10 @@ final class TextBuffer {
       append: { sink, bytes, size in
         guard let host = sink?.pointee.host else { return 0 }
         return Unmanaged<TextBuffer>.fromOpaque(host).takeUnretainedValue().take(bytes, size)
+      },
+      count_failure: { sink in
+        guard let host = sink?.pointee.host else { return }
+        Unmanaged<TextBuffer>.fromOpaque(host).takeUnretainedValue().isFailureCounted = true
       })
     return body(&table)
   }

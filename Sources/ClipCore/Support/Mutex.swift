@@ -19,6 +19,24 @@ final class Mutex {
   func unlock() { pthread_mutex_unlock(raw) }
 }
 
+/// A number that threads count up.
+final class Counter {
+  private let mutex = Mutex()
+  private var count: UInt64 = 0
+
+  var value: UInt64 {
+    mutex.lock()
+    defer { mutex.unlock() }
+    return count
+  }
+
+  func increment() {
+    mutex.lock()
+    defer { mutex.unlock() }
+    count &+= 1
+  }
+}
+
 /// Objects that calls use one at a time and leave for the next: as many as calls were ever
 /// running at once, so a warm call makes none.
 final class IdlePool<Item: AnyObject> {

@@ -1,0 +1,424 @@
+/* Text augmentations: EDA's ops on a WordNet of a few words, noise, graphemes, and translators that die, hang
+ * and babble. Real WordNet and Apertium are used where they are installed. */
+#define _GNU_SOURCE
+#include <clip.h>
+#include <pthread.h>
+#include <signal.h>
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "check.h"
+
+static clip_runtime *runtime;
+static char folder[] = "/tmp/clipcore-text-XXXXXX";
+
+static clip_pipeline *pipeline(const char *json) {
+  clip_pipeline *made = NULL;
+  CHECK(clip_pipeline_create(runtime, json, &made) == CLIP_OK);
+  return made;
+}
+
+static char *vary(clip_pipeline *p, const char *given, uint64_t index) {
+  char *out = NULL;
+  CHECK(clip_augment_text(p, given, 3, index, &out) == CLIP_OK);
+  return out ? out : strdup("");
+}
+
+/* ---------------------------------------------------------------- WordNet */
+
+static const struct { const char *part, *letter, *synsets[5], *exceptions; } words[] = {
+    {"noun", "n", {"child kid", "dog hound", "man_of_war Physalia"}, "children child\n"},
+    {"verb", "v", {"buy purchase", "consume eat", "run_along sprint", "stop halt"},
+     "ate eat\nbought buy\neaten eat\nrunning run\nstopped stop\nstopping stop\n"},
+    {"adj", "a", {"big large(p)", "glad happy"}, "bigger big\nhappier happy\ngladder glad\n"},
+    {"adv", "r", {"fast quickly"}, ""}};
+
+typedef struct { char word[32]; long offset; } listed;
+static int by_word(const void *a, const void *b) { return strcmp(((const listed *)a)->word, ((const listed *)b)->word); }
+
+static FILE *file_of(const char *name) {
+  char path[200];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return fopen(path, "w");
+}
+
+/* Writes the words above as wndb(5WN) says. */
+static void write_dictionary(void) {
+  for (int part = 0; part < 4; part++) {
+    char name[32];
+    listed list[32];
+    int count = 0;
+    snprintf(name, sizeof name, "data.%s", words[part].part);
+    FILE *data = file_of(name);
+    fputs("  1 A licence.  \n", data);
+    for (int i = 0; i < 5 && words[part].synsets[i]; i++) {
+      char copy[64], *rest = NULL, line[200] = "";
+      long offset = ftell(data);
+      int size = 0;
+      strcpy(copy, words[part].synsets[i]);
+      for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        strcat(strcat(line, word), " 0 ");
+        snprintf(list[count].word, sizeof list->word, "%s", word);
+        for (char *at = list[count].word; *at; at++) *at = *at == '(' ? 0 : *at >= 'A' && *at <= 'Z' ? *at + 32 : *at;
+        list[count++].offset = offset, size++;
+      }
+      fprintf(data, "%08ld 03 %s %02x %s000 | gloss  \n", offset, words[part].letter, size, line);
+    }
+    fclose(data);
+    qsort(list, count, sizeof *list, by_word);
+    snprintf(name, sizeof name, "index.%s", words[part].part);
+    FILE *index = file_of(name);
+    fputs("  1 A licence.  \n", index);
+    for (int i = 0; i < count; i++) fprintf(index, "%s %s 1 1 @ 1 1 %08ld  \n", list[i].word, words[part].letter, list[i].offset);
+    fclose(index);
+    snprintf(name, sizeof name, "%s.exc", words[part].part);
+    FILE *exceptions = file_of(name);
+    fputs(part == 2 ? "bigger big\ngladder glad\nhappier happy\n" : part == 3 ? "best well\n" : words[part].exceptions, exceptions);
+    fclose(exceptions);
+  }
+}
+
+static void op_json(char *json, const char *op, const char *more) {
+  snprintf(json, 400, "[{\"op\": \"%s\", \"path\": \"%s\"%s}]", op, folder, more);
+}
+
+static void synonyms(void) {
+  char json[400];
+  op_json(json, "synonym_replacement", ", \"alpha\": 1");
+  clip_pipeline *p = pipeline(json);
+  static const char *cases[][2] = {
+      {"Dogs", "Hounds"}, {"CHILDREN", "KIDS"}, {"kids", "children"}, {"bought", "purchased"}, {"purchased", "bought"},
+      {"buying", "purchasing"}, {"consuming", "eating"}, {"consumes", "eats"},
+      {"consumed", "consumed"} /* ate or eaten? */, {"ate", "consumed"}, {"Stopped!", "Halted!"}, {"halting", "stopping"},
+      {"sprints", "runs along"}, {"sprinting", "running along"}, {"bigger", "bigger"} /* no larger in the list */,
+      {"happier", "gladder"}, {"LARGE", "BIG"}, {"big", "large"}, {"physalia", "man of war"}, {"quickly", "fast"},
+      {"the dog, the Dog and DOGS", "the hound, the Hound and HOUNDS"}, {"zebra", "zebra"}, {"", ""}, {" ", " "},
+      {"\xe7\x8b\x97", "\xe7\x8b\x97"}, {"don't", "don't"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char *got = vary(p, cases[i][0], 0);
+    CHECK(!strcmp(got, cases[i][1]));
+    if (strcmp(got, cases[i][1])) printf("  %s gave %s\n", cases[i][0], got);
+    clip_text_free(got);
+  }
+  clip_pipeline_free(p);
+
+  op_json(json, "random_insertion", "");
+  p = pipeline(json);
+  int places[3] = {0};
+  for (int i = 0; i < 200; i++) {
+    char *got = vary(p, "the dog", i);
+    places[0] += !strcmp(got, "hound the dog"), places[1] += !strcmp(got, "the hound dog");
+    clip_text_free(got);
+  }
+  CHECK(places[0] + places[1] == 200 && places[0] > 60 && places[1] > 60);
+  clip_pipeline_free(p);
+}
+
+/* Every damage is an error with the file's name, or no harm. */
+static void malformed(void) {
+  char json[400], path[200], text[4000];
+  op_json(json, "synonym_replacement", ", \"alpha\": 1");
+  static const struct { const char *name, *from, *to; } faults[] = {
+      {"index.noun", "00000017", "00000018"}, {"index.noun", "00000017", "99999999"}, {"index.noun", " n ", " v "},
+      {"index.noun", " 1 1 @", " 2 1 @"}, {"index.noun", " 1 1 @", " x 1 @"}, {"index.noun", "@ 1 1", "@ 1 5"},
+      {"index.noun", "dog n", "zog n"}, {"index.noun", "dog n 1 1 @ 1 1", "dog n 1 99999999 @ 1 1"},
+      {"data.noun", "00000017", "00000016"}, {"data.noun", " 02 child", " ff child"}, {"data.noun", " 02 child", " 00 child"},
+      {"data.noun", " n 02", " v 02"}, {"data.verb", "buy 0", "buy q"}, {"verb.exc", "ate eat", "ate"},
+      {"verb.exc", "bought", "abought"}, {"adj.exc", NULL, ""}, {"adv.exc", NULL, "best well"}, {"index.adv", NULL, "\n"}};
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
+    write_dictionary();
+    snprintf(path, sizeof path, "%s/%s", folder, faults[i].name);
+    FILE *file = fopen(path, "r");
+    text[fread(text, 1, sizeof text - 1, file)] = 0;
+    fclose(file), file = fopen(path, "w");
+    char *at = faults[i].from ? strstr(text, faults[i].from) : NULL;
+    CHECK(!faults[i].from || at != NULL);
+    if (at) fwrite(text, 1, (size_t)(at - text), file);
+    fputs(faults[i].to, file);
+    if (at) fputs(at + strlen(faults[i].from), file);
+    fclose(file);
+    clip_pipeline *none = NULL;
+    CHECK(clip_pipeline_create(runtime, json, &none) == CLIP_FORMAT && strstr(clip_last_error(), folder));
+    clip_pipeline_free(none);
+  }
+  unsigned drawn = 1;
+  for (int i = 0; i < 400; i++) {
+    static const char *names[] = {"index.noun", "data.noun", "noun.exc", "index.verb", "data.verb", "verb.exc", "index.adj", "data.adj"};
+    write_dictionary();
+    snprintf(path, sizeof path, "%s/%s", folder, names[i % 8]);
+    FILE *file = fopen(path, "r+");
+    fseek(file, 0, SEEK_END);
+    long size = ftell(file);
+    for (int times = 0; times < 1 + i % 3; times++) {
+      drawn = drawn * 1664525u + 1013904223u;
+      fseek(file, (long)(drawn >> 8) % size, SEEK_SET);
+      fputc(i % 5 == 0 ? ' ' : i % 5 == 1 ? '\n' : (int)(drawn >> 4 & 255), file);
+    }
+    fclose(file);
+    clip_pipeline *p = NULL;
+    clip_status status = clip_pipeline_create(runtime, json, &p);
+    if (status == CLIP_OK) {
+      char *out = NULL;
+      status = clip_augment_text(p, "children dogs bought eating bigger stopped sprints", 1, 1, &out);
+      CHECK(status == CLIP_OK || status == CLIP_FORMAT || status == CLIP_PLUGIN);
+      clip_text_free(out), clip_pipeline_free(p);
+    } else {
+      CHECK(status == CLIP_FORMAT);
+    }
+  }
+  write_dictionary();
+  clip_pipeline *none = NULL;
+  CHECK(clip_pipeline_create(runtime, "[{\"op\": \"random_insertion\", \"path\": \"/nowhere\"}]", &none) == CLIP_NOT_FOUND);
+  CHECK(strstr(clip_last_error(), "wordnet-base") != NULL);
+}
+
+/* ---------------------------------------------------------------- words and graphemes */
+
+/* Grapheme clusters of many kinds, none the beginning of another. */
+static const char *clusters[] = {
+    "\xe7\x8c\xab", "\xe5\x9d\x90", "\xe5\x9c\xa8", "e\xcc\x81", "\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7",
+    "\xf0\x9f\x87\xa8\xf0\x9f\x87\xb3", "\xf0\x9f\x87\xaa\xf0\x9f\x87\xb8", "\xe2\x9d\xa4\xef\xb8\x8f", "\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd",
+    "\xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab", "\xe0\xb8\x81\xe0\xb8\xb3", "\xe0\xa4\x95\xe0\xa5\x8d\xe0\xa4\xb7\xe0\xa4\xbf", "a", "b", "Z", "7", "-", "'", ",", " ",
+    "\xe3\x80\x82", "\xef\xbc\x8c"};
+enum { cluster_count = sizeof clusters / sizeof *clusters };
+
+static int is_made_of_clusters(const char *text) {
+  while (*text) {
+    size_t longest = 0;
+    for (int i = 0; i < cluster_count; i++) {
+      size_t size = strlen(clusters[i]);
+      if (size > longest && !strncmp(text, clusters[i], size)) longest = size;
+    }
+    if (longest == 0) return 0;
+    text += longest;
+  }
+  return 1;
+}
+
+static void graphemes(void) {
+  static const char *ops[] = {
+      "[{\"op\": \"random_swap\", \"alpha\": 1}]", "[{\"op\": \"random_deletion\", \"alpha\": 0.5}]",
+      "[{\"op\": \"random_deletion\", \"alpha\": 1}]", "[{\"op\": \"punctuation_noise\", \"change\": \"delete\", \"alpha\": 0.5}]"};
+  unsigned drawn = 7;
+  for (int op = 0; op < 4; op++) {
+    clip_pipeline *p = pipeline(ops[op]);
+    int whole = 1, filled = 1, same = 1;
+    for (int i = 0; i < 1000; i++) {
+      char given[400] = "";
+      for (int n = 0; n < 1 + i % 20; n++) {
+        drawn = drawn * 1664525u + 1013904223u;
+        strcat(given, clusters[(drawn >> 16) % cluster_count]);
+      }
+      char *got = vary(p, given, i), *again = vary(p, given, i);
+      whole &= is_made_of_clusters(got), filled &= *got != 0, same &= !strcmp(got, again);
+      if (op == 0) filled &= strlen(got) == strlen(given);
+      clip_text_free(got), clip_text_free(again);
+    }
+    CHECK(whole && filled && same);
+    clip_pipeline_free(p);
+  }
+}
+
+static void probabilities(void) {
+  clip_pipeline *p = pipeline("[{\"op\": \"random_deletion\", \"alpha\": 0.3}]");
+  int left = 0, tidy = 1;
+  for (int i = 0; i < 2000; i++) {
+    char *got = vary(p, "a b c d e f g h i j", i);
+    for (char *at = got; *at; at++) left += *at != ' ';
+    tidy &= !strstr(got, "  ") && got[0] != ' ' && got[strlen(got) - 1] != ' ';
+    clip_text_free(got);
+  }
+  CHECK(left > 13700 && left < 14300); /* 14,000 of 20,000; the deviation is 65 */
+  CHECK(tidy);
+  clip_pipeline_free(p);
+  static const char *ops[] = {"random_swap", "random_deletion", "case_noise", "punctuation_noise", "typo_noise"};
+  for (int i = 0; i < 5; i++) {
+    char json[100];
+    snprintf(json, sizeof json, "[{\"op\": \"%s\", \"alpha\": 0}]", ops[i]);
+    p = pipeline(json);
+    char *got = vary(p, "Hello, world.  It's  fine ", 1);
+    CHECK(!strcmp(got, "Hello, world.  It's  fine "));
+    clip_text_free(got), clip_pipeline_free(p);
+  }
+  static const char *fixed[][3] = {
+      {"[{\"op\": \"case_noise\", \"alpha\": 1, \"change\": \"upper\"}]", "\xc3\xa9t\xc3\xa9 it's", "\xc3\x89T\xc3\x89 IT'S"},
+      {"[{\"op\": \"case_noise\", \"alpha\": 1, \"change\": \"title\"}]", "two DOGS", "Two Dogs"},
+      {"[{\"op\": \"case_noise\", \"alpha\": 1, \"change\": \"swap\"}]", "two DOGs", "TWO dogS"},
+      {"[{\"op\": \"punctuation_noise\", \"alpha\": 1, \"change\": \"delete\"}]", "a, b. (c)", "a b c"},
+      {"[{\"op\": \"random_swap\"}]", "one, two.", "two, one."}, {"[{\"op\": \"random_swap\"}]", "one", "one"},
+      {"[{\"op\": \"random_deletion\", \"alpha\": 1}]", "one", "one"}};
+  for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+    p = pipeline(fixed[i][0]);
+    char *got = vary(p, fixed[i][1], 0);
+    CHECK(!strcmp(got, fixed[i][2]));
+    clip_text_free(got), clip_pipeline_free(p);
+  }
+}
+
+/* ---------------------------------------------------------------- translators */
+
+static clip_pipeline *translator(const char *command, double seconds) {
+  char json[600];
+  snprintf(json, sizeof json, "[{\"op\": \"back_translation\", \"timeout\": %g, \"command\": \"%s\"}]", seconds, command);
+  return pipeline(json);
+}
+
+static int open_files(void) {
+  int count = 0;
+  DIR *list = opendir("/proc/self/fd");
+  while (list && readdir(list)) count++;
+  if (list) closedir(list);
+  return count;
+}
+
+static void translators(void) {
+  int files = open_files();
+  signal(SIGPIPE, SIG_DFL);
+  pid_t own = fork();
+  if (own == 0) _exit(7);
+  const char *given = " A [red] dog. Two 5/6 cats! \\o/\n\nThe end ";
+  clip_pipeline *p = translator("exec cat", 60);
+  char *got = vary(p, given, 0);
+  CHECK(!strcmp(got, given) && clip_pipeline_failures(p) == 0);
+  clip_text_free(got), clip_pipeline_free(p);
+  p = translator("exec sed -u -z s/dog/$1/", 60);
+  got = vary(p, "A dog. A dog", 0);
+  CHECK(!strcmp(got, "A eng-spa. A eng-spa") && clip_pipeline_failures(p) == 0);
+  clip_text_free(got), clip_pipeline_free(p);
+
+  static const struct { const char *command; double seconds; } bad[] = {
+      {"exit 3", 60}, {"/no-such-program", 60}, {"exec sleep 1000", 0.2}, {"sleep 1000 | sleep 1000", 0.2},
+      {"exec yes", 60}, {"exec 0<&-; exec sleep 1000", 0.2}, {"head -c 3; exit 1", 60}, {"printf '\\\\377\\\\0'; exec cat >/dev/null", 60},
+      {"printf 'a\\\\0b\\\\0'; exec cat > /dev/null", 60}, {"printf '\\\\0'; exec cat > /dev/null", 60}, {"kill -9 $$", 60},
+      {"trap '' TERM; kill -STOP $$", 0.2}, {"exec cat /dev/zero", 60}};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    p = translator(bad[i].command, bad[i].seconds);
+    for (uint64_t times = 1; times <= 2; times++) {
+      got = vary(p, given, times);
+      CHECK(!strcmp(got, given) && clip_pipeline_failures(p) == times);
+      clip_text_free(got);
+    }
+    clip_pipeline_free(p);
+  }
+  /* Larger than a pipe. */
+  char *large = malloc(300001);
+  memset(large, 'a', 300000), large[300000] = 0;
+  p = translator("exec cat", 60);
+  got = vary(p, large, 0);
+  CHECK(!strcmp(got, large) && clip_pipeline_failures(p) == 0);
+  clip_text_free(got), clip_pipeline_free(p);
+  p = translator("exec sleep 1000", 0.2);
+  got = vary(p, large, 0);
+  CHECK(!strcmp(got, large) && clip_pipeline_failures(p) == 1);
+  clip_text_free(got), clip_pipeline_free(p), free(large);
+  /* One that ends after each answer is started again. */
+  p = translator("exec sed -z -e s/dog/cat/ -e q", 60);
+  int good = 0;
+  for (int i = 0; i < 200 && good < 3; i++) {
+    got = vary(p, "A dog", i);
+    good += !strcmp(got, "A cat");
+    clip_text_free(got);
+    usleep(20000);
+  }
+  CHECK(good == 3);
+  clip_pipeline_free(p);
+  CHECK(clip_pipeline_failures(NULL) == 0);
+
+  int status = 0;
+  CHECK(waitpid(own, &status, 0) == own && WEXITSTATUS(status) == 7);
+  CHECK(waitpid(-1, &status, WNOHANG) == -1); /* none is left */
+  CHECK(open_files() == files);
+}
+
+/* ---------------------------------------------------------------- threads */
+
+typedef struct { clip_pipeline *p; char *expected[64]; int wrong; } job;
+
+static void *run(void *user) {
+  job *work = user;
+  for (int i = 0; i < 64; i++) {
+    char *out = NULL;
+    if (clip_augment_text(work->p, "Two dogs bought a bigger child, quickly. The end", 3, (uint64_t)i, &out) != CLIP_OK ||
+        strcmp(out, work->expected[i]))
+      work->wrong++;
+    clip_text_free(out);
+  }
+  return NULL;
+}
+
+static void threads(void) {
+  char json[1200];
+  snprintf(json, sizeof json,
+           "[{\"op\": \"synonym_replacement\", \"path\": \"%s\"}, {\"op\": \"random_insertion\", \"path\": \"%s\"}, {\"op\": \"random_swap\"}, "
+           "{\"op\": \"random_deletion\"}, {\"op\": \"case_noise\"}, {\"op\": \"punctuation_noise\"}, {\"op\": \"typo_noise\"}, "
+           "{\"op\": \"back_translation\", \"timeout\": 600, \"command\": \"exec cat\"}]", folder, folder);
+  job jobs[4] = {{.p = pipeline(json)}};
+  for (int i = 0; i < 64; i++) jobs[0].expected[i] = vary(jobs[0].p, "Two dogs bought a bigger child, quickly. The end", i);
+  pthread_t started[4];
+  for (int t = 1; t < 4; t++) jobs[t] = jobs[0];
+  for (int t = 0; t < 4; t++) pthread_create(&started[t], NULL, run, &jobs[t]);
+  for (int t = 0; t < 4; t++) pthread_join(started[t], NULL);
+  for (int t = 0; t < 4; t++) CHECK(jobs[t].wrong == 0);
+  CHECK(clip_pipeline_failures(jobs[0].p) == 0);
+  for (int i = 0; i < 64; i++) clip_text_free(jobs[0].expected[i]);
+  clip_pipeline_free(jobs[0].p);
+}
+
+/* ---------------------------------------------------------------- what Debian has */
+
+static void real_data(void) {
+  if (access("/usr/share/wordnet/index.noun", R_OK) != 0) {
+    puts("WordNet is left out: there is no /usr/share/wordnet");
+  } else {
+    clip_pipeline *p = pipeline("[{\"op\": \"synonym_replacement\", \"alpha\": 1, \"senses\": 1}]");
+    char *got = vary(p, "Automobiles", 0);
+    CHECK(!strcmp(got, "Cars") || !strcmp(got, "Autos") || !strcmp(got, "Machines") || !strcmp(got, "Motorcars"));
+    clip_text_free(got);
+    got = vary(p, "purchased", 0);
+    CHECK(!strcmp(got, "bought"));
+    clip_text_free(got), clip_pipeline_free(p);
+  }
+  static const char *languages[] = {"spa", "cat"};
+  for (int i = 0; i < 2; i++) {
+    char path[100], json[200];
+    snprintf(path, sizeof path, "/usr/share/apertium/modes/eng-%s.mode", languages[i]);
+    if (access(path, R_OK) != 0) {
+      printf("Apertium is left out: there is no %s\n", path);
+      continue;
+    }
+    snprintf(json, sizeof json, "[{\"op\": \"back_translation\", \"through\": \"%s\", \"timeout\": 120}]", languages[i]);
+    clip_pipeline *p = pipeline(json);
+    for (int times = 0; times < 2; times++) {
+      char *got = vary(p, "The red house is very big.", times);
+      CHECK(strstr(got, "very big") && clip_pipeline_failures(p) == 0);
+      clip_text_free(got);
+    }
+    clip_pipeline_free(p);
+  }
+}
+
+int main(void) {
+  CHECK(mkdtemp(folder) != NULL);
+  CHECK(clip_runtime_create(NULL, &runtime) == CLIP_OK);
+  write_dictionary();
+  synonyms();
+  malformed();
+  graphemes();
+  probabilities();
+  translators();
+  threads();
+  real_data();
+  clip_runtime_release(runtime);
+  for (int part = 0; part < 4; part++)
+    for (int kind = 0; kind < 3; kind++) {
+      char path[200];
+      snprintf(path, sizeof path, kind == 2 ? "%s/%s%s.exc" : "%s/%s.%s", folder, kind == 2 ? "" : kind ? "data" : "index", words[part].part);
+      remove(path);
+    }
+  CHECK(remove(folder) == 0);
+  return checks_report();
+}

@@ -1,0 +1,162 @@
+import CClip
+import CSystem
+import CUtf8proc
+import ClipPluginKit
+
+/// EDA's synonym replacement (Wei and Zou, 2019): of the words that are no stop words, in random order, alpha
+/// of the text's number of words get a synonym, everywhere they stand in the text.
+final class SynonymReplacement: TextAugmentation {
+  private let alpha: Double
+  private let senses: Int
+  private let wordnet: WordNet
+
+  convenience init(_ settings: Settings) throws(PluginFailure) {
+    self.init(settings, try WordNet(settings.text("path")))
+  }
+
+  private init(_ settings: Settings, _ wordnet: WordNet) {
+    alpha = settings.number("alpha")
+    senses = settings.integer("senses")
+    self.wordnet = wordnet
+  }
+
+  override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
+    let line = Text(text)
+    let wanted = changes(alpha, line.words.count)
+    guard wanted > 0 else { return try sink.append(text) }
+    var numbers: [[UInt8]: Int] = [:]
+    var places: [[Int]] = []
+    for (index, word) in line.words.enumerated() where word.spaced {
+      let key = mapCase(line[word.span], lowered)
+      if isStopWord(key) { continue }
+      if let number = numbers[key] {
+        places[number].append(index)
+      } else {
+        numbers[key] = places.count
+        places.append([index])
+      }
+    }
+    var done = 0
+    for number in random.permutation(places.count) {
+      if done == wanted { break }
+      let key = mapCase(line[line.words[places[number][0]].span], lowered)
+      let synonyms = try wordnet.synonyms(key, senses: senses)
+      if synonyms.isEmpty { continue }
+      let synonym = synonyms[random.below(synonyms.count)]
+      for place in places[number] {
+        line.words[place].span = line.write(cased(synonym, like: Array(line[line.words[place].span])))
+      }
+      done += 1
+    }
+    try line.put(line.pieces, text, sink)
+  }
+}
+
+/// EDA's random insertion: a synonym of a random word, no stop word, is put before a random word; alpha of the words'
+/// number of times. A word of a script without spaces, for which WordNet has no synonyms, is put in once more itself.
+final class RandomInsertion: TextAugmentation {
+  private let alpha: Double
+  private let senses: Int
+  private let wordnet: WordNet
+
+  convenience init(_ settings: Settings) throws(PluginFailure) {
+    self.init(settings, try WordNet(settings.text("path")))
+  }
+
+  private init(_ settings: Settings, _ wordnet: WordNet) {
+    alpha = settings.number("alpha")
+    senses = settings.integer("senses")
+    self.wordnet = wordnet
+  }
+
+  override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
+    let line = Text(text)
+    let count = line.words.count
+    var added: [(place: Int, word: Word)] = []
+    for _ in 0..<changes(alpha, count) {
+      if let word = try drawn(line, random) { added.append((random.below(count), word)) }
+    }
+    added.sort { $0.place < $1.place }
+
+    let space = line.write(bytes(" "))
+    var pieces: [Span] = []
+    var next = 0
+    for (index, word) in line.words.enumerated() {
+      let gap = line.gaps[index]
+      pieces.append(gap)
+      // A word that stands at once after one of a script without spaces stays so.
+      if next < added.count, added[next].place == index, gap.count == 0, index > 0, line.words[index - 1].spaced,
+        added[next].word.spaced
+      {
+        pieces.append(space)
+      }
+      while next < added.count, added[next].place == index {
+        pieces.append(added[next].word.span)
+        let follower = next + 1 < added.count && added[next + 1].place == index ? added[next + 1].word : word
+        if added[next].word.spaced, follower.spaced { pieces.append(space) }
+        next += 1
+      }
+      pieces.append(word.span)
+    }
+    if let last = line.gaps.last { pieces.append(last) }
+    try line.put(pieces, text, sink)
+  }
+
+  /// What is to be inserted: as EDA does, ten words are tried.
+  private func drawn(_ line: Text, _ random: Random) throws(PluginFailure) -> Word? {
+    for _ in 0..<10 {
+      let word = line.words[random.below(line.words.count)]
+      if !word.spaced { return word }
+      let key = mapCase(line[word.span], lowered)
+      if isStopWord(key) { continue }
+      let synonyms = try wordnet.synonyms(key, senses: senses)
+      if !synonyms.isEmpty { return Word(span: line.write(synonyms[random.below(synonyms.count)]), spaced: true) }
+    }
+    return nil
+  }
+}
+
+/// A synonym in the case of the word it stands for: all capitals, a capital first, or as WordNet has it.
+private func cased(_ synonym: [UInt8], like word: [UInt8]) -> [UInt8] {
+  var capitals = 0
+  var small = 0
+  var startsWithCapital = false
+  var index = 0
+  _ = mapCase(word) { code in
+    if utf8proc_isupper(code) != 0 {
+      capitals += 1
+      if index == 0 { startsWithCapital = true }
+    } else if utf8proc_islower(code) != 0 {
+      small += 1
+    }
+    index += 1
+    return code
+  }
+  if capitals > 1, small == 0 { return mapCase(synonym) { utf8proc_toupper($0) } }
+  if !startsWithCapital { return synonym }
+  var isFirst = true
+  return mapCase(synonym) { code in
+    defer { isFirst = false }
+    return isFirst ? utf8proc_totitle(code) : code
+  }
+}
+
+/// EDA's stop words, which are those of NLTK. `word` is in lower case.
+private func isStopWord(_ word: [UInt8]) -> Bool {
+  guard word.count < 11 else { return false }
+  let list = bytes(
+    """
+     i me my myself we our ours ourselves you your yours yourself yourselves he him his himself she her hers \
+    herself it its itself they them their theirs themselves what which who whom this that these those am is are \
+    was were be been being have has had having do does did doing a an the and but if or because as until while \
+    of at by for with about against between into through during before after above below to from up down in out \
+    on off over under again further then once here there when where why how all any both each few more most \
+    other some such no nor not only own same so than too very s t can will just don should now 
+    """)
+  let key = [0x20] + word + [0x20]
+  guard !word.contains(0x20) else { return false }
+  return list.withUnsafeBufferPointer { list in
+    guard let base = list.baseAddress else { return false }
+    return memmem(base, list.count, key, key.count) != nil
+  }
+}
