@@ -18,7 +18,7 @@ struct Clip: ParsableCommand {
         """,
       version: "clip \(String(cString: clip_version()))",
       subcommands: [
-        Embed.self, Classify.self, Search.self, Tokenize.self, Info.self, Plugins.self, Bench.self,
+        Embed.self, Classify.self, Search.self, Tokenize.self, Augment.self, Info.self, Plugins.self, Bench.self,
       ])
   }
 
