@@ -49,13 +49,21 @@ extension Raster {
 
   /// adjust_saturation: 0 is gray.
   func adjustSaturation(_ factor: Double) {
+    // What the factor adds to gray, by the distance from it. Blend's floats are rounded near 128 here, and
+    // elsewhere near their sum: where that is next to an integer the byte may be the neighbour.
     let factor = Float(factor)
+    let table = Table(511) { Int32((128 + factor * Float($0 - 255)).rounded(.down)) - 128 }
+    defer { withExtendedLifetime(table) {} }
+    let added = table.base + 255
     for y in 0..<height {
       let row = row(y)
       for x in 0..<width {
         let pixel = row + x &* 3
-        let gray = luma(pixel)
-        for channel in 0..<3 { pixel[channel] = blend(gray, pixel[channel], factor) }
+        let gray = Int32(luma(pixel))
+        for channel in 0..<3 {
+          let sum = gray &+ added[Int(Int32(pixel[channel]) &- gray)]
+          pixel[channel] = UInt8(truncatingIfNeeded: max(0, min(255, sum)))
+        }
       }
     }
   }
@@ -78,33 +86,20 @@ extension Raster {
   }
 
   /// Each byte through `change`, which is asked once for each value.
-  func map(_ change: (UInt8) -> UInt8) {
-    var table = PointTable()
-    for value in 0..<256 {
-      let changed = change(UInt8(value))
-      for channel in 0..<3 { table[channel, value] = changed }
-    }
-    table.apply(to: self)
-  }
-}
+  func map(_ change: (UInt8) -> UInt8) { map { _, value in change(UInt8(value)) } }
 
-/// What becomes of each value of each channel.
-struct PointTable {
-  private var values = InlineArray<768, UInt8>(repeating: 0)
-
-  subscript(channel: Int, value: Int) -> UInt8 {
-    get { values[channel * 256 + value] }
-    set { values[channel * 256 + value] = newValue }
-  }
-
-  func apply(to raster: Raster) {
-    for y in 0..<raster.height {
-      let row = raster.row(y)
-      for x in 0..<raster.width {
+  /// The same with the channel, 0 to 2, of a value from 0 to 255.
+  func map(_ change: (_ channel: Int, _ value: Int) -> UInt8) {
+    let table = Table(768) { change($0 / 256, $0 % 256) }
+    defer { withExtendedLifetime(table) {} }
+    let (reds, greens, blues) = (table.base, table.base + 256, table.base + 512)
+    for y in 0..<height {
+      let row = row(y)
+      for x in 0..<width {
         let pixel = row + x &* 3
-        pixel[0] = values[Int(pixel[0])]
-        pixel[1] = values[256 + Int(pixel[1])]
-        pixel[2] = values[512 + Int(pixel[2])]
+        pixel[0] = reds[Int(pixel[0])]
+        pixel[1] = greens[Int(pixel[1])]
+        pixel[2] = blues[Int(pixel[2])]
       }
     }
   }

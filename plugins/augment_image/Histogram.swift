@@ -2,16 +2,16 @@ import CSystem
 
 /// How often each value of each channel occurs.
 private struct Histogram {
-  private var counts = InlineArray<768, Int>(repeating: 0)
+  private let counts = Table(768) { _ in 0 }
 
   init(_ raster: Raster) {
     for y in 0..<raster.height {
       let row = raster.row(y)
-      for i in 0..<raster.width * 3 { counts[i % 3 * 256 + Int(row[i])] += 1 }
+      for i in 0..<raster.width * 3 { counts.base[i % 3 * 256 + Int(row[i])] += 1 }
     }
   }
 
-  subscript(channel: Int, value: Int) -> Int { counts[channel * 256 + value] }
+  subscript(channel: Int, value: Int) -> Int { counts.base[channel * 256 + value] }
 
   /// The lowest and the highest value that occur. There is one.
   func ends(_ channel: Int) -> (low: Int, high: Int) {
@@ -26,30 +26,23 @@ extension Raster {
   /// Pillow's ImageOps.autocontrast: each channel from 0 to 255.
   func stretchContrast() {
     let histogram = Histogram(self)
-    var table = PointTable()
-    for channel in 0..<3 {
+    map { channel, value in
       let (low, high) = histogram.ends(channel)
-      let scale = high > low ? 255 / Double(high - low) : 1
-      let offset = high > low ? -Double(low) * scale : 0
-      for value in 0..<256 {
-        table[channel, value] = UInt8(clamping: Int((Double(value) * scale + offset).rounded(.towardZero)))
-      }
+      guard high > low else { return UInt8(clamping: value) }
+      let scale = 255 / Double(high - low)
+      return UInt8(clamping: Int((Double(value) * scale - Double(low) * scale).rounded(.towardZero)))
     }
-    table.apply(to: self)
   }
 
   /// Pillow's ImageOps.equalize: each channel's values as often as the others.
   func equalize() {
     let histogram = Histogram(self)
-    var table = PointTable()
-    for channel in 0..<3 {
+    map { channel, value in
       let step = (width * height - histogram[channel, histogram.ends(channel).high]) / 255
+      guard step > 0 else { return UInt8(clamping: value) }
       var sum = step / 2
-      for value in 0..<256 {
-        table[channel, value] = step == 0 ? UInt8(value) : UInt8(clamping: sum / step)
-        sum += histogram[channel, value]
-      }
+      for lower in 0..<value { sum += histogram[channel, lower] }
+      return UInt8(clamping: sum / step)
     }
-    table.apply(to: self)
   }
 }

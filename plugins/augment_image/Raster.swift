@@ -83,6 +83,18 @@ final class Scratch {
   }
 }
 
+/// A table for lookups in loops over pixels, where an array's checks and an InlineArray's copies would show.
+final class Table<Element: BitwiseCopyable> {
+  let base: UnsafeMutablePointer<Element>
+
+  init(_ count: Int, _ value: (Int) -> Element) {
+    base = UnsafeMutablePointer.allocate(capacity: count)
+    for index in 0..<count { (base + index).initialize(to: value(index)) }
+  }
+
+  deinit { base.deallocate() }
+}
+
 struct Colour {
   let red: UInt8
   let green: UInt8
