@@ -47,6 +47,7 @@ let plugins: [Target] = [
   plugin("augment_image"),
   plugin("augment_text", ["CUtf8proc"], links: ["utf8proc"]),
   plugin("augment_translate"),
+  plugin("augment_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),
@@ -92,7 +93,7 @@ let package = Package(
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
     .executableTarget(
       name: "clip",
-      dependencies: ["CClip", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-      linkerSettings: [.linkedLibrary("clipcore")]),
+      dependencies: ["CClip", "CSpng", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      linkerSettings: [.linkedLibrary("clipcore"), .linkedLibrary("spng")]),
   ] + plugins,
   cxxLanguageStandard: .cxx17)

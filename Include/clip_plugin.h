@@ -412,6 +412,14 @@ struct clip_settings {
   const char *(*text)(const clip_settings *settings, const char *name);
 };
 
+/* How Pillow's Image.resize weighs pixels; all but the nearest are antialiased. */
+typedef enum clip_resample {
+  CLIP_RESAMPLE_NEAREST = 0,
+  CLIP_RESAMPLE_BILINEAR = 1,
+  CLIP_RESAMPLE_BICUBIC = 2,
+  CLIP_RESAMPLE_LANCZOS = 3
+} clip_resample;
+
 /* Where an image augmentation's result goes. allocate gives memory for a picture of that size, rows
  * *stride bytes apart; every pixel is to be written. NULL means refused (too large, no memory, a
  * second call, no such format): the host has the words, so apply returns any failure. The memory
@@ -422,6 +430,11 @@ struct clip_image_sink {
   void *host;
   uint8_t *(*allocate)(clip_image_sink *sink, uint32_t width, uint32_t height, clip_pixel_format format,
                        size_t *stride);
+  /* Writes `in` as Pillow resizes it: width x height pixels of red, green and blue, rows `stride` bytes
+   * apart. A part of a picture is a view with its first pixel, its size and the whole's stride. Any number
+   * of calls, into any memory. 0 means refused: the host has the words, so apply returns any failure. */
+  int (*resize)(clip_image_sink *sink, const clip_image_view *in, clip_resample resample, uint32_t width,
+                uint32_t height, uint8_t *pixels, size_t stride);
 };
 
 /* Where a text augmentation's result goes, piece by piece. append gives 0 when it refuses (too long,

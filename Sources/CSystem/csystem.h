@@ -201,6 +201,15 @@ CSYSTEM_PAIRS(4)
 CSYSTEM_PAIRS(8)
 CSYSTEM_PAIRS(16)
 
+/* Four numbers from 0 to below 256, cut to bytes, the first in the lowest. */
+static inline uint32_t csystem_bytes4(csystem_float4 numbers) {
+  typedef unsigned char bytes4 __attribute__((ext_vector_type(4)));
+  bytes4 cut = __builtin_convertvector(__builtin_convertvector(numbers, csystem_int4), bytes4);
+  uint32_t bytes;
+  memcpy(&bytes, &cut, sizeof bytes);
+  return bytes;
+}
+
 /* Calls body with `work` and room on the stack that is not set to anything, which Swift's own
  * variables cannot be. */
 enum { csystem_stack_floats = 72 * 128 };

@@ -50,6 +50,21 @@ public struct Pixels {
   }
 
   public func row(_ y: Int) -> UnsafePointer<UInt8> { base + y * stride }
+
+  /// The part of width x height pixels at column `left` and row `top`, which the caller has checked lies within.
+  public func part(left: Int, top: Int, width: Int, height: Int) -> Pixels {
+    var part = view
+    part.pixels = row(top) + left * channels
+    part.width = UInt32(clamping: width)
+    part.height = UInt32(clamping: height)
+    return Pixels(part)
+  }
+
+  fileprivate var view: clip_image_view {
+    clip_image_view(
+      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: format, width: UInt32(clamping: width),
+      height: UInt32(clamping: height), stride: stride, pixels: base)
+  }
 }
 
 /// Memory for a result, to be written whole.
@@ -74,6 +89,17 @@ public struct ImageSink {
       throw PluginFailure(CLIP_PLUGIN, "no memory for the result")
     }
     return Canvas(stride: stride, base: base)
+  }
+
+  /// Fills width x height red, green, blue pixels of `canvas` with `part` as Pillow resizes it.
+  public func resize(
+    _ part: Pixels, _ resample: clip_resample, width: Int, height: Int, into canvas: Canvas
+  ) throws(PluginFailure) {
+    var view = part.view
+    guard
+      sink.pointee.resize(
+        sink, &view, resample, UInt32(clamping: width), UInt32(clamping: height), canvas.base, canvas.stride) != 0
+    else { throw PluginFailure(CLIP_PLUGIN, "the picture cannot be resized") }
   }
 }
 

@@ -181,4 +181,39 @@ import Testing
     #expect(result.code == 0, "\(result)")
     #expect(try Data(contentsOf: output).count % 64 == 0)
   }
+
+  @Test func augmentsPicturesOnASheet() throws {
+    let folder = try TemporaryFolder()
+    let (sheet, again) = (folder.file("sheet.png"), folder.file("again.png"))
+    let picture = Paths.image("coffee.png").path
+    let result = try clip(["augment", picture, "--seed", "3", "--count", "5", "--output", sheet.path, "--json"])
+    #expect(result.code == 0, "\(result)")
+    // Three columns and two rows of 224 pixels, 4 between.
+    #expect(result.json["width"] as? Int == 3 * 228 + 4 && result.json["height"] as? Int == 2 * 228 + 4)
+    let read = try Runtime().load(sheet)
+    #expect(read.width == 688 && read.height == 460 && read.channels == 3)
+    #expect(read.bytes[0] == 40)
+    let pipeline = folder.file("p.json")
+    try Data("\"default\"".utf8).write(to: pipeline)
+    let named = ["augment", picture, "--pipeline", pipeline.path, "--seed", "3", "--count", "5", "--output", again.path]
+    #expect(try clip(named).code == 0)
+    #expect(try Data(contentsOf: sheet) == Data(contentsOf: again))
+    // A picture larger than a cell is shrunk.
+    let large = try clip(["augment", picture, "--pipeline", "[]", "--count", "1", "--output", again.path, "--json"])
+    #expect(large.json["width"] as? Int == 256 + 8, "\(large)")
+  }
+
+  @Test func augmentRefuses() throws {
+    let picture = Self.example("cat.png")
+    for arguments in [
+      [], [picture], [picture, "--output", "x.jpg"], [picture, "--text", "t", "--output", "x.png"], ["--text", "t"],
+      [picture, "--count", "0", "--output", "x.png"],
+    ] {
+      #expect(try clip(["augment"] + arguments).code == 2, "\(arguments)")
+    }
+    let unknown = try clip(["augment", picture, "--pipeline", "[{\"op\": \"nope\"}]", "--output", "/tmp/x.png"])
+    #expect(unknown.code == 1 && unknown.errors.contains("random_resized_crop"), "\(unknown)")
+    let lines = try clip(["augment", "--text", "a cat", "--pipeline", "[]", "--count", "3"])
+    #expect(lines.code == 0 && lines.text == "a cat\na cat\na cat\n", "\(lines)")
+  }
 }

@@ -4,9 +4,106 @@ import ClipPluginKit
 /// Image augmentations, each with the meaning, parameters and defaults of torchvision's transform.
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.augment-image", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      id: "clipcore.augment.random-horizontal-flip", op: "random_horizontal_flip",
-      description: "Mirrors left and right", probability: 0.5, formats: [],
-      image: { imageAugmentation($1, $2, $3) { _ in HorizontalFlip() } })
+    addCropsAndFlips(&table)
+    addColours(&table)
+    addWarps(&table)
   }
+}
+
+private let bytes = 0.0...255.0
+
+private func addCropsAndFlips(_ table: inout PluginTable) {
+  table.add(
+    id: "clipcore.augment.random-resized-crop", op: "random_resized_crop",
+    description: "Resizes a random part to one size",
+    parameters: [
+      .numbers("size", [224], count: 1...2, 1...65535, "pixels of the result: one side, or height and width"),
+      .numbers("scale", [0.08, 1], count: 2...2, 1e-6...1, "range of the part's share of the area"),
+      .numbers("ratio", [3.0 / 4, 4.0 / 3], count: 2...2, 1e-6...1e6, "range of the part's width to its height"),
+      .choice("interpolation", ["bilinear", "bicubic", "nearest"], "as Pillow resizes, antialiased"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try ResizedCrop(settings) } })
+  table.add(
+    id: "clipcore.augment.random-horizontal-flip", op: "random_horizontal_flip",
+    description: "Mirrors left and right", probability: 0.5, formats: [],
+    image: { imageAugmentation($1, $2, $3) { _ in HorizontalFlip() } })
+  table.add(
+    id: "clipcore.augment.random-erasing", op: "random_erasing",
+    description: "Fills a random rectangle", probability: 0.5,
+    parameters: [
+      .numbers("scale", [0.02, 0.33], count: 2...2, 0...1, "range of the rectangle's share of the area"),
+      .numbers("ratio", [0.3, 3.3], count: 2...2, 1e-3...1e3, "range of the rectangle's height to its width"),
+      .numbers("value", [0], count: 1...3, bytes, "what it is filled with: gray, or red, green and blue"),
+      .boolean("random", false, "fill with noise that is standard normal once the model has normalised it"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Erasing(settings) } })
+}
+
+private func addColours(_ table: inout PluginTable) {
+  table.add(
+    id: "clipcore.augment.color-jitter", op: "color_jitter",
+    description: "Changes brightness, contrast, saturation and hue in random order",
+    parameters: [
+      .numbers("brightness", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
+      .numbers("contrast", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
+      .numbers("saturation", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
+      .numbers("hue", [0], count: 1...2, -0.5...0.5, "range of the turn, 1 being the whole circle; one number v is -v to v"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try ColorJitter(settings) } })
+  table.add(
+    id: "clipcore.augment.random-grayscale", op: "random_grayscale",
+    description: "Makes all channels the luma", probability: 0.1,
+    image: { imageAugmentation($1, $2, $3) { _ in Grayscale() } })
+  table.add(
+    id: "clipcore.augment.gaussian-blur", op: "gaussian_blur",
+    description: "Blurs by a Gaussian kernel",
+    parameters: [
+      .numbers("kernel_size", [5], count: 1...2, 1...1001, "odd pixels: one side, or width and height"),
+      .numbers("sigma", [0.1, 2], count: 1...2, 1e-3...1e3, "range of the deviation in pixels, or the deviation"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try GaussianBlur(settings) } })
+  table.add(
+    id: "clipcore.augment.rand-augment", op: "rand_augment",
+    description: "Applies some of 14 ops, all of one magnitude",
+    parameters: [
+      .integer("num_ops", 2, 0...100, "ops that are applied one after the other"),
+      .integer("magnitude", 9, 0...1023, "how strong they are, below num_magnitude_bins"),
+      .integer("num_magnitude_bins", 31, 2...1024, "magnitudes that there are"),
+      .choice("interpolation", Interpolation.words, "of shears, translations and rotations"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try RandAugment(settings) } })
+  table.add(
+    id: "clipcore.augment.normalize", op: "normalize",
+    description: "Refused: the model normalises as its last step",
+    parameters: [
+      .numbers("mean", [0.48145466, 0.4578275, 0.40821073], count: 1...3, -1e6...1e6, "of each channel"),
+      .numbers("std", [0.26862954, 0.26130258, 0.27577711], count: 1...3, -1e6...1e6, "of each channel"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { _ throws(PluginFailure) in try refuseToNormalize() } })
+}
+
+private func addWarps(_ table: inout PluginTable) {
+  func common(_ degrees: Double) -> [Parameter] {
+    [
+      .numbers("degrees", [degrees], count: 1...2, -360...360, "range of the angle; one number v is -v to v"),
+      .choice("interpolation", Interpolation.words, "how pixels between pixels are found"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
+      .numbers("center", [], count: 0...2, -1e6...1e6, "x and y of the fixed point from the upper left; none is the middle"),
+    ]
+  }
+  table.add(
+    id: "clipcore.augment.random-rotation", op: "random_rotation",
+    description: "Rotates against the clock",
+    parameters: common(15) + [.boolean("expand", false, "make the picture so large that it holds all of the turned one")],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Rotation(settings) } })
+  table.add(
+    id: "clipcore.augment.random-affine", op: "random_affine",
+    description: "Rotates with the clock, moves, scales and shears",
+    parameters: common(0) + [
+      .numbers("translate", [], count: 0...2, 0...1, "the most, of the width and of the height; none stays in place"),
+      .numbers("scale", [1, 1], count: 2...2, 1e-3...1e3, "range of the factor"),
+      .numbers("shear", [0], count: 1...4, -180...180, "range of the angle along x, or ranges along x and along y"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Affine(settings) } })
 }

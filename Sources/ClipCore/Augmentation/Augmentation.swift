@@ -89,6 +89,11 @@ private final class ImageSink {
         guard let host = sink?.pointee.host else { return nil }
         let sink = Unmanaged<ImageSink>.fromOpaque(host).takeUnretainedValue()
         return sink.allocate(width, height, format, stride)
+      },
+      resize: { sink, view, resample, width, height, pixels, stride in
+        guard let host = sink?.pointee.host else { return 0 }
+        let sink = Unmanaged<ImageSink>.fromOpaque(host).takeUnretainedValue()
+        return sink.resize(view, resample, width, height, pixels, stride)
       })
     return body(&table)
   }
@@ -111,6 +116,37 @@ private final class ImageSink {
     } catch {
       if failure == nil { failure = error }
       return nil
+    }
+  }
+
+  private func resize(
+    _ view: UnsafePointer<clip_image_view>?, _ resample: clip_resample, _ width: UInt32, _ height: UInt32,
+    _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int
+  ) -> Int32 {
+    do throws(ClipError) {
+      if let failure { throw failure }
+      guard let view, let pixels, width > 0, height > 0, stride >= Int(width) * 3 else {
+        throw ClipError(
+          CLIP_PLUGIN, "expected a picture to resize and memory for at least 1 x 1 pixels, found \(width) x \(height) "
+            + "in rows of \(UInt(bitPattern: stride)) bytes\(view == nil || pixels == nil ? " and a null pointer" : "")")
+      }
+      let filter: PreprocessConfig.Resample
+      switch resample {
+      case CLIP_RESAMPLE_NEAREST: filter = .nearest
+      case CLIP_RESAMPLE_BILINEAR: filter = .bilinear
+      case CLIP_RESAMPLE_BICUBIC: filter = .bicubic
+      case CLIP_RESAMPLE_LANCZOS: filter = .lanczos
+      default: throw ClipError(CLIP_PLUGIN, "expected a clip_resample from 0 to 3, found \(resample.rawValue)")
+      }
+      let image = try ImageView(view.pointee, maxPixels: maxPixels, place: "a picture to resize")
+      try ClipCore.resize(
+        image, over: nil, width: Int(width), height: Int(height), resample: filter,
+        window: ResizeWindow(left: 0, top: 0, width: Int(width), height: Int(height)), into: pixels, stride: stride,
+        scratch: PreprocessScratch())
+      return 1
+    } catch {
+      if failure == nil { failure = error }
+      return 0
     }
   }
 }

@@ -12,10 +12,24 @@ final class Pipeline {
   /// Steps in one pipeline at most, those inside others counted.
   private static var maxSteps: Int { 1024 }
 
+  /// What the name "default" stands for: OpenCLIP's careful crop, and a little of everything else.
+  private static var usual: StaticString {
+    """
+    [{"op": "random_resized_crop", "size": 224, "scale": [0.9, 1], "interpolation": "bicubic"},
+     {"op": "random_horizontal_flip"},
+     {"op": "color_jitter", "brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "hue": 0.1},
+     {"op": "random_grayscale", "p": 0.1}]
+    """
+  }
+
   convenience init(json: UnsafeRawBufferPointer, runtime: Runtime) throws(ClipError) {
-    let tree = try JSON.parse(json, place: "pipeline", maxDepth: 32)
+    var tree = try JSON.parse(json, place: "pipeline", maxDepth: 32)
+    if let name = tree.string, name == "default" {
+      let usual = UnsafeRawBufferPointer(start: Pipeline.usual.utf8Start, count: Pipeline.usual.utf8CodeUnitCount)
+      tree = try JSON.parse(usual, place: "pipeline", maxDepth: 32)
+    }
     guard let list = tree.array else {
-      throw ClipError(CLIP_FORMAT, "pipeline: expected a list of steps, found \(tree.kind)")
+      throw ClipError(CLIP_FORMAT, "pipeline: expected a list of steps or \"default\", found \(tree.kind)")
     }
     var reader = StepReader(plugins: runtime.plugins, left: Pipeline.maxSteps)
     let steps = try reader.steps(list, "pipeline")

@@ -1,0 +1,124 @@
+import ArgumentParser
+import Glibc
+
+struct Augment: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what an augmentation pipeline makes of a picture or a text.",
+    usage: """
+      clip augment <picture> [--pipeline <file>] [--seed <n>] [--count <n>] --output <file.png>
+      clip augment --text <text> --pipeline <file> [--seed <n>] [--count <n>] [--output <file>]
+      """,
+    discussion: """
+      A picture's variants go on one contact sheet, a PNG file, those of a text are lines. Variant i is what \
+      the pipeline makes with this seed and index i: what training sees.
+
+        clip augment photo.jpg --output sheet.png
+        clip augment photo.jpg --pipeline '[{"op": "rand_augment"}]' --seed 7 --output sheet.png
+      """)
+
+  @Argument(help: ArgumentHelp("The picture.", valueName: "picture"))
+  var picture: ByteString?
+
+  @Option(help: ArgumentHelp("A text, instead of a picture.", valueName: "text"))
+  var text: ByteString?
+
+  @Option(
+    help: ArgumentHelp(
+      "A file with the pipeline's JSON, the JSON itself, or default (pictures are varied by that where none is given).",
+      valueName: "file"))
+  var pipeline: ByteString?
+
+  @Option(help: ArgumentHelp("The seed of the random numbers.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @Option(help: ArgumentHelp("Variants to make, 1 to 1024.", valueName: "n"))
+  var count = 16
+
+  @Option(name: .shortAndLong, help: ArgumentHelp("The file to write; texts go to standard output without it.", valueName: "file"))
+  var output: ByteString?
+
+  @OptionGroup var common: CommonOptions
+
+  mutating func validate() throws {
+    guard (picture == nil) != (text == nil) else {
+      throw ValidationError("expected a picture or --text, found \(text == nil ? "neither" : "both")")
+    }
+    guard (1...1024).contains(count) else { throw ValidationError("--count is \(count): expected 1 to 1024") }
+    if text != nil && pipeline == nil { throw ValidationError("expected --pipeline with --text") }
+    if picture != nil {
+      guard let output else { throw ValidationError("expected --output, the PNG file to write") }
+      guard output.fileExtension == "png" else {
+        throw ValidationError("--output is \(output.shown): expected a name ending in .png")
+      }
+    }
+  }
+
+  func run() throws {
+    if let output { try OutputFile.checkWritable(output) }
+    let runtime = try common.runtime()
+    let pipeline = try AugmentationPipeline(runtime, json: try json())
+    if let text {
+      try vary(text, pipeline)
+    } else if let picture, let output {
+      try vary(Picture(runtime, path: picture), pipeline, runtime, output)
+    }
+  }
+
+  /// The pipeline's JSON: what --pipeline holds or names.
+  private func json() throws(Failure) -> ByteString {
+    guard let pipeline, pipeline.text != "default" else { return ByteString("\"default\"") }
+    if pipeline.bytes.first == UInt8(ascii: "[") { return pipeline }
+    var bytes: [UInt8] = []
+    for line in try TextLines.read(pipeline) { bytes += line.bytes + [UInt8(ascii: "\n")] }
+    return ByteString(bytes)
+  }
+
+  private func vary(_ picture: Picture, _ pipeline: AugmentationPipeline, _ runtime: Runtime, _ output: ByteString) throws {
+    var variants: [Picture] = []
+    for index in 0..<count {
+      let variant = try pipeline.vary(picture, seed: seed, index: UInt64(index))
+      variants.append(try shrunk(variant, runtime))
+    }
+    let sheet = ContactSheet(variants)
+    try OutputFile.write(to: output) { writer throws(Failure) in
+      try PNGWriter.write(sheet.pixels, width: sheet.width, height: sheet.height, to: writer)
+    }
+    if common.json {
+      try StandardOutput.write([
+        "output": .string(output.text), "count": .integer(count), "width": .integer(sheet.width),
+        "height": .integer(sheet.height),
+      ])
+    } else {
+      try StandardOutput.write("Wrote \(output.shown): \(counted(count, "variant")), \(sheet.width) x \(sheet.height) pixels.\n")
+    }
+  }
+
+  /// The picture as large as a contact sheet takes it.
+  private func shrunk(_ picture: Picture, _ runtime: Runtime) throws(Failure) -> Picture {
+    let side = max(picture.width, picture.height)
+    guard side > ContactSheet.longest else { return picture }
+    let (width, height) = (
+      max(1, picture.width * ContactSheet.longest / side), max(1, picture.height * ContactSheet.longest / side)
+    )
+    let ratio = Double(picture.width) / Double(picture.height)
+    let whole = """
+      [{"op": "random_resized_crop", "size": [\(height), \(width)], "scale": [1, 1], "ratio": [\(ratio), \(ratio)], \
+      "interpolation": "bicubic"}]
+      """
+    return try AugmentationPipeline(runtime, json: ByteString(whole)).vary(picture, seed: 0, index: 0)
+  }
+
+  private func vary(_ text: ByteString, _ pipeline: AugmentationPipeline) throws {
+    var variants: [ByteString] = []
+    for index in 0..<count { variants.append(try pipeline.vary(text, seed: seed, index: UInt64(index))) }
+    if let output {
+      try OutputFile.write(to: output) { writer throws(Failure) in
+        for variant in variants { try writer.write(variant.bytes + [UInt8(ascii: "\n")]) }
+      }
+    } else if common.json {
+      try StandardOutput.write(["texts": .array(variants.map { .string($0.text) })])
+    } else {
+      try StandardOutput.write(variants.map { $0.text + "\n" }.joined())
+    }
+  }
+}

@@ -1,0 +1,314 @@
+import CClip
+import Foundation
+import Support
+import Testing
+
+private final class Pipeline: @unchecked Sendable {
+  let runtime: Runtime
+  let handle: OpaquePointer
+
+  init(_ json: String, _ runtime: Runtime) throws {
+    var out: OpaquePointer?
+    try check(clip_pipeline_create(runtime.handle, json, &out))
+    guard let out else { throw SupportError("clip_pipeline_create gave no pipeline") }
+    self.runtime = runtime
+    handle = out
+  }
+
+  deinit { clip_pipeline_free(handle) }
+
+  func vary(_ picture: Picture, seed: UInt64 = 1, index: Int = 0) throws -> Picture {
+    var view = picture.view
+    var out: OpaquePointer?
+    try check(withExtendedLifetime(picture) { clip_augment_image(handle, &view, seed, UInt64(index), &out) })
+    return try Picture(owned: out)
+  }
+}
+
+/// A picture that many threads read.
+private final class Bytes: @unchecked Sendable {
+  let picture: Picture
+  init(_ picture: Picture) { self.picture = picture }
+}
+
+/// What several threads made.
+private final class Gathered: @unchecked Sendable {
+  private let lock = NSLock()
+  private(set) var bytes: [[UInt8]?]
+  init(count: Int) { bytes = Array(repeating: nil, count: count) }
+  func put(_ index: Int, _ result: [UInt8]?) { lock.withLock { bytes[index] = result } }
+}
+
+/// torchvision's transforms, by pictures that it made (Tests/Fixtures/SOURCES.md) and by what its
+/// documentation says of the distributions.
+@Suite struct AugmentationTests {
+  let runtime: Runtime
+  let stored: [String: StoredTensor]
+
+  init() throws {
+    runtime = try Runtime()
+    stored = try expected("augmentations")
+  }
+
+  private func source(_ name: String) throws -> Picture {
+    let tensor = try tensor(name, of: stored)
+    return Picture(CLIP_PIXELS_RGB, width: tensor.shape[1], height: tensor.shape[0], bytes: Array(tensor.data))
+  }
+
+  /// The largest difference of a byte; 256 where sizes differ.
+  private func difference(_ got: Picture, _ want: StoredTensor) -> Int {
+    guard [got.height, got.width, got.channels] == want.shape else { return 256 }
+    return zip(got.bytes, want.data).map { abs(Int($0) - Int($1)) }.max() ?? 256
+  }
+
+  @Test func sameDrawSamePictureAsTorchvision() throws {
+    let source = try source("source")
+    let pipelines = stored.keys.filter { $0.hasPrefix("[") }.sorted()
+    #expect(pipelines.count == 33)
+    for json in pipelines {
+      let worst = difference(try Pipeline(json, runtime).vary(source), try tensor(json, of: stored))
+      #expect(worst <= 1, "\(json): off by \(worst)")
+    }
+  }
+
+  /// What a random choice leads to: each outcome stored under "<prefix> …" comes as often as the others,
+  /// but for `weights`, and nothing else comes.
+  @Test(arguments: [
+    ("translate ", "small", "{\"op\": \"random_affine\", \"translate\": [0.0588, 0], \"interpolation\": \"bilinear\"}"),
+    ("jitter ", "small", "{\"op\": \"color_jitter\", \"brightness\": [0.6, 0.6], \"contrast\": [1.5, 1.5], \"saturation\": [1.75, 1.75], \"hue\": [0.125, 0.125]}"),
+    ("rand_augment ", "middle", "{\"op\": \"rand_augment\", \"num_ops\": 1}"),
+  ]) func everyOutcomeIsTorchvisions(_ prefix: String, _ name: String, _ step: String) throws {
+    let outcomes = stored.filter { $0.key.hasPrefix(prefix) }
+    let signed = Set(outcomes.keys.filter { $0.hasSuffix("-") }.flatMap { [$0, String($0.dropLast())] })
+    let source = try source(name)
+    let pipeline = try Pipeline("[\(step)]", runtime)
+    let rounds = 2000
+    var seen: [String: Int] = [:]
+    for index in 0..<rounds {
+      let got = try pipeline.vary(source, index: index)
+      let best = outcomes.map { (difference(got, $0.value), $0.key) }.min { $0 < $1 }
+      guard let best, best.0 <= 1 else {
+        Issue.record("\(prefix)\(index): none of the outcomes, the nearest is off by \(best?.0 ?? 0)")
+        return
+      }
+      seen[best.1, default: 0] += 1
+    }
+    let total = outcomes.keys.reduce(0.0) { $0 + (signed.contains($1) ? 0.5 : 1) }
+    for outcome in outcomes.keys {
+      // A pixel each way and none: what rounds to -1, 0 and 1 of -1.0 to 1.0.
+      let share =
+        prefix == "translate " ? (outcome.hasSuffix(" 0") ? 0.5 : 0.25) : (signed.contains(outcome) ? 0.5 : 1) / total
+      let deviation = (Double(rounds) * share * (1 - share)).squareRoot()
+      let count = Double(seen[outcome] ?? 0)
+      #expect(abs(count - Double(rounds) * share) < 4.5 * deviation, "\(outcome): \(count) of \(rounds)")
+    }
+  }
+
+  /// Red grows with x and green with y, so that a crop shows where it was cut.
+  @Test func cropsAreDrawnAsDocumented() throws {
+    let side = 256
+    var bytes: [UInt8] = []
+    for y in 0..<side { for x in 0..<side { bytes += [UInt8(x), UInt8(y), 0] } }
+    let source = Picture(CLIP_PIXELS_RGB, width: side, height: side, bytes: bytes)
+    let pipeline = try Pipeline("[{\"op\": \"random_resized_crop\", \"size\": 8, \"scale\": [0.2, 0.6]}]", runtime)
+    var areas: [Double] = []
+    var ratios: [Double] = []
+    var lefts: [Double] = []
+    for index in 0..<3000 {
+      let got = try pipeline.vary(source, index: index)
+      #expect(got.width == 8 && got.height == 8)
+      let bytes = got.bytes
+      // Six inner pixels: the outer ones' filter is cut off.
+      let width = Double(Int(bytes[6 * 3]) - Int(bytes[3])) * 8 / 5
+      let height = Double(Int(bytes[6 * 24 + 1]) - Int(bytes[24 + 1])) * 8 / 5
+      areas.append(width * height / Double(side * side))
+      ratios.append(log(width / height))
+      lefts.append((Double(bytes[3]) + 0.5 - width * 1.5 / 8) / (Double(side) - width))
+    }
+    func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(values.count) }
+    func spread(_ values: [Double]) -> Double {
+      let middle = mean(values)
+      return mean(values.map { ($0 - middle) * ($0 - middle) }).squareRoot()
+    }
+    // Uniform from a to b: the mean is the middle, the deviation (b - a) / sqrt(12).
+    let root = 12.0.squareRoot()
+    #expect(abs(mean(areas) - 0.4) < 0.01 && abs(spread(areas) - 0.4 / root) < 0.01, "\(mean(areas)) \(spread(areas))")
+    #expect((areas.min() ?? 0) > 0.17 && (areas.max() ?? 1) < 0.63)
+    #expect(abs(mean(ratios)) < 0.02 && abs(spread(ratios) - 2 * log(4.0 / 3) / root) < 0.02, "\(mean(ratios)) \(spread(ratios))")
+    #expect(abs(mean(lefts) - 0.5) < 0.03 && abs(spread(lefts) - 1 / root) < 0.03, "\(mean(lefts)) \(spread(lefts))")
+  }
+
+  @Test func erasesOneRectangle() throws {
+    let (width, height) = (60, 50)
+    let source = Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))
+    let pipeline = try Pipeline("[{\"op\": \"random_erasing\", \"p\": 1, \"value\": [1, 2, 3]}]", runtime)
+    var shares: [Double] = []
+    for index in 0..<1500 {
+      let bytes = try pipeline.vary(source, index: index).bytes
+      let erased = (0..<width * height).filter { bytes[$0 * 3] == 1 && bytes[$0 * 3 + 1] == 2 && bytes[$0 * 3 + 2] == 3 }
+      #expect(erased.count + (0..<width * height).count { bytes[$0 * 3] == 200 } == width * height)
+      let (columns, rows) = (Set(erased.map { $0 % width }), Set(erased.map { $0 / width }))
+      #expect(erased.count == columns.count * rows.count)
+      let (w, h) = (Double(columns.count), Double(rows.count))
+      #expect(h / w < 3.3 * 1.2 && h / w > 0.3 / 1.2)
+      shares.append(Double(erased.count) / Double(width * height))
+    }
+    // Uniform from 0.02 to 0.33, but for the few that do not fit and are drawn again.
+    #expect(abs(shares.reduce(0, +) / 1500 - 0.175) < 0.015)
+    #expect((shares.min() ?? 0) > 0.015 && (shares.max() ?? 1) < 0.35)
+
+    let often = try Pipeline("[{\"op\": \"random_erasing\"}]", runtime)
+    let changed = try (0..<1000).count { try often.vary(source, index: $0).bytes.contains(0) }
+    #expect((430...570).contains(changed))
+
+    let noise = try Pipeline("[{\"op\": \"random_erasing\", \"p\": 1, \"random\": true, \"scale\": [0.8, 0.9], \"ratio\": [1, 1]}]", runtime)
+    let values = try (0..<20).flatMap { try noise.vary(source, index: $0).bytes.filter { $0 != 200 }.map(Double.init) }
+    #expect(abs(values.reduce(0, +) / Double(values.count) - 115) < 3)
+  }
+
+  @Test func factorsAreDrawnUniformly() throws {
+    let source = Picture(CLIP_PIXELS_RGB, width: 3, height: 1, bytes: [100, 100, 100, 100, 100, 100, 100, 100, 100])
+    let pipeline = try Pipeline("[{\"op\": \"color_jitter\", \"brightness\": 0.5}]", runtime)
+    let values = try (0..<4000).map { Int(try pipeline.vary(source, index: $0).bytes[0]) }
+    #expect(values.allSatisfy { (50...150).contains($0) })
+    for tenth in 0..<10 {
+      let count = values.count { (50 + tenth * 10..<60 + tenth * 10).contains($0) }
+      #expect(abs(count - 400) < 90, "\(tenth): \(count)")
+    }
+    // Two numbers may be far off 1, and one is cut at 0.
+    #expect(try Pipeline("[{\"op\": \"color_jitter\", \"brightness\": [2, 2]}]", runtime).vary(source).bytes[0] == 200)
+    let cut = try Pipeline("[{\"op\": \"color_jitter\", \"brightness\": 3}]", runtime)
+    #expect(try (0..<200).allSatisfy { (0...255).contains(Int(try cut.vary(source, index: $0).bytes[0])) })
+    let gray = try Pipeline("[{\"op\": \"random_grayscale\"}]", runtime)
+    let colour = Picture(CLIP_PIXELS_RGB, width: 1, height: 1, bytes: [200, 100, 50])
+    let grays = try (0..<2000).count { try gray.vary(colour, index: $0).bytes == [124, 124, 124] }
+    #expect((140...260).contains(grays))
+  }
+
+  @Test func jpegDrawsFromBothEnds() throws {
+    let source = try source("small")
+    let pipeline = try Pipeline("[{\"op\": \"jpeg\", \"quality\": [20, 22]}]", runtime)
+    let wanted = try (20...22).map { try Pipeline("[{\"op\": \"jpeg\", \"quality\": \($0)}]", runtime).vary(source).bytes }
+    var counts = [0, 0, 0]
+    for index in 0..<300 {
+      let got = try pipeline.vary(source, index: index).bytes
+      counts[try #require(wanted.firstIndex(of: got))] += 1
+    }
+    #expect(counts.allSatisfy { $0 > 60 }, "\(counts)")
+  }
+
+  static let everything = """
+    [{"op": "random_resized_crop", "size": [40, 52]}, {"op": "random_horizontal_flip"},
+     {"op": "color_jitter", "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}, {"op": "random_grayscale"},
+     {"op": "gaussian_blur"}, {"op": "rand_augment"}, {"op": "random_rotation", "expand": true},
+     {"op": "random_affine", "degrees": 10, "translate": [0.1, 0.1], "scale": [0.8, 1.2], "shear": 5}, {"op": "jpeg"},
+     {"op": "random_erasing"}]
+    """
+
+  @Test func sameSeedSamePictureOnAnyThread() throws {
+    let source = try source("source")
+    let pipeline = try Pipeline(Self.everything, runtime)
+    let alone = try (0..<48).map { try pipeline.vary(source, seed: 9, index: $0).bytes }
+    #expect(Set(alone).count == 48)
+    let together = Gathered(count: 48)
+    let (shared, view) = (pipeline, Bytes(source))
+    DispatchQueue.concurrentPerform(iterations: 48) { index in
+      together.put(index, try? shared.vary(view.picture, seed: 9, index: index).bytes)
+    }
+    #expect(together.bytes == alone)
+    #expect(try pipeline.vary(source, seed: 10, index: 0).bytes != alone[0])
+  }
+
+  /// One pixel, one row, one column, rows with gaps and every format, through every op.
+  @Test func everySizeAndFormat() throws {
+    let pipeline = try Pipeline(Self.everything, runtime)
+    var numbers = Numbers(3)
+    for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 2), (3, 2), (13, 7), (400, 1)] {
+      for (format, channels) in [
+        (CLIP_PIXELS_RGB, 3), (CLIP_PIXELS_BGR, 3), (CLIP_PIXELS_RGBA, 4), (CLIP_PIXELS_BGRA, 4), (CLIP_PIXELS_GRAY, 1),
+      ] {
+        let stride = width * channels + 5
+        let picture = Picture(format, width: width, height: height, stride: stride, bytes: numbers.bytes(stride * height))
+        for index in 0..<20 { #expect(try pipeline.vary(picture, index: index).view.format == format) }
+      }
+    }
+  }
+
+  /// Gray stays as it is where colour alone changes, and opposite turns meet.
+  @Test func opsKeepWhatTheyMust() throws {
+    var numbers = Numbers(5)
+    let gray = Picture(CLIP_PIXELS_GRAY, width: 21, height: 13, bytes: numbers.bytes(21 * 13))
+    for step in ["{\"op\": \"color_jitter\", \"saturation\": 0.9, \"hue\": 0.5}", "{\"op\": \"random_grayscale\", \"p\": 1}"] {
+      #expect(try Pipeline("[\(step)]", runtime).vary(gray).bytes == gray.bytes)
+    }
+    let picture = try source("source")
+    let turns = "{\"op\": \"random_rotation\", \"degrees\": [90, 90], \"expand\": true}"
+    let whole = try Pipeline("[" + [turns, turns, turns, turns].joined(separator: ", ") + "]", runtime).vary(picture)
+    #expect(whole.bytes == picture.bytes && whole.width == picture.width)
+    #expect(try Pipeline("[{\"op\": \"rand_augment\", \"num_ops\": 0}]", runtime).vary(picture).bytes == picture.bytes)
+  }
+
+  @Test func theDefaultIsTheDesigns() throws {
+    let written = """
+      [{"op": "random_resized_crop", "size": 224, "scale": [0.9, 1.0], "ratio": [0.75, 1.3333333333333333],
+        "interpolation": "bicubic"}, {"op": "random_horizontal_flip", "p": 0.5},
+       {"op": "color_jitter", "brightness": 0.1, "contrast": 0.1, "saturation": 0.1, "hue": 0.1},
+       {"op": "random_grayscale", "p": 0.1}]
+      """
+    let source = try runtime.load(Paths.image("coffee.png"))
+    let (named, same) = (try Pipeline("\"default\"", runtime), try Pipeline(written, runtime))
+    for index in 0..<5 {
+      let picture = try named.vary(source, index: index)
+      #expect(picture.width == 224 && picture.height == 224)
+      #expect(try same.vary(source, index: index).bytes == picture.bytes)
+    }
+    #expect(throws: Failure.self) { try Pipeline("\"usual\"", runtime) }
+  }
+
+  @Test(arguments: [
+    ("{\"op\": \"random_resized_crop\", \"size\": 0}", "size"), ("{\"op\": \"random_resized_crop\", \"size\": 1.5}", "integers"),
+    ("{\"op\": \"random_resized_crop\", \"size\": [1, 2, 3]}", "1 to 2 numbers"),
+    ("{\"op\": \"random_resized_crop\", \"scale\": [1, 0.5]}", "from low to high"),
+    ("{\"op\": \"random_resized_crop\", \"ratio\": [0, 1]}", "ratio"),
+    ("{\"op\": \"random_resized_crop\", \"interpolation\": \"lanczos\"}", "\"bicubic\""),
+    ("{\"op\": \"color_jitter\", \"brightness\": -1}", "from 0 to 100"), ("{\"op\": \"color_jitter\", \"hue\": 0.6}", "from -0.5 to 0.5"),
+    ("{\"op\": \"color_jitter\", \"hue\": -0.1}", "at least 0"), ("{\"op\": \"color_jitter\", \"contrast\": [2, 1]}", "contrast"),
+    ("{\"op\": \"gaussian_blur\", \"kernel_size\": 4}", "odd"), ("{\"op\": \"gaussian_blur\", \"sigma\": 0}", "sigma"),
+    ("{\"op\": \"random_erasing\", \"value\": [1, 2]}", "1 or 3 numbers"), ("{\"op\": \"random_erasing\", \"value\": 256}", "from 0 to 255"),
+    ("{\"op\": \"rand_augment\", \"magnitude\": 31}", "num_magnitude_bins"), ("{\"op\": \"rand_augment\", \"num_magnitude_bins\": 1}", "from 2"),
+    ("{\"op\": \"random_rotation\", \"degrees\": -5}", "at least 0"), ("{\"op\": \"random_rotation\", \"center\": [1]}", "x and y"),
+    ("{\"op\": \"random_affine\", \"translate\": [0.5]}", "two numbers"), ("{\"op\": \"random_affine\", \"shear\": [1, 2, 3]}", "1, 2 or 4"),
+    ("{\"op\": \"random_affine\", \"scale\": [0, 1]}", "scale"), ("{\"op\": \"jpeg\", \"quality\": [90, 10]}", "lower one first"),
+    ("{\"op\": \"jpeg\", \"quality\": 0}", "from 1 to 100"), ("{\"op\": \"normalize\"}", "last step of its preprocessing"),
+  ]) func wrongParametersAreNamed(_ step: String, _ words: String) throws {
+    let failure = try #require(throws: Failure.self) { try Pipeline("[\(step)]", runtime) }
+    #expect(failure.message.contains("pipeline[0] (") && failure.message.contains(words), "\(failure)")
+  }
+
+  /// Extreme but allowed parameters give some picture or an error, and a result too large is one.
+  @Test func extremesAreHarmless() throws {
+    let small = try Runtime(maxPixels: 5000)
+    let picture = try source("source")
+    let steps = [
+      "{\"op\": \"random_affine\", \"shear\": [90, 90, 90, 90]}", "{\"op\": \"random_affine\", \"scale\": [0.001, 0.001]}",
+      "{\"op\": \"random_affine\", \"shear\": [89.9999, 90], \"scale\": [0.001, 1000], \"interpolation\": \"bicubic\"}",
+      "{\"op\": \"random_affine\", \"center\": [-1e6, 1e6], \"degrees\": 360, \"scale\": [0.001, 1]}",
+      "{\"op\": \"random_affine\", \"center\": [1e6, 1e6], \"degrees\": 45, \"interpolation\": \"bilinear\"}",
+      "{\"op\": \"random_rotation\", \"degrees\": 360, \"center\": [1e6, -1e6]}",
+      "{\"op\": \"gaussian_blur\", \"kernel_size\": [1001, 301], \"sigma\": 1000}", "{\"op\": \"gaussian_blur\", \"kernel_size\": 1, \"sigma\": 0.001}",
+      "{\"op\": \"color_jitter\", \"brightness\": [100, 100], \"contrast\": [100, 100], \"saturation\": [100, 100]}",
+      "{\"op\": \"rand_augment\", \"magnitude\": 1023, \"num_magnitude_bins\": 1024, \"num_ops\": 20}",
+      "{\"op\": \"random_erasing\", \"scale\": [0, 0]}", "{\"op\": \"random_erasing\", \"scale\": [1, 1]}",
+      "{\"op\": \"random_resized_crop\", \"size\": [1, 4000], \"scale\": [0.000001, 0.000001], \"ratio\": [0.000001, 1000000]}",
+    ]
+    for step in steps {
+      let pipeline = try Pipeline("[\(step)]", small)
+      for index in 0..<10 { _ = try pipeline.vary(picture, index: index) }
+    }
+    for side in [71, 65535] {
+      let pipeline = try Pipeline("[{\"op\": \"random_resized_crop\", \"size\": \(side)}]", small)
+      let failure = try #require(throws: Failure.self) { try pipeline.vary(picture) }
+      #expect(failure.status == CLIP_LIMIT && failure.message.contains("max_image_pixels"), "\(failure)")
+    }
+  }
+}

@@ -1,0 +1,40 @@
+import CClip
+import ClipPluginKit
+
+/// torchvision's ColorJitter: four changes of colour in random order, each by a factor of its own.
+final class ColorJitter: ImageAugmentation {
+  /// Brightness, contrast, saturation, hue; nil for one that is left out.
+  private let factors: [Interval?]
+
+  convenience init(_ settings: Settings) throws(PluginFailure) {
+    func around(_ centre: Double, _ name: StaticString) throws(PluginFailure) -> Interval? {
+      let interval = try settings.interval(name) { centre == 0 ? (-$0, $0) : (max(0, centre - $0), centre + $0) }
+      return interval.low == centre && interval.high == centre ? nil : interval
+    }
+    self.init([try around(1, "brightness"), try around(1, "contrast"), try around(1, "saturation"), try around(0, "hue")])
+  }
+
+  private init(_ factors: [Interval?]) { self.factors = factors }
+
+  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let order = random.permutation(4)
+    var drawn: InlineArray<4, Double> = [1, 1, 1, 0]
+    for (index, factor) in factors.enumerated() { if let factor { drawn[index] = factor.draw(random) } }
+    let raster = try sink.copy(of: picture)
+    for index in order where factors[index] != nil {
+      switch index {
+      case 0: raster.adjustBrightness(drawn[index])
+      case 1: raster.adjustContrast(drawn[index])
+      case 2: raster.adjustSaturation(drawn[index])
+      default: raster.adjustHue(drawn[index])
+      }
+    }
+  }
+}
+
+/// torchvision's RandomGrayscale: three equal channels. The probability is the step's.
+final class Grayscale: ImageAugmentation {
+  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    try sink.copy(of: picture).turnGray()
+  }
+}

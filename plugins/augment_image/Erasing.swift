@@ -1,0 +1,51 @@
+import CClip
+import ClipPluginKit
+
+/// torchvision's RandomErasing: a rectangle filled with a colour, or with noise.
+final class Erasing: ImageAugmentation {
+  private let rectangle: RectangleDraw
+  private let colour: Colour
+  private let isRandom: Bool
+
+  convenience init(_ settings: Settings) throws(PluginFailure) {
+    self.init(
+      try RectangleDraw(settings), try Colour(settings.integers("value"), "value"), settings.boolean("random"))
+  }
+
+  private init(_ rectangle: RectangleDraw, _ colour: Colour, _ isRandom: Bool) {
+    self.rectangle = rectangle
+    self.colour = colour
+    self.isRandom = isRandom
+  }
+
+  /// Ten tries at a rectangle smaller than the picture, which else stays as it is.
+  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    for _ in 0..<10 {
+      let (height, width) = rectangle.sides(area: Double(picture.width * picture.height), random)
+      guard width < picture.width, height < picture.height else { continue }
+      let top = random.below(picture.height - height + 1)
+      let left = random.below(picture.width - width + 1)
+      let raster = try sink.copy(of: picture)
+      let hole = Raster(base: raster.row(top) + left * 3, width: width, height: height, stride: raster.stride)
+      if isRandom { hole.fillWithNoise(random) } else { hole.fill(colour) }
+      return
+    }
+  }
+}
+
+extension Raster {
+  /// What is standard normal noise after CLIP's normalisation, as torchvision's is on normalised pictures.
+  fileprivate func fillWithNoise(_ random: Random) {
+    let mean: InlineArray<3, Double> = [0.48145466, 0.4578275, 0.40821073]
+    let deviation: InlineArray<3, Double> = [0.26862954, 0.26130258, 0.27577711]
+    for y in 0..<height {
+      let row = row(y)
+      for x in 0..<width {
+        for channel in 0..<3 {
+          let value = 255 * (mean[channel] + deviation[channel] * random.normal())
+          row[x * 3 + channel] = UInt8(max(0, min(255, value)).rounded())
+        }
+      }
+    }
+  }
+}

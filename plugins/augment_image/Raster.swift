@@ -1,0 +1,115 @@
+import CClip
+import CSystem
+import ClipPluginKit
+
+/// Red, green, blue pixels that an op works on.
+struct Raster {
+  let base: UnsafeMutablePointer<UInt8>
+  let width: Int
+  let height: Int
+  /// Bytes from one row to the next.
+  let stride: Int
+
+  init(base: UnsafeMutablePointer<UInt8>, width: Int, height: Int, stride: Int) {
+    self.base = base
+    self.width = width
+    self.height = height
+    self.stride = stride
+  }
+
+  /// A picture that is only read.
+  init(viewing picture: Pixels) {
+    self.init(
+      base: UnsafeMutablePointer(mutating: picture.base), width: picture.width, height: picture.height, stride: picture.stride)
+  }
+
+  func row(_ y: Int) -> UnsafeMutablePointer<UInt8> { base + y * stride }
+
+  /// Takes the pixels of a picture of the same size.
+  func copy(_ source: UnsafePointer<UInt8>, stride sourceStride: Int) {
+    for y in 0..<height { memcpy(row(y), source + y * sourceStride, width * 3) }
+  }
+
+  /// One colour everywhere.
+  func fill(_ colour: Colour) {
+    for y in 0..<height {
+      let row = row(y)
+      for x in 0..<width {
+        row[x &* 3] = colour.red
+        row[x &* 3 &+ 1] = colour.green
+        row[x &* 3 &+ 2] = colour.blue
+      }
+    }
+  }
+}
+
+extension ImageSink {
+  /// Memory for a result of this size.
+  func raster(width: Int, height: Int) throws(PluginFailure) -> Raster {
+    let canvas = try allocate(width: width, height: height, CLIP_PIXELS_RGB)
+    return Raster(base: canvas.base, width: width, height: height, stride: canvas.stride)
+  }
+
+  /// The picture's copy, to be changed in place.
+  func copy(of picture: Pixels) throws(PluginFailure) -> Raster {
+    let raster = try raster(width: picture.width, height: picture.height)
+    raster.copy(picture.base, stride: picture.stride)
+    return raster
+  }
+}
+
+/// Working memory of one call.
+final class Scratch {
+  let base: UnsafeMutableRawPointer
+
+  convenience init(byteCount: Int) throws(PluginFailure) {
+    guard byteCount >= 0, let base = malloc(max(byteCount, 16)) else {
+      throw PluginFailure(CLIP_OUT_OF_MEMORY, "the system has no \(byteCount) bytes left")
+    }
+    self.init(base)
+  }
+
+  private init(_ base: UnsafeMutableRawPointer) { self.base = base }
+
+  deinit { free(base) }
+
+  /// Memory for a picture like `raster`, with its pixels.
+  static func copy(of raster: Raster) throws(PluginFailure) -> (scratch: Scratch, raster: Raster) {
+    let scratch = try Scratch(byteCount: raster.height * raster.width * 3)
+    let pixels = scratch.base.assumingMemoryBound(to: UInt8.self)
+    let copy = Raster(base: pixels, width: raster.width, height: raster.height, stride: raster.width * 3)
+    copy.copy(raster.base, stride: raster.stride)
+    return (scratch, copy)
+  }
+}
+
+/// A table for lookups in loops over pixels, where an array's checks and an InlineArray's copies would show.
+final class Table<Element: BitwiseCopyable> {
+  let base: UnsafeMutablePointer<Element>
+
+  init(_ count: Int, _ value: (Int) -> Element) {
+    base = UnsafeMutablePointer.allocate(capacity: count)
+    for index in 0..<count { (base + index).initialize(to: value(index)) }
+  }
+
+  deinit { base.deallocate() }
+}
+
+struct Colour {
+  let red: UInt8
+  let green: UInt8
+  let blue: UInt8
+
+  /// Of one number, for gray, or three.
+  init(_ numbers: [Int], _ name: StaticString) throws(PluginFailure) {
+    guard numbers.count == 1 || numbers.count == 3 else {
+      throw PluginFailure(CLIP_INVALID_ARGUMENT, "\(name): expected 1 or 3 numbers, found \(numbers.count)")
+    }
+    red = UInt8(clamping: numbers[0])
+    green = UInt8(clamping: numbers[numbers.count / 2])
+    blue = UInt8(clamping: numbers[numbers.count - 1])
+  }
+}
+
+/// Python's round: halves go to the even neighbour. The caller's numbers are far below 2^53.
+func rounded(_ number: Double) -> Int { Int(exactly: number.rounded(.toNearestOrEven)) ?? 0 }

@@ -1,0 +1,71 @@
+import CClip
+import CSystem
+import ClipPluginKit
+
+/// Sizes and proportions that a rectangle inside a picture is drawn from.
+struct RectangleDraw {
+  /// Of the picture's area.
+  let scale: Interval
+  /// Of one side to the other; each factor as likely as its inverse.
+  let ratio: Interval
+
+  init(_ settings: Settings) throws(PluginFailure) {
+    scale = try settings.interval("scale")
+    ratio = try settings.interval("ratio")
+  }
+
+  /// Two sides whose product is a share of `area`, the first `ratio` times the other.
+  func sides(area: Double, _ random: Random) -> (Int, Int) {
+    let area = area * scale.draw(random)
+    let ratio = exp(random.uniform(log(ratio.low), log(ratio.high)))
+    return (rounded((area * ratio).squareRoot()), rounded((area / ratio).squareRoot()))
+  }
+}
+
+/// torchvision's RandomResizedCrop: a rectangle of the picture, resized as Pillow does.
+final class ResizedCrop: ImageAugmentation {
+  private let width: Int
+  private let height: Int
+  private let rectangle: RectangleDraw
+  private let resample: clip_resample
+
+  convenience init(_ settings: Settings) throws(PluginFailure) {
+    let size = try settings.integers("size")
+    guard let height = size.first, let width = size.last else { throw PluginFailure(CLIP_INVALID_ARGUMENT, "size: found none") }
+    let resamples = [CLIP_RESAMPLE_BILINEAR, CLIP_RESAMPLE_BICUBIC, CLIP_RESAMPLE_NEAREST]
+    self.init(width, height, try RectangleDraw(settings), resamples[settings.choice("interpolation")])
+  }
+
+  private init(_ width: Int, _ height: Int, _ rectangle: RectangleDraw, _ resample: clip_resample) {
+    self.width = width
+    self.height = height
+    self.rectangle = rectangle
+    self.resample = resample
+  }
+
+  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let part = crop(of: picture, random)
+    try sink.resize(
+      part, resample, width: width, height: height, into: sink.allocate(width: width, height: height, CLIP_PIXELS_RGB))
+  }
+
+  /// Ten tries at a rectangle that lies within; after that the largest in the middle with a ratio of the range.
+  private func crop(of picture: Pixels, _ random: Random) -> Pixels {
+    for _ in 0..<10 {
+      let (width, height) = rectangle.sides(area: Double(picture.width * picture.height), random)
+      guard width > 0, height > 0, width <= picture.width, height <= picture.height else { continue }
+      let top = random.below(picture.height - height + 1)
+      let left = random.below(picture.width - width + 1)
+      return picture.part(left: left, top: top, width: width, height: height)
+    }
+    var (width, height) = (picture.width, picture.height)
+    let ratio = Double(width) / Double(height)
+    if ratio < rectangle.ratio.low {
+      height = max(1, rounded(Double(width) / rectangle.ratio.low))
+    } else if ratio > rectangle.ratio.high {
+      width = max(1, rounded(Double(height) * rectangle.ratio.high))
+    }
+    return picture.part(
+      left: (picture.width - width) / 2, top: (picture.height - height) / 2, width: width, height: height)
+  }
+}

@@ -1,0 +1,125 @@
+import CClip
+import CSystem
+import ClipPluginKit
+
+/// What both turn about, and how they look at the picture.
+struct WarpSettings {
+  let degrees: Interval
+  let interpolation: Interpolation
+  let fill: Colour
+  /// nil: the picture's middle.
+  let centre: (x: Double, y: Double)?
+
+  init(_ settings: Settings) throws(PluginFailure) {
+    degrees = try settings.interval("degrees") { (-$0, $0) }
+    interpolation = Interpolation(rawValue: settings.choice("interpolation")) ?? .nearest
+    fill = try Colour(settings.integers("fill"), "fill")
+    let centre = settings.numbers("center")
+    guard centre.count != 1 else { throw PluginFailure(CLIP_INVALID_ARGUMENT, "center: expected x and y, found one number") }
+    self.centre = centre.isEmpty ? nil : (centre[0], centre[1])
+  }
+}
+
+/// torchvision's RandomRotation, against the clock.
+final class Rotation: ImageAugmentation {
+  private let settings: WarpSettings
+  private let expands: Bool
+
+  convenience init(_ settings: Settings) throws(PluginFailure) {
+    self.init(try WarpSettings(settings), expands: settings.boolean("expand"))
+  }
+
+  private init(_ settings: WarpSettings, expands: Bool) {
+    self.settings = settings
+    self.expands = expands
+  }
+
+  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let angle = settings.degrees.draw(random)
+    var (width, height) = (picture.width, picture.height)
+    let turn = Turn(angle, width: width, height: height, centre: settings.centre, expands, settings.interpolation)
+    var map = turn.map
+    if expands {
+      let corners = [(0, 0), (Double(width), 0), (Double(width), Double(height)), (0, Double(height))]
+      var (left, top, right, bottom) = (Double.infinity, Double.infinity, -Double.infinity, -Double.infinity)
+      for (x, y) in corners {
+        let corner = map(x, y)
+        (left, right) = (min(left, corner.x), max(right, corner.x))
+        (top, bottom) = (min(top, corner.y), max(bottom, corner.y))
+      }
+      let (newWidth, newHeight) = (right.rounded(.up) - left.rounded(.down), bottom.rounded(.up) - top.rounded(.down))
+      let moved = map(-(newWidth - Double(width)) / 2, -(newHeight - Double(height)) / 2)
+      (map.c, map.f) = (moved.x, moved.y)
+      (width, height) = (rounded(newWidth), rounded(newHeight))
+    }
+    let raster = try sink.raster(width: width, height: height)
+    warp(Raster(viewing: picture), into: raster, map, turn.interpolation, fill: settings.fill)
+  }
+}
+
+/// Pillow's Image.rotate of a picture: quarter turns about its middle move pixels as they are.
+struct Turn {
+  let map: AffineMap
+  let interpolation: Interpolation
+
+  init(
+    _ degrees: Double, width: Int, height: Int, centre: (x: Double, y: Double)?, _ expands: Bool, _ interpolation: Interpolation
+  ) {
+    map = AffineMap(rotation: degrees, centre: centre ?? (Double(width) / 2, Double(height) / 2))
+    let isHalf = degrees.remainder(dividingBy: 180) == 0
+    let isQuarter = degrees.remainder(dividingBy: 90) == 0 && (expands || width == height)
+    self.interpolation = centre == nil && (isHalf || isQuarter) ? .nearest : interpolation
+  }
+}
+
+/// torchvision's RandomAffine.
+final class Affine: ImageAugmentation {
+  private let settings: WarpSettings
+  /// Of the width and of the height; empty for none.
+  private let translate: [Double]
+  private let scale: Interval
+  private let shearX: Interval
+  private let shearY: Interval
+
+  convenience init(_ settings: Settings) throws(PluginFailure) {
+    let translate = settings.numbers("translate")
+    guard translate.count != 1 else {
+      throw PluginFailure(CLIP_INVALID_ARGUMENT, "translate: expected two numbers, found one")
+    }
+    let shear = settings.numbers("shear")
+    var shearX = try Interval(0, 0, "shear")
+    var shearY = shearX
+    switch shear.count {
+    case 1: shearX = try Interval(-shear[0], shear[0], "shear")
+    case 2: shearX = try Interval(shear[0], shear[1], "shear")
+    case 4:
+      shearX = try Interval(shear[0], shear[1], "shear")
+      shearY = try Interval(shear[2], shear[3], "shear")
+    default: throw PluginFailure(CLIP_INVALID_ARGUMENT, "shear: expected 1, 2 or 4 numbers, found \(shear.count)")
+    }
+    self.init(try WarpSettings(settings), translate, try settings.interval("scale"), shearX, shearY)
+  }
+
+  private init(_ settings: WarpSettings, _ translate: [Double], _ scale: Interval, _ shearX: Interval, _ shearY: Interval) {
+    self.settings = settings
+    self.translate = translate
+    self.scale = scale
+    self.shearX = shearX
+    self.shearY = shearY
+  }
+
+  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let (width, height) = (Double(picture.width), Double(picture.height))
+    let angle = settings.degrees.draw(random)
+    var (moveX, moveY) = (0.0, 0.0)
+    if translate.count == 2 {
+      moveX = random.uniform(-translate[0] * width, translate[0] * width).rounded(.toNearestOrEven)
+      moveY = random.uniform(-translate[1] * height, translate[1] * height).rounded(.toNearestOrEven)
+    }
+    let map = AffineMap(
+      centre: settings.centre ?? (width * 0.5, height * 0.5), angle: angle, translate: (moveX, moveY),
+      scale: scale.draw(random), shear: (shearX.draw(random), shearY.draw(random)))
+    let raster = try sink.raster(width: picture.width, height: picture.height)
+    warp(Raster(viewing: picture), into: raster, map, settings.interpolation, fill: settings.fill)
+  }
+}
