@@ -4,6 +4,8 @@ import CSystem
 /// An open model. Immutable, so every call may come from any thread.
 final class Model {
   let runtime: Runtime
+  /// What it was opened from.
+  let folder: String
   let layout: StaticString
   let image: Tower?
   let text: Tower?
@@ -80,7 +82,7 @@ final class Model {
       try Model.tokenizer(folder, description, tokens)
     }
     self.init(
-      runtime, description, image, text, tokenizer, options.storage,
+      runtime, folder, description, image, text, tokenizer, options.storage,
       logitScale: try description.logitScale.map { name throws(ClipError) in expf(try source.number(name)) } ?? 1,
       logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) },
       tokens: textPlan?.tokens,
@@ -88,10 +90,11 @@ final class Model {
   }
 
   private init(
-    _ runtime: Runtime, _ description: ModelDescription, _ image: Tower?, _ text: Tower?, _ tokenizer: Tokenizer?,
+    _ runtime: Runtime, _ folder: String, _ description: ModelDescription, _ image: Tower?, _ text: Tower?, _ tokenizer: Tokenizer?,
     _ storage: clip_storage, logitScale: Float, logitBias: Float?, tokens: TokenInput?, strings: [Memory]
   ) {
     self.runtime = runtime
+    self.folder = folder
     self.image = image
     self.text = text
     self.tokenizer = tokenizer

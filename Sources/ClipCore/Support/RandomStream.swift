@@ -1,0 +1,81 @@
+import CSystem
+
+/// Random numbers by counting: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as
+/// 1, 2, 3", 2011). What a stream gives depends on its seed, name and position alone, so work may be
+/// cut among threads at will, and a run that stops goes on where its position says.
+struct RandomStream {
+  /// Streams of different purposes never share numbers, whatever their names.
+  enum Purpose: UInt32 {
+    case augmentation = 1
+    case dropout = 2
+    case shuffle = 3
+    case weights = 4
+  }
+
+  /// 32-bit numbers given so far. Set it to go on from there; a stream has 2^34 of them.
+  var position: UInt64
+  private let key: SIMD2<UInt32>
+  /// The counter's upper three words.
+  private let name: (UInt32, UInt32, UInt32)
+  private var block = SIMD4<UInt32>()
+  private var blockNumber = UInt64.max
+
+  /// `stream` names it in its purpose, such as a picture's index or a training step; `part` below
+  /// 2^24 tells apart the streams of one such thing, such as a pipeline's steps.
+  init(seed: UInt64, purpose: Purpose, stream: UInt64, part: UInt32 = 0, position: UInt64 = 0) {
+    key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+    name = (
+      purpose.rawValue << 24 | part & 0xff_ffff, UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32)
+    )
+    self.position = position
+  }
+
+  /// The four numbers at `counter`, in ten rounds.
+  static func philox(_ counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
+    var counter = counter
+    var key = key
+    for _ in 0..<10 {
+      let first = counter[0].multipliedFullWidth(by: 0xD251_1F53)
+      let second = counter[2].multipliedFullWidth(by: 0xCD9E_8D57)
+      counter = SIMD4(second.high ^ counter[1] ^ key[0], second.low, first.high ^ counter[3] ^ key[1], first.low)
+      key = SIMD2(key[0] &+ 0x9E37_79B9, key[1] &+ 0xBB67_AE85)
+    }
+    return counter
+  }
+
+  /// 32 random bits.
+  mutating func bits() -> UInt32 {
+    let number = position >> 2
+    if number != blockNumber {
+      block = RandomStream.philox(SIMD4(UInt32(truncatingIfNeeded: number), name.0, name.1, name.2), key: key)
+      blockNumber = number
+    }
+    let word = block[Int(position & 3)]
+    position &+= 1
+    return word
+  }
+
+  /// In [0, 1), a multiple of 2^-53. Takes two numbers.
+  mutating func uniform() -> Double {
+    let high = UInt64(bits() >> 5)
+    let low = UInt64(bits() >> 6)
+    return Double(high << 26 | low) * 0x1p-53
+  }
+
+  /// In [0, n), each as likely (Lemire, "Fast random integer generation in an interval", 2019); 0 for n = 0.
+  mutating func below(_ n: UInt32) -> UInt32 {
+    guard n > 0 else { return 0 }
+    var product = bits().multipliedFullWidth(by: n)
+    if product.low < n {
+      let biased = (0 &- n) % n
+      while product.low < biased { product = bits().multipliedFullWidth(by: n) }
+    }
+    return product.high
+  }
+
+  /// Mean 0, deviation 1 (Box and Muller, 1958). Takes four numbers.
+  mutating func normal() -> Double {
+    let radius = (-2 * log(1 - uniform())).squareRoot()
+    return radius * cos(2 * Double.pi * uniform())
+  }
+}
