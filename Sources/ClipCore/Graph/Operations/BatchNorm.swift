@@ -57,7 +57,12 @@ final class BatchNorm: Operation {
   override func bind(_ loader: ParameterLoader) throws(ClipError) {}
   override func backwardReads(input index: Int) -> Bool { true }
   override var isCheap: Bool { true }
-  override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { 4 * shape.width }
+  /// Doubles: mean, 1 / deviation, sums of dy and of dy z for each column.
+  override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { 8 * shape.width }
+
+  private func columnFacts(_ pass: Pass) -> UnsafeMutablePointer<Double> {
+    UnsafeMutableRawPointer(pass.scratch).assumingMemoryBound(to: Double.self)
+  }
 
   /// A frozen norm goes by its running statistics.
   private func usesBatch(_ pass: Pass) -> Bool { pass.parameterGradient(0) != nil || pass.parameterGradient(1) != nil }
@@ -66,12 +71,12 @@ final class BatchNorm: Operation {
   private func measure(_ pass: Pass, _ columns: Range<Int>, updating: Bool) {
     let width = shape.width
     let x = pass.run.input(0)
-    let means = pass.scratch
-    let inverses = pass.scratch + width
+    let means = columnFacts(pass)
+    let inverses = means + width
     guard usesBatch(pass) else {
       for column in columns {
-        means[column] = pass.parameter(2)[column]
-        inverses[column] = 1 / (pass.parameter(3)[column] + epsilon).squareRoot()
+        means[column] = Double(pass.parameter(2)[column])
+        inverses[column] = 1 / (Double(pass.parameter(3)[column]) + Double(epsilon)).squareRoot()
       }
       return
     }
@@ -82,21 +87,21 @@ final class BatchNorm: Operation {
         let line = x.data + row * width + columns.lowerBound
         for column in 0..<columns.count { sums[column] += Double(line[column]) }
       }
-      for column in 0..<columns.count { means[columns.lowerBound + column] = Float(sums[column] / count) }
+      for column in 0..<columns.count { means[columns.lowerBound + column] = sums[column] / count }
       sums.update(repeating: 0)
       for row in 0..<x.rows {
         let line = x.data + row * width + columns.lowerBound
         for column in 0..<columns.count {
-          let centred = Double(line[column] - means[columns.lowerBound + column])
+          let centred = Double(line[column]) - means[columns.lowerBound + column]
           sums[column] += centred * centred
         }
       }
       for column in 0..<columns.count {
         let place = columns.lowerBound + column
-        inverses[place] = Float(1 / (sums[column] / count + Double(epsilon)).squareRoot())
+        inverses[place] = 1 / (sums[column] / count + Double(epsilon)).squareRoot()
         guard updating else { continue }
         if let mean = pass.parameterGradient(2) {
-          mean[place] += BatchNorm.momentum * (means[place] - mean[place])
+          mean[place] += BatchNorm.momentum * (Float(means[place]) - mean[place])
         }
         if let variance = pass.parameterGradient(3) {
           variance[place] += BatchNorm.momentum * (Float(sums[column] / max(1, count - 1)) - variance[place])
@@ -119,8 +124,8 @@ final class BatchNorm: Operation {
   /// a step runs once.
   override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
     let width = shape.width
-    let means = pass.scratch
-    let inverses = pass.scratch + width
+    let means = columnFacts(pass)
+    let inverses = means + width
     let x = pass.run.input(0)
     let weight = pass.parameter(0)
     if phase == 0 || phase == 2 {
@@ -134,21 +139,24 @@ final class BatchNorm: Operation {
       for row in part {
         let line = x.data + row * width
         let target = pass.run.output.data + row * width
-        for i in 0..<width { target[i] = (line[i] - means[i]) * inverses[i] * weight[i] + bias[i] }
+        for i in 0..<width {
+        target[i] = Float((Double(line[i]) - means[i]) * inverses[i] * Double(weight[i]) + Double(bias[i]))
+      }
       }
       return
     }
     guard let dx = pass.inputGradient(0) else { return }
-    let totals = pass.scratch + 2 * width
-    let aligned = pass.scratch + 3 * width
-    let share = usesBatch(pass) ? 1 / Float(max(1, x.rows)) : 0
+    let totals = means + 2 * width
+    let aligned = means + 3 * width
+    let share = usesBatch(pass) ? 1 / Double(max(1, x.rows)) : 0
     for row in part {
       let line = x.data + row * width
       let dy = pass.gradient.data + row * width
       let target = dx + row * width
       for i in 0..<width {
-        let z = (line[i] - means[i]) * inverses[i]
-        target[i] += (dy[i] - (totals[i] + z * aligned[i]) * share) * weight[i] * inverses[i]
+        let z = (Double(line[i]) - means[i]) * inverses[i]
+        let slope = Double(dy[i]) - (totals[i] + z * aligned[i]) * share
+        target[i] += Float(slope * Double(weight[i]) * inverses[i])
       }
     }
   }
@@ -156,8 +164,8 @@ final class BatchNorm: Operation {
   /// The sums of dy and of dy z over rows, which are the bias's and the weight's gradients.
   private func sum(_ pass: Pass, _ columns: Range<Int>) {
     let width = shape.width
-    let means = pass.scratch
-    let inverses = pass.scratch + width
+    let means = columnFacts(pass)
+    let inverses = means + width
     withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * columns.count) { sums in
       sums.initialize(repeating: 0)
       let x = pass.run.input(0).data
@@ -165,15 +173,15 @@ final class BatchNorm: Operation {
       for row in 0..<dy.rows {
         for column in 0..<columns.count {
           let place = row * width + columns.lowerBound + column
-          let z = (x[place] - means[columns.lowerBound + column]) * inverses[columns.lowerBound + column]
+          let z = (Double(x[place]) - means[columns.lowerBound + column]) * inverses[columns.lowerBound + column]
           sums[column] += Double(dy.data[place])
-          sums[columns.count + column] += Double(dy.data[place] * z)
+          sums[columns.count + column] += Double(dy.data[place]) * z
         }
       }
       for column in 0..<columns.count {
         let place = columns.lowerBound + column
-        pass.scratch[2 * width + place] = Float(sums[column])
-        pass.scratch[3 * width + place] = Float(sums[columns.count + column])
+        means[2 * width + place] = sums[column]
+        means[3 * width + place] = sums[columns.count + column]
         if let db = pass.parameterGradient(1) { db[place] += Float(sums[column]) }
         if let dw = pass.parameterGradient(0) { dw[place] += Float(sums[columns.count + column]) }
       }
