@@ -161,7 +161,10 @@ typedef enum clip_storage {
 
 enum {
   /* Tensors of the file that the model does not use are a warning, not CLIP_MISMATCH. */
-  CLIP_OPEN_ALLOW_EXTRA_TENSORS = 1u
+  CLIP_OPEN_ALLOW_EXTRA_TENSORS = 1u,
+  /* The files are checked, and no weights are held: for a trainer, preprocessing and tokens. Encoding is
+   * CLIP_UNSUPPORTED. */
+  CLIP_OPEN_WITHOUT_WEIGHTS = 2u
 };
 
 typedef struct clip_model_options {

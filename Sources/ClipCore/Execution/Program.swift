@@ -13,16 +13,19 @@ final class Program {
   let tokens: TokenInput?
   /// What follows a text's end is not computed: it cannot change the output, or is padding.
   let stopsAtEnd: Bool
+  private let hasWeights: Bool
   private let workspaces = IdlePool<Workspace>()
 
-  convenience init(_ graph: Graph, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
+  /// Without a loader nothing is loaded, and `run` is an error.
+  convenience init(_ graph: Graph, loader: ParameterLoader?, kernels: Kernels) throws(ClipError) {
     var graph = graph
     graph.optimise()
-    for node in graph.nodes { try node.load(loader) }
-    self.init(loaded: graph, kernels)
+    if let loader { for node in graph.nodes { try node.load(loader) } }
+    self.init(loaded: graph, kernels, hasWeights: loader != nil)
   }
 
-  private init(loaded graph: Graph, _ kernels: Kernels, ownSlots: Bool = false) {
+  private init(loaded graph: Graph, _ kernels: Kernels, hasWeights: Bool = true, ownSlots: Bool = false) {
+    self.hasWeights = hasWeights
     nodes = graph.nodes
     output = graph.output
     self.kernels = kernels
@@ -140,6 +143,7 @@ final class Program {
   private func run(_ batch: Batch, _ workspace: Workspace, _ threads: ThreadPool, _ features: UnsafeMutablePointer<Float>)
     throws(ClipError)
   {
+    guard hasWeights else { throw ClipError(CLIP_UNSUPPORTED, "model: it was opened without its weights, and cannot encode") }
     var scratch = 0
     try workspace.clearSlots(slotCount)
     for (index, node) in nodes.enumerated() {

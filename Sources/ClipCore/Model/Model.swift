@@ -29,7 +29,7 @@ final class Model {
     guard options.towers & ~known == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "towers: expected CLIP_TOWER_* bits, found \(options.towers)")
     }
-    guard options.flags & ~UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS) == 0 else {
+    guard options.flags & ~UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS | CLIP_OPEN_WITHOUT_WEIGHTS) == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_OPEN_* bits, found \(options.flags)")
     }
     guard options.storage.rawValue <= CLIP_STORAGE_BF16.rawValue else {
@@ -71,7 +71,9 @@ final class Model {
         throw ClipError(CLIP_FORMAT, folder + ": expected embeddings of \(description.embeddingWidth), the encoder makes \(width)")
       }
     }
-    let loader = ParameterLoader(source: source, kernels: runtime.kernels, storage: options.storage)
+    let loader =
+      options.flags & UInt32(CLIP_OPEN_WITHOUT_WEIGHTS) != 0
+      ? nil : ParameterLoader(source: source, kernels: runtime.kernels, storage: options.storage)
     let image = try imagePlan.map { plan throws(ClipError) in
       try Tower(plan, loader: loader, kernels: runtime.kernels)
     }

@@ -57,7 +57,7 @@ final class Tower {
   /// Keeps the encoder's plugin loaded, whose id is handed out.
   private let plugin: PluginFile?
 
-  convenience init(_ plan: TowerPlan, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
+  convenience init(_ plan: TowerPlan, loader: ParameterLoader?, kernels: Kernels) throws(ClipError) {
     self.init(plan, try Program(plan.graph, loader: loader, kernels: kernels))
   }
 

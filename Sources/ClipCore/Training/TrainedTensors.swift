@@ -4,16 +4,13 @@ import CSystem
 /// The trainer's numbers as the checkpoint's tensors hold them: a matrix of queries, keys and values is one
 /// tensor of three parameters, a projection lies transposed.
 extension Trainer {
-  /// Numbers of the tensor `name`; nil when no parameter is read from it.
-  func count(of name: Name) -> Int? { description.checkpoint.tensors[name]?.count }
-
   /// Copies a tensor to values[count].
   func read(_ kind: clip_trainer_tensor, _ name: Name, into values: UnsafeMutablePointer<Float>, _ count: Int) throws(ClipError) {
     guard kind.rawValue <= CLIP_TENSOR_AVERAGE.rawValue else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "kind: expected a clip_trainer_tensor, found \(kind.rawValue)")
     }
-    guard let expected = self.count(of: name) else {
-      throw ClipError(CLIP_NOT_FOUND, "name: expected a tensor of \(description.checkpoint.path), found " + name.string)
+    guard let expected = tensors[name] else {
+      throw ClipError(CLIP_NOT_FOUND, "name: expected a tensor of the checkpoint in \(model.folder), found " + name.string)
     }
     guard count == expected else {
       throw ClipError(CLIP_MISMATCH, "count: \(name.string) has \(expected) numbers, found \(count)")

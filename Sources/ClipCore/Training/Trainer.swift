@@ -4,7 +4,9 @@ import CSystem
 /// A model in training. One thread at a time.
 final class Trainer {
   let model: Model
-  let description: ModelDescription
+  /// The checkpoint's tensors and how many numbers each has. The file itself is not kept open: its mapping
+  /// would stay in memory.
+  let tensors: [Name: Int]
   let options: TrainerOptions
   let store: ParameterStore
   let optimizer: Optimizer
@@ -63,19 +65,18 @@ final class Trainer {
       average = memory
     }
     self.init(
-      model, description, options, store, try Optimizer(options.optimizer, store), average, image, text, scaleName,
+      model, description.checkpoint.tensors.mapValues { $0.count }, options, store, try Optimizer(options.optimizer, store), average, image, text, scaleName, description.logitBias,
       try options.lowRank.map { settings throws(ClipError) in
         try LowRank(settings, store, products, seed: options.seed)
       })
   }
 
   private init(
-    _ model: Model, _ description: ModelDescription, _ options: TrainerOptions, _ store: ParameterStore,
-    _ optimizer: Optimizer, _ average: Memory?, _ image: TrainingTower, _ text: TrainingTower, _ scale: Name,
-    _ lowRank: LowRank?
+    _ model: Model, _ tensors: [Name: Int], _ options: TrainerOptions, _ store: ParameterStore, _ optimizer: Optimizer,
+    _ average: Memory?, _ image: TrainingTower, _ text: TrainingTower, _ scale: Name, _ bias: Name?, _ lowRank: LowRank?
   ) {
     self.model = model
-    self.description = description
+    self.tensors = tensors
     self.options = options
     self.store = store
     self.optimizer = optimizer
@@ -84,8 +85,8 @@ final class Trainer {
     self.text = text
     self.lowRank = lowRank
     self.scale = store.index(scale) ?? 0
-    bias = description.logitBias.flatMap { store.index($0) }
-    let kind = bias == nil ? CLIP_LOSS_CONTRASTIVE : CLIP_LOSS_SIGMOID
+    self.bias = bias.flatMap { store.index($0) }
+    let kind = self.bias == nil ? CLIP_LOSS_CONTRASTIVE : CLIP_LOSS_SIGMOID
     terms = options.losses.isEmpty ? [LossTerm(kind: kind, weight: 1, labelSmoothing: 0)] : options.losses
   }
 
