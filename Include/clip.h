@@ -428,6 +428,29 @@ typedef enum clip_trainer_tensor {
 CLIP_API clip_status clip_trainer_read(const clip_trainer *trainer, clip_trainer_tensor kind, const char *name,
                                        float *values, size_t count);
 
+/* Writes a checkpoint, <folder>/step-<number>.safetensors: the weights that are trained, the optimiser's state
+ * and the step. It is written aside, synced and renamed, so that a crash or a full disk leaves the earlier ones
+ * whole; of those, all but the last `keep`, this one counted, are removed then (0: none is). The folder is made
+ * where there is none. `note`, UTF-8 of at most 65536 bytes or NULL, is kept in it for the caller. [owner-thread] */
+CLIP_API clip_status clip_trainer_save(const clip_trainer *trainer, const char *folder, uint32_t keep, const char *note);
+
+/* Goes on from a checkpoint, or from a folder's last: what follows is the same bits as if the run had not
+ * stopped. The trainer is one of the same model and options; CLIP_MISMATCH, with nothing changed, where a
+ * tensor, the optimiser or the seed differs. [owner-thread] */
+CLIP_API clip_status clip_trainer_resume(clip_trainer *trainer, const char *path);
+
+/* The note of the checkpoint last resumed from, "" without one, cut to `capacity` bytes with the NUL. Returns its
+ * length. [owner-thread] */
+CLIP_API size_t clip_trainer_note(const clip_trainer *trainer, char *note, size_t capacity);
+
+enum {
+  CLIP_EXPORT_AVERAGE = 1u /* the exponential mean of the weights */
+};
+
+/* Writes a model's folder in the layout that the trainer's model was opened from: weights in float32, with
+ * low-rank updates merged in, and its configuration and tokenizer files. The folder is made where there is none. [owner-thread] */
+CLIP_API clip_status clip_trainer_export(const clip_trainer *trainer, const char *folder, uint32_t flags);
+
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,8 @@ final class Trainer {
   let average: Memory?
   /// Updates made so far.
   var step: UInt64 = 0
+  /// What the caller kept with the last checkpoint read.
+  var note: Name = ""
   private let image: TrainingTower
   private let text: TrainingTower
   private let terms: [LossTerm]
@@ -223,6 +225,8 @@ final class Trainer {
     }
     return tower.batch(pixels: items.pixels + first * 3 * model.preprocess.height * model.preprocess.width, items: count)
   }
+
+  func applyLowRank() throws(ClipError) { try lowRank?.apply() }
 
   /// The weights' exponential mean.
   private func follow() {
