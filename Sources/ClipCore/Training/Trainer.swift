@@ -30,66 +30,87 @@ final class Trainer {
   private var products: Products { Products(kernels: runtime.kernels, threads: runtime.threads) }
 
   convenience init(_ model: Model, _ options: TrainerOptions) throws(ClipError) {
-    let runtime = model.runtime
-    guard Products.supports(runtime.kernels) else {
-      throw ClipError(CLIP_UNSUPPORTED, "training: the kernels in use pack matrices in a way of their own")
-    }
-    let description = try ModelDescription.open(folder: model.folder)
-    guard let imageTower = description.image, let textTower = description.text else {
-      throw ClipError(CLIP_UNSUPPORTED, model.folder + ": training takes an image tower and a text tower")
-    }
-    let source = ParameterSource(description.checkpoint, description.names)
-    let imagePlan = try TowerPlan(imageTower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
-    let textPlan = try TowerPlan(textTower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
-    guard imagePlan.width == textPlan.width else {
-      throw ClipError(CLIP_FORMAT, model.folder + ": the towers' features are of \(imagePlan.width) and \(textPlan.width)")
-    }
-    guard let scaleName = description.logitScale, let scale = source.find(scaleName) else {
-      throw ClipError(CLIP_UNSUPPORTED, model.folder + ": training takes a model with a logit_scale")
-    }
-    var parameters = Trainer.parameters(imagePlan.graph) + Trainer.parameters(textPlan.graph)
-    parameters.append((Parameter(name: scaleName, shape: scale.shape), false))
-    if let name = description.logitBias, let bias = source.find(name) {
-      parameters.append((Parameter(name: name, shape: bias.shape), false))
-    }
-    let store = try ParameterStore(parameters, source, options)
-    guard store.trainedCount > 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen") }
-    let loader = ParameterLoader(source: source, kernels: runtime.kernels, storage: CLIP_STORAGE_F32, store: store)
-    let products = Products(kernels: runtime.kernels, threads: runtime.threads)
-    let image = try TrainingTower(
-      imagePlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 0, checkpoints: options.checkpoints)
-    let text = try TrainingTower(
-      textPlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 1, checkpoints: options.checkpoints)
+    let parts = try Parts(model, options)
+    // The checkpoint's mapping is gone by now: the moments take its place in memory.
+    let store = parts.store
     var average: Memory?
     if options.averageDecay > 0 {
       let memory = try Memory(floats: store.count, for: "the mean of weights")
       memcpy(memory.base, store.values.base, store.count * 4)
       average = memory
     }
-    self.init(
-      model, description.checkpoint.tensors.mapValues { $0.count }, options, store, try Optimizer(options.optimizer, store), average, image, text, scaleName, description.logitBias,
-      try options.lowRank.map { settings throws(ClipError) in
-        try LowRank(settings, store, products, seed: options.seed)
-      })
+    let products = Products(kernels: model.runtime.kernels, threads: model.runtime.threads)
+    let lowRank = try options.lowRank.map { settings throws(ClipError) in
+      try LowRank(settings, store, products, seed: options.seed)
+    }
+    self.init(model, options, parts, try Optimizer(options.optimizer, store), average, lowRank)
   }
 
   private init(
-    _ model: Model, _ tensors: [Name: Int], _ options: TrainerOptions, _ store: ParameterStore, _ optimizer: Optimizer,
-    _ average: Memory?, _ image: TrainingTower, _ text: TrainingTower, _ scale: Name, _ bias: Name?, _ lowRank: LowRank?
+    _ model: Model, _ options: TrainerOptions, _ parts: Parts, _ optimizer: Optimizer, _ average: Memory?, _ lowRank: LowRank?
   ) {
     self.model = model
-    self.tensors = tensors
     self.options = options
-    self.store = store
     self.optimizer = optimizer
     self.average = average
-    self.image = image
-    self.text = text
     self.lowRank = lowRank
-    self.scale = store.index(scale) ?? 0
-    self.bias = bias.flatMap { store.index($0) }
-    let kind = self.bias == nil ? CLIP_LOSS_CONTRASTIVE : CLIP_LOSS_SIGMOID
+    store = parts.store
+    tensors = parts.tensors
+    image = parts.image
+    text = parts.text
+    scale = parts.scale
+    bias = parts.bias
+    let kind = bias == nil ? CLIP_LOSS_CONTRASTIVE : CLIP_LOSS_SIGMOID
     terms = options.losses.isEmpty ? [LossTerm(kind: kind, weight: 1, labelSmoothing: 0)] : options.losses
+  }
+
+  /// What is made from the model's folder.
+  private struct Parts {
+    let store: ParameterStore
+    let tensors: [Name: Int]
+    let image: TrainingTower
+    let text: TrainingTower
+    let scale: Int
+    let bias: Int?
+
+    init(_ model: Model, _ options: TrainerOptions) throws(ClipError) {
+      let runtime = model.runtime
+      guard Products.supports(runtime.kernels) else {
+        throw ClipError(CLIP_UNSUPPORTED, "training: the kernels in use pack matrices in a way of their own")
+      }
+      _ = try model.imageTower()
+      _ = try model.textTower()
+      let description = try ModelDescription.open(folder: model.folder)
+      guard let imageTower = description.image, let textTower = description.text else {
+        throw ClipError(CLIP_UNSUPPORTED, model.folder + ": training takes an image tower and a text tower")
+      }
+      let source = ParameterSource(description.checkpoint, description.names)
+      let imagePlan = try TowerPlan(imageTower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
+      let textPlan = try TowerPlan(textTower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
+      guard imagePlan.width == textPlan.width else {
+        throw ClipError(CLIP_FORMAT, model.folder + ": the towers' features are of \(imagePlan.width) and \(textPlan.width)")
+      }
+      guard let scaleName = description.logitScale, let scale = source.find(scaleName) else {
+        throw ClipError(CLIP_UNSUPPORTED, model.folder + ": training takes a model with a logit_scale")
+      }
+      var parameters = Trainer.parameters(imagePlan.graph) + Trainer.parameters(textPlan.graph)
+      parameters.append((Parameter(name: scaleName, shape: scale.shape), false))
+      if let name = description.logitBias, let bias = source.find(name) {
+        parameters.append((Parameter(name: name, shape: bias.shape), false))
+      }
+      store = try ParameterStore(parameters, source, options)
+      guard store.trainedCount > 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen") }
+      let loader = ParameterLoader(source: source, kernels: runtime.kernels, storage: CLIP_STORAGE_F32, store: store)
+      image = try TrainingTower(
+        imagePlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 0, checkpoints: options.checkpoints)
+      text = try TrainingTower(
+        textPlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 1, checkpoints: options.checkpoints)
+      tensors = description.checkpoint.tensors.mapValues { $0.count }
+      self.scale = store.index(scaleName) ?? 0
+      var biasIndex: Int?
+      if let name = description.logitBias { biasIndex = store.index(name) }
+      bias = biasIndex
+    }
   }
 
   private static func parameters(_ graph: Graph) -> [(parameter: Parameter, isStatistic: Bool)] {
@@ -231,9 +252,26 @@ final class Trainer {
   /// The weights' exponential mean.
   private func follow() {
     guard let average else { return }
-    let keep = Float(options.averageDecay)
-    let values = store.values.floats
-    for index in 0..<store.count { average.floats[index] = average.floats[index] * keep + values[index] * (1 - keep) }
+    let pieces = (store.count + Following.pieceFloats - 1) / Following.pieceFloats
+    runtime.threads.run(
+      pieces,
+      Following(
+        average: average.floats, values: store.values.floats, count: store.count, keep: Float(options.averageDecay)))
+  }
+
+  private struct Following: Work {
+    static let pieceFloats = 65536
+    let average: UnsafeMutablePointer<Float>
+    let values: UnsafePointer<Float>
+    let count: Int
+    let keep: Float
+
+    func part(_ piece: Int) {
+      let first = piece * Following.pieceFloats
+      for index in first..<min(count, first + Following.pieceFloats) {
+        average[index] = average[index] * keep + values[index] * (1 - keep)
+      }
+    }
   }
 
   /// Why a loss is no number: the first tensor on its way that has NaN or infinity.

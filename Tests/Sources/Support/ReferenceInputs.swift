@@ -16,11 +16,14 @@ public enum ReferenceInputs {
       let blob = plane * 16
       for y in 0..<size {
         for x in 0..<size {
-          let (top, bottom) = (blob + places[y].low * 4, blob + places[y].high * 4)
-          func across(_ row: Int) -> Float {
-            blobs[row + places[x].low] * (1 - places[x].share) + blobs[row + places[x].high] * places[x].share
-          }
-          let value = across(top) * (1 - places[y].share) + across(bottom) * places[y].share
+          // PyTorch's order of rounding: the results are the same bits.
+          let top = blob + places[y].low * 4
+          let bottom = blob + places[y].high * 4
+          let (below, right) = (places[y].share, places[x].share)
+          var value = blobs[top + places[x].high] * ((1 - below) * right)
+          value = value.addingProduct(blobs[top + places[x].low], (1 - below) * (1 - right))
+          value = value.addingProduct(blobs[bottom + places[x].low], below * (1 - right))
+          value = value.addingProduct(blobs[bottom + places[x].high], below * right)
           pixels[(plane * size + y) * size + x] += 1.5 * value
         }
       }
