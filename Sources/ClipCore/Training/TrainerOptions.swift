@@ -59,6 +59,13 @@ struct TrainerOptions {
     return value == 0 ? fallback : Double(value)
   }
 
+  /// From one struct of an array to the next: each says its size, as the caller's header has it.
+  private static func stride(_ at: UnsafeRawPointer, _ what: StaticString) throws(ClipError) -> Int {
+    let size = Int(at.load(as: UInt32.self))
+    guard size % 8 == 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "\(what).struct_size: expected a multiple of 8, found \(size)") }
+    return size
+  }
+
   private static func losses(_ options: clip_trainer_options) throws(ClipError) -> [LossTerm] {
     guard options.loss_count > 0 else { return [] }
     guard let list = options.losses, options.loss_count <= 64 else {
@@ -79,7 +86,7 @@ struct TrainerOptions {
       }
       terms.append(
         LossTerm(kind: term.kind, weight: term.weight == 0 ? 1 : Double(term.weight), labelSmoothing: Double(term.label_smoothing)))
-      at += Int(at.load(as: UInt32.self))
+      at += try TrainerOptions.stride(at, "options.losses")
     }
     return terms
   }
@@ -99,7 +106,7 @@ struct TrainerOptions {
           CLIP_INVALID_ARGUMENT, "options.groups[\(index)]: expected a pattern and a rate from 0, found \(group.rate)")
       }
       groups.append((Name(cString: pattern), Double(group.rate)))
-      at += Int(at.load(as: UInt32.self))
+      at += try TrainerOptions.stride(at, "options.groups")
     }
     return groups
   }
