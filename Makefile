@@ -17,9 +17,10 @@ LIB     := build/lib/libclipcore.so.$(VERSION)
 MODULES := $(PLUGINS:%=build/lib/clipcore/plugins/%.so)
 HEADERS := build/include/clipcore/clip.h build/include/clipcore/clip_plugin.h
 CLIP    := build/bin/clip
+EXAMPLES := build/share/clipcore/examples
 
-BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev pkg-config
-TEST_PACKAGES  := valgrind
+BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libsentencepiece-dev pkg-config
+TEST_PACKAGES  := valgrind libyuv0
 
 COMMON  := Package.swift $(shell find Include $(filter-out Sources/ClipCore,$(wildcard Sources/C*)) -type f)
 SWIFT_BUILD := scripts/swift-build -c release
@@ -33,7 +34,7 @@ deps: ## install the Debian packages that the library needs
 	@scripts/install-packages $(BUILD_PACKAGES)
 
 .PHONY: build
-build: $(LIB) $(MODULES) $(HEADERS) build/lib/pkgconfig/clipcore.pc $(CLIP) ## build everything, in release mode, into build/
+build: $(LIB) $(MODULES) $(HEADERS) build/lib/pkgconfig/clipcore.pc $(CLIP) $(EXAMPLES) ## build everything, in release mode, into build/
 
 $(LIB): $(COMMON) $(shell find Sources/ClipCore -type f)
 	@$(SWIFT_BUILD) --product clipcore
@@ -66,6 +67,11 @@ $(CLIP): $(LIB) $(COMMON) $(shell find Sources/clip -type f)
 	  -Xlinker -L$(CURDIR)/build/lib -Xlinker -rpath -Xlinker '$$ORIGIN/../lib'
 	@mkdir -p $(@D)
 	@cp .build-cli/release/clip $@.new && mv $@.new $@
+
+# What `clip plugins new` begins from.
+$(EXAMPLES): $(shell find Examples/plugins)
+	@rm -rf $@ && mkdir -p $(@D)
+	@cp -r Examples/plugins $@
 
 .PHONY: demo
 demo: deps build ## see it work: rank captions for pictures, search pictures with a sentence

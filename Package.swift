@@ -20,10 +20,12 @@ func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
 /// A plugin of folder `plugins/<name>`, built as `lib<name>.so`. `links` names the libraries it
 /// needs: Embedded Swift does not take them from module maps.
 func plugin(
-  _ name: String, _ dependencies: [Target.Dependency] = [], flags: [String] = [], links: [String] = []
+  _ name: String, _ dependencies: [Target.Dependency] = [], exclude: [String] = [], flags: [String] = [],
+  links: [String] = []
 ) -> Target {
   .target(
     name: name, dependencies: ["CClip", "CSystem", "ClipPluginKit"] + dependencies, path: "plugins/\(name)",
+    exclude: exclude,
     swiftSettings: embedded + [.unsafeFlags(flags)], linkerSettings: [exporting("plugins/plugin.map")] + links.map { .linkedLibrary($0) })
 }
 
@@ -42,9 +44,11 @@ let plugins: [Target] = [
   plugin("encoder_multiscale"),
   plugin("encoder_bert"),
   plugin("encoder_siglip"),
+  plugin("augment_image"),
   plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),
+  plugin("tokenizer_sentencepiece", ["SentencePieceShim"], exclude: ["Shim"], links: ["sentencepiece", "stdc++"]),
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
   kernels("kernels_x86_64_v4", "x86-64-v4"),
@@ -69,9 +73,10 @@ let package = Package(
     library("CTurboJPEG", "libturbojpeg0-dev"),
     library("CSpng", "libspng-dev"),
     library("CWebP", "libwebp-dev"),
+    library("CFFI", "libffi-dev"),
     .target(
-      name: "ClipCore", dependencies: ["CClip", "CSystem", "CJansson", "CUtf8proc", "ClipKernels"],
-      exclude: ["clipcore.map"], swiftSettings: embedded,
+      name: "ClipCore", dependencies: ["CClip", "CSystem", "CFFI", "CJansson", "CUtf8proc", "ClipKernels"],
+      exclude: ["clipcore.map"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])],
       linkerSettings: [
         exporting(
           "Sources/ClipCore/clipcore.map",
@@ -79,9 +84,13 @@ let package = Package(
         .linkedLibrary("jansson"), .linkedLibrary("utf8proc"),
       ]),
     .target(name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
+    .target(
+      name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
+      cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
     .executableTarget(
       name: "clip",
       dependencies: ["CClip", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       linkerSettings: [.linkedLibrary("clipcore")]),
-  ] + plugins)
+  ] + plugins,
+  cxxLanguageStandard: .cxx17)

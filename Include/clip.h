@@ -81,7 +81,7 @@ typedef struct clip_runtime clip_runtime;
 typedef enum clip_log_level { CLIP_LOG_ERROR = 0, CLIP_LOG_WARNING = 1, CLIP_LOG_INFO = 2 } clip_log_level;
 
 /* Receives a message, valid during the call. It may come from any thread that is inside a
- * call of the library; it must not call back into the library. */
+ * call of the library, or watches plugins; it must not call back into the library. */
 typedef void (*clip_log_fn)(void *user, clip_log_level level, const char *message);
 
 /* Runs task(context, i) once for every i in [0, count), in any order and on any threads, and
@@ -124,10 +124,15 @@ CLIP_API void clip_runtime_release(clip_runtime *runtime);
 typedef enum clip_plugin_kind {
   CLIP_KIND_ENCODER = 1,
   CLIP_KIND_IMAGE_CODEC = 2,
-  CLIP_KIND_KERNELS = 3
+  CLIP_KIND_KERNELS = 3,
+  CLIP_KIND_TOKENIZER = 4,
+  CLIP_KIND_OP = 6,
+  CLIP_KIND_IMAGE_AUGMENTATION = 7,
+  CLIP_KIND_TEXT_AUGMENTATION = 8
 } clip_plugin_kind;
 
-/* One thing that a plugin brings. The strings live as long as the runtime. */
+/* One thing that a plugin brings. The strings live as long as the runtime, also when the plugin
+ * is unloaded before. */
 typedef struct clip_plugin_info {
   uint32_t struct_size;
   clip_plugin_kind kind;
@@ -137,13 +142,122 @@ typedef struct clip_plugin_info {
   const char *license;     /* SPDX expression */
   const char *path;        /* the file it came from; "" when built in */
   uint32_t active;         /* kernels: 1 when these compute; else 1 when usable on this machine */
+  const char *plugin;      /* id of the plugin that brings it; "" when built in */
 } clip_plugin_info;
 
 /* The number of things loaded plugins bring; 0 for NULL. [any-thread] */
 CLIP_API size_t clip_plugin_count(const clip_runtime *runtime);
 
-/* Fills *info for index < clip_plugin_count. [any-thread] */
+/* Fills *info for index < clip_plugin_count. The order is that of loading; a reload keeps a
+ * plugin's place, an unload moves up what comes after it. Each call tells of the moment it is made
+ * in, so while other threads load and unload, an index may mean another item, or be
+ * CLIP_INVALID_ARGUMENT, by the next call. [any-thread] */
 CLIP_API clip_status clip_plugin_at(const clip_runtime *runtime, size_t index, clip_plugin_info *info);
+
+/* What an encoder makes of a configuration, found without weights. */
+typedef struct clip_encoder_info {
+  uint32_t struct_size;
+  uint32_t tower;           /* CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT */
+  uint32_t features;        /* numbers that come out for one item */
+  uint32_t image_width;     /* pixels; 0 for text */
+  uint32_t image_height;
+  uint32_t context_length;  /* tokens; 0 for images */
+  uint32_t vocabulary_size;
+  uint32_t end_rule;        /* where a text ends: a clip_end_rule of clip_plugin.h */
+  int32_t end_token;        /* of the rules that have one */
+  uint32_t reserved;
+  uint64_t parameters;      /* numbers in its weights */
+  uint64_t multiply_adds;   /* for one picture, or a text of context_length tokens */
+} clip_encoder_info;
+
+/* Receives a tensor that an encoder wants: [shape[0], …, shape[rank - 1]]. Valid during the call. */
+typedef void (*clip_tensor_fn)(void *user, const char *name, const uint64_t *shape, size_t rank);
+
+/* Builds the graph of the encoder `id` with `config`, a JSON object or NULL for the encoder's own
+ * example, and fills *info. `visit`, if not NULL, gets each tensor by the name that the encoder
+ * asks for. CLIP_NOT_FOUND: no such encoder; else what the encoder says of the configuration.
+ * [any-thread] */
+CLIP_API clip_status clip_encoder_describe(const clip_runtime *runtime, const char *id, const char *config,
+                                           clip_encoder_info *info, clip_tensor_fn visit, void *user);
+
+enum {
+  CLIP_RECOMMEND_MEASURE = 1u /* run each encoder on this machine, with weights of zero: seconds each */
+};
+
+/* What a task wants of an encoder. `needs` weighs it: "local-detail:3,low-latency:1", names with a
+ * number above 0, or alone for 1. Declared by encoders: local-detail, global-context, texture,
+ * multi-scale, small-data. Found by the host: low-latency, few-parameters. */
+typedef struct clip_task {
+  uint32_t struct_size;
+  uint32_t tower;            /* CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT; 0: CLIP_TOWER_IMAGE */
+  const char *needs;
+  uint64_t max_parameters;   /* 0: any */
+  double max_milliseconds;   /* for one item, with CLIP_RECOMMEND_MEASURE; 0: any */
+  uint32_t flags;            /* CLIP_RECOMMEND_* */
+  uint32_t reserved;
+} clip_task;
+
+typedef struct clip_recommendation {
+  uint32_t struct_size;
+  float score;               /* 0 to 1: how far the needs are met */
+  const char *id;
+  const char *reasons;       /* one need after the other: "local-detail 3 of 3, declared; …" */
+  uint64_t parameters;
+  uint64_t multiply_adds;
+  double milliseconds;       /* for one item; 0 where it was not measured */
+} clip_recommendation;
+
+/* Receives a recommendation, valid during the call. */
+typedef void (*clip_recommendation_fn)(void *user, const clip_recommendation *recommendation);
+
+/* Scores the loaded encoders of a modality for a task, by their example configurations, and gives
+ * them to `visit`, the best first. One that cannot be built or goes over a limit is left out.
+ * CLIP_INVALID_ARGUMENT: a need that is not known. [any-thread] */
+CLIP_API clip_status clip_recommend_encoders(const clip_runtime *runtime, const clip_task *task,
+                                             clip_recommendation_fn visit, void *user);
+/* The calls below change what is loaded, one at a time; calls that use plugins go on meanwhile
+ * with what was there when they began. Where `plugin` is asked for, it is the plugin's id or, if
+ * none has that, the path it was loaded from, as in clip_plugin_info. On an error nothing has
+ * changed. What is loaded later counts for what is opened, decoded or swapped from then on; the
+ * kernels that compute are chosen when the runtime is created and stay.
+ *
+ * clip_plugin_load loads one plugin file, or each *.so of a folder. A file that is broken, or
+ * brings an id that is there already, is an error with the reason; in a folder it is skipped with
+ * a warning to the log. [any-thread] */
+CLIP_API clip_status clip_plugin_load(clip_runtime *runtime, const char *path);
+
+/* Takes a plugin away: what it brought is not found any more. Models and calls that use it go on,
+ * and its code stays in memory until the last of them is closed or returns. The plugin whose
+ * kernels compute cannot be taken away: CLIP_INVALID_ARGUMENT. [any-thread] */
+CLIP_API clip_status clip_plugin_unload(clip_runtime *runtime, const char *plugin);
+
+/* Loads a plugin's file again, also when it is the same path written anew, and puts it in the
+ * place of the old one, which is kept on any error and in memory for its users as with unload.
+ * Open models keep the old code until clip_model_swap. Not for a plugin that was registered, nor
+ * for the one whose kernels compute. [any-thread] */
+CLIP_API clip_status clip_plugin_reload(clip_runtime *runtime, const char *plugin);
+
+/* The function that a plugin exports as clip_plugin_entry; clip_plugin.h has the table. */
+typedef struct clip_plugin clip_plugin;
+typedef const clip_plugin *(*clip_plugin_entry_fn)(void);
+
+/* Adds a plugin that is linked into the program, by its entry function, which may have any name.
+ * Its code and table must stay until the runtime and its models are gone. [any-thread] */
+CLIP_API clip_status clip_plugin_register(clip_runtime *runtime, clip_plugin_entry_fn entry);
+
+/* Told of a watched file that changed: CLIP_OK and "" when its new code was loaded; else the old
+ * one is in place, and `message` says why. The strings are valid during the call. It comes on the
+ * watching thread, with no lock held, and may call the library: clip_model_swap brings a model to
+ * the new code. */
+typedef void (*clip_plugin_changed_fn)(void *user, const char *plugin, const char *path, clip_status status,
+                                       const char *message);
+
+/* Watches the files of all plugins, also of those loaded later, and reloads one, as
+ * clip_plugin_reload does, when it has been written and closed or another file was moved to its
+ * place. Folders are watched, so one that is removed is watched no more. Starts one thread, which
+ * sleeps in between and ends with the runtime: its release waits for a `changed` that runs.
+ * `changed` may be NULL: the log tells too. Once for a runtime. [any-thread] */
+CLIP_API clip_status clip_plugin_watch(clip_runtime *runtime, clip_plugin_changed_fn changed, void *user);
 
 /* ---------------------------------------------------------------- model */
 
@@ -152,11 +266,19 @@ typedef struct clip_model clip_model;
 
 enum { CLIP_TOWER_IMAGE = 1u, CLIP_TOWER_TEXT = 2u };
 
-/* How linear weights are held in memory. Sums are always float32. */
+/* How the weights of linear layers, convolutions and token embeddings are held in memory; biases,
+ * norms, positions and depthwise convolutions are float32. F16 and BF16 are widened as they are
+ * multiplied: half the memory, cosines with float32's embeddings about 0.99999 and 0.9999.
+ * INT8 takes a quarter: whole multiples, -127 to 127, of a scale for each output channel (for each
+ * row of an embedding table), rounded to nearest; cosines about 0.9995. Convolutions of three
+ * channels, as a picture has, stay BF16. Each row of activations is rounded to 16 bits, blocks of
+ * its numbers each with a scale, and products add up exactly within a block. A row of activations
+ * with a NaN or an infinity gives NaN. */
 typedef enum clip_storage {
   CLIP_STORAGE_F32 = 0,
   CLIP_STORAGE_F16 = 1, /* IEEE half; a weight beyond 65504 is an error */
-  CLIP_STORAGE_BF16 = 2
+  CLIP_STORAGE_BF16 = 2,
+  CLIP_STORAGE_INT8 = 3
 } clip_storage;
 
 enum {
@@ -175,19 +297,38 @@ typedef struct clip_model_options {
 } clip_model_options;
 
 /* Opens a folder as downloaded, Hugging Face's (config.json, model.safetensors or its sharded
- * index, preprocessor_config.json, vocab.json + merges.txt or tokenizer.json) or open_clip's
- * (open_clip_config.json, open_clip_model.safetensors, the same tokenizer files), or one with a
- * clipcore.json that composes encoders (docs/models.md). Weights are
- * F32, F16 or BF16; files are mapped and not needed once this returns. `options` may be NULL.
- * *out is owned by the caller: clip_model_close. CLIP_MISMATCH lists every tensor that is
- * missing, extra or wrongly shaped. [any-thread] */
+ * index, preprocessor_config.json, and the tokenizer: vocab.json + merges.txt, vocab.txt, spiece.model
+ * or tokenizer.json) of a CLIP, SigLIP, BERT or ViT model, open_clip's (open_clip_config.json,
+ * open_clip_model.safetensors, CLIP's tokenizer files), or one with a clipcore.json that composes
+ * encoders (docs/models.md). Weights are F32, F16 or BF16; files are mapped and not needed once this
+ * returns. `options` may be NULL. *out is owned by the caller: clip_model_close. CLIP_MISMATCH lists
+ * every tensor that is missing, extra or wrongly shaped. [any-thread] */
 CLIP_API clip_status clip_model_open(clip_runtime *runtime, const char *folder, const clip_model_options *options,
                                      clip_model **out);
 
 /* Frees the model. [owner-thread] */
 CLIP_API void clip_model_close(clip_model *model);
 
-/* Facts about an open model. Strings live as long as the model. */
+/* Replaces towers of an open model while other threads use it. `towers`: CLIP_TOWER_* bits of open
+ * ones, 0 for all. They are opened from `folder`, or with NULL each from the folder it came from,
+ * with the plugins as they are now: after clip_plugin_reload, the same weights under the new code.
+ * `options`: storage and flags; NULL for those that the tower was opened with.
+ *
+ * The new towers are built and checked aside and put in place at once. A call that runs finishes
+ * on the towers that it began with; they are freed with their last call. Embeddings must have the
+ * model's width, else CLIP_MISMATCH. Any error leaves the model as it was.
+ *
+ * A text tower brings its tokenizer and context length, an image tower its preprocessing. Logit
+ * scale, bias and layout stay, unless `folder` replaces all towers of the model. Where a swap
+ * changed image_width, image_height or context_length, clip_preprocess, clip_encode_pixels,
+ * clip_tokenize and clip_encode_tokens are CLIP_MISMATCH until the caller says the new sizes in
+ * clip_encode_options: buffers made for other sizes are never touched. Tokens are to be encoded by
+ * the tower whose tokenizer made them. [any-thread] */
+CLIP_API clip_status clip_model_swap(clip_model *model, uint32_t towers, const char *folder,
+                                     const clip_model_options *options);
+
+/* Facts about an open model, at one moment: a swap changes those of its towers. Strings live as
+ * long as the model. */
 typedef struct clip_model_info {
   uint32_t struct_size;
   uint32_t towers;            /* CLIP_TOWER_* bits of the towers that are open */
@@ -204,7 +345,7 @@ typedef struct clip_model_info {
   const char *layout;         /* "huggingface", "open_clip" or "clipcore" */
   uint64_t image_parameters;  /* numbers in the tower's weights */
   uint64_t text_parameters;
-  clip_storage storage;
+  clip_storage storage;       /* of the image tower, or of the text tower where that is alone */
 } clip_model_info;
 
 /* Fills *info. [any-thread] */
@@ -241,19 +382,89 @@ CLIP_API clip_status clip_image_load(clip_runtime *runtime, const char *path, cl
 /* The same from `size` bytes of memory, which are not needed after the call. [any-thread] */
 CLIP_API clip_status clip_image_decode(clip_runtime *runtime, const void *data, size_t size, clip_image **out);
 
-/* Sets *view to the image's pixels: RGB, RGBA or gray; valid until clip_image_free. [any-thread] */
+/* Sets *view to the image's pixels: RGB, RGBA or gray, for an augmented one also BGR or BGRA; valid
+ * until clip_image_free. [any-thread] */
 CLIP_API clip_status clip_image_get_view(const clip_image *image, clip_image_view *view);
 
 /* [owner-thread] */
 CLIP_API void clip_image_free(clip_image *image);
+
+/* ---------------------------------------------------------------- augmentation */
+
+typedef enum clip_parameter_type {
+  CLIP_PARAMETER_NUMBER = 1,  /* in [low, high] */
+  CLIP_PARAMETER_INTEGER = 2, /* in [low, high] */
+  CLIP_PARAMETER_BOOLEAN = 3, /* 0 or 1 */
+  CLIP_PARAMETER_CHOICE = 4,  /* one of `choices` */
+  CLIP_PARAMETER_NUMBERS = 5, /* count_low to count_high numbers, each in [low, high] */
+  CLIP_PARAMETER_TEXT = 6     /* UTF-8 */
+} clip_parameter_type;
+
+/* A parameter that an augmentation declares. This struct keeps its size. */
+typedef struct clip_parameter {
+  const char *name;        /* [a-z0-9_], the key in a pipeline */
+  const char *description; /* one line */
+  uint32_t type;           /* clip_parameter_type */
+  uint32_t reserved;       /* 0 */
+  double low, high;        /* the range, both ends in it; without a meaning for boolean, choice and text */
+  double number;           /* default of number, integer and boolean; of choice, which one from 0 */
+  const double *numbers;   /* default of numbers */
+  size_t number_count;
+  size_t count_low, count_high;
+  const char *text;        /* default of text */
+  const char *const *choices;
+  size_t choice_count;
+} clip_parameter;
+
+/* What an augmentation says about itself. Pointers live as long as the plugin that brought it. */
+typedef struct clip_augmentation_info {
+  uint32_t struct_size;
+  clip_plugin_kind kind;   /* CLIP_KIND_IMAGE_AUGMENTATION or CLIP_KIND_TEXT_AUGMENTATION */
+  const char *id;
+  const char *op;          /* its name in pipelines */
+  const char *description;
+  double probability;      /* of a step that names no "p" */
+  const clip_parameter *parameters;
+  size_t parameter_count;
+} clip_augmentation_info;
+
+/* Fills *info for the augmentation of that op or id. CLIP_NOT_FOUND lists what there is. [any-thread] */
+CLIP_API clip_status clip_augmentation_describe(const clip_runtime *runtime, const char *op,
+                                                clip_augmentation_info *info);
+
+/* Steps that make a picture or a text into a varied one. */
+typedef struct clip_pipeline clip_pipeline;
+
+/* Makes a pipeline from JSON, as docs/augmentation.md describes:
+ *   [{"op": "color_jitter", "brightness": 0.1, "p": 0.8}, {"one_of": [{"op": ...}, {"op": ...}]}]
+ * All steps are for pictures, or all for texts. An unknown op or parameter, or a value out of range,
+ * is an error that lists what there is. *out is owned by the caller: clip_pipeline_free. It keeps the
+ * runtime and its plugins. [any-thread] */
+CLIP_API clip_status clip_pipeline_create(clip_runtime *runtime, const char *json, clip_pipeline **out);
+
+/* [owner-thread] */
+CLIP_API void clip_pipeline_free(clip_pipeline *pipeline);
+
+/* Varies a picture. The result depends on the picture, the pipeline, `seed` and `index` alone, on any
+ * thread: give a run one seed, and each picture of it another index. The result has the view's pixel
+ * format unless a step changes that. *out is owned by the caller: clip_image_free. [any-thread] */
+CLIP_API clip_status clip_augment_image(const clip_pipeline *pipeline, const clip_image_view *image, uint64_t seed,
+                                        uint64_t index, clip_image **out);
+
+/* Varies a text in the same way. *out is owned by the caller: clip_text_free. [any-thread] */
+CLIP_API clip_status clip_augment_text(const clip_pipeline *pipeline, const char *text, uint64_t seed,
+                                       uint64_t index, char **out);
+
+/* Frees a text that the library made. [any-thread] */
+CLIP_API void clip_text_free(char *text);
 
 /* ---------------------------------------------------------------- encoding */
 
 enum {
   CLIP_RAW_FEATURES = 1u,      /* features as the tower gives them, not scaled to unit length */
   CLIP_TRUNCATE = 2u,          /* cut a text that is too long and keep its end token; else CLIP_LIMIT */
-  CLIP_OPENAI_CLEANING = 4u,   /* clean text as OpenAI's code does (ftfy, HTML entities, lower case)
-                                  instead of as Hugging Face's (NFC, white space, lower case) */
+  CLIP_OPENAI_CLEANING = 4u,   /* CLIP's tokenizer: clean text as OpenAI's code does (ftfy, HTML entities,
+                                  lower case) instead of as Hugging Face's (NFC, white space, lower case) */
   CLIP_COMPOSITE_ALPHA = 8u    /* lay pixels with alpha over `background`; else alpha is dropped */
 };
 
@@ -263,6 +474,11 @@ typedef struct clip_encode_options {
   uint32_t struct_size;
   uint32_t flags;         /* CLIP_RAW_FEATURES and the others above */
   uint8_t background[4];  /* red, green, blue for CLIP_COMPOSITE_ALPHA; the fourth is 0 */
+  /* What the caller's pixels or tokens were made for, as clip_model_describe told. The call is
+   * CLIP_MISMATCH where the model takes others. 0: the sizes that the model was opened with. */
+  uint32_t image_width;
+  uint32_t image_height;
+  uint32_t context_length;
 } clip_encode_options;
 
 /* Resizes, crops and normalises as the model's files say: Pillow's antialiased filter on
@@ -271,8 +487,8 @@ typedef struct clip_encode_options {
 CLIP_API clip_status clip_preprocess(clip_model *model, const clip_image_view *images, size_t n,
                                      const clip_encode_options *options, float *pixels);
 
-/* Tokenizes n texts. tokens: [n, context_length], each row start token, text, end token,
- * padding; lengths: [n], tokens up to and including the end token, or NULL. Needs the text
+/* Tokenizes n texts. tokens: [n, context_length], each row start token (SigLIP has none), text, end
+ * token, padding; lengths: [n], tokens up to and including the end token, or NULL. Needs the text
  * tower. [any-thread] */
 CLIP_API clip_status clip_tokenize(clip_model *model, const char *const *texts, size_t n,
                                    const clip_encode_options *options, int32_t *tokens, uint32_t *lengths);
@@ -308,6 +524,138 @@ CLIP_API clip_status clip_similarity(const clip_model *model, const float *image
 CLIP_API clip_status clip_classify(const clip_model *model, const float *images, size_t n, const float *texts,
                                    size_t m, float *probabilities);
 
+/* ---------------------------------------------------------------- data */
+
+/* Pairs of pictures and captions, read from files in random order, decoded, varied and preprocessed by
+ * worker threads of its own ahead of the caller (docs/training-data.md). */
+typedef struct clip_dataset clip_dataset;
+
+enum {
+  CLIP_DATASET_ORDERED = 1u,       /* the order of the sources: no shuffling */
+  CLIP_DATASET_FULL_BATCHES = 2u,  /* what is left of an epoch and fills no batch is dropped */
+  CLIP_DATASET_IMAGES = 4u,        /* batches have the pictures, decoded and varied */
+  CLIP_DATASET_FILES = 8u,         /* batches have the pictures' files as they are stored */
+  CLIP_DATASET_PATHS_OUTSIDE = 16u /* tables may name files outside their own folder */
+};
+
+typedef struct clip_dataset_options {
+  uint32_t struct_size;
+  uint32_t flags;          /* CLIP_DATASET_* */
+  uint64_t seed;           /* of order, choice of captions and variation */
+  uint32_t batch_size;     /* samples of a batch at most; 0: 32 */
+  uint32_t epochs;         /* times through the data; 0: without end */
+  uint32_t shuffle_buffer; /* pairs that are mixed with each other; about 200 bytes each; 0: 10000 */
+  uint32_t workers;        /* threads, 1 to 64; 0: 1 */
+  uint32_t prefetch;       /* samples made ahead at most; 0: batch_size */
+  /* This is part shard_index of shard_count; 0 of 0 is all. Parts share nothing and are all. */
+  uint32_t shard_index;
+  uint32_t shard_count;
+  uint32_t caption_field_count;
+  /* Which captions: names of columns or of keys in JSON, and "txt" for a caption's own file. One is drawn
+   * for each sample. None: the usual, docs/training-data.md. Copied. */
+  const char *const *caption_fields;
+  /* The column or key of a picture's path; in archives and folders the ending of its name. NULL: the
+   * usual. Copied. */
+  const char *image_field;
+  /* The run stops when more than this share of at least 100 samples of an epoch is bad; 0: 0.1 */
+  double max_bad_share;
+  uint64_t max_file_bytes; /* of one picture's file; 0: 64 MiB */
+  /* Cleaning and background, as in the encode calls; CLIP_TRUNCATE goes without saying. NULL: none. Copied. */
+  const clip_encode_options *encode;
+  const clip_pipeline *image_pipeline; /* NULL: none; kept until the data set is closed, also when freed */
+  const clip_pipeline *text_pipeline;
+} clip_dataset_options;
+
+/* Opens WebDataset archives (.tar), tables of paths and captions (.csv, .tsv, .jsonl, .ndjson) and folders,
+ * `source_count` of them. A path may be a pattern: "shards/{000..127}.tar", "{train,extra}.csv". Every file
+ * must be there; it is read later. `model` says how pictures are preprocessed and captions tokenized, as it
+ * is now; NULL for neither. No thread starts before the first clip_dataset_next. `options` may be NULL.
+ * *out is owned by the caller: clip_dataset_close; it keeps runtime, model and pipelines. [any-thread] */
+CLIP_API clip_status clip_dataset_open(clip_runtime *runtime, clip_model *model, const char *const *sources,
+                                       size_t source_count, const clip_dataset_options *options, clip_dataset **out);
+
+/* Ends the workers and frees the data set and its last batch. [owner-thread] */
+CLIP_API void clip_dataset_close(clip_dataset *dataset);
+
+/* Samples that the library owns, valid until the next call for a batch, restore or close. */
+typedef struct clip_batch {
+  uint32_t struct_size;
+  uint32_t count;                /* samples; 0 when all epochs are over */
+  uint64_t epoch;                /* from 0; all samples of a batch are of one */
+  const char *const *keys;       /* [count]: the names of the pairs */
+  const char *const *captions;   /* [count] */
+  const float *pixels;           /* [count, 3, image_height, image_width]; NULL without an image tower */
+  const int32_t *tokens;         /* [count, context_length]; NULL without a tokenizer */
+  const uint32_t *lengths;       /* [count]: tokens up to and including the end token */
+  const clip_image_view *images; /* [count]; NULL without CLIP_DATASET_IMAGES */
+  const void *const *files;      /* [count]; NULL without CLIP_DATASET_FILES */
+  const size_t *file_sizes;      /* [count], in bytes */
+} clip_batch;
+
+/* The next batch; its last one of an epoch may be smaller. Waits where the workers are behind. A bad
+ * sample (no picture or caption, undecodable, too large, not UTF-8) is counted, told to the log with its
+ * reason and skipped; so is the rest of a shard that is damaged or cut short. CLIP_FORMAT when too many
+ * are bad; also an epoch without any good sample is an error. After an error every call gives it again,
+ * until clip_dataset_restore. One call at a time; others wait. [any-thread] */
+CLIP_API clip_status clip_dataset_next(clip_dataset *dataset, clip_batch *batch);
+
+enum { CLIP_DATASET_STATE_BYTES = 256 };
+
+/* Writes where the data set is, after the batches given so far: CLIP_DATASET_STATE_BYTES bytes, good on any
+ * machine. [any-thread] */
+CLIP_API clip_status clip_dataset_save(clip_dataset *dataset, uint8_t *state);
+
+/* Goes on after a saved state: the batches that follow are those that would have followed there, whatever
+ * workers, prefetch and epochs are. Sources and options that decide the order must be the same, else
+ * CLIP_MISMATCH; other bytes are CLIP_FORMAT. [any-thread] */
+CLIP_API clip_status clip_dataset_restore(clip_dataset *dataset, const uint8_t *state, size_t size);
+
+/* Counts over all epochs; a saved state has them too. */
+typedef struct clip_dataset_counters {
+  uint32_t struct_size;
+  uint32_t reserved;
+  uint64_t samples;            /* good ones, given out */
+  uint64_t without_image;      /* bad ones, by their reason */
+  uint64_t without_caption;
+  uint64_t bad_images;         /* undecodable, or refused by a pipeline */
+  uint64_t bad_texts;          /* not UTF-8, or a record or JSON that is malformed */
+  uint64_t too_large;          /* beyond max_file_bytes, max_image_pixels or 1 MiB of text */
+  uint64_t damaged_shards;     /* cut short, malformed or gone: their rest was skipped, each time again */
+  uint64_t waited_nanoseconds; /* that calls for batches waited for the workers, since open or restore */
+} clip_dataset_counters;
+
+/* Fills *counters, also while another thread waits for a batch. [any-thread] */
+CLIP_API clip_status clip_dataset_get_counters(const clip_dataset *dataset, clip_dataset_counters *counters);
+
+/* ---------------------------------------------------------------- closures */
+
+/* Any C function; cast it to what it is. */
+typedef void (*clip_function)(void);
+
+/* A C function made at run time. */
+typedef struct clip_closure clip_closure;
+
+/* Makes a C function of the given signature that calls `callback` with `user` before its own
+ * arguments, and returns what that returns: for languages whose callbacks carry no data, and for the
+ * functions of clip_plugin.h that are handed no pointer of their own. `signature` has a result and up
+ * to 31 arguments in words: void, int8 to int64, uint8 to uint64, int, uint, long, ulong, size_t,
+ * float, double, pointer. An enum such as clip_status is "int":
+ *
+ *   int wide(void *limit, const uint8_t *data, size_t size);
+ *   clip_closure_create("int(pointer,size_t)", (clip_function)wide, &limit, &closure);
+ *   codec.recognises = (int (*)(const uint8_t *, size_t))clip_closure_function(closure);
+ *
+ * A signature that is not the callback's crashes or gives nonsense, as a wrong cast does. Needs
+ * libffi (libffi.so.8), which is loaded by the first call: CLIP_UNSUPPORTED without it. *out is owned
+ * by the caller: clip_closure_free. [any-thread] */
+CLIP_API clip_status clip_closure_create(const char *signature, clip_function callback, void *user,
+                                         clip_closure **out);
+
+/* The function, to be called from any thread until clip_closure_free. NULL for NULL. [any-thread] */
+CLIP_API clip_function clip_closure_function(const clip_closure *closure);
+
+/* Nothing may call the function any more. [owner-thread] */
+CLIP_API void clip_closure_free(clip_closure *closure);
 /* ---------------------------------------------------------------- training */
 
 /* A model's weights in training, with the optimiser's state. It reads the model's folder anew, in float32, and

@@ -22,7 +22,7 @@ exports_match() {
 interface_documented() {
   local declared documented
   declared=$(cc -E -P Include/clip.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
-  documented=$(grep -oE '`clip_[a-z_]+`' docs/c-interface.md | tr -d '`' | grep -vE '^clip_(image_view|model_options)$' | sort -u)
+  documented=$(grep -oE '`clip_[a-z_]+`' docs/c-interface.md | tr -d '`' | grep -vE '^clip_(image_view|model_options|encode_options)$' | sort -u)
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$documented")
 }
 
@@ -34,6 +34,40 @@ plugins_export_entry() {
   done
 }
 
+# Options first, then CLIP_PLUGIN_PATH in its order, then the folder beside the library: of plugins
+# that bring the same encoder the first one counts. The tree is a small one of its own.
+plugins_found_in_order() {
+  local tree=$root/build/tests/search place version=0 found
+  rm -rf "$tree" && mkdir -p "$tree/bin" "$tree"/{option,one,two} "$tree/lib/clipcore/plugins" || return
+  ln build/bin/clip "$tree/bin/clip" && cp -P build/lib/libclipcore.so* "$tree/lib/" || return
+  for place in option one two lib/clipcore/plugins; do
+    version=$((version + 1))
+    compile cc "$tree/$place/grey.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden \
+      -DGREY_VERSION=$version "-DGREY_PLUGIN=\"test.grey$version\"" || return
+  done
+  # found PATH [OPTION...]: the description of the encoder that counts, and who else is skipped.
+  found() { CLIP_PLUGIN_PATH=$1 "$tree/bin/clip" plugins "${@:2}" 2>&1 | grep -oE 'version [0-9]|skipped: .*|already loaded.*'; }
+  [ "$(found "$tree/one:$tree/two" --plugins "$tree/option" | grep ^version)" = "version 1" ] || return
+  [ "$(found "$tree/one:$tree/two" | grep ^version)" = "version 2" ] || return
+  [ "$(found "$tree/two/grey.so:$tree/one" | grep ^version)" = "version 3" ] || return
+  [ "$(found "" | grep ^version)" = "version 4" ] || return
+  [ "$(found ":/nowhere:" | grep ^version)" = "version 4" ] || return
+  found "$tree/one:$tree/two" | grep -F "$tree/two/grey.so" | grep -qF "already loaded from $tree/one/grey.so"
+}
+
+# The plugin and the manifest of docs/augmentation.md: built and loaded as they stand there.
+augmentation_examples_work() {
+  local folder=build/tests/augmentation-docs out
+  rm -rf "$folder" && mkdir -p "$folder" || return
+  awk '/^```c$/ { block = "" } { if (!/^```/) block = block $0 "\n" } /^```$/ { if (block ~ /clip_plugin_entry\(void\)/) printf "%s", block; block = "" }' \
+    docs/augmentation.md | sed -n '/^#include/,$p' > "$folder/invert.c"
+  awk '/^```json$/ { block = "" } { if (!/^```/) block = block $0 "\n" } /^```$/ { if (block ~ /"library"/) printf "%s", block; block = "" }' \
+    docs/augmentation.md > "$folder/libyuv.ffi.json"
+  compile cc "$folder/invert.so" "$folder/invert.c" -shared -fPIC -fvisibility=hidden || return
+  out=$(build/bin/clip plugins --plugins "$folder" 2>&1) || return
+  grep -F example.augment.invert <<< "$out" && grep -F example.augment.mirror <<< "$out" && ! grep -F skipped <<< "$out"
+}
+
 # No Swift runtime, no C++ runtime, no OpenBLAS: only libc, libm and the three parsers' libraries.
 needs_only_allowed() {
   local found file
@@ -41,7 +75,10 @@ needs_only_allowed() {
     grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libffi\.so\.[0-9]+|libjansson\.so\.4|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
   [ -z "$found" ] || { echo "libclipcore.so needs $found"; return 1; }
   for file in build/lib/clipcore/plugins/*.so; do
-    ! ldd "$file" | grep -E 'libswift|libstdc\+\+|libclipcore|not found' || { echo "in $file"; return 1; }
+    # libsentencepiece is C++: its plugin alone brings that runtime.
+    local cxx='|libstdc\+\+'
+    [ "$(basename "$file")" != tokenizer_sentencepiece.so ] || cxx=
+    ! ldd "$file" | grep -E "libswift|libclipcore|not found$cxx" || { echo "in $file"; return 1; }
   done
   ! ldd build/bin/clip | grep -E 'libswift|not found'
 }
@@ -78,14 +115,14 @@ installed_tree_works() {
 # Every file that a fuzzer once found a fault with, through the same code, without the fuzzer.
 replay_findings() {
   local target
-  for target in safetensors config tokenizer text image; do
+  for target in safetensors config tokenizer text image archive table; do
     compile cc "build/tests/replay-$target" "Tests/Fuzz/$target.c" Tests/Fuzz/common.c Tests/Fuzz/replay.c \
       -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib" || return
   done
   local good=0 bad=0 file
   FUZZ_FOLDER=$(Tests/Fuzz/folder.sh) || return
   export FUZZ_FOLDER
-  for target in safetensors config tokenizer text image; do
+  for target in safetensors config tokenizer text image archive table; do
     for file in Tests/Fixtures/fuzz/"$target"/*; do
       [ -f "$file" ] || continue
       if timeout 20 "build/tests/replay-$target" "$file"; then good=$((good + 1)); else bad=$((bad + 1)); echo "FAILED $file"; fi
@@ -93,4 +130,136 @@ replay_findings() {
   done
   rm -rf "$FUZZ_FOLDER"
   echo "$good passed, $bad failed"
+}
+
+# shellcheck disable=SC2086 # flags are words
+# The embedding programs in C++, Rust and Swift, built as their first lines say, name the picture.
+example_programs() {
+  local flags folder=build/tests/examples out
+  flags=$(PKG_CONFIG_PATH=build/lib/pkgconfig pkg-config --cflags --libs clipcore) || return
+  mkdir -p $folder
+  "$cxx" -std=c++17 -Wall -Wextra -Wpedantic -Werror Examples/cpp/embed.cpp -o $folder/embed-cpp $flags -Wl,-rpath,"$root/build/lib" || return
+  swiftc -parse-as-library -O -module-cache-path $folder/cache -I Examples/swift -Xcc -I"$root/build/include" \
+    Examples/swift/embed.swift -o $folder/embed-swift -Lbuild/lib -lclipcore -Xlinker -rpath -Xlinker "$root/build/lib" || return
+  if command -v rustc > /dev/null; then
+    rustc --edition 2021 -O Examples/rust/embed.rs -o $folder/embed-rust -L build/lib -C link-arg=-Wl,-rpath,"$root/build/lib" || return
+  fi
+  for program in $folder/embed-*; do
+    out=$("$program" "$emoji" "$picture" cat sailboat pizza) || return
+    echo "$program"$'\n'"$out"
+    awk '$3 == "cat" && $1 > 50 { found = 1 } END { exit !found }' <<< "$out" || return
+    # A model that is not there ends with words and not with a crash.
+    "$program" /nowhere "$picture" cat 2> build/tests/examples.err && return 1
+    grep -q nowhere build/tests/examples.err || return
+  done
+}
+
+# Every example that `clip plugins new` begins from: written, built by its Makefile, checked; and the
+# encoders of all languages are one and the same.
+new_plugins_work() {
+  local good=0 bad=0 folder=$root/build/tests/new kind language name first=
+  local PKG_CONFIG_PATH=$root/build/lib/pkgconfig
+  export PKG_CONFIG_PATH
+  rm -rf "$folder" && mkdir -p "$folder" || return
+  for source in Examples/plugins/*/*; do
+    language=${source##*/} kind=$(basename "${source%/*}") name=my-$kind-$language
+    if ! command -v "$( [ "$language" = rust ] && echo rustc || echo sh)" > /dev/null; then
+      echo "$name: left out, there is no rustc here"
+      continue
+    fi
+    if build/bin/clip plugins new "$name" --kind "$kind" --language "$language" --into "$folder" &&
+      make -s -C "$folder/$name" && build/bin/clip plugins check "$folder/$name/$name.so" &&
+      build/bin/clip plugins --plugins "$folder/$name/$name.so" | grep -q "local\.[a-z]*\.$name"; then
+      good=$((good + 1))
+    else
+      bad=$((bad + 1)); echo "FAILED $name"
+    fi
+  done
+  # What the suites use too.
+  cc -std=c11 -O2 -Wall -Wextra -fPIC -shared Tests/C/ops_plugin.c -o "$folder/ops.so" || return
+  if build/bin/clip plugins check "$folder/ops.so"; then good=$((good + 1)); else bad=$((bad + 1)); fi
+  # By the examples themselves, whose ids are the same in every language.
+  local model
+  model=$(Tests/.build/release/make-model sample-encoder) || return
+  for source in Examples/plugins/encoder/*; do
+    language=${source##*/}
+    [ -d "$folder/my-encoder-$language" ] || continue
+    cp -r "$source" "$folder/$language" && make -s -C "$folder/$language" || return
+    build/bin/clip embed --plugins "$folder/$language/sample.so" --model "$model" --image "$picture" \
+      --output "$folder/$language.npy" > /dev/null || return
+    first=${first:-$folder/$language.npy}
+    if cmp "$first" "$folder/$language.npy"; then good=$((good + 1)); else bad=$((bad + 1)); fi
+  done
+  echo "$good passed, $bad failed"
+}
+
+# What `clip plugins check` says of each fault of Tests/C/faulty_plugin.c; 0 and 40 have none.
+faults_are_found() {
+  local good=0 bad=0 number words out status expected folder=build/tests/faults
+  mkdir -p $folder
+  while IFS='|' read -r number words; do
+    # No -Wall: faults are what it warns of.
+    cc -std=c11 -O1 -w -fPIC -shared -DFAULT="$number" Tests/C/faulty_plugin.c -o $folder/$number.so || return
+    status=0 expected=1
+    case $number in 0 | 40) expected=0 ;; esac
+    out=$(timeout 120 build/bin/clip plugins check $folder/$number.so) || status=$?
+    if [ "$status" -eq "$expected" ] && grep -qF -- "$words" <<< "$out"; then
+      good=$((good + 1))
+    else
+      bad=$((bad + 1)); printf 'FAILED %s: expected "%s", found status %s and:\n%s\n' "$number" "$words" "$status" "$out"
+    fi
+  done <<'EOF'
+0|nothing is wrong
+1|test.encoder.faulty: custom test.op.affine: shape: expected a width from 1
+2|custom test.op.affine: shape: expected a clip_rows, found 9
+3|custom test.op.affine: shape: expected 1 to 268435456 rows and a grid of as many
+4|custom test.op.affine: parameters: expected each name once, found scale twice
+5|custom test.op.affine: parameters: expected at most 64, found 1000
+6|forward wrote beside its output
+7|forward wrote beside its output or its scratch
+8|or to an input
+9|some of the output was not written
+10|some of the output is not finite
+11|it is not row-wise
+12|called again, it gave other numbers
+13|in the first input's place, it gave other numbers
+14|the gradient by input 0
+15|backward does not add to what is there
+16|the gradient by parameter 1
+17|backward wrote beside its gradients
+20|crashed: Segmentation fault
+21|build: expected a value of this builder, found 77
+22|build: expected one row an item
+23|configs test.encoder.faulty  crashed: Floating point exception
+24|I would rather not
+25|custom: expected the op test.op.absent
+26|expected 1 inputs, found 2
+27|expected 0 settings, found 1
+28|expected 1 inputs, found 0
+30|expected an id, a description and all functions, found a null pointer
+31|expected a table of 32 bytes, found 16
+32|expected an id of a-z, 0-9
+33|its table is a null pointer
+34|expected a table of 48 bytes, found 8
+35|expected plugin interface 1.x, found 7.0
+36|expected the function clip_plugin_entry, found none
+37|ended the process with code 3
+38|crashed: Aborted
+39|clip_plugin_entry returned no table
+40|nothing is wrong
+EOF
+  echo "$good passed, $bad failed"
+}
+
+# The files and the commands that docs/plugins.md marks, in an empty folder.
+documented_plugin_works() {
+  local folder=$root/build/tests/documented
+  rm -rf "$folder" && mkdir -p "$folder" || return
+  awk -v folder="$folder" '
+    /^<!-- file: / { file = folder "/" $3; next }
+    /^<!-- run -->/ { file = folder "/commands"; next }
+    /^```/ { open = !open && file != ""; if (!open) file = ""; next }
+    open { print > file }' docs/plugins.md
+  [ -s "$folder/commands" ] || { echo "docs/plugins.md marks no commands"; return 1; }
+  (cd "$folder" && PATH=$root/build/bin:$PATH PKG_CONFIG_PATH=$root/build/lib/pkgconfig bash -eux commands)
 }

@@ -53,18 +53,20 @@ compile() {
   "$compiler" -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Werror -IInclude "$source" -o "$out" "$@" -lm -lpthread
 }
 
-# sanitized KIND FLAG RUNTIME TEST: a C test with a sanitizer, against the library built with it.
+# sanitized KIND FLAG TEST [ARGUMENT...]: a C test with a sanitizer, against the library built with it.
 sanitized() {
   local kind=$1 flag=$2 name=$3
+  shift 3
+  [ $# -gt 0 ] || set -- "$emoji" "$picture"
   local runtime swift_libraries
   runtime=$(dirname "$("$clang" -print-file-name=libclang_rt.asan-x86_64.so)")
   swift_libraries=$(dirname "$clang")/../lib/swift/linux
   # The thread sanitizer's runtime, as Swift ships it, needs libdispatch.
   local more=()
   [ "$kind" != thread ] || more=(-Wl,--no-as-needed -L"$swift_libraries" -ldispatch -lBlocksRuntime -Wl,-rpath,"$swift_libraries")
-  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "$flag" -shared-libsan -Lbuild/$kind/lib -lclipcore \
+  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "$flag" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lclipcore \
     -Wl,-rpath,"$root/build/$kind/lib" -Wl,-rpath,"$runtime" "${more[@]}" || return
-  timeout 300 "build/tests/$name-$kind" "$emoji" "$picture"
+  timeout 600 "build/tests/$name-$kind" "$@"
 }
 
 swift_tests() {
@@ -115,9 +117,27 @@ compile cc build/tests/api_test Tests/C/api_test.c -Lbuild/lib -lclipcore -Wl,-r
 compile cc build/tests/allocations_test Tests/C/allocations_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/threads_test Tests/C/threads_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -ldl -lm
+compile cc build/tests/plugins_test Tests/C/plugins_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/swap_test Tests/C/swap_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/dataset_test Tests/C/dataset_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/augment_test Tests/C/augment_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+for version in 1 2; do
+  compile cc "build/tests/grey$version.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version
+done
+for name in grey small-32; do
+  [ -d "build/models/$name" ] || Tests/.build/release/make-model "$name" "build/models/$name"
+done
+plugins=(build/models/grey build/tests/grey1.so build/tests/grey2.so "$picture")
+swap=(build/models/small-32 "$(Tests/.build/release/make-model rn-tiny)" "$picture")
+augment=(build/models/grey Tests/Fixtures/manifests)
 program "the interface from C" build/tests/api_test "$emoji" "$picture"
 program "many threads on one model" build/tests/threads_test "$emoji" "$picture"
 program "allocations of warm calls" build/tests/allocations_test "$emoji" "$picture"
+program "plugins that come, go and change" build/tests/plugins_test "${plugins[@]}"
+program "data sets from C" build/tests/dataset_test "$emoji" "$picture"
+program "augmentations, foreign functions, closures" build/tests/augment_test "${augment[@]}"
+check "the examples of docs/augmentation.md" augmentation_examples_work
+check "plugins are looked for in order" plugins_found_in_order
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
 program "fuzzers' findings" replay_findings
 compile cc build/tests/gradients_test Tests/C/gradients_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
@@ -127,11 +147,35 @@ program "each op's gradient" build/tests/gradients_test build/tests/gradient_plu
 if [ "$tier" = full ]; then
   program "the interface under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible build/tests/api_test "$emoji" "$picture"
+  program "encoders swapped under load" build/tests/swap_test "${swap[@]}"
+  program "plugins under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/plugins_test "${plugins[@]}"
+  program "data sets under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/dataset_test "$emoji" "$picture"
+  program "augmentations under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/augment_test "${augment[@]}"
   check "a library with AddressSanitizer" scripts/build-sanitized address
   program "the interface under AddressSanitizer" sanitized address -fsanitize=address api_test
   program "threads under AddressSanitizer" sanitized address -fsanitize=address threads_test
+  program "plugins under AddressSanitizer" sanitized address -fsanitize=address plugins_test "${plugins[@]}"
+  program "swaps under AddressSanitizer" sanitized address -fsanitize=address swap_test "${swap[@]}"
+  program "data sets under AddressSanitizer" sanitized address -fsanitize=address dataset_test
+  program "augmentations under AddressSanitizer" sanitized address -fsanitize=address augment_test "${augment[@]}"
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
+  program "augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread augment_test "${augment[@]}"
+  program "plugins under ThreadSanitizer" sanitized thread -fsanitize=thread plugins_test "${plugins[@]}"
+  program "swaps under ThreadSanitizer" sanitized thread -fsanitize=thread swap_test "${swap[@]}"
+  program "data sets under ThreadSanitizer" sanitized thread -fsanitize=thread dataset_test
+fi
+
+echo "Plugins and examples"
+check "docs/plugins.md's commands" documented_plugin_works
+if [ "$tier" = full ]; then
+  command -v rustc > /dev/null || echo "the examples in Rust are left out: there is no rustc here"
+  check "programs in C++, Rust and Swift" example_programs
+  program "plugins begun with clip plugins new" new_plugins_work
+  program "faults that clip plugins check finds" faults_are_found
 fi
 
 echo "Swift suites"

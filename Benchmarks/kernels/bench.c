@@ -1,7 +1,8 @@
-/* GFLOP/s of a kernel plugin's matrix product on one core, in processor time, beside the core's FMA
- * peak and, where it is installed, OpenBLAS. See run.sh.
+/* GFLOP/s of a kernel plugin's matrix product on one core, in processor time, with each storage of
+ * the weights, beside the core's FMA peak and, where it is installed, OpenBLAS. What is compared is
+ * timed in turn. See run.sh.
  *
- *   bench <plugin.so> [f32|f16|bf16] [quick] */
+ *   bench <plugin.so> [quick] [f32] [f16] [bf16] [int8]      all storages where none is named */
 #include <dlfcn.h>
 #include <immintrin.h>
 #include <stdio.h>
@@ -64,16 +65,21 @@ static float *floats(size_t count) {
   return p;
 }
 
+static const char *const names[] = {"f32", "f16", "bf16", "int8"};
+enum { STORAGES = 4, RUNS = 9 };
+
 int main(int argc, char **argv) {
-  if (argc < 2) return fprintf(stderr, "usage: %s <plugin.so> [f32|f16|bf16] [quick]\n", argv[0]), 2;
+  if (argc < 2) return fprintf(stderr, "usage: %s <plugin.so> [quick] [f32] [f16] [bf16] [int8]\n", argv[0]), 2;
   void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
   clip_plugin_entry_fn entry = library ? (clip_plugin_entry_fn)dlsym(library, "clip_plugin_entry") : NULL;
   if (!entry) return fprintf(stderr, "%s: %s\n", argv[1], dlerror()), 2;
   const clip_kernels *k = entry()->items[0].table;
-  clip_storage storage = argc < 3 || !strcmp(argv[2], "f32") ? CLIP_STORAGE_F32
-                         : !strcmp(argv[2], "f16")           ? CLIP_STORAGE_F16
-                                                             : CLIP_STORAGE_BF16;
-  int quick = argc > 3;
+  int quick = 0, wanted = 0;
+  for (int i = 2; i < argc; i++) {
+    quick |= !strcmp(argv[i], "quick");
+    for (int s = 0; s < STORAGES; s++) wanted |= !strcmp(argv[i], names[s]) << s;
+  }
+  wanted = (wanted ? wanted : (1 << STORAGES) - 1) & (int)k->storages;
 
   void *blas = getenv("NO_BLAS") ? NULL : dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
   sgemm_fn sgemm = blas ? (sgemm_fn)dlsym(blas, "cblas_sgemm") : NULL;
@@ -84,48 +90,67 @@ int main(int argc, char **argv) {
                                   {512, 512}, {2048, 512}, {512, 2048}};
   static const int rows[] = {1, 7, 8, 50, 224, 400, 1600};
   double top = peak();
-  printf("%s, %s weights; one core's FMA peak %.1f GFLOP/s\n", k->id, argc < 3 ? "f32" : argv[2], top);
-  printf("%6s %6s %6s %10s %8s %10s\n", "M", "N", "K", "GFLOP/s", "of peak", "OpenBLAS");
-  for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
-    size_t n = (size_t)shapes[s][0], depth = (size_t)shapes[s][1];
-    size_t panels = (n + k->panel_width - 1) / k->panel_width, bytes = k->panel_bytes(depth, storage);
+  printf("%s; one core's FMA peak %.1f GFLOP/s; GFLOP/s, and of that peak or, of one row, GB/s of weights\n", k->id, top);
+  printf("%6s %6s %6s", "M", "N", "K");
+  for (int s = 0; s < STORAGES; s++)
+    if (wanted & 1 << s) printf(" %15s", names[s]);
+  printf(sgemm ? " %10s\n" : "\n", "OpenBLAS");
+  for (size_t shape = 0; shape < sizeof shapes / sizeof *shapes; shape++) {
+    size_t n = (size_t)shapes[shape][0], depth = (size_t)shapes[shape][1];
+    size_t panels = (n + k->panel_width - 1) / k->panel_width, bytes[STORAGES], copies[STORAGES], copy[STORAGES] = {0};
     float *w = floats(n * depth), *bias = floats(n), *a = floats(1600 * depth), *c = floats(1600 * n);
-    /* As a model has them: more weights than the caches hold, used one after the other. */
-    size_t copies = 1 + (size_t)48 * 1048576 / (panels * bytes);
-    char *packed = (char *)floats(copies * panels * bytes / 4);
-    for (size_t p = 0; p < copies * panels; p++) {
-      size_t first = p % panels * k->panel_width;
-      k->pack_panel(w + first * depth, depth, n - first < k->panel_width ? n - first : k->panel_width, depth, storage,
-                    packed + p * bytes);
+    float *rows_packed = floats(k->packed_rows(1600, depth, CLIP_STORAGE_F32));
+    char *packed[STORAGES] = {NULL};
+    for (int s = 0; s < STORAGES; s++) {
+      if (!(wanted & 1 << s)) continue;
+      /* As a model has them: more weights than the caches hold, used one after the other. */
+      bytes[s] = k->panel_bytes(depth, (clip_storage)s);
+      copies[s] = 1 + (size_t)48 * 1048576 / (panels * bytes[s]);
+      packed[s] = (char *)floats(copies[s] * panels * bytes[s] / 4);
+      for (size_t p = 0; p < copies[s] * panels; p++) {
+        size_t first = p % panels * k->panel_width;
+        k->pack_panel(w + first * depth, depth, n - first < k->panel_width ? n - first : k->panel_width, depth,
+                      (clip_storage)s, packed[s] + p * bytes[s]);
+      }
     }
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
       size_t m = (size_t)rows[r];
-      if (quick && m != 7 && m != 50 && m != 224 && m != 1600) continue;
-      double flops = 2.0 * (double)m * (double)n * (double)depth, ours[9], theirs[9];
-      int calls = (int)(1e9 / flops) + 1, runs = quick ? 5 : 9;
-      size_t copy = 0;
-      for (int i = 0; i < runs; i++) {
-        double start = now();
-        for (int j = 0; j < calls; j++) {
-          clip_matmul work = {.a = a, .a_stride = depth, .weights = packed + copy * panels * bytes, .storage = storage,
-                              .c = c, .c_stride = n, .bias = bias, .rows = m, .columns = n, .depth = depth,
-                              .panel_end = panels};
-          k->matmul(&work);
-          copy = (copy + 1) % copies;
+      if (quick && m != 1 && m != 7 && m != 50 && m != 224) continue;
+      double flops = 2.0 * (double)m * (double)n * (double)depth, ours[STORAGES][RUNS], theirs[RUNS];
+      int calls = (int)((quick ? 3e8 : 1e9) / flops) + 1;
+      for (int i = 0; i < RUNS; i++) {
+        for (int s = 0; s < STORAGES; s++) {
+          if (!(wanted & 1 << s)) continue;
+          double start = now();
+          for (int j = 0; j < calls; j++) {
+            k->pack_rows(a, depth, 0, m, m, depth, (clip_storage)s, rows_packed);
+            clip_matmul work = {.a = rows_packed, .weights = packed[s] + copy[s] * panels * bytes[s],
+                                .storage = (clip_storage)s, .c = c, .c_stride = n, .bias = bias, .rows = m,
+                                .columns = n, .depth = depth, .tile_end = (m + k->tile_rows - 1) / k->tile_rows, .panel_end = panels};
+            k->matmul(&work);
+            copy[s] = (copy[s] + 1) % copies[s];
+          }
+          ours[s][i] = flops * calls / (now() - start) * 1e-9;
         }
-        ours[i] = flops * calls / (now() - start) * 1e-9;
-        start = now();
+        double start = now();
         for (int j = 0; sgemm && j < calls; j++)
           sgemm(101, 111, 112, (int)m, (int)n, (int)depth, 1, a, (int)depth, w, (int)depth, 0, c, (int)n);
         theirs[i] = flops * calls / (now() - start) * 1e-9;
       }
-      qsort(ours, (size_t)runs, sizeof(double), ascending);
-      qsort(theirs, (size_t)runs, sizeof(double), ascending);
-      printf("%6zu %6zu %6zu %10.1f %7.0f%%", m, n, depth, ours[runs / 2], 100 * ours[runs / 2] / top);
-      if (sgemm) printf(" %10.1f", theirs[runs / 2]);
-      printf(m == 1 || m == 7 ? "   weights at %.1f GB/s\n" : "\n", ours[runs / 2] / flops * (double)(panels * bytes));
+      printf("%6zu %6zu %6zu", m, n, depth);
+      for (int s = 0; s < STORAGES; s++) {
+        if (!(wanted & 1 << s)) continue;
+        qsort(ours[s], RUNS, sizeof(double), ascending);
+        double speed = ours[s][RUNS / 2];
+        if (m == 1) printf(" %7.1f %3.0f GB/s", speed, speed / flops * (double)(panels * bytes[s]));
+        else printf(" %9.1f %4.0f%%", speed, 100 * speed / top);
+      }
+      qsort(theirs, RUNS, sizeof(double), ascending);
+      if (sgemm) printf(" %10.1f", theirs[RUNS / 2]);
+      printf("\n");
     }
-    free(w), free(bias), free(a), free(c), free(packed);
+    for (int s = 0; s < STORAGES; s++) free(packed[s]);
+    free(w), free(bias), free(a), free(c), free(rows_packed);
   }
   return 0;
 }

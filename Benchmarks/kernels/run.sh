@@ -1,5 +1,5 @@
 #!/bin/sh
-# Times the kernel plugins that are built: run.sh [f32|f16|bf16] [quick], plugins from $BUILD
+# Times the kernel plugins that are built: run.sh [quick] [f32] [f16] [bf16] [int8], plugins from $BUILD
 # (.build/release). OpenBLAS is timed beside them where libopenblas.so.0 is installed (NO_BLAS=1: not).
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)

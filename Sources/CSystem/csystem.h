@@ -4,16 +4,23 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
+#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -47,6 +54,20 @@ static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st
 /* The name of a folder's entry, as long as the entry lives. */
 static inline const char *csystem_entry_name(const struct dirent *entry) { return entry->d_name; }
 
+/* Whether a folder's entry is a folder itself; a link to one is not. */
+static inline int csystem_entry_is_folder(DIR *folder, const struct dirent *entry) {
+  struct stat facts;
+  if (entry->d_type != DT_UNKNOWN) return entry->d_type == DT_DIR;
+  return fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(facts.st_mode);
+}
+
+/* Nanoseconds of a clock that only goes forward. */
+static inline long long csystem_now(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
 /* Does not wait for the other end of a pipe. */
 static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
 
@@ -56,6 +77,20 @@ static inline int csystem_open_write(const char *path) { return open(path, O_WRO
 /* A file in memory alone, as memfd_create gives it; -1 with errno set where it cannot. */
 static inline int csystem_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */); }
 
+/* Advice that the system may ignore: huge pages for a block; no need of a file's pages any more. */
+static inline void csystem_ask_for_huge_pages(void *memory, size_t size) {
+#if defined(MADV_HUGEPAGE)
+  madvise(memory, size, MADV_HUGEPAGE);
+#else
+  (void)memory, (void)size;
+#endif
+}
+static inline void csystem_forget_pages(const void *begin, const void *end) {
+  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)begin + page - 1) / page * page;
+  uintptr_t last = (uintptr_t)end / page * page;
+  if (first < last) madvise((void *)first, last - first, MADV_DONTNEED);
+}
+
 /* The path of the library that `inside` points into; NULL where it is unknown. */
 static inline const char *csystem_library_path(const void *inside) {
   Dl_info info;
@@ -64,10 +99,10 @@ static inline const char *csystem_library_path(const void *inside) {
 
 /* Room for the tables of one plugin, in the plugin's own data. */
 static inline void *csystem_plugin_storage(void) {
-  static _Alignas(16) unsigned char storage[4096];
+  static _Alignas(16) unsigned char storage[32768];
   return storage;
 }
-enum { csystem_plugin_storage_bytes = 4096 };
+enum { csystem_plugin_storage_bytes = 32768 };
 
 /* What a thread that waits awake does meanwhile: it leaves the core to its other thread. */
 static inline void csystem_pause(void) {
@@ -112,9 +147,63 @@ CSYSTEM_WIDEN(4)
 CSYSTEM_WIDEN(8)
 CSYSTEM_WIDEN(16)
 
+/* Products of 16-bit integers, two to a lane of a float vector, whose bits are all that counts.
+ * _add_pairs: the 32-bit lanes of `sum`, plus a's low half times b's low half, plus the same of the
+ * high halves: one instruction and an addition on x86. _load_pairs widens 2 * lanes signed bytes.
+ * _largest_bits: lane by lane the larger magnitude by its bits, so that NaN is above infinity.
+ * _store_low16 writes the low half of each lane. */
+#if defined(__AVX512BW__)
+#define CSYSTEM_DOT16(a, b) __builtin_ia32_pmaddwd512(a, b)
+#endif
+#if defined(__AVX2__)
+#define CSYSTEM_DOT8(a, b) __builtin_ia32_pmaddwd256(a, b)
+#endif
+#if defined(__SSE2__)
+#define CSYSTEM_DOT4(a, b) __builtin_ia32_pmaddwd128(a, b)
+#endif
+#define CSYSTEM_DOT_BY_LANES(lanes, a, b)                                                         \
+  ((((csystem_int##lanes)(a) << 16 >> 16) * ((csystem_int##lanes)(b) << 16 >> 16)) +              \
+   (((csystem_int##lanes)(a) >> 16) * ((csystem_int##lanes)(b) >> 16)))
+#if !defined(CSYSTEM_DOT16)
+#define CSYSTEM_DOT16(a, b) CSYSTEM_DOT_BY_LANES(16, a, b)
+#endif
+#if !defined(CSYSTEM_DOT8)
+#define CSYSTEM_DOT8(a, b) CSYSTEM_DOT_BY_LANES(8, a, b)
+#endif
+#if !defined(CSYSTEM_DOT4)
+#define CSYSTEM_DOT4(a, b) CSYSTEM_DOT_BY_LANES(4, a, b)
+#endif
+#define CSYSTEM_PAIRS(lanes)                                                                      \
+  typedef short csystem_pairs##lanes __attribute__((vector_size(4 * lanes)));                     \
+  static inline csystem_float##lanes csystem_load_pairs##lanes(const void *source) {              \
+    signed char __attribute__((vector_size(2 * lanes))) bytes;                                    \
+    memcpy(&bytes, source, sizeof bytes);                                                         \
+    return (csystem_float##lanes)__builtin_convertvector(bytes, csystem_pairs##lanes);            \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_add_pairs##lanes(                                    \
+      csystem_float##lanes sum, csystem_float##lanes a, csystem_float##lanes b) {                 \
+    return (csystem_float##lanes)((csystem_int##lanes)sum +                                       \
+        (csystem_int##lanes)CSYSTEM_DOT##lanes((csystem_pairs##lanes)a, (csystem_pairs##lanes)b)); \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_from_integers##lanes(csystem_float##lanes bits) {    \
+    return __builtin_convertvector((csystem_int##lanes)bits, csystem_float##lanes);               \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_largest_bits##lanes(csystem_float##lanes a,          \
+                                                                 csystem_float##lanes b) {        \
+    return (csystem_float##lanes)__builtin_elementwise_max((csystem_int##lanes)a & 0x7fffffff,    \
+                                                           (csystem_int##lanes)b & 0x7fffffff);   \
+  }                                                                                               \
+  static inline void csystem_store_low16_##lanes(void *target, csystem_float##lanes bits) {       \
+    csystem_short##lanes low = __builtin_convertvector((csystem_int##lanes)bits, csystem_short##lanes); \
+    memcpy(target, &low, sizeof low);                                                             \
+  }
+CSYSTEM_PAIRS(4)
+CSYSTEM_PAIRS(8)
+CSYSTEM_PAIRS(16)
+
 /* Calls body with `work` and room on the stack that is not set to anything, which Swift's own
  * variables cannot be. */
-enum { csystem_stack_floats = 72 * 128 + 12 * 272 };
+enum { csystem_stack_floats = 72 * 128 };
 static inline void csystem_with_stack(const void *work, void (*body)(const void *work, float *stack)) {
   _Alignas(64) float stack[csystem_stack_floats];
   body(work, stack);
@@ -137,6 +226,13 @@ static inline unsigned csystem_cpu_features(void) {
 #else
   return 0;
 #endif
+}
+
+/* Seconds of a clock that never goes back. */
+static inline double csystem_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 #endif

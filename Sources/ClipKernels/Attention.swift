@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 extension KernelSet {
   /// Scratch of one attention call, in floats from its start: packed keys, packed values, one
@@ -101,10 +102,10 @@ extension KernelSet {
     var k = 0
     repeat {
       let part = min(depth - k, depthBlock)
+      for row in 0..<rows { memcpy(copy + row * tileStride, a + row * aStride + k, 4 * part) }
       accumulate(
-        FloatWeights.self, a + k, aStride: aStride, rows: rows, depth: part, panels + k * T.panelWidth,
-        panelBytes: panelBytes, panels: panelCount,
-        Ahead(panels, step: 0), sums, stride: stride, k == 0 ? mode : .resume, copy)
+        FloatWeights.self, copy, rows: rows, steps: part, panels + k * T.panelWidth, panelBytes: panelBytes,
+        panels: panelCount, Ahead(panels, step: 0), sums, stride: stride, k == 0 ? mode : .resume)
       k += part
     } while k < depth
   }

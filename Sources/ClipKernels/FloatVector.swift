@@ -15,6 +15,16 @@ public protocol FloatVector {
   static func loadHalf(_ source: UnsafeRawPointer) -> Self
   static func loadBrain(_ source: UnsafeRawPointer) -> Self
 
+  /// Lanes as bits: two 16-bit integers each, widened from 2 * `count` signed bytes; a 32-bit
+  /// integer each, plus the products of both halves of `a` and `b`; and that as numbers.
+  static func loadPairs(_ source: UnsafeRawPointer) -> Self
+  func addingPairs(_ a: Self, times b: Self) -> Self
+  var fromIntegers: Self { get }
+  /// The larger magnitude of each lane, NaN above infinity.
+  func largerMagnitude(_ other: Self) -> Self
+  /// Writes the low 16 bits of each lane.
+  func storeLow16(_ target: UnsafeMutableRawPointer)
+
   static func + (a: Self, b: Self) -> Self
   static func - (a: Self, b: Self) -> Self
   static func * (a: Self, b: Self) -> Self

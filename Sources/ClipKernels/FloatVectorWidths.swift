@@ -20,6 +20,16 @@ extension SIMD4: FloatVector where Scalar == Float {
   @_alwaysEmitIntoClient @inline(__always)
   public static func loadBrain(_ source: UnsafeRawPointer) -> Self { csystem_brain4(source) }
   @_alwaysEmitIntoClient @inline(__always)
+  public static func loadPairs(_ source: UnsafeRawPointer) -> Self { csystem_load_pairs4(source) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public func addingPairs(_ a: Self, times b: Self) -> Self { csystem_add_pairs4(self, a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public var fromIntegers: Self { csystem_from_integers4(self) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public func largerMagnitude(_ other: Self) -> Self { csystem_largest_bits4(self, other) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public func storeLow16(_ target: UnsafeMutableRawPointer) { csystem_store_low16_4(target, self) }
+  @_alwaysEmitIntoClient @inline(__always)
   public func adding(_ a: Self, times b: Self) -> Self {
     #if arch(arm64)
       addingProduct(a, b)
@@ -60,6 +70,16 @@ extension SIMD8: FloatVector where Scalar == Float {
   @_alwaysEmitIntoClient @inline(__always)
   public static func loadBrain(_ source: UnsafeRawPointer) -> Self { csystem_brain8(source) }
   @_alwaysEmitIntoClient @inline(__always)
+  public static func loadPairs(_ source: UnsafeRawPointer) -> Self { csystem_load_pairs8(source) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public func addingPairs(_ a: Self, times b: Self) -> Self { csystem_add_pairs8(self, a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public var fromIntegers: Self { csystem_from_integers8(self) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public func largerMagnitude(_ other: Self) -> Self { csystem_largest_bits8(self, other) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public func storeLow16(_ target: UnsafeMutableRawPointer) { csystem_store_low16_8(target, self) }
+  @_alwaysEmitIntoClient @inline(__always)
   public func adding(_ a: Self, times b: Self) -> Self {
     addingProduct(a, b)
   }
@@ -95,6 +115,16 @@ extension SIMD16: FloatVector where Scalar == Float {
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func loadBrain(_ source: UnsafeRawPointer) -> Self { csystem_brain16(source) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func loadPairs(_ source: UnsafeRawPointer) -> Self { csystem_load_pairs16(source) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public func addingPairs(_ a: Self, times b: Self) -> Self { csystem_add_pairs16(self, a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public var fromIntegers: Self { csystem_from_integers16(self) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public func largerMagnitude(_ other: Self) -> Self { csystem_largest_bits16(self, other) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public func storeLow16(_ target: UnsafeMutableRawPointer) { csystem_store_low16_16(target, self) }
   @_alwaysEmitIntoClient @inline(__always)
   public func adding(_ a: Self, times b: Self) -> Self {
     addingProduct(a, b)

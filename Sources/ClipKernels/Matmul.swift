@@ -11,121 +11,165 @@ public enum KernelSet<T: Tile> {
   @_alwaysEmitIntoClient @inline(__always)
   public static var tileRows: Int { T.height }
 
-  /// Rows that share a block of weights while that is in the second cache.
+  /// Room for sums that wait for the next block of depth.
   @_alwaysEmitIntoClient @inline(__always)
-  static var blockRows: Int { 72 }
-
-  /// Columns whose block of weights, and the next block, stay in the second cache between tiles.
-  @_alwaysEmitIntoClient @inline(__always)
-  static var groupColumns: Int { 256 }
-
-  /// Room for sums that wait for the next block of depth: what a tile's copy of A leaves of the stack.
-  @_alwaysEmitIntoClient @inline(__always)
-  static var sumsCapacity: Int { Int(csystem_stack_floats) - T.height * tileStride }
+  static var sumsCapacity: Int { Int(csystem_stack_floats) }
 
   /// clip_kernels.matmul; `stack` is csystem_with_stack's.
   @_alwaysEmitIntoClient @inline(__always)
-  public static func matmul(_ work: UnsafeRawPointer?, _ stack: UnsafeMutablePointer<Float>?) {
-    guard let work = work?.assumingMemoryBound(to: clip_matmul.self).pointee, let stack, let a = work.a,
-      let weights = work.weights, work.rows > 0, work.panel_begin < work.panel_end
+  public static func matmul(_ work: UnsafeRawPointer?, _ sums: UnsafeMutablePointer<Float>?) {
+    guard let work = work?.assumingMemoryBound(to: clip_matmul.self).pointee, let sums, let a = work.a,
+      let weights = work.weights, work.rows > 0, work.tile_begin < work.tile_end, work.panel_begin < work.panel_end
     else { return }
     switch work.storage {
-    case CLIP_STORAGE_F16: multiply(work, a, HalfWeights.self, weights, stack)
-    case CLIP_STORAGE_BF16: multiply(work, a, BrainWeights.self, weights, stack)
-    default: multiply(work, a, FloatWeights.self, weights, stack)
+    case CLIP_STORAGE_F16: multiply(work, a, HalfWeights.self, weights, sums)
+    case CLIP_STORAGE_BF16: multiply(work, a, BrainWeights.self, weights, sums)
+    case CLIP_STORAGE_INT8: multiply(work, a, ByteWeights.self, weights, sums)
+    default: multiply(work, a, FloatWeights.self, weights, sums)
     }
   }
 
   /// Blocks of rows, groups of panels, blocks of depth, tiles, panels: from outer to inner loop. A
   /// block of depth of a group stays in the second cache while the tiles of a row block go by; a
-  /// tile's copy of A is read from the first cache while panels stream past it.
+  /// tile's rows of A are read from the first cache while panels stream past them.
   @_alwaysEmitIntoClient @inline(never)
   static func multiply<Weights: WeightStorage>(
     _ work: clip_matmul, _ a: UnsafePointer<Float>, _ storage: Weights.Type, _ weights: UnsafeRawPointer,
-    _ stack: UnsafeMutablePointer<Float>
+    _ sums: UnsafeMutablePointer<Float>
   ) {
-    let sums = stack + T.height * tileStride
+    guard let c = work.c else { return }
     let rows = Int(work.rows)
     let depth = Int(work.depth)
-    let aStride = Int(work.a_stride)
+    let steps = Weights.steps(depth)
     let panelEnd = Int(work.panel_end)
     let panelBytes = panelBytes(depth: depth, Weights.self)
     let rowBytes = T.panelWidth * Weights.bytes
-    let tiles = (rows + T.height - 1) / T.height
-    let blocks = (tiles * T.height + blockRows - 1) / blockRows
-    let depthBlocks = max(1, (depth + depthBlock - 1) / depthBlock)
+    let tiles = PackedRows<T>.tiles(rows)
+    let first = Int(work.tile_begin)
+    let taken = Int(work.tile_end) - first
+    let blocks = (taken * T.height + Weights.blockRows - 1) / Weights.blockRows
+    let depthBlocks = PackedRows<T>.depthBlocks(depth, storage)
 
     for block in 0..<blocks {
-      let tileBegin = tiles * block / blocks
-      let tileEnd = tiles * (block + 1) / blocks
+      let tileBegin = first + taken * block / blocks
+      let tileEnd = first + taken * (block + 1) / blocks
       let rowBegin = rows * tileBegin / tiles
       let rowEnd = rows * tileEnd / tiles
       let room = sumsCapacity / (rowEnd - rowBegin)
-      let groupSize = max(1, (tileEnd - tileBegin > 1 ? min(room, groupColumns) : room) / T.panelWidth)
+      let groupSize = max(1, (tileEnd - tileBegin > 1 ? min(room, Weights.groupColumns) : room) / T.panelWidth)
       let share = (rowBytes + tileEnd - tileBegin - 1) / (tileEnd - tileBegin)
       var panel = Int(work.panel_begin)
       while panel < panelEnd {
         let panels = min(groupSize, panelEnd - panel)
-        let stride = panels * T.panelWidth
+        // Sums that are the result, of whole panels, are added up in C itself.
+        let direct = Weights.columnBytes == 0 && isPlain(work) && (panel + panels) * T.panelWidth <= Int(work.columns)
+        let stride = direct ? Int(work.c_stride) : panels * T.panelWidth
+        let target = direct ? c + rowBegin * stride + panel * T.panelWidth : sums
         for depthIndex in 0..<depthBlocks {
-          let k = depth * depthIndex / depthBlocks
-          let part = depth * (depthIndex + 1) / depthBlocks - k
-          let group = weights + panel * panelBytes + k * rowBytes
+          let step = steps * depthIndex / depthBlocks
+          let part = steps * (depthIndex + 1) / depthBlocks - step
+          let group = weights + panel * panelBytes + step * rowBytes
           // A lone tile fetches a little ahead; of several, each fetches a share of the next block.
           let next = depthIndex + 1 < depthBlocks ? group + part * rowBytes : weights + (panel + panels) * panelBytes
           for tile in tileBegin..<tileEnd {
             let row = rows * tile / tiles
             let ahead =
               tileEnd - tileBegin == 1
-              ? Ahead(group + 4096, step: rowBytes)
+              ? Ahead(group + (depthBlocks == 1 ? 4096 : panelBytes), step: rowBytes)
               : Ahead(next + (tile - tileBegin) * share * part, step: share)
+            let end = rows * (tile + 1) / tiles
+            // Sums that wait for no other block of depth all take the same place, in the first cache.
+            let place = target + (depthBlocks == 1 && !direct ? 0 : row - rowBegin) * stride
+            let isLast = !direct && depthIndex + 1 == depthBlocks
             accumulate(
-              storage, a + row * aStride + k, aStride: aStride, rows: rows * (tile + 1) / tiles - row,
-              depth: part, group, panelBytes: panelBytes, panels: panels, ahead,
-              sums + (row - rowBegin) * stride, stride: stride, depthIndex == 0 ? .start : .add, stack)
+              storage, a + (tile * depthBlocks + depthIndex) * PackedRows<T>.blockFloats, rows: end - row, steps: part,
+              group, panelBytes: panelBytes, panels: panels, ahead, place, stride: stride,
+              depthIndex == 0 ? .start : .add
+            ) { index in
+              if isLast { fetch(work, c, row..<end, column: (panel + index) * T.panelWidth) }
+            }
+            if isLast {
+              finish(
+                work, storage, place, stride: stride, rowBegin: row, rowEnd: end, column: panel * T.panelWidth,
+                weights + panel * panelBytes)
+            }
           }
         }
-        finish(work, sums, stride: stride, rowBegin: rowBegin, rowEnd: rowEnd, column: panel * T.panelWidth)
         panel += panels
       }
     }
   }
 
-  /// One tile's rows of A, at most `depthBlock` deep, times some panels; `copy` is room for the rows.
+  /// Nothing is done to the sums.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func isPlain(_ work: clip_matmul) -> Bool {
+    work.bias == nil && work.residual == nil && work.activation == CLIP_IDENTITY
+  }
+
+  /// One block of a tile's rows times some panels; before each, `willMultiply`.
   @_alwaysEmitIntoClient @inline(__always)
   static func accumulate<Weights: WeightStorage>(
-    _ storage: Weights.Type, _ a: UnsafePointer<Float>, aStride: Int, rows: Int, depth: Int,
-    _ weights: UnsafeRawPointer, panelBytes: Int, panels: Int, _ ahead: Ahead,
-    _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode, _ copy: UnsafeMutablePointer<Float>
+    _ storage: Weights.Type, _ a: UnsafePointer<Float>, rows: Int, steps: Int, _ weights: UnsafeRawPointer,
+    panelBytes: Int, panels: Int, _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode,
+    willMultiply: (Int) -> Void = { _ in }
   ) {
-    for row in 0..<rows { memcpy(copy + row * tileStride, a + row * aStride, 4 * depth) }
     var ahead = ahead
     for panel in 0..<panels {
+      willMultiply(panel)
       T.multiply(
-        storage, rows: rows, copy, weights + panel * panelBytes, depth: depth, ahead,
-        sums + panel * T.panelWidth, stride: stride, mode)
+        storage, rows: rows, a, weights + panel * panelBytes, steps: steps, ahead, sums + panel * T.panelWidth,
+        stride: stride, mode)
       ahead.next += panelBytes
     }
   }
 
-  /// C = activation(sums + bias) + residual, cut at the last column.
+  /// Fetches the part of C and of the residual that `finish` will want when the tile of `rows` has
+  /// multiplied the panel at `column`.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func fetch(_ work: clip_matmul, _ c: UnsafePointer<Float>, _ rows: Range<Int>, column: Int) {
+    for row in rows {
+      let sums = c + row * Int(work.c_stride) + column
+      for line in Swift.stride(from: 0, to: T.panelWidth, by: 16) { csystem_prefetch(sums + line) }
+      if let residual = work.residual {
+        let terms = residual + row * Int(work.residual_stride) + column
+        for line in Swift.stride(from: 0, to: T.panelWidth, by: 16) { csystem_prefetch(terms + line) }
+      }
+    }
+  }
+
+  /// C = after(activation(sums + bias) + residual), cut at the last column.
   @_alwaysEmitIntoClient @inline(never)
-  static func finish(
-    _ work: clip_matmul, _ sums: UnsafePointer<Float>, stride: Int, rowBegin: Int, rowEnd: Int, column: Int
+  static func finish<Weights: WeightStorage>(
+    _ work: clip_matmul, _ storage: Weights.Type, _ sums: UnsafePointer<Float>, stride: Int, rowBegin: Int,
+    rowEnd: Int, column: Int, _ panels: UnsafeRawPointer
   ) {
     guard let output = work.c else { return }
     let columns = min(stride, Int(work.columns) - column)
     for row in rowBegin..<rowEnd {
-      let sum = sums + (row - rowBegin) * stride
-      let c = output + row * Int(work.c_stride) + column
-      let residual = work.residual.map { $0 + row * Int(work.residual_stride) + column }
-      vectors(columns) { i, lanes in
-        var value = Vector.load(sum + i)
-        if let bias = work.bias { value = value + Vector.load(bias + column + i, lanes: lanes) }
-        value = value.activated(work.activation)
-        if let residual { value = value + Vector.load(residual + i, lanes: lanes) }
-        value.store(c + i, lanes: lanes)
+      finish(
+        sums + (row - rowBegin) * stride, columns, bias: work.bias.map { $0 + column }, work.activation,
+        residual: work.residual.map { $0 + row * Int(work.residual_stride) + column }, work.after,
+        to: output + row * Int(work.c_stride) + column
+      ) { sum, i in
+        if Weights.columnBytes == 0 { return sum }
+        return sum * Vector.load(columnScales(panels, depth: Int(work.depth), storage, column: i))
       }
+    }
+  }
+
+  /// One row of `finish`; `scaled` makes numbers of the sums from column i on.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func finish(
+    _ sums: UnsafePointer<Float>, _ columns: Int, bias: UnsafePointer<Float>?, _ activation: clip_activation,
+    residual: UnsafePointer<Float>?, _ after: clip_activation, to c: UnsafeMutablePointer<Float>,
+    scaled: (Vector, Int) -> Vector
+  ) {
+    vectors(columns) { i, lanes in
+      var value = scaled(Vector.load(sums + i, lanes: lanes), i)
+      if let bias { value = value + Vector.load(bias + i, lanes: lanes) }
+      value = value.activated(activation)
+      if let residual { value = (value + Vector.load(residual + i, lanes: lanes)).activated(after) }
+      value.store(c + i, lanes: lanes)
     }
   }
 }

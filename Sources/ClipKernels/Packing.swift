@@ -1,17 +1,21 @@
 import CClip
+import CSystem
 
 extension KernelSet {
-  /// Bytes of a panel [depth, panelWidth], up to a multiple of 64.
+  /// Bytes of a panel [steps, panelWidth] and what follows it, up to a multiple of 64.
   @_alwaysEmitIntoClient @inline(__always)
   static func panelBytes<Weights: WeightStorage>(depth: Int, _ storage: Weights.Type) -> Int {
-    (depth * panelWidth * Weights.bytes + 63) & ~63
+    (panelWidth * (Weights.steps(depth) * Weights.bytes + Weights.columnBytes) + 63) & ~63
   }
 
   /// clip_kernels.panel_bytes.
   @_alwaysEmitIntoClient @inline(__always)
   public static func panelBytes(_ depth: Int, _ storage: clip_storage) -> Int {
-    storage == CLIP_STORAGE_F32
-      ? panelBytes(depth: depth, FloatWeights.self) : panelBytes(depth: depth, HalfWeights.self)
+    switch storage {
+    case CLIP_STORAGE_F16, CLIP_STORAGE_BF16: panelBytes(depth: depth, HalfWeights.self)
+    case CLIP_STORAGE_INT8: panelBytes(depth: depth, ByteWeights.self)
+    default: panelBytes(depth: depth, FloatWeights.self)
+    }
   }
 
   /// clip_kernels.pack_panel.
@@ -24,6 +28,7 @@ extension KernelSet {
     switch storage {
     case CLIP_STORAGE_F16: pack(weights, stride, rows, depth, HalfWeights.self, panel)
     case CLIP_STORAGE_BF16: pack(weights, stride, rows, depth, BrainWeights.self, panel)
+    case CLIP_STORAGE_INT8: packBytes(weights, stride, rows, depth, panel)
     default: pack(weights, stride, rows, depth, FloatWeights.self, panel)
     }
   }
@@ -31,7 +36,7 @@ extension KernelSet {
   /// Transposes weights[rows, depth] into panel[depth, panelWidth], 16 deep at a time so that the
   /// lines written stay in the first cache, 4 x 4 numbers at a time where there are as many.
   @_alwaysEmitIntoClient @inline(never)
-  static func pack<Weights: WeightStorage>(
+  static func pack<Weights: FloatStorage>(
     _ weights: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ depth: Int, _ storage: Weights.Type,
     _ panel: UnsafeMutableRawPointer
   ) {
@@ -67,5 +72,34 @@ extension KernelSet {
     }
     let used = depth * rowBytes
     for byte in used..<panelBytes(depth: depth, storage) { panel.storeBytes(of: 0, toByteOffset: byte, as: UInt8.self) }
+  }
+
+  /// Panel[steps, panelWidth, 2] of bytes, then the columns' scales; the second number of a last step may be 0.
+  @_alwaysEmitIntoClient @inline(never)
+  static func packBytes(
+    _ weights: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ depth: Int, _ panel: UnsafeMutableRawPointer
+  ) {
+    memset(panel, 0, panelBytes(depth: depth, ByteWeights.self))
+    let scales = panel.advanced(by: panelWidth * ByteWeights.bytes * ByteWeights.steps(depth))
+      .assumingMemoryBound(to: Float.self)
+    let bytes = panel.assumingMemoryBound(to: Int8.self)
+    for column in 0..<rows {
+      let row = weights + column * stride
+      let quantiser = Quantiser(largest: largestMagnitude(Vector.self, row, depth), steps: ByteWeights.largest)
+      scales[column] = quantiser.scale
+      for k in 0..<depth {
+        bytes[(k / 2 * panelWidth + column) * 2 + k % 2] = Int8(truncatingIfNeeded: quantiser.round(row[k]))
+      }
+    }
+  }
+
+  /// Where a panel keeps the scale of a column, counted from the panels' first.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func columnScales<Weights: WeightStorage>(
+    _ panels: UnsafeRawPointer, depth: Int, _ storage: Weights.Type, column: Int
+  ) -> UnsafePointer<Float> {
+    let panel = panels + column / panelWidth * panelBytes(depth: depth, storage)
+    return (panel + panelWidth * Weights.bytes * Weights.steps(depth)).assumingMemoryBound(to: Float.self)
+      + column % panelWidth
   }
 }

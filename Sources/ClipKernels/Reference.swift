@@ -9,23 +9,33 @@ public func referenceKernels() -> clip_kernels {
     id: UnsafeRawPointer(("clipcore.kernels.reference" as StaticString).utf8Start).assumingMemoryBound(to: CChar.self),
     description: UnsafeRawPointer(("Plain loops" as StaticString).utf8Start).assumingMemoryBound(to: CChar.self),
     rank: 1, panel_width: UInt32(Reference.panelWidth), tile_rows: 1,
-    storages: 1 << CLIP_STORAGE_F32.rawValue | 1 << CLIP_STORAGE_F16.rawValue | 1 << CLIP_STORAGE_BF16.rawValue,
+    storages: 1 << CLIP_STORAGE_F32.rawValue | 1 << CLIP_STORAGE_F16.rawValue | 1 << CLIP_STORAGE_BF16.rawValue
+      | 1 << CLIP_STORAGE_INT8.rawValue,
     panel_bytes: { Reference.panelBytes($0, $1) },
     pack_panel: { Reference.packPanel($0, $1, $2, $3, $4, $5) },
+    packed_rows: { rows, depth, _ in rows * depth },
+    pack_rows: { Reference.packRows($0, $1, $2, $3, $5, $7) },
     matmul: { Reference.matmul($0) },
     attention_scratch: { keys, _ in keys },
     attention: { Reference.attention($0) },
     layer_norm: { Reference.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },
     scale_shift: { Reference.scaleShift($0, $1, $2, $3, $4, $5, $6, $7, $8) },
     add: { Reference.add($0, $1, $2, $3, $4, $5, $6, $7) },
-    normalize: { Reference.normalize($0, $1, $2, $3) })
+    normalize: { Reference.normalize($0, $1, $2, $3) },
+    winograd_input: { Reference.winogradInput($0) },
+    winograd_output: { Reference.winogradOutput($0) })
 }
 
 enum Reference {
   static var panelWidth: Int { 4 }
 
+  /// Of bytes, a panel ends with the columns' scales.
   static func panelBytes(_ depth: Int, _ storage: clip_storage) -> Int {
-    (depth &* panelWidth &* (storage == CLIP_STORAGE_F32 ? 4 : 2) &+ 63) & ~63
+    switch storage {
+    case CLIP_STORAGE_F16, CLIP_STORAGE_BF16: (depth &* panelWidth &* 2 &+ 63) & ~63
+    case CLIP_STORAGE_INT8: (depth &* panelWidth &+ panelWidth &* 4 &+ 63) & ~63
+    default: (depth &* panelWidth &* 4 &+ 63) & ~63
+    }
   }
 
   static func packPanel(
@@ -33,25 +43,51 @@ enum Reference {
     _ panel: UnsafeMutableRawPointer?
   ) {
     guard let weights, let panel else { return }
-    for k in 0..<max(0, depth) {
-      for column in 0..<panelWidth {
-        let value = column < rows ? weights[column &* stride &+ k] : 0
+    for column in 0..<panelWidth {
+      let row = weights + column &* stride
+      let largest = storage == CLIP_STORAGE_INT8 && column < rows ? largestMagnitude(SIMD4<Float>.self, row, depth) : 0
+      let quantiser = Quantiser(largest: largest, steps: ByteWeights.largest)
+      for k in 0..<max(0, depth) {
+        let value = column < rows ? row[k] : 0
         let place = k &* panelWidth &+ column
         switch storage {
         case CLIP_STORAGE_F16: panel.storeBytes(of: half(value), toByteOffset: 2 &* place, as: UInt16.self)
         case CLIP_STORAGE_BF16: panel.storeBytes(of: brain(value), toByteOffset: 2 &* place, as: UInt16.self)
+        case CLIP_STORAGE_INT8:
+          let byte = Int8(truncatingIfNeeded: quantiser.round(value))
+          panel.storeBytes(of: byte, toByteOffset: place, as: Int8.self)
         default: panel.storeBytes(of: value, toByteOffset: 4 &* place, as: Float.self)
         }
+      }
+      if storage == CLIP_STORAGE_INT8 {
+        panel.storeBytes(of: quantiser.scale, toByteOffset: depth &* panelWidth &+ 4 &* column, as: Float.self)
       }
     }
   }
 
-  static func weight(_ panel: UnsafeRawPointer, _ place: Int, _ storage: clip_storage) -> Float {
+  static func weight(
+    _ panel: UnsafeRawPointer, _ k: Int, _ column: Int, _ depth: Int, _ storage: clip_storage
+  ) -> Double {
+    let place = k &* panelWidth &+ column
     switch storage {
-    case CLIP_STORAGE_F16: float(half: panel.load(fromByteOffset: 2 &* place, as: UInt16.self))
+    case CLIP_STORAGE_F16: return Double(float(half: panel.load(fromByteOffset: 2 &* place, as: UInt16.self)))
     case CLIP_STORAGE_BF16:
-      Float(bitPattern: UInt32(panel.load(fromByteOffset: 2 &* place, as: UInt16.self)) << 16)
-    default: panel.load(fromByteOffset: 4 &* place, as: Float.self)
+      return Double(Float(bitPattern: UInt32(panel.load(fromByteOffset: 2 &* place, as: UInt16.self)) << 16))
+    case CLIP_STORAGE_INT8:
+      let scale = panel.load(fromByteOffset: depth &* panelWidth &+ 4 &* column, as: Float.self)
+      return Double(panel.load(fromByteOffset: place, as: Int8.self)) * Double(scale)
+    default: return Double(panel.load(fromByteOffset: 4 &* place, as: Float.self))
+    }
+  }
+
+  /// Rows follow each other; a tile is one of them.
+  static func packRows(
+    _ a: UnsafePointer<Float>?, _ stride: Int, _ first: Int, _ count: Int, _ depth: Int,
+    _ packed: UnsafeMutablePointer<Float>?
+  ) {
+    guard let a, let packed else { return }
+    for row in 0..<max(0, count) {
+      for k in 0..<max(0, depth) { packed[(first &+ row) &* depth &+ k] = a[row &* stride &+ k] }
     }
   }
 
@@ -59,19 +95,21 @@ enum Reference {
     guard let work = work?.pointee, let a = work.a, let weights = work.weights, let c = work.c else { return }
     let begin = work.panel_begin &* panelWidth
     let end = min(work.panel_end &* panelWidth, work.columns)
-    for row in 0..<max(0, work.rows) {
+    for row in work.tile_begin..<max(work.tile_begin, work.tile_end) {
       var column = begin
       while column < end {
         let panel = weights + column / panelWidth &* panelBytes(work.depth, work.storage)
         var product = 0.0
         for k in 0..<max(0, work.depth) {
-          let number = weight(panel, k &* panelWidth &+ column % panelWidth, work.storage)
-          product += Double(a[row &* work.a_stride &+ k]) * Double(number)
+          product +=
+            Double(a[row &* work.depth &+ k]) * weight(panel, k, column % panelWidth, work.depth, work.storage)
         }
         var sum = Float(product)
         if let bias = work.bias { sum += bias[column] }
         sum = activate(sum, work.activation)
-        if let residual = work.residual { sum += residual[row &* work.residual_stride &+ column] }
+        if let residual = work.residual {
+          sum = activate(sum + residual[row &* work.residual_stride &+ column], work.after)
+        }
         c[row &* work.c_stride &+ column] = sum
         column &+= 1
       }

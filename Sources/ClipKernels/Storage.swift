@@ -1,13 +1,67 @@
 import CClip
+import CSystem
 
-/// How packed weights are stored, and how a vector of them is read.
+/// How packed weights are stored, and what a tile does with them. A step takes one number of each
+/// column and row, or, where they are small, two: `depth` counts numbers, a tile counts steps.
 public protocol WeightStorage {
+  /// Bytes that a step takes of a column.
   static var bytes: Int { get }
+  /// Numbers of depth in a step.
+  static var stepDepth: Int { get }
+  /// Bytes that a panel has for each column behind its steps.
+  static var columnBytes: Int { get }
+  /// Rows that share a block of weights while that is in the second cache.
+  static var blockRows: Int { get }
+  /// Columns whose block of weights, and the next block, stay in the second cache between tiles.
+  static var groupColumns: Int { get }
+
+  /// A step of a vector of columns.
   static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector
+  /// Lays out a row of A, at most `depthBlock` steps, for a tile: its steps, and what `finish` wants of it behind
+  /// `depthBlock` floats.
+  static func copyRow<Vector: FloatVector>(
+    _ vector: Vector.Type, _ row: UnsafePointer<Float>, depth: Int, to copy: UnsafeMutablePointer<Float>)
+  /// sum + a * weights, of one step.
+  static func add<Vector: FloatVector>(_ sum: Vector, _ a: Vector, times weights: Vector) -> Vector
+  /// The number that a sum of steps stands for; `row` is what `copyRow` left.
+  static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector
+}
+
+extension WeightStorage {
+  @_alwaysEmitIntoClient @inline(__always)
+  static func steps(_ depth: Int) -> Int { (depth + stepDepth - 1) / stepDepth }
+}
+
+/// Weights that are floats, whole or narrowed, by themselves.
+public protocol FloatStorage: WeightStorage {
   static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer)
 }
 
-public enum FloatWeights: WeightStorage {
+extension FloatStorage {
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var stepDepth: Int { 1 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var columnBytes: Int { 0 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var blockRows: Int { 72 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var groupColumns: Int { 256 }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func copyRow<Vector: FloatVector>(
+    _ vector: Vector.Type, _ row: UnsafePointer<Float>, depth: Int, to copy: UnsafeMutablePointer<Float>
+  ) {
+    memcpy(copy, row, 4 * depth)
+  }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func add<Vector: FloatVector>(_ sum: Vector, _ a: Vector, times weights: Vector) -> Vector {
+    sum.adding(a, times: weights)
+  }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector { sum }
+}
+
+public enum FloatWeights: FloatStorage {
   @_alwaysEmitIntoClient @inline(__always)
   public static var bytes: Int { 4 }
   @_alwaysEmitIntoClient @inline(__always)
@@ -20,7 +74,7 @@ public enum FloatWeights: WeightStorage {
   }
 }
 
-public enum HalfWeights: WeightStorage {
+public enum HalfWeights: FloatStorage {
   @_alwaysEmitIntoClient @inline(__always)
   public static var bytes: Int { 2 }
   @_alwaysEmitIntoClient @inline(__always)
@@ -32,7 +86,7 @@ public enum HalfWeights: WeightStorage {
   }
 }
 
-public enum BrainWeights: WeightStorage {
+public enum BrainWeights: FloatStorage {
   @_alwaysEmitIntoClient @inline(__always)
   public static var bytes: Int { 2 }
   @_alwaysEmitIntoClient @inline(__always)

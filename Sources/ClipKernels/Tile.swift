@@ -8,7 +8,7 @@ import CSystem
 /// What a tile fetches on the side, for later: memory is read while the tile multiplies.
 @frozen public struct Ahead {
   @usableFromInline var next: UnsafeRawPointer
-  /// Bytes for each step of depth.
+  /// Bytes for each step.
   @usableFromInline var step: Int
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -30,20 +30,23 @@ public protocol Tile {
   init(resuming sums: UnsafePointer<Float>, stride: Int)
   func store(_ sums: UnsafeMutablePointer<Float>, stride: Int)
   func add(to sums: UnsafeMutablePointer<Float>, stride: Int)
-  /// Adds one number of A in each row, rows `tileStride` apart, times one row of the panel.
-  mutating func add(_ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector)
+  /// Adds one step of A in each row, rows `tileStride` apart, times one step of the panel.
+  mutating func add<Weights: WeightStorage>(
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector)
+  /// Makes numbers of the sums; `rows` is where the copy of A has what that takes, rows `tileStride` apart.
+  mutating func finish<Weights: WeightStorage>(_ weights: Weights.Type, _ rows: UnsafePointer<Float>)
 
   /// `multiply` of the tile that is `rows` high; rows is at most this one's height.
   static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, steps: Int,
     _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode)
 }
 
-/// Depth is cut into blocks of at most this, so that a tile's rows of A stay in the first cache.
+/// Depth is cut into blocks of at most this many steps, so that a tile's rows of A stay in the first cache.
 @_alwaysEmitIntoClient @inline(__always)
 var depthBlock: Int { 256 }
 
-/// Floats between the rows of a tile's copy of A: not near a power of two, whose rows would meet in one cache set.
+/// Floats between the rows of a tile's copy of A, more than `depthBlock`: not near a power of two, whose rows would meet in one cache set.
 @_alwaysEmitIntoClient @inline(__always)
 var tileStride: Int { 272 }
 
@@ -79,18 +82,26 @@ public struct OneRow<Vector: FloatVector>: Tile {
   }
 
   @_alwaysEmitIntoClient @inline(__always)
-  public mutating func add(_ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector) {
+  public mutating func add<Weights: WeightStorage>(
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector
+  ) {
     let factor = Vector(repeating: a.pointee)
-    self.low = self.low.adding(factor, times: low)
-    self.high = self.high.adding(factor, times: high)
+    self.low = Weights.add(self.low, factor, times: low)
+    self.high = Weights.add(self.high, factor, times: high)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public mutating func finish<Weights: WeightStorage>(_ weights: Weights.Type, _ rows: UnsafePointer<Float>) {
+    low = Weights.finish(low, rows)
+    high = Weights.finish(high, rows)
   }
 
   @_alwaysEmitIntoClient @inline(__always)
   public static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, steps: Int,
     _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
-    multiply(weights, a, panel, depth: depth, ahead, sums, stride: stride, mode)
+    multiply(weights, a, panel, steps: steps, ahead, sums, stride: stride, mode)
   }
 }
 
@@ -128,20 +139,28 @@ public struct Taller<Upper: Tile>: Tile {
   }
 
   @_alwaysEmitIntoClient @inline(__always)
-  public mutating func add(_ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector) {
-    upper.add(a, low, high)
-    last.add(a + Upper.height * tileStride, low, high)
+  public mutating func add<Weights: WeightStorage>(
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector
+  ) {
+    upper.add(weights, a, low, high)
+    last.add(weights, a + Upper.height * tileStride, low, high)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public mutating func finish<Weights: WeightStorage>(_ weights: Weights.Type, _ rows: UnsafePointer<Float>) {
+    upper.finish(weights, rows)
+    last.finish(weights, rows + Upper.height * tileStride)
   }
 
   @_alwaysEmitIntoClient @inline(__always)
   public static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, steps: Int,
     _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
     if rows >= height {
-      multiply(weights, a, panel, depth: depth, ahead, sums, stride: stride, mode)
+      multiply(weights, a, panel, steps: steps, ahead, sums, stride: stride, mode)
     } else {
-      Upper.multiply(weights, rows: rows, a, panel, depth: depth, ahead, sums, stride: stride, mode)
+      Upper.multiply(weights, rows: rows, a, panel, steps: steps, ahead, sums, stride: stride, mode)
     }
   }
 }
@@ -154,22 +173,23 @@ extension Tile {
   @_alwaysEmitIntoClient @inline(__always)
   static var panelWidth: Int { 2 * Vector.count }
 
-  /// A[height, depth] panel[depth, panelWidth] into sums[height, panelWidth].
+  /// A[height, steps] panel[steps, panelWidth] into sums[height, panelWidth].
   @_alwaysEmitIntoClient @inline(never)
   static func multiply<Weights: WeightStorage>(
-    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, depth: Int,
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, steps: Int,
     _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
     let vectorBytes = Vector.count * Weights.bytes
     var tile = mode == .resume ? Self(resuming: sums, stride: stride) : Self()
     var row = panel
     var next = ahead.next
-    for k in 0..<depth {
+    for k in 0..<steps {
       csystem_prefetch(next)
       next += ahead.step
-      tile.add(a + k, Weights.load(row), Weights.load(row + vectorBytes))
+      tile.add(weights, a + k, Weights.load(row), Weights.load(row + vectorBytes))
       row += 2 * vectorBytes
     }
+    tile.finish(weights, a + depthBlock)
     if mode == .add {
       tile.add(to: sums, stride: stride)
     } else {

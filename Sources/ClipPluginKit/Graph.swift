@@ -183,6 +183,19 @@ public struct Graph {
     kernels.withUnsafeBufferPointer { table.scale_attention(builder, x, $0.baseAddress, $0.count) }
   }
 
+  /// The op `id` of a plugin, with its parameters under "<name>.".
+  public func custom(_ id: String, _ name: String, _ values: [clip_value], settings: [Double] = []) -> clip_value {
+    values.withUnsafeBufferPointer { values in
+      settings.withUnsafeBufferPointer { settings in
+        id.withCString { id in
+          name.withCString {
+            table.custom(builder, id, $0, values.baseAddress, values.count, settings.baseAddress, settings.count)
+          }
+        }
+      }
+    }
+  }
+
   // MARK: Composition
 
   /// The features of another encoder, configured by the object at `key`, with its parameters under `scope`.

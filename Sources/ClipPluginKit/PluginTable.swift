@@ -10,7 +10,7 @@ import CSystem
 ///       }
 ///     }
 public struct PluginTable {
-  private static var maximum: Int { 16 }
+  private static var maximum: Int { 64 }
   private static var itemsOffset: Int { 64 }
 
   private let storage: UnsafeMutableRawPointer
@@ -46,17 +46,39 @@ public struct PluginTable {
   }
 
   private mutating func place<Table>(_ table: Table, _ kind: clip_plugin_kind) {
-    let size = (MemoryLayout<Table>.size + 15) & ~15
-    guard count < PluginTable.maximum, next + size <= storage + csystem_plugin_storage_bytes else { return }
-    next.bindMemory(to: Table.self, capacity: 1).initialize(to: table)
-    items[count] = clip_plugin_item(kind: kind.rawValue, reserved: 0, table: UnsafeRawPointer(next))
+    guard count < PluginTable.maximum, let room = keep(table) else { return }
+    items[count] = clip_plugin_item(kind: kind.rawValue, reserved: 0, table: UnsafeRawPointer(room))
     count += 1
+  }
+
+  /// Puts a value into the plugin's storage; nil when that is full.
+  mutating func keep<Value>(_ value: Value) -> UnsafeMutablePointer<Value>? {
+    let size = (MemoryLayout<Value>.stride + 15) & ~15
+    guard next + size <= storage + csystem_plugin_storage_bytes else { return nil }
+    let room = next.bindMemory(to: Value.self, capacity: 1)
+    room.initialize(to: value)
     next += size
+    return room
+  }
+
+  /// The same for a list, nil also for an empty one.
+  mutating func keep<Value>(_ values: [Value]) -> UnsafeMutablePointer<Value>? {
+    let size = (MemoryLayout<Value>.stride * values.count + 15) & ~15
+    guard !values.isEmpty, next + size <= storage + csystem_plugin_storage_bytes else { return nil }
+    let room = next.bindMemory(to: Value.self, capacity: values.count)
+    for (index, value) in values.enumerated() { (room + index).initialize(to: value) }
+    next += size
+    return room
   }
 
   public mutating func add(_ encoder: clip_encoder) { place(encoder, CLIP_KIND_ENCODER) }
+  public mutating func add(_ op: clip_op) { place(op, CLIP_KIND_OP) }
   public mutating func add(_ codec: clip_image_codec) { place(codec, CLIP_KIND_IMAGE_CODEC) }
   public mutating func add(_ kernels: clip_kernels) { place(kernels, CLIP_KIND_KERNELS) }
+  public mutating func add(_ augmentation: clip_augmentation) {
+    place(augmentation, augmentation.apply_image != nil ? CLIP_KIND_IMAGE_AUGMENTATION : CLIP_KIND_TEXT_AUGMENTATION)
+  }
+  public mutating func add(_ tokenizer: clip_tokenizer) { place(tokenizer, CLIP_KIND_TOKENIZER) }
 }
 
 extension StaticString {

@@ -75,3 +75,51 @@ void fuzz_open(const char *model, uint32_t towers) {
   free(row);
   clip_model_close(opened);
 }
+
+/* Reads up to `batches` batches, keeps the state after the last, and returns how many there were. */
+static int read_dataset(clip_dataset *dataset, int batches, uint8_t *state) {
+  clip_batch batch = {.struct_size = sizeof batch};
+  int count = 0;
+  while (count < batches) {
+    clip_status status = clip_dataset_next(dataset, &batch);
+    fuzz_check(status);
+    if (status != CLIP_OK || batch.count == 0) break;
+    for (uint32_t i = 0; i < batch.count; i++) {
+      if (strlen(batch.captions[i]) == 0 || !batch.keys[i]) abort();
+      for (size_t k = 0; k < batch.file_sizes[i]; k++) (void)*((const volatile uint8_t *)batch.files[i] + k);
+    }
+    count++;
+    fuzz_check(clip_dataset_save(dataset, state));
+  }
+  return count;
+}
+
+void fuzz_dataset(const char *file, const uint8_t *data, size_t size) {
+  char path[2048];
+  file_path(path, sizeof path, ".", file, "");
+  FILE *out = fopen(path, "wb");
+  if (!out || fwrite(data, 1, size, out) != size || fclose(out) != 0) {
+    perror(path);
+    exit(3);
+  }
+  const char *sources[] = {path};
+  const char *captions[] = {"txt", "caption"};
+  clip_dataset_options options = {.struct_size = sizeof options, .flags = CLIP_DATASET_FILES, .batch_size = 2, .epochs = 1,
+                                  .shuffle_buffer = 3, .max_file_bytes = 1 << 20, .max_bad_share = 1};
+  for (uint32_t fields = 0; fields <= 2; fields += 2) {
+    if (fields && strstr(file, ".tar") == NULL) break;
+    options.caption_fields = captions, options.caption_field_count = fields;
+    clip_dataset *dataset = NULL;
+    clip_status status = clip_dataset_open(fuzz_runtime(), NULL, sources, 1, &options, &dataset);
+    fuzz_check(status);
+    if (status != CLIP_OK) return;
+    /* Going on from the first batch gives as many as going through. */
+    uint8_t first[CLIP_DATASET_STATE_BYTES], last[CLIP_DATASET_STATE_BYTES];
+    int one = read_dataset(dataset, 1, first), rest = read_dataset(dataset, 1 << 20, last);
+    if (one > 0) {
+      fuzz_check(clip_dataset_restore(dataset, first, sizeof first));
+      if (read_dataset(dataset, 1 << 20, last) != rest) abort();
+    }
+    clip_dataset_close(dataset);
+  }
+}

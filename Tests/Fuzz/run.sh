@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${FUZZ_SECONDS:-60}
-targets=(safetensors config tokenizer text image)
+targets=(safetensors config tokenizer text image archive table)
 clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
 runtime=$(dirname "$("$clang" -print-file-name=libclang_rt.asan-x86_64.so)")
 scripts/build-sanitized fuzz || exit
@@ -15,6 +15,23 @@ trap 'rm -rf "$FUZZ_FOLDER"' EXIT
 
 # with BYTE FILE: the file behind a byte that chooses it.
 with() { printf "\\x$1"; cat "$2"; }
+
+# Archives of each format, and a table of each kind.
+dataset_seeds() {
+  local to=$1 pairs=build/fuzz/pairs long format name
+  long=$(printf 'long-%.0s' {1..30})
+  rm -rf "$pairs" && mkdir -p "$pairs"
+  for name in a b "$long"; do
+    cp Tests/Fixtures/codecs/gray1.png "$pairs/$name.png"
+    echo "caption $name" > "$pairs/$name.txt"
+  done
+  echo '{"caption": ["one", "two"]}' > "$pairs/b.json"
+  for format in gnu pax; do tar --format=$format -C "$pairs" -cf "$to/archive/$format" .; done
+  (cd "$pairs" && tar --format=v7 -cf - a.png a.txt b.*) > "$to/archive/v7"
+  printf '\x00path,caption\r\na.png,"one, ""two"""\r\nb.png,two\n' > "$to/table/csv"
+  printf '\x01path\tcaption\na.png\tone\n' > "$to/table/tsv"
+  printf '\x02{"path": "a.png", "caption": ["one", "two"]}\n{"image": "b.png", "text": "two"}\n' > "$to/table/jsonl"
+}
 
 seeds() {
   local to=build/fuzz/seeds
@@ -31,6 +48,7 @@ seeds() {
   with 03 "$FUZZ_FOLDER/open_clip/tokenizer_config.json" > "$to/tokenizer/config"
   split -l 1 -a 3 Tests/Fixtures/tokenizer/cases.jsonl "$to/text/"
   cp Tests/Fixtures/codecs/*.{png,jpg,webp} "$to/image/"
+  dataset_seeds "$to"
 }
 seeds
 

@@ -16,18 +16,38 @@ func check(_ status: clip_status) throws {
 
 func size<T>(of type: T.Type) -> UInt32 { UInt32(MemoryLayout<T>.size) }
 
+/// What a runtime says to its log.
+final class LogBook: @unchecked Sendable {
+  private let lock = NSLock()
+  private var kept: [String] = []
+  var lines: [String] { lock.withLock { kept } }
+  func add(_ line: String) { lock.withLock { kept.append(line) } }
+}
+
 final class Runtime: @unchecked Sendable {
   let handle: OpaquePointer
+  let log = LogBook()
 
-  init(threads: Int = 1, maxPixels: Int = 0, kernels: String? = nil) throws {
+  init(threads: Int = 1, maxPixels: Int = 0, kernels: String? = nil, plugins: [String] = []) throws {
     var options = clip_runtime_options()
     options.struct_size = size(of: clip_runtime_options.self)
     options.threads = UInt32(threads)
     options.max_image_pixels = UInt64(maxPixels)
+    // The runtime lives at most as long as this does, unless a model outlives both: none logs then.
+    options.log_user = Unmanaged.passUnretained(log).toOpaque()
+    options.log = { user, _, message in
+      guard let user, let message else { return }
+      Unmanaged<LogBook>.fromOpaque(user).takeUnretainedValue().add(String(cString: message))
+    }
     var handle: OpaquePointer?
     let status = withOptionalCString(kernels) { name in
       options.kernels = name
-      return clip_runtime_create(&options, &handle)
+      // One string at least, since there must be a pointer to take.
+      return withCStrings(plugins + [""]) { paths in
+        options.plugin_paths = paths
+        options.plugin_path_count = plugins.count
+        return clip_runtime_create(&options, &handle)
+      }
     }
     try check(status)
     guard let handle else { throw SupportError("clip_runtime_create gave no runtime") }
@@ -58,7 +78,7 @@ final class Runtime: @unchecked Sendable {
   }
 }
 
-private func withOptionalCString<R>(_ string: String?, _ body: (UnsafePointer<CChar>?) -> R) -> R {
+func withOptionalCString<R>(_ string: String?, _ body: (UnsafePointer<CChar>?) -> R) -> R {
   guard let string else { return body(nil) }
   return string.withCString(body)
 }
@@ -117,7 +137,7 @@ final class Picture {
 final class Model: @unchecked Sendable {
   let handle: OpaquePointer
   let runtime: Runtime
-  let info: clip_model_info
+  private(set) var info: clip_model_info
 
   init(
     _ folder: URL, runtime: Runtime? = nil, towers: UInt32 = 0, storage: clip_storage = CLIP_STORAGE_F32,
@@ -142,6 +162,19 @@ final class Model: @unchecked Sendable {
 
   deinit { clip_model_close(handle) }
 
+  /// Swaps towers, 0 for all, and asks for the facts again.
+  func swap(_ towers: Int, to folder: URL?, storage: clip_storage? = nil) throws {
+    var options = clip_model_options()
+    options.struct_size = size(of: clip_model_options.self)
+    options.storage = storage ?? CLIP_STORAGE_F32
+    try check(
+      withOptionalCString(folder?.path) { folder in
+        storage == nil
+          ? clip_model_swap(handle, UInt32(towers), folder, nil) : clip_model_swap(handle, UInt32(towers), folder, &options)
+      })
+    try check(clip_model_describe(handle, &info))
+  }
+
   var width: Int { Int(info.embedding_width) }
   var imageNumbers: Int { 3 * Int(info.image_width) * Int(info.image_height) }
   var context: Int { Int(info.context_length) }
@@ -154,9 +187,18 @@ final class Model: @unchecked Sendable {
     return options
   }
 
+  /// The options, with the sizes that the model told last.
+  private func sized(_ flags: UInt32, background: (UInt8, UInt8, UInt8) = (0, 0, 0)) -> clip_encode_options {
+    var options = Self.options(flags, background: background)
+    options.image_width = info.image_width
+    options.image_height = info.image_height
+    options.context_length = info.context_length
+    return options
+  }
+
   func encode(pixels: [Float], flags: UInt32 = 0) throws -> [Float] {
     let n = pixels.count / imageNumbers
-    var options = Self.options(flags)
+    var options = sized(flags)
     var embeddings = [Float](repeating: .nan, count: n * width)
     try check(clip_encode_pixels(handle, pixels, n, &options, &embeddings))
     return embeddings
@@ -164,7 +206,7 @@ final class Model: @unchecked Sendable {
 
   func encode(tokens: [Int32], flags: UInt32 = 0) throws -> [Float] {
     let n = tokens.count / context
-    var options = Self.options(flags)
+    var options = sized(flags)
     var embeddings = [Float](repeating: .nan, count: n * width)
     try check(clip_encode_tokens(handle, tokens, n, &options, &embeddings))
     return embeddings
@@ -189,7 +231,7 @@ final class Model: @unchecked Sendable {
   func preprocess(_ images: [Picture], flags: UInt32 = 0, background: (UInt8, UInt8, UInt8) = (0, 0, 0)) throws
     -> [Float]
   {
-    var options = Self.options(flags, background: background)
+    var options = sized(flags, background: background)
     var pixels = [Float](repeating: .nan, count: images.count * imageNumbers)
     try withExtendedLifetime(images) {
       try check(clip_preprocess(handle, images.map(\.view), images.count, &options, &pixels))
@@ -199,11 +241,19 @@ final class Model: @unchecked Sendable {
 
   /// Each text's ids, without padding.
   func tokenize(_ texts: [String], flags: UInt32 = 0) throws -> [[Int32]] {
-    var options = Self.options(flags)
+    var options = sized(flags)
     var tokens = [Int32](repeating: -1, count: texts.count * context)
     var lengths = [UInt32](repeating: 0, count: texts.count)
     try check(withCStrings(texts) { clip_tokenize(handle, $0, texts.count, &options, &tokens, &lengths) })
     return texts.indices.map { Array(tokens[$0 * context..<$0 * context + Int(lengths[$0])]) }
+  }
+
+  /// Whole rows of ids, with padding, one text after another.
+  func rows(_ texts: [String], flags: UInt32 = 0) throws -> [Int32] {
+    var options = Self.options(flags)
+    var tokens = [Int32](repeating: -1, count: texts.count * context)
+    try check(withCStrings(texts) { clip_tokenize(handle, $0, texts.count, &options, &tokens, nil) })
+    return tokens
   }
 
   func similarity(_ images: [Float], _ texts: [Float]) throws -> [Float] {

@@ -131,8 +131,8 @@ import Testing
     withExtendedLifetime(calls) { #expect(calls.count > 0) }
   }
 
-  @Test func everyKernelSetAgrees() throws {
-    let folder = try ModelFolder.reference("vit-tiny")
+  @Test(arguments: ["vit-tiny", "rn-tiny"]) func everyKernelSetAgrees(_ name: String) throws {
+    let folder = try ModelFolder.reference(name)
     let best = try Model(folder)
     let inputs = Inputs(best, count: 3)
     let want = try best.encode(pixels: inputs.pixels)

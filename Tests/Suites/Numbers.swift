@@ -28,6 +28,23 @@ func smallestCosine(_ a: [Float], _ b: [Float], width: Int) -> Double {
   }.min() ?? -1
 }
 
+/// ‖a − b‖ / ‖b − the mean of b over its rows‖; infinite where lengths differ or a number is none.
+func centredError(_ a: [Float], _ b: [Float], width: Int) -> Double {
+  guard a.count == b.count, width > 0, !b.isEmpty else { return .infinity }
+  let rows = b.count / width
+  var error = 0.0, spread = 0.0
+  for column in 0..<width {
+    let places = stride(from: column, to: b.count, by: width)
+    let mean = places.reduce(0.0) { $0 + Double(b[$1]) } / Double(rows)
+    for place in places {
+      error += (Double(a[place]) - Double(b[place])) * (Double(a[place]) - Double(b[place]))
+      spread += (Double(b[place]) - mean) * (Double(b[place]) - mean)
+    }
+  }
+  let result = (error / spread).squareRoot()
+  return result.isFinite ? result : .infinity
+}
+
 /// True when both hold the same bits.
 func identical(_ a: [Float], _ b: [Float]) -> Bool {
   a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }

@@ -1,6 +1,7 @@
 import CClip
 import CSystem
 import CTurboJPEG
+import ClipPluginKit
 
 /// JPEG (ITU-T T.81) by libturbojpeg 2.1 or later. Pixels are those of Pillow: accurate integer
 /// DCT, smooth chroma upsampling, CMYK stored inverted as Adobe does.
@@ -12,7 +13,7 @@ func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
 
 func readHeader(
   _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafeMutablePointer<clip_codec_header>?,
-  _ error: UnsafeMutablePointer<clip_codec_error>?
+  _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
   guard let data, let header, size > 0 else { return fail(error, CLIP_INVALID_ARGUMENT, "JPEG: expected data and a header") }
   guard let handle = tjInitDecompress() else { return fail(error, CLIP_OUT_OF_MEMORY, "JPEG: no memory for a decoder") }
@@ -26,7 +27,7 @@ func readHeader(
 
 func decode(
   _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafePointer<clip_codec_header>?,
-  _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int, _ error: UnsafeMutablePointer<clip_codec_error>?
+  _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int, _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
   guard let data, let header, let pixels, size > 0 else {
     return fail(error, CLIP_INVALID_ARGUMENT, "JPEG: expected data, a header and memory for the pixels")
@@ -81,7 +82,7 @@ private struct JPEGFacts {
 /// again without stopping. More than 500 progressive scans are an error.
 private func decompress(
   _ handle: tjhandle, _ data: UnsafePointer<UInt8>, _ size: Int, _ facts: JPEGFacts,
-  _ pixels: UnsafeMutablePointer<UInt8>, _ pitch: Int32, _ format: TJPF, _ error: UnsafeMutablePointer<clip_codec_error>?
+  _ pixels: UnsafeMutablePointer<UInt8>, _ pitch: Int32, _ format: TJPF, _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
   func run(_ flags: Int32) -> Int32 {
     tjDecompress2(
@@ -141,7 +142,7 @@ private func convertInks(_ inks: UnsafePointer<UInt8>, _ pixels: UnsafeMutablePo
 }
 
 /// The status and words of libturbojpeg's last error.
-private func refuse(_ handle: tjhandle, _ error: UnsafeMutablePointer<clip_codec_error>?) -> clip_status {
+private func refuse(_ handle: tjhandle, _ error: UnsafeMutablePointer<clip_plugin_error>?) -> clip_status {
   guard let words = tjGetErrorStr2(handle) else { return fail(error, CLIP_FORMAT, "JPEG: malformed") }
   let status: clip_status =
     strstr(words, "Insufficient memory") != nil || strstr(words, "Memory allocation") != nil
@@ -149,11 +150,4 @@ private func refuse(_ handle: tjhandle, _ error: UnsafeMutablePointer<clip_codec
       ? CLIP_LIMIT : strstr(words, "Unsupported") != nil || strstr(words, "colorspace") != nil
         ? CLIP_UNSUPPORTED : CLIP_FORMAT
   return fail(error, status, "JPEG: " + String(cString: words))
-}
-
-private func fail(
-  _ error: UnsafeMutablePointer<clip_codec_error>?, _ status: clip_status, _ message: String
-) -> clip_status {
-  message.withCString { csystem_copy_text(error?.pointee.message, error?.pointee.capacity ?? 0, $0) }
-  return status
 }

@@ -1,6 +1,7 @@
 import CClip
 import CSpng
 import CSystem
+import ClipPluginKit
 
 /// PNG (ISO/IEC 15948) by libspng. Samples are given as stored, without gamma: 16-bit ones keep
 /// their upper byte, those of fewer than 8 bits are scaled up to it. Of an APNG, the default image.
@@ -13,7 +14,7 @@ func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
 
 func readHeader(
   _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafeMutablePointer<clip_codec_header>?,
-  _ error: UnsafeMutablePointer<clip_codec_error>?
+  _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
   guard let data, let header, size > 0 else { return fail(error, CLIP_INVALID_ARGUMENT, "PNG: expected data and a header") }
   guard let context = open(data, size) else { return fail(error, CLIP_OUT_OF_MEMORY, "PNG: no memory for a decoder") }
@@ -29,7 +30,7 @@ func readHeader(
 
 func decode(
   _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafePointer<clip_codec_header>?,
-  _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int, _ error: UnsafeMutablePointer<clip_codec_error>?
+  _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int, _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
   guard let data, let header, let pixels, size > 0 else {
     return fail(error, CLIP_INVALID_ARGUMENT, "PNG: expected data, a header and memory for the pixels")
@@ -121,7 +122,7 @@ private func open(_ data: UnsafePointer<UInt8>, _ size: Int) -> OpaquePointer? {
 }
 
 /// The status and words of a libspng code.
-private func refuse(_ code: Int32, _ error: UnsafeMutablePointer<clip_codec_error>?) -> clip_status {
+private func refuse(_ code: Int32, _ error: UnsafeMutablePointer<clip_plugin_error>?) -> clip_status {
   let words = spng_strerror(code).map { String(cString: $0) } ?? "malformed"
   switch code {
   case Int32(SPNG_EMEM.rawValue): return fail(error, CLIP_OUT_OF_MEMORY, "PNG: " + words)
@@ -129,11 +130,4 @@ private func refuse(_ code: Int32, _ error: UnsafeMutablePointer<clip_codec_erro
   case SPNG_IO_EOF.rawValue: return fail(error, CLIP_FORMAT, "PNG: the file is cut short: " + words)
   default: return fail(error, CLIP_FORMAT, "PNG: " + words)
   }
-}
-
-private func fail(
-  _ error: UnsafeMutablePointer<clip_codec_error>?, _ status: clip_status, _ message: String
-) -> clip_status {
-  message.withCString { csystem_copy_text(error?.pointee.message, error?.pointee.capacity ?? 0, $0) }
-  return status
 }

@@ -1,6 +1,7 @@
 import CClip
 import CSystem
 import CWebP
+import ClipPluginKit
 
 /// WebP (RFC 9649) by libwebp: lossy and lossless, with or without alpha. Of an animation, the
 /// canvas after its first frame.
@@ -12,7 +13,7 @@ func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
 
 func readHeader(
   _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafeMutablePointer<clip_codec_header>?,
-  _ error: UnsafeMutablePointer<clip_codec_error>?
+  _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
   guard let data, let header, size > 0 else { return fail(error, CLIP_INVALID_ARGUMENT, "WebP: expected data and a header") }
   var features = WebPBitstreamFeatures()
@@ -27,7 +28,7 @@ func readHeader(
 
 func decode(
   _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafePointer<clip_codec_header>?,
-  _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int, _ error: UnsafeMutablePointer<clip_codec_error>?
+  _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int, _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
   guard let data, let header, let pixels, size > 0 else {
     return fail(error, CLIP_INVALID_ARGUMENT, "WebP: expected data, a header and memory for the pixels")
@@ -70,7 +71,7 @@ func decode(
 
 private func decodeFirstFrame(
   _ file: UnsafePointer<WebPData>, _ width: Int, _ height: Int, _ channels: Int, _ pixels: UnsafeMutablePointer<UInt8>,
-  _ stride: Int, _ error: UnsafeMutablePointer<clip_codec_error>?
+  _ stride: Int, _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
   var options = WebPAnimDecoderOptions()
   guard WebPAnimDecoderOptionsInit(&options) != 0 else {
@@ -98,18 +99,11 @@ private func decodeFirstFrame(
 }
 
 /// The status and words of a libwebp code.
-private func refuse(_ code: VP8StatusCode, _ error: UnsafeMutablePointer<clip_codec_error>?) -> clip_status {
+private func refuse(_ code: VP8StatusCode, _ error: UnsafeMutablePointer<clip_plugin_error>?) -> clip_status {
   switch code {
   case VP8_STATUS_OUT_OF_MEMORY: return fail(error, CLIP_OUT_OF_MEMORY, "WebP: out of memory")
   case VP8_STATUS_UNSUPPORTED_FEATURE: return fail(error, CLIP_UNSUPPORTED, "WebP: a feature that libwebp does not have")
   case VP8_STATUS_SUSPENDED, VP8_STATUS_NOT_ENOUGH_DATA: return fail(error, CLIP_FORMAT, "WebP: the file is cut short")
   default: return fail(error, CLIP_FORMAT, "WebP: malformed bitstream")
   }
-}
-
-private func fail(
-  _ error: UnsafeMutablePointer<clip_codec_error>?, _ status: clip_status, _ message: String
-) -> clip_status {
-  message.withCString { csystem_copy_text(error?.pointee.message, error?.pointee.capacity ?? 0, $0) }
-  return status
 }

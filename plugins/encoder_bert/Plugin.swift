@@ -8,7 +8,12 @@ import ClipPluginKit
         struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_TEXT),
         id: StaticString("clipcore.encoder.bert").cString,
         description: StaticString("BERT: post-norm blocks over the tokens before padding, pooled by its pooler or their mean").cString,
-        build: { $0.map { buildBert(Graph($0)) } ?? -1 }))
+        build: { $0.map { buildBert(Graph($0)) } ?? -1 },
+        example: StaticString(
+          #"""
+          {"vocab_size": 30522, "context_length": 512}
+          """#).cString,
+        strengths: StaticString("global-context:3").cString))
   }
 }
 

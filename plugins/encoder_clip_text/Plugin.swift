@@ -8,7 +8,13 @@ import ClipPluginKit
         struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_TEXT),
         id: StaticString("clipcore.encoder.clip-text").cString,
         description: StaticString("CLIP's text transformer: causal blocks, read at the end token, projection").cString,
-        build: { $0.map { buildTextTransformer(Graph($0)) } ?? -1 }))
+        build: { $0.map { buildTextTransformer(Graph($0)) } ?? -1 },
+        example: StaticString(
+          #"""
+          {"vocab_size": 49408, "context_length": 77, "width": 512, "layers": 12, "heads": 8, "mlp_width":
+          2048, "activation": "quick_gelu", "embed_dim": 512}
+          """#).cString,
+        strengths: StaticString("global-context:2").cString))
   }
 }
 

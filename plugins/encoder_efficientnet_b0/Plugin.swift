@@ -8,7 +8,12 @@ import ClipPluginKit
         struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
         id: StaticString("clipcore.encoder.efficientnet-b0").cString,
         description: StaticString("EfficientNet-B0 as torchvision has it: 1280 pooled features").cString,
-        build: { $0.map { buildEfficientNet(Graph($0)) } ?? -1 }))
+        build: { $0.map { buildEfficientNet(Graph($0)) } ?? -1 },
+        example: StaticString(
+          #"""
+          {"image_height": 224, "image_width": 224}
+          """#).cString,
+        strengths: StaticString("local-detail:2,texture:2,small-data:3").cString))
   }
 }
 

@@ -8,7 +8,12 @@ import ClipPluginKit
         struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
         id: StaticString("clipcore.encoder.hybrid").cString,
         description: StaticString("A CNN and a vision transformer side by side, fused by two linear layers").cString,
-        build: { $0.map { buildHybrid(Graph($0)) } ?? -1 }))
+        build: { $0.map { buildHybrid(Graph($0)) } ?? -1 },
+        example: StaticString(
+          #"""
+          {"image_height": 224, "image_width": 224}
+          """#).cString,
+        strengths: StaticString("local-detail:3,texture:3,global-context:3").cString))
   }
 }
 

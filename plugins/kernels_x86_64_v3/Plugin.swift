@@ -15,15 +15,20 @@ typealias Kernels = KernelSet<SixRows<SIMD8<Float>>>
         id: ("clipcore.kernels.x86-64-v3" as StaticString).cString,
         description: ("AVX2, FMA and F16C" as StaticString).cString,
         rank: 30, panel_width: UInt32(Kernels.panelWidth), tile_rows: UInt32(Kernels.tileRows),
-        storages: 1 << CLIP_STORAGE_F32.rawValue | 1 << CLIP_STORAGE_F16.rawValue | 1 << CLIP_STORAGE_BF16.rawValue,
+        storages: 1 << CLIP_STORAGE_F32.rawValue | 1 << CLIP_STORAGE_F16.rawValue | 1 << CLIP_STORAGE_BF16.rawValue
+          | 1 << CLIP_STORAGE_INT8.rawValue,
         panel_bytes: { Kernels.panelBytes($0, $1) },
         pack_panel: { Kernels.packPanel($0, $1, $2, $3, $4, $5) },
+        packed_rows: { Kernels.packedRows($0, $1, $2) },
+        pack_rows: { Kernels.packRows($0, $1, $2, $3, $4, $5, $6, $7) },
         matmul: { csystem_with_stack($0) { Kernels.matmul($0, $1) } },
         attention_scratch: { Kernels.attentionScratch($0, $1) },
         attention: { Kernels.attention($0) },
         layer_norm: { Kernels.layerNorm($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         scale_shift: { Kernels.scaleShift($0, $1, $2, $3, $4, $5, $6, $7, $8) },
         add: { Kernels.add($0, $1, $2, $3, $4, $5, $6, $7) },
-        normalize: { Kernels.normalize($0, $1, $2, $3) }))
+        normalize: { Kernels.normalize($0, $1, $2, $3) },
+        winograd_input: { Kernels.winogradInput($0) },
+        winograd_output: { Kernels.winogradOutput($0) }))
   }
 }

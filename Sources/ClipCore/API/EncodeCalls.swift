@@ -1,17 +1,21 @@
 import CClip
 
-/// Checks what every batch call has in common, then runs `body`.
+/// Checks what every batch call has in common, then runs `body` on the model as it is now: a swap
+/// meanwhile does not touch the call. `buffers` says whose sizes the caller's buffers depend on.
 private func batch(
-  _ model: OpaquePointer?, _ n: Int, _ options: UnsafePointer<clip_encode_options>?,
+  _ model: OpaquePointer?, _ n: Int, _ options: UnsafePointer<clip_encode_options>?, buffers: InputSizes.Kind? = nil,
   _ body: (Model, EncodeOptions) throws(ClipError) -> Void
 ) -> clip_status {
   reporting { () throws(ClipError) in
-    let model = try object(model, Model.self, "model")
+    let open = try object(model, OpenModel.self, "model")
+    let model = open.current
     try requirePositive(n, "n")
     // No buffer of the caller's is larger than memory, whatever n says.
-    let widest = max(model.embeddingWidth, 3 * model.preprocess.width * model.preprocess.height, model.contextLength)
+    let widest = max(model.embeddingWidth, model.image?.preprocess.floats ?? 0, model.text?.contextLength ?? 0)
     _ = try product(n, widest * 4, "n")
-    try body(model, try EncodeOptions(try ClipCore.options(options, clip_encode_options(), "options")))
+    let options = try EncodeOptions(try ClipCore.options(options, clip_encode_options(), "options"))
+    if let buffers { try model.inputSizes.check(buffers, said: options.sizes, opened: open.opened) }
+    try body(model, options)
   }
 }
 
@@ -20,7 +24,7 @@ public func clip_preprocess(
   _ model: OpaquePointer?, _ images: UnsafePointer<clip_image_view>?, _ n: Int,
   _ options: UnsafePointer<clip_encode_options>?, _ pixels: UnsafeMutablePointer<Float>?
 ) -> clip_status {
-  batch(model, n, options) { model, options throws(ClipError) in
+  batch(model, n, options, buffers: .pixels) { model, options throws(ClipError) in
     let images = try required(images, "images")
     try model.preprocess(images: images, n, options, into: try required(pixels, "pixels"))
   }
@@ -32,7 +36,7 @@ public func clip_tokenize(
   _ options: UnsafePointer<clip_encode_options>?, _ tokens: UnsafeMutablePointer<Int32>?,
   _ lengths: UnsafeMutablePointer<UInt32>?
 ) -> clip_status {
-  batch(model, n, options) { model, options throws(ClipError) in
+  batch(model, n, options, buffers: .tokens) { model, options throws(ClipError) in
     let texts = try required(texts, "texts")
     try model.tokenize(texts, n, options, into: try required(tokens, "tokens"), lengths: lengths)
   }
@@ -54,7 +58,7 @@ public func clip_encode_pixels(
   _ model: OpaquePointer?, _ pixels: UnsafePointer<Float>?, _ n: Int,
   _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?
 ) -> clip_status {
-  batch(model, n, options) { model, options throws(ClipError) in
+  batch(model, n, options, buffers: .pixels) { model, options throws(ClipError) in
     let pixels = try required(pixels, "pixels")
     try model.encode(pixels: pixels, n, options, into: try required(embeddings, "embeddings"))
   }
@@ -76,7 +80,7 @@ public func clip_encode_tokens(
   _ model: OpaquePointer?, _ tokens: UnsafePointer<Int32>?, _ n: Int,
   _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?
 ) -> clip_status {
-  batch(model, n, options) { model, options throws(ClipError) in
+  batch(model, n, options, buffers: .tokens) { model, options throws(ClipError) in
     let tokens = try required(tokens, "tokens")
     try model.encode(tokens: tokens, n, options, into: try required(embeddings, "embeddings"))
   }

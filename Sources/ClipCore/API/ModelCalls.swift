@@ -11,38 +11,50 @@ public func clip_model_open(
     let folder = String(cString: try required(folder, "folder"))
     let model = try Model(
       runtime: runtime, folder: folder, try ClipCore.options(options, clip_model_options(), "options"))
-    out.pointee = handle(owning: model)
+    out.pointee = handle(owning: OpenModel(model))
   }
 }
 
 @c @implementation
-public func clip_model_close(_ model: OpaquePointer?) { releaseHandle(model, Model.self) }
+public func clip_model_close(_ model: OpaquePointer?) { releaseHandle(model, OpenModel.self) }
 
 @c @implementation
 public func clip_model_describe(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<clip_model_info>?) -> clip_status {
   reporting { () throws(ClipError) in
-    let model = try object(model, Model.self, "model")
+    let model = try object(model, OpenModel.self, "model").current
     var facts = clip_model_info()
     facts.embedding_width = UInt32(clamping: model.embeddingWidth)
+    facts.towers = model.towers
+    facts.image_encoder = try model.runtime.strings.keep(model.image?.tower.encoderID ?? "")
+    facts.text_encoder = try model.runtime.strings.keep(model.text?.tower.encoderID ?? "")
     if let image = model.image {
-      facts.towers |= UInt32(CLIP_TOWER_IMAGE)
-      facts.image_width = UInt32(clamping: model.preprocess.width)
-      facts.image_height = UInt32(clamping: model.preprocess.height)
-      facts.image_parameters = UInt64(image.parameterCount)
+      facts.image_width = UInt32(clamping: image.preprocess.width)
+      facts.image_height = UInt32(clamping: image.preprocess.height)
+      facts.image_parameters = UInt64(image.tower.parameterCount)
     }
     if let text = model.text {
-      facts.towers |= UInt32(CLIP_TOWER_TEXT)
-      facts.context_length = UInt32(clamping: model.contextLength)
-      facts.vocabulary_size = UInt32(clamping: model.vocabularySize)
-      facts.text_parameters = UInt64(text.parameterCount)
+      facts.context_length = UInt32(clamping: text.contextLength)
+      facts.vocabulary_size = UInt32(clamping: text.vocabularySize)
+      facts.text_parameters = UInt64(text.tower.parameterCount)
     }
     facts.logit_scale = model.logitScale
     facts.logit_bias = model.logitBias ?? 0
     facts.has_logit_bias = model.logitBias == nil ? 0 : 1
-    facts.image_encoder = model.encoderID(0)
-    facts.text_encoder = model.encoderID(1)
     facts.layout = model.layout.cString
-    facts.storage = model.storage
+    facts.storage = (model.image?.origin ?? model.text?.origin)?.options.storage ?? CLIP_STORAGE_F32
     try fill(info, with: facts, "info")
+  }
+}
+
+@c @implementation
+public func clip_model_swap(
+  _ model: OpaquePointer?, _ towers: UInt32, _ folder: UnsafePointer<CChar>?,
+  _ options: UnsafePointer<clip_model_options>?
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let model = try object(model, OpenModel.self, "model")
+    var chosen: clip_model_options?
+    if options != nil { chosen = try ClipCore.options(options, clip_model_options(), "options") }
+    try model.swap(towers, folder.map { String(cString: $0) }, chosen)
   }
 }

@@ -7,7 +7,7 @@ private func scores(
   _ body: (Model, UnsafeMutablePointer<Float>) -> Void
 ) -> clip_status {
   reporting { () throws(ClipError) in
-    let model = try object(model, Model.self, "model")
+    let model = try object(model, OpenModel.self, "model").current
     let images = try required(images, "images")
     let texts = try required(texts, "texts")
     let out = try required(out, what)

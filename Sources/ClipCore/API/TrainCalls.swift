@@ -6,7 +6,7 @@ public func clip_trainer_create(
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let out = try required(out, "out")
-    let model = try object(model, Model.self, "model")
+    let model = try object(model, OpenModel.self, "model").current
     let options = try TrainerOptions(try ClipCore.options(options, clip_trainer_options(), "options"))
     out.pointee = handle(owning: try Trainer(model, options))
   }

@@ -21,4 +21,14 @@ final class Kernels {
   ) {
     table.pointee.add?(x, width, z, width, y, width, rows, width)
   }
+
+  /// Packs `rows` of a matrix, the first of which is at `a`; they are some of the rows `block`, whose
+  /// packed form starts at `packed`.
+  func packRows(
+    _ a: UnsafePointer<Float>, stride: Int, _ rows: Range<Int>, of block: Range<Int>, depth: Int,
+    _ storage: clip_storage, _ packed: UnsafeMutablePointer<Float>
+  ) {
+    table.pointee.pack_rows?(
+      a, stride, rows.lowerBound - block.lowerBound, rows.count, block.count, depth, storage, packed)
+  }
 }

@@ -1,4 +1,5 @@
 import CClip
+import ClipKernels
 
 /// A matrix packed for the kernels that will read it; the unpacked form is not kept.
 final class PackedMatrix {
@@ -34,6 +35,13 @@ final class Table {
       target.update(from: memory.floats + row * width, count: width)
       return
     }
+    if storage == CLIP_STORAGE_INT8 {
+      let line = memory.base + row * Table.bytesOfByteRow(width)
+      let scale = line.load(as: Float.self)
+      let bytes = (line + 4).assumingMemoryBound(to: Int8.self)
+      for column in 0..<width { target[column] = Float(bytes[column]) * scale }
+      return
+    }
     let halves = memory.base.assumingMemoryBound(to: UInt16.self) + row * width
     if storage == CLIP_STORAGE_BF16 {
       for column in 0..<width { target[column] = Float(bitPattern: UInt32(halves[column]) << 16) }
@@ -41,25 +49,32 @@ final class Table {
       for column in 0..<width { target[column] = Half.widen(halves[column]) }
     }
   }
+
+  /// A row of bytes: its scale, then its numbers, up to a multiple of 4.
+  fileprivate static func bytesOfByteRow(_ width: Int) -> Int { (width + 7) & ~3 }
 }
 
 /// Reads parameters from a checkpoint into the form that ops keep.
 final class ParameterLoader {
   private let source: ParameterSource
-  private let kernels: Kernels
-  private let storage: clip_storage
+  let kernels: Kernels
+  let threads: ThreadPool
+  let storage: clip_storage
   /// While training: where the numbers are that change.
   private let store: ParameterStore?
 
-  init(source: ParameterSource, kernels: Kernels, storage: clip_storage, store: ParameterStore? = nil) {
+  init(
+    source: ParameterSource, kernels: Kernels, threads: ThreadPool, storage: clip_storage, store: ParameterStore? = nil
+  ) {
     self.source = source
     self.kernels = kernels
+    self.threads = threads
     self.storage = storage
     self.store = store
   }
 
   /// The parameter in the checkpoint, which must have the shape that the encoder expects.
-  private func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
+  func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
     guard let found = source.find(parameter), found.shape == parameter.shape else {
       throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
     }
@@ -70,7 +85,9 @@ final class ParameterLoader {
   func vector(_ parameter: Parameter) throws(ClipError) -> Memory {
     if let store { return try store.view(parameter) }
     let memory = try Memory(floats: parameter.count, for: "a parameter")
-    try find(parameter).read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
+    let stored = try find(parameter)
+    try stored.read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
+    stored.forget()
     return memory
   }
 
@@ -80,6 +97,7 @@ final class ParameterLoader {
     if storage == CLIP_STORAGE_F32 {
       return Table(memory: try vector(parameter), storage: storage, width: width)
     }
+    if storage == CLIP_STORAGE_INT8 { return try byteTable(parameter, width: width) }
     let memory = try Memory(byteCount: try product(parameter.count, 2, "an embedding table"), for: "an embedding table")
     let halves = memory.base.assumingMemoryBound(to: UInt16.self)
     let stored = try find(parameter)
@@ -90,9 +108,27 @@ final class ParameterLoader {
         let value = line.floats[column]
         halves[row * width + column] = storage == CLIP_STORAGE_BF16 ? Half.narrowBrain(value) : Half.narrow(value)
       }
-      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line.floats, width, parameter) }
+      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line.floats, width, parameter.name) }
     }
     return Table(memory: memory, storage: storage, width: width)
+  }
+
+  private func byteTable(_ parameter: Parameter, width: Int) throws(ClipError) -> Table {
+    let rows = parameter.shape.first ?? 0
+    let lineBytes = Table.bytesOfByteRow(width)
+    let memory = try Memory(byteCount: try product(rows, lineBytes, "an embedding table"), for: "an embedding table")
+    let stored = try find(parameter)
+    let row = try Memory(floats: width, for: "a row")
+    for index in 0..<rows {
+      try stored.read(rows: index..<(index + 1), into: row.floats)
+      let quantiser = Quantiser(
+        largest: largestMagnitude(SIMD4<Float>.self, row.floats, width), steps: ByteWeights.largest)
+      let line = memory.base + index * lineBytes
+      line.storeBytes(of: quantiser.scale, as: Float.self)
+      let bytes = (line + 4).assumingMemoryBound(to: Int8.self)
+      for column in 0..<width { bytes[column] = Int8(truncatingIfNeeded: quantiser.round(row.floats[column])) }
+    }
+    return Table(memory: memory, storage: CLIP_STORAGE_INT8, width: width)
   }
 
   /// A [features, ...] weight, or some of its rows, packed for `matmul`. For a convolution, `channels` and `area` say
@@ -110,35 +146,78 @@ final class ParameterLoader {
     guard let panelBytes = kernels.table.pointee.panel_bytes, let pack = kernels.table.pointee.pack_panel else {
       throw ClipError(CLIP_PLUGIN, "the kernels have no packing functions")
     }
+    let storage = storage(of: parameter)
     let bytes = panelBytes(depth, storage)
     let memory = try Memory(byteCount: try product(panels, bytes, "packed weights"), for: "packed weights")
     let stored = try find(parameter)
-    let rows = try Memory(floats: try product(width, depth, "a panel"), for: "a panel")
-    let turned = area > 1 && channels > 1 ? try Memory(floats: depth, for: "a filter") : nil
-    for panel in 0..<panels {
-      let first = part.lowerBound + panel * width
-      let count = min(width, part.upperBound - first)
-      try stored.read(rows: first..<(first + count), into: rows.floats)
-      for row in 0..<count {
-        let line = rows.floats + row * depth
-        if let factor = scale?.floats[first + row] { for index in 0..<depth { line[index] *= factor } }
-        if let turned {
-          for channel in 0..<channels {
-            for position in 0..<area { turned.floats[position * channels + channel] = line[channel * area + position] }
-          }
-          line.update(from: turned.floats, count: depth)
-        }
-        if storage == CLIP_STORAGE_F16 { try checkHalfRange(line, depth, parameter) }
-      }
-      pack(rows.floats, depth, count, depth, storage, memory.base + panel * bytes)
-    }
+    let packing = PanelPacking(
+      stored: stored, name: parameter.name, part: part, depth: depth, channels: channels, area: area, scale: scale,
+      storage: storage, panelWidth: width, panelBytes: bytes, pack: pack, memory: memory, panels: panels,
+      pieces: max(1, min(panels, 4 * threads.width)))
+    threads.run(packing.pieces, packing)
+    try packing.failures.throwFirst()
+    stored.forget()
     return PackedMatrix(memory: memory, storage: storage, columns: columns, depth: depth, panels: panels)
   }
 
-  private func checkHalfRange(_ values: UnsafePointer<Float>, _ count: Int, _ parameter: Parameter) throws(ClipError) {
-    for index in 0..<count where !(values[index].magnitude < 65520) {
-      throw ClipError(
-        CLIP_UNSUPPORTED, "\(parameter.name.string): expected weights that fit half precision, found \(values[index])")
+  /// A convolution of the picture's three colours does not become bytes: it is a hundredth of a model's
+  /// weights, and what it rounds goes through all layers.
+  private func storage(of parameter: Parameter) -> clip_storage {
+    guard storage == CLIP_STORAGE_INT8, parameter.shape.count == 4, parameter.shape[1] == 3 else { return storage }
+    return kernels.supports(CLIP_STORAGE_BF16) ? CLIP_STORAGE_BF16 : CLIP_STORAGE_F32
+  }
+}
+
+private func checkHalfRange(_ values: UnsafePointer<Float>, _ count: Int, _ name: Name) throws(ClipError) {
+  for index in 0..<count where !(values[index].magnitude < 65520) {
+    throw ClipError(CLIP_UNSUPPORTED, "\(name.string): expected weights that fit half precision, found \(values[index])")
+  }
+}
+
+/// The panels of a matrix, read and packed by several threads.
+private struct PanelPacking: Work {
+  let stored: CheckpointParameter
+  let name: Name
+  /// The rows of the parameter that are packed.
+  let part: Range<Int>
+  let depth: Int
+  let channels: Int
+  let area: Int
+  let scale: Memory?
+  let storage: clip_storage
+  let panelWidth: Int
+  let panelBytes: Int
+  let pack: @convention(c) (UnsafePointer<Float>?, Int, Int, Int, clip_storage, UnsafeMutableRawPointer?) -> Void
+  let memory: Memory
+  let panels: Int
+  let pieces: Int
+  let failures = Failures()
+
+  func part(_ piece: Int) {
+    do throws(ClipError) {
+      let rows = try Memory(floats: try product(panelWidth, depth, "a panel"), for: "a panel")
+      let turned = area > 1 && channels > 1 ? try Memory(floats: depth, for: "a filter") : nil
+      for panel in (piece * panels / pieces)..<((piece + 1) * panels / pieces) { try pack(panel, rows, turned) }
+    } catch {
+      failures.record(error, piece)
     }
+  }
+
+  private func pack(_ panel: Int, _ rows: Memory, _ turned: Memory?) throws(ClipError) {
+    let first = part.lowerBound + panel * panelWidth
+    let count = min(panelWidth, part.upperBound - first)
+    try stored.read(rows: first..<(first + count), into: rows.floats)
+    for row in 0..<count {
+      let line = rows.floats + row * depth
+      if let factor = scale?.floats[first + row] { for index in 0..<depth { line[index] *= factor } }
+      if let turned {
+        for channel in 0..<channels {
+          for position in 0..<area { turned.floats[position * channels + channel] = line[channel * area + position] }
+        }
+        line.update(from: turned.floats, count: depth)
+      }
+      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line, depth, name) }
+    }
+    pack(rows.floats, depth, count, depth, storage, memory.base + panel * panelBytes)
   }
 }

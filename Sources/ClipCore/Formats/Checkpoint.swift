@@ -25,6 +25,19 @@ final class Checkpoint {
     self.tensors = tensors
   }
 
+  /// Tensors of zeros, which all lie in one mapping that takes no memory: an encoder can be run
+  /// without weights, to see how long it takes.
+  convenience init(zeros parameters: [Parameter]) throws(ClipError) {
+    let file = try MappedFile(zeros: try product(parameters.reduce(1) { max($0, $1.count) }, 4, "zeros"))
+    var tensors: [Name: Safetensors.Tensor] = [:]
+    for parameter in parameters {
+      let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[0..<(4 * parameter.count)])
+      tensors[parameter.name] = Safetensors.Tensor(
+        name: parameter.name, type: .float32, shape: parameter.shape, bytes: bytes, count: parameter.count, file: file)
+    }
+    self.init(file.path, tensors)
+  }
+
   /// Hugging Face's model.safetensors.index.json: {"weight_map": {tensor: file}}.
   private static func readShards(index: String, _ folder: String) throws(ClipError) -> [Name: Safetensors.Tensor] {
     let json = try JSON.load(index)

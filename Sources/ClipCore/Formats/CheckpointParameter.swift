@@ -68,6 +68,12 @@ struct CheckpointParameter {
     }
   }
 
+  /// Gives back the memory that reading the tensor took: the file's pages that were mapped in. It may be read again.
+  func forget() {
+    guard let base = tensor.bytes.baseAddress else { return }
+    csystem_forget_pages(base, base + tensor.bytes.count)
+  }
+
   private var place: String { "\(tensor.path): tensor \(tensor.name.string)" }
 
   private func convert(from start: Int, count: Int, _ out: UnsafeMutablePointer<Float>) throws(ClipError) {

@@ -53,9 +53,10 @@ enum ClipcoreConfig {
     case "clip": return ModelConfig.Text(tower: tower, tokenizer: .bytePairs)
     case "wordpiece": return ModelConfig.Text(tower: tower, tokenizer: .wordPiece)
     case "sentencepiece": return ModelConfig.Text(tower: tower, tokenizer: .sentencePiece)
+    case "siglip": return ModelConfig.Text(tower: tower, tokenizer: .siglip)
     case "none": return ModelConfig.Text(tower: tower, tokenizer: .none)
     default:
-      throw part.error(CLIP_FORMAT, "tokenizer", "\"clip\", \"wordpiece\", \"sentencepiece\" or \"none\"")
+      throw part.error(CLIP_FORMAT, "tokenizer", "\"clip\", \"wordpiece\", \"sentencepiece\", \"siglip\" or \"none\"")
     }
   }
 

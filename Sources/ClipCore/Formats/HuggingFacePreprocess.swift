@@ -1,13 +1,19 @@
 import CClip
 
-/// Hugging Face's preprocessor_config.json as CLIPImageProcessor or SiglipImageProcessor takes it, or
-/// the "image_processor" of a processor_config.json, where transformers 5 writes it.
+/// Hugging Face's preprocessor_config.json as CLIPImageProcessor, SiglipImageProcessor or ViTImageProcessor
+/// takes it, or the "image_processor" of a processor_config.json, where transformers 5 writes it.
 enum HuggingFacePreprocess {
   enum Family {
-    case clip, siglip
+    case clip, siglip, vit
 
     /// What its processors' names start with.
-    var name: Name { self == .clip ? "CLIP" : "Siglip" }
+    var name: Name {
+      switch self {
+      case .clip: "CLIP"
+      case .siglip: "Siglip"
+      case .vit: "ViT"
+      }
+    }
   }
 
   /// `size` is the tower's, of the config at `configPlace`. Without a file, the family's defaults.
@@ -25,9 +31,9 @@ enum HuggingFacePreprocess {
       throw ClipError(
         CLIP_FORMAT,
         "\(config.place): pictures become \(Sides(height: result.height, width: result.width).text) pixels, "
-          + "but vision_config.image_size of \(configPlace) is \(size.text)")
+          + "but image_size of \(configPlace) is \(size.text)")
     }
-    result.resample = try resample(config)
+    result.resample = try resample(config, family)
     result.rescale =
       try config.bool("do_rescale", true) ? Float(try config.number("rescale_factor", 1.0 / 255.0, 1e-9...1e9)) : 1
     if try config.bool("do_normalize", true) {
@@ -40,11 +46,12 @@ enum HuggingFacePreprocess {
     return result
   }
 
-  /// SigLIP squashes pictures, and maps their values to [-1, 1].
+  /// SigLIP and ViT squash pictures, and map their values to [-1, 1].
   private static func defaults(_ size: Sides, _ family: Family) -> PreprocessConfig {
     var result = PreprocessConfig(width: size.width, height: size.height, resizeTo: min(size.width, size.height))
-    guard family == .siglip else { return result }
+    guard family != .clip else { return result }
     result.mode = .squash
+    if family == .vit { result.resample = .bilinear }
     result.mean = [0.5, 0.5, 0.5]
     result.std = [0.5, 0.5, 0.5]
     return result
@@ -115,8 +122,8 @@ enum HuggingFacePreprocess {
   }
 
   /// Pillow's numbers for its filters.
-  private static func resample(_ config: ConfigReader) throws(ClipError) -> PreprocessConfig.Resample {
-    switch try config.int("resample", 3, 0...5) {
+  private static func resample(_ config: ConfigReader, _ family: Family) throws(ClipError) -> PreprocessConfig.Resample {
+    switch try config.int("resample", family == .vit ? 2 : 3, 0...5) {
     case 0: return .nearest
     case 1: return .lanczos
     case 2: return .bilinear

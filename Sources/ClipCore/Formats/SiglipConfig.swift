@@ -50,7 +50,7 @@ enum SiglipConfig {
     ]
     let tower = TowerDescription(
       encoder: "clipcore.encoder.siglip-text", config: .object(members + (try block(text, width))), scope: "text_model")
-    return ModelConfig.Text(tower: tower, tokenizer: .sentencePiece)
+    return ModelConfig.Text(tower: tower, tokenizer: .siglip)
   }
 
   /// What both towers' blocks are told.

@@ -93,6 +93,9 @@ extension Builder {
     table.channel_attention = { b, x, reduction in at(b)?.channelAttention(x, reduction) ?? -1 }
     table.spatial_attention = { b, x, kernel in at(b)?.spatialAttention(x, kernel) ?? -1 }
     table.scale_attention = { b, x, kernels, count in at(b)?.scaleAttention(x, kernels, count) ?? -1 }
+    table.custom = { b, id, layer, values, count, settings, settingCount in
+      at(b)?.custom(name(id), name(layer), values, count, settings, settingCount) ?? -1
+    }
   }
 }
 

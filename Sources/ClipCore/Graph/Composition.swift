@@ -24,6 +24,7 @@ extension Builder {
       return -1
     }
     guard let build = encoder.pointee.build, let inner = partConfig(key) else { return -1 }
+    if let plugin = item.plugin { graph.plugins.append(plugin) }
     let outer = (config, scopes)
     config = inner
     if !scope.isEmpty { push(scope) }

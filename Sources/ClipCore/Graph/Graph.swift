@@ -41,6 +41,8 @@ struct Shape {
 struct Graph {
   var nodes: [Operation] = []
   var output = 0
+  /// Whose encoders built it. Ops may call into them, so whoever runs the graph keeps them.
+  var plugins: [Plugin] = []
 
   /// How often each node's value is used; the output counts as one use.
   func useCounts() -> [Int] {

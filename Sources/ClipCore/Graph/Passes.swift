@@ -126,10 +126,20 @@ extension Graph {
       redirect(index, to: source)
       uses = useCounts()
     }
+    for index in nodes.indices {
+      if let activation = nodes[index] as? Activation, let source = activation.inputs.first, uses[source] == 1,
+        let product = nodes[source] as? MatrixProduct, product.hasResidual, product.after == CLIP_IDENTITY
+      {
+        product.after = activation.activation
+        redirect(index, to: source)
+        uses = useCounts()
+      }
+    }
   }
 
-  /// Makes every reader of `old` read `new`.
+  /// Makes every reader of `old` read `new`; `old` reads nothing any more.
   private mutating func redirect(_ old: Int, to new: Int) {
+    nodes[old].inputs = []
     for node in nodes { node.inputs = node.inputs.map { $0 == old ? new : $0 } }
     if output == old { output = new }
   }

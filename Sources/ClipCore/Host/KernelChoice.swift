@@ -5,9 +5,11 @@ import ClipKernels
 /// Which kernel set computes.
 enum KernelChoice {
   static func isComplete(_ kernels: clip_kernels) -> Bool {
-    kernels.panel_bytes != nil && kernels.pack_panel != nil && kernels.matmul != nil && kernels.attention_scratch != nil
+    kernels.panel_bytes != nil && kernels.pack_panel != nil && kernels.matmul != nil && kernels.packed_rows != nil
+      && kernels.pack_rows != nil && kernels.attention_scratch != nil
       && kernels.attention != nil && kernels.layer_norm != nil && kernels.scale_shift != nil && kernels.add != nil
-      && kernels.normalize != nil && (1...1024).contains(kernels.panel_width) && kernels.storages & 1 != 0
+      && kernels.normalize != nil && kernels.winograd_input != nil && kernels.winograd_output != nil
+      && (1...1024).contains(kernels.panel_width) && (1...1024).contains(kernels.tile_rows) && kernels.storages & 1 != 0
   }
 
   static func runsHere(_ kernels: clip_kernels) -> Bool { kernels.features & ~csystem_cpu_features() == 0 }

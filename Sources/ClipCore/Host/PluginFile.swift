@@ -1,60 +1,38 @@
 import CClip
 import CSystem
 
-/// A loaded plugin. It is unloaded with the last reference, so whatever uses a plugin's tables
-/// holds one of these.
+/// A plugin's shared library, loaded; unloaded with its last reference. It is a private copy in
+/// memory, so that rewriting the file never touches code that runs, and the same path loaded again
+/// is the new code.
 final class PluginFile {
-  let table: UnsafePointer<clip_plugin>
-  let path: String
-  /// `path` for C callers, as long as this lives.
-  let pathBytes: UnsafePointer<CChar>?
+  let entry: clip_plugin_entry_fn
+  /// Of the file as it was copied.
+  let stamp: FileStamp
   private let handle: UnsafeMutableRawPointer
   private let descriptor: Int32
 
-  /// Loads `path` from a private copy in memory, so that rewriting the file never touches code
-  /// that runs, and the same path loaded again is the new code.
+  private static var largest: Int { 1 << 30 }
+
   convenience init(path: String) throws(ClipError) {
-    let file = try MappedFile(path: path)
-    try PluginFile.checkELF(file)
     let copy = "clipcore-plugin".withCString { csystem_memory_file($0) }
     guard copy >= 0 else { throw systemError("cannot copy " + path) }
-    var written = 0
-    while written < file.bytes.count {
-      let count = write(copy, file.bytes.baseAddress.map { $0 + written }, file.bytes.count - written)
-      guard count > 0 else {
-        let failure = systemError("cannot copy " + path)
-        close(copy)
-        throw failure
-      }
-      written += count
-    }
-    // The descriptor stays open: its number is the library's name to the loader, which must not
-    // be given to another plugin while this one is loaded.
-    guard let handle = "/proc/self/fd/\(copy)".withCString({ dlopen($0, RTLD_NOW | RTLD_LOCAL) }) else {
-      let reason = dlerror().map { String(cString: $0) } ?? "no reason given"
+    do throws(ClipError) {
+      let stamp = try PluginFile.copy(path, to: copy)
+      let (handle, entry) = try PluginFile.load(copy, path)
+      self.init(entry, stamp, handle, copy)
+    } catch {
       close(copy)
-      throw ClipError(CLIP_PLUGIN, path + ": cannot be loaded: " + reason)
+      throw error
     }
-    func failed(_ message: String) -> ClipError {
-      dlclose(handle)
-      close(copy)
-      return ClipError(CLIP_PLUGIN, path + ": " + message)
-    }
-    guard let symbol = dlsym(handle, "clip_plugin_entry") else {
-      throw failed("expected the function clip_plugin_entry, found none")
-    }
-    let entry = unsafeBitCast(symbol, to: (@convention(c) () -> UnsafePointer<clip_plugin>?).self)
-    guard let table = entry() else { throw failed("clip_plugin_entry returned no table") }
-    if let problem = PluginFile.problem(in: table) { throw failed(problem) }
-    self.init(table, path, handle, copy)
   }
 
+  /// The descriptor stays open: its number is the library's name to the loader, which must not be
+  /// given to another plugin while this one is loaded.
   private init(
-    _ table: UnsafePointer<clip_plugin>, _ path: String, _ handle: UnsafeMutableRawPointer, _ descriptor: Int32
+    _ entry: @escaping clip_plugin_entry_fn, _ stamp: FileStamp, _ handle: UnsafeMutableRawPointer, _ descriptor: Int32
   ) {
-    self.table = table
-    self.path = path
-    pathBytes = UnsafePointer(path.withCString { strdup($0) })
+    self.entry = entry
+    self.stamp = stamp
     self.handle = handle
     self.descriptor = descriptor
   }
@@ -62,33 +40,88 @@ final class PluginFile {
   deinit {
     dlclose(handle)
     close(descriptor)
-    free(UnsafeMutablePointer(mutating: pathBytes))
   }
 
-  /// What the loader would say in words that do not name the file or the reason.
-  private static func checkELF(_ file: MappedFile) throws(ClipError) {
-    let magic: [UInt8] = [0x7f, UInt8(ascii: "E"), UInt8(ascii: "L"), UInt8(ascii: "F")]
-    guard file.bytes.count >= 64, file.bytes.prefix(4).elementsEqual(magic) else {
-      throw ClipError(CLIP_PLUGIN, file.path + ": expected a shared library (ELF), found something else")
+  /// Reads, and does not map, the file: whoever is writing it may cut it short meanwhile.
+  private static func copy(_ path: String, to copy: Int32) throws(ClipError) -> FileStamp {
+    let source = path.withCString { csystem_open_read($0) }
+    guard source >= 0 else { throw systemError("cannot open " + path) }
+    defer { close(source) }
+    let stamp = try FileStamp(source, path)
+    guard stamp.size <= largest else {
+      throw ClipError(CLIP_LIMIT, path + ": expected a library of at most \(largest) bytes, found \(stamp.size)")
     }
+    let buffer = try Memory(byteCount: 1 << 16, for: "a copy of a plugin")
+    defer { withExtendedLifetime(buffer) {} }
+    while true {
+      let count = read(source, buffer.base, buffer.byteCount)
+      if count == 0 { break }
+      guard count > 0 else { throw systemError("cannot read " + path) }
+      var written = 0
+      while written < count {
+        let more = write(copy, buffer.base + written, count - written)
+        guard more > 0 else { throw systemError("cannot copy " + path) }
+        written += more
+      }
+    }
+    guard try FileStamp(source, path) == stamp else {
+      throw ClipError(CLIP_PLUGIN, path + ": the file was written to while it was read")
+    }
+    return stamp
   }
 
-  private static func problem(in table: UnsafePointer<clip_plugin>) -> String? {
-    let needed = MemoryLayout<clip_plugin>.size
-    guard Int(table.pointee.struct_size) >= needed else {
-      return "expected a plugin table of \(needed) bytes, found \(table.pointee.struct_size)"
+  /// Loads what the descriptor `copy` holds.
+  private static func load(_ copy: Int32, _ path: String) throws(ClipError)
+    -> (handle: UnsafeMutableRawPointer, entry: clip_plugin_entry_fn)
+  {
+    let name = "/proc/self/fd/\(copy)"
+    let file = try MappedFile(path: name)
+    let problem = withExtendedLifetime(file) { SharedLibrary.problem(in: file.bytes) }
+    if let problem { throw ClipError(CLIP_PLUGIN, path + ": " + problem) }
+    guard let handle = name.withCString({ dlopen($0, RTLD_NOW | RTLD_LOCAL) }) else {
+      var reason = dlerror().map { Name(cString: $0) } ?? "no reason given"
+      let prefix = Name(name + ": ")
+      if reason.hasPrefix(prefix) { reason = Name(utf8: Array(reason.utf8.dropFirst(prefix.utf8.count))) }
+      throw ClipError(CLIP_PLUGIN, path + ": cannot be loaded: " + reason.string)
     }
-    let host = clip_abi_version()
-    let found = table.pointee.abi_version
-    guard found >> 16 == host >> 16 else {
-      return "expected plugin interface \(host >> 16).x, found \(found >> 16).\(found & 0xffff)"
+    guard let symbol = dlsym(handle, "clip_plugin_entry") else {
+      dlclose(handle)
+      throw ClipError(CLIP_PLUGIN, path + ": expected the function clip_plugin_entry, found none")
     }
-    guard table.pointee.id != nil, table.pointee.version != nil, table.pointee.license != nil else {
-      return "expected an id, a version and a license, found a null pointer"
+    return (handle, unsafeBitCast(symbol, to: clip_plugin_entry_fn.self))
+  }
+}
+
+/// What tells one version of a file from another.
+struct FileStamp: Equatable {
+  let device: UInt
+  let file: UInt
+  let size: Int
+  let seconds: Int
+  let nanoseconds: Int
+
+  /// Of an open file; `path` is for the error. What is no file is an error too.
+  init(_ descriptor: Int32, _ path: String) throws(ClipError) {
+    var facts = stat()
+    guard fstat(descriptor, &facts) == 0 else { throw systemError("cannot look at " + path) }
+    guard csystem_is_file(&facts) != 0 else {
+      throw ClipError(CLIP_IO, path + ": expected a file, found " + (csystem_is_folder(&facts) != 0 ? "a folder" : "something else"))
     }
-    guard table.pointee.items != nil || table.pointee.item_count == 0, table.pointee.item_count <= 4096 else {
-      return "expected a list of at most 4096 items, found \(table.pointee.item_count)"
-    }
-    return nil
+    self.init(facts)
+  }
+
+  /// nil where there is none.
+  init?(path: String) {
+    var facts = stat()
+    guard stat(path, &facts) == 0 else { return nil }
+    self.init(facts)
+  }
+
+  private init(_ facts: stat) {
+    device = UInt(facts.st_dev)
+    file = UInt(facts.st_ino)
+    size = Int(facts.st_size)
+    seconds = Int(facts.st_mtim.tv_sec)
+    nanoseconds = Int(facts.st_mtim.tv_nsec)
   }
 }

@@ -1,8 +1,8 @@
 import CClip
-import CSystem
 import ClipKernels
 
-/// What the loaded plugins bring, by kind and id. Immutable once made.
+/// What the loaded plugins bring at one moment, by kind and id. Immutable: PluginHost publishes
+/// another when plugins come or go. Whoever holds one keeps its plugins loaded.
 final class PluginRegistry {
   struct Item {
     let kind: clip_plugin_kind
@@ -10,105 +10,29 @@ final class PluginRegistry {
     let description: UnsafePointer<CChar>
     let table: UnsafeRawPointer
     /// nil for what is built into the library.
-    let plugin: PluginFile?
+    let plugin: Plugin?
   }
 
-  private(set) var items: [Item] = []
-  private let log: Log
+  let items: [Item]
+  /// In the order in which they were loaded.
+  let plugins: [Plugin]
 
-  /// The plain kernels that the library always has.
-  private let reference: UnsafeMutablePointer<clip_kernels>
-
-  init(log: Log) {
-    self.log = log
-    reference = .allocate(capacity: 1)
-    reference.initialize(to: referenceKernels())
-    add(
-      CLIP_KIND_KERNELS, reference.pointee.id, reference.pointee.description, UnsafeRawPointer(reference), nil,
-      complete: true)
+  init(_ items: [Item], _ plugins: [Plugin]) {
+    self.items = items
+    self.plugins = plugins
   }
 
-  deinit { reference.deallocate() }
-
-  /// Loads a plugin file, or every .so of a folder. What is broken is skipped with a warning.
-  func load(_ path: String) {
-    if FileKind(path) == .folder {
-      do throws(ClipError) {
-        for name in try names(in: path, endingIn: ".so") { loadFile(join(path, name)) }
-      } catch {
-        log.warning("plugins: " + error.message)
-      }
-    } else {
-      loadFile(path)
-    }
-  }
-
-  private func loadFile(_ path: String) {
-    do throws(ClipError) {
-      let plugin = try PluginFile(path: path)
-      guard let list = plugin.table.pointee.items else { return }
-      for index in 0..<plugin.table.pointee.item_count { add(list[index], plugin) }
-    } catch {
-      log.warning("plugin skipped: " + error.message)
-    }
-  }
-
-  private func add(_ item: clip_plugin_item, _ plugin: PluginFile) {
-    guard let table = item.table else {
-      return log.warning("plugin item skipped: " + plugin.path + ": its table is a null pointer")
-    }
-    switch clip_plugin_kind(item.kind) {
-    case CLIP_KIND_ENCODER:
-      guard checkSize(table, MemoryLayout<clip_encoder>.size, plugin) else { return }
-      let encoder = table.assumingMemoryBound(to: clip_encoder.self).pointee
-      add(CLIP_KIND_ENCODER, encoder.id, encoder.description, table, plugin, complete: encoder.build != nil)
-    case CLIP_KIND_IMAGE_CODEC:
-      guard checkSize(table, MemoryLayout<clip_image_codec>.size, plugin) else { return }
-      let codec = table.assumingMemoryBound(to: clip_image_codec.self).pointee
-      let complete = codec.recognises != nil && codec.read_header != nil && codec.decode != nil
-      add(CLIP_KIND_IMAGE_CODEC, codec.id, codec.description, table, plugin, complete: complete)
-    case CLIP_KIND_KERNELS:
-      guard checkSize(table, MemoryLayout<clip_kernels>.size, plugin) else { return }
-      let kernels = table.assumingMemoryBound(to: clip_kernels.self).pointee
-      add(CLIP_KIND_KERNELS, kernels.id, kernels.description, table, plugin, complete: KernelChoice.isComplete(kernels))
-    default:
-      log.warning("plugin item skipped: " + plugin.path + ": kind \(item.kind) is not known to this version")
-    }
-  }
-
-  private func checkSize(_ table: UnsafeRawPointer, _ needed: Int, _ plugin: PluginFile) -> Bool {
-    let found = table.load(as: UInt32.self)
-    if Int(found) >= needed { return true }
-    log.warning("plugin item skipped: " + plugin.path + ": expected a table of \(needed) bytes, found \(found)")
-    return false
-  }
-
-  /// Adds an item; a null pointer, a malformed id or one that exists already is a warning.
-  func add(
-    _ kind: clip_plugin_kind, _ id: UnsafePointer<CChar>?, _ description: UnsafePointer<CChar>?,
-    _ table: UnsafeRawPointer, _ plugin: PluginFile?, complete: Bool
-  ) {
-    let path = plugin?.path ?? "built in"
-    guard let id, let description, complete else {
-      return log.warning("plugin item skipped: " + path + ": expected an id, a description and all functions, found a null pointer")
-    }
-    let name = Name(cString: id)
-    guard !name.isEmpty, name.utf8.count <= 200, name.utf8.allSatisfy(PluginRegistry.isIDByte) else {
-      return log.warning("plugin item skipped: " + path + ": expected an id of a-z, 0-9, '.' and '-', found \"" + name.string + "\"")
-    }
-    if let known = find(kind, name) {
-      return log.warning("plugin item skipped: " + path + ": " + name.string + " was already loaded from " + (known.plugin?.path ?? "the library"))
-    }
-    items.append(Item(kind: kind, id: id, description: description, table: table, plugin: plugin))
-  }
-
-  private static func isIDByte(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-      || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
-  }
+  // MARK: What is there
 
   func find(_ kind: clip_plugin_kind, _ id: Name) -> Item? {
     for item in items where item.kind == kind && Name(cString: item.id) == id { return item }
+    return nil
+  }
+
+  /// The plugin of this id, or else that was loaded from this path.
+  func plugin(_ name: Name) -> Plugin? {
+    for plugin in plugins where plugin.id == name { return plugin }
+    for plugin in plugins where !plugin.path.isEmpty && Name(plugin.path) == name { return plugin }
     return nil
   }
 
@@ -117,5 +41,116 @@ final class PluginRegistry {
     var text = ""
     for item in items where item.kind == kind { text += (text.isEmpty ? "" : ", ") + String(cString: item.id) }
     return text.isEmpty ? "none" : text
+  }
+
+  // MARK: What it would be with a change
+
+  func without(_ plugin: Plugin) -> PluginRegistry {
+    PluginRegistry(items.filter { $0.plugin !== plugin }, plugins.filter { $0 !== plugin })
+  }
+
+  /// With `plugin` and its items in the place of `old`, or at the end. What is wrong with an item is
+  /// thrown or, where `skipsBroken`, a warning that leaves the item out.
+  func with(_ plugin: Plugin, insteadOf old: Plugin? = nil, skipsBroken: Bool = false, log: Log) throws(ClipError)
+    -> PluginRegistry
+  {
+    for other in plugins where other !== old && other.id == plugin.id {
+      throw ClipError(
+        CLIP_PLUGIN, plugin.place + ": the plugin " + plugin.id.string + " was already loaded"
+          + (other.path.isEmpty ? "" : " from " + other.path))
+    }
+    var before: [Item] = []
+    var after: [Item] = []
+    var passed = false
+    for item in items {
+      if let old, item.plugin === old { passed = true } else if passed { after.append(item) } else { before.append(item) }
+    }
+    for index in 0..<plugin.table.pointee.item_count {
+      guard let entry = plugin.table.pointee.items?[index] else { break }
+      do throws(ClipError) {
+        guard let item = try PluginRegistry.check(entry, plugin) else {
+          log.warning("plugin item skipped: " + plugin.place + ": kind \(entry.kind) is not known to this version")
+          continue
+        }
+        for other in [before, after] {
+          for known in other where known.kind == item.kind && Name(cString: known.id) == Name(cString: item.id) {
+            throw ClipError(
+              CLIP_PLUGIN, String(cString: item.id) + " was already loaded from " + (known.plugin?.place ?? "the library"))
+          }
+        }
+        if let problem = AugmentationTable.clash(item, before + after) { throw ClipError(CLIP_PLUGIN, problem) }
+        before.append(item)
+      } catch {
+        guard skipsBroken else { throw error.at(plugin.place) }
+        log.warning("plugin item skipped: " + plugin.place + ": " + error.message)
+      }
+    }
+    guard before.contains(where: { $0.plugin === plugin }) else {
+      throw ClipError(CLIP_PLUGIN, plugin.place + ": it brings nothing that this version can use")
+    }
+    let others = plugins.map { $0 === old ? plugin : $0 }
+    return PluginRegistry(before + after, old == nil ? plugins + [plugin] : others)
+  }
+
+  /// The item, held against what its kind must have; nil for a kind that this version does not know.
+  private static func check(_ item: clip_plugin_item, _ plugin: Plugin) throws(ClipError) -> Item? {
+    guard let table = item.table else { throw ClipError(CLIP_PLUGIN, "an item's table is a null pointer") }
+    let kind = clip_plugin_kind(item.kind)
+    switch kind {
+    case CLIP_KIND_ENCODER:
+      try checkSize(table, EncoderTable.requiredSize)
+      let encoder = table.assumingMemoryBound(to: clip_encoder.self)
+      return try checked(
+        kind, encoder.pointee.id, encoder.pointee.description, table, plugin, complete: encoder.pointee.build != nil)
+    case CLIP_KIND_IMAGE_CODEC:
+      let codec = try read(table, clip_image_codec.self)
+      let complete = codec.recognises != nil && codec.read_header != nil && codec.decode != nil
+      return try checked(kind, codec.id, codec.description, table, plugin, complete: complete)
+    case CLIP_KIND_KERNELS:
+      let kernels = try read(table, clip_kernels.self)
+      return try checked(kind, kernels.id, kernels.description, table, plugin, complete: KernelChoice.isComplete(kernels))
+    case CLIP_KIND_TOKENIZER:
+      let tokenizer = try read(table, clip_tokenizer.self)
+      return try checked(
+        kind, tokenizer.id, tokenizer.description, table, plugin, complete: SentencePiece.isComplete(tokenizer))
+    case CLIP_KIND_OP:
+      let op = try read(table, clip_op.self)
+      return try checked(kind, op.id, op.description, table, plugin, complete: Builder.isComplete(op))
+    case CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION:
+      let augmentation = try read(table, clip_augmentation.self)
+      if let problem = AugmentationTable.problem(in: augmentation, kind) { throw ClipError(CLIP_PLUGIN, problem) }
+      return try checked(kind, augmentation.id, augmentation.description, table, plugin, complete: true)
+    default:
+      return nil
+    }
+  }
+
+  private static func checkSize(_ table: UnsafeRawPointer, _ needed: Int) throws(ClipError) {
+    let found = table.load(as: UInt32.self)
+    guard Int(found) >= needed else {
+      throw ClipError(CLIP_PLUGIN, "expected a table of \(needed) bytes, found \(found)")
+    }
+  }
+
+  /// The table as a `T`, once its struct_size says that it is one.
+  private static func read<T: BitwiseCopyable>(_ table: UnsafeRawPointer, _ type: T.Type) throws(ClipError) -> T {
+    try checkSize(table, MemoryLayout<T>.size)
+    return table.assumingMemoryBound(to: T.self).pointee
+  }
+
+  private static func checked(
+    _ kind: clip_plugin_kind, _ id: UnsafePointer<CChar>?, _ description: UnsafePointer<CChar>?, _ table: UnsafeRawPointer,
+    _ plugin: Plugin, complete: Bool
+  ) throws(ClipError) -> Item {
+    guard let id, let description else {
+      throw ClipError(CLIP_PLUGIN, "an item: expected an id and a description, found a null pointer")
+    }
+    guard Plugin.isID(Name(cString: id)) else {
+      throw ClipError(CLIP_PLUGIN, "expected an id of a-z, 0-9, '.' and '-', found \"" + String(cString: id) + "\"")
+    }
+    guard complete else {
+      throw ClipError(CLIP_PLUGIN, String(cString: id) + ": expected all functions and sizes of its kind, found one missing")
+    }
+    return Item(kind: kind, id: id, description: description, table: table, plugin: plugin)
   }
 }

@@ -1,13 +1,17 @@
 import CClip
 import CSystem
 
-/// What models share: threads, plugins, kernels, limits. Immutable once made.
+/// What models share: threads, plugins, kernels, limits. Immutable once made, but for the plugins,
+/// which have their own locks.
 final class Runtime {
   let log: Log
   let threads: ThreadPool
-  let plugins: PluginRegistry
+  let host: PluginHost
+  let strings = StringPool()
   let kernels: Kernels
   let maxImagePixels: Int
+  private let watching = Mutex()
+  private var watch: PluginWatch?
 
   private static var defaultMaxImagePixels: Int { 178_956_970 }
 
@@ -24,38 +28,52 @@ final class Runtime {
     let log = Log(function: options.log, user: options.log_user)
     let limit = options.max_image_pixels == 0 ? UInt64(Runtime.defaultMaxImagePixels) : options.max_image_pixels
 
-    let plugins = PluginRegistry(log: log)
+    let host = PluginHost(log: log)
     if let paths = options.plugin_paths {
       for index in 0..<options.plugin_path_count {
         guard let path = paths[index] else {
           throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_paths[\(index)]: expected a path, found a null pointer")
         }
-        plugins.load(String(cString: path))
+        host.scan(String(cString: path))
       }
     }
     if let path = getenv("CLIP_PLUGIN_PATH") {
       for part in Array(String(cString: path).utf8).split(separator: UInt8(ascii: ":")) {
-        plugins.load(String(decoding: part, as: UTF8.self))
+        host.scan(String(decoding: part, as: UTF8.self))
       }
     }
-    if let folder = Runtime.pluginFolder(), FileKind(folder) == .folder { plugins.load(folder) }
+    if let folder = Runtime.pluginFolder(), FileKind(folder) == .folder { host.scan(folder) }
 
     let threads = try ThreadPool(threads: Int(options.threads), hostLoop: options.parallel_for, hostUser: options.parallel_user)
     var wanted = options.kernels.map { Name(cString: $0) }
     if wanted == nil, let name = getenv("CLIP_KERNELS") { wanted = Name(cString: name) }
     if wanted?.isEmpty == true { wanted = nil }
-    let chosen = try KernelChoice.choose(plugins, wanted: wanted)
+    let chosen = try KernelChoice.choose(host.registry, wanted: wanted)
+    host.keepForComputing(chosen.plugin)
     let kernels = Kernels(
       table: chosen.table.assumingMemoryBound(to: clip_kernels.self), threads: threads.width, owner: chosen.plugin)
-    self.init(log, threads, plugins, kernels, maxImagePixels: Int(clamping: limit))
+    self.init(log, threads, host, kernels, maxImagePixels: Int(clamping: limit))
   }
 
-  private init(_ log: Log, _ threads: ThreadPool, _ plugins: PluginRegistry, _ kernels: Kernels, maxImagePixels: Int) {
+  private init(_ log: Log, _ threads: ThreadPool, _ host: PluginHost, _ kernels: Kernels, maxImagePixels: Int) {
     self.log = log
     self.threads = threads
-    self.plugins = plugins
+    self.host = host
     self.kernels = kernels
     self.maxImagePixels = maxImagePixels
+  }
+
+  deinit { watch?.stop() }
+
+  /// What is loaded now.
+  var plugins: PluginRegistry { host.registry }
+
+  /// Starts to watch the plugins' files, until the runtime ends.
+  func watchPlugins(_ changed: clip_plugin_changed_fn?, _ user: UnsafeMutableRawPointer?) throws(ClipError) {
+    watching.lock()
+    defer { watching.unlock() }
+    guard watch == nil else { throw ClipError(CLIP_INVALID_ARGUMENT, "plugin watch: expected to be asked once, this runtime watches already") }
+    watch = try PluginWatch(host, log, changed, user)
   }
 
   /// "clipcore/plugins" beside the library's own file.
@@ -67,7 +85,7 @@ final class Runtime {
   /// The image codecs, in the order they were loaded.
   var codecs: [CodecTable] {
     plugins.items.filter { $0.kind == CLIP_KIND_IMAGE_CODEC }.map {
-      CodecTable(table: $0.table.assumingMemoryBound(to: clip_image_codec.self))
+      CodecTable(table: $0.table.assumingMemoryBound(to: clip_image_codec.self), plugin: $0.plugin)
     }
   }
 }

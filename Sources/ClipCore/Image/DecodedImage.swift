@@ -3,6 +3,7 @@ import CClip
 /// A codec that a plugin brought. Whoever holds it keeps the plugin loaded.
 struct CodecTable {
   let table: UnsafePointer<clip_image_codec>
+  let plugin: Plugin?
 
   /// False for a table too short for the contract, or with a function or the id missing.
   var isComplete: Bool {
@@ -14,7 +15,8 @@ struct CodecTable {
   var id: String { table.pointee.id.map { String(cString: $0) } ?? "a codec without an id" }
 }
 
-/// An image file decoded to 8-bit RGB, RGBA or gray; it owns its pixels and never changes.
+/// 8-bit pixels that the library made: a decoded file (RGB, RGBA or gray) or an augmented picture. It
+/// owns them and they never change.
 final class DecodedImage {
   let view: clip_image_view
   private let memory: Memory
@@ -32,7 +34,7 @@ final class DecodedImage {
 
     var header = clip_codec_header()
     header.struct_size = UInt32(MemoryLayout<clip_codec_header>.size)
-    try DecodedImage.call(codec, place) { error in
+    try callPlugin(codec.id, place) { error in
       codec.table.pointee.read_header(bytes, data.count, &header, error)
     }
     let (width, height) = (Int(header.width), Int(header.height))
@@ -47,7 +49,7 @@ final class DecodedImage {
     let stride = try product(width, format.channels, "a row of pixels")
     let memory = try Memory(byteCount: try product(stride, height, "the pixels of an image"), for: "the pixels of an image")
     let pixels = memory.bytes
-    try DecodedImage.call(codec, place) { error in
+    try callPlugin(codec.id, place) { error in
       codec.table.pointee.decode(bytes, data.count, &header, pixels, stride, error)
     }
     self.init(
@@ -57,26 +59,10 @@ final class DecodedImage {
         height: header.height, stride: stride, pixels: UnsafePointer(pixels)))
   }
 
-  private init(_ memory: Memory, _ view: clip_image_view) {
+  /// `view` is of pixels in `memory`.
+  init(_ memory: Memory, _ view: clip_image_view) {
     self.memory = memory
     self.view = view
-  }
-
-  /// Runs one step of a codec and turns its status and words into an error.
-  private static func call(
-    _ codec: CodecTable, _ place: String, _ step: (UnsafeMutablePointer<clip_codec_error>) -> clip_status
-  ) throws(ClipError) {
-    var words = [CChar](repeating: 0, count: 512)
-    let status = words.withUnsafeMutableBufferPointer { buffer in
-      var error = clip_codec_error(message: buffer.baseAddress, capacity: buffer.count)
-      return step(&error)
-    }
-    guard status != CLIP_OK else { return }
-    let known = status.rawValue >= CLIP_OK.rawValue && status.rawValue <= CLIP_PLUGIN.rawValue
-    let text = words.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-    let message =
-      text.isEmpty ? "\(codec.id) failed with status \(status.rawValue) and no words" : String(decoding: text, as: UTF8.self)
-    throw ClipError(known ? status : CLIP_PLUGIN, "\(place): \(message)")
   }
 
   /// Fewer bytes than the longest signature have no format; more are one that no codec reads.

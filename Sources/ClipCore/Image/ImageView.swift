@@ -17,6 +17,16 @@ struct ImageView {
       }
     }
 
+    var c: clip_pixel_format {
+      switch self {
+      case .rgb: CLIP_PIXELS_RGB
+      case .rgba: CLIP_PIXELS_RGBA
+      case .bgr: CLIP_PIXELS_BGR
+      case .bgra: CLIP_PIXELS_BGRA
+      case .gray: CLIP_PIXELS_GRAY
+      }
+    }
+
     /// Bytes of one pixel.
     var channels: Int {
       switch self {
@@ -64,6 +74,28 @@ struct ImageView {
     height = Int(view.height)
     stride = given == 0 ? row : given
     _ = try product(stride, height, "rows of pixels")
+  }
+
+  /// Pixels in rows without gaps that the caller answers for.
+  init(_ pixels: UnsafePointer<UInt8>, _ format: Format, width: Int, height: Int) {
+    self.pixels = pixels
+    self.format = format
+    self.width = width
+    self.height = height
+    stride = width * format.channels
+  }
+
+  var c: clip_image_view {
+    clip_image_view(
+      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: format.c, width: UInt32(clamping: width),
+      height: UInt32(clamping: height), stride: stride, pixels: pixels)
+  }
+}
+
+extension ImageView {
+  /// The same; `place` names the view in errors.
+  init(_ view: clip_image_view, maxPixels: Int, place: String) throws(ClipError) {
+    do throws(ClipError) { try self.init(view, maxPixels: maxPixels) } catch { throw error.at(place) }
   }
 }
 

@@ -77,25 +77,30 @@ func preprocess(
   scratch: PreprocessScratch
 ) throws(ClipError) {
   try check(config)
-  let count = config.width * config.height
-  let tableBytes = 3 * 256 * MemoryLayout<Float>.stride
-  let base = try scratch.bytes.reserve(tableBytes + count * 3, for: "a preprocessed image")
-  let table = base.bindMemory(to: Float.self, capacity: 3 * 256)
-  let bytes = (base + tableBytes).assumingMemoryBound(to: UInt8.self)
+  let bytes = try scratch.bytes.reserve(config.floats, for: "a preprocessed image").assumingMemoryBound(to: UInt8.self)
   try preprocessBytes(image, config, background: background, into: bytes, scratch: scratch)
+  normalizePixels(bytes, config, into: output)
+}
 
+/// The second half of `preprocess`: [height, width, 3] bytes of a config that is one to [3, height, width]
+/// floats.
+func normalizePixels(_ bytes: UnsafePointer<UInt8>, _ config: PreprocessConfig, into output: UnsafeMutablePointer<Float>) {
+  let count = config.width * config.height
   // A byte has 256 values: a table of them holds the exact arithmetic.
-  for channel in 0..<3 {
-    for value in 0..<256 {
-      let scaled = config.rescale == 1.0 / 255.0 ? Float(value) / 255 : Float(value) * config.rescale
-      table[channel * 256 + value] = (scaled - config.mean[channel]) / config.std[channel]
+  withUnsafeTemporaryAllocation(of: Float.self, capacity: 3 * 256) { table in
+    for channel in 0..<3 {
+      for value in 0..<256 {
+        let scaled = config.rescale == 1.0 / 255.0 ? Float(value) / 255 : Float(value) * config.rescale
+        table[channel * 256 + value] = (scaled - config.mean[channel]) / config.std[channel]
+      }
     }
-  }
-  let (green, blue) = (output + count, output + 2 * count)
-  for i in 0..<count {
-    output[i] = table[Int(bytes[i &* 3])]
-    green[i] = table[256 &+ Int(bytes[i &* 3 &+ 1])]
-    blue[i] = table[512 &+ Int(bytes[i &* 3 &+ 2])]
+    guard let table = table.baseAddress else { return }
+    let (green, blue) = (output + count, output + 2 * count)
+    for i in 0..<count {
+      output[i] = table[Int(bytes[i &* 3])]
+      green[i] = table[256 &+ Int(bytes[i &* 3 &+ 1])]
+      blue[i] = table[512 &+ Int(bytes[i &* 3 &+ 2])]
+    }
   }
 }
 

@@ -29,4 +29,7 @@ struct PreprocessConfig {
   var fill: [UInt8] = [0, 0, 0]
   /// A pixel's 8-bit value times this is what mean and std are about.
   var rescale: Float = 1.0 / 255.0
+
+  /// Numbers of one preprocessed picture.
+  var floats: Int { 3 * height * width }
 }

@@ -1,13 +1,15 @@
 import CClip
 import CSystem
 
-/// What the flags of clip_encode_options say.
+/// What clip_encode_options says.
 struct EncodeOptions {
   let rawFeatures: Bool
   let truncate: Bool
   let cleaning: TextCleaning
   /// The colour under transparent pixels; nil drops alpha.
   let background: (UInt8, UInt8, UInt8)?
+  /// What the caller's pixels and tokens were made for; 0 where it does not say.
+  let sizes: InputSizes
 
   init(_ options: clip_encode_options) throws(ClipError) {
     let known = CLIP_RAW_FEATURES | CLIP_TRUNCATE | CLIP_OPENAI_CLEANING | CLIP_COMPOSITE_ALPHA
@@ -20,6 +22,8 @@ struct EncodeOptions {
     cleaning = flags & CLIP_OPENAI_CLEANING != 0 ? .openAI : .huggingFace
     let colour = options.background
     background = flags & CLIP_COMPOSITE_ALPHA != 0 ? (colour.0, colour.1, colour.2) : nil
+    sizes = InputSizes(
+      imageWidth: Int(options.image_width), imageHeight: Int(options.image_height), contextLength: Int(options.context_length))
   }
 }
 
@@ -29,15 +33,15 @@ extension Model {
   private static var rowsAtATime: Int { 4096 }
   private static var floatsAtATime: Int { 1 << 24 }
 
-  /// How many items of `tower` go through at once.
-  private func itemsAtATime(_ tower: Tower) -> Int {
+  /// How many items of `tower` go through at once; a text has `contextLength` tokens.
+  private func itemsAtATime(_ tower: Tower, contextLength: Int = 0) -> Int {
     var items = Model.rowsAtATime
     for node in tower.program.nodes {
       var rows = 1
       switch node.shape.rows {
       case .one: break
       case .fixed(let count): rows = count
-      case .tokens: rows = contextLength
+      case .tokens: rows = max(1, contextLength)
       }
       if node.shape.grid == nil { items = min(items, Model.rowsAtATime / rows) }
       items = min(items, Model.floatsAtATime / (rows * node.shape.width))
@@ -48,11 +52,11 @@ extension Model {
   func encode(pixels: UnsafePointer<Float>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
     throws(ClipError)
   {
-    let tower = try imageTower()
-    let size = 3 * preprocess.height * preprocess.width
-    try inChunks(n, itemsAtATime(tower)) { first, count throws(ClipError) in
+    let side = try imageSide()
+    let size = side.preprocess.floats
+    try inChunks(n, itemsAtATime(side.tower)) { first, count throws(ClipError) in
       let output = embeddings + first * embeddingWidth
-      try tower.program.run(pixels: pixels + first * size, items: count, threads: runtime.threads, into: output)
+      try side.tower.program.run(pixels: pixels + first * size, items: count, threads: runtime.threads, into: output)
       if !options.rawFeatures { normalize(output, count) }
     }
   }
@@ -60,11 +64,11 @@ extension Model {
   func encode(images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
     throws(ClipError)
   {
-    let tower = try imageTower()
-    let size = 3 * preprocess.height * preprocess.width
+    let side = try imageSide()
+    let size = side.preprocess.floats
     let scratch = imageScratch.take() ?? ImageScratch()
     defer { imageScratch.give(scratch) }
-    try inChunks(n, itemsAtATime(tower)) { first, count throws(ClipError) in
+    try inChunks(n, itemsAtATime(side.tower)) { first, count throws(ClipError) in
       let bytes = try product(try product(count, size, "pixels"), 4, "pixels")
       let pixels = try scratch.pixels.reserve(bytes, for: "preprocessed pictures").assumingMemoryBound(to: Float.self)
       try preprocess(images: images + first, count, firstIndex: first, options, scratch, into: pixels)
@@ -76,7 +80,6 @@ extension Model {
   func preprocess(
     images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into pixels: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
-    _ = try imageTower()
     let scratch = imageScratch.take() ?? ImageScratch()
     defer { imageScratch.give(scratch) }
     try preprocess(images: images, n, firstIndex: 0, options, scratch, into: pixels)
@@ -87,10 +90,11 @@ extension Model {
     images: UnsafePointer<clip_image_view>, _ n: Int, firstIndex: Int, _ options: EncodeOptions, _ scratch: ImageScratch,
     into pixels: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
+    let config = try imageSide().preprocess
     let pieces = max(1, min(n, runtime.threads.width))
     scratch.reserve(pieces: pieces)
     let work = PreprocessWork(
-      model: self, scratch: scratch, images: images, count: n, firstIndex: firstIndex, options: options, pixels: pixels,
+      config: config, maxPixels: runtime.maxImagePixels, scratch: scratch, images: images, count: n, firstIndex: firstIndex, options: options, pixels: pixels,
       pieces: pieces)
     runtime.threads.run(pieces, work)
     try scratch.failures.throwFirst()
@@ -99,10 +103,11 @@ extension Model {
   func encode(tokens: UnsafePointer<Int32>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
     throws(ClipError)
   {
-    let tower = try textTower()
-    try inChunks(n, itemsAtATime(tower)) { first, count throws(ClipError) in
+    let side = try textSide()
+    let contextLength = side.contextLength
+    try inChunks(n, itemsAtATime(side.tower, contextLength: contextLength)) { first, count throws(ClipError) in
       let output = embeddings + first * embeddingWidth
-      try tower.program.run(
+      try side.tower.program.run(
         tokens: tokens + first * contextLength, items: count, firstIndex: first, threads: runtime.threads, into: output)
       if !options.rawFeatures { normalize(output, count) }
     }
@@ -111,10 +116,10 @@ extension Model {
   func encode(
     texts: UnsafePointer<UnsafePointer<CChar>?>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
-    _ = try textTower()
+    let side = try textSide()
     let scratch = textScratch.take() ?? TextScratch()
     defer { textScratch.give(scratch) }
-    let ids = try scratch.tokens.reserve(try product(n, contextLength * 4, "tokens"), for: "tokens")
+    let ids = try scratch.tokens.reserve(try product(n, side.contextLength * 4, "tokens"), for: "tokens")
       .assumingMemoryBound(to: Int32.self)
     try tokenize(texts, n, options, into: ids, lengths: nil)
     try encode(tokens: ids, n, options, into: embeddings)
@@ -125,8 +130,11 @@ extension Model {
     _ texts: UnsafePointer<UnsafePointer<CChar>?>, _ n: Int, _ options: EncodeOptions, into tokens: UnsafeMutablePointer<Int32>,
     lengths: UnsafeMutablePointer<UInt32>?
   ) throws(ClipError) {
-    _ = try textTower()
-    guard let tokenizer else { throw ClipError(CLIP_UNSUPPORTED, "model: its config says that it has no tokenizer") }
+    let side = try textSide()
+    let contextLength = side.contextLength
+    guard let tokenizer = side.tokenizer else { throw ClipError(CLIP_UNSUPPORTED, "model: its config says that it has no tokenizer") }
+    let scratch = textScratch.take() ?? TextScratch()
+    defer { textScratch.give(scratch) }
     for index in 0..<n {
       guard let text = texts[index] else {
         throw ClipError(CLIP_INVALID_ARGUMENT, "texts[\(index)]: expected a string, found a null pointer")
@@ -134,7 +142,8 @@ extension Model {
       let bytes = UnsafeRawBufferPointer(start: text, count: strlen(text)).bindMemory(to: UInt8.self)
       do throws(ClipError) {
         let length = try tokenizer.encodeRow(
-          bytes, cleaning: options.cleaning, truncate: options.truncate, into: tokens + index * contextLength)
+          bytes, cleaning: options.cleaning, truncate: options.truncate, into: tokens + index * contextLength,
+          scratch.tokenizing)
         lengths?[index] = UInt32(clamping: length)
       } catch {
         throw error.at("texts[\(index)]")
@@ -158,7 +167,8 @@ extension Model {
 
 /// Pictures that several threads preprocess.
 private struct PreprocessWork: Work {
-  let model: Model
+  let config: PreprocessConfig
+  let maxPixels: Int
   let scratch: ImageScratch
   let images: UnsafePointer<clip_image_view>
   let count: Int
@@ -178,10 +188,8 @@ private struct PreprocessWork: Work {
   }
 
   private func preprocess(_ index: Int, _ scratch: PreprocessScratch) throws(ClipError) {
-    let config = model.preprocess
-    let view = try ImageView(images[index], maxPixels: model.runtime.maxImagePixels)
+    let view = try ImageView(images[index], maxPixels: maxPixels)
     try ClipCore.preprocess(
-      view, config, background: options.background, into: pixels + index * 3 * config.height * config.width,
-      scratch: scratch)
+      view, config, background: options.background, into: pixels + index * config.floats, scratch: scratch)
   }
 }

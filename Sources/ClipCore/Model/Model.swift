@@ -1,28 +1,19 @@
 import CClip
 import CSystem
 
-/// An open model. Immutable, so every call may come from any thread.
+/// A model as it is at one moment. Immutable, so every call may come from any thread; OpenModel puts
+/// another in its place when a tower is swapped.
 final class Model {
   let runtime: Runtime
-  /// What it was opened from.
-  let folder: String
   let layout: StaticString
-  let image: Tower?
-  let text: Tower?
-  let tokenizer: Tokenizer?
-  let preprocess: PreprocessConfig
+  let image: ImageSide?
+  let text: TextSide?
   let embeddingWidth: Int
-  /// Tokens of one text; 0 without the text tower.
-  let contextLength: Int
-  let vocabularySize: Int
   /// What cosines are multiplied with.
   let logitScale: Float
   let logitBias: Float?
-  let storage: clip_storage
-  let imageScratch = IdlePool<ImageScratch>()
-  let textScratch = IdlePool<TextScratch>()
-  /// Plugin ids for C callers, as long as this lives.
-  private let strings: [Memory]
+  let imageScratch: IdlePool<ImageScratch>
+  let textScratch: IdlePool<TextScratch>
 
   convenience init(runtime: Runtime, folder: String, _ options: clip_model_options) throws(ClipError) {
     let known = UInt32(CLIP_TOWER_IMAGE) | UInt32(CLIP_TOWER_TEXT)
@@ -32,7 +23,7 @@ final class Model {
     guard options.flags & ~UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS | CLIP_OPEN_WITHOUT_WEIGHTS) == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_OPEN_* bits, found \(options.flags)")
     }
-    guard options.storage.rawValue <= CLIP_STORAGE_BF16.rawValue else {
+    guard options.storage.rawValue <= CLIP_STORAGE_INT8.rawValue else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "storage: expected a clip_storage, found \(options.storage.rawValue)")
     }
     guard runtime.kernels.supports(options.storage) else {
@@ -48,11 +39,12 @@ final class Model {
     }
     let source = ParameterSource(description.checkpoint, description.names)
 
+    let plugins = runtime.plugins
     let imagePlan = try description.image.map { tower throws(ClipError) in
-      try TowerPlan(tower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
+      try TowerPlan(tower, tower: CLIP_TOWER_IMAGE, plugins: plugins)
     }
     let textPlan = try description.text.map { tower throws(ClipError) in
-      try TowerPlan(tower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
+      try TowerPlan(tower, tower: CLIP_TOWER_TEXT, plugins: plugins)
     }
 
     let preprocess = description.preprocess
@@ -73,60 +65,74 @@ final class Model {
     }
     let loader =
       options.flags & UInt32(CLIP_OPEN_WITHOUT_WEIGHTS) != 0
-      ? nil : ParameterLoader(source: source, kernels: runtime.kernels, storage: options.storage)
+      ? nil
+      : ParameterLoader(source: source, kernels: runtime.kernels, threads: runtime.threads, storage: options.storage)
+    let origin = TowerOrigin(folder: folder, options: options)
     let image = try imagePlan.map { plan throws(ClipError) in
-      try Tower(plan, loader: loader, kernels: runtime.kernels)
+      ImageSide(
+        tower: try Tower(plan, loader: loader, kernels: runtime.kernels), preprocess: preprocess, origin: origin)
     }
     let text = try textPlan.map { plan throws(ClipError) in
-      try Tower(plan, loader: loader, kernels: runtime.kernels)
-    }
-    let tokenizer = try textPlan?.tokens.flatMap { tokens throws(ClipError) in
-      try Model.tokenizer(folder, description, tokens)
+      TextSide(
+        tower: try Tower(plan, loader: loader, kernels: runtime.kernels),
+        tokenizer: try plan.tokens.flatMap { tokens throws(ClipError) in
+          try Model.tokenizer(folder, description, tokens, runtime.plugins)
+        }, contextLength: plan.tokens?.contextLength ?? 0, vocabularySize: plan.tokens?.vocabulary ?? 0, origin: origin)
     }
     self.init(
-      runtime, folder, description, image, text, tokenizer, options.storage,
+      runtime, description.layout.name, image, text, description.embeddingWidth,
       logitScale: try description.logitScale.map { name throws(ClipError) in expf(try source.number(name)) } ?? 1,
-      logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) },
-      tokens: textPlan?.tokens,
-      strings: try [image, text].map { tower throws(ClipError) in try Model.cString(tower?.encoderID ?? "") })
+      logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) })
+  }
+
+  /// `old` with the towers that `other` has in the place of its own; scale and bias stay.
+  convenience init(_ old: Model, with other: Model) {
+    self.init(
+      old.runtime, old.layout, other.image ?? old.image, other.text ?? old.text, old.embeddingWidth,
+      logitScale: old.logitScale, logitBias: old.logitBias, imageScratch: old.imageScratch, textScratch: old.textScratch)
   }
 
   private init(
-    _ runtime: Runtime, _ folder: String, _ description: ModelDescription, _ image: Tower?, _ text: Tower?, _ tokenizer: Tokenizer?,
-    _ storage: clip_storage, logitScale: Float, logitBias: Float?, tokens: TokenInput?, strings: [Memory]
+    _ runtime: Runtime, _ layout: StaticString, _ image: ImageSide?, _ text: TextSide?, _ embeddingWidth: Int,
+    logitScale: Float, logitBias: Float?, imageScratch: IdlePool<ImageScratch> = IdlePool(),
+    textScratch: IdlePool<TextScratch> = IdlePool()
   ) {
     self.runtime = runtime
-    self.folder = folder
+    self.layout = layout
     self.image = image
     self.text = text
-    self.tokenizer = tokenizer
-    self.storage = storage
+    self.embeddingWidth = embeddingWidth
     self.logitScale = logitScale
     self.logitBias = logitBias
-    self.strings = strings
-    layout = description.layout.name
-    preprocess = description.preprocess
-    embeddingWidth = description.embeddingWidth
-    contextLength = tokens?.contextLength ?? 0
-    vocabularySize = tokens?.vocabulary ?? 0
+    self.imageScratch = imageScratch
+    self.textScratch = textScratch
   }
 
   /// nil where the caller brings tokens.
   private static func tokenizer(
-    _ folder: String, _ description: ModelDescription, _ tokens: TokenInput
+    _ folder: String, _ description: ModelDescription, _ tokens: TokenInput, _ plugins: PluginRegistry
   ) throws(ClipError) -> Tokenizer? {
+    let (length, size) = (tokens.contextLength, tokens.vocabulary)
+    let tokenizer: Tokenizer
     switch description.tokenizer {
     case .none: return nil
     case .bytePairs:
-      return try Tokenizer.load(
-        folder: folder, isHuggingFace: description.layout != .openClip, contextLength: tokens.contextLength,
-        vocabularySize: tokens.vocabulary)
-    case .wordPiece, .sentencePiece:
-      throw ClipError(
-        CLIP_UNSUPPORTED,
-        "\(folder): expected a tokenizer of byte pairs, the model's is "
-          + (description.tokenizer == .wordPiece ? "WordPiece" : "SentencePiece"))
+      tokenizer = try BytePairTokenizer.load(
+        folder: folder, isHuggingFace: description.layout != .openClip, contextLength: length, vocabularySize: size)
+    case .wordPiece:
+      tokenizer = try WordPieceTokenizer.load(folder: folder, contextLength: length, vocabularySize: size)
+    case .sentencePiece, .siglip:
+      tokenizer = try SentencePieceTokenizer.load(
+        folder: folder, cleansForSiglip: description.tokenizer == .siglip, contextLength: length, vocabularySize: size,
+        plugins: plugins)
     }
+    guard !tokens.dropsPadding || tokenizer.padToken == tokens.endToken else {
+      throw ClipError(
+        CLIP_FORMAT,
+        "\(folder): the tokenizer pads with token \(tokenizer.padToken), "
+          + "but the encoder's config says that padding is \(tokens.endToken)")
+    }
+    return tokenizer
   }
 
   /// Every tensor has the shape that the encoders expect, and none is left over.
@@ -144,25 +150,42 @@ final class Model {
     if let error = problems.error(folder) { throw error }
   }
 
-  private static func cString(_ name: Name) throws(ClipError) -> Memory {
-    let memory = try Memory(byteCount: name.utf8.count + 1, for: "a name")
-    for (index, byte) in name.utf8.enumerated() { memory.bytes[index] = byte }
-    memory.bytes[name.utf8.count] = 0
-    return memory
+  /// CLIP_TOWER_* bits of the towers that are open.
+  var towers: UInt32 {
+    (image == nil ? 0 : UInt32(CLIP_TOWER_IMAGE)) | (text == nil ? 0 : UInt32(CLIP_TOWER_TEXT))
   }
 
-  /// The id of the image or text encoder, NUL-terminated.
-  func encoderID(_ index: Int) -> UnsafePointer<CChar> {
-    UnsafeRawPointer(strings[index].base).assumingMemoryBound(to: CChar.self)
-  }
-
-  func imageTower() throws(ClipError) -> Tower {
+  func imageSide() throws(ClipError) -> ImageSide {
     guard let image else { throw ClipError(CLIP_UNSUPPORTED, "model: its image tower was left out when it was opened, or it has none") }
     return image
   }
 
-  func textTower() throws(ClipError) -> Tower {
+  func textSide() throws(ClipError) -> TextSide {
     guard let text else { throw ClipError(CLIP_UNSUPPORTED, "model: its text tower was left out when it was opened, or it has none") }
     return text
   }
+}
+
+/// What belongs to the image tower, and is swapped with it.
+struct ImageSide {
+  let tower: Tower
+  let preprocess: PreprocessConfig
+  let origin: TowerOrigin
+}
+
+/// What belongs to the text tower, and is swapped with it.
+struct TextSide {
+  let tower: Tower
+  /// nil where the caller brings tokens.
+  let tokenizer: Tokenizer?
+  /// Tokens of one text.
+  let contextLength: Int
+  let vocabularySize: Int
+  let origin: TowerOrigin
+}
+
+/// Where a tower came from, to open it again.
+struct TowerOrigin {
+  let folder: String
+  let options: clip_model_options
 }

@@ -99,8 +99,10 @@ enum TokenizerKind {
   case bytePairs
   /// BERT's, of vocab.txt or tokenizer.json.
   case wordPiece
-  /// SentencePiece's unigrams, of spiece.model.
+  /// SentencePiece's, of spiece.model.
   case sentencePiece
+  /// The same after SigLIP's cleaning of the text.
+  case siglip
   /// The caller brings tokens.
   case none
 }

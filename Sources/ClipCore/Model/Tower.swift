@@ -5,7 +5,7 @@ import CClip
 struct TowerPlan {
   let graph: Graph
   let encoderID: Name
-  let plugin: PluginFile?
+  let owners: [Plugin]
   let parameters: [Parameter]
   /// The tower's input: one of the two.
   let pixels: PixelInput?
@@ -35,7 +35,7 @@ struct TowerPlan {
         description.encoder.string + ": expected features made from \(isImage ? "pixels" : "tokens"), and from nothing else")
     }
     encoderID = description.encoder
-    plugin = item.plugin
+    owners = (item.plugin.map { [$0] } ?? []) + graph.plugins
     var seen: [Name: Int] = [:]
     var parameters: [Parameter] = []
     for node in graph.nodes {
@@ -54,8 +54,8 @@ final class Tower {
   let program: Program
   let encoderID: Name
   let parameterCount: Int
-  /// Keeps the encoder's plugin loaded, whose id is handed out.
-  private let plugin: PluginFile?
+  /// Keeps the plugins that built it loaded: ops may call into them.
+  private let owners: [Plugin]
 
   convenience init(_ plan: TowerPlan, loader: ParameterLoader?, kernels: Kernels) throws(ClipError) {
     self.init(plan, try Program(plan.graph, loader: loader, kernels: kernels))
@@ -65,7 +65,7 @@ final class Tower {
     self.program = program
     encoderID = plan.encoderID
     parameterCount = plan.parameterCount
-    plugin = plan.plugin
+    owners = plan.owners
   }
 }
 

@@ -27,6 +27,13 @@ final class MappedFile {
     self.init(path, UnsafeRawBufferPointer(start: mapping, count: size))
   }
 
+  /// Zeros that no file has; they take no memory until somebody writes.
+  convenience init(zeros byteCount: Int) throws(ClipError) {
+    let mapping = mmap(nil, max(1, byteCount), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+    guard let mapping, mapping != UnsafeMutableRawPointer(bitPattern: -1) else { throw systemError("cannot map zeros") }
+    self.init("zeros", UnsafeRawBufferPointer(start: mapping, count: max(1, byteCount)))
+  }
+
   private init(_ path: String, _ bytes: UnsafeRawBufferPointer) {
     self.path = path
     self.bytes = bytes

@@ -27,6 +27,12 @@ func parent(of path: String) -> String {
   return slash == 0 ? "/" : String(decoding: utf8[..<slash], as: UTF8.self)
 }
 
+/// What follows a path's last slash.
+func fileName(of path: String) -> Name {
+  let utf8 = Array(path.utf8)
+  return Name(utf8: Array(utf8[((utf8.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1)...]))
+}
+
 /// Names in a folder that end in `suffix`, sorted by bytes.
 func names(in folder: String, endingIn suffix: Name) throws(ClipError) -> [Name] {
   guard let listing = folder.withCString({ opendir($0) }) else { throw systemError("cannot open the folder " + folder) }

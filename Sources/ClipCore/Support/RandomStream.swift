@@ -1,3 +1,4 @@
+import CClip
 import CSystem
 
 /// Random numbers by counting: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as
@@ -78,4 +79,19 @@ struct RandomStream {
     let radius = (-2 * log(1 - uniform())).squareRoot()
     return radius * cos(2 * Double.pi * uniform())
   }
+
+  /// Runs `body` with this stream as plugins see it, which goes on from where they leave it.
+  mutating func lend<Result>(_ body: (UnsafeMutablePointer<clip_random>) -> Result) -> Result {
+    withUnsafeMutablePointer(to: &self) { stream in
+      var table = clip_random(
+        struct_size: UInt32(MemoryLayout<clip_random>.size), host: UnsafeMutableRawPointer(stream),
+        bits: { lent($0)?.pointee.bits() ?? 0 }, uniform: { lent($0)?.pointee.uniform() ?? 0 },
+        below: { lent($0)?.pointee.below($1) ?? 0 }, normal: { lent($0)?.pointee.normal() ?? 0 })
+      return body(&table)
+    }
+  }
+}
+
+private func lent(_ random: UnsafeMutablePointer<clip_random>?) -> UnsafeMutablePointer<RandomStream>? {
+  random?.pointee.host?.assumingMemoryBound(to: RandomStream.self)
 }

@@ -8,18 +8,22 @@ func lowercased(_ scalars: Scalars, finalSigma: Bool) -> Scalars {
   var result = Scalars()
   result.reserveCapacity(scalars.count)
   for (index, scalar) in scalars.enumerated() {
-    if scalar < 0x80 {
-      result.append(scalar >= 0x41 && scalar <= 0x5A ? scalar | 0x20 : scalar)
-    } else if scalar == 0x130 {
+    if scalar == 0x130 {
       result.append(0x69)
       result.append(0x307)
     } else if scalar == 0x3A3, finalSigma, isFinal(scalars, index) {
       result.append(0x3C2)
     } else {
-      result.append(UInt32(bitPattern: utf8proc_tolower(Int32(truncatingIfNeeded: scalar))))
+      result.append(lowercased(scalar))
     }
   }
   return result
+}
+
+/// One scalar whose lower case is one scalar: any but İ.
+func lowercased(_ scalar: UInt32) -> UInt32 {
+  if scalar < 0x80 { return scalar >= 0x41 && scalar <= 0x5A ? scalar | 0x20 : scalar }
+  return UInt32(bitPattern: utf8proc_tolower(Int32(truncatingIfNeeded: scalar)))
 }
 
 /// Unicode's Final_Sigma (chapter 3.13): a cased letter before, none after, whatever

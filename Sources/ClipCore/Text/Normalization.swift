@@ -19,6 +19,15 @@ func normalizedNFC(_ scalars: Scalars) throws(ClipError) -> Scalars {
   return try composed(&buffer)
 }
 
+/// Unicode normalisation form D.
+func normalizedNFD(_ scalars: Scalars) -> Scalars {
+  var buffer: [Int32] = []
+  buffer.reserveCapacity(scalars.count)
+  for scalar in scalars { appendDecomposition(of: scalar, UTF8PROC_DECOMPOSE, to: &buffer) }
+  orderMarks(&buffer)
+  return buffer.map { UInt32(bitPattern: $0) }
+}
+
 /// Normalisation form KC of one scalar.
 func normalizedNFKC(_ scalar: UInt32) throws(ClipError) -> Scalars {
   var buffer: [Int32] = []

@@ -1,30 +1,59 @@
 import CClip
 
-/// The names of the special tokens, from tokenizer_config.json, else special_tokens_map.json, else CLIP's own.
+/// The names of the special tokens, from tokenizer_config.json, else special_tokens_map.json, else the family's own.
 struct SpecialNames {
-  private(set) var start: Name = "<|startoftext|>"
-  private(set) var end: Name = "<|endoftext|>"
-  private(set) var unknown: Name = "<|endoftext|>"
-  private(set) var pad: Name = "<|endoftext|>"
+  enum Family { case clip, bert, siglip }
+
+  /// Empty where the family has none.
+  var start: Name
+  var end: Name
+  var unknown: Name
+  private(set) var pad: Name
+  /// Empty where the family has none.
+  private(set) var mask: Name
   private(set) var addedTokens: [AddedToken] = []
   private var normalized: [Name] = []
 
-  init(folder: String) throws(ClipError) {
+  init(folder: String, _ family: Family) throws(ClipError) {
+    switch family {
+    case .clip:
+      (start, end, unknown, pad, mask) = ("<|startoftext|>", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", "")
+    case .bert: (start, end, unknown, pad, mask) = ("[CLS]", "[SEP]", "[UNK]", "[PAD]", "[MASK]")
+    case .siglip: (start, end, unknown, pad, mask) = ("", "</s>", "<unk>", "</s>", "")
+    }
     for file in ["/special_tokens_map.json", "/tokenizer_config.json"] {
       let path = folder + file
-      guard TokenizerFiles.exists(path) else { continue }
-      let json = try TokenizerFiles.json(path, 1 << 20)
+      guard TokenizerFile.exists(path) else { continue }
+      let json = try TokenizerFile.json(path, 1 << 20)
       guard case .object = json else { throw ClipError(CLIP_FORMAT, "\(path): expected an object, found \(json.kind)") }
-      start = try read(json, "bos_token", path) ?? start
-      end = try read(json, "eos_token", path) ?? end
+      switch family {
+      case .clip:
+        start = try read(json, "bos_token", path) ?? start
+        end = try read(json, "eos_token", path) ?? end
+      case .bert:
+        start = try read(json, "cls_token", path) ?? start
+        end = try read(json, "sep_token", path) ?? end
+        mask = try read(json, "mask_token", path) ?? mask
+      case .siglip:
+        end = try read(json, "eos_token", path) ?? end
+      }
       unknown = try read(json, "unk_token", path) ?? unknown
       pad = try read(json, "pad_token", path) ?? pad
       try readAddedTokens(json, path)
     }
   }
 
-  /// Whether the token's description says that it is looked for in normalised text.
-  func isNormalized(_ name: Name) -> Bool { normalized.contains(name) }
+  /// What Hugging Face's tokenizer looks for in texts: the added tokens, and the special ones.
+  func tokens(and listed: [AddedToken], in ids: Vocabulary, _ place: String) -> [SpecialTokens.Token] {
+    var found: [SpecialTokens.Token] = []
+    let special = [start, end, unknown, pad, mask]
+      .map { AddedToken(name: $0, id: nil, isNormalized: normalized.contains($0), place: place) }
+    for token in addedTokens + listed + special {
+      guard let id = ids.id(token.name), !found.contains(where: { $0.name == token.name }) else { continue }
+      found.append(SpecialTokens.Token(name: token.name, id: id, isNormalized: token.isNormalized))
+    }
+    return found
+  }
 
   /// A token is its name, or an object with its name as "content".
   private mutating func read(_ json: JSON, _ key: Name, _ path: String) throws(ClipError) -> Name? {
@@ -51,20 +80,6 @@ struct SpecialNames {
       }
       addedTokens.append(try AddedToken(member.value, id: id, "\(path): \"added_tokens_decoder\": \(id)"))
     }
-  }
-}
-
-extension AddedToken {
-  /// From the object that both tokenizer.json and tokenizer_config.json describe a token with.
-  init(_ json: JSON, id: Int?, _ place: String) throws(ClipError) {
-    guard let name = json["content"]?.string, !name.isEmpty else {
-      throw ClipError(CLIP_FORMAT, "\(place): expected an object with the token as \"content\", found \(json.kind)")
-    }
-    if json["single_word"]?.bool == true {
-      throw ClipError(
-        CLIP_UNSUPPORTED, "\(place): the token \"\(name.string)\" has \"single_word\", which is not supported")
-    }
-    self.init(name: name, id: id, isNormalized: json["normalized"]?.bool ?? false, place: place)
   }
 }
 

@@ -14,20 +14,49 @@ struct SpecialTokens {
 
   private var written: [Pattern] = []
   private var normalized: [Pattern] = []
+  /// What the patterns begin with, in lower case.
+  private var firsts: Scalars = []
 
-  init(_ tokens: [Token]) throws(ClipError) {
+  /// `normalize` is what the tokenizer does with text.
+  init(_ tokens: [Token], normalize: (Scalars) throws(ClipError) -> Scalars) throws(ClipError) {
     for token in tokens {
       var scalars = Scalars()
       token.name.utf8.withUnsafeBufferPointer { scalars = UTF8Text.scalars($0) }
-      if token.isNormalized { scalars = lowercased(try normalizedNFC(scalars), finalSigma: false) }
+      if token.isNormalized { scalars = try normalize(scalars) }
       if scalars.isEmpty { continue }
+      firsts.append(lowercased(scalars[0]))
       let pattern = Pattern(scalars: scalars, id: token.id)
       if token.isNormalized { normalized.append(pattern) } else { written.append(pattern) }
     }
   }
 
+  /// Whether a token's name may begin with `scalar`, in any case.
+  func mayBegin(with scalar: UInt32) -> Bool {
+    for first in firsts where first == lowercased(scalar) { return true }
+    return false
+  }
+
+  enum Part {
+    case text(ArraySlice<UInt32>)
+    case token(Int32)
+  }
+
+  /// Takes from the start of `text` what stands before the first token in it, or that token; nil at the end.
+  func next(_ text: inout ArraySlice<UInt32>, normalized isNormalized: Bool) -> Part? {
+    if text.isEmpty { return nil }
+    let found = first(in: text, normalized: isNormalized)
+    let end = found?.range.lowerBound ?? text.endIndex
+    if end > text.startIndex {
+      defer { text = text[end...] }
+      return .text(text[..<end])
+    }
+    guard let found else { return nil }
+    text = text[found.range.upperBound...]
+    return .token(found.id)
+  }
+
   /// The leftmost token in `text`, the longest of those that start there; its range is in text's indices.
-  func first(in text: ArraySlice<UInt32>, normalized isNormalized: Bool) -> (range: Range<Int>, id: Int32)? {
+  private func first(in text: ArraySlice<UInt32>, normalized isNormalized: Bool) -> (range: Range<Int>, id: Int32)? {
     let patterns = isNormalized ? normalized : written
     if patterns.isEmpty { return nil }
     for at in text.indices {

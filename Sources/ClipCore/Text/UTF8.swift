@@ -25,8 +25,8 @@ enum UTF8Text {
   }
 
   /// All of a caller's text. CLIP_INVALID_ARGUMENT says at which byte it stops being UTF-8.
-  static func decode(_ bytes: UnsafeBufferPointer<UInt8>) throws(ClipError) -> Scalars {
-    var scalars = Scalars()
+  static func decode(_ bytes: UnsafeBufferPointer<UInt8>, into scalars: inout Scalars) throws(ClipError) {
+    scalars.removeAll(keepingCapacity: true)
     scalars.reserveCapacity(bytes.count)
     var at = 0
     while at < bytes.count {
@@ -36,7 +36,6 @@ enum UTF8Text {
       scalars.append(value)
       at += length
     }
-    return scalars
   }
 
   /// The scalars of a literal or of a token's name; malformed bytes end it.

@@ -1,8 +1,8 @@
 import CClip
 
-/// Token names and ids while a tokenizer is loaded; none of it is kept afterwards. The names lie
-/// one after another in one array, found by open addressing: a hundred thousand merges look up
-/// three names each, and an array a name would cost more than the rest of loading.
+/// Token names and ids. The names lie one after another in one array, found by open addressing: a
+/// hundred thousand merges look up three names each, and an array a name would cost more than the rest
+/// of loading.
 struct Vocabulary {
   private var names: [UInt8] = []
   /// Token i is names[starts[i]..<starts[i + 1]].
@@ -11,19 +11,26 @@ struct Vocabulary {
   /// Token by hash; -1 is free. A power of two, at least half of it free.
   private var slots: [Int32]
   private let size: Int
+  /// Bytes of the longest name.
+  private var longestName = 0
 
-  /// From `{"token": id, …}`. Every id must be an integer in [0, size); see also `checkUnique`.
+  /// Without tokens; ids must be in [0, size), and there is room for `capacity` tokens before it grows.
+  init(size: Int, capacity count: Int) {
+    self.size = size
+    var capacity = 1024
+    while capacity < 2 * count { capacity *= 2 }
+    slots = [Int32](repeating: -1, count: capacity)
+    names.reserveCapacity(count * 8)
+    starts.reserveCapacity(count + 9)
+    ids.reserveCapacity(count + 8)
+  }
+
+  /// From `{"token": id, …}`. Every id must be an integer in [0, size).
   init(_ json: JSON, size: Int, place: String) throws(ClipError) {
     guard case .object(let members) = json else {
       throw ClipError(CLIP_FORMAT, "\(place): expected an object of tokens and ids, found \(json.kind)")
     }
-    self.size = size
-    var capacity = 1024
-    while capacity < 2 * members.count { capacity *= 2 }
-    slots = [Int32](repeating: -1, count: capacity)
-    names.reserveCapacity(members.count * 8)
-    starts.reserveCapacity(members.count + 9)
-    ids.reserveCapacity(members.count + 8)
+    self.init(size: size, capacity: members.count)
     for member in members {
       guard case .int(let id) = member.value else {
         throw ClipError(
@@ -41,10 +48,12 @@ struct Vocabulary {
     guard id < size else {
       throw ClipError(
         CLIP_MISMATCH,
-        "\(place): token \"\(name.string)\": expected an id below \(size), the rows of the token embedding, found \(id)")
+        "\(place): token \"\(name.string)\": expected an id below \(size), the rows of the token embedding, found \(id)"
+      )
     }
     if 2 * (ids.count + 1) > slots.count { grow() }
     names += name.utf8
+    longestName = max(longestName, name.utf8.count)
     starts.append(names.count)
     ids.append(Int32(truncatingIfNeeded: id))
     insertSlot(of: ids.count - 1)
@@ -52,9 +61,54 @@ struct Vocabulary {
 
   func id(_ name: Name) -> Int32? { name.utf8.withUnsafeBufferPointer { id($0) } }
 
-  func id(_ name: UnsafeBufferPointer<UInt8>) -> Int32? {
+  func id(_ name: UnsafeBufferPointer<UInt8>) -> Int32? { id(name, Vocabulary.hash(name)) }
+
+  /// The longest token that `text` starts with, of more than `least` bytes and whole characters.
+  func longest(startOf text: UnsafeBufferPointer<UInt8>, beyond least: Int) -> (id: Int32, count: Int)? {
+    var best: (id: Int32, count: Int)?
+    var hash = Vocabulary.hashOfNothing
+    for count in 1...max(1, min(text.count, longestName)) where count <= text.count {
+      hash = Vocabulary.step(hash, text[count - 1])
+      if count <= least || (count < text.count && text[count] & 0xC0 == 0x80) { continue }
+      let start = UnsafeBufferPointer(rebasing: text[..<count])
+      if let id = id(start, Vocabulary.folded(hash)) { best = (id, count) }
+    }
+    return best
+  }
+
+  /// The id of a token that must be there. `role` is for the message: "start".
+  func required(_ name: Name, _ role: StaticString, _ place: String) throws(ClipError) -> Int32 {
+    guard let id = id(name) else {
+      throw ClipError(
+        CLIP_FORMAT, "\(place): expected the \(role) token \"\(name.string)\" in the vocabulary, found none")
+    }
+    return id
+  }
+
+  /// Adds those tokens that are not there yet and have an id; the others must have the one they have here.
+  /// Fails where two tokens have one id. `place` is the vocabulary's file.
+  mutating func add(_ tokens: [AddedToken], _ place: String) throws(ClipError) {
+    // Each text is searched for each of them.
+    guard tokens.count <= 1024 else {
+      throw ClipError(CLIP_LIMIT, "\(place): expected at most 1024 added tokens, found \(tokens.count)")
+    }
+    for token in tokens {
+      if let id = id(token.name) {
+        guard token.id ?? Int(id) == Int(id) else {
+          throw ClipError(
+            CLIP_FORMAT,
+            "\(place): token \"\(token.name.string)\" has id \(id) here and \(token.id ?? 0) in \(token.place)")
+        }
+      } else if let id = token.id {
+        try add(token.name, id, token.place)
+      }
+    }
+    try checkUnique(place)
+  }
+
+  private func id(_ name: UnsafeBufferPointer<UInt8>, _ hash: Int) -> Int32? {
     let mask = slots.count - 1
-    var slot = Vocabulary.hash(name) & mask
+    var slot = hash & mask
     while slots[slot] >= 0 {
       let token = Int(slots[slot])
       if starts[token + 1] - starts[token] == name.count {
@@ -69,8 +123,7 @@ struct Vocabulary {
     return nil
   }
 
-  /// Fails where two tokens have one id.
-  func checkUnique(_ place: String) throws(ClipError) {
+  private func checkUnique(_ place: String) throws(ClipError) {
     var order = (0..<ids.count).map { UInt64(UInt32(bitPattern: ids[$0])) << 32 | UInt64($0) }
     order.sort()
     for index in order.indices.dropFirst() where order[index] >> 32 == order[index - 1] >> 32 {
@@ -91,17 +144,22 @@ struct Vocabulary {
 
   private mutating func insertSlot(of token: Int) {
     let mask = slots.count - 1
-    var slot = names.withUnsafeBufferPointer {
-      Vocabulary.hash(UnsafeBufferPointer(rebasing: $0[starts[token]..<starts[token + 1]]))
-    } & mask
+    var slot =
+      names.withUnsafeBufferPointer {
+        Vocabulary.hash(UnsafeBufferPointer(rebasing: $0[starts[token]..<starts[token + 1]]))
+      } & mask
     while slots[slot] >= 0 { slot = (slot + 1) & mask }
     slots[slot] = Int32(truncatingIfNeeded: token)
   }
 
   /// FNV-1a, with its high half folded in.
   private static func hash(_ name: UnsafeBufferPointer<UInt8>) -> Int {
-    var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-    for byte in name { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
-    return Int(truncatingIfNeeded: (hash ^ hash >> 32) & 0x7FFF_FFFF)
+    var hash = hashOfNothing
+    for byte in name { hash = step(hash, byte) }
+    return folded(hash)
   }
+
+  private static var hashOfNothing: UInt64 { 0xCBF2_9CE4_8422_2325 }
+  private static func step(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+  private static func folded(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: (hash ^ hash >> 32) & 0x7FFF_FFFF) }
 }

@@ -54,7 +54,8 @@ final class LowRank {
     let (features, depth, rank) = sizes(target)
     let scaled = (max(features, depth) * rank + 15) & ~15
     let rest = max(
-      Products.packedFloats(depth, rank, products.kernels), Products.packedFloats(rank, depth, products.kernels),
+      Products.forwardFloats(rows: features, depth, rank, products.kernels),
+      Products.forwardFloats(rows: features, rank, depth, products.kernels),
       Products.backwardFloats(rows: features, rank, depth, products.kernels))
     let memory = try buffer.reserve(try product(scaled + rest, 4, "low-rank updates"), for: "low-rank updates")
       .assumingMemoryBound(to: Float.self)

@@ -34,8 +34,8 @@ final class PairLoss {
     let square = (try product(n, n, "logits") + 15) & ~15
     let side = (try product(n, width, "features") + 15) & ~15
     let packing = max(
-      Products.forwardFloats(n, width, products.kernels), Products.backwardFloats(rows: n, n, width, products.kernels),
-      teacher.map { Products.forwardFloats(n, $0.width, products.kernels) } ?? 0)
+      Products.forwardFloats(rows: n, n, width, products.kernels), Products.backwardFloats(rows: n, n, width, products.kernels),
+      teacher.map { Products.forwardFloats(rows: n, n, $0.width, products.kernels) } ?? 0)
     let needsTeacher = terms.contains { $0.kind == CLIP_LOSS_DISTILLATION }
     let squares = needsTeacher ? 5 : 3
     let floats = try product(square, squares, "logits") + 2 * side + 2 * n + 16 + packing

@@ -16,11 +16,40 @@ struct Products {
     let stride: Int
   }
 
-  /// A packed second operand.
+  /// A packed second operand; behind it, room to pack rows of the first.
   struct Packed {
     let memory: UnsafePointer<Float>
     let columns: Int
     let depth: Int
+    let rows: UnsafeMutablePointer<Float>
+  }
+
+  /// How the first operand's rows are cut: each piece packs a block of them at a time, which stays in the second
+  /// cache, and multiplies it with the whole second operand.
+  private struct Cut {
+    let pieces: Int
+    let blockRows: Int
+    /// Floats of a packed block.
+    let floats: Int
+
+    static func most(_ depth: Int, _ kernels: Kernels) -> Int {
+      let tile = max(1, Int(kernels.table.pointee.tile_rows))
+      return max(2 * tile, min(72, (96 << 10) / max(1, depth)) / tile * tile)
+    }
+
+    init(rows: Int, depth: Int, threads: Int, _ kernels: Kernels) {
+      let tile = max(1, Int(kernels.table.pointee.tile_rows))
+      pieces = threads <= 1 ? 1 : max(1, min(4 * threads, rows / tile))
+      blockRows = min(Cut.most(depth, kernels), (rows + pieces - 1) / pieces)
+      floats = ((kernels.table.pointee.packed_rows?(blockRows, depth, CLIP_STORAGE_F32) ?? 0) + 15) & ~15
+    }
+  }
+
+  /// Floats that the first operand's rows take beside a packed second one, at most.
+  static func rowFloats(_ rows: Int, _ depth: Int, _ kernels: Kernels, here: Bool = false) -> Int {
+    let block = min(rows, Cut.most(depth, kernels))
+    let floats = ((kernels.table.pointee.packed_rows?(block, depth, CLIP_STORAGE_F32) ?? 0) + 15) & ~15
+    return floats * (here || kernels.threads <= 1 ? 1 : 4 * kernels.threads)
   }
 
   private static func panelWidth(_ kernels: Kernels) -> Int { max(1, Int(kernels.table.pointee.panel_width)) }
@@ -70,7 +99,9 @@ struct Products {
   ) -> Packed {
     let width = Products.panelWidth(kernels)
     pack(b, order, columns: columns, depth: depth, panels: 0..<((columns + width - 1) / width), into: target)
-    return Packed(memory: UnsafePointer(target), columns: columns, depth: depth)
+    return Packed(
+      memory: UnsafePointer(target), columns: columns, depth: depth,
+      rows: target + Products.packedFloats(columns, depth, kernels))
   }
 
   /// Packs a whole operand on the pool's threads.
@@ -82,7 +113,9 @@ struct Products {
     let pieces = max(1, min(threads.width * 4, panels, columns * depth / 8192))
     threads.run(
       pieces, Packing(products: self, b: b, order: order, columns: columns, depth: depth, panels: panels, pieces: pieces, target: target))
-    return Packed(memory: UnsafePointer(target), columns: columns, depth: depth)
+    return Packed(
+      memory: UnsafePointer(target), columns: columns, depth: depth,
+      rows: target + Products.packedFloats(columns, depth, kernels))
   }
 
   private struct Packing: Work {
@@ -102,69 +135,65 @@ struct Products {
     }
   }
 
-  /// c[rows, columns] = a b + bias, or c += a b, whole and without threads.
-  func work(
-    _ a: Matrix, _ b: Packed, _ c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, adding: Bool,
-    bias: UnsafePointer<Float>? = nil
-  ) -> clip_matmul {
-    let width = Products.panelWidth(kernels)
-    var work = clip_matmul()
-    work.a = a.data
-    work.a_stride = a.stride
-    work.weights = UnsafeRawPointer(b.memory)
-    work.storage = CLIP_STORAGE_F32
-    work.c = c
-    work.c_stride = cStride
-    work.bias = bias
-    if adding {
-      work.residual = UnsafePointer(c)
-      work.residual_stride = cStride
-    }
-    work.rows = rows
-    work.columns = b.columns
-    work.depth = b.depth
-    work.panel_end = (b.columns + width - 1) / width
-    return work
-  }
-
+  /// c[rows, columns] = a b, or c += a b, on this thread.
   func multiplyHere(_ a: Matrix, _ b: Packed, _ c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, adding: Bool) {
-    var work = work(a, b, c, cStride: cStride, rows: rows, adding: adding)
-    kernels.table.pointee.matmul?(&work)
+    let cut = Cut(rows: rows, depth: b.depth, threads: 1, kernels)
+    Multiplying(
+      products: self, a: a, b: b, c: c, cStride: cStride, rows: rows, adding: adding, bias: nil, cut: cut
+    ).part(0)
   }
 
-  /// On the pool's threads.
+  /// c[rows, columns] = a b + bias, or c += a b, on the pool's threads.
   func multiply(
     _ a: Matrix, _ b: Packed, _ c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, adding: Bool,
     bias: UnsafePointer<Float>? = nil
   ) {
-    let work = work(a, b, c, cStride: cStride, rows: rows, adding: adding, bias: bias)
-    let panels = Int(work.panel_end)
-    let wanted = threads.width <= 1 ? 1 : threads.width * 4
-    let panelPieces = max(1, min(panels, wanted))
-    let tile = max(1, Int(kernels.table.pointee.tile_rows))
-    let rowPieces = max(1, min((wanted + panelPieces - 1) / panelPieces, rows / (4 * tile)))
+    let cut = Cut(rows: rows, depth: b.depth, threads: kernels.threads, kernels)
     threads.run(
-      rowPieces * panelPieces, Multiplying(work: work, rowPieces: rowPieces, panelPieces: panelPieces, kernels: kernels.table))
+      cut.pieces,
+      Multiplying(products: self, a: a, b: b, c: c, cStride: cStride, rows: rows, adding: adding, bias: bias, cut: cut))
   }
 
   private struct Multiplying: Work {
-    let work: clip_matmul
-    let rowPieces: Int
-    let panelPieces: Int
-    let kernels: UnsafePointer<clip_kernels>
+    let products: Products
+    let a: Matrix
+    let b: Packed
+    let c: UnsafeMutablePointer<Float>
+    let cStride: Int
+    let rows: Int
+    let adding: Bool
+    let bias: UnsafePointer<Float>?
+    let cut: Cut
 
     func part(_ piece: Int) {
-      var part = work
-      let row = piece % rowPieces
-      let panel = piece / rowPieces
-      let first = row * work.rows / rowPieces
-      part.rows = (row + 1) * work.rows / rowPieces - first
-      part.a = work.a + first * work.a_stride
-      part.c = work.c + first * work.c_stride
-      part.residual = work.residual.map { $0 + first * work.residual_stride }
-      part.panel_begin = panel * work.panel_end / panelPieces
-      part.panel_end = (panel + 1) * work.panel_end / panelPieces
-      kernels.pointee.matmul?(&part)
+      let table = products.kernels.table.pointee
+      let tile = max(1, Int(table.tile_rows))
+      let width = Products.panelWidth(products.kernels)
+      let packed = b.rows + piece * cut.floats
+      let end = (piece + 1) * rows / cut.pieces
+      var first = piece * rows / cut.pieces
+      while first < end {
+        let count = min(cut.blockRows, end - first)
+        table.pack_rows?(a.data + first * a.stride, a.stride, 0, count, count, b.depth, CLIP_STORAGE_F32, packed)
+        var work = clip_matmul()
+        work.a = UnsafePointer(packed)
+        work.weights = UnsafeRawPointer(b.memory)
+        work.storage = CLIP_STORAGE_F32
+        work.c = c + first * cStride
+        work.c_stride = cStride
+        work.bias = bias
+        if adding {
+          work.residual = UnsafePointer(c + first * cStride)
+          work.residual_stride = cStride
+        }
+        work.rows = count
+        work.columns = b.columns
+        work.depth = b.depth
+        work.tile_end = (count + tile - 1) / tile
+        work.panel_end = (b.columns + width - 1) / width
+        table.matmul?(&work)
+        first += count
+      }
     }
   }
 
@@ -238,14 +267,16 @@ struct Products {
   /// Rows that a weight's gradient takes at a time, whatever the threads.
   static let blockRows = 2048
 
-  static func forwardFloats(_ features: Int, _ depth: Int, _ kernels: Kernels) -> Int {
-    packedFloats(features, depth, kernels)
+  static func forwardFloats(rows: Int, _ features: Int, _ depth: Int, _ kernels: Kernels) -> Int {
+    packedFloats(features, depth, kernels) + rowFloats(rows, depth, kernels)
   }
 
   static func backwardFloats(rows: Int, _ features: Int, _ depth: Int, _ kernels: Kernels) -> Int {
     let block = min(rows, blockRows)
-    return max(
-      packedFloats(depth, features, kernels), packedFloats(depth, block, kernels) + (block * features + 15) & ~15)
+    var weights = packedFloats(depth, block, kernels) + (block * features + 15) & ~15
+    // A shallower last block may have more rows packed at a time.
+    weights += max(rowFloats(features, block, kernels), rowFloats(features, max(1, rows % blockRows), kernels))
+    return max(packedFloats(depth, features, kernels) + rowFloats(rows, features, kernels), weights)
   }
 
   /// y = x w' + b.

@@ -10,7 +10,7 @@ extension Trainer {
       throw ClipError(CLIP_INVALID_ARGUMENT, "kind: expected a clip_trainer_tensor, found \(kind.rawValue)")
     }
     guard let expected = tensors[name] else {
-      throw ClipError(CLIP_NOT_FOUND, "name: expected a tensor of the checkpoint in \(model.folder), found " + name.string)
+      throw ClipError(CLIP_NOT_FOUND, "name: expected a tensor of the checkpoint in \(self.folder), found " + name.string)
     }
     guard count == expected else {
       throw ClipError(CLIP_MISMATCH, "count: \(name.string) has \(expected) numbers, found \(count)")

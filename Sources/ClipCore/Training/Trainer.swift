@@ -7,6 +7,11 @@ final class Trainer {
   /// The checkpoint's tensors and how many numbers each has. The file itself is not kept open: its mapping
   /// would stay in memory.
   let tensors: [Name: Int]
+  /// What the model was opened from.
+  let folder: String
+  /// Numbers of one preprocessed picture, and tokens of one text.
+  private let pixelCount: Int
+  private let contextLength: Int
   let options: TrainerOptions
   let store: ParameterStore
   let optimizer: Optimizer
@@ -56,6 +61,9 @@ final class Trainer {
     self.lowRank = lowRank
     store = parts.store
     tensors = parts.tensors
+    folder = parts.folder
+    pixelCount = parts.pixelCount
+    contextLength = parts.contextLength
     image = parts.image
     text = parts.text
     scale = parts.scale
@@ -68,6 +76,9 @@ final class Trainer {
   private struct Parts {
     let store: ParameterStore
     let tensors: [Name: Int]
+    let folder: String
+    let pixelCount: Int
+    let contextLength: Int
     let image: TrainingTower
     let text: TrainingTower
     let scale: Int
@@ -78,20 +89,23 @@ final class Trainer {
       guard Products.supports(runtime.kernels) else {
         throw ClipError(CLIP_UNSUPPORTED, "training: the kernels in use pack matrices in a way of their own")
       }
-      _ = try model.imageTower()
-      _ = try model.textTower()
-      let description = try ModelDescription.open(folder: model.folder)
+      let folder = try model.imageSide().origin.folder
+      let textFolder = try model.textSide().origin.folder
+      guard Name(folder) == Name(textFolder) else {
+        throw ClipError(CLIP_UNSUPPORTED, "training takes both towers of one folder, found " + folder + " and " + textFolder)
+      }
+      let description = try ModelDescription.open(folder: folder)
       guard let imageTower = description.image, let textTower = description.text else {
-        throw ClipError(CLIP_UNSUPPORTED, model.folder + ": training takes an image tower and a text tower")
+        throw ClipError(CLIP_UNSUPPORTED, folder + ": training takes an image tower and a text tower")
       }
       let source = ParameterSource(description.checkpoint, description.names)
       let imagePlan = try TowerPlan(imageTower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
       let textPlan = try TowerPlan(textTower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
       guard imagePlan.width == textPlan.width else {
-        throw ClipError(CLIP_FORMAT, model.folder + ": the towers' features are of \(imagePlan.width) and \(textPlan.width)")
+        throw ClipError(CLIP_FORMAT, folder + ": the towers' features are of \(imagePlan.width) and \(textPlan.width)")
       }
       guard let scaleName = description.logitScale, let scale = source.find(scaleName) else {
-        throw ClipError(CLIP_UNSUPPORTED, model.folder + ": training takes a model with a logit_scale")
+        throw ClipError(CLIP_UNSUPPORTED, folder + ": training takes a model with a logit_scale")
       }
       var parameters = Trainer.parameters(imagePlan.graph) + Trainer.parameters(textPlan.graph)
       parameters.append((Parameter(name: scaleName, shape: scale.shape), false))
@@ -100,12 +114,15 @@ final class Trainer {
       }
       store = try ParameterStore(parameters, source, options)
       guard store.trainedCount > 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen") }
-      let loader = ParameterLoader(source: source, kernels: runtime.kernels, storage: CLIP_STORAGE_F32, store: store)
+      let loader = ParameterLoader(source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, store: store)
       image = try TrainingTower(
         imagePlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 0, checkpoints: options.checkpoints)
       text = try TrainingTower(
         textPlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 1, checkpoints: options.checkpoints)
       tensors = description.checkpoint.tensors.mapValues { $0.count }
+      self.folder = folder
+      pixelCount = description.preprocess.floats
+      contextLength = textPlan.tokens?.contextLength ?? 0
       self.scale = store.index(scaleName) ?? 0
       var biasIndex: Int?
       if let name = description.logitBias { biasIndex = store.index(name) }
@@ -181,7 +198,7 @@ final class Trainer {
     var found = batch.pixels
     if found == nil {
       let images = try required(batch.images, "batch.pixels or batch.images")
-      let numbers = try product(n, 3 * model.preprocess.height * model.preprocess.width, "pixels")
+      let numbers = try product(n, pixelCount, "pixels")
       let room = try pixels.reserve(try product(numbers, 4, "pixels"), for: "pixels").assumingMemoryBound(to: Float.self)
       try model.preprocess(images: images, n, encoding, into: room)
       found = UnsafePointer(room)
@@ -189,7 +206,7 @@ final class Trainer {
     var ids = batch.tokens
     if ids == nil {
       let texts = try required(batch.texts, "batch.tokens or batch.texts")
-      let numbers = try product(n, model.contextLength, "tokens")
+      let numbers = try product(n, contextLength, "tokens")
       let room = try tokens.reserve(try product(numbers, 4, "tokens"), for: "tokens").assumingMemoryBound(to: Int32.self)
       try model.tokenize(texts, n, encoding, into: room, lengths: nil)
       ids = UnsafePointer(room)
@@ -242,9 +259,9 @@ final class Trainer {
 
   private func batch(_ items: Items, _ first: Int, _ count: Int, _ tower: TrainingTower) throws(ClipError) -> Batch {
     if tower === text {
-      return try tower.batch(tokens: items.tokens + first * model.contextLength, items: count, firstIndex: first)
+      return try tower.batch(tokens: items.tokens + first * contextLength, items: count, firstIndex: first)
     }
-    return tower.batch(pixels: items.pixels + first * 3 * model.preprocess.height * model.preprocess.width, items: count)
+    return tower.batch(pixels: items.pixels + first * pixelCount, items: count)
   }
 
   func applyLowRank() throws(ClipError) { try lowRank?.apply() }

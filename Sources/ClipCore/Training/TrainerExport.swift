@@ -9,7 +9,7 @@ extension Trainer {
     guard !wantsAverage || average != nil else {
       throw ClipError(CLIP_NOT_FOUND, "flags: no mean of the weights is kept")
     }
-    let description = try ModelDescription.open(folder: model.folder)
+    let description = try ModelDescription.open(folder: self.folder)
     try makeFolder(folder)
     var entries: [Name: [Int]] = [:]
     for (index, entry) in store.entries.enumerated() { entries[entry.tensor, default: []].append(index) }
@@ -46,8 +46,8 @@ extension Trainer {
   private func copyRest(to folder: String) throws(ClipError) {
     let endings: [Name] = [".json", ".txt", ".model"]
     for ending in endings {
-      for name in try names(in: model.folder, endingIn: ending) where !name.hasSuffix(".index.json") {
-        let source = join(model.folder, name)
+      for name in try names(in: self.folder, endingIn: ending) where !name.hasSuffix(".index.json") {
+        let source = join(self.folder, name)
         guard FileKind(source) == .file else { continue }
         try copyFile(source, to: join(folder, name))
       }

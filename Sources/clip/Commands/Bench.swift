@@ -19,6 +19,9 @@ struct Bench: ParsableCommand {
   @Option(help: ArgumentHelp("Batch sizes, separated by commas.", valueName: "n,…"))
   var batch = "1,8,32"
 
+  @Option(help: ArgumentHelp("Which towers to time, separated by commas; the others are not opened.", valueName: "image,text"))
+  var tower = "image,text"
+
   @Option(help: ArgumentHelp("Tokens of each text, start and end counted.", valueName: "n"))
   var tokens = 7
 
@@ -29,16 +32,21 @@ struct Bench: ParsableCommand {
     guard !batches.isEmpty, batches.allSatisfy({ (1...4096).contains($0) }) else {
       throw ValidationError("--batch is \(batch): expected numbers from 1 to 4096")
     }
+    guard !towers.isEmpty, towers.allSatisfy({ ["image", "text"].contains($0) }) else {
+      throw ValidationError("--tower is \(tower): expected image, text or both")
+    }
     guard tokens >= 2 else { throw ValidationError("--tokens is \(tokens): expected at least 2") }
     guard seconds > 0, seconds <= 3600 else { throw ValidationError("--seconds is \(seconds): expected up to 3600") }
   }
 
   private var batches: [Int] { batch.split(separator: ",").map { Int($0) ?? 0 } }
 
+  private var towers: [String] { tower.split(separator: ",").map(String.init) }
+
   func run() throws {
-    let model = try model.open(try common.runtime(), [.image, .text])
+    let model = try model.open(try common.runtime(), Towers(towers.map { $0 == "image" ? .image : .text }))
     var table = Table([("tower", .left), ("batch", .right), ("ms each", .right), ("each second", .right)])
-    for tower in ["image", "text"] {
+    for tower in towers {
       for count in batches {
         let milliseconds = try median(tower, model, count) / Double(count)
         if common.json {

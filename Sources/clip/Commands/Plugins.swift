@@ -2,7 +2,15 @@ import ArgumentParser
 
 struct Plugins: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "List the encoders, image codecs and kernels that are loaded.",
+    abstract: "List plugins; check one, begin a new one, or ask which encoder suits a task.",
+    subcommands: [PluginsList.self, PluginsCheck.self, PluginsNew.self, PluginsRecommend.self],
+    defaultSubcommand: PluginsList.self)
+}
+
+struct PluginsList: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list",
+    abstract: "List the encoders, ops, image codecs, tokenizers and kernels that are loaded.",
     usage: "clip plugins [<options>]",
     discussion: """
       Plugins come from --plugins, then from the folders in CLIP_PLUGIN_PATH, then from clipcore/plugins \

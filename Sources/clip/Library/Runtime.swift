@@ -58,13 +58,19 @@ final class Runtime: @unchecked Sendable {
     return list
   }
 
-  private func kindName(_ kind: clip_plugin_kind) -> String {
-    switch kind {
-    case CLIP_KIND_ENCODER: "encoder"
-    case CLIP_KIND_IMAGE_CODEC: "image codec"
-    case CLIP_KIND_KERNELS: "kernels"
-    default: "kind \(kind.rawValue)"
-    }
+}
+
+/// A kind of plugin item for a person.
+func kindName(_ kind: clip_plugin_kind) -> String {
+  switch kind {
+  case CLIP_KIND_ENCODER: "encoder"
+  case CLIP_KIND_IMAGE_CODEC: "image codec"
+  case CLIP_KIND_KERNELS: "kernels"
+  case CLIP_KIND_IMAGE_AUGMENTATION: "image augmentation"
+  case CLIP_KIND_TEXT_AUGMENTATION: "text augmentation"
+  case CLIP_KIND_TOKENIZER: "tokenizer"
+  case CLIP_KIND_OP: "op"
+  default: "kind \(kind.rawValue)"
   }
 }
 

@@ -35,20 +35,21 @@ struct CommonOptions: ParsableArguments {
 
 /// How weights are held in memory.
 enum Storage: String, CaseIterable, ExpressibleByArgument {
-  case f32, f16, bf16
+  case f32, f16, bf16, int8
 
   var value: clip_storage {
     switch self {
     case .f32: CLIP_STORAGE_F32
     case .f16: CLIP_STORAGE_F16
     case .bf16: CLIP_STORAGE_BF16
+    case .int8: CLIP_STORAGE_INT8
     }
   }
 }
 
 /// The option of every command that opens a model, `clip info` among them.
 struct StorageOptions: ParsableArguments {
-  @Option(help: "How weights are held in memory; sums are always f32.")
+  @Option(help: "How weights are held in memory.")
   var storage = Storage.f32
 }
 

@@ -8,17 +8,29 @@ public struct Manifest {
     /// The rule that filled it: "linear", "bias", …
     public let rule: String
     public var count: Int { shape.reduce(1, *) }
+
+    public init(name: String, shape: [Int], rule: String) {
+      self.name = name
+      self.shape = shape
+      self.rule = rule
+    }
   }
 
   public let tensors: [Tensor]
-  /// Hugging Face's config.json or open_clip's model_cfg.
+  /// Hugging Face's config.json or open_clip's model_cfg; empty where clipcore.json says all.
   public let config: [String: Any]
   public let isHuggingFace: Bool
+  /// clipcore.json; nil for a model in one of the other layouts alone.
+  public let clipcore: [String: Any]?
+  /// The shape of the reference's pixels, where they are rebuilt and not stored.
+  public let pixelShape: [Int]?
 
   public init(tensors: [Tensor], config: [String: Any], isHuggingFace: Bool) {
     self.tensors = tensors
     self.config = config
     self.isHuggingFace = isHuggingFace
+    clipcore = nil
+    pixelShape = nil
   }
 
   /// Reads Tests/Fixtures/reference/models/<name>.json.
@@ -34,7 +46,9 @@ public struct Manifest {
     }
     self.tensors = tensors
     isHuggingFace = root["config"] != nil
-    guard let config = (root["config"] ?? root["open_clip_config"]) as? [String: Any] else {
+    clipcore = root["clipcore"] as? [String: Any]
+    pixelShape = root["pixels"] as? [Int]
+    guard let config = (root["config"] ?? root["open_clip_config"] ?? clipcore.map { _ in [:] }) as? [String: Any] else {
       throw SupportError("\(name): no config")
     }
     self.config = config

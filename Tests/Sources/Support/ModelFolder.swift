@@ -21,13 +21,17 @@ public enum ModelFolder {
   /// A model's folder: weights, configuration, tokenizer.
   public static func write(_ manifest: Manifest, seed: Int = 0, to folder: URL) throws {
     try writeConfiguration(manifest, to: folder)
-    let weights = manifest.isHuggingFace ? "model.safetensors" : "open_clip_model.safetensors"
+    let isOpenClip = !manifest.isHuggingFace && manifest.clipcore == nil
+    let weights = isOpenClip ? "open_clip_model.safetensors" : "model.safetensors"
     try ReferenceWeights.write(manifest, seed: seed, to: folder.appending(path: weights))
   }
 
   /// Everything but the weights.
   public static func writeConfiguration(_ manifest: Manifest, to folder: URL) throws {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    if let clipcore = manifest.clipcore {
+      return try writeJSON(clipcore, to: folder.appending(path: "clipcore.json"))
+    }
     if manifest.isHuggingFace {
       try writeJSON(manifest.config, to: folder.appending(path: "config.json"))
       try writeJSON(
@@ -66,6 +70,22 @@ public enum ModelFolder {
     words += ["<|startoftext|>", "<|endoftext|>"]
     let table = Dictionary(uniqueKeysWithValues: words.enumerated().map { ($0.element, $0.offset) })
     try writeJSON(table, to: folder.appending(path: "vocab.json"))
+  }
+
+  /// An image tower for the encoder of Tests/C/plugins/grey.h: `width` numbers of a picture of `size` squared.
+  public static func writeGrey(width: Int = 8, size: Int = 16, to folder: URL) throws {
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try writeJSON(
+      [
+        "version": 1, "embed_dim": width,
+        "image": ["encoder": "test.encoder.grey", "config": ["width": width], "preprocess": ["size": size]],
+      ], to: folder.appending(path: "clipcore.json"))
+    let tensors = [
+      Manifest.Tensor(name: "head.weight", shape: [width, 3], rule: "linear"),
+      Manifest.Tensor(name: "head.bias", shape: [width], rule: "bias"),
+    ]
+    try ReferenceWeights.write(
+      Manifest(tensors: tensors, config: [:], isHuggingFace: true), to: folder.appending(path: "model.safetensors"))
   }
 
   public static func writeJSON(_ value: Any, to url: URL) throws {

@@ -2,7 +2,8 @@ import Foundation
 import Support
 
 // make-model NAME: writes the folder of a reference model in build/models, once, and prints its path.
-// make-model NAME FOLDER: writes it there; "small" is a model of a few thousand weights.
+// make-model NAME FOLDER: writes it there; "small" is a model of a few thousand weights, "small-32" one
+//   whose embeddings are as wide as rn-tiny's, "grey" one for the encoder of Tests/C/plugins/grey.h.
 // make-model index FOLDER: writes the index of a checkpoint that is one shard.
 let arguments = Array(CommandLine.arguments.dropFirst())
 
@@ -11,7 +12,7 @@ func fail(_ message: String, _ code: Int32) -> Never {
   exit(code)
 }
 
-func small() -> Manifest {
+func small(embedding: Int = 8) -> Manifest {
   var model = SmallModel()
   model.imageSize = 16
   model.patch = 8
@@ -20,7 +21,7 @@ func small() -> Manifest {
   model.context = 12
   model.vocabulary = 520
   model.textWidth = 8
-  model.embedding = 8
+  model.embedding = embedding
   return model.manifest
 }
 
@@ -40,6 +41,8 @@ do {
     switch arguments[0] {
     case "index": try writeIndex(of: folder)
     case "small": try ModelFolder.write(small(), to: folder)
+    case "small-32": try ModelFolder.write(small(embedding: 32), to: folder)
+    case "grey": try ModelFolder.writeGrey(to: folder)
     default: try ModelFolder.write(Manifest(arguments[0]), to: folder)
     }
   default:

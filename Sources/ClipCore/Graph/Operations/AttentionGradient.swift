@@ -25,8 +25,9 @@ struct AttentionGradient {
   var floats: Int {
     3 * square
       + max(
-        Products.packedFloats(keys, width, kernels), Products.packedFloats(width, keys, kernels),
-        Products.packedFloats(width, queries, kernels))
+        Products.packedFloats(keys, width, kernels) + Products.rowFloats(queries, width, kernels, here: true),
+        Products.packedFloats(width, keys, kernels) + Products.rowFloats(queries, keys, kernels, here: true),
+        Products.packedFloats(width, queries, kernels) + Products.rowFloats(keys, queries, kernels, here: true))
   }
 
   func add(

@@ -39,8 +39,8 @@ struct Window {
   }
 }
 
-/// A 2-D convolution, run as a matrix product over the pixels under each window (im2col), a
-/// block of rows at a time.
+/// A 2-D convolution, run as a matrix product over the pixels under each window (im2col), which
+/// are laid out as the rows are packed.
 class Convolution: MatrixProduct {
   let window: Window
   let groups: Int
@@ -56,7 +56,8 @@ class Convolution: MatrixProduct {
   ) -> Convolution {
     let kind: Convolution.Type =
       groups == 1
-      ? Convolution.self : groups == shape.width && groups == features ? DepthwiseConvolution.self : GroupedConvolution.self
+      ? (WinogradConvolution.suits(shape, window, features: features) ? WinogradConvolution.self : Convolution.self)
+      : groups == shape.width && groups == features ? DepthwiseConvolution.self : GroupedConvolution.self
     return kind.init(
       input: input, shape: shape, window: window, groups: groups, name: name, features: features, hasBias: hasBias)
   }
@@ -95,58 +96,29 @@ class Convolution: MatrixProduct {
   var area: Int { window.kernelHeight * window.kernelWidth }
   /// Input channels that one output channel sees.
   var groupWidth: Int { inputWidth / groups }
-  private var depth: Int { area * groupWidth }
+  var depth: Int { area * groupWidth }
 
-  /// Rows of windows laid out at a time: about 4 MB, so that they stay in the cache.
-  private var blockRows: Int { max(1, (1 << 20) / depth) }
+  override var makesRows: Bool { !window.isPointwise }
 
-  override func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int {
-    window.isPointwise ? 0 : min(blockRows, batch.totalRows(shape.rows)) * depth
-  }
-
-  override func run(_ run: Run) {
-    forEachBlock(run, channels: 0..<inputWidth) { a, stride, rows, first in
-      self.multiply(run, a, stride: stride, rows: rows, firstRow: first)
-    }
-  }
-
-  /// Calls `body` with the windows of some input channels, a block of output rows at a time.
-  func forEachBlock(
-    _ run: Run, channels: Range<Int>,
-    _ body: (_ a: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ firstRow: Int) -> Void
+  override func packRows(
+    _ run: Run, _ rows: Range<Int>, of block: Range<Int>, group: Int, line: UnsafeMutablePointer<Float>,
+    into packed: UnsafeMutablePointer<Float>
   ) {
     let x = run.input(0)
-    if window.isPointwise { return body(x.data + channels.lowerBound, x.width, x.rows, 0) }
-    let rows = run.output.rows
-    var first = 0
-    while first < rows {
-      let count = min(blockRows, rows - first)
-      layOut(run, channels, rows: first..<(first + count))
-      body(run.scratch, depth, count, first)
-      first += count
+    let first = group * groupWidth
+    if window.isPointwise {
+      run.kernels.packRows(
+        x.data + rows.lowerBound * x.width + first, stride: x.width, rows, of: block, depth: depth, storage, packed)
+      return
+    }
+    for row in rows {
+      layOut(x.data, first..<(first + groupWidth), row: row, to: line)
+      run.kernels.packRows(UnsafePointer(line), stride: depth, row..<(row + 1), of: block, depth: depth, storage, packed)
     }
   }
 
-  /// Lays out the windows of some output rows, one after the other in the run's scratch.
-  private func layOut(_ run: Run, _ channels: Range<Int>, rows: Range<Int>) {
-    let pieces = max(1, min(run.threads.width * 4, rows.count * depth / 8192))
-    run.threads.run(pieces, LayOut(op: self, run: run, channels: channels, rows: rows, pieces: pieces))
-  }
-
-  private struct LayOut: Work {
-    let op: Convolution
-    let run: Run
-    let channels: Range<Int>
-    let rows: Range<Int>
-    let pieces: Int
-
-    func part(_ piece: Int) {
-      let x = run.input(0).data
-      for row in (piece * rows.count / pieces)..<((piece + 1) * rows.count / pieces) {
-        op.layOut(x, channels, row: rows.lowerBound + row, to: run.scratch + row * op.depth)
-      }
-    }
-  }
+  /// How the weights are held.
+  var storage: clip_storage { weights?.storage ?? CLIP_STORAGE_F32 }
 
   /// Copies the pixels under one output pixel's window, row by row; zeros outside the picture.
   private func layOut(
@@ -163,22 +135,22 @@ class Convolution: MatrixProduct {
     for ky in 0..<window.kernelHeight {
       let y = top + ky * window.dilation
       guard y >= 0, y < window.input.height else {
-        target.update(repeating: 0, count: window.kernelWidth * width)
+        memset(target, 0, 4 * window.kernelWidth * width)
         target += window.kernelWidth * width
         continue
       }
       let line = picture + y * window.input.width * inputWidth + channels.lowerBound
       if window.dilation == 1, groups == 1, left >= 0, left + window.kernelWidth <= window.input.width {
-        target.update(from: line + left * width, count: window.kernelWidth * width)
+        memcpy(target, line + left * width, 4 * window.kernelWidth * width)
         target += window.kernelWidth * width
         continue
       }
       for kx in 0..<window.kernelWidth {
         let column = left + kx * window.dilation
         if column >= 0, column < window.input.width {
-          target.update(from: line + column * inputWidth, count: width)
+          memcpy(target, line + column * inputWidth, 4 * width)
         } else {
-          target.update(repeating: 0, count: width)
+          memset(target, 0, 4 * width)
         }
         target += width
       }
@@ -198,11 +170,15 @@ class Convolution: MatrixProduct {
 
   /// Windows and their gradient, turned weights and their gradient, what the products take.
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
-    let rows = min(blockRows, batch.totalRows(shape.rows))
-    let windows = (rows * depth + 15) & ~15
-    return 2 * windows + 2 * weightFloats
-      + max(
-        Products.forwardFloats(features, depth, kernels), Products.backwardFloats(rows: rows, features, depth, kernels))
+    let all = batch.totalRows(shape.rows)
+    let windows = (min(blockRows, all) * depth + 15) & ~15
+    var most = 0
+    for rows in [min(blockRows, all), max(1, all % blockRows)] {
+      most = max(
+        most, Products.forwardFloats(rows: rows, features, depth, kernels),
+        Products.backwardFloats(rows: rows, features, depth, kernels))
+    }
+    return 2 * windows + 2 * weightFloats + most
   }
 
   /// One group's weights as windows lie, [features, area, channels].
@@ -226,9 +202,28 @@ class Convolution: MatrixProduct {
       let x = pass.run.input(0)
       return Products.Matrix(data: x.data + rows.lowerBound * x.width + channels.lowerBound, stride: x.width)
     }
-    layOut(pass.run, channels, rows: rows)
+    let pieces = max(1, min(pass.run.threads.width * 4, rows.count * depth / 8192))
+    pass.run.threads.run(pieces, LayOut(op: self, pass: pass, channels: channels, rows: rows, pieces: pieces))
     return Products.Matrix(data: pass.scratch, stride: depth)
   }
+
+  private struct LayOut: Work {
+    let op: Convolution
+    let pass: Pass
+    let channels: Range<Int>
+    let rows: Range<Int>
+    let pieces: Int
+
+    func part(_ piece: Int) {
+      let x = pass.run.input(0).data
+      for row in (piece * rows.count / pieces)..<((piece + 1) * rows.count / pieces) {
+        op.layOut(x, channels, row: rows.lowerBound + row, to: pass.scratch + row * op.depth)
+      }
+    }
+  }
+
+  /// Rows of windows laid out at a time: about 4 MB.
+  private var blockRows: Int { max(1, (1 << 20) / depth) }
 
   private func blocks(_ rows: Int) -> [Range<Int>] {
     stride(from: 0, to: rows, by: blockRows).map { $0..<min(rows, $0 + blockRows) }

@@ -40,6 +40,9 @@ final class DepthwiseConvolution: Convolution {
       if hasResidual {
         let residual = run.input(inputs.count - 1).data + line * columns * width
         run.kernels.add(target, residual, target, rows: columns, width: width)
+        if after != CLIP_IDENTITY {
+          run.kernels.table.pointee.scale_shift?(target, width, target, width, columns, width, nil, nil, after)
+        }
       }
     }
   }

@@ -16,12 +16,16 @@ final class GroupedConvolution: Convolution {
     keep(nil, bias: bias)
   }
 
+  override var storage: clip_storage { groupWeights.first?.storage ?? CLIP_STORAGE_F32 }
+
+  override func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int {
+    groupWeights.first.map { plan($0, rows: batch.totalRows(shape.rows), kernels).scratchFloats } ?? 0
+  }
+
   override func run(_ run: Run) {
     let features = shape.width / groups
     for (group, weights) in groupWeights.enumerated() {
-      forEachBlock(run, channels: (group * groupWidth)..<((group + 1) * groupWidth)) { a, stride, rows, first in
-        self.multiply(run, a, stride: stride, rows: rows, firstRow: first, weights, firstColumn: group * features)
-      }
+      run.multiply(self, weights, group: group, firstColumn: group * features)
     }
   }
 }

@@ -13,21 +13,19 @@ final class PixelInput: Operation {
 
   override var name: StaticString { "pixels" }
 
-  override func run(_ run: Run) {
-    run.parallel(self, run.batch.items, grain: 1)
-  }
+  override func run(_ run: Run) { run.parallel(self, run.batch.items * height, grain: max(1, 16384 / width)) }
 
-  override func compute(_ run: Run, _ items: Range<Int>) {
+  /// Some lines of pixels, counted over the batch.
+  override func compute(_ run: Run, _ lines: Range<Int>) {
     guard let pixels = run.batch.pixels else { return }
     let plane = height * width
-    let out = run.output.data
-    for item in items {
-      let source = pixels + item * 3 * plane
-      var target = out + item * 3 * plane
-      for pixel in 0..<plane {
-        target[0] = source[pixel]
-        target[1] = source[plane + pixel]
-        target[2] = source[2 * plane + pixel]
+    for line in lines {
+      let source = pixels + line / height * 3 * plane + line % height * width
+      var target = run.output.data + line * width * 3
+      for column in 0..<width {
+        target[0] = source[column]
+        target[1] = source[plane + column]
+        target[2] = source[2 * plane + column]
         target += 3
       }
     }

@@ -1,10 +1,12 @@
 import CClip
 
 /// What linear layers and convolutions share: a packed matrix and an epilogue,
-/// y = activation(x W' + bias) + residual. The residual, where there is one, is the last input.
+/// y = after(activation(x W' + bias) + residual). The residual, where there is one, is the last input.
 class MatrixProduct: Operation {
   var activation = CLIP_IDENTITY
   var hasResidual = false
+  /// Applied to the sum with the residual.
+  var after = CLIP_IDENTITY
   fileprivate(set) var weights: PackedMatrix?
   fileprivate(set) var bias: Memory?
 
@@ -16,33 +18,52 @@ class MatrixProduct: Operation {
 
   override func mayOverwrite(input index: Int) -> Bool { hasResidual && index == inputs.count - 1 }
 
-  /// Runs the product for `rows` rows of `a`, whose results start at row `firstRow` of the output.
-  /// `part`, where there is one, takes the place of the weights and makes the columns from `firstColumn`.
-  func multiply(
-    _ run: Run, _ a: UnsafePointer<Float>, stride: Int, rows: Int, firstRow: Int, _ part: PackedMatrix? = nil,
-    firstColumn: Int = 0
+  /// Whether rows of the left side are made before they are packed, and not lie in the input.
+  var makesRows: Bool { false }
+
+  func plan(_ weights: PackedMatrix, rows: Int, _ kernels: Kernels) -> ProductPlan {
+    ProductPlan(
+      rows: rows, depth: weights.depth, panels: weights.panels, storage: weights.storage, needsLine: makesRows, kernels)
+  }
+
+  override func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int {
+    guard let weights else { return 0 }
+    return plan(weights, rows: batch.totalRows(shape.rows), kernels).scratchFloats
+  }
+
+  /// Packs `rows` of the left side, which are some of the rows `block`; `line` has room for one row.
+  func packRows(
+    _ run: Run, _ rows: Range<Int>, of block: Range<Int>, group: Int, line: UnsafeMutablePointer<Float>,
+    into packed: UnsafeMutablePointer<Float>
   ) {
-    guard let weights = part ?? weights else { return }
-    let width = shape.width
-    let start = firstRow * width + firstColumn
-    var work = clip_matmul()
-    work.a = a
-    work.a_stride = stride
+    guard let weights else { return }
+    let x = run.input(0)
+    run.kernels.packRows(
+      x.data + rows.lowerBound * x.width, stride: x.width, rows, of: block, depth: weights.depth, weights.storage, packed)
+  }
+
+  /// Fills in what all pieces of the product have in common.
+  func describe(_ work: inout clip_matmul, _ run: Run, _ weights: PackedMatrix, _ firstColumn: Int) {
+    let output = run.output
     work.weights = UnsafeRawPointer(weights.memory.base)
     work.storage = weights.storage
     work.activation = activation
-    work.c = run.output.data + start
-    work.c_stride = width
+    work.after = after
+    work.c = output.data + firstColumn
+    work.c_stride = output.width
     work.bias = bias.map { UnsafePointer($0.floats + firstColumn) }
     if hasResidual {
-      work.residual = UnsafePointer(run.input(inputs.count - 1).data + start)
-      work.residual_stride = width
+      work.residual = UnsafePointer(run.input(inputs.count - 1).data + firstColumn)
+      work.residual_stride = output.width
     }
-    work.rows = rows
+    work.rows = output.rows
     work.columns = weights.columns
     work.depth = weights.depth
     work.panel_end = weights.panels
-    run.multiply(work, tileRows: Int(run.kernels.table.pointee.tile_rows))
+  }
+
+  override func run(_ run: Run) {
+    if let weights { run.multiply(self, weights) }
   }
 }
 
@@ -76,11 +97,6 @@ final class Linear: MatrixProduct {
     keep(try loader.matrix(weight), bias: bias)
   }
 
-  override func run(_ run: Run) {
-    let x = run.input(0)
-    multiply(run, x.data, stride: x.width, rows: x.rows, firstRow: 0)
-  }
-
   // MARK: Training
 
   override var isDifferentiable: Bool { true }
@@ -88,9 +104,10 @@ final class Linear: MatrixProduct {
   override func backwardReads(input index: Int) -> Bool { true }
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
     let depth = weight.shape[1]
+    let rows = batch.totalRows(shape.rows)
     return max(
-      Products.forwardFloats(shape.width, depth, kernels),
-      Products.backwardFloats(rows: batch.totalRows(shape.rows), shape.width, depth, kernels))
+      Products.forwardFloats(rows: rows, shape.width, depth, kernels),
+      Products.backwardFloats(rows: rows, shape.width, depth, kernels))
   }
 
   override func forward(_ pass: Pass) {

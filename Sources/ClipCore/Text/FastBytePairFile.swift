@@ -2,7 +2,7 @@ import CClip
 
 /// Hugging Face's tokenizer.json (https://huggingface.co/docs/tokenizers), where what it describes
 /// is CLIP's tokenizer. Any other step or setting is CLIP_UNSUPPORTED with its name.
-struct FastTokenizerFile {
+struct FastBytePairFile {
   let vocabulary: Vocabulary
   let merges: MergeList
   let addedTokens: [AddedToken]
@@ -17,9 +17,9 @@ struct FastTokenizerFile {
     guard let model = json["model"], case .object = model else {
       throw ClipError(CLIP_FORMAT, "\(path): \"model\": expected an object, found \(json["model"]?.kind ?? "nothing")")
     }
-    try FastTokenizerFile.checkModel(model, path)
-    try FastTokenizerFile.checkNormalizer(json["normalizer"], path)
-    splitsSpecials = try FastTokenizerFile.checkSplit(json["pre_tokenizer"], path)
+    try FastBytePairFile.checkModel(model, path)
+    try FastBytePairFile.checkNormalizer(json["normalizer"], path)
+    splitsSpecials = try FastBytePairFile.checkSplit(json["pre_tokenizer"], path)
 
     guard let tokens = model["vocab"] else {
       throw ClipError(CLIP_FORMAT, "\(path): \"model.vocab\": expected an object, found nothing")
@@ -31,20 +31,7 @@ struct FastTokenizerFile {
     }
     merges = try MergeList(json: list, path: path)
 
-    var added: [AddedToken] = []
-    if let value = json["added_tokens"] {
-      guard case .array(let items) = value else {
-        throw ClipError(CLIP_FORMAT, "\(path): \"added_tokens\": expected an array, found \(value.kind)")
-      }
-      for (index, item) in items.enumerated() {
-        let place = "\(path): \"added_tokens\": \(index)"
-        guard let id = item["id"]?.int else {
-          throw ClipError(CLIP_FORMAT, "\(place): \"id\": expected an integer, found \(item["id"]?.kind ?? "nothing")")
-        }
-        added.append(try AddedToken(item, id: id, place))
-      }
-    }
-    addedTokens = added
+    addedTokens = try AddedToken.list(json, path)
     unknownToken = model["unk_token"]?.string
   }
 

@@ -1,0 +1,39 @@
+// A small image encoder: patches, a 3 x 3 convolution over them, their mean, a linear layer.
+// `make` builds sample.so; `clip plugins check sample.so` looks it over.
+#include <clipcore/clip_plugin.h>
+
+namespace {
+
+// An exception must not leave a plugin; there is nothing here that throws.
+clip_value build(clip_builder *b) noexcept {
+  const auto height = static_cast<uint32_t>(b->need_int(b, "image_height", 8, 4096));
+  const auto width = static_cast<uint32_t>(b->need_int(b, "image_width", 8, 4096));
+  const auto channels = static_cast<uint32_t>(b->get_int(b, "width", 64));
+  const auto features = static_cast<uint32_t>(b->get_int(b, "embed_dim", 32));
+
+  clip_window patch{}, around{};
+  patch.struct_size = around.struct_size = sizeof(clip_window);
+  patch.kernel_height = patch.kernel_width = patch.stride = 8;
+  around.kernel_height = around.kernel_width = 3;
+  around.padding = 1;
+
+  // Errors are sticky: after the first, calls do nothing, and the host reports it.
+  clip_value x = b->pixels(b, height, width);
+  x = b->activate(b, b->conv(b, x, "patch", channels, &patch, 0), CLIP_GELU);
+  clip_value y = b->batch_norm(b, b->conv(b, x, "mix", channels, &around, CLIP_NO_BIAS), "norm", 1e-5f);
+  x = b->add(b, x, b->activate(b, y, CLIP_RELU));
+  return b->linear(b, b->mean_rows(b, x), "head", features, 0);
+}
+
+const clip_encoder encoder = {
+  sizeof(clip_encoder), CLIP_TOWER_IMAGE, "example.encoder.sample", "Patches, a convolution over them, their mean",
+  build, R"({"image_height": 64, "image_width": 64})", "small-data:1,texture:1",
+};
+const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, 0, &encoder}};
+const clip_plugin plugin = {
+  sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "example.sample", "1.0.0", "Apache-2.0", items, 1,
+};
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const clip_plugin *clip_plugin_entry() { return &plugin; }

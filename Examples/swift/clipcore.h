@@ -1,0 +1,1 @@
+#include <clipcore/clip.h>

@@ -1,0 +1,148 @@
+import CClip
+
+/// Where the bytes of one pair's picture are.
+enum ImageSource {
+  /// Part of an archive.
+  case part(String, Extent)
+  case file(String)
+
+  /// The whole file, at most `limit` bytes.
+  func read(limit: Int) throws(ClipError) -> (memory: Memory, size: Int) {
+    switch self {
+    case .part(let path, let extent): return try ImageSource.read(try FileReader(path), extent, limit)
+    case .file(let path):
+      let file = try FileReader(path)
+      return try ImageSource.read(file, Extent(offset: 0, size: file.size), limit)
+    }
+  }
+
+  static func read(_ file: FileReader, _ extent: Extent, _ limit: Int) throws(ClipError) -> (memory: Memory, size: Int) {
+    guard extent.size <= limit else { throw ClipError(CLIP_LIMIT, "expected at most \(limit) bytes, found \(extent.size)") }
+    return (try file.read(extent, for: "a file of a data set"), extent.size)
+  }
+}
+
+/// What is read of one pair before its picture: a key, where the picture is, and the captions.
+struct SampleFiles {
+  private(set) var key: Name
+  /// nil where there is none.
+  private(set) var image: ImageSource?
+  private(set) var captions = CaptionChoice()
+
+  /// Bytes of a caption's file or a table's record at most.
+  private static var longestText: Int { 1 << 20 }
+
+  /// Throws for captions and records that cannot be read.
+  init(_ reference: SampleReference, _ shard: Shard, _ options: DatasetOptions) throws(ClipError) {
+    key = reference.key
+    let names = options.fields.captions
+    switch reference.content {
+    case .members(let image, let text, let json):
+      self.image = image.map { .part(shard.path, $0) }
+      guard text != nil || json != nil else { return }
+      let file = try FileReader(shard.path)
+      try read(names, { () throws(ClipError) in try text.map { extent throws(ClipError) in try SampleFiles.bytes(file, extent) } },
+        { () throws(ClipError) in try json.map { extent throws(ClipError) in try SampleFiles.bytes(file, extent) } })
+    case .files(let image, let text, let json):
+      self.image = .file(join(shard.path, image))
+      try read(names, { () throws(ClipError) in try text.map { name throws(ClipError) in try SampleFiles.bytes(shard, name) } },
+        { () throws(ClipError) in try json.map { name throws(ClipError) in try SampleFiles.bytes(shard, name) } })
+    case .row(let extent):
+      guard case .table(let dialect, let columns) = shard.kind else { return }
+      key = Name("record \(reference.ordinal + 1)")
+      let record = try SampleFiles.bytes(try FileReader(shard.path), extent)
+      let path: [UInt8]?
+      switch dialect {
+      case .delimited(let delimiter): path = try read(record, delimiter, columns)
+      case .jsonLines: path = try read(record, options.fields)
+      }
+      guard let path, !path.isEmpty else { return }
+      key = Name(utf8: path)
+      try SampleFiles.check(path, options)
+      let isAbsolute = path.first == UInt8(ascii: "/")
+      image = .file(isAbsolute ? key.string : join(parent(of: shard.path), key))
+    }
+  }
+
+  /// Captions from a text and a JSON file: the fields that are named, else the text, else JSON's usual ones.
+  private mutating func read(
+    _ names: [Name], _ text: () throws(ClipError) -> [UInt8]?, _ json: () throws(ClipError) -> [UInt8]?
+  ) throws(ClipError) {
+    if names.isEmpty, let text = try text() {
+      captions.add(text)
+      return
+    }
+    var object: JSON?
+    for name in names.isEmpty ? FieldNames.captionColumns : names {
+      if name == "txt" {
+        if let text = try text() { captions.add(text) }
+        continue
+      }
+      if object == nil {
+        guard let bytes = try json() else { continue }
+        object = try SampleFiles.object(bytes)
+      }
+      try captions.add(object?[name], name)
+      if names.isEmpty, !captions.isEmpty { return }
+    }
+  }
+
+  /// A delimited record's path and captions.
+  private mutating func read(_ record: [UInt8], _ delimiter: UInt8, _ columns: TableColumns) throws(ClipError) -> [UInt8]? {
+    let fields = try record.withUnsafeBufferPointer { bytes throws(ClipError) in try TableReader.fields(bytes, delimiter) }
+    for column in columns.captions + [columns.image] where column >= fields.count {
+      throw ClipError(CLIP_FORMAT, "expected at least \(column + 1) fields, found \(fields.count)")
+    }
+    for column in columns.captions { captions.add(fields[column]) }
+    return fields[columns.image]
+  }
+
+  /// A JSON record's path and captions.
+  private mutating func read(_ record: [UInt8], _ names: FieldNames) throws(ClipError) -> [UInt8]? {
+    let object = try SampleFiles.object(record)
+    for name in names.captions.isEmpty ? FieldNames.captionColumns : names.captions {
+      try captions.add(object[name], name)
+      if names.captions.isEmpty, !captions.isEmpty { break }
+    }
+    for name in names.image.map({ [$0] }) ?? FieldNames.imageColumns {
+      guard let value = object[name] else { continue }
+      guard let path = value.string else {
+        throw ClipError(CLIP_FORMAT, "\(name.string): expected a path, found \(value.kind)")
+      }
+      return path.utf8
+    }
+    return nil
+  }
+
+  private static func object(_ bytes: [UInt8]) throws(ClipError) -> JSON {
+    let value = try bytes.withUnsafeBufferPointer { bytes throws(ClipError) in
+      try JSON.parse(UnsafeRawBufferPointer(bytes), place: "its JSON")
+    }
+    guard value.object != nil else { throw ClipError(CLIP_FORMAT, "its JSON: expected an object, found \(value.kind)") }
+    return value
+  }
+
+  /// A table may name only files beside it or below, unless it is trusted with all of them.
+  private static func check(_ path: [UInt8], _ options: DatasetOptions) throws(ClipError) {
+    guard !path.contains(0), path.count <= 4096 else {
+      throw ClipError(CLIP_FORMAT, "expected a path of at most 4096 bytes without NUL, found something else")
+    }
+    guard !options.allowsPathsOutside else { return }
+    let parts = path.split(separator: UInt8(ascii: "/"))
+    guard path.first != UInt8(ascii: "/"), !parts.contains(where: { $0.elementsEqual([46, 46]) }) else {
+      throw ClipError(
+        CLIP_FORMAT, "its path leads out of the table's folder, which only CLIP_DATASET_PATHS_OUTSIDE allows")
+    }
+  }
+
+  private static func bytes(_ shard: Shard, _ name: Name) throws(ClipError) -> [UInt8] {
+    let file = try FileReader(join(shard.path, name))
+    return try bytes(file, Extent(offset: 0, size: file.size))
+  }
+
+  private static func bytes(_ file: FileReader, _ extent: Extent) throws(ClipError) -> [UInt8] {
+    let (memory, size) = try ImageSource.read(file, extent, longestText)
+    defer { withExtendedLifetime(memory) {} }
+    return Array(UnsafeBufferPointer(start: memory.bytes, count: size))
+  }
+}

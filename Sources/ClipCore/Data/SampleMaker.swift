@@ -1,0 +1,94 @@
+import CClip
+import CSystem
+
+/// Makes samples of references. Immutable: any number of workers use it at once.
+final class SampleMaker {
+  let options: DatasetOptions
+  private let shards: [Shard]
+  private let runtime: Runtime
+  private let codecs: [CodecTable]
+  /// nil where no pixels and tokens are asked for.
+  private let model: Model?
+
+  /// The random stream that chooses a caption.
+  private static var captionPart: UInt32 { 2 }
+
+  init(_ shards: [Shard], _ options: DatasetOptions, _ runtime: Runtime, _ model: Model?) {
+    self.shards = shards
+    self.options = options
+    self.runtime = runtime
+    self.model = model
+    codecs = runtime.codecs
+  }
+
+  /// `number` names the sample's random streams.
+  func make(_ reference: SampleReference, number: UInt64, _ scratch: PreprocessScratch) -> Outcome {
+    var defect = Defect.badText
+    var place = shards[reference.shard].path + ": " + reference.key.string
+    do throws(ClipError) {
+      let files = try SampleFiles(reference, shards[reference.shard], options)
+      place = shards[reference.shard].path + ": " + files.key.string
+      defect = .noImage
+      guard let image = files.image else { throw ClipError(CLIP_NOT_FOUND, "expected a picture, found none") }
+      defect = .noCaption
+      guard !files.captions.isEmpty else { throw ClipError(CLIP_NOT_FOUND, "expected a caption, found none") }
+      defect = .badText
+      let sample = Sample(key: try CText(files.key.utf8), caption: try caption(files.captions, number))
+      try addTokens(to: sample)
+      defect = .badImage
+      try addPicture(image, number, to: sample, scratch)
+      return .sample(sample)
+    } catch {
+      if error.status == CLIP_OUT_OF_MEMORY { return .failed(error.at(place)) }
+      if error.status == CLIP_LIMIT { defect = .tooLarge }
+      if error.status == CLIP_NOT_FOUND, defect == .badImage { defect = .noImage }
+      return .left(defect, error.at(place))
+    }
+  }
+
+  private func caption(_ choice: CaptionChoice, _ number: UInt64) throws(ClipError) -> CText {
+    var stream = RandomStream(seed: options.seed, purpose: .shuffle, stream: number, part: SampleMaker.captionPart)
+    let text = TextBuffer()
+    let drawn = choice.draw(&stream) ?? []
+    let buffer = try CText(drawn)
+    try text.append(UnsafeRawBufferPointer(start: buffer.pointer, count: drawn.count))
+    if let problem = text.problem { throw ClipError(CLIP_FORMAT, "its caption: \(problem)") }
+    guard let pipeline = options.textPipeline else { return buffer }
+    let varied = try pipeline.vary(text, seed: options.seed, index: number)
+    return try CText(varied.withCharacters { Array(UnsafeRawBufferPointer(start: $0, count: varied.count)) })
+  }
+
+  private func addTokens(to sample: Sample) throws(ClipError) {
+    guard let model, let side = model.text, side.tokenizer != nil else { return }
+    sample.tokens = [Int32](repeating: 0, count: side.contextLength)
+    var text: UnsafePointer<CChar>? = sample.caption.pointer
+    var length: UInt32 = 0
+    try sample.tokens.withUnsafeMutableBufferPointer { row throws(ClipError) in
+      guard let base = row.baseAddress else { return }
+      try model.tokenize(&text, 1, options.encoding, into: base, lengths: &length)
+    }
+    sample.tokenCount = length
+  }
+
+  private func addPicture(
+    _ source: ImageSource, _ number: UInt64, to sample: Sample, _ scratch: PreprocessScratch
+  ) throws(ClipError) {
+    guard model?.image != nil || options.keepsImages || options.keepsFiles else { return }
+    let file = try source.read(limit: options.maxFileBytes)
+    if options.keepsFiles { sample.file = file }
+    guard model?.image != nil || options.keepsImages else { return }
+    let data = UnsafeRawBufferPointer(start: file.memory.base, count: file.size)
+    defer { withExtendedLifetime(file.memory) {} }
+    var image = try DecodedImage(data: data, codecs: codecs, maxPixels: runtime.maxImagePixels, place: "its picture")
+    if let pipeline = options.imagePipeline {
+      image = try pipeline.vary(image.view, seed: options.seed, index: number, place: "its picture")
+    }
+    if options.keepsImages { sample.image = image }
+    guard let config = model?.image?.preprocess else { return }
+    let view = try ImageView(image.view, maxPixels: runtime.maxImagePixels, place: "its picture")
+    let pixels = try Memory(byteCount: config.floats, for: "a preprocessed picture")
+    try preprocessBytes(view, config, background: options.encoding.background, into: pixels.bytes, scratch: scratch)
+    withExtendedLifetime(image) {}
+    sample.pixels = pixels
+  }
+}

@@ -1,0 +1,57 @@
+import CClip
+
+/// Where one picture–caption pair lies: what is kept of it until a worker reads it.
+struct SampleReference {
+  enum Content {
+    /// Members of an archive.
+    case members(image: Extent?, text: Extent?, json: Extent?)
+    /// A record of a table.
+    case row(Extent)
+    /// Files in a folder, by their paths under it.
+    case files(image: Name, text: Name?, json: Name?)
+  }
+
+  /// In the data set's list.
+  let shard: Int
+  /// The pair's place in its shard, from 0.
+  let ordinal: Int
+  /// What the pair's files have in common; empty for a row, which tells when it is read.
+  let key: Name
+  let content: Content
+}
+
+/// Goes through one shard's pairs in their order there.
+protocol ShardReader: AnyObject {
+  /// The next pair, nil at the shard's end. After an error nothing more of the shard can be read.
+  func next() throws(ClipError) -> SampleReference?
+  /// From where another reader goes on with what comes next here.
+  var position: Int { get }
+}
+
+/// A position in a shard and the number of pairs before it.
+struct ShardPosition {
+  var offset = 0
+  var ordinal = 0
+}
+
+/// The kinds of files that make up a pair, by the part of the name after the key.
+enum MemberKind {
+  case image, text, json
+
+  /// nil for any other file. `imageEnding` replaces the usual endings of pictures.
+  init?(_ ending: [UInt8], imageEnding: Name?) {
+    let lower = ending.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 + 32 : $0 }
+    let name = Name(utf8: lower)
+    if name == "txt" {
+      self = .text
+    } else if name == "json" {
+      self = .json
+    } else if let imageEnding {
+      guard name == imageEnding else { return nil }
+      self = .image
+    } else {
+      guard name == "jpg" || name == "jpeg" || name == "png" || name == "webp" else { return nil }
+      self = .image
+    }
+  }
+}

@@ -1,0 +1,145 @@
+import CClip
+
+/// How the product of some rows with a packed matrix is cut for the threads, and the scratch that takes.
+///
+/// Many rows are cut by rows: each piece packs a block of its rows into scratch of its own, which
+/// stays in the second cache, and multiplies it with the whole matrix. Few rows are packed once, and
+/// the matrix is cut. Neither changes a number.
+struct ProductPlan {
+  let rows: Int
+  let depth: Int
+  let storage: clip_storage
+  /// Pieces of rows, where rows are cut; 0 where the matrix is.
+  let rowPieces: Int
+  /// Rows packed at a time.
+  let blockRows: Int
+  let panelPieces: Int
+  let tilePieces: Int
+  let tiles: Int
+  /// Floats of a packed block, and of the line that an op makes a row in before it is packed.
+  private let packedFloats: Int
+  private let lineFloats: Int
+
+  /// Numbers of a block that is packed for one piece.
+  private static var blockFloats: Int { 96 << 10 }
+
+  init(rows: Int, depth: Int, panels: Int, storage: clip_storage, needsLine: Bool, _ kernels: Kernels) {
+    let threads = kernels.threads
+    let tileRows = max(1, Int(kernels.table.pointee.tile_rows))
+    self.rows = rows
+    self.depth = depth
+    self.storage = storage
+    let byRows = min(4 * threads, rows / max(48, tileRows))
+    if byRows >= 2 * threads || byRows > panels {
+      rowPieces = byRows
+      let most = max(2 * tileRows, min(72, ProductPlan.blockFloats / max(1, depth)) / tileRows * tileRows)
+      let share = (rows + byRows - 1) / byRows
+      let blocks = (share + most - 1) / most
+      blockRows = (share + blocks - 1) / blocks + 1
+    } else {
+      rowPieces = 0
+      blockRows = rows
+    }
+    tiles = (rows + tileRows - 1) / tileRows
+    panelPieces = threads == 1 ? 1 : max(1, min(panels, 8 * threads))
+    tilePieces = threads == 1 ? 1 : max(1, min(tiles, 2 * threads / panelPieces))
+    packedFloats = ((kernels.table.pointee.packed_rows?(blockRows, depth, storage) ?? 0) + 15) & ~15
+    lineFloats = needsLine ? (depth + 15) & ~15 : 0
+  }
+
+  /// Pieces in which few rows are packed.
+  var packPieces: Int { rows <= 16 ? 1 : max(1, min(panelPieces, rows / 8)) }
+
+  var scratchFloats: Int {
+    rowPieces > 0 ? rowPieces * (packedFloats + lineFloats) : packedFloats + packPieces * lineFloats
+  }
+
+  func packed(_ scratch: UnsafeMutablePointer<Float>, piece: Int) -> UnsafeMutablePointer<Float> {
+    rowPieces > 0 ? scratch + piece * (packedFloats + lineFloats) : scratch
+  }
+
+  func line(_ scratch: UnsafeMutablePointer<Float>, piece: Int) -> UnsafeMutablePointer<Float> {
+    packed(scratch, piece: piece) + packedFloats + (rowPieces > 0 ? 0 : piece * lineFloats)
+  }
+}
+
+extension Run {
+  /// The product of `op`'s rows with `weights`, which makes the columns from `firstColumn` of its output.
+  func multiply(_ op: MatrixProduct, _ weights: PackedMatrix, group: Int = 0, firstColumn: Int = 0) {
+    let plan = op.plan(weights, rows: output.rows, kernels)
+    var work = clip_matmul()
+    op.describe(&work, self, weights, firstColumn)
+    let product = Product(op: op, run: self, plan: plan, work: work, group: group)
+    if plan.rowPieces > 0 {
+      threads.run(plan.rowPieces, RowPieces(product: product))
+    } else {
+      threads.run(plan.packPieces, Packing(product: product))
+      threads.run(plan.panelPieces * plan.tilePieces, PanelPieces(product: product))
+    }
+  }
+}
+
+private struct Product {
+  unowned(unsafe) let op: MatrixProduct
+  let run: Run
+  let plan: ProductPlan
+  let work: clip_matmul
+  let group: Int
+}
+
+/// A share of the rows, block by block, with the whole matrix.
+private struct RowPieces: Work {
+  let product: Product
+
+  func part(_ piece: Int) {
+    let plan = product.plan
+    let first = piece * plan.rows / plan.rowPieces
+    let end = (piece + 1) * plan.rows / plan.rowPieces
+    let blocks = max(1, (end - first + plan.blockRows - 1) / plan.blockRows)
+    let packed = plan.packed(product.run.scratch, piece: piece)
+    let line = plan.line(product.run.scratch, piece: piece)
+    let tileRows = max(1, Int(product.run.kernels.table.pointee.tile_rows))
+    for block in 0..<blocks {
+      let rows = (first + block * (end - first) / blocks)..<(first + (block + 1) * (end - first) / blocks)
+      product.op.packRows(product.run, rows, of: rows, group: product.group, line: line, into: packed)
+      var work = product.work
+      work.a = UnsafePointer(packed)
+      work.rows = rows.count
+      work.c = work.c.map { $0 + rows.lowerBound * work.c_stride }
+      work.residual = work.residual.map { $0 + rows.lowerBound * work.residual_stride }
+      work.tile_end = (rows.count + tileRows - 1) / tileRows
+      product.run.kernels.table.pointee.matmul?(&work)
+    }
+  }
+}
+
+/// A share of the rows, packed for all pieces of the matrix.
+private struct Packing: Work {
+  let product: Product
+
+  func part(_ piece: Int) {
+    let plan = product.plan
+    let rows = (piece * plan.rows / plan.packPieces)..<((piece + 1) * plan.rows / plan.packPieces)
+    product.op.packRows(
+      product.run, rows, of: 0..<plan.rows, group: product.group,
+      line: plan.line(product.run.scratch, piece: piece), into: plan.packed(product.run.scratch, piece: 0))
+  }
+}
+
+/// Some panels of the matrix with some tiles of the packed rows.
+private struct PanelPieces: Work {
+  let product: Product
+
+  func part(_ piece: Int) {
+    let plan = product.plan
+    let tile = piece % plan.tilePieces
+    let panel = piece / plan.tilePieces
+    var work = product.work
+    work.a = UnsafePointer(plan.packed(product.run.scratch, piece: 0))
+    work.tile_begin = tile * plan.tiles / plan.tilePieces
+    work.tile_end = (tile + 1) * plan.tiles / plan.tilePieces
+    work.panel_begin = panel * work.panel_end / plan.panelPieces
+    work.panel_end = (panel + 1) * product.work.panel_end / plan.panelPieces
+    product.run.kernels.table.pointee.matmul?(&work)
+  }
+}

@@ -1,0 +1,123 @@
+import CClip
+import CSystem
+import ClipKernels
+
+/// Loads, unloads and reloads plugins while other threads use what is there. Changes happen one at
+/// a time; readers take the registry of the moment, and never wait for a change.
+final class PluginHost {
+  private let log: Log
+  private let changes = Mutex()
+  private let published: Published<PluginRegistry>
+  /// The plain kernels that the library always has.
+  private let reference: UnsafeMutablePointer<clip_kernels>
+  /// The plugin whose kernels compute. Weights are packed for them, so it stays as it is.
+  private var computing: Plugin?
+  /// Told of every change, once somebody watches.
+  private var watcher: Wake?
+
+  init(log: Log) {
+    self.log = log
+    reference = .allocate(capacity: 1)
+    reference.initialize(to: referenceKernels())
+    var items: [PluginRegistry.Item] = []
+    if let id = reference.pointee.id, let description = reference.pointee.description {
+      items = [
+        PluginRegistry.Item(
+          kind: CLIP_KIND_KERNELS, id: id, description: description, table: UnsafeRawPointer(reference), plugin: nil)
+      ]
+    }
+    published = Published(PluginRegistry(items, []))
+  }
+
+  deinit { reference.deallocate() }
+
+  /// What is loaded now.
+  var registry: PluginRegistry { published.current }
+
+  /// From now on `plugin` is neither unloaded nor reloaded.
+  func keepForComputing(_ plugin: Plugin?) { change { computing = plugin } }
+
+  /// From now on `wake` is raised after each change.
+  func report(to wake: Wake) { change { watcher = wake } }
+
+  /// Loads a plugin file, or every .so and .ffi.json of a folder. What is broken is skipped with a warning.
+  func scan(_ path: String) {
+    if FileKind(path) == .folder {
+      scanFolder(path)
+    } else {
+      change { loadOrWarn(path) }
+    }
+  }
+
+  /// Loads a plugin file; what is broken is thrown. Of a folder, what is broken is skipped with a warning.
+  func load(_ path: String) throws(ClipError) {
+    if FileKind(path) == .folder { return scanFolder(path) }
+    try change { () throws(ClipError) in
+      publish(try registry.with(try Plugin(path: path), log: log))
+    }
+  }
+
+  func register(_ entry: clip_plugin_entry_fn) throws(ClipError) {
+    try change { () throws(ClipError) in
+      publish(try registry.with(try Plugin(entry: entry), log: log))
+    }
+  }
+
+  /// Takes away a plugin by its id or path. Its code stays mapped until its last user is gone.
+  func unload(_ name: Name) throws(ClipError) {
+    try change { () throws(ClipError) in publish(registry.without(try changeable(name))) }
+  }
+
+  /// Loads a plugin's file again and puts it in its place; on an error the old one stays.
+  func reload(_ name: Name) throws(ClipError) {
+    try change { () throws(ClipError) in
+      let old = try changeable(name)
+      guard !old.path.isEmpty else {
+        throw ClipError(CLIP_UNSUPPORTED, old.id.string + ": expected a plugin from a file, this one is linked into the program")
+      }
+      publish(try registry.with(try Plugin(path: old.path), insteadOf: old, log: log))
+    }
+  }
+
+  private func changeable(_ name: Name) throws(ClipError) -> Plugin {
+    guard let plugin = registry.plugin(name) else {
+      throw ClipError(CLIP_NOT_FOUND, "plugin: expected the id or the path of one that is loaded, found " + name.string)
+    }
+    if plugin === computing {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        plugin.place + ": its kernels compute for this runtime, whose weights are packed for them; it stays as long as the runtime")
+    }
+    return plugin
+  }
+
+  private func scanFolder(_ path: String) {
+    change {
+      do throws(ClipError) {
+        for name in try names(in: path, endingIn: ".so") { loadOrWarn(join(path, name)) }
+        for name in try names(in: path, endingIn: ForeignPlugin.suffix) { loadOrWarn(join(path, name)) }
+      } catch {
+        log.warning("plugins: " + error.message)
+      }
+    }
+  }
+
+  private func loadOrWarn(_ path: String) {
+    do throws(ClipError) {
+      publish(try registry.with(try Plugin(path: path), skipsBroken: true, log: log))
+    } catch {
+      log.warning("plugin skipped: " + error.message)
+    }
+  }
+
+  private func change<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
+    changes.lock()
+    defer { changes.unlock() }
+    try body()
+  }
+
+  private func publish(_ next: PluginRegistry) {
+    published.publish(next)
+    watcher?.raise()
+  }
+}

@@ -1,0 +1,28 @@
+import CClip
+import CSystem
+
+/// Wakes a thread that waits for files; what is raised before the wait counts.
+final class Wake {
+  let descriptor: Int32
+
+  convenience init() throws(ClipError) {
+    let descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+    guard descriptor >= 0 else { throw systemError("cannot make an event") }
+    self.init(descriptor)
+  }
+
+  private init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+  deinit { close(descriptor) }
+
+  func raise() {
+    var one: UInt64 = 1
+    // It can fail only when the count is full, and then it is raised already.
+    _ = write(descriptor, &one, 8)
+  }
+
+  func lower() {
+    var count: UInt64 = 0
+    _ = read(descriptor, &count, 8)
+  }
+}

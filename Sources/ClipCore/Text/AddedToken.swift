@@ -1,0 +1,41 @@
+import CClip
+
+/// A token that was added to the vocabulary, or is special in it.
+struct AddedToken {
+  let name: Name
+  /// nil where the file does not say it.
+  let id: Int?
+  let isNormalized: Bool
+  let place: String
+}
+
+extension AddedToken {
+  /// "added_tokens" of tokenizer.json.
+  static func list(_ json: JSON, _ path: String) throws(ClipError) -> [AddedToken] {
+    guard let value = json["added_tokens"] else { return [] }
+    guard case .array(let items) = value else {
+      throw ClipError(CLIP_FORMAT, "\(path): \"added_tokens\": expected an array, found \(value.kind)")
+    }
+    var added: [AddedToken] = []
+    for (index, item) in items.enumerated() {
+      let place = "\(path): \"added_tokens\": \(index)"
+      guard let id = item["id"]?.int else {
+        throw ClipError(CLIP_FORMAT, "\(place): \"id\": expected an integer, found \(item["id"]?.kind ?? "nothing")")
+      }
+      added.append(try AddedToken(item, id: id, place))
+    }
+    return added
+  }
+
+  /// From the object that both tokenizer.json and tokenizer_config.json describe a token with.
+  init(_ json: JSON, id: Int?, _ place: String) throws(ClipError) {
+    guard let name = json["content"]?.string, !name.isEmpty else {
+      throw ClipError(CLIP_FORMAT, "\(place): expected an object with the token as \"content\", found \(json.kind)")
+    }
+    if json["single_word"]?.bool == true {
+      throw ClipError(
+        CLIP_UNSUPPORTED, "\(place): the token \"\(name.string)\" has \"single_word\", which is not supported")
+    }
+    self.init(name: name, id: id, isNormalized: json["normalized"]?.bool ?? false, place: place)
+  }
+}

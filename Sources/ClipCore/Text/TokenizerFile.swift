@@ -1,0 +1,24 @@
+import CClip
+import CSystem
+
+/// Reads the files of a tokenizer, none of them larger than its vocabulary justifies.
+enum TokenizerFile {
+  static func exists(_ path: String) -> Bool { FileKind(path) != .absent }
+
+  /// What a file of so many tokens may take: parsing needs a multiple of it in memory.
+  static func byteLimit(_ vocabularySize: Int) -> Int { max(1 << 20, min(vocabularySize, 1 << 20) * 256) }
+
+  static func json(_ path: String, _ byteLimit: Int) throws(ClipError) -> JSON {
+    let file = try contents(path, byteLimit)
+    defer { withExtendedLifetime(file) {} }
+    return try JSON.parse(file.bytes, place: path)
+  }
+
+  static func contents(_ path: String, _ byteLimit: Int) throws(ClipError) -> MappedFile {
+    let file = try MappedFile(path: path)
+    guard file.bytes.count <= byteLimit else {
+      throw ClipError(CLIP_LIMIT, "\(path): expected at most \(byteLimit) bytes, found \(file.bytes.count)")
+    }
+    return file
+  }
+}

@@ -1,0 +1,95 @@
+import CSystem
+
+/// Numbers as whole multiples of one scale, largest magnitude divided by the largest multiple; symmetric about 0.
+@frozen public struct Quantiser {
+  /// 0 where all is 0, or too small to tell; NaN where something is not finite.
+  public let scale: Float
+  @usableFromInline let inverse: Float
+
+  /// `largest` is the largest magnitude of the numbers, not finite where one of them is not; `steps` is what it becomes.
+  @_alwaysEmitIntoClient @inline(__always)
+  public init(largest: Float, steps: Float) {
+    let isUsable = largest >= 0x1p-100 && largest < .infinity
+    scale = isUsable ? largest / steps : largest < 0x1p-100 ? 0 : .nan
+    inverse = isUsable ? steps / largest : 0
+  }
+
+  /// The nearest multiple, ties to even. A value of a row that is not finite may become any 16 bits.
+  @_alwaysEmitIntoClient @inline(__always)
+  public func round(_ value: Float) -> Int16 {
+    Int16(truncatingIfNeeded: (value * inverse + 12_582_912).bitPattern)
+  }
+}
+
+/// The largest magnitude of `count` numbers; NaN where one is.
+@_alwaysEmitIntoClient @inline(__always)
+public func largestMagnitude<Vector: FloatVector>(
+  _ vector: Vector.Type, _ values: UnsafePointer<Float>, _ count: Int
+) -> Float {
+  var largest = Vector(repeating: 0)
+  var other = largest
+  var i = 0
+  while i + 2 * Vector.count <= count {
+    largest = largest.largerMagnitude(Vector.load(values + i))
+    other = other.largerMagnitude(Vector.load(values + i + Vector.count))
+    i += 2 * Vector.count
+  }
+  while i < count {
+    largest = largest.largerMagnitude(Vector.load(values + i, lanes: count - i))
+    i += Vector.count
+  }
+  largest = largest.largerMagnitude(other)
+  var bits: UInt32 = 0
+  for lane in 0..<Vector.count { bits = max(bits, largest[lane].bitPattern) }
+  return Float(bitPattern: bits)
+}
+
+/// Weights as signed bytes with a scale for each column, multiplied in integers. A row of A becomes
+/// 16-bit integers with a scale of its own for each block of depth, so that its products, two to a
+/// step, add up in 32 bits: 512 * 127 * 32768 < 2^31. A row that is not finite makes a row of NaN.
+public enum ByteWeights: WeightStorage {
+  /// What the largest weight of a column, and number of a row, become.
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var largest: Float { 127 }
+  @_alwaysEmitIntoClient @inline(__always)
+  static var largestOfRow: Float { 32767 }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var bytes: Int { 2 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var stepDepth: Int { 2 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var columnBytes: Int { 4 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var blockRows: Int { 24 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var groupColumns: Int { 384 }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector { Vector.loadPairs(source) }
+
+  @_alwaysEmitIntoClient @inline(never)
+  public static func copyRow<Vector: FloatVector>(
+    _ vector: Vector.Type, _ row: UnsafePointer<Float>, depth: Int, to copy: UnsafeMutablePointer<Float>
+  ) {
+    let quantiser = Quantiser(largest: largestMagnitude(vector, row, depth), steps: largestOfRow)
+    copy[depthBlock] = quantiser.scale
+    let inverse = Vector(repeating: quantiser.inverse)
+    let integers = UnsafeMutableRawPointer(copy)
+    var i = 0
+    while i < depth {
+      let value = Vector.load(row + i, lanes: depth - i)
+      Vector.roundingShift.adding(value, times: inverse).storeLow16(integers + 2 * i)
+      i += Vector.count
+    }
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func add<Vector: FloatVector>(_ sum: Vector, _ a: Vector, times weights: Vector) -> Vector {
+    sum.addingPairs(a, times: weights)
+  }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector {
+    sum.fromIntegers * Vector(repeating: row.pointee)
+  }
+}

@@ -1,0 +1,69 @@
+import CClip
+import CSystem
+
+/// Rows of A as `matmul` reads them: tiles of up to T.height rows, each cut over depth into blocks
+/// [T.height, tileStride], whose rows are as `WeightStorage.copyRow` lays them out. The tiles share
+/// the rows evenly.
+public enum PackedRows<T: Tile> {
+  @_alwaysEmitIntoClient @inline(__always)
+  static var blockFloats: Int { T.height * tileStride }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  static func tiles(_ rows: Int) -> Int { (rows + T.height - 1) / T.height }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  static func depthBlocks<Weights: WeightStorage>(_ depth: Int, _ storage: Weights.Type) -> Int {
+    max(1, (Weights.steps(depth) + depthBlock - 1) / depthBlock)
+  }
+
+  /// Where the first block of a row begins.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func offset(row: Int, of rows: Int, blocks: Int) -> Int {
+    let tiles = tiles(rows)
+    let tile = ((row + 1) * tiles - 1) / rows
+    return tile * blocks * blockFloats + (row - rows * tile / tiles) * tileStride
+  }
+}
+
+extension KernelSet {
+  /// clip_kernels.packed_rows.
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func packedRows(_ rows: Int, _ depth: Int, _ storage: clip_storage) -> Int {
+    let blocks =
+      storage == CLIP_STORAGE_INT8
+      ? PackedRows<T>.depthBlocks(depth, ByteWeights.self) : PackedRows<T>.depthBlocks(depth, FloatWeights.self)
+    return PackedRows<T>.tiles(rows) * blocks * PackedRows<T>.blockFloats
+  }
+
+  /// clip_kernels.pack_rows.
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func packRows(
+    _ a: UnsafePointer<Float>?, _ stride: Int, _ first: Int, _ count: Int, _ rows: Int, _ depth: Int,
+    _ storage: clip_storage, _ packed: UnsafeMutablePointer<Float>?
+  ) {
+    guard let a, let packed, rows > 0 else { return }
+    if storage == CLIP_STORAGE_INT8 {
+      pack(a, stride, first, count, rows, depth, ByteWeights.self, packed)
+    } else {
+      pack(a, stride, first, count, rows, depth, FloatWeights.self, packed)
+    }
+  }
+
+  @_alwaysEmitIntoClient @inline(never)
+  static func pack<Weights: WeightStorage>(
+    _ a: UnsafePointer<Float>, _ stride: Int, _ first: Int, _ count: Int, _ rows: Int, _ depth: Int,
+    _ storage: Weights.Type, _ packed: UnsafeMutablePointer<Float>
+  ) {
+    let steps = Weights.steps(depth)
+    let blocks = PackedRows<T>.depthBlocks(depth, storage)
+    for index in 0..<count {
+      let line = packed + PackedRows<T>.offset(row: first + index, of: rows, blocks: blocks)
+      for block in 0..<blocks {
+        let begin = steps * block / blocks * Weights.stepDepth
+        let end = min(depth, steps * (block + 1) / blocks * Weights.stepDepth)
+        Weights.copyRow(
+          Vector.self, a + index * stride + begin, depth: end - begin, to: line + block * PackedRows<T>.blockFloats)
+      }
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import CClip
+
+/// The parameters of a step, by the names that the augmentation declares.
+public struct Settings {
+  private let settings: UnsafePointer<clip_settings>
+
+  init(_ settings: UnsafePointer<clip_settings>) { self.settings = settings }
+
+  public func number(_ name: StaticString) -> Double { settings.pointee.number(settings, name.cString) }
+  public func integer(_ name: StaticString) -> Int { Int(exactly: number(name)) ?? 0 }
+  public func boolean(_ name: StaticString) -> Bool { number(name) != 0 }
+  /// Which of the declared choices, from 0.
+  public func choice(_ name: StaticString) -> Int { Int(exactly: number(name)) ?? 0 }
+
+  public func numbers(_ name: StaticString) -> [Double] {
+    var values: UnsafePointer<Double>?
+    let count = settings.pointee.numbers(settings, name.cString, &values)
+    return Array(UnsafeBufferPointer(start: values, count: values == nil ? 0 : count))
+  }
+
+  public func text(_ name: StaticString) -> String {
+    settings.pointee.text(settings, name.cString).map { String(cString: $0) } ?? ""
+  }
+}
+
+/// The picture an augmentation is given: rows from top to bottom, channels interleaved.
+public struct Pixels {
+  public let format: clip_pixel_format
+  public let width: Int
+  public let height: Int
+  /// Bytes from one row to the next.
+  public let stride: Int
+  public let base: UnsafePointer<UInt8>
+
+  init(_ view: clip_image_view) {
+    format = view.format
+    width = Int(view.width)
+    height = Int(view.height)
+    stride = view.stride
+    base = view.pixels
+  }
+
+  /// Bytes of one pixel.
+  public var channels: Int {
+    switch format {
+    case CLIP_PIXELS_GRAY: 1
+    case CLIP_PIXELS_RGBA, CLIP_PIXELS_BGRA: 4
+    default: 3
+    }
+  }
+
+  public func row(_ y: Int) -> UnsafePointer<UInt8> { base + y * stride }
+}
+
+/// Memory for a result, to be written whole.
+public struct Canvas {
+  /// Bytes from one row to the next.
+  public let stride: Int
+  public let base: UnsafeMutablePointer<UInt8>
+
+  public func row(_ y: Int) -> UnsafeMutablePointer<UInt8> { base + y * stride }
+}
+
+/// Where an image augmentation's result goes.
+public struct ImageSink {
+  private let sink: UnsafeMutablePointer<clip_image_sink>
+
+  init(_ sink: UnsafeMutablePointer<clip_image_sink>) { self.sink = sink }
+
+  /// Once for each call of apply. The host has the words of a failure.
+  public func allocate(width: Int, height: Int, _ format: clip_pixel_format) throws(PluginFailure) -> Canvas {
+    var stride = 0
+    guard let base = sink.pointee.allocate(sink, UInt32(clamping: width), UInt32(clamping: height), format, &stride) else {
+      throw PluginFailure(CLIP_PLUGIN, "no memory for the result")
+    }
+    return Canvas(stride: stride, base: base)
+  }
+}
+
+/// Where a text augmentation's result goes.
+public struct TextSink {
+  private let sink: UnsafeMutablePointer<clip_text_sink>
+
+  init(_ sink: UnsafeMutablePointer<clip_text_sink>) { self.sink = sink }
+
+  public func append(_ bytes: UnsafeBufferPointer<UInt8>) throws(PluginFailure) {
+    guard let base = bytes.baseAddress else { return }
+    let text = UnsafeRawPointer(base).assumingMemoryBound(to: CChar.self)
+    guard sink.pointee.append(sink, text, bytes.count) != 0 else { throw PluginFailure(CLIP_PLUGIN, "no memory for the result") }
+  }
+
+  public func append(_ bytes: [UInt8]) throws(PluginFailure) {
+    // Not withUnsafeBufferPointer: it passes no typed errors on.
+    let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
+    defer { copy.deallocate() }
+    _ = copy.initialize(from: bytes)
+    try append(UnsafeBufferPointer(copy))
+  }
+}
+
+/// A step's random numbers; see clip_random.
+public struct Random {
+  private let random: UnsafeMutablePointer<clip_random>
+
+  init(_ random: UnsafeMutablePointer<clip_random>) { self.random = random }
+
+  public func bits() -> UInt32 { random.pointee.bits(random) }
+  /// In [0, 1).
+  public func uniform() -> Double { random.pointee.uniform(random) }
+  /// In [low, high).
+  public func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
+  /// In [0, n).
+  public func below(_ n: Int) -> Int { Int(random.pointee.below(random, UInt32(clamping: n))) }
+  /// Mean 0, deviation 1.
+  public func normal() -> Double { random.pointee.normal(random) }
+  /// The numbers 0 to n - 1 in random order (Fisher and Yates).
+  public func permutation(_ n: Int) -> [Int] {
+    var order = Array(0..<n)
+    for last in stride(from: n - 1, to: 0, by: -1) { order.swapAt(last, below(last + 1)) }
+    return order
+  }
+}

@@ -1,0 +1,119 @@
+import ArgumentParser
+import CClip
+import Glibc
+
+struct PluginsNew: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "new",
+    abstract: "Write a folder with a small plugin that builds, to begin from.",
+    usage: "clip plugins new <name> [--kind <kind>] [--language <language>] [<options>]",
+    discussion: """
+      The folder is named for the plugin. In it, `make` builds <name>.so and `clip plugins check \
+      <name>.so` looks it over; set PKG_CONFIG_PATH where clipcore is not installed in the system's own \
+      place.
+
+        clip plugins new my-net --kind encoder --language c
+      """)
+
+  @Argument(help: "The plugin's name: a-z, 0-9 and '-'.")
+  var name: String
+
+  @Option(help: "encoder, op or image-codec.")
+  var kind = "encoder"
+
+  @Option(help: "c, cpp, rust or swift.")
+  var language = "c"
+
+  @Option(help: "What ids start with.")
+  var vendor = "local"
+
+  @Option(help: ArgumentHelp("Where to make the folder (default: here).", valueName: "dir"))
+  var into = ByteString(".")
+
+  func validate() throws {
+    for (what, word) in [("the name", name), ("--vendor", vendor)] {
+      guard let first = word.utf8.first, (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first), word.utf8.count <= 64,
+        word.utf8.allSatisfy({ (97...122).contains($0) || (48...57).contains($0) || $0 == UInt8(ascii: "-") })
+      else { throw ValidationError("\(what) is \"\(word)\": expected a-z, 0-9 and '-', a letter first") }
+    }
+  }
+
+  func run() throws {
+    let examples = try Self.examples()
+    let source = examples.appending(Array("\(kind)/\(language)".utf8))
+    let files = Self.names(in: source)
+    guard !kind.contains("/"), !language.contains("/"), !files.isEmpty else {
+      var known: [String] = []
+      for kind in Self.names(in: examples) {
+        let languages = Self.names(in: examples.appending(kind)).map { ByteString($0).text }
+        if !languages.isEmpty { known.append("\(ByteString(kind).text) (\(languages.joined(separator: ", ")))") }
+      }
+      throw Failure("there is no \(kind) in \(language) to begin from; there are \(known.joined(separator: ", "))")
+    }
+    let folder = into.appending(Array(name.utf8))
+    guard folder.withCString({ mkdir($0, 0o777) }) == 0 else { throw Failure.system("cannot make \(folder.shown)") }
+    for file in files {
+      let target = folder.appending(renamed(file))
+      let bytes = renamed(try readFile(source.appending(file)))
+      try OutputFile.write(to: target) { (writer) throws(Failure) in try writer.write(bytes) }
+    }
+    try StandardOutput.write("\(folder.shown): make, then clip plugins check \(name).so\n")
+  }
+
+  /// The example's name and vendor replaced by the new one's.
+  private func renamed(_ bytes: [UInt8]) -> [UInt8] {
+    replacing(Array("example.".utf8), Array("\(vendor).".utf8), in: replacing(Array("sample".utf8), Array(name.utf8), in: bytes))
+  }
+
+  private func replacing(_ old: [UInt8], _ new: [UInt8], in bytes: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
+    var at = 0
+    while at < bytes.count {
+      if bytes[at...].starts(with: old) {
+        result += new
+        at += old.count
+      } else {
+        result.append(bytes[at])
+        at += 1
+      }
+    }
+    return result
+  }
+
+  /// share/clipcore/examples beside this program's folder.
+  private static func examples() throws(Failure) -> ByteString {
+    var path = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+    let count = readlink("/proc/self/exe", &path, path.count - 1)
+    guard count > 0 else { throw .system("cannot find this program's own file") }
+    let program = ByteString(path[0..<count].map { UInt8(bitPattern: $0) })
+    return program.folder.folder.appending(Array("share/clipcore/examples".utf8))
+  }
+
+  /// The names in a folder, sorted, without those that start with a dot; none where it cannot be read.
+  private static func names(in folder: ByteString) -> [[UInt8]] {
+    guard let listing = folder.withCString({ opendir($0) }) else { return [] }
+    defer { closedir(listing) }
+    var names: [[UInt8]] = []
+    while let entry = readdir(listing) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      if name.first != UInt8(ascii: ".") { names.append(name) }
+    }
+    return names.sorted { $0.lexicographicallyPrecedes($1) }
+  }
+}
+
+/// A file's bytes.
+func readFile(_ path: ByteString) throws(Failure) -> [UInt8] {
+  let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
+  guard descriptor >= 0 else { throw .system("cannot open \(path.shown)") }
+  defer { close(descriptor) }
+  var bytes: [UInt8] = []
+  var block = [UInt8](repeating: 0, count: 1 << 16)
+  while true {
+    let count = read(descriptor, &block, block.count)
+    if count < 0 && errno == EINTR { continue }
+    guard count >= 0 else { throw .system("cannot read \(path.shown)") }
+    if count == 0 { return bytes }
+    bytes += block[..<count]
+  }
+}

@@ -1,0 +1,254 @@
+/* Cases of matrix products, and of weights as they are stored. */
+#ifndef CLIPCORE_TESTS_KERNELS_PRODUCTS_H
+#define CLIPCORE_TESTS_KERNELS_PRODUCTS_H
+
+#include <math.h>
+
+#include "clip_plugin.h"
+#include "guarded.h"
+
+static double activate(clip_activation kind, double x) {
+  switch (kind) {
+    case CLIP_RELU: return x < 0 ? 0 : x;
+    case CLIP_GELU: return x * 0.5 * erfc(-x * 0.70710678118654752440);
+    case CLIP_QUICK_GELU: return x / (1 + exp(-1.702 * x));
+    case CLIP_GELU_TANH: return x / (1 + exp(-2 * 0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+    case CLIP_SIGMOID: return 1 / (1 + exp(-x));
+    case CLIP_SILU: return x / (1 + exp(-x));
+    case CLIP_TANH: return tanh(x);
+    default: return x;
+  }
+}
+
+/* What a weight is after it was stored. */
+static double stored(float w, clip_storage storage) {
+  uint32_t bits;
+  if (storage == CLIP_STORAGE_F16) {
+    if (w == 0) return 0;
+    int e;
+    frexp(w, &e);
+    double unit = ldexp(1, (e < -13 ? -13 : e) - 11); /* last place of a half */
+    return nearbyint(w / unit) * unit;
+  }
+  if (storage == CLIP_STORAGE_F32) return w;
+  memcpy(&bits, &w, 4);
+  bits = (bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000u;
+  memcpy(&w, &bits, 4);
+  return w;
+}
+
+/* What a row of weights is after it was stored as bytes. */
+static void stored_bytes(const float *w, size_t depth, double *kept) {
+  float largest = 0;
+  for (size_t d = 0; d < depth; d++) largest = fmaxf(largest, fabsf(w[d]));
+  for (size_t d = 0; d < depth; d++) kept[d] = largest == 0 ? 0 : (double)rintf(w[d] * (127 / largest)) * (largest / 127);
+}
+
+static buffer pack(const clip_kernels *k, const float *weights, size_t columns, size_t depth, clip_storage storage) {
+  size_t panels = (columns + k->panel_width - 1) / k->panel_width, bytes = k->panel_bytes(depth, storage);
+  check(bytes % 64 == 0, "panel_bytes", "is a multiple of 64");
+  buffer packed = make(panels * bytes / sizeof(float));
+  memset(packed.data, 0xff, panels * bytes); /* NaN: what pack_panel does not write would show */
+  for (size_t p = 0; p < panels; p++) {
+    size_t first = p * k->panel_width, rows = columns - first < k->panel_width ? columns - first : k->panel_width;
+    k->pack_panel(weights + first * depth, depth, rows, depth, storage, (char *)packed.data + p * bytes);
+  }
+  return packed;
+}
+
+/* All of a product: `work` lacks the rows of A, packed here in parts of at most `take`, and how it is cut. */
+static void multiply(const clip_kernels *k, clip_matmul work, const float *a, size_t stride, size_t take, int cut) {
+  size_t tiles = (work.rows + k->tile_rows - 1) / k->tile_rows;
+  size_t panels = (work.columns + k->panel_width - 1) / k->panel_width;
+  buffer packed = make(k->packed_rows(work.rows, work.depth, work.storage));
+  for (size_t row = 0; row < work.rows; row += take) {
+    size_t count = work.rows - row < take ? work.rows - row : take;
+    k->pack_rows(a + row * stride, stride, row, count, work.rows, work.depth, work.storage, packed.data);
+  }
+  check(intact(packed), "pack_rows writes beside its room", "");
+  work.a = packed.data;
+  for (work.tile_begin = 0; work.tile_begin < tiles; work.tile_begin = work.tile_end) {
+    work.tile_end = cut ? pick(work.tile_begin + 1, tiles) : tiles;
+    for (work.panel_begin = 0; work.panel_begin < panels; work.panel_begin = work.panel_end) {
+      work.panel_end = cut ? pick(work.panel_begin + 1, panels) : panels;
+      k->matmul(&work);
+    }
+  }
+  drop(packed);
+}
+
+static void matmul_case(const clip_kernels *k, size_t rows, size_t columns, size_t depth, clip_storage storage,
+                        clip_activation activation, int with_bias, int residual_mode) {
+  char detail[200];
+  snprintf(detail, sizeof detail, "rows %zu columns %zu depth %zu storage %d activation %d bias %d residual %d", rows,
+           columns, depth, (int)storage, (int)activation, with_bias, residual_mode);
+  size_t as = depth + pick(0, 3), cs = columns + pick(0, 9), rs = residual_mode == 2 ? cs : columns + pick(0, 3);
+  buffer a = make_random((rows - 1) * as + depth, 1), w = make_random(columns * depth, 0.2f);
+  buffer bias = make_random(columns, 1), r = make_random((rows - 1) * rs + columns, 1);
+  buffer c = make((rows - 1) * cs + columns), whole = make((rows - 1) * cs + columns);
+  clip_activation after = (clip_activation)pick(0, 1);
+  buffer packed = pack(k, w.data, columns, depth, storage);
+
+  /* The rows' gaps hold a pattern that must stay. */
+  clip_matmul work = {.weights = packed.data, .storage = storage, .activation = activation, .c_stride = cs,
+                      .bias = with_bias ? bias.data : NULL, .columns = columns, .depth = depth, .residual_stride = rs,
+                      .after = residual_mode ? after : CLIP_IDENTITY};
+  buffer *outs[2] = {&whole, &c};
+  for (int cut = 0; cut < 2; cut++) {
+    float *out = outs[cut]->data;
+    if (residual_mode == 2)
+      for (size_t i = 0; i < rows; i++) memcpy(out + i * cs, r.data + i * rs, columns * sizeof(float));
+    for (size_t row = 0; row < rows; row += work.rows) {
+      work.rows = cut ? pick(1, rows - row) : rows;
+      work.c = out + row * cs;
+      work.residual = residual_mode == 2 ? work.c : residual_mode == 1 ? r.data + row * rs : NULL;
+      multiply(k, work, a.data + row * as, as, cut ? pick(1, work.rows) : work.rows, cut);
+    }
+  }
+  double worst = 0, limit = 2e-7 * (4 + sqrt((double)depth)), *kept = malloc(columns * depth * sizeof(double));
+  for (size_t j = 0; j < columns; j++) {
+    if (storage == CLIP_STORAGE_INT8) stored_bytes(w.data + j * depth, depth, kept + j * depth);
+    else for (size_t d = 0; d < depth; d++) kept[j * depth + d] = stored(w.data[j * depth + d], storage);
+  }
+  /* Numbers of A, at most 1, rounded to parts of 32767; no activation is steeper than 1.2. */
+  if (storage == CLIP_STORAGE_INT8) limit += 1.2 * 0.2 * (double)depth / 65534;
+  int same = 1, gaps = 1;
+  uint32_t pattern = 0xa5a5a5a5u;
+  for (size_t i = 0; i < rows; i++) {
+    for (size_t j = 0; j < columns; j++) {
+      double sum = 0;
+      for (size_t d = 0; d < depth; d++) sum += a.data[i * as + d] * kept[j * depth + d];
+      if (with_bias) sum += bias.data[j];
+      sum = activate(activation, sum);
+      if (residual_mode) sum = activate(work.after, sum + r.data[i * rs + j]);
+      double off = fabs(sum - whole.data[i * cs + j]);
+      if (!(off <= worst)) worst = off;
+    }
+    same &= !memcmp(c.data + i * cs, whole.data + i * cs, columns * sizeof(float));
+    for (size_t j = columns; i + 1 < rows && j < cs; j++) gaps &= !memcmp(c.data + i * cs + j, &pattern, 4);
+  }
+  char number[240];
+  snprintf(number, sizeof number, "%s: off by %g of %g", detail, worst, limit);
+  check(worst <= limit, "matmul", number);
+  check(same, "matmul gives other numbers when cut", detail);
+  check(gaps && intact(c) && intact(whole), "matmul writes beside C", detail);
+  free(kept), drop(packed), drop(a), drop(w), drop(bias), drop(r), drop(c), drop(whole);
+}
+
+static void test_matmul(const clip_kernels *k) {
+  for (size_t rows = 1; rows <= 13; rows++)
+    for (int s = 0; s < 4; s++)
+      if (k->storages & (1u << s))
+        matmul_case(k, rows, pick(1, 3 * k->panel_width), pick(1, 70), (clip_storage)s, CLIP_IDENTITY, rows & 1, s % 3);
+  for (int i = 0; i < 120; i++) {
+    clip_storage s = (clip_storage)(i % 4);
+    if (k->storages & (1u << s))
+      matmul_case(k, pick(1, 70), pick(1, 200), pick(1, i % 10 ? 90 : 1700), s, (clip_activation)(i / 4 % 8),
+                  (int)pick(0, 1), (int)pick(0, 2));
+  }
+  matmul_case(k, 50, 768, 768, CLIP_STORAGE_F32, CLIP_GELU, 1, 0);
+  matmul_case(k, 197, 96, 3072, CLIP_STORAGE_F32, CLIP_IDENTITY, 1, 2);
+}
+
+/* The host's halves and bfloat16 numbers come back as they went in, subnormal halves too. */
+static void test_storage(const clip_kernels *k) {
+  for (int s = 1; s < 3; s++) {
+    if (!(k->storages & (1u << s))) continue;
+    size_t depth = 3000;
+    buffer w = make(depth);
+    int ok = 1;
+    for (size_t i = 0; i < depth; i++) {
+      w.data[i] = ldexpf(uniform(), (int)pick(0, 38) - (s == 1 ? 26 : 18));
+      if (s == 1 && fabsf(w.data[i]) > 65504) w.data[i] = 65504;
+    }
+    buffer packed = pack(k, w.data, 1, depth, (clip_storage)s);
+    float *one = calloc(depth, sizeof(float));
+    for (size_t i = 0; i < depth; i += 7) {
+      float c = -1;
+      one[i] = 1;
+      clip_matmul work = {.weights = packed.data, .storage = (clip_storage)s, .c = &c, .c_stride = 1, .rows = 1,
+                          .columns = 1, .depth = depth};
+      multiply(k, work, one, depth, 1, 0);
+      one[i] = 0;
+      ok &= c == (float)stored(w.data[i], (clip_storage)s);
+    }
+    check(ok, "storage rounds to nearest", s == 1 ? "f16" : "bf16");
+    free(one), drop(packed), drop(w);
+  }
+}
+
+static void multiply_bytes(const clip_kernels *k, buffer a, buffer w, buffer c, size_t columns, size_t depth) {
+  buffer packed = pack(k, w.data, columns, depth, CLIP_STORAGE_INT8);
+  clip_matmul work = {.weights = packed.data, .storage = CLIP_STORAGE_INT8, .c = c.data, .c_stride = columns,
+                      .rows = a.count / depth, .columns = columns, .depth = depth};
+  multiply(k, work, a.data, depth, 1, 0);
+  drop(packed);
+}
+
+/* Whole numbers come out exactly, the largest do not overflow, zeros stay, and what is no number stays in its row. */
+static void test_bytes(const clip_kernels *k) {
+  if (!(k->storages & (1u << CLIP_STORAGE_INT8))) return;
+  static const size_t depths[] = {1, 2, 3, 511, 512, 513, 1023, 1025, 3072, 4099};
+  for (int i = 0; i < 10; i++) {
+    size_t rows = pick(1, 9), columns = pick(1, 40), depth = depths[i];
+    char detail[80];
+    snprintf(detail, sizeof detail, "rows %zu columns %zu depth %zu", rows, columns, depth);
+    buffer a = make(rows * depth), w = make(columns * depth), c = make(rows * columns);
+    int exact = 1, large = 1, row_alone = 1, column_alone = 1, small = 1;
+
+    for (size_t j = 0; j < a.count; j++) a.data[j] = j % depth % 200 ? (float)pick(0, 60) - 30 : 32767;
+    for (size_t j = 0; j < w.count; j++) w.data[j] = j % depth ? (float)pick(0, 8) - 4 : -127;
+    multiply_bytes(k, a, w, c, columns, depth);
+    for (size_t r = 0; r < rows; r++)
+      for (size_t j = 0; j < columns; j++) {
+        long long sum = 0;
+        for (size_t d = 0; d < depth; d++) sum += (long long)a.data[r * depth + d] * (long long)w.data[j * depth + d];
+        exact &= (long long)c.data[r * columns + j] == sum;
+      }
+    check(exact, "bytes: whole numbers are exact", detail);
+
+    for (size_t j = 0; j < a.count; j++) a.data[j] = j / depth & 1 ? -32767 : 32767;
+    for (size_t j = 0; j < w.count; j++) w.data[j] = 127;
+    multiply_bytes(k, a, w, c, columns, depth);
+    for (size_t j = 0; j < c.count; j++) {
+      double want = (j / columns & 1 ? -32767.0 : 32767.0) * 127 * (double)depth;
+      large &= fabs(c.data[j] / want - 1) < 1e-6;
+    }
+    check(large, "bytes: the largest sums do not overflow", detail);
+
+    buffer clean = make(c.count);
+    for (size_t j = 0; j < a.count; j++) a.data[j] = uniform();
+    for (size_t j = 0; j < w.count; j++) w.data[j] = uniform();
+    multiply_bytes(k, a, w, clean, columns, depth);
+    static const float odd[] = {NAN, INFINITY, -INFINITY};
+    for (int kind = 0; kind < 3; kind++) {
+      size_t bad = pick(0, rows - 1), place = bad * depth + pick(0, depth - 1);
+      float before = a.data[place];
+      a.data[place] = odd[kind];
+      multiply_bytes(k, a, w, c, columns, depth);
+      for (size_t j = 0; j < c.count; j++)
+        row_alone &= j / columns == bad ? isnan(c.data[j]) : c.data[j] == clean.data[j];
+      a.data[place] = before;
+      bad = pick(0, columns - 1), place = bad * depth + pick(0, depth - 1), before = w.data[place];
+      w.data[place] = odd[kind];
+      multiply_bytes(k, a, w, c, columns, depth);
+      for (size_t j = 0; j < c.count; j++)
+        column_alone &= j % columns == bad ? isnan(c.data[j]) : c.data[j] == clean.data[j];
+      w.data[place] = before;
+    }
+    check(row_alone, "bytes: a row with no number is NaN, and no other", detail);
+    check(column_alone, "bytes: a weight that is no number makes its column NaN, and no other", detail);
+
+    for (size_t j = 0; j < depth; j++) a.data[j] = 0, w.data[j] = 0;
+    for (size_t j = depth; j < a.count; j++) a.data[j] = 1e-40f;
+    multiply_bytes(k, a, w, c, columns, depth);
+    for (size_t j = 0; j < c.count; j++) small &= c.data[j] == 0;
+    for (size_t j = 0; j < a.count; j++) a.data[j] = 1;
+    multiply_bytes(k, a, w, c, columns, depth);
+    for (size_t r = 0; r < rows; r++) small &= c.data[r * columns] == 0;
+    check(small, "bytes: zeros stay", detail);
+    drop(a), drop(w), drop(c), drop(clean);
+  }
+}
+
+#endif

@@ -1,0 +1,384 @@
+import CClip
+import Foundation
+import Support
+import Testing
+
+/// Plugins that are broken, each in a way of its own, and towers that take each other's place.
+@Suite struct PluginTests {
+  /// Compiles a source of Tests/C/plugins to `file`.
+  static func compile(_ source: String, _ definitions: [String] = [], to file: URL) throws {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments =
+      ["cc", "-std=c11", "-w", "-shared", "-fPIC", "-fvisibility=hidden", "-I", Paths.root.appending(path: "Include").path]
+      + definitions.map { "-D" + $0 }
+      + [Paths.root.appending(path: "Tests/C/plugins/\(source).c").path, "-o", file.path]
+    try process.run()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else { throw SupportError("\(source).c does not compile") }
+  }
+
+  /// How one breaks, what the message says of it, and what a scan does: the item alone may be left out.
+  struct Broken: CustomTestStringConvertible, Sendable {
+    let define: String
+    let words: [String]
+    var testDescription: String { define }
+    init(_ define: String, _ words: String...) {
+      self.define = define
+      self.words = words
+    }
+  }
+
+  static let broken = [
+    Broken("BROKEN_VERSION", "expected plugin interface 1.", "found 2.7"),
+    Broken("BROKEN_NO_ENTRY", "clip_plugin_entry", "found none"),
+    Broken("BROKEN_NULL_TABLE", "returned no table"),
+    Broken("BROKEN_SYMBOL", "cannot be loaded: undefined symbol: this_symbol_is_nowhere"),
+    Broken("BROKEN_TABLE_SIZE", "expected a plugin table of 48 bytes, found 40"),
+    Broken("BROKEN_NO_SIZE", "expected a plugin table of 48 bytes, found 0"),
+    Broken("BROKEN_NO_ID", "expected an id, a version and a license, found a null pointer"),
+    Broken("BROKEN_NO_LICENSE", "expected an id, a version and a license, found a null pointer"),
+    Broken("BROKEN_ID", "expected an id of a-z", "\"Test Grey!\""),
+    Broken("BROKEN_NULL_ITEMS", "expected a list of at most 4096 items, found a null pointer"),
+    Broken("BROKEN_NO_ITEMS", "brings nothing"),
+    Broken("BROKEN_MANY_ITEMS", "expected a list of at most 4096 items, found 18446744073709551615"),
+    Broken("BROKEN_ITEM=1", "expected a table of", "found 8"),
+    Broken("BROKEN_ITEM=2", "expected an id and a description, found a null pointer"),
+    Broken("BROKEN_ITEM=3", "expected an id of a-z", "\"test encoder\""),
+    Broken("BROKEN_ITEM=4", "expected an id and a description, found a null pointer"),
+    Broken("BROKEN_ITEM=5", "test.encoder.grey: expected all functions"),
+    Broken("BROKEN_ITEM=6", "brings nothing"),
+    Broken("BROKEN_NULL_ITEM", "table is a null pointer"),
+    Broken("BROKEN_CODEC", "test.codec.none: expected all functions"),
+    Broken("BROKEN_KERNELS", "test.kernels.none: expected all functions"),
+    Broken("BROKEN_TWICE", "test.encoder.grey was already loaded from"),
+  ]
+
+  /// Loaded by name it is an error with the reason; in a folder it is skipped with a warning. Nothing changes.
+  func expectBroken(_ file: URL, _ words: [String], keepsRest: Bool = false) throws {
+    let runtime = try Runtime()
+    let before = try runtime.plugins().map { String(cString: $0.id) }
+    #expect(clip_plugin_load(runtime.handle, file.path) == CLIP_PLUGIN)
+    let message = String(cString: clip_last_error())
+    for word in words + [file.lastPathComponent] { #expect(message.contains(word), "\(message)") }
+    #expect(try runtime.plugins().map { String(cString: $0.id) } == before)
+
+    let logged = runtime.log.lines.count
+    #expect(clip_plugin_load(runtime.handle, file.deletingLastPathComponent().path) == CLIP_OK)
+    let warnings = runtime.log.lines.dropFirst(logged).joined(separator: "\n")
+    for word in words + ["skipped", file.lastPathComponent] { #expect(warnings.contains(word), "\(warnings)") }
+    #expect(try runtime.plugins().count == before.count + (keepsRest ? 1 : 0))
+  }
+
+  @Test(arguments: broken) func brokenPlugins(_ broken: Broken) throws {
+    let folder = try TemporaryFolder()
+    let file = folder.file("broken.so")
+    try Self.compile("broken", [broken.define], to: file)
+    try expectBroken(file, broken.words, keepsRest: broken.define == "BROKEN_TWICE")
+  }
+
+  /// Files that are no library of this machine, or not all of one.
+  @Test(arguments: ["empty", "text", "head", "machine", "class", "order", "type", "half", "most", "no-headers", "far", "negative"])
+  func brokenFiles(_ kind: String) throws {
+    let folder = try TemporaryFolder()
+    let file = folder.file("broken.so")
+    try Self.compile("grey", to: file)
+    var bytes = try Data(contentsOf: file)
+    let words: [String]
+    switch kind {
+    case "empty": (bytes, words) = (Data(), ["expected a shared library (ELF)"])
+    case "text": (bytes, words) = (Data("hello\n".utf8), ["expected a shared library (ELF)"])
+    case "head": (bytes, words) = (bytes.prefix(40), ["expected 64 bytes, found 40: the file is cut short"])
+    case "machine":
+      bytes[18] = 183
+      words = ["expected code for x86-64, found code for AArch64"]
+    case "class":
+      bytes[4] = 1
+      words = ["expected a library of 64 bits"]
+    case "order":
+      bytes[5] = 2
+      words = ["expected a library of 64 bits, little-endian"]
+    case "type":
+      bytes[16] = 2
+      words = ["expected a shared library, found an ELF file of type 2"]
+    case "half": (bytes, words) = (bytes.prefix(bytes.count / 2), ["the file is cut short"])
+    case "most": (bytes, words) = (bytes.dropLast(1), ["the file is cut short"])
+    case "no-headers":
+      bytes[56] = 0
+      bytes[57] = 0
+      words = ["expected program headers"]
+    case "far":  // the program headers begin beyond what a file can have
+      for i in 32..<40 { bytes[i] = 0xff }
+      words = ["the file is cut short"]
+    default:  // a segment of nearly 2^64 bytes
+      let headers = Int(bytes[32]) | Int(bytes[33]) << 8
+      for i in headers + 32..<headers + 40 { bytes[i] = 0xff }
+      words = ["the file is cut short"]
+    }
+    try Data(bytes).write(to: file)
+    try expectBroken(file, words)
+  }
+
+  @Test func whatIsNoFile() throws {
+    let runtime = try Runtime()
+    #expect(clip_plugin_load(runtime.handle, "/nowhere/none.so") == CLIP_NOT_FOUND)
+    #expect(clip_plugin_load(runtime.handle, "/dev/null") == CLIP_IO)
+    #expect(clip_plugin_load(runtime.handle, nil) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_plugin_load(nil, "/nowhere/none.so") == CLIP_INVALID_ARGUMENT)
+    #expect(clip_plugin_register(runtime.handle, nil) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_plugin_register(runtime.handle, { nil }) == CLIP_PLUGIN)
+    for call in [clip_plugin_unload, clip_plugin_reload] {
+      #expect(call(runtime.handle, "no.such.plugin") == CLIP_NOT_FOUND)
+      #expect(String(cString: clip_last_error()).contains("no.such.plugin"))
+      #expect(call(runtime.handle, "") == CLIP_NOT_FOUND)
+      #expect(call(runtime.handle, nil) == CLIP_INVALID_ARGUMENT)
+      #expect(call(nil, "no.such.plugin") == CLIP_INVALID_ARGUMENT)
+    }
+  }
+
+  /// Ids of plugins and of what they bring belong to the first that has them, until it is unloaded.
+  @Test func duplicateIds() throws {
+    let folder = try TemporaryFolder()
+    let (first, second, third) = (folder.file("a.so"), folder.file("b.so"), folder.file("c.so"))
+    try Self.compile("grey", to: first)
+    try Self.compile("grey", ["GREY_ITEM=\"test.encoder.other\""], to: second)
+    try Self.compile("grey", ["GREY_PLUGIN=\"test.other\""], to: third)
+    let runtime = try Runtime()
+    try check(clip_plugin_load(runtime.handle, first.path))
+    for (file, words) in [(first, "the plugin test.grey"), (second, "the plugin test.grey"), (third, "test.encoder.grey")] {
+      #expect(clip_plugin_load(runtime.handle, file.path) == CLIP_PLUGIN)
+      let message = String(cString: clip_last_error())
+      #expect(message.contains("\(file.path): \(words) was already loaded from \(first.path)"), "\(message)")
+    }
+    try check(clip_plugin_unload(runtime.handle, "test.grey"))
+    try check(clip_plugin_load(runtime.handle, third.path))
+    try check(clip_plugin_load(runtime.handle, second.path))
+    #expect(clip_plugin_load(runtime.handle, first.path) == CLIP_PLUGIN)
+    try check(clip_plugin_unload(runtime.handle, third.path))
+    let left = try runtime.plugins().map { String(cString: $0.plugin) }
+    #expect(left.contains("test.grey") && !left.contains("test.other"))
+  }
+
+  @Test func reloadKeepsThePlace() throws {
+    let folder = try TemporaryFolder()
+    let (grey, other) = (folder.file("grey.so"), folder.file("other.so"))
+    try Self.compile("grey", to: grey)
+    try Self.compile("grey", ["GREY_PLUGIN=\"test.other\"", "GREY_ITEM=\"test.encoder.other\""], to: other)
+    let runtime = try Runtime()
+    try check(clip_plugin_load(runtime.handle, grey.path))
+    try check(clip_plugin_load(runtime.handle, other.path))
+    let before = try runtime.plugins()
+    try Self.compile("grey", ["GREY_VERSION=2"], to: grey)
+    try check(clip_plugin_reload(runtime.handle, "test.grey"))
+    let after = try runtime.plugins()
+    #expect(before.map { String(cString: $0.id) } == after.map { String(cString: $0.id) })
+    #expect(before.map { String(cString: $0.description) }.contains("version 1"))
+    #expect(after.map { String(cString: $0.description) }.contains("version 2"))
+
+    // Its ids may change, but not to another's. An error leaves the old one.
+    try Self.compile("grey", ["GREY_ITEM=\"test.encoder.other\""], to: grey)
+    #expect(clip_plugin_reload(runtime.handle, "test.grey") == CLIP_PLUGIN)
+    try Data("no library".utf8).write(to: grey)
+    #expect(clip_plugin_reload(runtime.handle, grey.path) == CLIP_PLUGIN)
+    try FileManager.default.removeItem(at: grey)
+    #expect(clip_plugin_reload(runtime.handle, grey.path) == CLIP_NOT_FOUND)
+    #expect(try runtime.plugins().map { String(cString: $0.description) }.contains("version 2"))
+    try Self.compile("grey", ["GREY_PLUGIN=\"test.third\"", "GREY_ITEM=\"test.encoder.third\""], to: grey)
+    try check(clip_plugin_reload(runtime.handle, "test.grey"))
+    #expect(try runtime.plugins().map { String(cString: $0.plugin) }.contains("test.third"))
+    #expect(clip_plugin_reload(runtime.handle, "test.grey") == CLIP_NOT_FOUND)
+  }
+
+  // MARK: Swaps
+
+  static func small(_ change: (inout SmallModel) -> Void = { _ in }) throws -> TemporaryFolder {
+    var model = SmallModel()
+    model.imageSize = 32
+    model.vocabulary = 600
+    change(&model)
+    return try model.write()
+  }
+
+  struct Inputs {
+    let pictures: [Picture]
+    let texts = ["a cat", "two dogs and a boat"]
+    init(_ runtime: Runtime) throws { pictures = [try runtime.load(Paths.image("chelsea.png"))] }
+  }
+
+  @Test func swapsGiveWhatOpeningGives() throws {
+    let runtime = try Runtime()
+    let inputs = try Inputs(runtime)
+    let first = try Self.small()
+    let second = try Self.small { model in
+      model.imageSize = 64
+      model.visionWidth = 48
+      model.visionLayers = 2
+      model.context = 24
+      model.vocabulary = 700
+      model.textLayers = 3
+    }
+    let model = try Model(first.url, runtime: runtime)
+    let (a, b) = (try Model(first.url, runtime: runtime), try Model(second.url, runtime: runtime))
+    func isImage(_ other: Model) throws -> Bool { try identical(model.encode(images: inputs.pictures), other.encode(images: inputs.pictures)) }
+    func isText(_ other: Model) throws -> Bool { try identical(model.encode(texts: inputs.texts), other.encode(texts: inputs.texts)) }
+
+    try model.swap(CLIP_TOWER_IMAGE, to: second.url)
+    #expect(try isImage(b) && isText(a))
+    #expect(model.info.image_width == 64 && model.info.context_length == a.info.context_length)
+    #expect(model.info.image_parameters == b.info.image_parameters)
+    try model.swap(CLIP_TOWER_TEXT, to: second.url)
+    #expect(try isImage(b) && isText(b))
+    #expect(model.info.context_length == 24 && model.info.vocabulary_size == 700)
+    #expect(try model.tokenize(inputs.texts) == b.tokenize(inputs.texts))
+    try model.swap(0, to: first.url)
+    #expect(try isImage(a) && isText(a))
+    try model.swap(0, to: nil)
+    #expect(try isImage(a) && isText(a))
+
+    try model.swap(CLIP_TOWER_IMAGE, to: second.url, storage: CLIP_STORAGE_F16)
+    #expect(try model.info.storage == CLIP_STORAGE_F16 && !isImage(b))
+    #expect(try identical(
+      model.encode(images: inputs.pictures), Model(second.url, runtime: runtime, storage: CLIP_STORAGE_F16).encode(images: inputs.pictures)))
+    try model.swap(CLIP_TOWER_IMAGE, to: nil)  // as it was: in half precision
+    #expect(model.info.storage == CLIP_STORAGE_F16)
+  }
+
+  /// Between architectures, and layouts.
+  @Test func swapsBetweenArchitectures() throws {
+    let runtime = try Runtime()
+    let inputs = try Inputs(runtime)
+    let names = ["vit-tiny", "rn-tiny", "hf-vit-tiny"]
+    let model = try Model(ModelFolder.reference("vit-tiny"), runtime: runtime)
+    for name in names + names.reversed() {
+      try model.swap(CLIP_TOWER_IMAGE, to: ModelFolder.reference(name))
+      let other = try Model(ModelFolder.reference(name), runtime: runtime, towers: UInt32(CLIP_TOWER_IMAGE))
+      #expect(try identical(model.encode(images: inputs.pictures), other.encode(images: inputs.pictures)), "\(name)")
+      #expect(String(cString: model.info.image_encoder) == String(cString: other.info.image_encoder))
+      #expect(String(cString: model.info.layout) == "open_clip")
+    }
+  }
+
+  /// The scale is the model's own, unless all of it is replaced.
+  @Test func logitScaleAtSwaps() throws {
+    let first = try Self.small(), second = try Self.small()
+    let weights = second.file("open_clip_model.safetensors")
+    var tensors = try Safetensors.read(weights)
+    tensors["logit_scale"] = StoredTensor([log(Float(50))], shape: [])
+    try Safetensors.write(tensors, to: weights)
+    let model = try Model(first.url)
+    let scale = model.info.logit_scale
+    try model.swap(CLIP_TOWER_IMAGE, to: second.url)
+    try model.swap(CLIP_TOWER_TEXT, to: second.url)
+    #expect(model.info.logit_scale == scale)
+    try model.swap(0, to: nil)
+    #expect(model.info.logit_scale == scale)
+    try model.swap(0, to: second.url)
+    #expect(abs(model.info.logit_scale - 50) < 1e-3)
+  }
+
+  @Test func aFailedSwapChangesNothing() throws {
+    let runtime = try Runtime()
+    let inputs = try Inputs(runtime)
+    let folder = try Self.small()
+    let model = try Model(folder.url, runtime: runtime)
+    let before = (try model.encode(images: inputs.pictures), try model.encode(texts: inputs.texts), model.info)
+    func refused(_ status: clip_status, _ words: String, _ towers: Int, _ folder: URL?, of model: Model, line: Int = #line) {
+      do {
+        try model.swap(towers, to: folder)
+        Issue.record("swapped, line \(line)")
+      } catch {
+        let failure = error as? Failure
+        #expect(failure?.status == status && failure?.message.contains(words) == true, "line \(line): \(error)")
+      }
+    }
+    let wide = try Self.small { $0.embedding = 24 }
+    refused(CLIP_MISMATCH, "expected embeddings of 16 as the model's, found 24", CLIP_TOWER_IMAGE, wide.url, of: model)
+    refused(CLIP_MISMATCH, "expected embeddings of 16", CLIP_TOWER_TEXT, wide.url, of: model)
+    let spoiled = try Self.small()
+    let weights = spoiled.file("open_clip_model.safetensors")
+    var tensors = try Safetensors.read(weights)
+    tensors["visual.ln_post.weight"] = nil
+    try Safetensors.write(tensors, to: weights)
+    refused(CLIP_MISMATCH, "missing: visual.ln_post.weight", CLIP_TOWER_IMAGE, spoiled.url, of: model)
+    refused(CLIP_MISMATCH, "missing: visual.ln_post.weight", 0, spoiled.url, of: model)
+    let cut = try Self.small()
+    try Data(contentsOf: cut.file("open_clip_model.safetensors")).dropLast(4).write(to: cut.file("open_clip_model.safetensors"))
+    refused(CLIP_FORMAT, "open_clip_model.safetensors", CLIP_TOWER_TEXT, cut.url, of: model)
+    refused(CLIP_NOT_FOUND, "/nowhere", CLIP_TOWER_TEXT, URL(filePath: "/nowhere"), of: model)
+    refused(CLIP_INVALID_ARGUMENT, "towers", 4, nil, of: model)
+    #expect(clip_model_swap(nil, 0, nil, nil) == CLIP_INVALID_ARGUMENT)
+    var options = clip_model_options()
+    #expect(clip_model_swap(model.handle, 0, nil, &options) == CLIP_INVALID_ARGUMENT)
+    options.struct_size = size(of: clip_model_options.self)
+    options.flags = 1 << 30
+    #expect(clip_model_swap(model.handle, 0, nil, &options) == CLIP_INVALID_ARGUMENT)
+
+    var after = clip_model_info()
+    after.struct_size = size(of: clip_model_info.self)
+    try check(clip_model_describe(model.handle, &after))
+    #expect(after.image_parameters == before.2.image_parameters && after.text_parameters == before.2.text_parameters)
+    #expect(try identical(model.encode(images: inputs.pictures), before.0))
+    #expect(try identical(model.encode(texts: inputs.texts), before.1))
+
+    // A tower that is not open has nothing to be swapped with.
+    let images = try Model(folder.url, runtime: runtime, towers: UInt32(CLIP_TOWER_IMAGE))
+    refused(CLIP_UNSUPPORTED, "text tower", CLIP_TOWER_TEXT, folder.url, of: images)
+    refused(CLIP_UNSUPPORTED, "text tower", CLIP_TOWER_TEXT | CLIP_TOWER_IMAGE, folder.url, of: images)
+    try images.swap(0, to: folder.url)
+    #expect(images.info.towers == UInt32(CLIP_TOWER_IMAGE))
+    // A model that has lost its folder keeps what it has.
+    let lost = try ModelFolder.copy(of: folder.url)
+    let orphan = try Model(lost.url, runtime: runtime)
+    try FileManager.default.removeItem(at: lost.url)
+    refused(CLIP_NOT_FOUND, lost.url.path, 0, nil, of: orphan)
+    #expect(try identical(orphan.encode(images: inputs.pictures), before.0))
+  }
+
+  /// Buffers made for the sizes of before are never touched: the call says what has changed.
+  @Test func buffersOfOtherSizesAreRefused() throws {
+    let runtime = try Runtime()
+    let small = try Self.small()
+    let large = try Self.small { model in
+      model.imageSize = 64
+      model.context = 24
+    }
+    let model = try Model(small.url, runtime: runtime)
+    let opened = model.info
+    let picture = try runtime.load(Paths.image("chelsea.png"))
+    var pixels = [Float](repeating: -7, count: 3 * 32 * 32), tokens = [Int32](repeating: -7, count: 16)
+    var row = [Float](repeating: -7, count: model.width)
+    func calls(_ options: clip_encode_options?) -> [clip_status] {
+      var options = options ?? Model.options(0)
+      return withExtendedLifetime(picture) {
+        [
+          clip_preprocess(model.handle, [picture.view], 1, &options, &pixels),
+          clip_encode_pixels(model.handle, pixels, 1, &options, &row),
+          withCStrings(["a cat"]) { clip_tokenize(model.handle, $0, 1, &options, &tokens, nil) },
+          clip_encode_tokens(model.handle, tokens, 1, &options, &row),
+        ]
+      }
+    }
+    let good = [clip_status](repeating: CLIP_OK, count: 4), bad = [clip_status](repeating: CLIP_MISMATCH, count: 4)
+    var said = Model.options(0)
+    (said.image_width, said.image_height, said.context_length) = (64, 64, 24)
+    #expect(calls(nil) == good && calls(said) == bad)
+
+    try model.swap(0, to: large.url)
+    pixels = pixels.map { _ in -7 }
+    tokens = tokens.map { _ in -7 }
+    row = row.map { _ in -7 }
+    #expect(calls(nil) == bad)
+    #expect(String(cString: clip_last_error()).contains("expected 24 for each text"))
+    (said.image_width, said.image_height, said.context_length) = (opened.image_width, opened.image_height, opened.context_length)
+    #expect(calls(said) == bad)
+    #expect(pixels.allSatisfy { $0 == -7 } && tokens.allSatisfy { $0 == -7 } && row.allSatisfy { $0 == -7 })
+    (said.image_width, said.image_height, said.context_length) = (64, 64, 24)
+    (pixels, tokens) = ([Float](repeating: 0, count: 3 * 64 * 64), [Int32](repeating: 0, count: 24))
+    #expect(calls(said) == good)
+    // What has no such buffers needs no such words.
+    #expect(try model.encode(images: [picture]).count == model.width && model.encode(texts: ["a cat"]).count == model.width)
+    try model.swap(0, to: small.url)
+    (pixels, tokens) = ([Float](repeating: 0, count: 3 * 32 * 32), [Int32](repeating: 0, count: 16))
+    #expect(calls(nil) == good)
+  }
+}

@@ -1,0 +1,53 @@
+import CClip
+import CSystem
+import ClipPluginKit
+import SentencePieceShim
+
+/// SentencePiece (Kudo and Richardson, 2018, https://arxiv.org/abs/1808.06226) by libsentencepiece. A file
+/// is looked through before the library sees it, which trusts some of what is in it.
+func openModel(
+  _ data: UnsafePointer<UInt8>?, _ size: Int, _ tokenizer: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+  _ error: UnsafeMutablePointer<clip_plugin_error>?
+) -> clip_status {
+  guard let data, let tokenizer, size > 0 else {
+    return fail(error, CLIP_FORMAT, "SentencePiece: expected a model, found no bytes")
+  }
+  if let problem = ModelFile.problem(in: UnsafeRawBufferPointer(start: data, count: size)) {
+    return fail(error, CLIP_FORMAT, "SentencePiece: " + problem)
+  }
+  var model: OpaquePointer?
+  var words = [CChar](repeating: 0, count: 256)
+  let result = words.withUnsafeMutableBufferPointer {
+    sentencepiece_open(data, size, &model, $0.baseAddress, $0.count)
+  }
+  guard result == SENTENCEPIECE_OK, let model else { return refuse(result, words, error) }
+  tokenizer.pointee = UnsafeMutableRawPointer(model)
+  return CLIP_OK
+}
+
+func tokenID(_ tokenizer: UnsafeRawPointer?, _ name: UnsafePointer<CChar>?) -> Int32 {
+  guard let tokenizer, let name else { return -1 }
+  return sentencepiece_piece_id(OpaquePointer(tokenizer), name)
+}
+
+func encode(
+  _ tokenizer: UnsafeRawPointer?, _ text: UnsafePointer<CChar>?, _ size: Int, _ ids: UnsafeMutablePointer<Int32>?,
+  _ capacity: Int, _ count: UnsafeMutablePointer<Int>?, _ error: UnsafeMutablePointer<clip_plugin_error>?
+) -> clip_status {
+  guard let tokenizer, let count, text != nil || size == 0, ids != nil || capacity == 0 else {
+    return fail(error, CLIP_INVALID_ARGUMENT, "SentencePiece: expected a tokenizer, a text and memory for its ids")
+  }
+  var words = [CChar](repeating: 0, count: 256)
+  let result = words.withUnsafeMutableBufferPointer {
+    sentencepiece_encode(OpaquePointer(tokenizer), text, size, ids, capacity, count, $0.baseAddress, $0.count)
+  }
+  return result == SENTENCEPIECE_OK ? CLIP_OK : refuse(result, words, error)
+}
+
+private func refuse(
+  _ result: Int32, _ words: [CChar], _ error: UnsafeMutablePointer<clip_plugin_error>?
+) -> clip_status {
+  if result == SENTENCEPIECE_NO_MEMORY { return fail(error, CLIP_OUT_OF_MEMORY, "SentencePiece: no memory") }
+  let text = words.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+  return fail(error, CLIP_FORMAT, "SentencePiece: " + String(decoding: text, as: UTF8.self))
+}
