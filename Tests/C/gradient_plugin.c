@@ -95,8 +95,10 @@ static V build_text(B *b) {
   return b->linear(b, b->mean_rows(b, x), "head", 5, 0);
 }
 
-static const clip_encoder image = {sizeof(clip_encoder), CLIP_TOWER_IMAGE, "test.encoder.image-op", "one op of a picture", build_image};
-static const clip_encoder text = {sizeof(clip_encoder), CLIP_TOWER_TEXT, "test.encoder.text-op", "one op of a text", build_text};
+static const clip_encoder image = {.struct_size = sizeof(clip_encoder), .tower = CLIP_TOWER_IMAGE,
+                                   .id = "test.encoder.image-op", .description = "one op of a picture", .build = build_image};
+static const clip_encoder text = {.struct_size = sizeof(clip_encoder), .tower = CLIP_TOWER_TEXT,
+                                   .id = "test.encoder.text-op", .description = "one op of a text", .build = build_text};
 static const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, 0, &image}, {CLIP_KIND_ENCODER, 0, &text}};
 static const clip_plugin plugin = {
     sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "test.gradients", "1.0.0", "Apache-2.0", items, 2};
