@@ -146,6 +146,10 @@ check "clip gap" catalogue_is_shown
 check "plugins are looked for in order" plugins_found_in_order
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
 program "fuzzers' findings" replay_findings
+compile cc build/tests/gradients_test Tests/C/gradients_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+compile cc build/tests/gradient_plugin.so Tests/C/gradient_plugin.c -shared -fPIC -fvisibility=hidden
+mkdir -p build/tests/gradients
+program "each op's gradient" build/tests/gradients_test build/tests/gradient_plugin.so build/tests/gradients
 if [ "$tier" = full ]; then
   program "the interface under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible build/tests/api_test "$emoji" "$picture"

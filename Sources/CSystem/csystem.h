@@ -74,6 +74,9 @@ static inline long long csystem_now(void) {
 /* Does not wait for the other end of a pipe. */
 static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
 
+/* A new or emptied file to write. */
+static inline int csystem_open_write(const char *path) { return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); }
+
 /* A file in memory alone, as memfd_create gives it; -1 with errno set where it cannot. */
 static inline int csystem_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */); }
 

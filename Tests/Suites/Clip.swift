@@ -141,14 +141,14 @@ final class Model: @unchecked Sendable {
 
   init(
     _ folder: URL, runtime: Runtime? = nil, towers: UInt32 = 0, storage: clip_storage = CLIP_STORAGE_F32,
-    allowExtra: Bool = false
+    allowExtra: Bool = false, flags: UInt32 = 0
   ) throws {
     let runtime = try runtime ?? Runtime()
     var options = clip_model_options()
     options.struct_size = size(of: clip_model_options.self)
     options.towers = towers
     options.storage = storage
-    options.flags = allowExtra ? UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS) : 0
+    options.flags = flags | (allowExtra ? UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS) : 0)
     var handle: OpaquePointer?
     try check(clip_model_open(runtime.handle, folder.path, &options, &handle))
     guard let handle else { throw SupportError("clip_model_open gave no model") }

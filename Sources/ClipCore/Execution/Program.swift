@@ -13,16 +13,19 @@ final class Program {
   let tokens: TokenInput?
   /// What follows a text's end is not computed: it cannot change the output, or is padding.
   let stopsAtEnd: Bool
+  private let hasWeights: Bool
   private let workspaces = IdlePool<Workspace>()
 
-  convenience init(_ graph: Graph, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
+  /// Without a loader nothing is loaded, and `run` is an error.
+  convenience init(_ graph: Graph, loader: ParameterLoader?, kernels: Kernels) throws(ClipError) {
     var graph = graph
     graph.optimise()
-    for node in graph.nodes { try node.load(loader) }
-    self.init(loaded: graph, kernels)
+    if let loader { for node in graph.nodes { try node.load(loader) } }
+    self.init(loaded: graph, kernels, hasWeights: loader != nil)
   }
 
-  private init(loaded graph: Graph, _ kernels: Kernels) {
+  private init(loaded graph: Graph, _ kernels: Kernels, hasWeights: Bool = true, ownSlots: Bool = false) {
+    self.hasWeights = hasWeights
     nodes = graph.nodes
     output = graph.output
     self.kernels = kernels
@@ -30,7 +33,15 @@ final class Program {
     stopsAtEnd = tokens?.dropsPadding == true || tokens != nil && nodes.allSatisfy { node in
       node.ignoresRowsAfterEnd || node.inputs.allSatisfy { graph.nodes[$0].shape.rows != .tokens }
     }
-    (slots, slotCount) = Program.plan(graph)
+    (slots, slotCount) = ownSlots ? (Array(graph.nodes.indices), graph.nodes.count) : Program.plan(graph)
+  }
+
+  /// A graph to train: every value has a slot of its own, which TrainingPlan places.
+  convenience init(training graph: Graph, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
+    var graph = graph
+    graph.prepareToTrain()
+    for node in graph.nodes { try node.bind(loader) }
+    self.init(loaded: graph, kernels, ownSlots: true)
   }
 
   /// Gives each value a slot; a slot is used again once its value has been read for the last time.
@@ -85,9 +96,16 @@ final class Program {
     tokens ids: UnsafePointer<Int32>, items: Int, firstIndex: Int, threads: ThreadPool,
     into features: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
-    guard let tokens else { throw ClipError(CLIP_PLUGIN, "the text encoder takes no tokens") }
     let workspace = try takeWorkspace()
     defer { workspaces.give(workspace) }
+    try run(try batch(tokens: ids, items: items, firstIndex: firstIndex, workspace), workspace, threads, features)
+  }
+
+  /// The texts laid end to end, in memory of `workspace`.
+  func batch(
+    tokens ids: UnsafePointer<Int32>, items: Int, firstIndex: Int, _ workspace: Workspace
+  ) throws(ClipError) -> Batch {
+    guard let tokens else { throw ClipError(CLIP_PLUGIN, "the text encoder takes no tokens") }
     let length = tokens.contextLength
     try workspace.reserveItems(items, tokens: try product(items, length, "tokens"))
     var total = 0
@@ -114,7 +132,7 @@ final class Program {
     var batch = workspace.emptyBatch(items: items)
     batch.totalTokens = total
     batch.longestText = longest
-    try run(batch, workspace, threads, features)
+    return batch
   }
 
   private func takeWorkspace() throws(ClipError) -> Workspace {
@@ -125,6 +143,7 @@ final class Program {
   private func run(_ batch: Batch, _ workspace: Workspace, _ threads: ThreadPool, _ features: UnsafeMutablePointer<Float>)
     throws(ClipError)
   {
+    guard hasWeights else { throw ClipError(CLIP_UNSUPPORTED, "model: it was opened without its weights, and cannot encode") }
     var scratch = 0
     try workspace.clearSlots(slotCount)
     for (index, node) in nodes.enumerated() {

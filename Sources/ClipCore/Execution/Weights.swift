@@ -60,12 +60,17 @@ final class ParameterLoader {
   let kernels: Kernels
   let threads: ThreadPool
   let storage: clip_storage
+  /// While training: where the numbers are that change.
+  private let store: ParameterStore?
 
-  init(source: ParameterSource, kernels: Kernels, threads: ThreadPool, storage: clip_storage) {
+  init(
+    source: ParameterSource, kernels: Kernels, threads: ThreadPool, storage: clip_storage, store: ParameterStore? = nil
+  ) {
     self.source = source
     self.kernels = kernels
     self.threads = threads
     self.storage = storage
+    self.store = store
   }
 
   /// The parameter in the checkpoint, which must have the shape that the encoder expects.
@@ -78,6 +83,7 @@ final class ParameterLoader {
 
   /// A parameter of any shape as float32.
   func vector(_ parameter: Parameter) throws(ClipError) -> Memory {
+    if let store { return try store.view(parameter) }
     let memory = try Memory(floats: parameter.count, for: "a parameter")
     let stored = try find(parameter)
     try stored.read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)

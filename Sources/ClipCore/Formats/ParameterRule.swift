@@ -1,7 +1,7 @@
 /// One line of a layout's table: which tensor of the file holds a parameter, and how. In both names
 /// "{}" stands for a part without dots, such as a layer's number or "weight".
 struct ParameterRule {
-  enum Recipe {
+  enum Recipe: Equatable {
     /// The tensor is the parameter.
     case whole
     /// Rows [i n, (i + 1) n) of a tensor of 3 n rows.

@@ -23,6 +23,7 @@ final class Safetensors {
   static let maxHeaderBytes = 100_000_000
 
   let tensors: [Name: Tensor]
+  let metadata: [Name: Name]
 
   // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
   convenience init(path: String) throws(ClipError) {
@@ -49,9 +50,10 @@ final class Safetensors {
     }
     var found: [Placed] = []
     found.reserveCapacity(members.count)
+    var metadata: [Name: Name] = [:]
     for (name, value) in members {
       if name == "__metadata__" {
-        try Safetensors.checkMetadata(value, place)
+        metadata = try Safetensors.metadata(value, place)
       } else {
         found.append(try Placed(name, value, data, file))
       }
@@ -59,19 +61,27 @@ final class Safetensors {
     try Safetensors.checkCover(&found, data.count, path)
     var tensors = [Name: Tensor](minimumCapacity: found.count)
     for placed in found { tensors[placed.tensor.name] = placed.tensor }
-    self.init(tensors)
+    self.init(tensors, metadata)
   }
 
-  private init(_ tensors: [Name: Tensor]) { self.tensors = tensors }
+  private init(_ tensors: [Name: Tensor], _ metadata: [Name: Name]) {
+    self.tensors = tensors
+    self.metadata = metadata
+  }
 
-  private static func checkMetadata(_ value: JSON, _ place: String) throws(ClipError) {
+  private static func metadata(_ value: JSON, _ place: String) throws(ClipError) -> [Name: Name] {
     guard let members = value.object else {
       throw ClipError(CLIP_FORMAT, "\(place): __metadata__: expected an object of strings, found \(value.kind)")
     }
-    for member in members where member.value.string == nil {
-      throw ClipError(
-        CLIP_FORMAT, "\(place): __metadata__.\(member.key.string): expected a string, found \(member.value.kind)")
+    var metadata: [Name: Name] = [:]
+    for member in members {
+      guard let string = member.value.string else {
+        throw ClipError(
+          CLIP_FORMAT, "\(place): __metadata__.\(member.key.string): expected a string, found \(member.value.kind)")
+      }
+      metadata[member.key] = string
     }
+    return metadata
   }
 
   /// Sorts by place in the data and checks that each tensor starts where the one before it ends.

@@ -36,14 +36,13 @@ extension Builder {
       Concat(Int(x), Int(y), rows: left.rows, grid: left.grid ?? right.grid, widths: (left.width, right.width)))
   }
 
-  /// Nothing is dropped at inference.
   func dropout(_ x: clip_value, _ probability: Float) -> clip_value {
-    guard shape(x, "dropout") != nil else { return -1 }
+    guard let shape = shape(x, "dropout") else { return -1 }
     guard probability >= 0, probability < 1 else {
       fail(CLIP_INVALID_ARGUMENT, "dropout: expected a probability from 0 to 1, found \(probability)")
       return -1
     }
-    return x
+    return add(Dropout(input: Int(x), shape: shape, probability))
   }
 
   /// `name` nil: the mean of all.

@@ -46,6 +46,36 @@ class Operation {
 
   /// Computes a part of the output: some rows, or what `run` has cut. Called from several threads at once.
   func compute(_ run: Run, _ part: Range<Int>) {}
+
+  // MARK: Training
+
+  /// Whether there is a `backward`.
+  var isDifferentiable: Bool { false }
+
+  /// Parameters that training averages rather than learns, such as running means.
+  func isStatistic(_ parameter: Int) -> Bool { false }
+
+  /// Takes its parameters from the store that training changes.
+  func bind(_ loader: ParameterLoader) throws(ClipError) { try load(loader) }
+
+  /// Whether `backward` reads the value of input `index`.
+  func backwardReads(input index: Int) -> Bool { false }
+
+  /// Computing it again for `backward` costs less than keeping it.
+  var isCheap: Bool { false }
+
+  /// Floats of shared scratch for `forward` and `backward`.
+  func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { scratchFloats(batch, kernels) }
+
+  /// Computes the output while training. Doing it twice gives the same.
+  func forward(_ pass: Pass) { run(pass.run) }
+
+  /// Adds the output's gradient, through the op, to those of its inputs and parameters.
+  func backward(_ pass: Pass) {}
+
+  /// A part of `backward`, as `Pass.parallel` has cut it. Called from several threads at once. Sums over
+  /// rows are made in one order, wherever the cuts fall.
+  func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {}
 }
 
 /// Which row of an item is picked.

@@ -3,12 +3,25 @@ import CClip
 /// Rewrites that make a graph cheaper without changing a result.
 extension Graph {
   mutating func optimise() {
-    prune()
-    pickRowsEarly()
-    prune()
+    dropDropout()
+    prepareToTrain()
     foldBatchNorms()
     fuseEpilogues()
     prune()
+  }
+
+  /// Those that hold while weights change, too.
+  mutating func prepareToTrain() {
+    prune()
+    pickRowsEarly()
+    prune()
+  }
+
+  /// Inference only: nothing is dropped.
+  private mutating func dropDropout() {
+    for index in nodes.indices {
+      if let dropout = nodes[index] as? Dropout, let source = dropout.inputs.first { redirect(index, to: source) }
+    }
   }
 
   private enum Demand: Equatable {

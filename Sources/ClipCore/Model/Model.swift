@@ -20,7 +20,7 @@ final class Model {
     guard options.towers & ~known == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "towers: expected CLIP_TOWER_* bits, found \(options.towers)")
     }
-    guard options.flags & ~UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS) == 0 else {
+    guard options.flags & ~UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS | CLIP_OPEN_WITHOUT_WEIGHTS) == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_OPEN_* bits, found \(options.flags)")
     }
     guard options.storage.rawValue <= CLIP_STORAGE_INT8.rawValue else {
@@ -63,8 +63,10 @@ final class Model {
         throw ClipError(CLIP_FORMAT, folder + ": expected embeddings of \(description.embeddingWidth), the encoder makes \(width)")
       }
     }
-    let loader = ParameterLoader(
-      source: source, kernels: runtime.kernels, threads: runtime.threads, storage: options.storage)
+    let loader =
+      options.flags & UInt32(CLIP_OPEN_WITHOUT_WEIGHTS) != 0
+      ? nil
+      : ParameterLoader(source: source, kernels: runtime.kernels, threads: runtime.threads, storage: options.storage)
     let origin = TowerOrigin(folder: folder, options: options)
     let image = try imagePlan.map { plan throws(ClipError) in
       ImageSide(

@@ -35,6 +35,8 @@ struct ModelDescription {
   var logitScale: Name?
   var logitBias: Name?
   var checkpoint: Checkpoint
+  /// What a file of all weights is called in the folder.
+  var weightFile: Name
 
   /// Reads `folder` as downloaded. A tower that is not asked for is not looked at: its config may
   /// be one that this library does not know.
@@ -63,7 +65,8 @@ struct ModelDescription {
       layout: layout, names: config.names ?? layout.clipNames, image: config.image?.tower, text: config.text?.tower,
       embeddingWidth: config.embeddingWidth,
       preprocess: config.image?.preprocess ?? PreprocessConfig(width: 0, height: 0, resizeTo: 0),
-      tokenizer: config.text?.tokenizer ?? .none, logitScale: scale, logitBias: bias, checkpoint: checkpoint)
+      tokenizer: config.text?.tokenizer ?? .none, logitScale: scale, logitBias: bias, checkpoint: checkpoint,
+      weightFile: config.weightFiles?.first ?? layout.weightFiles.first ?? "model.safetensors")
   }
 
   /// clipcore.json counts where it is. Some folders serve both libraries: open_clip's config counts where weights in its layout are

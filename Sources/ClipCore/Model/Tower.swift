@@ -57,7 +57,7 @@ final class Tower {
   /// Keeps the plugins that built it loaded: ops may call into them.
   private let owners: [Plugin]
 
-  convenience init(_ plan: TowerPlan, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
+  convenience init(_ plan: TowerPlan, loader: ParameterLoader?, kernels: Kernels) throws(ClipError) {
     self.init(plan, try Program(plan.graph, loader: loader, kernels: kernels))
   }
 

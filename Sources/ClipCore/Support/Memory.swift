@@ -7,6 +7,8 @@ import CSystem
 final class Memory {
   let base: UnsafeMutableRawPointer
   let byteCount: Int
+  /// Whose block this is a part of; nil for a block of its own.
+  private let owner: Memory?
 
   /// `what` names the buffer in the error.
   convenience init(byteCount: Int, for what: StaticString) throws(ClipError) {
@@ -24,16 +26,22 @@ final class Memory {
     self.init(pointer, byteCount)
   }
 
-  private init(_ base: UnsafeMutableRawPointer, _ byteCount: Int) {
+  private init(_ base: UnsafeMutableRawPointer, _ byteCount: Int, owner: Memory? = nil) {
     self.base = base
     self.byteCount = byteCount
+    self.owner = owner
+  }
+
+  /// Floats [start, start + count) of `owner`, which must be inside it.
+  convenience init(part start: Int, count: Int, of owner: Memory) {
+    self.init(owner.base + start * 4, count * 4, owner: owner)
   }
 
   convenience init(floats count: Int, for what: StaticString) throws(ClipError) {
     try self.init(byteCount: try product(count, 4, what), for: what)
   }
 
-  deinit { free(base) }
+  deinit { if owner == nil { free(base) } }
 
   var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
   var bytes: UnsafeMutablePointer<UInt8> { base.assumingMemoryBound(to: UInt8.self) }

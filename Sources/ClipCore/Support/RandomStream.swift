@@ -10,6 +10,7 @@ struct RandomStream {
     case augmentation = 1
     case dropout = 2
     case shuffle = 3
+    case weights = 4
   }
 
   /// 32-bit numbers given so far. Set it to go on from there; a stream has 2^34 of them.

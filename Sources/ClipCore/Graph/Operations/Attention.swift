@@ -77,4 +77,51 @@ final class Attention: Operation {
     work.scratch = scratch
     run.kernels.table.pointee.attention?(&work)
   }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override var isCheap: Bool { true }
+  override func backwardReads(input index: Int) -> Bool { true }
+
+  override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
+    let gradient = AttentionGradient(
+      queries: batch.longest(shape.rows), keys: batch.longest(keyRows), width: headWidth, kernels: kernels)
+    return max(scratchFloats(batch, kernels), pieces(batch, kernels.threads) * gradient.floats)
+  }
+
+  override func backward(_ pass: Pass) { pass.parallel(self, pieces(pass.batch, pass.run.kernels.threads), grain: 1) }
+
+  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
+    let units = pass.batch.items * heads
+    let pieces = pieces(pass.batch, pass.run.kernels.threads)
+    let floats = AttentionGradient(
+      queries: pass.batch.longest(shape.rows), keys: pass.batch.longest(keyRows), width: headWidth,
+      kernels: pass.run.kernels
+    ).floats
+    for piece in part {
+      for unit in (piece * units / pieces)..<((piece + 1) * units / pieces) {
+        backwardUnit(pass, unit, pass.scratch + piece * floats)
+      }
+    }
+  }
+
+  /// One head of one item.
+  private func backwardUnit(_ pass: Pass, _ unit: Int, _ scratch: UnsafeMutablePointer<Float>) {
+    let item = unit / heads
+    let column = unit % heads * headWidth
+    let keyStart = pass.batch.firstRow(of: item, in: keyRows) * shape.width + column
+    let queryStart = pass.batch.firstRow(of: item, in: shape.rows) * shape.width + column
+    var gradient = AttentionGradient(
+      queries: pass.batch.rows(of: item, in: shape.rows), keys: pass.batch.rows(of: item, in: keyRows), width: headWidth,
+      kernels: pass.run.kernels)
+    gradient.stride = shape.width
+    gradient.firstQuery = picked == .end ? pass.batch.endPosition(of: item) : 0
+    gradient.isCausal = isCausal
+    gradient.add(
+      pass.products, q: pass.run.input(0).data + queryStart, k: pass.run.input(1).data + keyStart,
+      v: pass.run.input(2).data + keyStart, dy: pass.gradient.data + queryStart,
+      dq: pass.inputGradient(0).map { $0 + queryStart }, dk: pass.inputGradient(1).map { $0 + keyStart },
+      dv: pass.inputGradient(2).map { $0 + keyStart }, scratch)
+  }
 }

@@ -46,4 +46,145 @@ final class BatchNorm: Operation {
     guard let values else { return }
     run.scaleShift(rows, values.scale.floats, values.shift.floats, CLIP_IDENTITY)
   }
+
+  // MARK: Training
+
+  /// The share of a batch in the running statistics.
+  private static var momentum: Float { 0.1 }
+
+  override var isDifferentiable: Bool { true }
+  override func isStatistic(_ parameter: Int) -> Bool { parameter >= 2 }
+  override func bind(_ loader: ParameterLoader) throws(ClipError) {}
+  override func backwardReads(input index: Int) -> Bool { true }
+  override var isCheap: Bool { true }
+  /// Doubles: mean, 1 / deviation, sums of dy and of dy z for each column.
+  override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { 8 * shape.width }
+
+  private func columnFacts(_ pass: Pass) -> UnsafeMutablePointer<Double> {
+    UnsafeMutableRawPointer(pass.scratch).assumingMemoryBound(to: Double.self)
+  }
+
+  /// A frozen norm goes by its running statistics.
+  private func usesBatch(_ pass: Pass) -> Bool { pass.parameterGradient(0) != nil || pass.parameterGradient(1) != nil }
+
+  /// The batch's mean and variance, or the running ones, of each column in scratch: [mean, 1 / deviation, sums].
+  private func measure(_ pass: Pass, _ columns: Range<Int>, updating: Bool) {
+    let width = shape.width
+    let x = pass.run.input(0)
+    let means = columnFacts(pass)
+    let inverses = means + width
+    guard usesBatch(pass) else {
+      for column in columns {
+        means[column] = Double(pass.parameter(2)[column])
+        inverses[column] = 1 / (Double(pass.parameter(3)[column]) + Double(epsilon)).squareRoot()
+      }
+      return
+    }
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: columns.count) { sums in
+      let count = Double(max(1, x.rows))
+      sums.initialize(repeating: 0)
+      for row in 0..<x.rows {
+        let line = x.data + row * width + columns.lowerBound
+        for column in 0..<columns.count { sums[column] += Double(line[column]) }
+      }
+      for column in 0..<columns.count { means[columns.lowerBound + column] = sums[column] / count }
+      sums.update(repeating: 0)
+      for row in 0..<x.rows {
+        let line = x.data + row * width + columns.lowerBound
+        for column in 0..<columns.count {
+          let centred = Double(line[column]) - means[columns.lowerBound + column]
+          sums[column] += centred * centred
+        }
+      }
+      for column in 0..<columns.count {
+        let place = columns.lowerBound + column
+        inverses[place] = 1 / (sums[column] / count + Double(epsilon)).squareRoot()
+        guard updating else { continue }
+        if let mean = pass.parameterGradient(2) {
+          mean[place] += BatchNorm.momentum * (Float(means[place]) - mean[place])
+        }
+        if let variance = pass.parameterGradient(3) {
+          variance[place] += BatchNorm.momentum * (Float(sums[column] / max(1, count - 1)) - variance[place])
+        }
+      }
+    }
+  }
+
+  override func forward(_ pass: Pass) {
+    pass.parallel(self, (shape.width + 15) / 16, grain: 1, phase: 0)
+    pass.parallel(self, pass.run.output.rows, grain: max(1, 16384 / shape.width), phase: 1)
+  }
+
+  override func backward(_ pass: Pass) {
+    pass.parallel(self, (shape.width + 15) / 16, grain: 1, phase: 2)
+    pass.parallel(self, pass.gradient.rows, grain: max(1, 16384 / shape.width), phase: 3)
+  }
+
+  /// Phases 0 and 2 are by groups of columns, 1 and 3 by rows. Running statistics move in phase 2, which
+  /// a step runs once.
+  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
+    let width = shape.width
+    let means = columnFacts(pass)
+    let inverses = means + width
+    let x = pass.run.input(0)
+    let weight = pass.parameter(0)
+    if phase == 0 || phase == 2 {
+      let columns = (part.lowerBound * 16)..<min(width, part.upperBound * 16)
+      measure(pass, columns, updating: phase == 2)
+      if phase == 2 { sum(pass, columns) }
+      return
+    }
+    if phase == 1 {
+      let bias = pass.parameter(1)
+      for row in part {
+        let line = x.data + row * width
+        let target = pass.run.output.data + row * width
+        for i in 0..<width {
+        target[i] = Float((Double(line[i]) - means[i]) * inverses[i] * Double(weight[i]) + Double(bias[i]))
+      }
+      }
+      return
+    }
+    guard let dx = pass.inputGradient(0) else { return }
+    let totals = means + 2 * width
+    let aligned = means + 3 * width
+    let share = usesBatch(pass) ? 1 / Double(max(1, x.rows)) : 0
+    for row in part {
+      let line = x.data + row * width
+      let dy = pass.gradient.data + row * width
+      let target = dx + row * width
+      for i in 0..<width {
+        let z = (Double(line[i]) - means[i]) * inverses[i]
+        let slope = Double(dy[i]) - (totals[i] + z * aligned[i]) * share
+        target[i] += Float(slope * Double(weight[i]) * inverses[i])
+      }
+    }
+  }
+
+  /// The sums of dy and of dy z over rows, which are the bias's and the weight's gradients.
+  private func sum(_ pass: Pass, _ columns: Range<Int>) {
+    let width = shape.width
+    let means = columnFacts(pass)
+    let inverses = means + width
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * columns.count) { sums in
+      sums.initialize(repeating: 0)
+      let x = pass.run.input(0).data
+      let dy = pass.gradient
+      for row in 0..<dy.rows {
+        for column in 0..<columns.count {
+          let place = row * width + columns.lowerBound + column
+          let z = (Double(x[place]) - means[columns.lowerBound + column]) * inverses[columns.lowerBound + column]
+          sums[column] += Double(dy.data[place])
+          sums[columns.count + column] += Double(dy.data[place]) * z
+        }
+      }
+      for column in 0..<columns.count {
+        let place = columns.lowerBound + column
+        means[2 * width + place] = sums[column]
+        means[3 * width + place] = sums[columns.count + column]
+        if let db = pass.parameterGradient(1) { db[place] += Float(sums[column]) }
+        if let dw = pass.parameterGradient(0) { dw[place] += Float(sums[columns.count + column]) }
+      }
+    }
+  }
 }

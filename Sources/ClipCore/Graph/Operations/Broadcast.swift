@@ -84,4 +84,54 @@ final class Broadcast: Operation {
       for index in 0..<count { z[index] = x[index] * y }
     }
   }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override func backwardReads(input index: Int) -> Bool { operation == .product }
+  override func backward(_ pass: Pass) {
+    let byItem = spread == .row
+    pass.parallel(
+      self, byItem ? pass.batch.items : pass.gradient.rows, grain: byItem ? 1 : max(1, 16384 / shape.width))
+  }
+
+  /// Parts as in `compute`.
+  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
+    for unit in part {
+      guard spread == .row else {
+        backwardRow(pass, unit, unit)
+        continue
+      }
+      let first = pass.batch.firstRow(of: unit, in: shape.rows)
+      for row in first..<(first + pass.batch.rows(of: unit, in: shape.rows)) { backwardRow(pass, row, unit) }
+    }
+  }
+
+  private func backwardRow(_ pass: Pass, _ row: Int, _ other: Int) {
+    let width = shape.width
+    let dz = pass.gradient.data + row * width
+    let dx = pass.inputGradient(0).map { $0 + row * width }
+    let dy = pass.inputGradient(1)
+    let isSum = operation == .sum
+    if spread == .column {
+      let y = isSum ? 1 : pass.run.input(1).data[other]
+      if let dx { for i in 0..<width { dx[i] += dz[i] * y } }
+      guard let dy else { return }
+      if isSum {
+        for i in 0..<width { dy[other] += dz[i] }
+      } else {
+        dy[other] += dotProduct(dz, pass.run.input(0).data + row * width, width)
+      }
+      return
+    }
+    if isSum {
+      if let dx { addFloats(dz, width, to: dx) }
+      if let dy { addFloats(dz, width, to: dy + other * width) }
+      return
+    }
+    let x = pass.run.input(0).data + row * width
+    let y = pass.run.input(1).data + other * width
+    if let dx { for i in 0..<width { dx[i] += dz[i] * y[i] } }
+    if let dy { for i in 0..<width { dy[other * width + i] += dz[i] * x[i] } }
+  }
 }

@@ -21,4 +21,20 @@ final class Concat: Operation {
       (target + x.width).update(from: y.data + row * y.width, count: y.width)
     }
   }
+
+  override var isDifferentiable: Bool { true }
+  override var isCheap: Bool { true }
+  override func backward(_ pass: Pass) { pass.parallel(self, pass.gradient.rows, grain: max(1, 16384 / shape.width)) }
+
+  override func backward(_ pass: Pass, _ rows: Range<Int>, phase: Int) {
+    let dy = pass.gradient
+    var column = 0
+    for index in inputs.indices {
+      let width = pass.run.input(index).width
+      if let dx = pass.inputGradient(index) {
+        for row in rows { addFloats(dy.data + row * dy.width + column, width, to: dx + row * width) }
+      }
+      column += width
+    }
+  }
 }

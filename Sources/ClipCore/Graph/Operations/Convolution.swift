@@ -156,4 +156,180 @@ class Convolution: MatrixProduct {
       }
     }
   }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override func bind(_ loader: ParameterLoader) throws(ClipError) {}
+  override func backwardReads(input index: Int) -> Bool { true }
+
+  private var features: Int { shape.width / groups }
+  private var weightFloats: Int { (features * depth + 15) & ~15 }
+  /// Whether [channels, area] and [area, channels] differ.
+  private var turns: Bool { area > 1 && groupWidth > 1 }
+
+  /// Windows and their gradient, turned weights and their gradient, what the products take.
+  override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
+    let all = batch.totalRows(shape.rows)
+    let windows = (min(blockRows, all) * depth + 15) & ~15
+    var most = 0
+    for rows in [min(blockRows, all), max(1, all % blockRows)] {
+      most = max(
+        most, Products.forwardFloats(rows: rows, features, depth, kernels),
+        Products.backwardFloats(rows: rows, features, depth, kernels))
+    }
+    return 2 * windows + 2 * weightFloats + most
+  }
+
+  /// One group's weights as windows lie, [features, area, channels].
+  private func turned(_ pass: Pass, group: Int, _ scratch: UnsafeMutablePointer<Float>) -> Products.Matrix {
+    let weights = pass.parameter(0) + group * features * depth
+    guard turns else { return Products.Matrix(data: weights, stride: depth) }
+    for feature in 0..<features {
+      let source = weights + feature * depth
+      let target = scratch + feature * depth
+      for channel in 0..<groupWidth {
+        for tap in 0..<area { target[tap * groupWidth + channel] = source[channel * area + tap] }
+      }
+    }
+    return Products.Matrix(data: scratch, stride: depth)
+  }
+
+  /// The windows of some output rows, of one group's channels.
+  private func windows(_ pass: Pass, group: Int, rows: Range<Int>) -> Products.Matrix {
+    let channels = (group * groupWidth)..<((group + 1) * groupWidth)
+    if window.isPointwise {
+      let x = pass.run.input(0)
+      return Products.Matrix(data: x.data + rows.lowerBound * x.width + channels.lowerBound, stride: x.width)
+    }
+    let pieces = max(1, min(pass.run.threads.width * 4, rows.count * depth / 8192))
+    pass.run.threads.run(pieces, LayOut(op: self, pass: pass, channels: channels, rows: rows, pieces: pieces))
+    return Products.Matrix(data: pass.scratch, stride: depth)
+  }
+
+  private struct LayOut: Work {
+    let op: Convolution
+    let pass: Pass
+    let channels: Range<Int>
+    let rows: Range<Int>
+    let pieces: Int
+
+    func part(_ piece: Int) {
+      let x = pass.run.input(0).data
+      for row in (piece * rows.count / pieces)..<((piece + 1) * rows.count / pieces) {
+        op.layOut(x, channels, row: rows.lowerBound + row, to: pass.scratch + row * op.depth)
+      }
+    }
+  }
+
+  /// Rows of windows laid out at a time: about 4 MB.
+  private var blockRows: Int { max(1, (1 << 20) / depth) }
+
+  private func blocks(_ rows: Int) -> [Range<Int>] {
+    stride(from: 0, to: rows, by: blockRows).map { $0..<min(rows, $0 + blockRows) }
+  }
+
+  override func forward(_ pass: Pass) {
+    let rows = pass.run.output.rows
+    let weights = pass.scratch + (min(blockRows, rows) * depth + 15) & ~15
+    for group in 0..<groups {
+      let w = turned(pass, group: group, weights)
+      let packed = pass.products.pack(w, .rows, columns: features, depth: depth, into: weights + weightFloats)
+      for block in blocks(rows) {
+        let bias = biasParameter == nil ? nil : UnsafePointer(pass.parameter(1) + group * features)
+        pass.products.multiply(
+          windows(pass, group: group, rows: block), packed,
+          pass.run.output.data + block.lowerBound * shape.width + group * features, cStride: shape.width,
+          rows: block.count, adding: false, bias: bias)
+      }
+    }
+  }
+
+  override func backward(_ pass: Pass) {
+    let rows = pass.gradient.rows
+    if biasParameter != nil, let db = pass.parameterGradient(1) {
+      pass.addColumns(pass.gradient.data, stride: shape.width, rows: rows, width: shape.width, to: db)
+    }
+    for group in 0..<groups { backwardGroup(pass, group) }
+  }
+
+  private func backwardGroup(_ pass: Pass, _ group: Int) {
+    let rows = pass.gradient.rows
+    let dwindows = pass.scratch + (min(blockRows, rows) * depth + 15) & ~15
+    let weights = dwindows + (min(blockRows, rows) * depth + 15) & ~15
+    let dweights = weights + weightFloats
+    let scratch = dweights + weightFloats
+    let w = turned(pass, group: group, weights)
+    let gradient = pass.parameterGradient(0).map { $0 + group * features * depth }
+    if turns { memset(dweights, 0, features * depth * 4) }
+    for block in blocks(rows) {
+      let dy = Products.Matrix(
+        data: pass.gradient.data + block.lowerBound * shape.width + group * features, stride: shape.width)
+      if let gradient {
+        pass.products.weights(
+          dy, windows(pass, group: group, rows: block), rows: block.count, features: features, depth: depth,
+          into: turns ? dweights : gradient, scratch)
+      }
+      guard let dx = pass.inputGradient(0) else { continue }
+      if window.isPointwise {
+        pass.products.backward(
+          dy, rows: block.count, w, features: features, depth: depth,
+          into: dx + block.lowerBound * inputWidth + group * groupWidth, stride: inputWidth, scratch)
+      } else {
+        pass.products.backward(
+          dy, rows: block.count, w, features: features, depth: depth, into: dwindows, stride: depth, adding: false,
+          scratch)
+        scatter(pass, dwindows, block, group)
+      }
+    }
+    guard turns, let gradient else { return }
+    for feature in 0..<features {
+      for channel in 0..<groupWidth {
+        for tap in 0..<area {
+          gradient[feature * depth + channel * area + tap] += dweights[feature * depth + tap * groupWidth + channel]
+        }
+      }
+    }
+  }
+
+  /// Adds the windows' gradients to the pixels they were copied from, item by item.
+  private func scatter(_ pass: Pass, _ dwindows: UnsafePointer<Float>, _ rows: Range<Int>, _ group: Int) {
+    let pixels = window.output.height * window.output.width
+    let items = (rows.lowerBound / pixels)..<((rows.upperBound - 1) / pixels + 1)
+    pass.run.threads.run(
+      items.count, Scatter(op: self, pass: pass, windows: dwindows, rows: rows, firstItem: items.lowerBound, group: group))
+  }
+
+  private struct Scatter: Work {
+    let op: Convolution
+    let pass: Pass
+    let windows: UnsafePointer<Float>
+    let rows: Range<Int>
+    let firstItem: Int
+    let group: Int
+
+    func part(_ piece: Int) {
+      guard let dx = pass.inputGradient(0) else { return }
+      let window = op.window
+      let pixels = window.output.height * window.output.width
+      let item = firstItem + piece
+      let picture = dx + item * window.input.height * window.input.width * op.inputWidth + group * op.groupWidth
+      for row in max(rows.lowerBound, item * pixels)..<min(rows.upperBound, (item + 1) * pixels) {
+        let top = row % pixels / window.output.width * window.stride - window.padding
+        let left = row % pixels % window.output.width * window.stride - window.padding
+        let source = windows + (row - rows.lowerBound) * op.depth
+        for ky in 0..<window.kernelHeight {
+          let y = top + ky * window.dilation
+          guard y >= 0, y < window.input.height else { continue }
+          for kx in 0..<window.kernelWidth {
+            let column = left + kx * window.dilation
+            guard column >= 0, column < window.input.width else { continue }
+            addFloats(
+              source + (ky * window.kernelWidth + kx) * op.groupWidth, op.groupWidth,
+              to: picture + (y * window.input.width + column) * op.inputWidth)
+          }
+        }
+      }
+    }
+  }
 }

@@ -22,6 +22,15 @@ final class Embedding: Operation {
       table.copyRow(Int(run.batch.tokenIDs[row]), to: run.output.data + row * width)
     }
   }
+
+  override var isDifferentiable: Bool { true }
+  override func backward(_ pass: Pass) {
+    guard let table = pass.parameterGradient(0) else { return }
+    let dy = pass.gradient
+    for row in 0..<dy.rows {
+      addFloats(dy.data + row * dy.width, dy.width, to: table + Int(pass.batch.tokenIDs[row]) * dy.width)
+    }
+  }
 }
 
 /// Adds row i of a learned table to row i of each item.
@@ -51,6 +60,28 @@ final class Positions: Operation {
       let rows = run.batch.rows(of: item, in: shape.rows)
       let start = run.batch.firstRow(of: item, in: shape.rows) * x.width
       run.kernels.add(x.data + start, table.floats, run.output.data + start, rows: rows, width: x.width)
+    }
+  }
+
+  override var isDifferentiable: Bool { true }
+  override func backward(_ pass: Pass) {
+    let dy = pass.gradient
+    pass.parallel(self, (dy.width + 15) / 16, grain: 1)
+  }
+
+  /// Parts are groups of columns.
+  override func backward(_ pass: Pass, _ groups: Range<Int>, phase: Int) {
+    let dy = pass.gradient
+    let columns = (groups.lowerBound * 16)..<min(dy.width, groups.upperBound * 16)
+    let table = pass.parameterGradient(0)
+    let dx = pass.inputGradient(0)
+    for item in 0..<pass.batch.items {
+      let first = pass.batch.firstRow(of: item, in: shape.rows)
+      for row in 0..<pass.batch.rows(of: item, in: shape.rows) {
+        let line = dy.data + (first + row) * dy.width
+        if let table { for column in columns { table[row * dy.width + column] += line[column] } }
+        if let dx { for column in columns { dx[(first + row) * dy.width + column] += line[column] } }
+      }
     }
   }
 }

@@ -37,12 +37,10 @@ final class Resize: Operation {
   private func copyNearest(
     _ x: UnsafePointer<Float>, _ row: Int, _ target: UnsafeMutablePointer<Float>, _ width: Int
   ) {
-    func nearest(_ place: Int, _ from: Int, _ to: Int) -> Int {
-      min(from - 1, Int(Float(place) * (Float(from) / Float(to))))
-    }
-    let line = x + nearest(row, from.height, to.height) * from.width * width
+    let line = x + Neighbours(nearest: row, from.height, to.height).low * from.width * width
     for column in 0..<to.width {
-      (target + column * width).update(from: line + nearest(column, from.width, to.width) * width, count: width)
+      let source = line + Neighbours(nearest: column, from.width, to.width).low * width
+      (target + column * width).update(from: source, count: width)
     }
   }
 
@@ -73,6 +71,14 @@ final class Resize: Operation {
     let lowWeight: Float
     let highWeight: Float
 
+    /// The one nearest place.
+    init(nearest place: Int, _ from: Int, _ to: Int) {
+      low = min(from - 1, Int(Float(place) * (Float(from) / Float(to))))
+      high = low
+      lowWeight = 1
+      highWeight = 0
+    }
+
     init(_ place: Int, _ from: Int, _ to: Int) {
       let centre = max(0, (Float(place) + 0.5) * (Float(from) / Float(to)) - 0.5)
       low = min(from - 1, Int(centre))
@@ -80,5 +86,37 @@ final class Resize: Operation {
       highWeight = min(1, max(0, centre - Float(low)))
       lowWeight = 1 - highWeight
     }
+  }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override func backward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 1) }
+
+  /// Each number's gradient goes to where it came from, by the same weights.
+  override func backward(_ pass: Pass, _ items: Range<Int>, phase: Int) {
+    guard let dx = pass.inputGradient(0) else { return }
+    let width = shape.width
+    for item in items {
+      let picture = dx + item * from.height * from.width * width
+      let gradient = pass.gradient.data + item * to.height * to.width * width
+      for row in 0..<to.height {
+        let vertical = neighbours(row, from.height, to.height)
+        for column in 0..<to.width {
+          let horizontal = neighbours(column, from.width, to.width)
+          let dy = gradient + (row * to.width + column) * width
+          for (line, a) in [(vertical.low, vertical.lowWeight), (vertical.high, vertical.highWeight)] where a != 0 {
+            for (place, b) in [(horizontal.low, horizontal.lowWeight), (horizontal.high, horizontal.highWeight)] where b != 0 {
+              let target = picture + (line * from.width + place) * width
+              for channel in 0..<width { target[channel] += a * b * dy[channel] }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private func neighbours(_ place: Int, _ from: Int, _ to: Int) -> Neighbours {
+    mode == CLIP_RESIZE_NEAREST ? Neighbours(nearest: place, from, to) : Neighbours(place, from, to)
   }
 }

@@ -30,6 +30,8 @@ final class PixelInput: Operation {
       }
     }
   }
+
+  override var isCheap: Bool { true }
 }
 
 /// The texts: token ids stay integers in the batch; only an embedding reads them.
@@ -108,5 +110,12 @@ final class RowParameter: Operation {
     for item in 0..<run.batch.items {
       (run.output.data + item * shape.width).update(from: values.floats + row * shape.width, count: shape.width)
     }
+  }
+
+  override var isDifferentiable: Bool { true }
+  override func backward(_ pass: Pass) {
+    guard let table = pass.parameterGradient(0) else { return }
+    let dy = pass.gradient
+    for item in 0..<dy.rows { addFloats(dy.data + item * dy.width, dy.width, to: table + row * dy.width) }
   }
 }

@@ -41,4 +41,76 @@ final class LayerNorm: Operation {
       x.data + rows.lowerBound * x.width, x.width, y.data + rows.lowerBound * x.width, x.width, rows.count, x.width,
       values.weight.floats, values.bias.floats, epsilon)
   }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override var isCheap: Bool { true }
+  override func backwardReads(input index: Int) -> Bool { true }
+  /// Mean and 1 / deviation of each row.
+  override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { 2 * batch.totalRows(shape.rows) }
+
+  /// First by rows, then weight and bias by columns.
+  override func backward(_ pass: Pass) {
+    let rows = pass.gradient.rows
+    pass.parallel(self, rows, grain: max(1, 8192 / shape.width))
+    if pass.parameterGradient(0) != nil || pass.parameterGradient(1) != nil {
+      pass.parallel(self, (shape.width + 15) / 16, grain: max(1, 1024 / rows), phase: 1)
+    }
+  }
+
+  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
+    if phase == 0 {
+      for row in part { backwardRow(pass, row) }
+    } else {
+      backwardColumns(pass, (part.lowerBound * 16)..<min(shape.width, part.upperBound * 16))
+    }
+  }
+
+  /// dx += (g - mean(g) - z mean(g z)) / deviation, with z the normalised row and g = dy * weight.
+  private func backwardRow(_ pass: Pass, _ row: Int) {
+    let width = shape.width
+    let x = pass.run.input(0).data + row * width
+    let dy = pass.gradient.data + row * width
+    let weight = UnsafePointer(pass.parameter(0))
+    let size = Float(width)
+    var sum = SIMD8<Float>.zero
+    forEachEight(width) { i, lanes in sum += eight(x + i, lanes) }
+    let mean = sum.sum() / size
+    sum = .zero
+    forEachEight(width) { i, lanes in
+      let centred = eight(x + i, lanes, filler: mean) - mean
+      sum += centred * centred
+    }
+    let inverse = 1 / (sum.sum() / size + epsilon).squareRoot()
+    pass.scratch[2 * row] = mean
+    pass.scratch[2 * row + 1] = inverse
+    guard let dx = pass.inputGradient(0).map({ $0 + row * width }) else { return }
+    var total = SIMD8<Float>.zero
+    var aligned = SIMD8<Float>.zero
+    forEachEight(width) { i, lanes in
+      let g = eight(dy + i, lanes) * eight(weight + i, lanes)
+      total += g
+      aligned += g * (eight(x + i, lanes, filler: mean) - mean)
+    }
+    let shift = total.sum() / size
+    let slope = aligned.sum() * inverse * inverse / size
+    for i in 0..<width { dx[i] += (dy[i] * weight[i] - shift - (x[i] - mean) * slope) * inverse }
+  }
+
+  private func backwardColumns(_ pass: Pass, _ columns: Range<Int>) {
+    let width = shape.width
+    let x = pass.run.input(0).data
+    let dy = pass.gradient
+    for row in 0..<dy.rows {
+      let mean = pass.scratch[2 * row]
+      let inverse = pass.scratch[2 * row + 1]
+      let line = dy.data + row * width
+      let source = x + row * width
+      if let dw = pass.parameterGradient(0) {
+        for column in columns { dw[column] += line[column] * ((source[column] - mean) * inverse) }
+      }
+      if let db = pass.parameterGradient(1) { for column in columns { db[column] += line[column] } }
+    }
+  }
 }

@@ -96,4 +96,45 @@ final class Linear: MatrixProduct {
     if let biasParameter { bias = try loader.vector(biasParameter) }
     keep(try loader.matrix(weight), bias: bias)
   }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override func bind(_ loader: ParameterLoader) throws(ClipError) {}
+  override func backwardReads(input index: Int) -> Bool { true }
+  override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
+    let depth = weight.shape[1]
+    let rows = batch.totalRows(shape.rows)
+    return max(
+      Products.forwardFloats(rows: rows, shape.width, depth, kernels),
+      Products.backwardFloats(rows: rows, shape.width, depth, kernels))
+  }
+
+  override func forward(_ pass: Pass) {
+    let x = pass.run.input(0)
+    pass.products.forward(
+      Products.Matrix(data: x.data, stride: x.width), rows: x.rows,
+      Products.Matrix(data: pass.parameter(0), stride: x.width), features: shape.width, depth: x.width,
+      bias: biasParameter == nil ? nil : UnsafePointer(pass.parameter(1)), into: pass.run.output.data,
+      stride: shape.width, pass.scratch)
+  }
+
+  /// dW += dy' x, db += the sum of dy's rows, dx += dy W.
+  override func backward(_ pass: Pass) {
+    let x = pass.run.input(0)
+    let dy = Products.Matrix(data: pass.gradient.data, stride: shape.width)
+    if let dw = pass.parameterGradient(0) {
+      pass.products.weights(
+        dy, Products.Matrix(data: x.data, stride: x.width), rows: x.rows, features: shape.width, depth: x.width, into: dw,
+        pass.scratch)
+    }
+    if biasParameter != nil, let db = pass.parameterGradient(1) {
+      pass.addColumns(dy.data, stride: dy.stride, rows: x.rows, width: shape.width, to: db)
+    }
+    if let dx = pass.inputGradient(0) {
+      pass.products.backward(
+        dy, rows: x.rows, Products.Matrix(data: pass.parameter(0), stride: x.width), features: shape.width, depth: x.width,
+        into: dx, stride: x.width, pass.scratch)
+    }
+  }
 }

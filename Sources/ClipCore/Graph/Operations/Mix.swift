@@ -26,12 +26,16 @@ final class Mix: Operation {
   override func load(_ loader: ParameterLoader) throws(ClipError) {
     guard let parameter else { return }
     let values = try loader.vector(parameter)
-    var largest = values.floats[0]
-    for index in 0..<inputs.count { largest = max(largest, values.floats[index]) }
-    var sum = 0.0
-    for index in 0..<inputs.count { sum += exp(Double(values.floats[index] - largest)) }
-    for index in 0..<inputs.count { values.floats[index] = Float(exp(Double(values.floats[index] - largest)) / sum) }
+    softmax(values.floats, into: values.floats)
     weights = values
+  }
+
+  private func softmax(_ logits: UnsafePointer<Float>, into weights: UnsafeMutablePointer<Float>) {
+    var largest = logits[0]
+    for index in 0..<inputs.count { largest = max(largest, logits[index]) }
+    var sum = 0.0
+    for index in 0..<inputs.count { sum += exp(Double(logits[index] - largest)) }
+    for index in 0..<inputs.count { weights[index] = Float(exp(Double(logits[index] - largest)) / sum) }
   }
 
   override func compute(_ run: Run, _ rows: Range<Int>) {
@@ -48,6 +52,46 @@ final class Mix: Operation {
       } else {
         for place in 0..<count { target[place] += weight * source[place] }
       }
+    }
+  }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override func backwardReads(input index: Int) -> Bool { parameter != nil }
+  override func bind(_ loader: ParameterLoader) throws(ClipError) {
+    if parameter != nil { weights = try Memory(floats: inputs.count, for: "weights of a mean") }
+  }
+
+  override func forward(_ pass: Pass) {
+    if let weights { softmax(pass.parameter(0), into: weights.floats) }
+    run(pass.run)
+  }
+
+  /// dx_i += w_i dy; dp_i += w_i (d_i - sum of w_j d_j), where d_i is the dot product of dy and x_i.
+  override func backward(_ pass: Pass) {
+    let dy = pass.gradient
+    pass.parallel(self, dy.rows, grain: max(1, 16384 / dy.width))
+    guard parameter != nil, let weights, let dp = pass.parameterGradient(0) else { return }
+    var dots: [Double] = []
+    var mean = 0.0
+    for index in inputs.indices {
+      let x = pass.run.input(index).data
+      var dot = 0.0
+      for row in 0..<dy.rows { dot += Double(dotProduct(dy.data + row * dy.width, x + row * dy.width, dy.width)) }
+      dots.append(dot)
+      mean += Double(weights.floats[index]) * dot
+    }
+    for index in inputs.indices { dp[index] += weights.floats[index] * Float(dots[index] - mean) }
+  }
+
+  override func backward(_ pass: Pass, _ rows: Range<Int>, phase: Int) {
+    let dy = pass.gradient
+    let start = rows.lowerBound * dy.width
+    for index in inputs.indices {
+      guard let dx = pass.inputGradient(index) else { continue }
+      let weight = weights?.floats[index] ?? 1 / Float(inputs.count)
+      for place in start..<(start + rows.count * dy.width) { dx[place] += weight * dy.data[place] }
     }
   }
 }

@@ -17,6 +17,37 @@ final class Activation: Operation {
   }
 
   override func compute(_ run: Run, _ rows: Range<Int>) { run.scaleShift(rows, nil, nil, activation) }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override var isCheap: Bool { true }
+  override func backwardReads(input index: Int) -> Bool { true }
+
+  /// Numbers whose slopes are computed at a time.
+  private static var slopeFloats: Int { 1024 }
+
+  override func backward(_ pass: Pass) {
+    let count = pass.gradient.rows * shape.width
+    pass.parallel(self, (count + Activation.slopeFloats - 1) / Activation.slopeFloats, grain: 16)
+  }
+
+  /// Parts are stretches of numbers.
+  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
+    guard let dx = pass.inputGradient(0) else { return }
+    let dy = pass.gradient
+    let end = min(dy.rows * shape.width, part.upperBound * Activation.slopeFloats)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: Activation.slopeFloats) { buffer in
+      guard let slopes = buffer.baseAddress else { return }
+      var first = part.lowerBound * Activation.slopeFloats
+      while first < end {
+        let count = min(Activation.slopeFloats, end - first)
+        activation.slopes(pass.run.input(0).data + first, count, pass.run.kernels, into: slopes)
+        for index in 0..<count { dx[first + index] += dy.data[first + index] * slopes[index] }
+        first += count
+      }
+    }
+  }
 }
 
 /// The sum of two values of one shape.
@@ -36,6 +67,17 @@ final class Add: Operation {
     let y = run.input(1)
     let start = rows.lowerBound * x.width
     run.kernels.add(x.data + start, y.data + start, run.output.data + start, rows: rows.count, width: x.width)
+  }
+
+  override var isDifferentiable: Bool { true }
+  override func backward(_ pass: Pass) { pass.parallel(self, pass.gradient.rows, grain: max(1, 16384 / shape.width)) }
+
+  override func backward(_ pass: Pass, _ rows: Range<Int>, phase: Int) {
+    let start = rows.lowerBound * shape.width
+    for index in inputs.indices {
+      guard let dx = pass.inputGradient(index) else { continue }
+      addFloats(pass.gradient.data + start, rows.count * shape.width, to: dx + start)
+    }
   }
 }
 

@@ -51,4 +51,52 @@ final class Pooling: Operation {
       for channel in 0..<width { target[channel] *= scale }
     }
   }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override func backwardReads(input index: Int) -> Bool { kind == .maximum }
+  override func backward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 1) }
+
+  /// A maximum's gradient goes to the first pixel that has it, as PyTorch's does.
+  override func backward(_ pass: Pass, _ items: Range<Int>, phase: Int) {
+    guard let dx = pass.inputGradient(0) else { return }
+    let width = shape.width
+    let pixels = window.output.height * window.output.width
+    let size = window.input.height * window.input.width * width
+    for item in items {
+      let x = pass.run.input(0).data + item * size
+      for pixel in 0..<pixels {
+        spread(pass.gradient.data + (item * pixels + pixel) * width, pixel, x, dx + item * size)
+      }
+    }
+  }
+
+  private func spread(
+    _ dy: UnsafePointer<Float>, _ pixel: Int, _ x: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>
+  ) {
+    let width = shape.width
+    let top = pixel / window.output.width * window.stride - window.padding
+    let left = pixel % window.output.width * window.stride - window.padding
+    var places: [Int] = []
+    for ky in 0..<window.kernelHeight {
+      let y = top + ky * window.dilation
+      guard y >= 0, y < window.input.height else { continue }
+      for kx in 0..<window.kernelWidth {
+        let column = left + kx * window.dilation
+        if column >= 0, column < window.input.width { places.append((y * window.input.width + column) * width) }
+      }
+    }
+    if kind == .mean {
+      let scale = 1 / Float(window.kernelHeight * window.kernelWidth)
+      for place in places { for channel in 0..<width { dx[place + channel] += dy[channel] * scale } }
+      return
+    }
+    guard let start = places.first else { return }
+    for channel in 0..<width {
+      var best = start
+      for place in places where !(x[best + channel] >= x[place + channel]) { best = place }
+      dx[best + channel] += dy[channel]
+    }
+  }
 }

@@ -43,6 +43,40 @@ final class ReduceRows: Operation {
       for column in 0..<width { output[column] *= scale }
     }
   }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override func backwardReads(input index: Int) -> Bool { reduction == .maximum }
+  override func backward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 1) }
+
+  /// Rows that share a column's maximum share its gradient.
+  override func backward(_ pass: Pass, _ items: Range<Int>, phase: Int) {
+    guard let dx = pass.inputGradient(0) else { return }
+    let width = shape.width
+    let rowsOfItem = pass.run.inputShape(0).rows
+    for item in items {
+      let first = pass.batch.firstRow(of: item, in: rowsOfItem)
+      let rows = pass.batch.rows(of: item, in: rowsOfItem)
+      let dy = pass.gradient.data + item * width
+      if reduction == .mean {
+        let scale = 1 / Float(max(1, rows))
+        for row in first..<(first + rows) {
+          for column in 0..<width { dx[row * width + column] += dy[column] * scale }
+        }
+        continue
+      }
+      let x = pass.run.input(0).data
+      for column in 0..<width {
+        var largest = -Float.infinity
+        for row in first..<(first + rows) { largest = max(largest, x[row * width + column]) }
+        var ties = 0
+        for row in first..<(first + rows) where x[row * width + column] == largest { ties += 1 }
+        let share = dy[column] / Float(max(1, ties))
+        for row in first..<(first + rows) where x[row * width + column] == largest { dx[row * width + column] += share }
+      }
+    }
+  }
 }
 
 /// The mean or maximum of each row's numbers: one number a row.
@@ -77,5 +111,34 @@ final class ReduceColumns: Operation {
     }
     for index in 1..<max(1, count) where !(result >= x[index]) { result = x[index] }
     return result
+  }
+
+  // MARK: Training
+
+  override var isDifferentiable: Bool { true }
+  override func backwardReads(input index: Int) -> Bool { reduction == .maximum }
+  override func backward(_ pass: Pass) {
+    pass.parallel(self, pass.gradient.rows, grain: max(1, 16384 / pass.run.input(0).width))
+  }
+
+  /// Columns that share a row's maximum share its gradient.
+  override func backward(_ pass: Pass, _ rows: Range<Int>, phase: Int) {
+    guard let dx = pass.inputGradient(0) else { return }
+    let dy = pass.gradient.data
+    let width = pass.run.input(0).width
+    for row in rows {
+      let target = dx + row * width
+      if reduction == .mean {
+        let share = dy[row] / Float(width)
+        for column in 0..<width { target[column] += share }
+        continue
+      }
+      let x = pass.run.input(0).data + row * width
+      let largest = reduce(x, width)
+      var ties = 0
+      for column in 0..<width where x[column] == largest { ties += 1 }
+      let share = dy[row] / Float(max(1, ties))
+      for column in 0..<width where x[column] == largest { target[column] += share }
+    }
   }
 }

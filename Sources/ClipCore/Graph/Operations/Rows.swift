@@ -21,6 +21,18 @@ final class PickRow: Operation {
       (output + item * x.width).update(from: x.data + row * x.width, count: x.width)
     }
   }
+
+  override var isDifferentiable: Bool { true }
+  override var isCheap: Bool { true }
+  override func backward(_ pass: Pass) {
+    guard let dx = pass.inputGradient(0) else { return }
+    let dy = pass.gradient
+    for item in 0..<pass.batch.items {
+      let first = pass.batch.firstRow(of: item, in: pass.run.inputShape(0).rows)
+      let row = selector == .first ? first : first + pass.batch.endPosition(of: item)
+      addFloats(dy.data + item * dy.width, dy.width, to: dx + row * dy.width)
+    }
+  }
 }
 
 /// Puts one row before the rows of each item: a class token, or attention pooling's mean.
@@ -44,6 +56,19 @@ final class Prepend: Operation {
       let target = run.output.data + item * (rows + 1) * width
       target.update(from: row.data + item * width, count: width)
       (target + width).update(from: x.data + item * rows * width, count: rows * width)
+    }
+  }
+
+  override var isDifferentiable: Bool { true }
+  override func backward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 8) }
+
+  override func backward(_ pass: Pass, _ items: Range<Int>, phase: Int) {
+    let dy = pass.gradient
+    let rows = pass.run.input(0).rows / max(1, pass.batch.items)
+    for item in items {
+      let source = dy.data + item * (rows + 1) * dy.width
+      if let row = pass.inputGradient(1) { addFloats(source, dy.width, to: row + item * dy.width) }
+      if let dx = pass.inputGradient(0) { addFloats(source + dy.width, rows * dy.width, to: dx + item * rows * dy.width) }
     }
   }
 }

@@ -1,0 +1,86 @@
+import CClip
+
+@c @implementation
+public func clip_trainer_create(
+  _ model: OpaquePointer?, _ options: UnsafePointer<clip_trainer_options>?, _ out: UnsafeMutablePointer<OpaquePointer?>?
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let out = try required(out, "out")
+    let model = try object(model, OpenModel.self, "model").current
+    let options = try TrainerOptions(try ClipCore.options(options, clip_trainer_options(), "options"))
+    out.pointee = handle(owning: try Trainer(model, options))
+  }
+}
+
+@c @implementation
+public func clip_trainer_release(_ trainer: OpaquePointer?) { releaseHandle(trainer, Trainer.self) }
+
+@c @implementation
+public func clip_train_step(
+  _ trainer: OpaquePointer?, _ batch: UnsafePointer<clip_train_batch>?, _ metrics: UnsafeMutablePointer<clip_train_metrics>?
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let trainer = try object(trainer, Trainer.self, "trainer")
+    let batch = try ClipCore.options(try required(batch, "batch"), clip_train_batch(), "batch")
+    let facts = try trainer.train(batch)
+    if metrics != nil { try fill(metrics, with: facts, "metrics") }
+  }
+}
+
+@c @implementation
+public func clip_trainer_read(
+  _ trainer: OpaquePointer?, _ kind: clip_trainer_tensor, _ name: UnsafePointer<CChar>?,
+  _ values: UnsafeMutablePointer<Float>?, _ count: Int
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let trainer = try object(trainer, Trainer.self, "trainer")
+    let name = Name(cString: try required(name, "name"))
+    try trainer.read(kind, name, into: try required(values, "values"), count)
+  }
+}
+
+@c @implementation
+public func clip_trainer_save(
+  _ trainer: OpaquePointer?, _ folder: UnsafePointer<CChar>?, _ keep: UInt32, _ note: UnsafePointer<CChar>?
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let trainer = try object(trainer, Trainer.self, "trainer")
+    let folder = String(cString: try required(folder, "folder"))
+    let note = note.map { Name(cString: $0) } ?? ""
+    guard note.utf8.count <= 65536 else {
+      throw ClipError(CLIP_LIMIT, "note: expected at most 65536 bytes, found \(note.utf8.count)")
+    }
+    try trainer.save(folder: folder, keep: Int(keep), note: note)
+  }
+}
+
+@c @implementation
+public func clip_trainer_resume(_ trainer: OpaquePointer?, _ path: UnsafePointer<CChar>?) -> clip_status {
+  reporting { () throws(ClipError) in
+    try object(trainer, Trainer.self, "trainer").resume(String(cString: try required(path, "path")))
+  }
+}
+
+@c @implementation
+public func clip_trainer_note(_ trainer: OpaquePointer?, _ note: UnsafeMutablePointer<CChar>?, _ capacity: Int) -> Int {
+  guard let trainer else { return 0 }
+  let text = Unmanaged<Trainer>.fromOpaque(UnsafeRawPointer(trainer)).takeUnretainedValue().note.utf8
+  if let note, capacity > 0 {
+    let count = min(capacity - 1, text.count)
+    for index in 0..<count { note[index] = CChar(bitPattern: text[index]) }
+    note[count] = 0
+  }
+  return text.count
+}
+
+@c @implementation
+public func clip_trainer_export(_ trainer: OpaquePointer?, _ folder: UnsafePointer<CChar>?, _ flags: UInt32) -> clip_status {
+  reporting { () throws(ClipError) in
+    let trainer = try object(trainer, Trainer.self, "trainer")
+    let folder = String(cString: try required(folder, "folder"))
+    guard flags & ~UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_EXPORT_* bits, found \(flags)")
+    }
+    try trainer.export(folder: folder, average: flags & UInt32(CLIP_EXPORT_AVERAGE) != 0)
+  }
+}

@@ -1,0 +1,96 @@
+import CClip
+import CSystem
+
+/// The gradient of softmax(scale Q K') V for one head of one item. The probabilities are made again, which
+/// costs less than to keep them.
+struct AttentionGradient {
+  let queries: Int
+  let keys: Int
+  let width: Int
+  let kernels: Kernels
+  var stride = 0
+  var firstQuery = 0
+  var isCausal = false
+
+  init(queries: Int, keys: Int, width: Int, kernels: Kernels) {
+    self.queries = queries
+    self.keys = keys
+    self.width = width
+    self.kernels = kernels
+  }
+
+  private var square: Int { (queries * keys + 15) & ~15 }
+
+  /// Floats of scratch: probabilities, their gradient, one transposed, one packed operand.
+  var floats: Int {
+    3 * square
+      + max(
+        Products.packedFloats(keys, width, kernels) + Products.rowFloats(queries, width, kernels, here: true),
+        Products.packedFloats(width, keys, kernels) + Products.rowFloats(queries, keys, kernels, here: true),
+        Products.packedFloats(width, queries, kernels) + Products.rowFloats(keys, queries, kernels, here: true))
+  }
+
+  func add(
+    _ products: Products, q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>,
+    dy: UnsafePointer<Float>, dq: UnsafeMutablePointer<Float>?, dk: UnsafeMutablePointer<Float>?,
+    dv: UnsafeMutablePointer<Float>?, _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    func matrix(_ data: UnsafePointer<Float>) -> Products.Matrix { Products.Matrix(data: data, stride: stride) }
+    let p = scratch
+    let dp = scratch + square
+    let turned = scratch + 2 * square
+    let packed = scratch + 3 * square
+    let square = Products.Matrix(data: p, stride: keys)
+    let dsquare = Products.Matrix(data: dp, stride: keys)
+
+    let keyRows = products.packHere(matrix(k), .rows, columns: keys, depth: width, into: packed)
+    products.multiplyHere(matrix(q), keyRows, p, cStride: keys, rows: queries, adding: false)
+    let scale = 1 / Float(width).squareRoot()
+    for row in 0..<queries { softmax(p + row * keys, seen(row), scale) }
+
+    let valueRows = products.packHere(matrix(v), .rows, columns: keys, depth: width, into: packed)
+    products.multiplyHere(matrix(dy), valueRows, dp, cStride: keys, rows: queries, adding: false)
+
+    if let dv {
+      products.transposeHere(square, rows: queries, columns: 0..<keys, into: turned)
+      let columns = products.packHere(matrix(dy), .columns, columns: width, depth: queries, into: packed)
+      products.multiplyHere(
+        Products.Matrix(data: turned, stride: queries), columns, dv, cStride: stride, rows: keys, adding: true)
+    }
+
+    // dS = scale P (dP - the row's sum of P dP).
+    for row in 0..<queries {
+      let line = dp + row * keys
+      let shares = p + row * keys
+      let mean = dotProduct(line, shares, keys)
+      for key in 0..<keys { line[key] = scale * shares[key] * (line[key] - mean) }
+    }
+    if let dq {
+      let columns = products.packHere(matrix(k), .columns, columns: width, depth: keys, into: packed)
+      products.multiplyHere(dsquare, columns, dq, cStride: stride, rows: queries, adding: true)
+    }
+    if let dk {
+      products.transposeHere(dsquare, rows: queries, columns: 0..<keys, into: turned)
+      let columns = products.packHere(matrix(q), .columns, columns: width, depth: queries, into: packed)
+      products.multiplyHere(
+        Products.Matrix(data: turned, stride: queries), columns, dk, cStride: stride, rows: keys, adding: true)
+    }
+  }
+
+  /// Keys that a query sees.
+  private func seen(_ query: Int) -> Int { isCausal ? min(keys, firstQuery + query + 1) : keys }
+
+  /// The softmax of the first `count` of a row; the others become 0.
+  private func softmax(_ row: UnsafeMutablePointer<Float>, _ count: Int, _ scale: Float) {
+    var largest = -Float.infinity
+    for key in 0..<count { largest = max(largest, row[key] * scale) }
+    var sum: Float = 0
+    for key in 0..<count {
+      row[key] = expf(row[key] * scale - largest)
+      sum += row[key]
+    }
+    let share = 1 / sum
+    for key in 0..<count { row[key] *= share }
+    for key in count..<keys { row[key] = 0 }
+  }
+}

@@ -1,0 +1,45 @@
+import CClip
+
+/// Sets each number to 0 with a probability while training, and scales the others so that the mean stays
+/// (Srivastava et al., 2014). Inference leaves it out.
+final class Dropout: Operation {
+  private let probability: Float
+
+  init(input: Int, shape: Shape, _ probability: Float) {
+    self.probability = probability
+    super.init(inputs: [input], shape: shape)
+  }
+
+  override var name: StaticString { "dropout" }
+  override var isRowWise: Bool { true }
+  override func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? {
+    inputs.first.map { Dropout(input: $0, shape: Shape(rows: .one, width: shape.width), probability) }
+  }
+
+  override var isDifferentiable: Bool { true }
+  override var isCheap: Bool { true }
+  override func forward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 1, phase: 0) }
+  override func backward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 1, phase: 1) }
+
+  /// An item's numbers fall by the step, the item's place among the step's, the op and their own place.
+  override func backward(_ pass: Pass, _ items: Range<Int>, phase: Int) {
+    let limit = UInt32(Double(probability) * 0x1p32)
+    let scale = 1 / (1 - probability)
+    for item in items {
+      let start = pass.batch.firstRow(of: item, in: shape.rows) * shape.width
+      let count = pass.batch.rows(of: item, in: shape.rows) * shape.width
+      var stream = RandomStream(
+        seed: pass.context.seed, purpose: .dropout,
+        stream: pass.context.step << 24 | UInt64(pass.context.firstItem + item) & 0xff_ffff,
+        part: pass.context.towerIndex << 20 | UInt32(truncatingIfNeeded: pass.run.node) & 0xf_ffff)
+      if phase == 0 {
+        let x = pass.run.input(0).data + start
+        let y = pass.run.output.data + start
+        for index in 0..<count { y[index] = stream.bits() < limit ? 0 : x[index] * scale }
+      } else if let dx = pass.inputGradient(0).map({ $0 + start }) {
+        let dy = pass.gradient.data + start
+        for index in 0..<count where stream.bits() >= limit { dx[index] += dy[index] * scale }
+      }
+    }
+  }
+}

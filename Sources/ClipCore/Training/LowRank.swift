@@ -1,0 +1,98 @@
+import CClip
+import CSystem
+
+/// Low-rank adaptation (Hu et al., 2021, https://arxiv.org/abs/2106.09685): a matrix W in training is
+/// W0 + scale B A, with W0 frozen. The graph knows nothing of it: W is made again after each update, and its
+/// gradient goes on to A and B.
+final class LowRank {
+  private struct Target {
+    /// Entries of the store: the matrix, A [rank, depth] and B [features, rank].
+    let matrix: Int
+    let a: Int
+    let b: Int
+    let base: Memory
+  }
+
+  private let store: ParameterStore
+  private let scale: Double
+  private let targets: [Target]
+  private let products: Products
+  private var buffer = GrowingBuffer()
+
+  /// A starts random, B at 0, so that training starts from W0.
+  convenience init(_ settings: LowRankSettings, _ store: ParameterStore, _ products: Products, seed: UInt64) throws(ClipError) {
+    var targets: [Target] = []
+    for (index, entry) in store.entries.enumerated() where entry.kind == .derived {
+      guard let a = store.index(entry.parameter.name + ".low_rank_a"), let b = store.index(entry.parameter.name + ".low_rank_b")
+      else { continue }
+      let base = try Memory(floats: entry.count, for: "frozen weights")
+      memcpy(base.base, store.value(index), entry.count * 4)
+      var stream = RandomStream(seed: seed, purpose: .weights, stream: UInt64(index))
+      let deviation = 1 / Double(entry.parameter.shape[1]).squareRoot()
+      for place in 0..<store.entries[a].count { store.value(a)[place] = Float(stream.normal() * deviation) }
+      targets.append(Target(matrix: index, a: a, b: b, base: base))
+    }
+    guard !targets.isEmpty else {
+      throw ClipError(CLIP_NOT_FOUND, "options.low_rank_patterns: expected to fit a matrix, and fit none")
+    }
+    self.init(settings, store, targets, products)
+  }
+
+  private init(_ settings: LowRankSettings, _ store: ParameterStore, _ targets: [Target], _ products: Products) {
+    scale = settings.scale
+    self.store = store
+    self.targets = targets
+    self.products = products
+  }
+
+  private func sizes(_ target: Target) -> (features: Int, depth: Int, rank: Int) {
+    let shape = store.entries[target.matrix].parameter.shape
+    return (shape[0], shape[1], store.entries[target.a].parameter.shape[0])
+  }
+
+  private func scratch(_ target: Target) throws(ClipError) -> (scaled: UnsafeMutablePointer<Float>, rest: UnsafeMutablePointer<Float>) {
+    let (features, depth, rank) = sizes(target)
+    let scaled = (max(features, depth) * rank + 15) & ~15
+    let rest = max(
+      Products.forwardFloats(rows: features, depth, rank, products.kernels),
+      Products.forwardFloats(rows: features, rank, depth, products.kernels),
+      Products.backwardFloats(rows: features, rank, depth, products.kernels))
+    let memory = try buffer.reserve(try product(scaled + rest, 4, "low-rank updates"), for: "low-rank updates")
+      .assumingMemoryBound(to: Float.self)
+    return (memory, memory + scaled)
+  }
+
+  /// W = W0 + scale B A.
+  func apply() throws(ClipError) {
+    for target in targets {
+      let (features, depth, rank) = sizes(target)
+      let (scaled, rest) = try scratch(target)
+      let b = store.value(target.b)
+      for index in 0..<(features * rank) { scaled[index] = Float(scale * Double(b[index])) }
+      memcpy(store.value(target.matrix), target.base.base, features * depth * 4)
+      let a = products.pack(
+        Products.Matrix(data: store.value(target.a), stride: depth), .columns, columns: depth, depth: rank, into: rest)
+      products.multiply(
+        Products.Matrix(data: scaled, stride: rank), a, store.value(target.matrix), cStride: depth, rows: features, adding: true)
+    }
+  }
+
+  /// dB += scale dW A', dA += scale B' dW.
+  func takeGradients() throws(ClipError) {
+    for target in targets {
+      let (features, depth, rank) = sizes(target)
+      guard let dw = store.gradient(target.matrix), let da = store.gradient(target.a), let db = store.gradient(target.b)
+      else { continue }
+      let (scaled, rest) = try scratch(target)
+      let a = store.value(target.a)
+      let b = store.value(target.b)
+      let gradient = Products.Matrix(data: dw, stride: depth)
+      for index in 0..<(rank * depth) { scaled[index] = Float(scale * Double(a[index])) }
+      let packed = products.pack(Products.Matrix(data: scaled, stride: depth), .rows, columns: rank, depth: depth, into: rest)
+      products.multiply(gradient, packed, db, cStride: rank, rows: features, adding: true)
+      for index in 0..<(features * rank) { scaled[index] = Float(scale * Double(b[index])) }
+      products.weights(
+        Products.Matrix(data: scaled, stride: rank), gradient, rows: features, features: rank, depth: depth, into: da, rest)
+    }
+  }
+}

@@ -1,0 +1,198 @@
+import CClip
+import CSystem
+
+/// How parameters follow their gradients: AdamW (Loshchilov and Hutter, 2019), or SGD with momentum. One thread
+/// at a time.
+final class Optimizer {
+  struct Settings {
+    var kind = CLIP_OPTIMIZER_ADAMW
+    /// First and second moment; for SGD the first is its momentum.
+    var beta1 = 0.9
+    var beta2 = 0.98
+    var epsilon = 1e-6
+    var weightDecay = 0.0
+  }
+
+  let settings: Settings
+  let store: ParameterStore
+  /// Blocks like the store's gradients: running means of gradients, and of their squares.
+  let first: Memory
+  let second: Memory?
+  private let pieces: [Piece]
+  private let partial: Memory
+
+  /// A stretch of one parameter.
+  private struct Piece {
+    let value: Int
+    let trained: Int
+    let count: Int
+    let entry: Int
+    let rate: Double
+    let decays: Bool
+  }
+
+  private static let pieceFloats = 65536
+
+  convenience init(_ settings: Settings, _ store: ParameterStore) throws(ClipError) {
+    var pieces: [Piece] = []
+    for (index, entry) in store.entries.enumerated() {
+      guard let trained = entry.trained, entry.kind == .learned else { continue }
+      var start = 0
+      while start < entry.count {
+        let count = min(Optimizer.pieceFloats, entry.count - start)
+        pieces.append(
+          Piece(
+            value: entry.offset + start, trained: trained + start, count: count, entry: index, rate: entry.rate,
+            decays: entry.parameter.shape.count >= 2))
+        start += count
+      }
+    }
+    let first = try Memory(floats: store.trainedCount, for: "the optimiser's first moments")
+    memset(first.base, 0, first.byteCount)
+    var second: Memory?
+    if settings.kind == CLIP_OPTIMIZER_ADAMW {
+      let memory = try Memory(floats: store.trainedCount, for: "the optimiser's second moments")
+      memset(memory.base, 0, memory.byteCount)
+      second = memory
+    }
+    self.init(settings, store, pieces, first, second, try Memory(byteCount: pieces.count * 8, for: "sums"))
+  }
+
+  private init(
+    _ settings: Settings, _ store: ParameterStore, _ pieces: [Piece], _ first: Memory, _ second: Memory?, _ partial: Memory
+  ) {
+    self.settings = settings
+    self.store = store
+    self.pieces = pieces
+    self.first = first
+    self.second = second
+    self.partial = partial
+  }
+
+  /// The norm of all gradients as one vector, summed in pieces of one size in one order; NaN or infinite
+  /// where a gradient is.
+  func gradientNorm(_ threads: ThreadPool) -> Double {
+    threads.run(pieces.count, Squares(pieces: pieces, gradients: store.gradients.floats, sums: sums))
+    var total = 0.0
+    for index in pieces.indices { total += sums[index] }
+    return total.squareRoot()
+  }
+
+  private var sums: UnsafeMutablePointer<Double> { partial.base.assumingMemoryBound(to: Double.self) }
+
+  private struct Squares: Work {
+    let pieces: [Piece]
+    let gradients: UnsafePointer<Float>
+    let sums: UnsafeMutablePointer<Double>
+
+    func part(_ index: Int) {
+      let piece = pieces[index]
+      let g = gradients + piece.trained
+      var sum = SIMD4<Double>.zero
+      var place = 0
+      while place + 4 <= piece.count {
+        let four = SIMD4<Double>(Double(g[place]), Double(g[place + 1]), Double(g[place + 2]), Double(g[place + 3]))
+        sum += four * four
+        place += 4
+      }
+      var total = (sum.x + sum.y) + (sum.z + sum.w)
+      while place < piece.count {
+        total += Double(g[place]) * Double(g[place])
+        place += 1
+      }
+      sums[index] = total
+    }
+  }
+
+  /// The store's entry with a gradient that is no number, of those of the last `gradientNorm`.
+  func firstBadEntry() -> Int? {
+    for (index, piece) in pieces.enumerated().reversed() where !sums[index].isFinite { return piece.entry }
+    return nil
+  }
+
+  /// Update number `step`, from 1: gradients are multiplied with `scale` first.
+  func update(step: UInt64, rate: Double, scale: Double, threads: ThreadPool) {
+    threads.run(
+      pieces.count,
+      Update(
+        settings: settings, pieces: pieces, values: store.values.floats, gradients: store.gradients.floats,
+        first: first.floats, second: second?.floats, rate: rate, scale: scale,
+        correction1: 1 - pow(settings.beta1, Double(step)), correction2: 1 - pow(settings.beta2, Double(step)),
+        isFirst: step == 1))
+    for (index, entry) in store.entries.enumerated() where entry.kind == .statistic {
+      if let next = store.gradient(index) { memcpy(store.value(index), next, entry.count * 4) }
+    }
+  }
+
+  private struct Update: Work {
+    let settings: Settings
+    let pieces: [Piece]
+    let values: UnsafeMutablePointer<Float>
+    let gradients: UnsafePointer<Float>
+    let first: UnsafeMutablePointer<Float>
+    let second: UnsafeMutablePointer<Float>?
+    let rate: Double
+    let scale: Double
+    let correction1: Double
+    let correction2: Double
+    let isFirst: Bool
+
+    func part(_ index: Int) {
+      let piece = pieces[index]
+      let w = values + piece.value
+      let g = gradients + piece.trained
+      let m = first + piece.trained
+      let rate = rate * piece.rate
+      let decay = piece.decays ? settings.weightDecay : 0
+      let scale = Float(scale)
+      if let second {
+        let v = second + piece.trained
+        let keep = Float(1 - rate * decay)
+        let beta1 = Float(1 - settings.beta1)
+        let beta2 = Float(settings.beta2)
+        let rest2 = Float(1 - settings.beta2)
+        let step = Float(rate / correction1)
+        let root = Float(correction2.squareRoot())
+        let epsilon = Float(settings.epsilon)
+        for i in 0..<piece.count {
+          let gradient = g[i] * scale
+          let mean = m[i] + (gradient - m[i]) * beta1
+          let square = v[i] * beta2 + gradient * gradient * rest2
+          m[i] = mean
+          v[i] = square
+          w[i] = w[i] * keep - step * (mean / (square.squareRoot() / root + epsilon))
+        }
+      } else {
+        // PyTorch's: decay joins the gradient, the first momentum is the gradient itself.
+        let momentum = Float(settings.beta1)
+        let decay = Float(decay)
+        let step = Float(rate)
+        for i in 0..<piece.count {
+          let gradient = g[i] * scale + decay * w[i]
+          let velocity = isFirst ? gradient : m[i] * momentum + gradient
+          m[i] = velocity
+          w[i] -= step * velocity
+        }
+      }
+    }
+  }
+}
+
+/// The learning rate of each step.
+struct Schedule {
+  var kind = CLIP_SCHEDULE_CONSTANT
+  var rate = 5e-4
+  var warmUp: UInt64 = 0
+  var total: UInt64 = 0
+  /// Of the rate, at the end.
+  var floor = 0.0
+
+  /// For the update after `step` others.
+  func rate(at step: UInt64) -> Double {
+    if step < warmUp { return rate * Double(step + 1) / Double(warmUp) }
+    guard kind != CLIP_SCHEDULE_CONSTANT, total > warmUp else { return rate }
+    let done = min(1, Double(step - warmUp) / Double(total - warmUp))
+    let share = kind == CLIP_SCHEDULE_LINEAR ? 1 - done : 0.5 * (1 + cos(Double.pi * done))
+    return rate * (floor + (1 - floor) * share)
+  }
+}

@@ -1,0 +1,243 @@
+import CClip
+import CSystem
+
+/// One term of the loss, and what it counts.
+struct LossTerm {
+  let kind: clip_loss
+  let weight: Double
+  let labelSmoothing: Double
+}
+
+/// What a teacher says of a batch: logits [n, n], or embeddings [n, width] and the scale of their cosines.
+struct Teacher {
+  var logits: UnsafePointer<Float>?
+  var images: UnsafePointer<Float>?
+  var texts: UnsafePointer<Float>?
+  var width = 0
+  var scale: Double = 1
+}
+
+/// The loss of n pictures against n captions, and its gradient. Item i of one belongs to item i of the other.
+final class PairLoss {
+  private(set) var loss = 0.0
+  private(set) var accuracy = 0.0
+  /// Of the logarithm of the scale, and of the bias.
+  private(set) var scaleGradient = 0.0
+  private(set) var biasGradient = 0.0
+  private var buffer = GrowingBuffer()
+
+  /// Features, the first two, become their gradients: [n, width] each.
+  func compute(
+    _ images: UnsafeMutablePointer<Float>, _ texts: UnsafeMutablePointer<Float>, n: Int, width: Int, logScale: Double,
+    bias: Double, terms: [LossTerm], teacher: Teacher?, products: Products
+  ) throws(ClipError) {
+    let square = (try product(n, n, "logits") + 15) & ~15
+    let side = (try product(n, width, "features") + 15) & ~15
+    let packing = max(
+      Products.forwardFloats(rows: n, n, width, products.kernels), Products.backwardFloats(rows: n, n, width, products.kernels),
+      teacher.map { Products.forwardFloats(rows: n, n, $0.width, products.kernels) } ?? 0)
+    let needsTeacher = terms.contains { $0.kind == CLIP_LOSS_DISTILLATION }
+    let squares = needsTeacher ? 5 : 3
+    let floats = try product(square, squares, "logits") + 2 * side + 2 * n + 16 + packing
+    let memory = try buffer.reserve(try product(floats, 4, "logits"), for: "logits").assumingMemoryBound(to: Float.self)
+    let z = memory
+    let dz = memory + square
+    let turned = memory + 2 * square
+    let normalImages = memory + squares * square
+    let normalTexts = normalImages + side
+    let norms = normalTexts + side
+    let scratch = norms + (2 * n + 15) & ~15
+
+    normalise(images, n, width, into: normalImages, norms)
+    normalise(texts, n, width, into: normalTexts, norms + n)
+    let scale = exp(logScale)
+    func matrix(_ data: UnsafePointer<Float>) -> Products.Matrix { Products.Matrix(data: data, stride: width) }
+    products.forward(
+      matrix(normalImages), rows: n, matrix(normalTexts), features: n, depth: width, bias: nil, into: z, stride: n, scratch)
+    for index in 0..<(n * n) { z[index] = Float(scale * Double(z[index]) + bias) }
+    memset(dz, 0, n * n * 4)
+
+    var rows = PairRows(n: n, products: products, logits: z, gradient: dz, turned: turned)
+    if let teacher, needsTeacher {
+      rows.teacher = UnsafePointer(memory + 3 * square)
+      rows.turnedTeacher = UnsafePointer(memory + 4 * square)
+      teacherLogits(teacher, n, products, into: memory + 3 * square, scratch)
+      _ = products.transpose(
+        Products.Matrix(data: memory + 3 * square, stride: n), rows: n, columns: n, into: memory + 4 * square)
+    }
+    let (total, right) = try rows.add(terms)
+    loss = total
+    accuracy = Double(right) / Double(2 * n)
+
+    scaleGradient = 0
+    biasGradient = 0
+    for row in 0..<n {
+      var aligned = 0.0
+      var sum = 0.0
+      for column in 0..<n {
+        aligned += Double(dz[row * n + column]) * (Double(z[row * n + column]) - bias)
+        sum += Double(dz[row * n + column])
+      }
+      scaleGradient += aligned
+      biasGradient += sum
+    }
+    for index in 0..<(n * n) { dz[index] = Float(Double(dz[index]) * scale) }
+    let gradient = Products.Matrix(data: dz, stride: n)
+    // The raw features are in the normal ones and their norms, so their memory is free.
+    products.backward(
+      gradient, rows: n, matrix(normalTexts), features: n, depth: width, into: images, stride: width, adding: false, scratch)
+    memset(texts, 0, n * width * 4)
+    products.weights(gradient, matrix(normalImages), rows: n, features: n, depth: width, into: texts, scratch)
+    throughNorm(images, normalImages, norms, n, width)
+    throughNorm(texts, normalTexts, norms + n, n, width)
+  }
+
+  /// x / |x| for each row, as PyTorch's normalize does it.
+  private func normalise(
+    _ x: UnsafePointer<Float>, _ n: Int, _ width: Int, into normal: UnsafeMutablePointer<Float>, _ norms: UnsafeMutablePointer<Float>
+  ) {
+    for row in 0..<n {
+      var squares = 0.0
+      for column in 0..<width { squares += Double(x[row * width + column]) * Double(x[row * width + column]) }
+      let norm = max(squares.squareRoot(), 1e-12)
+      norms[row] = Float(norm)
+      for column in 0..<width { normal[row * width + column] = Float(Double(x[row * width + column]) / norm) }
+    }
+  }
+
+  /// The gradient of x from that of x / |x| in place: (g - u (u g)) / |x|.
+  private func throughNorm(
+    _ g: UnsafeMutablePointer<Float>, _ u: UnsafePointer<Float>, _ norms: UnsafePointer<Float>, _ n: Int, _ width: Int
+  ) {
+    for row in 0..<n {
+      let start = row * width
+      var dot = 0.0
+      for column in 0..<width { dot += Double(g[start + column]) * Double(u[start + column]) }
+      for column in 0..<width {
+        g[start + column] = Float((Double(g[start + column]) - dot * Double(u[start + column])) / Double(norms[row]))
+      }
+    }
+  }
+
+  private func teacherLogits(
+    _ teacher: Teacher, _ n: Int, _ products: Products, into logits: UnsafeMutablePointer<Float>,
+    _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    if let given = teacher.logits {
+      memcpy(logits, given, n * n * 4)
+    } else if let images = teacher.images, let texts = teacher.texts {
+      products.forward(
+        Products.Matrix(data: images, stride: teacher.width), rows: n, Products.Matrix(data: texts, stride: teacher.width),
+        features: n, depth: teacher.width, bias: nil, into: logits, stride: n, scratch)
+      for index in 0..<(n * n) { logits[index] = Float(teacher.scale * Double(logits[index])) }
+    }
+  }
+}
+
+/// The losses over the rows of logits, pictures', and over those of their transpose, captions'.
+private struct PairRows {
+  let n: Int
+  let products: Products
+  let logits: UnsafeMutablePointer<Float>
+  /// What the terms' gradients are added to.
+  let gradient: UnsafeMutablePointer<Float>
+  let turned: UnsafeMutablePointer<Float>
+  var teacher: UnsafePointer<Float>?
+  var turnedTeacher: UnsafePointer<Float>?
+
+  /// The weighted sum of the terms, and how many rows of both have their largest number in its place.
+  func add(_ terms: [LossTerm]) throws(ClipError) -> (loss: Double, right: Int) {
+    let results = try Memory(byteCount: try product(n, 16, "losses"), for: "losses")
+    let rows = results.base.assumingMemoryBound(to: Double.self)
+    var loss = 0.0
+    var right = 0
+    // Captions first: their gradient, made on the transpose, is turned back and added to.
+    let z = Products.Matrix(data: logits, stride: n)
+    _ = products.transpose(z, rows: n, columns: n, into: turned)
+    products.threads.run(
+      n, Row(n: n, terms: terms, z: turned, target: turned, isCaption: true, teacher: turnedTeacher, results: rows))
+    for row in 0..<n {
+      loss += rows[2 * row]
+      right += Int(rows[2 * row + 1])
+    }
+    _ = products.transpose(Products.Matrix(data: turned, stride: n), rows: n, columns: n, into: gradient)
+    products.threads.run(
+      n, Row(n: n, terms: terms, z: logits, target: gradient, isCaption: false, teacher: teacher, results: rows))
+    for row in 0..<n {
+      loss += rows[2 * row]
+      right += Int(rows[2 * row + 1])
+    }
+    withExtendedLifetime(results) {}
+    return (loss, right)
+  }
+
+  /// One row's terms. With `isCaption`, `target` is `z` itself and is replaced; else it is added to.
+  private struct Row: Work {
+    let n: Int
+    let terms: [LossTerm]
+    let z: UnsafeMutablePointer<Float>
+    let target: UnsafeMutablePointer<Float>
+    let isCaption: Bool
+    let teacher: UnsafePointer<Float>?
+    let results: UnsafeMutablePointer<Double>
+
+    func part(_ row: Int) {
+      let z = z + row * n
+      let target = target + row * n
+      var best = 0
+      for column in 0..<n where z[column] > z[best] { best = column }
+      let top = Double(z[best])
+      var sum = 0.0
+      for column in 0..<n { sum += exp(Double(z[column]) - top) }
+      let logSum = top + log(sum)
+      let own = Double(z[row])
+      var loss = 0.0
+      var cross = 0.0
+      var smoothing = 0.0
+      var sigmoid = 0.0
+      var distil = 0.0
+      let share = 1 / Double(n)
+      for term in terms {
+        switch term.kind {
+        case CLIP_LOSS_SIGMOID: if !isCaption { sigmoid += term.weight * share }
+        case CLIP_LOSS_DISTILLATION: distil += term.weight * 0.5 * share
+        default:
+          let weight = term.weight * 0.5 * share
+          cross += weight
+          smoothing += weight * term.labelSmoothing
+          loss += weight * (1 - term.labelSmoothing) * (logSum - own)
+        }
+      }
+      var teacherTop = 0.0
+      var teacherSum = 0.0
+      let taught = distil != 0 ? teacher.map { $0 + row * n } : nil
+      if let taught {
+        teacherTop = Double(taught[0])
+        for column in 0..<n { teacherTop = max(teacherTop, Double(taught[column])) }
+        for column in 0..<n { teacherSum += exp(Double(taught[column]) - teacherTop) }
+      }
+      for column in 0..<n {
+        let value = Double(z[column])
+        let probability = exp(value - logSum)
+        var slope = (cross + (taught == nil ? 0 : distil)) * probability - smoothing * share
+        if column == row { slope -= cross - smoothing }
+        loss += smoothing * share * (logSum - value)
+        if let taught {
+          let wanted = exp(Double(taught[column]) - teacherTop) / teacherSum
+          slope -= distil * wanted
+          loss += distil * wanted * (logSum - value)
+        }
+        if sigmoid != 0 {
+          // -log sigmoid(y z), y 1 for the pair and -1 for the others.
+          let sign: Double = column == row ? 1 : -1
+          let turned = -sign * value
+          loss += sigmoid * (max(turned, 0) + log1p(exp(-abs(turned))))
+          slope -= sigmoid * sign / (1 + exp(sign * value))
+        }
+        target[column] = Float(slope + (isCaption ? 0 : Double(target[column])))
+      }
+      results[2 * row] = loss
+      results[2 * row + 1] = best == row ? 1 : 0
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import CClip
+import CSystem
+
+/// All parameters of a model in training, as one block of float32; the gradients of those that are trained as
+/// another. A tensor that two ops share is there once.
+final class ParameterStore {
+  enum Kind {
+    case learned
+    /// Averaged rather than learned: where its gradient would be, its next value is.
+    case statistic
+    /// Made from others that are learned, which its gradient goes on to: see LowRank.
+    case derived
+  }
+
+  struct Entry {
+    let parameter: Parameter
+    /// Of the checkpoint that the model was opened from.
+    let tensor: Name
+    let recipe: ParameterRule.Recipe
+    /// Where its numbers lie in `values`.
+    let offset: Int
+    /// Where its gradient and the optimiser's state lie in blocks of trained parameters; nil: frozen.
+    let trained: Int?
+    let kind: Kind
+    /// Of the learning rate.
+    let rate: Double
+
+    var count: Int { parameter.count }
+  }
+
+  let entries: [Entry]
+  let values: Memory
+  let gradients: Memory
+  /// Numbers in `values`, and in the blocks of trained parameters.
+  let count: Int
+  let trainedCount: Int
+  private let indexes: [Name: Int]
+
+  /// Reads `parameters` from `source`. `settings` says what is learned; the matrices that it wants to be of
+  /// low rank are followed by their factors.
+  convenience init(
+    _ parameters: [(parameter: Parameter, isStatistic: Bool)], _ source: ParameterSource, _ settings: TrainerOptions
+  ) throws(ClipError) {
+    var list = Layout()
+    for (parameter, isStatistic) in parameters where list.indexes[parameter.name] == nil {
+      guard let found = source.find(parameter), found.shape == parameter.shape else {
+        throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
+      }
+      if let same = list.entries.firstIndex(where: { $0.tensor == found.tensor.name && $0.recipe == found.recipe }) {
+        list.indexes[parameter.name] = same
+        continue
+      }
+      let rate = settings.rate(of: found.tensor.name)
+      let isDerived = !isStatistic && parameter.shape.count == 2 && settings.isLowRank(found.tensor.name)
+      list.add(
+        parameter, found.tensor.name, found.recipe, isStatistic ? .statistic : isDerived ? .derived : .learned,
+        rate: isDerived ? 1 : settings.learns(found.tensor.name) ? rate : 0)
+      if isDerived, let rank = settings.lowRank?.rank {
+        for (ending, shape) in [("a", [rank, parameter.shape[1]]), ("b", [parameter.shape[0], rank])] {
+          let name = parameter.name + Name(".low_rank_" + ending)
+          list.add(Parameter(name: name, shape: shape), name, .whole, .learned, rate: rate == 0 ? 1 : rate)
+        }
+      }
+    }
+    let values = try Memory(floats: list.count, for: "parameters")
+    memset(values.base, 0, values.byteCount)
+    for entry in list.entries {
+      guard let found = source.find(entry.parameter), found.shape == entry.parameter.shape else { continue }
+      try found.read(rows: 0..<(entry.parameter.shape.first ?? 1), into: values.floats + entry.offset)
+    }
+    self.init(list, values, try Memory(floats: list.trainedCount, for: "gradients"))
+    clearGradients()
+  }
+
+  /// Entries one after the other.
+  private struct Layout {
+    var entries: [Entry] = []
+    var indexes: [Name: Int] = [:]
+    var count = 0
+    var trainedCount = 0
+
+    mutating func add(_ parameter: Parameter, _ tensor: Name, _ recipe: ParameterRule.Recipe, _ kind: Kind, rate: Double) {
+      let room = (parameter.count + 15) & ~15
+      indexes[parameter.name] = entries.count
+      entries.append(
+        Entry(
+          parameter: parameter, tensor: tensor, recipe: recipe, offset: count, trained: rate > 0 ? trainedCount : nil,
+          kind: kind, rate: rate))
+      count = count &+ room
+      if rate > 0 { trainedCount = trainedCount &+ room }
+    }
+  }
+
+  private init(_ layout: Layout, _ values: Memory, _ gradients: Memory) {
+    entries = layout.entries
+    indexes = layout.indexes
+    count = layout.count
+    trainedCount = layout.trainedCount
+    self.values = values
+    self.gradients = gradients
+  }
+
+  /// The index of the parameter that encoders call `name`.
+  func index(_ name: Name) -> Int? { indexes[name] }
+
+  /// A parameter's numbers, in place.
+  func view(_ parameter: Parameter) throws(ClipError) -> Memory {
+    guard let index = indexes[parameter.name] else {
+      throw ClipError(CLIP_MISMATCH, parameter.name.string + ": it is not among the parameters in training")
+    }
+    return Memory(part: entries[index].offset, count: parameter.count, of: values)
+  }
+
+  func value(_ index: Int) -> UnsafeMutablePointer<Float> { values.floats + entries[index].offset }
+
+  func gradient(_ index: Int) -> UnsafeMutablePointer<Float>? { entries[index].trained.map { gradients.floats + $0 } }
+
+  /// Sets gradients to zero, and the next values of statistics to what they are.
+  func clearGradients() {
+    memset(gradients.base, 0, gradients.byteCount)
+    for index in entries.indices where entries[index].kind == .statistic {
+      if let next = gradient(index) { memcpy(next, value(index), entries[index].count * 4) }
+    }
+  }
+}

@@ -1,0 +1,124 @@
+import CClip
+import CSystem
+
+/// What an op sees in a training step, besides what it sees in any run: the gradients, and its parameters in
+/// the store.
+struct Pass {
+  let run: Run
+  let context: PassContext
+  /// Where each node's gradient lies in the arena, in floats; below 0 for none.
+  let gradientOffsets: UnsafePointer<Int>
+  unowned(unsafe) let tower: TrainingTower
+
+  var products: Products { Products(kernels: run.kernels, threads: run.threads) }
+  var scratch: UnsafeMutablePointer<Float> { run.scratch }
+  var batch: Batch { run.batch }
+
+  /// The output's gradient.
+  var gradient: Tensor {
+    let output = run.output
+    return Tensor(data: run.arena + max(0, gradientOffsets[run.node]), rows: output.rows, width: output.width)
+  }
+
+  /// Where the gradient of input `index` is added up; nil where nobody wants it.
+  func inputGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
+    let offset = gradientOffsets[run.program.nodes[run.node].inputs[index]]
+    return offset < 0 ? nil : run.arena + offset
+  }
+
+  /// The numbers of the op's parameter `index`.
+  func parameter(_ index: Int) -> UnsafeMutablePointer<Float> {
+    tower.store.values.floats + tower.store.entries[tower.entries[run.node][index]].offset
+  }
+
+  /// Where its gradient is added up, or a statistic's next value lies; nil where it is frozen.
+  func parameterGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
+    tower.store.gradient(tower.entries[run.node][index])
+  }
+
+  /// Lets `op` work on [0, count) in parts of at least `grain`, on the pool's threads.
+  func parallel(_ op: Operation, _ count: Int, grain: Int, phase: Int = 0) {
+    let pieces = max(1, min(run.threads.width * 4, count / max(1, grain)))
+    run.threads.run(pieces, Parts(op: op, pass: self, count: count, pieces: pieces, phase: phase))
+  }
+
+  private struct Parts: Work {
+    let op: Operation
+    let pass: Pass
+    let count: Int
+    let pieces: Int
+    let phase: Int
+
+    func part(_ piece: Int) {
+      op.backward(pass, (piece * count / pieces)..<((piece + 1) * count / pieces), phase: phase)
+    }
+  }
+
+  /// target[c] += the sum of column c of rows [0, rows), for columns [columns), from the first row to the last.
+  func addColumns(
+    _ source: UnsafePointer<Float>, stride: Int, rows: Int, _ columns: Range<Int>, to target: UnsafeMutablePointer<Float>
+  ) {
+    for row in 0..<rows {
+      let line = source + row * stride
+      for column in columns { target[column] += line[column] }
+    }
+  }
+
+  /// The same for all columns, on the pool's threads.
+  func addColumns(_ source: UnsafePointer<Float>, stride: Int, rows: Int, width: Int, to target: UnsafeMutablePointer<Float>) {
+    let groups = (width + 15) / 16
+    let pieces = max(1, min(run.threads.width * 4, groups, rows * width / 16384))
+    run.threads.run(
+      pieces,
+      ColumnSums(pass: self, source: source, stride: stride, rows: rows, width: width, groups: groups, pieces: pieces, target: target))
+  }
+
+  private struct ColumnSums: Work {
+    let pass: Pass
+    let source: UnsafePointer<Float>
+    let stride: Int
+    let rows: Int
+    let width: Int
+    let groups: Int
+    let pieces: Int
+    let target: UnsafeMutablePointer<Float>
+
+    func part(_ piece: Int) {
+      let first = piece * groups / pieces * 16
+      let last = min(width, (piece + 1) * groups / pieces * 16)
+      pass.addColumns(source, stride: stride, rows: rows, first..<last, to: target)
+    }
+  }
+}
+
+/// What is the same for all ops of a step.
+struct PassContext {
+  let seed: UInt64
+  let step: UInt64
+  /// The batch's first item among all items of the step.
+  let firstItem: Int
+  /// Tells the towers' random streams apart.
+  let towerIndex: UInt32
+}
+
+/// target += source.
+func addFloats(_ source: UnsafePointer<Float>, _ count: Int, to target: UnsafeMutablePointer<Float>) {
+  for index in 0..<count { target[index] += source[index] }
+}
+
+/// The sum of a[i] * b[i], in eight chains.
+func dotProduct(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
+  var sum = SIMD8<Float>.zero
+  var index = 0
+  while index + 8 <= count {
+    sum += UnsafeRawPointer(a + index).loadUnaligned(as: SIMD8<Float>.self)
+      * UnsafeRawPointer(b + index).loadUnaligned(as: SIMD8<Float>.self)
+    index += 8
+  }
+  var total = sum.sum()
+  while index < count {
+    total += a[index] * b[index]
+    index += 1
+  }
+  return total
+}

@@ -1,0 +1,317 @@
+import CClip
+import CSystem
+
+/// Matrix products whose operands change from call to call: packed each time, O(n k), for the kernels that
+/// multiply, O(m n k). Every number is summed over depth in one order, so no result depends on the threads.
+struct Products {
+  let kernels: Kernels
+  let threads: ThreadPool
+
+  /// How the second operand lies: [n, depth], a row for each column of the result, or [depth, n].
+  enum Order { case rows, columns }
+
+  /// A matrix that somebody else owns, `stride` floats from row to row.
+  struct Matrix {
+    let data: UnsafePointer<Float>
+    let stride: Int
+  }
+
+  /// A packed second operand; behind it, room to pack rows of the first.
+  struct Packed {
+    let memory: UnsafePointer<Float>
+    let columns: Int
+    let depth: Int
+    let rows: UnsafeMutablePointer<Float>
+  }
+
+  /// How the first operand's rows are cut: each piece packs a block of them at a time, which stays in the second
+  /// cache, and multiplies it with the whole second operand.
+  private struct Cut {
+    let pieces: Int
+    let blockRows: Int
+    /// Floats of a packed block.
+    let floats: Int
+
+    static func most(_ depth: Int, _ kernels: Kernels) -> Int {
+      let tile = max(1, Int(kernels.table.pointee.tile_rows))
+      return max(2 * tile, min(72, (96 << 10) / max(1, depth)) / tile * tile)
+    }
+
+    init(rows: Int, depth: Int, threads: Int, _ kernels: Kernels) {
+      let tile = max(1, Int(kernels.table.pointee.tile_rows))
+      pieces = threads <= 1 ? 1 : max(1, min(4 * threads, rows / tile))
+      blockRows = min(Cut.most(depth, kernels), (rows + pieces - 1) / pieces)
+      floats = ((kernels.table.pointee.packed_rows?(blockRows, depth, CLIP_STORAGE_F32) ?? 0) + 15) & ~15
+    }
+  }
+
+  /// Floats that the first operand's rows take beside a packed second one, at most.
+  static func rowFloats(_ rows: Int, _ depth: Int, _ kernels: Kernels, here: Bool = false) -> Int {
+    let block = min(rows, Cut.most(depth, kernels))
+    let floats = ((kernels.table.pointee.packed_rows?(block, depth, CLIP_STORAGE_F32) ?? 0) + 15) & ~15
+    return floats * (here || kernels.threads <= 1 ? 1 : 4 * kernels.threads)
+  }
+
+  private static func panelWidth(_ kernels: Kernels) -> Int { max(1, Int(kernels.table.pointee.panel_width)) }
+
+  private static func panelFloats(_ depth: Int, _ kernels: Kernels) -> Int {
+    (kernels.table.pointee.panel_bytes?(depth, CLIP_STORAGE_F32) ?? 0) / 4
+  }
+
+  /// Floats that a packed operand of `columns` takes, a multiple of 16.
+  static func packedFloats(_ columns: Int, _ depth: Int, _ kernels: Kernels) -> Int {
+    let width = panelWidth(kernels)
+    return (columns + width - 1) / width * panelFloats(depth, kernels)
+  }
+
+  /// Whether panels lie as `pack` writes those of order `columns`: [depth, panel width], then zeros.
+  static func supports(_ kernels: Kernels) -> Bool {
+    for depth in 1...16 where panelFloats(depth, kernels) != (depth * panelWidth(kernels) + 15) & ~15 { return false }
+    return true
+  }
+
+  /// Packs panels [panels) of an operand for products by `multiply` on this thread.
+  func pack(
+    _ b: Matrix, _ order: Order, columns: Int, depth: Int, panels: Range<Int>, into target: UnsafeMutablePointer<Float>
+  ) {
+    let width = Products.panelWidth(kernels)
+    let size = Products.panelFloats(depth, kernels)
+    for panel in panels {
+      let first = panel * width
+      let count = min(width, columns - first)
+      let place = target + panel * size
+      if order == .rows {
+        kernels.table.pointee.pack_panel?(b.data + first * b.stride, b.stride, count, depth, CLIP_STORAGE_F32, place)
+        continue
+      }
+      for k in 0..<depth {
+        let line = place + k * width
+        memcpy(line, b.data + k * b.stride + first, count * 4)
+        if count < width { memset(line + count, 0, (width - count) * 4) }
+      }
+      memset(place + depth * width, 0, (size - depth * width) * 4)
+    }
+  }
+
+  /// Packs a whole operand on this thread.
+  func packHere(
+    _ b: Matrix, _ order: Order, columns: Int, depth: Int, into target: UnsafeMutablePointer<Float>
+  ) -> Packed {
+    let width = Products.panelWidth(kernels)
+    pack(b, order, columns: columns, depth: depth, panels: 0..<((columns + width - 1) / width), into: target)
+    return Packed(
+      memory: UnsafePointer(target), columns: columns, depth: depth,
+      rows: target + Products.packedFloats(columns, depth, kernels))
+  }
+
+  /// Packs a whole operand on the pool's threads.
+  func pack(
+    _ b: Matrix, _ order: Order, columns: Int, depth: Int, into target: UnsafeMutablePointer<Float>
+  ) -> Packed {
+    let width = Products.panelWidth(kernels)
+    let panels = (columns + width - 1) / width
+    let pieces = max(1, min(threads.width * 4, panels, columns * depth / 8192))
+    threads.run(
+      pieces, Packing(products: self, b: b, order: order, columns: columns, depth: depth, panels: panels, pieces: pieces, target: target))
+    return Packed(
+      memory: UnsafePointer(target), columns: columns, depth: depth,
+      rows: target + Products.packedFloats(columns, depth, kernels))
+  }
+
+  private struct Packing: Work {
+    let products: Products
+    let b: Matrix
+    let order: Order
+    let columns: Int
+    let depth: Int
+    let panels: Int
+    let pieces: Int
+    let target: UnsafeMutablePointer<Float>
+
+    func part(_ piece: Int) {
+      products.pack(
+        b, order, columns: columns, depth: depth, panels: (piece * panels / pieces)..<((piece + 1) * panels / pieces),
+        into: target)
+    }
+  }
+
+  /// c[rows, columns] = a b, or c += a b, on this thread.
+  func multiplyHere(_ a: Matrix, _ b: Packed, _ c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, adding: Bool) {
+    let cut = Cut(rows: rows, depth: b.depth, threads: 1, kernels)
+    Multiplying(
+      products: self, a: a, b: b, c: c, cStride: cStride, rows: rows, adding: adding, bias: nil, cut: cut
+    ).part(0)
+  }
+
+  /// c[rows, columns] = a b + bias, or c += a b, on the pool's threads.
+  func multiply(
+    _ a: Matrix, _ b: Packed, _ c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, adding: Bool,
+    bias: UnsafePointer<Float>? = nil
+  ) {
+    let cut = Cut(rows: rows, depth: b.depth, threads: kernels.threads, kernels)
+    threads.run(
+      cut.pieces,
+      Multiplying(products: self, a: a, b: b, c: c, cStride: cStride, rows: rows, adding: adding, bias: bias, cut: cut))
+  }
+
+  private struct Multiplying: Work {
+    let products: Products
+    let a: Matrix
+    let b: Packed
+    let c: UnsafeMutablePointer<Float>
+    let cStride: Int
+    let rows: Int
+    let adding: Bool
+    let bias: UnsafePointer<Float>?
+    let cut: Cut
+
+    func part(_ piece: Int) {
+      let table = products.kernels.table.pointee
+      let tile = max(1, Int(table.tile_rows))
+      let width = Products.panelWidth(products.kernels)
+      let packed = b.rows + piece * cut.floats
+      let end = (piece + 1) * rows / cut.pieces
+      var first = piece * rows / cut.pieces
+      while first < end {
+        let count = min(cut.blockRows, end - first)
+        table.pack_rows?(a.data + first * a.stride, a.stride, 0, count, count, b.depth, CLIP_STORAGE_F32, packed)
+        var work = clip_matmul()
+        work.a = UnsafePointer(packed)
+        work.weights = UnsafeRawPointer(b.memory)
+        work.storage = CLIP_STORAGE_F32
+        work.c = c + first * cStride
+        work.c_stride = cStride
+        work.bias = bias
+        if adding {
+          work.residual = UnsafePointer(c + first * cStride)
+          work.residual_stride = cStride
+        }
+        work.rows = count
+        work.columns = b.columns
+        work.depth = b.depth
+        work.tile_end = (count + tile - 1) / tile
+        work.panel_end = (b.columns + width - 1) / width
+        table.matmul?(&work)
+        first += count
+      }
+    }
+  }
+
+  // MARK: Transposing
+
+  /// target[columns, rows] = a' for columns [columns) of a[rows, …], on this thread.
+  func transposeHere(_ a: Matrix, rows: Int, columns: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    var column = columns.lowerBound
+    while column + 4 <= columns.upperBound {
+      var row = 0
+      while row + 4 <= rows {
+        let source = a.data + row * a.stride + column
+        let a0 = load4(source)
+        let a1 = load4(source + a.stride)
+        let a2 = load4(source + 2 * a.stride)
+        let a3 = load4(source + 3 * a.stride)
+        let place = target + column * rows + row
+        store4(SIMD4(a0.x, a1.x, a2.x, a3.x), place)
+        store4(SIMD4(a0.y, a1.y, a2.y, a3.y), place + rows)
+        store4(SIMD4(a0.z, a1.z, a2.z, a3.z), place + 2 * rows)
+        store4(SIMD4(a0.w, a1.w, a2.w, a3.w), place + 3 * rows)
+        row += 4
+      }
+      while row < rows {
+        for lane in 0..<4 { target[(column + lane) * rows + row] = a.data[row * a.stride + column + lane] }
+        row += 1
+      }
+      column += 4
+    }
+    while column < columns.upperBound {
+      for row in 0..<rows { target[column * rows + row] = a.data[row * a.stride + column] }
+      column += 1
+    }
+  }
+
+  @inline(__always) private func load4(_ source: UnsafePointer<Float>) -> SIMD4<Float> {
+    UnsafeRawPointer(source).loadUnaligned(as: SIMD4<Float>.self)
+  }
+
+  @inline(__always) private func store4(_ value: SIMD4<Float>, _ target: UnsafeMutablePointer<Float>) {
+    UnsafeMutableRawPointer(target).storeBytes(of: value, as: SIMD4<Float>.self)
+  }
+
+  /// target[columns, rows] = a', on the pool's threads.
+  func transpose(_ a: Matrix, rows: Int, columns: Int, into target: UnsafeMutablePointer<Float>) -> Matrix {
+    let groups = (columns + 15) / 16
+    let pieces = max(1, min(threads.width * 4, groups, rows * columns / 8192))
+    threads.run(
+      pieces, Transposing(products: self, a: a, rows: rows, columns: columns, groups: groups, pieces: pieces, target: target))
+    return Matrix(data: UnsafePointer(target), stride: rows)
+  }
+
+  private struct Transposing: Work {
+    let products: Products
+    let a: Matrix
+    let rows: Int
+    let columns: Int
+    let groups: Int
+    let pieces: Int
+    let target: UnsafeMutablePointer<Float>
+
+    func part(_ piece: Int) {
+      for group in (piece * groups / pieces)..<((piece + 1) * groups / pieces) {
+        products.transposeHere(a, rows: rows, columns: (group * 16)..<min(columns, group * 16 + 16), into: target)
+      }
+    }
+  }
+
+  // MARK: The products of a layer y = x w' + b, w [features, depth]
+
+  /// Rows that a weight's gradient takes at a time, whatever the threads.
+  static let blockRows = 2048
+
+  static func forwardFloats(rows: Int, _ features: Int, _ depth: Int, _ kernels: Kernels) -> Int {
+    packedFloats(features, depth, kernels) + rowFloats(rows, depth, kernels)
+  }
+
+  static func backwardFloats(rows: Int, _ features: Int, _ depth: Int, _ kernels: Kernels) -> Int {
+    let block = min(rows, blockRows)
+    var weights = packedFloats(depth, block, kernels) + (block * features + 15) & ~15
+    // A shallower last block may have more rows packed at a time.
+    weights += max(rowFloats(features, block, kernels), rowFloats(features, max(1, rows % blockRows), kernels))
+    return max(packedFloats(depth, features, kernels) + rowFloats(rows, features, kernels), weights)
+  }
+
+  /// y = x w' + b.
+  func forward(
+    _ x: Matrix, rows: Int, _ w: Matrix, features: Int, depth: Int, bias: UnsafePointer<Float>?,
+    into y: UnsafeMutablePointer<Float>, stride: Int, _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    let packed = pack(w, .rows, columns: features, depth: depth, into: scratch)
+    multiply(x, packed, y, cStride: stride, rows: rows, adding: false, bias: bias)
+  }
+
+  /// dx += dy w, or dx = dy w.
+  func backward(
+    _ dy: Matrix, rows: Int, _ w: Matrix, features: Int, depth: Int, into dx: UnsafeMutablePointer<Float>, stride: Int,
+    adding: Bool = true, _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    let packed = pack(w, .columns, columns: depth, depth: features, into: scratch)
+    multiply(dy, packed, dx, cStride: stride, rows: rows, adding: adding)
+  }
+
+  /// dw += dy' x.
+  func weights(
+    _ dy: Matrix, _ x: Matrix, rows: Int, features: Int, depth: Int, into dw: UnsafeMutablePointer<Float>,
+    _ scratch: UnsafeMutablePointer<Float>
+  ) {
+    var first = 0
+    while first < rows {
+      let count = min(Products.blockRows, rows - first)
+      let turned = transpose(
+        Matrix(data: dy.data + first * dy.stride, stride: dy.stride), rows: count, columns: features, into: scratch)
+      let packed = pack(
+        Matrix(data: x.data + first * x.stride, stride: x.stride), .columns, columns: depth, depth: count,
+        into: scratch + (count * features + 15) & ~15)
+      multiply(turned, packed, dw, cStride: depth, rows: features, adding: true)
+      first += count
+    }
+  }
+}

@@ -1,0 +1,313 @@
+import CClip
+import CSystem
+
+/// A model in training. One thread at a time.
+final class Trainer {
+  let model: Model
+  /// The checkpoint's tensors and how many numbers each has. The file itself is not kept open: its mapping
+  /// would stay in memory.
+  let tensors: [Name: Int]
+  /// What the model was opened from.
+  let folder: String
+  /// Numbers of one preprocessed picture, and tokens of one text.
+  private let pixelCount: Int
+  private let contextLength: Int
+  let options: TrainerOptions
+  let store: ParameterStore
+  let optimizer: Optimizer
+  let average: Memory?
+  /// Updates made so far.
+  var step: UInt64 = 0
+  /// What the caller kept with the last checkpoint read.
+  var note: Name = ""
+  private let image: TrainingTower
+  private let text: TrainingTower
+  private let terms: [LossTerm]
+  private let scale: Int
+  private let bias: Int?
+  private let lowRank: LowRank?
+  private let loss = PairLoss()
+  private var features = GrowingBuffer()
+  private var pixels = GrowingBuffer()
+  private var tokens = GrowingBuffer()
+
+  private var runtime: Runtime { model.runtime }
+  private var products: Products { Products(kernels: runtime.kernels, threads: runtime.threads) }
+
+  convenience init(_ model: Model, _ options: TrainerOptions) throws(ClipError) {
+    let parts = try Parts(model, options)
+    // The checkpoint's mapping is gone by now: the moments take its place in memory.
+    let store = parts.store
+    var average: Memory?
+    if options.averageDecay > 0 {
+      let memory = try Memory(floats: store.count, for: "the mean of weights")
+      memcpy(memory.base, store.values.base, store.count * 4)
+      average = memory
+    }
+    let products = Products(kernels: model.runtime.kernels, threads: model.runtime.threads)
+    let lowRank = try options.lowRank.map { settings throws(ClipError) in
+      try LowRank(settings, store, products, seed: options.seed)
+    }
+    self.init(model, options, parts, try Optimizer(options.optimizer, store), average, lowRank)
+  }
+
+  private init(
+    _ model: Model, _ options: TrainerOptions, _ parts: Parts, _ optimizer: Optimizer, _ average: Memory?, _ lowRank: LowRank?
+  ) {
+    self.model = model
+    self.options = options
+    self.optimizer = optimizer
+    self.average = average
+    self.lowRank = lowRank
+    store = parts.store
+    tensors = parts.tensors
+    folder = parts.folder
+    pixelCount = parts.pixelCount
+    contextLength = parts.contextLength
+    image = parts.image
+    text = parts.text
+    scale = parts.scale
+    bias = parts.bias
+    let kind = bias == nil ? CLIP_LOSS_CONTRASTIVE : CLIP_LOSS_SIGMOID
+    terms = options.losses.isEmpty ? [LossTerm(kind: kind, weight: 1, labelSmoothing: 0)] : options.losses
+  }
+
+  /// What is made from the model's folder.
+  private struct Parts {
+    let store: ParameterStore
+    let tensors: [Name: Int]
+    let folder: String
+    let pixelCount: Int
+    let contextLength: Int
+    let image: TrainingTower
+    let text: TrainingTower
+    let scale: Int
+    let bias: Int?
+
+    init(_ model: Model, _ options: TrainerOptions) throws(ClipError) {
+      let runtime = model.runtime
+      guard Products.supports(runtime.kernels) else {
+        throw ClipError(CLIP_UNSUPPORTED, "training: the kernels in use pack matrices in a way of their own")
+      }
+      let folder = try model.imageSide().origin.folder
+      let textFolder = try model.textSide().origin.folder
+      guard Name(folder) == Name(textFolder) else {
+        throw ClipError(CLIP_UNSUPPORTED, "training takes both towers of one folder, found " + folder + " and " + textFolder)
+      }
+      let description = try ModelDescription.open(folder: folder)
+      guard let imageTower = description.image, let textTower = description.text else {
+        throw ClipError(CLIP_UNSUPPORTED, folder + ": training takes an image tower and a text tower")
+      }
+      let source = ParameterSource(description.checkpoint, description.names)
+      let imagePlan = try TowerPlan(imageTower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
+      let textPlan = try TowerPlan(textTower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
+      guard imagePlan.width == textPlan.width else {
+        throw ClipError(CLIP_FORMAT, folder + ": the towers' features are of \(imagePlan.width) and \(textPlan.width)")
+      }
+      guard let scaleName = description.logitScale, let scale = source.find(scaleName) else {
+        throw ClipError(CLIP_UNSUPPORTED, folder + ": training takes a model with a logit_scale")
+      }
+      var parameters = Trainer.parameters(imagePlan.graph) + Trainer.parameters(textPlan.graph)
+      parameters.append((Parameter(name: scaleName, shape: scale.shape), false))
+      if let name = description.logitBias, let bias = source.find(name) {
+        parameters.append((Parameter(name: name, shape: bias.shape), false))
+      }
+      store = try ParameterStore(parameters, source, options)
+      guard store.trainedCount > 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen") }
+      let loader = ParameterLoader(source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, store: store)
+      image = try TrainingTower(
+        imagePlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 0, checkpoints: options.checkpoints)
+      text = try TrainingTower(
+        textPlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 1, checkpoints: options.checkpoints)
+      tensors = description.checkpoint.tensors.mapValues { $0.count }
+      self.folder = folder
+      pixelCount = description.preprocess.floats
+      contextLength = textPlan.tokens?.contextLength ?? 0
+      self.scale = store.index(scaleName) ?? 0
+      var biasIndex: Int?
+      if let name = description.logitBias { biasIndex = store.index(name) }
+      bias = biasIndex
+    }
+  }
+
+  private static func parameters(_ graph: Graph) -> [(parameter: Parameter, isStatistic: Bool)] {
+    var list: [(parameter: Parameter, isStatistic: Bool)] = []
+    for node in graph.nodes {
+      for (index, parameter) in node.parameters.enumerated() { list.append((parameter, node.isStatistic(index))) }
+    }
+    return list
+  }
+
+  // MARK: A step
+
+  /// A batch, with its pixels and tokens found.
+  private struct Items {
+    let n: Int
+    let pixels: UnsafePointer<Float>
+    let tokens: UnsafePointer<Int32>
+  }
+
+  func train(_ batch: clip_train_batch) throws(ClipError) -> clip_train_metrics {
+    let items = try prepare(batch)
+    let teacher = try teacher(batch)
+    let width = image.width
+    let size = try product(items.n, width, "features")
+    let images = try features.reserve(try product(size, 8, "features"), for: "features").assumingMemoryBound(to: Float.self)
+    let texts = images + size
+    let chunk = options.chunk == 0 ? items.n : min(options.chunk, items.n)
+    store.clearGradients()
+
+    try run(items, chunk, images, texts, isBackward: false)
+    try loss.compute(
+      images, texts, n: items.n, width: width, logScale: Double(store.value(scale)[0]),
+      bias: bias.map { Double(store.value($0)[0]) } ?? 0, terms: terms, teacher: teacher, products: products)
+    guard loss.loss.isFinite else { throw try whereBad(items, chunk) }
+    if let gradient = store.gradient(scale) { gradient[0] = Float(loss.scaleGradient) }
+    if let gradient = bias.flatMap({ store.gradient($0) }) { gradient[0] = Float(loss.biasGradient) }
+    try run(items, chunk, images, texts, isBackward: true)
+    try lowRank?.takeGradients()
+
+    let norm = optimizer.gradientNorm(runtime.threads)
+    guard norm.isFinite else {
+      let name = optimizer.firstBadEntry().map { store.entries[$0].tensor.string } ?? "a parameter"
+      throw ClipError(CLIP_NOT_FINITE, "step \(step + 1): the gradient of \(name) is NaN or infinite; the weights are as they were")
+    }
+    let rate = options.schedule.rate(at: step)
+    let limit = options.gradientClip
+    step += 1
+    optimizer.update(
+      step: step, rate: rate, scale: limit > 0 ? min(1, limit / (norm + 1e-6)) : 1, threads: runtime.threads)
+    store.value(scale)[0] = min(max(store.value(scale)[0], 0), Float(log(100.0)))
+    try lowRank?.apply()
+    follow()
+
+    var metrics = clip_train_metrics()
+    metrics.loss = loss.loss
+    metrics.accuracy = Float(loss.accuracy)
+    metrics.temperature = exp(Double(store.value(scale)[0]))
+    metrics.gradient_norm = norm
+    metrics.learning_rate = rate
+    metrics.step = step
+    return metrics
+  }
+
+  private func prepare(_ batch: clip_train_batch) throws(ClipError) -> Items {
+    let n = batch.n
+    guard n >= 1, n <= 1 << 20 else { throw ClipError(CLIP_INVALID_ARGUMENT, "batch.n: expected 1 to \(1 << 20), found \(n)") }
+    let encoding = try EncodeOptions(try ClipCore.options(batch.options, clip_encode_options(), "batch.options"))
+    var found = batch.pixels
+    if found == nil {
+      let images = try required(batch.images, "batch.pixels or batch.images")
+      let numbers = try product(n, pixelCount, "pixels")
+      let room = try pixels.reserve(try product(numbers, 4, "pixels"), for: "pixels").assumingMemoryBound(to: Float.self)
+      try model.preprocess(images: images, n, encoding, into: room)
+      found = UnsafePointer(room)
+    }
+    var ids = batch.tokens
+    if ids == nil {
+      let texts = try required(batch.texts, "batch.tokens or batch.texts")
+      let numbers = try product(n, contextLength, "tokens")
+      let room = try tokens.reserve(try product(numbers, 4, "tokens"), for: "tokens").assumingMemoryBound(to: Int32.self)
+      try model.tokenize(texts, n, encoding, into: room, lengths: nil)
+      ids = UnsafePointer(room)
+    }
+    return Items(n: n, pixels: try required(found, "batch.pixels"), tokens: try required(ids, "batch.tokens"))
+  }
+
+  private func teacher(_ batch: clip_train_batch) throws(ClipError) -> Teacher? {
+    guard terms.contains(where: { $0.kind == CLIP_LOSS_DISTILLATION }) else { return nil }
+    let width = Int(batch.teacher_width)
+    guard batch.teacher_logits != nil || batch.teacher_images != nil && batch.teacher_texts != nil && width > 0 else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "batch: distillation takes teacher_logits, or teacher_images, teacher_texts and teacher_width")
+    }
+    return Teacher(
+      logits: batch.teacher_logits, images: batch.teacher_images, texts: batch.teacher_texts, width: width,
+      scale: batch.teacher_scale == 0 ? 100 : Double(batch.teacher_scale))
+  }
+
+  /// All items through both towers, `chunk` at a time: forward to the features or, with `isBackward`, the
+  /// features' gradients back. More than one chunk is computed forward again for it (Gao et al., "Scaling deep
+  /// contrastive learning batch size", 2021).
+  private func run(
+    _ items: Items, _ chunk: Int, _ images: UnsafeMutablePointer<Float>, _ texts: UnsafeMutablePointer<Float>,
+    isBackward: Bool
+  ) throws(ClipError) {
+    let isWhole = chunk == items.n
+    var scrap = GrowingBuffer()
+    for (tower, values) in [(image, images), (text, texts)] where !isBackward || tower.learns {
+      var first = 0
+      while first < items.n {
+        let count = min(chunk, items.n - first)
+        let rows = values + first * tower.width
+        if !isBackward || !isWhole {
+          let target = isBackward
+            ? try scrap.reserve(count * tower.width * 4, for: "features").assumingMemoryBound(to: Float.self) : rows
+          try tower.forward(
+            try self.batch(items, first, count, tower), context(first), keeping: isWhole || isBackward,
+            threads: runtime.threads, into: target)
+        }
+        if isBackward { tower.backward(rows, threads: runtime.threads) }
+        first += count
+      }
+    }
+  }
+
+  private func context(_ first: Int) -> PassContext {
+    PassContext(seed: options.seed, step: step, firstItem: first, towerIndex: 0)
+  }
+
+  private func batch(_ items: Items, _ first: Int, _ count: Int, _ tower: TrainingTower) throws(ClipError) -> Batch {
+    if tower === text {
+      return try tower.batch(tokens: items.tokens + first * contextLength, items: count, firstIndex: first)
+    }
+    return tower.batch(pixels: items.pixels + first * pixelCount, items: count)
+  }
+
+  func applyLowRank() throws(ClipError) { try lowRank?.apply() }
+
+  /// The weights' exponential mean.
+  private func follow() {
+    guard let average else { return }
+    let pieces = (store.count + Following.pieceFloats - 1) / Following.pieceFloats
+    runtime.threads.run(
+      pieces,
+      Following(
+        average: average.floats, values: store.values.floats, count: store.count, keep: Float(options.averageDecay)))
+  }
+
+  private struct Following: Work {
+    static let pieceFloats = 65536
+    let average: UnsafeMutablePointer<Float>
+    let values: UnsafePointer<Float>
+    let count: Int
+    let keep: Float
+
+    func part(_ piece: Int) {
+      let first = piece * Following.pieceFloats
+      for index in first..<min(count, first + Following.pieceFloats) {
+        average[index] = average[index] * keep + values[index] * (1 - keep)
+      }
+    }
+  }
+
+  /// Why a loss is no number: the first tensor on its way that has NaN or infinity.
+  private func whereBad(_ items: Items, _ chunk: Int) throws(ClipError) -> ClipError {
+    let what = "step \(step + 1): the loss is NaN or infinite; the weights are as they were: "
+    for (index, entry) in store.entries.enumerated() where entry.kind != .derived {
+      for place in 0..<entry.count where !store.value(index)[place].isFinite {
+        return ClipError(CLIP_NOT_FINITE, what + entry.tensor.string + " is not finite")
+      }
+    }
+    for tower in [image, text] {
+      var first = 0
+      while first < items.n {
+        let count = min(chunk, items.n - first)
+        let found = try tower.firstBad(try batch(items, first, count, tower), context(first), threads: runtime.threads)
+        if let found { return ClipError(CLIP_NOT_FINITE, what + (tower === image ? "images" : "texts") + ": " + found) }
+        first += count
+      }
+    }
+    return ClipError(CLIP_NOT_FINITE, what + "the logits")
+  }
+}

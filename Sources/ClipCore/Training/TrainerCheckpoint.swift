@@ -1,0 +1,127 @@
+import CClip
+import CSystem
+
+/// A trainer's state as a safetensors file: of each trained parameter the weight, the optimiser's moments and the
+/// mean, under the encoder's names, with the step in the metadata. Random streams are named by the step, so it
+/// is their position too.
+extension Trainer {
+  private static let format: Name = "clipcore-training-1"
+  private static let prefix: Name = "step-"
+  private static let suffix: Name = ".safetensors"
+
+  /// One tensor of a checkpoint and where its numbers are.
+  private struct Part {
+    let name: Name
+    let shape: [Int]
+    let numbers: UnsafeMutablePointer<Float>
+    let count: Int
+  }
+
+  private var parts: [Part] {
+    var parts: [Part] = []
+    for (index, entry) in store.entries.enumerated() {
+      guard let trained = entry.trained else { continue }
+      func add(_ kind: Name, _ numbers: UnsafeMutablePointer<Float>) {
+        parts.append(Part(name: kind + entry.parameter.name, shape: entry.parameter.shape, numbers: numbers, count: entry.count))
+      }
+      if entry.kind != .derived { add("weight.", store.value(index)) }
+      if entry.kind == .learned {
+        add("first.", optimizer.first.floats + trained)
+        if let second = optimizer.second { add("second.", second.floats + trained) }
+      }
+      if let average { add("average.", average.floats + entry.offset) }
+    }
+    return parts
+  }
+
+  /// Writes `folder`/step-<step>.safetensors, then removes all but the last `keep` (0: none is removed).
+  func save(folder: String, keep: Int, note: Name) throws(ClipError) {
+    try makeFolder(folder)
+    let parts = parts
+    let writer = try SafetensorsWriter(
+      path: join(folder, Trainer.fileName(step)),
+      parts.map { .init(name: $0.name, type: .float32, shape: $0.shape, byteCount: $0.count * 4) },
+      metadata: [
+        ("format", Trainer.format), ("step", Name("\(step)")), ("seed", Name("\(options.seed)")),
+        ("optimizer", options.optimizer.kind == CLIP_OPTIMIZER_ADAMW ? "adamw" : "sgd"), ("note", note),
+      ])
+    for part in parts { try writer.append(part.numbers, part.count * 4) }
+    try writer.finish()
+    guard keep > 0 else { return }
+    for name in try Trainer.saved(folder).dropLast(keep) { _ = join(folder, name).withCString { unlink($0) } }
+  }
+
+  private static func fileName(_ step: UInt64) -> Name {
+    let digits = Array("\(step)".utf8)
+    let zeros = [UInt8](repeating: UInt8(ascii: "0"), count: max(0, 20 - digits.count))
+    return prefix + Name(utf8: zeros + digits) + suffix
+  }
+
+  /// The checkpoints in a folder, oldest first.
+  private static func saved(_ folder: String) throws(ClipError) -> [Name] {
+    try names(in: folder, endingIn: suffix).filter {
+      $0.hasPrefix(prefix) && $0.utf8.count == prefix.utf8.count + 20 + suffix.utf8.count
+    }
+  }
+
+  /// Goes on from a checkpoint, or the last one in a folder. Nothing changes unless all of it fits.
+  func resume(_ path: String) throws(ClipError) {
+    var file = path
+    if FileKind(path) == .folder {
+      guard let last = try Trainer.saved(path).last else {
+        throw ClipError(CLIP_NOT_FOUND, path + ": expected a checkpoint, step-<number>.safetensors, found none")
+      }
+      file = join(path, last)
+    }
+    let saved = try Safetensors(path: file)
+    guard saved.metadata["format"] == Trainer.format, let step = Trainer.number(saved.metadata["step"]) else {
+      throw ClipError(CLIP_FORMAT, file + ": expected a checkpoint of clip_trainer_save")
+    }
+    let kind: Name = options.optimizer.kind == CLIP_OPTIMIZER_ADAMW ? "adamw" : "sgd"
+    guard saved.metadata["optimizer"] == kind, saved.metadata["seed"] == Name("\(options.seed)") else {
+      throw ClipError(
+        CLIP_MISMATCH,
+        file + ": expected the optimiser \(kind.string) and the seed \(options.seed), found "
+          + (saved.metadata["optimizer"]?.string ?? "none") + " and " + (saved.metadata["seed"]?.string ?? "none"))
+    }
+    let parts = parts
+    for part in parts {
+      guard let tensor = saved.tensors[part.name], tensor.type == .float32, tensor.shape == part.shape else {
+        throw ClipError(
+          CLIP_MISMATCH,
+          "\(file): expected a tensor \(part.name.string) \(describe(shape: part.shape)), found "
+            + (saved.tensors[part.name].map { describe(shape: $0.shape) } ?? "none"))
+      }
+    }
+    guard parts.count == saved.tensors.count else {
+      throw ClipError(CLIP_MISMATCH, "\(file): expected \(parts.count) tensors, as the options train, found \(saved.tensors.count)")
+    }
+    for part in parts {
+      guard let source = saved.tensors[part.name]?.bytes.baseAddress else { continue }
+      memcpy(part.numbers, source, part.count * 4)
+    }
+    self.step = step
+    note = saved.metadata["note"] ?? ""
+    try applyLowRank()
+    withExtendedLifetime(saved) {}
+  }
+
+  private static func number(_ digits: Name?) -> UInt64? {
+    guard let digits, (1...20).contains(digits.utf8.count) else { return nil }
+    var value: UInt64 = 0
+    for byte in digits.utf8 {
+      guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
+      let (tens, overflow) = value.multipliedReportingOverflow(by: 10)
+      let (sum, carry) = tens.addingReportingOverflow(UInt64(byte - UInt8(ascii: "0")))
+      if overflow || carry { return nil }
+      value = sum
+    }
+    return value
+  }
+}
+
+/// Makes a folder where there is none.
+func makeFolder(_ path: String) throws(ClipError) {
+  if FileKind(path) == .folder { return }
+  guard path.withCString({ mkdir($0, 0o777) }) == 0 else { throw systemError("cannot make the folder " + path) }
+}

@@ -1,0 +1,200 @@
+import CClip
+import CSystem
+
+/// One tower in training: its graph over the store's parameters, and the memory of its activations. One thread
+/// at a time.
+final class TrainingTower {
+  let program: Program
+  let store: ParameterStore
+  /// The store's entries of each node's parameters.
+  let entries: [[Int]]
+  private let forwardPlan: TrainingPlan
+  private let plan: TrainingPlan
+  private let index: UInt32
+  private let workspace: Workspace
+  private var activations: Memory?
+  /// Where each node's value and gradient lie at the moment.
+  private let offsets: UnsafeMutablePointer<Int>
+  private let gradientOffsets: UnsafeMutablePointer<Int>
+
+  /// Where a pass is: forward done, backward not.
+  private struct Position {
+    var batch: Batch
+    var context: PassContext
+    var places: [Int]
+    var sizes: [Int]
+    var scratch: Int
+  }
+  private var position: Position?
+
+  convenience init(
+    _ graph: Graph, store: ParameterStore, loader: ParameterLoader, kernels: Kernels, index: UInt32, checkpoints: Bool
+  ) throws(ClipError) {
+    let program = try Program(training: graph, loader: loader, kernels: kernels)
+    var entries: [[Int]] = []
+    var wanted: [Bool] = []
+    for node in program.nodes {
+      var own: [Int] = []
+      for parameter in node.parameters {
+        guard let entry = store.index(parameter.name) else {
+          throw ClipError(CLIP_MISMATCH, parameter.name.string + ": it is not among the parameters in training")
+        }
+        own.append(entry)
+      }
+      let learns = own.contains { store.entries[$0].trained != nil && store.entries[$0].kind != .statistic }
+      wanted.append(learns || node.inputs.contains { wanted[$0] })
+      entries.append(own)
+      if wanted.last == true, !node.isDifferentiable {
+        throw ClipError(CLIP_UNSUPPORTED, "training: the op \"\(node.name)\" has no gradient")
+      }
+    }
+    self.init(program, store, entries, wanted, try Workspace(), index, checkpoints)
+  }
+
+  private init(
+    _ program: Program, _ store: ParameterStore, _ entries: [[Int]], _ wanted: [Bool], _ workspace: Workspace,
+    _ index: UInt32, _ checkpoints: Bool
+  ) {
+    self.program = program
+    self.store = store
+    self.entries = entries
+    self.workspace = workspace
+    self.index = index
+    let nodes = program.nodes
+    let none = [Bool](repeating: false, count: nodes.count)
+    forwardPlan = TrainingPlan(nodes, output: program.output, wanted: none, keeping: none)
+    let keeping = checkpoints ? TrainingTower.checkpoints(program) : nodes.map { !$0.isCheap }
+    plan = TrainingPlan(nodes, output: program.output, wanted: wanted, keeping: keeping)
+    offsets = .allocate(capacity: nodes.count)
+    offsets.initialize(repeating: 0, count: nodes.count)
+    gradientOffsets = .allocate(capacity: nodes.count)
+    gradientOffsets.initialize(repeating: -1, count: nodes.count)
+  }
+
+  deinit {
+    offsets.deallocate()
+    gradientOffsets.deallocate()
+  }
+
+  /// The values that activation checkpointing keeps: of those that are all that later ops read of earlier
+  /// ones, about the square root of their number.
+  private static func checkpoints(_ program: Program) -> [Bool] {
+    let nodes = program.nodes
+    var lastRead = Array(nodes.indices)
+    for (index, node) in nodes.enumerated() { for input in node.inputs { lastRead[input] = index } }
+    // A value is a gate when no earlier one is read after it, but what takes no input.
+    var gates: [Int] = []
+    var latest = -1
+    for index in nodes.indices {
+      if latest <= index, !nodes[index].inputs.isEmpty { gates.append(index) }
+      if !nodes[index].inputs.isEmpty { latest = max(latest, lastRead[index]) }
+    }
+    var keeping = nodes.map { $0.inputs.isEmpty && !$0.isCheap }
+    var step = 1
+    while step * step < gates.count { step += 1 }
+    for (place, gate) in gates.enumerated() where place % step == 0 { keeping[gate] = true }
+    return keeping
+  }
+
+  var width: Int { program.nodes[program.output].shape.width }
+  var learns: Bool { plan.steps.count > plan.forwardSteps }
+
+  /// Texts as a batch; it is valid until the next call.
+  func batch(tokens: UnsafePointer<Int32>, items: Int, firstIndex: Int) throws(ClipError) -> Batch {
+    try program.batch(tokens: tokens, items: items, firstIndex: firstIndex, workspace)
+  }
+
+  func batch(pixels: UnsafePointer<Float>, items: Int) -> Batch {
+    var batch = workspace.emptyBatch(items: items)
+    batch.pixels = pixels
+    return batch
+  }
+
+  /// Features of a batch: [items, width] to `features`. With `keeping`, `backward` may follow.
+  func forward(
+    _ batch: Batch, _ context: PassContext, keeping: Bool, threads: ThreadPool, into features: UnsafeMutablePointer<Float>
+  ) throws(ClipError) {
+    let plan = keeping ? plan : forwardPlan
+    var scratch = 0
+    for node in program.nodes { scratch = max(scratch, node.trainingScratch(batch, program.kernels)) }
+    var sizes: [Int] = []
+    for buffer in plan.buffers {
+      let shape = program.nodes[buffer.node].shape
+      sizes.append((try product(batch.totalRows(shape.rows), shape.width, "activations") + 15) & ~15)
+    }
+    let (places, total) = try plan.place(sizes)
+    let (room, overflow) = total.addingReportingOverflow(scratch)
+    guard !overflow else { throw ClipError(CLIP_LIMIT, "activations: the batch is too large") }
+    if (activations?.byteCount ?? -1) / 4 < room {
+      activations = nil
+      activations = try Memory(floats: room, for: "activations")
+    }
+    var context = context
+    context = PassContext(seed: context.seed, step: context.step, firstItem: context.firstItem, towerIndex: index)
+    let position = Position(batch: batch, context: context, places: places, sizes: sizes, scratch: total)
+    run(plan, 0..<plan.forwardSteps, position, threads)
+    guard let activations else { return }
+    memcpy(features, activations.floats + offsets[program.output], batch.items * width * 4)
+    self.position = keeping ? position : nil
+  }
+
+  /// Says which op of a forward pass is the first to make NaN or infinity; nil when none does.
+  func firstBad(_ batch: Batch, _ context: PassContext, threads: ThreadPool) throws(ClipError) -> String? {
+    let features = try Memory(floats: try product(batch.items, width, "features"), for: "features")
+    try forward(batch, context, keeping: true, threads: threads, into: features.floats)
+    defer { withExtendedLifetime(features) {} }
+    guard let position, let activations else { return nil }
+    self.position = nil
+    for index in 0..<plan.forwardSteps {
+      guard case .forward(let node, let buffer) = plan.steps[index] else { continue }
+      offsets[node] = position.places[buffer]
+      let op = program.nodes[node]
+      op.forward(pass(node, position, activations, threads))
+      let count = op.inputs.isEmpty && op.shape.rows == .tokens && op.shape.width == 1
+        ? 0 : batch.totalRows(op.shape.rows) * op.shape.width
+      for place in 0..<count where !(activations.floats + offsets[node])[place].isFinite {
+        let of = op.parameters.first.map { " of " + $0.name.string } ?? ""
+        return "the output of \(op.name)\(of)"
+      }
+    }
+    return nil
+  }
+
+  /// Takes the gradient of the features of the last `forward` through the tower, adding to the store's gradients.
+  func backward(_ gradient: UnsafePointer<Float>, threads: ThreadPool) {
+    guard let position, let activations, learns else { return }
+    self.position = nil
+    let output = plan.gradients[program.output]
+    memcpy(activations.floats + position.places[output], gradient, position.batch.items * width * 4)
+    run(plan, plan.forwardSteps..<plan.steps.count, position, threads)
+  }
+
+  private func run(_ plan: TrainingPlan, _ steps: Range<Int>, _ position: Position, _ threads: ThreadPool) {
+    guard let activations else { return }
+    for node in program.nodes.indices {
+      let buffer = plan.gradients[node]
+      gradientOffsets[node] = buffer < 0 ? -1 : position.places[buffer]
+    }
+    threads.beginCall()
+    defer { threads.endCall() }
+    for index in steps {
+      for buffer in plan.clears[index] where plan.buffers[buffer].node != program.output {
+        memset(activations.floats + position.places[buffer], 0, position.sizes[buffer] * 4)
+      }
+      switch plan.steps[index] {
+      case .forward(let node, let buffer):
+        offsets[node] = position.places[buffer]
+        program.nodes[node].forward(pass(node, position, activations, threads))
+      case .backward(let node): program.nodes[node].backward(pass(node, position, activations, threads))
+      }
+    }
+  }
+
+  private func pass(_ node: Int, _ position: Position, _ activations: Memory, _ threads: ThreadPool) -> Pass {
+    Pass(
+      run: Run(
+        batch: position.batch, kernels: program.kernels, threads: threads, scratch: activations.floats + position.scratch,
+        program: program, arena: activations.floats, offsets: offsets, node: node),
+      context: position.context, gradientOffsets: gradientOffsets, tower: self)
+  }
+}

@@ -1,0 +1,290 @@
+import CClip
+import Foundation
+import Support
+import Testing
+
+/// Against PyTorch's training of the same weights on the same batches. Gradients and weights are held by their
+/// norm and eight random projections, whose differences have the size of the tensors' difference.
+@Suite(.serialized) struct TrainingParityTests {
+  /// The sum of a tensor with the signs of stream `seed`.
+  static func projection(_ values: [Float], _ seed: UInt64) -> Double {
+    var numbers = Numbers(seed)
+    var word: UInt64 = 0
+    var sum = 0.0
+    for (index, value) in values.enumerated() {
+      if index % 64 == 0 { word = numbers.next() }
+      sum += word >> UInt64(index % 64) & 1 == 1 ? Double(value) : -Double(value)
+    }
+    return sum
+  }
+
+  /// The relative difference of a tensor from what `stored` says of the reference's.
+  static func difference(_ values: [Float], _ stored: [Float]) -> Double {
+    let squares = (0..<8).map { pow(projection(values, UInt64($0)) - Double(stored[1 + $0]), 2) }
+    return (squares.reduce(0, +) / 8).squareRoot() / max(Double(stored[0]), 1e-30)
+  }
+
+  @Test(arguments: ["train-vit-tiny", "train-rn-tiny"]) func fiveSteps(_ name: String) throws {
+    let want = try expected(name)
+    let manifest = try Manifest(name)
+    let model = try Model(
+      ModelFolder.reference(name), runtime: Runtime(threads: 2), flags: UInt32(CLIP_OPEN_WITHOUT_WEIGHTS))
+    let trainer = try Trainer(model) {
+      $0.weight_decay = 0.2
+      $0.gradient_clip = 1
+    }
+    let ids = try tokenIds(tensor("tokens", of: want))
+    func facts(_ key: String) throws -> [Double] { try tensor(key, of: want).floats.map(Double.init) }
+    for step in 0..<5 {
+      let pixels = ReferenceInputs.pixels("\(name).\(step)", n: 8, size: manifest.imageSize)
+      let tokens = Array(ids[step * 8 * model.context..<(step + 1) * 8 * model.context])
+      let metrics = try trainer.step(pixels: pixels, tokens: tokens)
+      #expect(try abs(metrics.loss / facts("loss")[step] - 1) <= 2e-5)
+      #expect(try abs(metrics.gradient_norm / facts("grad_norm")[step] - 1) <= 2e-5)
+      #expect(try abs(metrics.temperature - facts("temperature")[step]) <= 1e-5)
+      #expect(try Double(metrics.accuracy) == facts("accuracy")[step])
+      #expect(metrics.step == UInt64(step + 1))
+      guard step == 0 else { continue }
+      for tensor in manifest.tensors {
+        // The true gradient of attention pooling's key bias is 0.
+        guard let stored = want["grad0.\(tensor.name)"], !tensor.name.hasSuffix("attnpool.k_proj.bias") else { continue }
+        let found = try trainer.read(CLIP_TENSOR_GRADIENT, tensor.name, count: tensor.count)
+        #expect(Self.difference(found, stored.floats) <= 5e-5, "\(tensor.name)")
+      }
+    }
+    for tensor in manifest.tensors {
+      guard let stored = want["final.\(tensor.name)"] else { continue }
+      let found = try trainer.read(CLIP_TENSOR_WEIGHT, tensor.name, count: tensor.count)
+      #expect(Self.difference(found, stored.floats) <= 5e-4, "\(tensor.name)")
+    }
+  }
+}
+
+/// What a trainer promises, on a model of a few thousand weights.
+@Suite(.serialized) struct TrainingTests {
+  let folder: TemporaryFolder
+  let manifest = SmallModel().manifest
+  let model: Model
+  let pixels: [Float]
+  let tokens: [Int32]
+
+  init() throws {
+    folder = try SmallModel().write()
+    model = try Model(folder.url, runtime: Runtime(threads: 2))
+    var numbers = Numbers(5)
+    pixels = numbers.floats(6 * model.imageNumbers)
+    var tokens = [Int32](repeating: 0, count: 6 * model.context)
+    for row in 0..<6 {
+      tokens[row * model.context] = 1022
+      for place in 1..<(3 + row) { tokens[row * model.context + place] = Int32(numbers.next() % 1000) + 1 }
+      tokens[row * model.context + 3 + row] = 1023
+    }
+    self.tokens = tokens
+  }
+
+  func train(_ trainer: Trainer, _ steps: Int) throws -> [Double] {
+    try (0..<steps).map { _ in try trainer.step(pixels: pixels, tokens: tokens).loss }
+  }
+
+  func weights(_ trainer: Trainer) throws -> [Float] { try trainer.all(CLIP_TENSOR_WEIGHT, manifest) }
+
+  @Test func threadsAndKernelsOfOneSetGiveTheSameBits() throws {
+    let first = try Trainer(model)
+    _ = try train(first, 3)
+    for threads in [1, 3] {
+      let other = try Trainer(Model(folder.url, runtime: Runtime(threads: threads)))
+      _ = try train(other, 3)
+      #expect(try identical(weights(first), weights(other)))
+    }
+  }
+
+  @Test(arguments: [1, 4]) func chunksGiveTheGradientsOfTheWholeBatch(_ chunk: Int) throws {
+    let whole = try Trainer(model)
+    let parts = try Trainer(model) { $0.chunk = UInt32(chunk) }
+    #expect(try abs(train(whole, 1)[0] - train(parts, 1)[0]) < 1e-6)
+    let a = try whole.all(CLIP_TENSOR_GRADIENT, manifest)
+    let b = try parts.all(CLIP_TENSOR_GRADIENT, manifest)
+    let apart = zip(a, b).map { pow(Double($0 - $1), 2) }.reduce(0, +)
+    #expect((apart / a.map { Double($0) * Double($0) }.reduce(0, +)).squareRoot() <= 1e-5)
+  }
+
+  @Test func checkpointsChangeNoBit() throws {
+    let kept = try Trainer(model)
+    let again = try Trainer(model) { $0.flags = UInt32(CLIP_TRAIN_CHECKPOINTS) }
+    #expect(try train(kept, 3) == train(again, 3))
+    #expect(try identical(weights(kept), weights(again)))
+  }
+
+  @Test func aResumedRunIsTheRunThatNeverStopped() throws {
+    let place = try TemporaryFolder()
+    func make() throws -> Trainer {
+      try Trainer(model) {
+        $0.average_decay = 0.9
+        $0.schedule = CLIP_SCHEDULE_COSINE
+        $0.warmup_steps = 2
+        $0.total_steps = 8
+        $0.weight_decay = 0.1
+      }
+    }
+    let through = try make()
+    _ = try train(through, 2)
+    try through.save(place.url, keep: 2, note: "first")
+    _ = try train(through, 1)
+    try through.save(place.url, keep: 2, note: "shard \"a\"\n7")
+    _ = try train(through, 1)
+    try through.save(place.url, keep: 2)
+    let names = try FileManager.default.contentsOfDirectory(atPath: place.url.path).sorted()
+    #expect(names == ["step-00000000000000000003.safetensors", "step-00000000000000000004.safetensors"])
+    _ = try train(through, 2)
+
+    let later = try make()
+    try later.resume(place.file(names[0]))
+    #expect(later.note == "shard \"a\"\n7")
+    _ = try train(later, 3)
+    #expect(try identical(weights(through), weights(later)))
+    #expect(
+      try identical(through.all(CLIP_TENSOR_AVERAGE, manifest), later.all(CLIP_TENSOR_AVERAGE, manifest)))
+    let last = try make()
+    try last.resume(place.url)
+    _ = try train(last, 2)
+    #expect(try identical(weights(through), weights(last)))
+  }
+
+  @Test func aCheckpointThatDoesNotFitChangesNothing() throws {
+    let place = try TemporaryFolder()
+    let trainer = try Trainer(model)
+    _ = try train(trainer, 1)
+    #expect(throws: Failure.self) { try trainer.resume(place.url) }
+    try trainer.save(place.url)
+    let before = try weights(trainer)
+    let other = try Trainer(model) { $0.seed = 9 }
+    #expect(throws: Failure.self) { try other.resume(place.url) }
+    let sgd = try Trainer(model) { $0.optimizer = CLIP_OPTIMIZER_SGD }
+    #expect(throws: Failure.self) { try sgd.resume(place.url) }
+    let file = place.file("step-00000000000000000001.safetensors")
+    let whole = try Data(contentsOf: file)
+    try whole.prefix(whole.count - 5).write(to: file)
+    #expect(throws: Failure.self) { try trainer.resume(place.url) }
+    #expect(throws: Failure.self) { try trainer.resume(folder.file("open_clip_model.safetensors")) }
+    #expect(try identical(before, weights(trainer)))
+    #expect(throws: Failure.self) { try trainer.save(file) }
+  }
+
+  @Test func exportsAreModels() throws {
+    let place = try TemporaryFolder()
+    let trainer = try Trainer(model) { $0.average_decay = 0.5 }
+    _ = try train(trainer, 2)
+    for average in [false, true] {
+      let target = place.file("model-\(average)")
+      try trainer.export(target, average: average)
+      let opened = try Trainer(Model(target))
+      let kind = average ? CLIP_TENSOR_AVERAGE : CLIP_TENSOR_WEIGHT
+      #expect(try identical(trainer.all(kind, manifest), weights(opened)))
+      let embeddings = try opened.model.encode(tokens: tokens)
+      #expect(embeddings.allSatisfy { $0.isFinite })
+    }
+    #expect(throws: Failure.self) { try Trainer(model).export(place.file("none"), average: true) }
+  }
+
+  @Test func lossesFall() throws {
+    let teacher = (0..<36).map { $0 % 7 == 0 ? Float(10) : 0 }
+    let kinds: [[Trainer.Loss]] = [
+      [.init()], [.init(smoothing: 0.1)], [.init(kind: CLIP_LOSS_SIGMOID)], [.init(kind: CLIP_LOSS_DISTILLATION)],
+      [.init(weight: 0.5), .init(kind: CLIP_LOSS_DISTILLATION, weight: 0.5)],
+    ]
+    for losses in kinds {
+      let trainer = try Trainer(model, losses: losses) { $0.learning_rate = 5e-3 }
+      let found = try (0..<12).map { _ in try trainer.step(pixels: pixels, tokens: tokens, teacher: teacher).loss }
+      #expect(found[11] < 0.7 * found[0], "\(losses): \(found)")
+    }
+    let untaught = try Trainer(model, losses: [.init(kind: CLIP_LOSS_DISTILLATION)])
+    #expect(throws: Failure.self) { try untaught.step(pixels: pixels, tokens: tokens) }
+  }
+
+  @Test func sgdFollowsTheGradient() throws {
+    let trainer = try Trainer(model) {
+      $0.optimizer = CLIP_OPTIMIZER_SGD
+      $0.learning_rate = 0.01
+      $0.beta1 = -1
+    }
+    let before = try weights(trainer)
+    _ = try train(trainer, 1)
+    let gradient = try trainer.all(CLIP_TENSOR_GRADIENT, manifest)
+    let after = try weights(trainer)
+    #expect(maxDifference(after, zip(before, gradient).map { $0 - 0.01 * $1 }) < 1e-6)
+  }
+
+  @Test func scheduleAndRates() throws {
+    let trainer = try Trainer(model) {
+      $0.schedule = CLIP_SCHEDULE_LINEAR
+      $0.warmup_steps = 2
+      $0.total_steps = 6
+      $0.final_rate = 0.5
+    }
+    let rates = try (0..<8).map { _ in try trainer.step(pixels: pixels, tokens: tokens).learning_rate / 1e-3 }
+    let wanted = [0.5, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.5]
+    for (found, want) in zip(rates, wanted) { #expect(abs(found - want) < 1e-5) }
+  }
+
+  @Test func frozenTensorsStay() throws {
+    let start = try weights(Trainer(model))
+    let trainer = try Trainer(model, groups: [("visual.proj", 2), ("visual.*", 0)])
+    _ = try train(trainer, 3)
+    for tensor in manifest.tensors {
+      let now = try trainer.read(CLIP_TENSOR_WEIGHT, tensor.name, count: tensor.count)
+      let then = try Trainer(model).read(CLIP_TENSOR_WEIGHT, tensor.name, count: tensor.count)
+      #expect(identical(now, then) == (tensor.name.hasPrefix("visual.") && tensor.name != "visual.proj"), "\(tensor.name)")
+    }
+    #expect(throws: Failure.self) { try trainer.read(CLIP_TENSOR_GRADIENT, "visual.conv1.weight", count: 32 * 768) }
+    #expect(throws: Failure.self) { try Trainer(model, groups: [("*", 0)]) }
+    _ = start
+  }
+
+  @Test func lowRankUpdatesChangeTheirTargetsAlone() throws {
+    let place = try TemporaryFolder()
+    func make() throws -> Trainer { try Trainer(model, lowRank: (2, ["*.in_proj_weight"])) { $0.learning_rate = 0.02 } }
+    let trainer = try make()
+    let losses = try train(trainer, 10)
+    #expect(losses[9] < 0.9 * losses[0])
+    let fresh = try Trainer(model)
+    for tensor in manifest.tensors {
+      let now = try trainer.read(CLIP_TENSOR_WEIGHT, tensor.name, count: tensor.count)
+      let then = try fresh.read(CLIP_TENSOR_WEIGHT, tensor.name, count: tensor.count)
+      #expect(identical(now, then) != tensor.name.hasSuffix(".in_proj_weight"), "\(tensor.name)")
+    }
+    try trainer.save(place.url)
+    let later = try make()
+    try later.resume(place.url)
+    #expect(try train(trainer, 2) == train(later, 2))
+    #expect(throws: Failure.self) { try Trainer(model, lowRank: (2, ["nothing"])) }
+  }
+
+  @Test func badBatchesLeaveTheWeights() throws {
+    let trainer = try Trainer(model)
+    _ = try train(trainer, 1)
+    let before = try weights(trainer)
+    var bad = pixels
+    bad[model.imageNumbers * 2 + 3] = .nan
+    do {
+      try trainer.step(pixels: bad, tokens: tokens)
+      Issue.record("a batch with NaN was taken")
+    } catch let failure as Failure {
+      #expect(failure.status == CLIP_NOT_FINITE)
+      #expect(failure.message.contains("pixels"))
+    }
+    var ids = tokens
+    ids[2] = 1 << 20
+    #expect(throws: Failure.self) { try trainer.step(pixels: pixels, tokens: ids) }
+    #expect(try identical(before, weights(trainer)))
+    // One pair has nothing to tell it from: the loss is 0, and so is the gradient.
+    let one = try trainer.step(pixels: Array(pixels.prefix(model.imageNumbers)), tokens: Array(tokens.prefix(model.context)))
+    #expect(one.loss == 0 && one.accuracy == 1 && one.step == 2)
+  }
+
+  @Test func oneTowerIsNotEnough() throws {
+    let half = try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT))
+    #expect(throws: Failure.self) { try Trainer(half) }
+    let empty = try Model(folder.url, flags: UInt32(CLIP_OPEN_WITHOUT_WEIGHTS))
+    #expect(throws: Failure.self) { try empty.encode(tokens: tokens) }
+  }
+}
