@@ -7,6 +7,10 @@ let root = Context.packageDirectory
 
 let embedded: [SwiftSetting] = [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Xcc", "-D_GNU_SOURCE"])]
 
+/// The core is compiled for size; its hot loops are in the kernel plugins.
+let small =
+  embedded + [.unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always", "-Xfrontend", "-function-sections"])]
+
 /// Exports only what `map` lists, and refuses to link with a symbol undefined.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
   .unsafeFlags(
@@ -79,14 +83,17 @@ let package = Package(
     library("CFFI", "libffi-dev"),
     .target(
       name: "ClipCore", dependencies: ["CClip", "CSystem", "CFFI", "CJansson", "CUtf8proc", "ClipKernels"],
-      exclude: ["clipcore.map"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])],
+      exclude: ["clipcore.map"], swiftSettings: small,
       linkerSettings: [
         exporting(
           "Sources/ClipCore/clipcore.map",
-          ["-Xlinker", "-soname=libclipcore.so.1", "-Xlinker", "-z", "-Xlinker", "nodelete"]),
+          [
+            "-Xlinker", "-soname=libclipcore.so.1", "-Xlinker", "-z", "-Xlinker", "nodelete",
+            "-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
+          ]),
         .linkedLibrary("jansson"), .linkedLibrary("utf8proc"),
       ]),
-    .target(name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
+    .target(name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
     .target(
       name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
       cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
