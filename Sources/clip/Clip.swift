@@ -19,7 +19,7 @@ struct Clip: ParsableCommand {
       version: "clip \(String(cString: clip_version()))",
       subcommands: [
         Embed.self, Classify.self, Search.self, Tokenize.self, Augment.self, Analyze.self, Gap.self, Info.self,
-        Plugins.self, Bench.self,
+        Export.self, Plugins.self, Bench.self,
       ])
   }
 

@@ -28,11 +28,15 @@ final class Model: @unchecked Sendable {
   let info: clip_model_info
   let handle: OpaquePointer
 
-  init(_ runtime: Runtime, folder: ByteString, towers: Towers, storage: clip_storage) throws(Failure) {
+  /// `flags` are CLIP_OPEN_* bits.
+  init(
+    _ runtime: Runtime, folder: ByteString, towers: Towers, storage: clip_storage = CLIP_STORAGE_F32, flags: Int32 = 0
+  ) throws(Failure) {
     var options = clip_model_options()
     options.struct_size = UInt32(MemoryLayout<clip_model_options>.size)
     options.towers = towers.rawValue
     options.storage = storage
+    options.flags = UInt32(flags)
     var out: OpaquePointer?
     try check(folder.withCString { clip_model_open(runtime.handle, $0, &options, &out) })
     guard let out else { throw Failure("clip_model_open returned no model") }
