@@ -82,6 +82,18 @@ final class Model: @unchecked Sendable {
     return try floats(count * width) { clip_encode_tokens(handle, tokens, count, &options, $0) }
   }
 
+  /// Embeds decoded pictures: `[images.count, width]` numbers.
+  func encode(images: [clip_image_view], options: clip_encode_options) throws(Failure) -> [Float] {
+    var options = options
+    return try floats(images.count * width) { clip_encode_image(handle, images, images.count, &options, $0) }
+  }
+
+  /// Embeds texts of C: `[texts.count, width]` numbers.
+  func encode(texts: [UnsafePointer<CChar>?], options: clip_encode_options) throws(Failure) -> [Float] {
+    var options = options
+    return try floats(texts.count * width) { clip_encode_text(handle, texts, texts.count, &options, $0) }
+  }
+
   /// Embeds texts: `[texts.count, width]` numbers.
   func encode(texts: [ByteString], flags: EncodeFlags) throws(Failure) -> [Float] {
     var options = flags.options

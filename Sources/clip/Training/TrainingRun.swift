@@ -1,0 +1,99 @@
+import CClip
+import Glibc
+
+/// A training run from its configuration to the exported model.
+final class TrainingRun {
+  private let config: TrainingConfig
+  private let folder: RunFolder
+  private let trainer: Trainer
+  private let batches: TrainingBatches
+  private let totalSteps: Int
+  /// Of the checkpoint that the run went on from; 0: it began anew.
+  private let firstStep: Int
+  private(set) var step: Int
+  private(set) var last = clip_train_metrics()
+  private var samples = 0
+
+  enum Ending { case finished, interrupted }
+
+  init(_ runtime: Runtime, _ config: TrainingConfig, resume: Bool) throws(Failure) {
+    self.config = config
+    folder = try RunFolder(config, resume: resume)
+    totalSteps = try TrainingRun.steps(config)
+    let model = try Model(runtime, folder: config.model, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
+    trainer = try Trainer(model, config, totalSteps: totalSteps)
+    batches = try TrainingBatches(runtime, model, config)
+    firstStep = resume ? try TrainingRun.goOn(trainer, batches, folder) : 0
+    step = firstStep
+  }
+
+  /// Brings trainer and data to the run's last checkpoint and returns its step: 0 where none was saved yet.
+  private static func goOn(_ trainer: Trainer, _ batches: TrainingBatches, _ folder: RunFolder) throws(Failure) -> Int {
+    let place = "\(folder.checkpoints.shown): the checkpoint's note"
+    do throws(Failure) {
+      let note = try trainer.resume(folder.checkpoints)
+      let reader = try ObjectReader(try JSON.parse(Array(note.utf8), place: place), place)
+      let step = try reader.integer("step", 1...Int.max, default: 0)
+      try batches.restore(reader)
+      try reader.finish()
+      return step
+    } catch {
+      guard error.status == CLIP_NOT_FOUND else { throw error }
+      return 0
+    }
+  }
+
+  /// The steps of the whole run. Epochs are counted once for it: captions are read and no picture is.
+  private static func steps(_ config: TrainingConfig) throws(Failure) -> Int {
+    if config.steps > 0 { return config.steps }
+    let quiet = try Runtime(threads: 1, plugins: [], kernels: nil, isQuiet: true)
+    let data = try Dataset(
+      quiet, nil, config.source, config,
+      .init(batchSize: 4096, epochs: 1, flags: Int32(CLIP_DATASET_ORDERED), seed: 0))
+    var pairs = 0
+    while let batch = try data.next() { pairs += Int(batch.count) }
+    let size = config.batchSize - config.replayCount
+    let batches = config.dropLast ? pairs / size : (pairs + size - 1) / size
+    guard batches > 0 else {
+      throw Failure("the data has \(counted(pairs, "pair")): expected at least a batch of \(size), or drop_last false")
+    }
+    return batches * config.epochs
+  }
+
+  /// Trains until the end, or until a signal asks to stop; either way all is saved.
+  func train() throws -> Ending {
+    let log = try RunLog(folder.log, after: step)
+    Interruption.watch()
+    var progress = TrainingProgress(total: totalSteps, from: step, every: config.logEvery)
+    defer { progress.finish() }
+    while step < totalSteps, !Interruption.isAsked {
+      let goes: Bool
+      do throws(Failure) {
+        goes = try batches.next { batch throws(Failure) in
+          last = try trainer.step(&batch)
+          samples += batch.n
+        }
+      } catch {
+        if step > firstStep { try save() }
+        throw error
+      }
+      guard goes else { break }
+      step += 1
+      progress.update(last, samples: samples)
+      if step % config.logEvery == 0 || step == totalSteps { try log.append(progress.line(last)) }
+      if config.saveEvery > 0, step % config.saveEvery == 0 { try save() }
+    }
+    let ending: Ending = Interruption.isAsked && step < totalSteps ? .interrupted : .finished
+    if step > firstStep { try save() }
+    if ending == .finished { try trainer.export(folder.model, average: config.averageDecay > 0) }
+    return ending
+  }
+
+  private func save() throws(Failure) {
+    let note = JSON.object([(key: "step", value: .integer(step))] + (try batches.state()))
+    try trainer.save(folder.checkpoints, keep: config.keep, note: note.compact())
+  }
+
+  var output: RunFolder { folder }
+  func counters() throws(Failure) -> clip_dataset_counters { try batches.counters() }
+}
