@@ -47,6 +47,8 @@ struct TrainingConfig {
   }
 
   var model: ByteString
+  /// The model's folder gives its configuration and tokenizer alone; weights are drawn from the seed.
+  var fromScratch: Bool
   var output: ByteString
   var source: Source
   var replay: Replay?
@@ -94,6 +96,7 @@ struct TrainingConfig {
       return ByteString(value)
     }
     model = try required("model", try reader.text("model"))
+    fromScratch = try reader.bool("from_scratch")
     source = try Source(reader)
     guard !source.paths.isEmpty else { throw Failure("\(place): expected the key data, one source or more, found none") }
     output = try required("output", try reader.text("output"))

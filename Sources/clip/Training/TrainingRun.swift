@@ -20,7 +20,8 @@ final class TrainingRun {
     self.config = config
     folder = try RunFolder(config, resume: resume)
     totalSteps = try TrainingRun.steps(config)
-    let model = try Model(runtime, folder: config.model, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
+    let model = try Model(
+      runtime, folder: try folder.startingModel(config, runtime), towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
     trainer = try Trainer(model, config, totalSteps: totalSteps)
     batches = try TrainingBatches(runtime, model, config)
     firstStep = resume ? try TrainingRun.goOn(trainer, batches, folder) : 0
@@ -63,6 +64,7 @@ final class TrainingRun {
   /// Trains until the end, or until a signal asks to stop; either way all is saved.
   func train() throws -> Ending {
     let log = try RunLog(folder.log, after: step)
+    let events = try EventFile(in: folder.path, after: step)
     Interruption.watch()
     var progress = TrainingProgress(total: totalSteps, from: step, every: config.logEvery)
     defer { progress.finish() }
@@ -80,11 +82,15 @@ final class TrainingRun {
       guard goes else { break }
       step += 1
       progress.update(last, samples: samples)
-      if step % config.logEvery == 0 || step == totalSteps { try log.append(progress.line(last)) }
+      if step % config.logEvery == 0 || step == totalSteps {
+        try log.append(progress.line(last))
+        try events.add(step: step, last.scalars)
+      }
       if config.saveEvery > 0, step % config.saveEvery == 0 { try save() }
     }
     let ending: Ending = Interruption.isAsked && step < totalSteps ? .interrupted : .finished
     if step > firstStep { try save() }
+    try draw(ending)
     if ending == .finished { try trainer.export(folder.model, average: config.averageDecay > 0) }
     return ending
   }
@@ -94,6 +100,28 @@ final class TrainingRun {
     try trainer.save(folder.checkpoints, keep: config.keep, note: note.compact())
   }
 
+  /// The curves of all steps so far, those before a stop among them.
+  private func draw(_ ending: Ending) throws(Failure) {
+    let name = config.model.bytes.last == UInt8(ascii: "/") ? ByteString(config.model.bytes.dropLast()) : config.model
+    let done = ending == .finished ? "\(grouped(UInt64(step))) steps" : "step \(grouped(UInt64(step))) of \(grouped(UInt64(totalSteps)))"
+    let curves = TrainingCurves(
+      title: ByteString(name.lastComponent).shown,
+      subtitle: "\(done) of \(counted(config.batchSize, "pair")) from \(config.source.paths.map(\.shown).joined(separator: ", "))",
+      lines: try RunLog.lines(of: folder.log))
+    let svg = curves.svg
+    try OutputFile.write(to: folder.curves) { writer throws(Failure) in try writer.write(svg) }
+  }
+
   var output: RunFolder { folder }
   func counters() throws(Failure) -> clip_dataset_counters { try batches.counters() }
+}
+
+extension clip_train_metrics {
+  /// What TensorBoard shows.
+  fileprivate var scalars: [(tag: String, value: Double)] {
+    [
+      ("train/loss", loss), ("train/accuracy", Double(accuracy)), ("train/temperature", temperature),
+      ("train/learning_rate", learning_rate), ("train/gradient_norm", gradient_norm),
+    ]
+  }
 }
