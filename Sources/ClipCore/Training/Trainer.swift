@@ -285,8 +285,9 @@ final class Trainer {
 
     func part(_ piece: Int) {
       let first = piece * Following.pieceFloats
-      for index in first..<min(count, first + Following.pieceFloats) {
-        average[index] = average[index] * keep + values[index] * (1 - keep)
+      forEachEight(min(count - first, Following.pieceFloats)) { i, lanes in
+        let mean = eight(average + first + i, lanes) * keep + eight(values + first + i, lanes) * (1 - keep)
+        put(mean, average + first + i, lanes)
       }
     }
   }
