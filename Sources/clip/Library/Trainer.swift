@@ -83,7 +83,10 @@ final class Trainer {
   }
 
   func export(_ folder: ByteString, average: Bool) throws(Failure) {
-    try check(folder.withCString { clip_trainer_export(handle, $0, average ? UInt32(CLIP_EXPORT_AVERAGE) : 0) })
+    var options = clip_export_options()
+    options.struct_size = UInt32(MemoryLayout<clip_export_options>.size)
+    options.flags = average ? UInt32(CLIP_EXPORT_AVERAGE) : 0
+    try check(folder.withCString { clip_trainer_export(handle, $0, &options) })
   }
 }
 
