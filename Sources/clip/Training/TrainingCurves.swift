@@ -47,12 +47,13 @@ struct TrainingCurves {
   private var panels: [Panel] {
     let (column, gap, left, top) = (328.0, 18.0, 30.0, 92.0)
     let second = top + 300 + gap
-    var accuracy = [(key: "accuracy", style: "a", name: "of the batch")]
-    if series["eval/recall_at_1"] != nil { accuracy.append((key: "eval/recall_at_1", style: "b", name: "held out")) }
+    let isEvaluated = series["eval/recall_at_1"] != nil
+    var accuracy = [(key: "accuracy", style: "a", name: isEvaluated ? "batch" : "")]
+    if isEvaluated { accuracy.append((key: "eval/recall_at_1", style: "b", name: "held out")) }
     return [
       Panel(title: "Loss", curves: [("loss", "a", "")], box: (left, top, 2 * column + gap, 300), digits: 3),
       Panel(
-        title: accuracy.count > 1 ? "Recall at 1" : "Accuracy", curves: accuracy,
+        title: isEvaluated ? "Recall at 1" : "Accuracy", curves: accuracy,
         box: (left + 2 * (column + gap), top, column, 300), startsAtZero: true, scale: 100, unit: " %", digits: 1),
       Panel(title: "Temperature", curves: [("temperature", "c", "")], box: (left, second, column, 210)),
       Panel(
@@ -124,7 +125,7 @@ struct TrainingCurves {
       if curves.count == 1 {
         text += "<path fill=\"url(#fade-\(curve.style))\" d=\"\(path(line))V\(floor)H\(place(first).x)Z\"/>"
       }
-      if points.count > line.count / 2 { text += "<path class=\"raw \(curve.style)\" d=\"\(path(TrainingCurves.thinned(points)))\"/>" }
+      if points.count >= TrainingCurves.smoothedFrom { text += "<path class=\"raw \(curve.style)\" d=\"\(path(TrainingCurves.thinned(points)))\"/>" }
       text += "<path class=\"line \(curve.style)\" d=\"\(path(line))\"/>"
       text += "<circle class=\"dot \(curve.style)\" cx=\"\(place(last).x)\" cy=\"\(place(last).y)\" r=\"4\"/>"
     }
@@ -134,9 +135,9 @@ struct TrainingCurves {
     for ((curve, _), line) in zip(curves, smooth).reversed() {
       guard let last = line.last else { continue }
       let value = (panel.digits < 0 ? TrainingCurves.label(last.value) : fixed(last.value, panel.digits)) + panel.unit
-      let words = curve.name.isEmpty ? "" : "<tspan class=\"soft\">\(curve.name) </tspan>"
-      text += "<text class=\"value \(curve.style)\" x=\"\(fixed(right, 1))\" y=\"\(y + 30)\" text-anchor=\"end\">\(words)\(value)</text>"
-      right -= Double(curve.name.count + value.count) * 7.6 + 14
+      let words = curve.name.isEmpty ? "" : "<tspan class=\"soft\">\(curve.name)</tspan>"
+      text += "<text class=\"value \(curve.style)\" x=\"\(fixed(right, 1))\" y=\"\(y + 30)\" text-anchor=\"end\">\(words)<tspan dx=\"\(curve.name.isEmpty ? 0 : 6)\">\(value)</tspan></text>"
+      right -= Double(curve.name.count + value.count) * 7.2 + 16
     }
     return text + "</g>"
   }
@@ -150,10 +151,13 @@ struct TrainingCurves {
     }
   }
 
+  /// Below as many points the line is the points.
+  private static let smoothedFrom = 40
+
   /// The mean of each point and its neighbours, a fortieth of all on either side.
   private static func smoothed(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
     let thin = thinned(points)
-    let reach = thin.count < 40 ? 0 : thin.count / 40
+    let reach = thin.count / smoothedFrom
     return thin.indices.map { index in
       // As many on both sides, so that ends are not pulled.
       let own = min(reach, index, thin.count - 1 - index)
