@@ -306,6 +306,11 @@ typedef struct clip_model_options {
 CLIP_API clip_status clip_model_open(clip_runtime *runtime, const char *folder, const clip_model_options *options,
                                      clip_model **out);
 
+/* Draws new weights for a folder as above that has its configuration and no weights, and writes the weight file
+ * of its layout: the start of training from nothing. They are drawn as CLIP's were, from the seed. A folder that
+ * has weights is CLIP_INVALID_ARGUMENT. [any-thread] */
+CLIP_API clip_status clip_model_initialize(clip_runtime *runtime, const char *folder, uint64_t seed);
+
 /* Frees the model. [owner-thread] */
 CLIP_API void clip_model_close(clip_model *model);
 
