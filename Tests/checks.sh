@@ -276,7 +276,7 @@ faults_are_found() {
 26|expected 1 inputs, found 2
 27|expected 0 settings, found 1
 28|expected 1 inputs, found 0
-30|expected an id, a description and all functions, found a null pointer
+30|test.op.affine: expected all functions and sizes of a clip_op, found no forward
 31|expected a table of 32 bytes, found 16
 32|expected an id of a-z, 0-9
 33|its table is a null pointer
