@@ -55,6 +55,23 @@ plugins_found_in_order() {
   found "$tree/one:$tree/two" | grep -F "$tree/two/grey.so" | grep -qF "already loaded from $tree/one/grey.so"
 }
 
+# Where libsentencepiece is not installed, a model that needs it says what to install, and the log why: here
+# the plugin needs a library that is gone.
+missing_sentencepiece_is_said() {
+  local tree=$root/build/tests/missing out
+  rm -rf "$tree" && mkdir -p "$tree/bin" "$tree/lib/clipcore/plugins/on-demand" || return
+  ln build/bin/clip "$tree/bin/clip" && cp -P build/lib/libclipcore.so* "$tree/lib/" &&
+    cp build/lib/clipcore/plugins/encoder_siglip.so "$tree/lib/clipcore/plugins/" || return
+  cc -x c /dev/null -shared -Wl,-soname,libabsent.so.0 -o "$tree/absent.so" &&
+    compile cc "$tree/lib/clipcore/plugins/on-demand/tokenizer_sentencepiece.so" Tests/C/plugins/grey.c -shared -fPIC \
+      -DGREY_VERSION=1 -Wl,--no-as-needed "$tree/absent.so" && rm "$tree/absent.so" || return
+  Tests/.build/release/make-model siglip-text "$tree/model" || return
+  ! out=$("$tree/bin/clip" tokenize --model "$tree/model" "a cat" 2>&1) || return
+  echo "$out"
+  grep -F "libabsent.so.0: cannot open" <<< "$out" && grep -F "(Debian: libsentencepiece0)" <<< "$out" &&
+    build/bin/clip tokenize --model "$tree/model" "a cat"
+}
+
 # The plugin and the manifest of docs/augmentation.md: built and loaded as they stand there.
 augmentation_examples_work() {
   local folder=build/tests/augmentation-docs out
