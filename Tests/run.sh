@@ -174,6 +174,8 @@ if [ "$tier" = full ]; then
   program "augmentations under AddressSanitizer" sanitized address -fsanitize=address augment_test "${augment[@]}"
   program "analysis under AddressSanitizer" sanitized address -fsanitize=address analysis_test share/modalities.json
   program "text augmentations under AddressSanitizer" sanitized address -fsanitize=address text_augment_test
+  program "gradients under AddressSanitizer" sanitized address -fsanitize=address gradients_test \
+    build/tests/gradient_plugin.so build/tests/gradients
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
   program "augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread augment_test "${augment[@]}"
@@ -182,6 +184,8 @@ if [ "$tier" = full ]; then
   program "swaps under ThreadSanitizer" sanitized thread -fsanitize=thread swap_test "${swap[@]}"
   program "analysis under ThreadSanitizer" sanitized thread -fsanitize=thread analysis_test share/modalities.json
   program "data sets under ThreadSanitizer" sanitized thread -fsanitize=thread dataset_test
+  program "gradients under ThreadSanitizer" sanitized thread -fsanitize=thread gradients_test \
+    build/tests/gradient_plugin.so build/tests/gradients
 fi
 
 echo "Plugins and examples"

@@ -251,7 +251,8 @@ private final class Gathered: @unchecked Sendable {
      {"op": "color_jitter", "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}, {"op": "random_grayscale"},
      {"op": "gaussian_blur"}, {"op": "rand_augment"}, {"op": "random_rotation", "expand": true},
      {"op": "random_affine", "degrees": 10, "translate": [0.1, 0.1], "scale": [0.8, 1.2], "shear": 5}, {"op": "jpeg"},
-     {"op": "random_erasing"}, {"op": "random_perspective", "distortion_scale": 1}, {"op": "elastic_transform"}]
+     {"op": "random_erasing"}, {"op": "random_perspective", "distortion_scale": 1}, {"op": "elastic_transform"},
+     {"op": "outline"}]
     """
 
   @Test func sameSeedSamePictureOnAnyThread() throws {
@@ -295,6 +296,25 @@ private final class Gathered: @unchecked Sendable {
     let whole = try Pipeline("[" + [turns, turns, turns, turns].joined(separator: ", ") + "]", runtime).vary(picture)
     #expect(whole.bytes == picture.bytes && whole.width == picture.width)
     #expect(try Pipeline("[{\"op\": \"rand_augment\", \"num_ops\": 0}]", runtime).vary(picture).bytes == picture.bytes)
+  }
+
+  /// Two colours meet between columns 3 and 4: within half the width lies the line, by its strength.
+  @Test func linesAreWhereColoursMeet() throws {
+    let row: [UInt8] = (0..<8).flatMap { $0 < 4 ? [250, 250, 250] : [250, 120, 250] }
+    let picture = Picture(CLIP_PIXELS_RGB, width: 8, height: 3, bytes: row + row + row)
+    func outlined(_ settings: String) throws -> [UInt8] {
+      let varied = try Pipeline("[{\"op\": \"outline\", \(settings)}]", runtime).vary(picture)
+      #expect(varied.bytes[..<24] == varied.bytes[24..<48])
+      return Array(varied.bytes[..<24])
+    }
+    let thin = try outlined(#""width": 2, "strength": 1, "threshold": 40"#)
+    #expect(thin == Array(row[..<9]) + [0, 0, 0, 0, 0, 0] + Array(row[15...]))
+    let thick = try outlined(#""width": 6, "strength": 1, "threshold": 98, "value": [10, 20, 30]"#)
+    #expect(thick == Array(row[..<3]) + (0..<6).flatMap { _ in [10, 20, 30] as [UInt8] } + Array(row[21...]))
+    #expect(try outlined(#""width": 2, "strength": 0.5, "threshold": 40"#)[9..<15] == [125, 125, 125, 125, 60, 125])
+    // The difference is 130, and a line fades in over 32.
+    #expect(try outlined(#""width": 2, "strength": 1, "threshold": 114"#)[9..<12] == [125, 125, 125])
+    for nothing in [#""threshold": 130"#, #""width": 0.5"#, #""strength": 0"#] { #expect(try outlined(nothing) == row) }
   }
 
   @Test func theDefaultIsTheDesigns() throws {
@@ -352,6 +372,7 @@ private final class Gathered: @unchecked Sendable {
       "{\"op\": \"color_jitter\", \"brightness\": [100, 100], \"contrast\": [100, 100], \"saturation\": [100, 100]}",
       "{\"op\": \"rand_augment\", \"magnitude\": 1023, \"num_magnitude_bins\": 1024, \"num_ops\": 20}",
       "{\"op\": \"elastic_transform\", \"alpha\": 10000, \"sigma\": 0}", "{\"op\": \"elastic_transform\", \"alpha\": 10000, \"sigma\": [1e-9, 100]}",
+      "{\"op\": \"outline\", \"width\": 64, \"threshold\": 0}",
       "{\"op\": \"random_erasing\", \"scale\": [0, 0]}", "{\"op\": \"random_erasing\", \"scale\": [1, 1]}",
       "{\"op\": \"random_resized_crop\", \"size\": [1, 4000], \"scale\": [0.000001, 0.000001], \"ratio\": [0.000001, 1000000]}",
     ]
