@@ -51,11 +51,10 @@ final class Pipeline {
 
   /// The picture after all steps, in memory of its own. `place` names it in errors.
   func vary(_ view: clip_image_view, seed: UInt64, index: UInt64, place: String) throws(ClipError) -> DecodedImage {
-    let limit = runtime.maxImagePixels
-    var picture = PixelBuffer(try ImageView(view, maxPixels: limit, place: place))
+    var picture = PixelBuffer(try ImageView(view, maxPixels: runtime.maxImagePixels, place: place))
     for step in steps {
       try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in
-        picture = try augmentation.apply(picture, maxPixels: limit, &random)
+        picture = try augmentation.apply(picture, runtime, &random)
       }
     }
     if picture.memory == nil { picture = try picture.copied().buffer }

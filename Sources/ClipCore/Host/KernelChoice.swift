@@ -9,6 +9,7 @@ enum KernelChoice {
       && kernels.pack_rows != nil && kernels.attention_scratch != nil
       && kernels.attention != nil && kernels.layer_norm != nil && kernels.scale_shift != nil && kernels.add != nil
       && kernels.normalize != nil && kernels.winograd_input != nil && kernels.winograd_output != nil
+      && kernels.resample_across != nil && kernels.resample_down != nil
       && (1...1024).contains(kernels.panel_width) && (1...1024).contains(kernels.tile_rows) && kernels.storages & 1 != 0
   }
 
