@@ -145,7 +145,7 @@ check "clip analyze and its page" analysis_page_works
 check "clip gap" catalogue_is_shown
 check "plugins are looked for in order" plugins_found_in_order
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
-program "fuzzers' findings" replay_findings
+program "fuzzers' seeds and findings" replay_fuzzers
 compile cc build/tests/gradients_test Tests/C/gradients_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/gradient_plugin.so Tests/C/gradient_plugin.c -shared -fPIC -fvisibility=hidden
 mkdir -p build/tests/gradients
