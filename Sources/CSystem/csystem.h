@@ -256,6 +256,25 @@ static inline uint64_t csystem_resampled8(csystem_float8 low, csystem_float8 hig
 static inline csystem_int8 csystem_truncated8(csystem_float8 numbers) { return __builtin_convertvector(numbers, csystem_int8); }
 static inline csystem_float8 csystem_floats8(csystem_int8 numbers) { return __builtin_convertvector(numbers, csystem_float8); }
 
+/* Eight pixels of three bytes. _load reads the byte behind them too, and leaves the one behind each above its own.
+ * _channel: the byte of each that is `shift` bits up, as a number. _store writes numbers from 0 to below 256, their
+ * fractions cut off: two pixels at a time, since lanes taken out one by one are computed one by one. */
+static inline csystem_int8 csystem_load_pixels8(const void *source) {
+  int pixels[8];
+  for (int lane = 0; lane < 8; lane++) memcpy(pixels + lane, (const char *)source + 3 * lane, 4);
+  return (csystem_int8){pixels[0], pixels[1], pixels[2], pixels[3], pixels[4], pixels[5], pixels[6], pixels[7]};
+}
+static inline csystem_float8 csystem_channel8(csystem_int8 pixels, int shift) {
+  return __builtin_convertvector((pixels >> shift) & 255, csystem_float8);
+}
+static inline void csystem_store_pixels8(void *target, csystem_float8 red, csystem_float8 green, csystem_float8 blue) {
+  CSYSTEM_LANES(uint64_t, 4) pairs = (CSYSTEM_LANES(uint64_t, 4))(
+      csystem_truncated8(red) | csystem_truncated8(green) << 8 | csystem_truncated8(blue) << 16);
+  pairs = (pairs & 0xffffff) | (pairs >> 8 & 0xffffff000000);
+  uint64_t bytes[3] = {pairs[0] | pairs[1] << 48, pairs[1] >> 16 | pairs[2] << 32, pairs[2] >> 32 | pairs[3] << 16};
+  memcpy(target, bytes, sizeof bytes);
+}
+
 /* Calls body with `work` and room on the stack that is not set to anything, which Swift's own
  * variables cannot be. */
 enum { csystem_stack_floats = 72 * 128 };

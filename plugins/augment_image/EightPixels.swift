@@ -7,33 +7,21 @@ struct EightPixels {
   var red: Lanes
   var green: Lanes
   var blue: Lanes
-  /// Of each pixel the byte that follows, where the next one begins.
-  private let following: SIMD8<UInt32>
 
   /// Of 24 bytes and one more.
   @inline(__always)
   init(_ source: UnsafeRawPointer) {
-    var pixels = SIMD8<UInt32>()
-    for lane in 0..<8 { pixels[lane] = source.loadUnaligned(fromByteOffset: lane &* 3, as: UInt32.self).littleEndian }
-    func channel(_ shift: UInt32) -> Lanes {
-      csystem_floats8(SIMD8<Int32>(truncatingIfNeeded: (pixels &>> shift) & SIMD8(repeating: 255)))
-    }
-    (red, green, blue) = (channel(0), channel(8), channel(16))
-    following = pixels & SIMD8(repeating: 0xff00_0000)
+    let pixels = csystem_load_pixels8(source)
+    (red, green, blue) = (csystem_channel8(pixels, 0), csystem_channel8(pixels, 8), csystem_channel8(pixels, 16))
   }
 
-  /// Writes numbers from 0 to below 256, their fractions cut off, where they were read.
+  /// Writes 24 bytes of numbers from 0 to below 256, their fractions cut off.
   @inline(__always)
-  func store(_ target: UnsafeMutableRawPointer) {
-    func channel(_ numbers: Lanes) -> SIMD8<UInt32> { SIMD8<UInt32>(truncatingIfNeeded: csystem_truncated8(numbers)) }
-    let pixels = channel(red) | channel(green) &<< 8 | channel(blue) &<< 16 | following
-    // The next pixel's store, or what `following` kept, has the last word on each fourth byte.
-    for lane in 0..<8 { target.storeBytes(of: pixels[lane].littleEndian, toByteOffset: lane &* 3, as: UInt32.self) }
-  }
+  func store(_ target: UnsafeMutableRawPointer) { csystem_store_pixels8(target, red, green, blue) }
 
   /// As `luma` of one pixel: whole numbers below 2^24 are exact.
   @inline(__always)
-  var luma: Lanes { whole((red * 19595 + green * 38470 + blue * 7471 + 32768) * 0x1p-16) }
+  var luma: Lanes { EightPixels.whole((red * 19595 + green * 38470 + blue * 7471 + 32768) * 0x1p-16) }
 
   /// As `blend` of one pixel.
   @inline(__always)
@@ -55,14 +43,11 @@ struct EightPixels {
 
   @inline(__always)
   static func larger(_ a: Lanes, _ b: Lanes) -> Lanes { b.replacing(with: a, where: b .< a) }
-
-  @inline(__always)
-  private func whole(_ numbers: Lanes) -> Lanes { EightPixels.whole(numbers) }
 }
 
 extension Raster {
   /// Calls `body` with eight pixels of a row at a time; what it changes is kept. After a row's last pixel there
-  /// are black ones, of which nothing is.
+  /// are any others, of which nothing is.
   @inline(__always)
   func forEachEight(_ body: (_ pixels: inout EightPixels) -> Void) {
     var room = SIMD32<UInt8>()
@@ -70,20 +55,16 @@ extension Raster {
       guard let room = room.baseAddress else { return }
       for y in 0..<height {
         let row = UnsafeMutableRawPointer(row(y))
-        var x = 0
-        // The ninth pixel's first byte is read and written too.
-        while x &+ 8 < width {
-          var pixels = EightPixels(row + x &* 3)
+        for x in Swift.stride(from: 0, to: width, by: 8) {
+          // The ninth pixel's first byte is read too.
+          let isLast = x &+ 8 >= width
+          let place = isLast ? room : row + x &* 3
+          if isLast { memcpy(room, row + x &* 3, (width &- x) &* 3) }
+          var pixels = EightPixels(place)
           body(&pixels)
-          pixels.store(row + x &* 3)
-          x &+= 8
+          pixels.store(place)
+          if isLast { memcpy(row + x &* 3, room, (width &- x) &* 3) }
         }
-        memset(room, 0, 32)
-        memcpy(room, row + x &* 3, (width &- x) &* 3)
-        var pixels = EightPixels(room)
-        body(&pixels)
-        pixels.store(room)
-        memcpy(row + x &* 3, room, (width &- x) &* 3)
       }
     }
   }

@@ -54,7 +54,7 @@ private struct EightColours {
   func turn(to hue: Lanes, _ pixels: inout EightPixels) {
     let place = hue * 6
     let depth = value * saturation
-    func channel(_ distance: Lanes) -> Lanes {
+    @inline(__always) func channel(_ distance: Lanes) -> Lanes {
       // Whole numbers below 2^24 are exact up to the division.
       value - depth * EightPixels.clamped(distance, 0, 255) * (1 / 65025) + 0.5
     }

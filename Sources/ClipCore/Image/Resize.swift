@@ -30,6 +30,12 @@ func resize(
       image, over: background, width: width, height: height, window: window, into: output, stride: stride, scratch: scratch)
   }
   if width == image.width && height == image.height {
+    if image.format == .rgb {
+      for y in 0..<window.height {
+        memcpy(output + y * stride, image.pixels + (window.top + y) * image.stride + window.left * 3, window.width * 3)
+      }
+      return
+    }
     return try pickNearest(
       image, over: background, width: width, height: height, window: window, into: output, stride: stride, scratch: scratch)
   }
