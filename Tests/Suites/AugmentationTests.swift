@@ -187,6 +187,22 @@ private final class Gathered: @unchecked Sendable {
     #expect((430...570).contains(changed))
   }
 
+  /// Across first and down first, larger and smaller, windows of few and of many pixels.
+  @Test func everyKernelSetResizesToTheSameBytes() throws {
+    let source = try runtime.load(Paths.image("coffee.png"))
+    let pipelines = [("[224, 224]", "bicubic"), ("[33, 500]", "bilinear"), ("[700, 9]", "bicubic"), ("[1, 1]", "bilinear")].map {
+      "[{\"op\": \"random_resized_crop\", \"size\": \($0.0), \"interpolation\": \"\($0.1)\"}]"
+    }
+    let wanted = try pipelines.map { try Pipeline($0, Runtime(kernels: "reference")).vary(source).bytes }
+    var sets = 0
+    for set in ["x86-64", "x86-64-v3", "x86-64-v4"] {
+      guard let runtime = try? Runtime(kernels: set) else { continue }
+      sets += 1
+      #expect(try pipelines.map { try Pipeline($0, runtime).vary(source).bytes } == wanted, "\(set)")
+    }
+    #expect(sets > 0)
+  }
+
   @Test func erasesOneRectangle() throws {
     let (width, height) = (60, 50)
     let source = Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))

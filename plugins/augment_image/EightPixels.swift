@@ -46,8 +46,8 @@ struct EightPixels {
 }
 
 extension Raster {
-  /// Calls `body` with eight pixels of a row at a time; what it changes is kept. After a row's last pixel there
-  /// are any others, of which nothing is.
+  /// Calls `body` with eight pixels of a row at a time; what it changes is kept. Lanes behind a row's last pixel
+  /// are of none, and dropped.
   @inline(__always)
   func forEachEight(_ body: (_ pixels: inout EightPixels) -> Void) {
     var room = SIMD32<UInt8>()

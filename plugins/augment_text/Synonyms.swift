@@ -13,7 +13,7 @@ class WordNetAugmentation: TextAugmentation {
     self.init(settings, try WordNet(settings.text("path")))
   }
 
-  private init(_ settings: Settings, _ wordnet: WordNet) {
+  fileprivate init(_ settings: Settings, _ wordnet: WordNet) {
     alpha = settings.number("alpha")
     senses = settings.integer("senses")
     self.wordnet = wordnet
