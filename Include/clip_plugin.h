@@ -580,6 +580,18 @@ typedef struct clip_winograd_output {
   size_t residual_stride;
 } clip_winograd_output;
 
+/* What one position of a resized side is made of, in Pillow's fixed point (libImaging/Resample.c): positions
+ * [first, first + count) of the side before. Weights have 22 fractional bits. They come in groups of four, the
+ * last ones of the last group 0, and in two parts, so that products of 16 bits give exact sums of 32: a
+ * weight is high * 2^15 + low, low from 0 to 2^15 - 1. A result is (sum + 2^21) >> 22, cut to 0 to 255. */
+typedef struct clip_resample_weights {
+  int16_t low[4], high[4];
+} clip_resample_weights;
+typedef struct clip_resample_span {
+  size_t first, count;
+  const clip_resample_weights *weights; /* (count + 3) / 4 groups */
+} clip_resample_span;
+
 /* A set of kernels for one instruction set. Pointers need no alignment but the packed weights
  * and scratch, which are at 64 bytes. Rows of different items never mix. */
 typedef struct clip_kernels {
@@ -621,6 +633,14 @@ typedef struct clip_kernels {
 
   void (*winograd_input)(const clip_winograd_input *work);
   void (*winograd_output)(const clip_winograd_output *work);
+
+  /* One row across: `width` pixels of three bytes, and a byte without meaning behind them, from pixels of four.
+   * The pixel at `source` has position `first`; pixels that a group's weights of 0 are for are readable too. */
+  void (*resample_across)(const uint8_t *source, size_t first, const clip_resample_span *spans, size_t width,
+                          uint8_t *output);
+  /* One row down: `bytes` bytes, a multiple of 16, each from those at its place in span->count rows. rows is one
+   * pointer longer where that is odd; its row is readable. */
+  void (*resample_down)(const uint8_t *const *rows, const clip_resample_span *span, size_t bytes, uint8_t *output);
 } clip_kernels;
 
 #ifdef __cplusplus

@@ -169,21 +169,26 @@ installed_tree_works() {
   ! ldd "$moved/bin/clip" | grep -E 'not found|/build/lib'
 }
 
-# Every file that a fuzzer once found a fault with, through the same code, without the fuzzer.
-replay_findings() {
-  local target
-  for target in safetensors config tokenizer text image archive table; do
-    compile cc "build/tests/replay-$target" "Tests/Fuzz/$target.c" Tests/Fuzz/common.c Tests/Fuzz/replay.c \
-      -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib" || return
-  done
-  local good=0 bad=0 file
+# Every input that the fuzzers begin from, and every file that one once found a fault with, through the same code,
+# without the fuzzer. A target gets all of its files at once; when one fails, each by itself, to name it.
+replay_fuzzers() {
+  local target targets file files good=0 bad=0 seeds=build/tests/fuzz-seeds
+  read -ra targets < Tests/Fuzz/targets
   FUZZ_FOLDER=$(Tests/Fuzz/folder.sh) || return
   export FUZZ_FOLDER
-  for target in safetensors config tokenizer text image archive table; do
-    for file in Tests/Fixtures/fuzz/"$target"/*; do
-      [ -f "$file" ] || continue
-      if timeout 20 "build/tests/replay-$target" "$file"; then good=$((good + 1)); else bad=$((bad + 1)); echo "FAILED $file"; fi
-    done
+  Tests/Fuzz/seeds.sh "$seeds" || return
+  for target in "${targets[@]}"; do
+    compile cc "build/tests/replay-$target" "Tests/Fuzz/$target.c" Tests/Fuzz/common.c Tests/Fuzz/replay.c \
+      -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib" || return
+    files=()
+    for file in "$seeds/$target"/* Tests/Fixtures/fuzz/"$target"/*; do [ ! -f "$file" ] || files+=("$file"); done
+    if timeout 120 "build/tests/replay-$target" "${files[@]}"; then
+      good=$((good + ${#files[@]}))
+    else
+      for file in "${files[@]}"; do
+        if timeout 20 "build/tests/replay-$target" "$file"; then good=$((good + 1)); else bad=$((bad + 1)); echo "FAILED $file"; fi
+      done
+    fi
   done
   rm -rf "$FUZZ_FOLDER"
   echo "$good passed, $bad failed"

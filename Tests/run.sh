@@ -120,7 +120,9 @@ cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -
 compile cc build/tests/plugins_test Tests/C/plugins_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/swap_test Tests/C/swap_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/dataset_test Tests/C/dataset_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
-compile cc build/tests/augment_test Tests/C/augment_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+for name in augment_test foreign_test closures_test; do
+  compile cc build/tests/$name Tests/C/$name.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+done
 compile cc build/tests/analysis_test Tests/C/analysis_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/text_augment_test Tests/C/text_augment_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 for version in 1 2; do
@@ -131,13 +133,15 @@ for name in grey small-32; do
 done
 plugins=(build/models/grey build/tests/grey1.so build/tests/grey2.so "$picture")
 swap=(build/models/small-32 "$(Tests/.build/release/make-model rn-tiny)" "$picture")
-augment=(build/models/grey Tests/Fixtures/manifests)
+foreign=(build/models/grey Tests/Fixtures/manifests)
 program "the interface from C" build/tests/api_test "$emoji" "$picture"
 program "many threads on one model" build/tests/threads_test "$emoji" "$picture"
 program "allocations of warm calls" build/tests/allocations_test "$emoji" "$picture"
 program "plugins that come, go and change" build/tests/plugins_test "${plugins[@]}"
 program "data sets from C" build/tests/dataset_test "$emoji" "$picture"
-program "augmentations, foreign functions, closures" build/tests/augment_test "${augment[@]}"
+program "augmentations" build/tests/augment_test
+program "functions of other libraries" build/tests/foreign_test "${foreign[@]}"
+program "closures" build/tests/closures_test build/models/grey
 program "analysis from C" build/tests/analysis_test share/modalities.json
 program "text augmentations" build/tests/text_augment_test
 check "the examples of docs/augmentation.md" augmentation_examples_work
@@ -146,7 +150,7 @@ check "clip gap" catalogue_is_shown
 check "plugins are looked for in order" plugins_found_in_order
 check "what to install for SentencePiece is said" missing_sentencepiece_is_said
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
-program "fuzzers' findings" replay_findings
+program "fuzzers' seeds and findings" replay_fuzzers
 compile cc build/tests/gradients_test Tests/C/gradients_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 compile cc build/tests/gradient_plugin.so Tests/C/gradient_plugin.c -shared -fPIC -fvisibility=hidden
 mkdir -p build/tests/gradients
@@ -160,7 +164,11 @@ if [ "$tier" = full ]; then
   program "data sets under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible build/tests/dataset_test "$emoji" "$picture"
   program "augmentations under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect,possible build/tests/augment_test "${augment[@]}"
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/augment_test
+  program "functions of other libraries under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/foreign_test "${foreign[@]}"
+  program "closures under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible build/tests/closures_test build/models/grey
   program "analysis under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible build/tests/analysis_test share/modalities.json
   program "text augmentations under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
@@ -171,14 +179,18 @@ if [ "$tier" = full ]; then
   program "plugins under AddressSanitizer" sanitized address -fsanitize=address plugins_test "${plugins[@]}"
   program "swaps under AddressSanitizer" sanitized address -fsanitize=address swap_test "${swap[@]}"
   program "data sets under AddressSanitizer" sanitized address -fsanitize=address dataset_test
-  program "augmentations under AddressSanitizer" sanitized address -fsanitize=address augment_test "${augment[@]}"
+  program "augmentations under AddressSanitizer" sanitized address -fsanitize=address augment_test
+  program "functions of other libraries under AddressSanitizer" sanitized address -fsanitize=address foreign_test "${foreign[@]}"
+  program "closures under AddressSanitizer" sanitized address -fsanitize=address closures_test build/models/grey
   program "analysis under AddressSanitizer" sanitized address -fsanitize=address analysis_test share/modalities.json
   program "text augmentations under AddressSanitizer" sanitized address -fsanitize=address text_augment_test
   program "gradients under AddressSanitizer" sanitized address -fsanitize=address gradients_test \
     build/tests/gradient_plugin.so build/tests/gradients
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
-  program "augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread augment_test "${augment[@]}"
+  program "augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread augment_test
+  program "functions of other libraries under ThreadSanitizer" sanitized thread -fsanitize=thread foreign_test "${foreign[@]}"
+  program "closures under ThreadSanitizer" sanitized thread -fsanitize=thread closures_test build/models/grey
   program "text augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread text_augment_test
   program "plugins under ThreadSanitizer" sanitized thread -fsanitize=thread plugins_test "${plugins[@]}"
   program "swaps under ThreadSanitizer" sanitized thread -fsanitize=thread swap_test "${swap[@]}"

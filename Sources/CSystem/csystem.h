@@ -209,13 +209,75 @@ CSYSTEM_PAIRS(4)
 CSYSTEM_PAIRS(8)
 CSYSTEM_PAIRS(16)
 
-/* Four numbers from 0 to below 256, cut to bytes, the first in the lowest. */
-static inline uint32_t csystem_bytes4(csystem_float4 numbers) {
-  typedef unsigned char bytes4 __attribute__((ext_vector_type(4)));
-  bytes4 cut = __builtin_convertvector(__builtin_convertvector(numbers, csystem_int4), bytes4);
+/* For the resize of pictures, whose sums are 32-bit integers in the bits of a float vector's lanes too.
+ * _pixel_pairs: four pixels of four bytes; the bytes of the first two side by side as 16-bit integers, then those of
+ * the last two. _row_pairs: the same of eight bytes of two rows. _repeat_pairs: two pairs of weights, each in four
+ * lanes; _repeat_pair: one in all. _resampled: the bytes that the sums of both parts make; 4: of both halves
+ * together. */
+#define CSYSTEM_LANES(type, lanes) type __attribute__((ext_vector_type(lanes)))
+static inline csystem_float8 csystem_pixel_pairs8(const void *source) {
+  CSYSTEM_LANES(unsigned char, 16) pixels;
+  memcpy(&pixels, source, sizeof pixels);
+  pixels = __builtin_shufflevector(pixels, pixels, 0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+  return (csystem_float8)__builtin_convertvector(pixels, CSYSTEM_LANES(short, 16));
+}
+static inline csystem_float8 csystem_row_pairs8(const void *first, const void *second) {
+  CSYSTEM_LANES(unsigned char, 8) a, b;
+  memcpy(&a, first, sizeof a), memcpy(&b, second, sizeof b);
+  CSYSTEM_LANES(unsigned char, 16) pairs =
+      __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+  return (csystem_float8)__builtin_convertvector(pairs, CSYSTEM_LANES(short, 16));
+}
+static inline csystem_float8 csystem_repeat_pairs8(const void *weights) {
+  CSYSTEM_LANES(int, 2) pairs;
+  memcpy(&pairs, weights, sizeof pairs);
+  return (csystem_float8)__builtin_shufflevector(pairs, pairs, 0, 0, 0, 0, 1, 1, 1, 1);
+}
+static inline csystem_float8 csystem_repeat_pair8(const void *weights) {
+  int pair;
+  memcpy(&pair, weights, sizeof pair);
+  return (csystem_float8)(csystem_int8)pair;
+}
+static inline uint32_t csystem_resampled4(csystem_float8 low, csystem_float8 high) {
+  CSYSTEM_LANES(unsigned, 8) sums = (CSYSTEM_LANES(unsigned, 8))low + ((CSYSTEM_LANES(unsigned, 8))high << 15);
+  csystem_int4 whole = (csystem_int4)(sums.lo + sums.hi + (1u << 21)) >> 22;
+  whole = __builtin_elementwise_min(__builtin_elementwise_max(whole, (csystem_int4)0), (csystem_int4)255);
+  CSYSTEM_LANES(unsigned char, 4) cut = __builtin_convertvector(whole, CSYSTEM_LANES(unsigned char, 4));
   uint32_t bytes;
   memcpy(&bytes, &cut, sizeof bytes);
   return bytes;
+}
+static inline uint64_t csystem_resampled8(csystem_float8 low, csystem_float8 high) {
+  CSYSTEM_LANES(unsigned, 8) sums = (CSYSTEM_LANES(unsigned, 8))low + ((CSYSTEM_LANES(unsigned, 8))high << 15);
+  csystem_int8 whole = (csystem_int8)(sums + (1u << 21)) >> 22;
+  whole = __builtin_elementwise_min(__builtin_elementwise_max(whole, (csystem_int8)0), (csystem_int8)255);
+  CSYSTEM_LANES(unsigned char, 8) cut = __builtin_convertvector(whole, CSYSTEM_LANES(unsigned char, 8));
+  uint64_t bytes;
+  memcpy(&bytes, &cut, sizeof bytes);
+  return bytes;
+}
+
+/* Whole numbers and back; fractions are cut off. */
+static inline csystem_int8 csystem_truncated8(csystem_float8 numbers) { return __builtin_convertvector(numbers, csystem_int8); }
+static inline csystem_float8 csystem_floats8(csystem_int8 numbers) { return __builtin_convertvector(numbers, csystem_float8); }
+
+/* Eight pixels of three bytes. _load reads the byte behind them too, and leaves the one behind each above its own.
+ * _channel: the byte of each that is `shift` bits up, as a number. _store writes numbers from 0 to below 256, their
+ * fractions cut off: two pixels at a time, since lanes taken out one by one are computed one by one. */
+static inline csystem_int8 csystem_load_pixels8(const void *source) {
+  int pixels[8];
+  for (int lane = 0; lane < 8; lane++) memcpy(pixels + lane, (const char *)source + 3 * lane, 4);
+  return (csystem_int8){pixels[0], pixels[1], pixels[2], pixels[3], pixels[4], pixels[5], pixels[6], pixels[7]};
+}
+static inline csystem_float8 csystem_channel8(csystem_int8 pixels, int shift) {
+  return __builtin_convertvector((pixels >> shift) & 255, csystem_float8);
+}
+static inline void csystem_store_pixels8(void *target, csystem_float8 red, csystem_float8 green, csystem_float8 blue) {
+  CSYSTEM_LANES(uint64_t, 4) pairs = (CSYSTEM_LANES(uint64_t, 4))(
+      csystem_truncated8(red) | csystem_truncated8(green) << 8 | csystem_truncated8(blue) << 16);
+  pairs = (pairs & 0xffffff) | (pairs >> 8 & 0xffffff000000);
+  uint64_t bytes[3] = {pairs[0] | pairs[1] << 48, pairs[1] >> 16 | pairs[2] << 32, pairs[2] >> 32 | pairs[3] << 16};
+  memcpy(target, bytes, sizeof bytes);
 }
 
 /* Calls body with `work` and room on the stack that is not set to anything, which Swift's own

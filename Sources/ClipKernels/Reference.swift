@@ -23,7 +23,9 @@ public func referenceKernels() -> clip_kernels {
     add: { Reference.add($0, $1, $2, $3, $4, $5, $6, $7) },
     normalize: { Reference.normalize($0, $1, $2, $3) },
     winograd_input: { Reference.winogradInput($0) },
-    winograd_output: { Reference.winogradOutput($0) })
+    winograd_output: { Reference.winogradOutput($0) },
+    resample_across: { Reference.resampleAcross($0, $1, $2, $3, $4) },
+    resample_down: { Reference.resampleDown($0, $1, $2, $3) })
 }
 
 enum Reference {

@@ -12,6 +12,7 @@
 #include "guarded.h"
 #include "kernels_attention.h"
 #include "kernels_products.h"
+#include "kernels_resample.h"
 #include "kernels_winograd.h"
 
 /* ---------------------------------------------------------------- rows */
@@ -162,7 +163,8 @@ int main(int argc, char **argv) {
         continue;
       }
       int before = failed;
-      test_matmul(k), test_storage(k), test_bytes(k), test_winograd(k), test_attention(k), test_rows(k), test_normalize(k), test_activations(k);
+      test_matmul(k), test_storage(k), test_bytes(k), test_winograd(k), test_attention(k), test_rows(k), test_normalize(k), test_activations(k),
+        test_resample(k);
       printf("%s: %s\n", k->id, failed == before ? "ok" : "FAILED");
     }
     check(found > 0, "load", "no kernels in this plugin");

@@ -30,16 +30,27 @@ static void file_path(char *path, size_t capacity, const char *model, const char
   snprintf(path, capacity, "%s/%s%s", fuzz_path(model), file, ending);
 }
 
+static void write_file(const char *path, const uint8_t *data, size_t size) {
+  FILE *out = fopen(path, "wb");
+  if (!out || (size && fwrite(data, 1, size, out) != size) || fclose(out) != 0) {
+    perror(path);
+    exit(3);
+  }
+}
+
+const char *fuzz_file(const char *file, const uint8_t *data, size_t size) {
+  static char path[2048];
+  file_path(path, sizeof path, ".", file, "");
+  write_file(path, data, size);
+  return path;
+}
+
 void fuzz_write(const char *model, const char *file, const uint8_t *data, size_t size) {
   char path[2048], kept[2048];
   file_path(path, sizeof path, model, file, "");
   file_path(kept, sizeof kept, model, file, ".kept");
   rename(path, kept);
-  FILE *out = fopen(path, "wb");
-  if (!out || fwrite(data, 1, size, out) != size || fclose(out) != 0) {
-    perror(path);
-    exit(3);
-  }
+  write_file(path, data, size);
 }
 
 void fuzz_restore(const char *model, const char *file) {
@@ -95,14 +106,7 @@ static int read_dataset(clip_dataset *dataset, int batches, uint8_t *state) {
 }
 
 void fuzz_dataset(const char *file, const uint8_t *data, size_t size) {
-  char path[2048];
-  file_path(path, sizeof path, ".", file, "");
-  FILE *out = fopen(path, "wb");
-  if (!out || fwrite(data, 1, size, out) != size || fclose(out) != 0) {
-    perror(path);
-    exit(3);
-  }
-  const char *sources[] = {path};
+  const char *sources[] = {fuzz_file(file, data, size)};
   const char *captions[] = {"txt", "caption"};
   clip_dataset_options options = {.struct_size = sizeof options, .flags = CLIP_DATASET_FILES, .batch_size = 2, .epochs = 1,
                                   .shuffle_buffer = 3, .max_file_bytes = 1 << 20, .max_bad_share = 1};

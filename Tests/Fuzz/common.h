@@ -24,6 +24,9 @@ void fuzz_restore(const char *model, const char *file);
 /* Opens the model and, if that succeeds, sends a picture and a text through it. */
 void fuzz_open(const char *model, uint32_t towers);
 
+/* Writes FUZZ_FOLDER/<file> and gives its path, the same string until the next call. */
+const char *fuzz_file(const char *file, const uint8_t *data, size_t size);
+
 /* Writes FUZZ_FOLDER/<file> and reads it as a data set, twice from its first batch on. */
 void fuzz_dataset(const char *file, const uint8_t *data, size_t size);
 

@@ -187,6 +187,22 @@ private final class Gathered: @unchecked Sendable {
     #expect((430...570).contains(changed))
   }
 
+  /// Across first and down first, larger and smaller, windows of few and of many pixels.
+  @Test func everyKernelSetResizesToTheSameBytes() throws {
+    let source = try runtime.load(Paths.image("coffee.png"))
+    let pipelines = [("[224, 224]", "bicubic"), ("[33, 500]", "bilinear"), ("[700, 9]", "bicubic"), ("[1, 1]", "bilinear")].map {
+      "[{\"op\": \"random_resized_crop\", \"size\": \($0.0), \"interpolation\": \"\($0.1)\"}]"
+    }
+    let wanted = try pipelines.map { try Pipeline($0, Runtime(kernels: "reference")).vary(source).bytes }
+    var sets = 0
+    for set in ["x86-64", "x86-64-v3", "x86-64-v4"] {
+      guard let runtime = try? Runtime(kernels: set) else { continue }
+      sets += 1
+      #expect(try pipelines.map { try Pipeline($0, runtime).vary(source).bytes } == wanted, "\(set)")
+    }
+    #expect(sets > 0)
+  }
+
   @Test func erasesOneRectangle() throws {
     let (width, height) = (60, 50)
     let source = Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))
@@ -232,6 +248,68 @@ private final class Gathered: @unchecked Sendable {
     let colour = Picture(CLIP_PIXELS_RGB, width: 1, height: 1, bytes: [200, 100, 50])
     let grays = try (0..<2000).count { try gray.vary(colour, index: $0).bytes == [124, 124, 124] }
     #expect((140...260).contains(grays))
+  }
+
+  /// Every seventh of all colours, and each gray, through Pillow's own formulas (libImaging/Convert.c and
+  /// Blend.c) in C's mixture of float and double; in rows that end within eight pixels.
+  @Test func coloursArePillows() throws {
+    var colours = (0..<256).map { [UInt8($0), UInt8($0), UInt8($0)] }
+    for number in stride(from: 0, to: 1 << 24, by: 7) {
+      colours.append([UInt8(number >> 16), UInt8(number >> 8 & 255), UInt8(number & 255)])
+    }
+    let width = 1013
+    let height = colours.count / width
+    let source = Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: colours.prefix(width * height).flatMap { $0 })
+    let (turn, factor) = (0.1, Float(1.3))
+    let turned = try Pipeline("[{\"op\": \"color_jitter\", \"hue\": [\(turn), \(turn)]}]", runtime).vary(source).bytes
+    let strong = try Pipeline("[{\"op\": \"color_jitter\", \"saturation\": [1.3, 1.3]}]", runtime).vary(source).bytes
+    let gray = try Pipeline("[{\"op\": \"random_grayscale\", \"p\": 1}]", runtime).vary(source).bytes
+    var off = (hue: 0, farHue: 0, saturation: 0, gray: 0)
+    for (index, colour) in colours.prefix(width * height).enumerated() {
+      let want = pillowTurned(colour, UInt8(truncatingIfNeeded: Int(turn * 255)))
+      let luma = (Int(colour[0]) * 19595 + Int(colour[1]) * 38470 + Int(colour[2]) * 7471 + 0x8000) >> 16
+      for channel in 0..<3 {
+        let place = index * 3 + channel
+        if turned[place] != want[channel] { off.hue += 1 }
+        if abs(Int(turned[place]) - Int(want[channel])) > 1 { off.farHue += 1 }
+        let mixed = Float(luma) + factor * Float(Int(colour[channel]) - luma)
+        if strong[place] != UInt8(max(0, min(255, mixed))) { off.saturation += 1 }
+        if gray[place] != UInt8(luma) { off.gray += 1 }
+      }
+    }
+    #expect(off.farHue == 0 && off.saturation == 0 && off.gray == 0, "\(off)")
+    #expect(off.hue * 1000 < turned.count, "\(off)")
+  }
+
+  /// rgb2hsv_row, a turn of the hue, and hsv2rgb_row.
+  private func pillowTurned(_ colour: [UInt8], _ shift: UInt8) -> [UInt8] {
+    let (r, g, b) = (colour[0], colour[1], colour[2])
+    let (most, least) = (max(r, g, b), min(r, g, b))
+    var (hue, saturation): (UInt8, UInt8) = (0, 0)
+    if most != least {
+      let range = Float(most - least)
+      let (rc, gc, bc) = (Float(most - r) / range, Float(most - g) / range, Float(most - b) / range)
+      let h = r == most ? bc - gc : g == most ? Float(2.0 + Double(rc) - Double(bc)) : Float(4.0 + Double(gc) - Double(rc))
+      let turn = Float(fmod(Double(h) / 6.0 + 1.0, 1.0))
+      hue = UInt8(max(0, min(255, Int(Double(turn) * 255.0))))
+      saturation = UInt8(max(0, min(255, Int(Double(range / Float(most)) * 255.0))))
+    }
+    hue &+= shift
+    if saturation == 0 { return [most, most, most] }
+    let place = Double(Float(hue)) * 6.0 / 255.0
+    let sector = Int(place)
+    let into = Double(Float(place - Double(sector)))
+    let depth = Double(Float(saturation) / 255)
+    func byte(_ share: Double) -> UInt8 { UInt8(max(0, min(255, (Double(most) * share).rounded()))) }
+    let (p, q, t) = (byte(1 - depth), byte(1 - depth * into), byte(1 - depth * (1 - into)))
+    switch sector % 6 {
+    case 0: return [most, t, p]
+    case 1: return [q, most, p]
+    case 2: return [p, most, t]
+    case 3: return [p, q, most]
+    case 4: return [t, p, most]
+    default: return [most, p, q]
+    }
   }
 
   @Test func jpegDrawsFromBothEnds() throws {

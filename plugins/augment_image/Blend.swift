@@ -16,14 +16,9 @@ func blend(_ from: UInt8, _ to: UInt8, _ amount: Float) -> UInt8 {
 
 extension Raster {
   func turnGray() {
-    for y in 0..<height {
-      let row = row(y)
-      for x in 0..<width {
-        let gray = luma(row + x &* 3)
-        row[x &* 3] = gray
-        row[x &* 3 &+ 1] = gray
-        row[x &* 3 &+ 2] = gray
-      }
+    forEachEight { pixels in
+      let gray = pixels.luma
+      (pixels.red, pixels.green, pixels.blue) = (gray, gray, gray)
     }
   }
 
@@ -49,22 +44,12 @@ extension Raster {
 
   /// adjust_saturation: 0 is gray.
   func adjustSaturation(_ factor: Double) {
-    // What the factor adds to gray, by the distance from it. Blend's floats are rounded near 128 here, and
-    // elsewhere near their sum: where that is next to an integer the byte may be the neighbour.
     let factor = Float(factor)
-    let table = Table(511) { Int32((128 + factor * Float($0 - 255)).rounded(.down)) - 128 }
-    defer { withExtendedLifetime(table) {} }
-    let added = table.base + 255
-    for y in 0..<height {
-      let row = row(y)
-      for x in 0..<width {
-        let pixel = row + x &* 3
-        let gray = Int32(luma(pixel))
-        for channel in 0..<3 {
-          let sum = gray &+ added[Int(Int32(pixel[channel]) &- gray)]
-          pixel[channel] = UInt8(truncatingIfNeeded: max(0, min(255, sum)))
-        }
-      }
+    forEachEight { pixels in
+      let gray = pixels.luma
+      pixels.red = EightPixels.blend(gray, pixels.red, factor)
+      pixels.green = EightPixels.blend(gray, pixels.green, factor)
+      pixels.blue = EightPixels.blend(gray, pixels.blue, factor)
     }
   }
 

@@ -3,23 +3,26 @@ import CSystem
 import CUtf8proc
 import ClipPluginKit
 
-/// EDA's synonym replacement (Wei and Zou, 2019): of the words that are no stop words, in random order, alpha
-/// of the text's number of words get a synonym, everywhere they stand in the text.
-final class SynonymReplacement: TextAugmentation {
-  private let alpha: Double
-  private let senses: Int
-  private let wordnet: WordNet
+/// What works with WordNet's synonyms for a share of the words.
+class WordNetAugmentation: TextAugmentation {
+  final let alpha: Double
+  final let senses: Int
+  final let wordnet: WordNet
 
   convenience init(_ settings: Settings) throws(PluginFailure) {
     self.init(settings, try WordNet(settings.text("path")))
   }
 
-  private init(_ settings: Settings, _ wordnet: WordNet) {
+  fileprivate init(_ settings: Settings, _ wordnet: WordNet) {
     alpha = settings.number("alpha")
     senses = settings.integer("senses")
     self.wordnet = wordnet
   }
+}
 
+/// EDA's synonym replacement (Wei and Zou, 2019): of the words that are no stop words, in random order, alpha
+/// of the text's number of words get a synonym, everywhere they stand in the text.
+final class SynonymReplacement: WordNetAugmentation {
   override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
     let wanted = changes(alpha, line.words.count)
@@ -54,21 +57,7 @@ final class SynonymReplacement: TextAugmentation {
 
 /// EDA's random insertion: a synonym of a random word, no stop word, is put before a random word; alpha of the words'
 /// number of times. A word of a script without spaces, for which WordNet has no synonyms, is put in once more itself.
-final class RandomInsertion: TextAugmentation {
-  private let alpha: Double
-  private let senses: Int
-  private let wordnet: WordNet
-
-  convenience init(_ settings: Settings) throws(PluginFailure) {
-    self.init(settings, try WordNet(settings.text("path")))
-  }
-
-  private init(_ settings: Settings, _ wordnet: WordNet) {
-    alpha = settings.number("alpha")
-    senses = settings.integer("senses")
-    self.wordnet = wordnet
-  }
-
+final class RandomInsertion: WordNetAugmentation {
   override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
     let count = line.words.count

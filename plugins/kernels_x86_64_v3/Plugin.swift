@@ -29,6 +29,8 @@ typealias Kernels = KernelSet<SixRows<SIMD8<Float>>>
         add: { Kernels.add($0, $1, $2, $3, $4, $5, $6, $7) },
         normalize: { Kernels.normalize($0, $1, $2, $3) },
         winograd_input: { Kernels.winogradInput($0) },
-        winograd_output: { Kernels.winogradOutput($0) }))
+        winograd_output: { Kernels.winogradOutput($0) },
+        resample_across: { Kernels.resampleAcross($0, $1, $2, $3, $4) },
+        resample_down: { Kernels.resampleDown($0, $1, $2, $3) }))
   }
 }

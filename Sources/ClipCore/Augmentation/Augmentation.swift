@@ -34,14 +34,14 @@ final class Augmentation {
   deinit { if let instance { table.pointee.destroy?(instance) } }
 
   /// The picture after this step, which a step that leaves it as it is returns itself.
-  func apply(_ picture: PixelBuffer, maxPixels: Int, _ random: inout RandomStream) throws(ClipError) -> PixelBuffer {
+  func apply(_ picture: PixelBuffer, _ runtime: Runtime, _ random: inout RandomStream) throws(ClipError) -> PixelBuffer {
     guard let apply = table.pointee.apply_image, let format = picture.view.format.nearest(in: table.pointee.formats) else {
       return picture
     }
     let input = try picture.converted(to: format)
     defer { withExtendedLifetime(input) {} }
     var view = input.view.c
-    let sink = ImageSink(maxPixels: maxPixels)
+    let sink = ImageSink(runtime)
     do throws(ClipError) {
       try callPlugin(String(cString: table.pointee.id), place) { error in
         sink.lend { sink in random.lend { apply(instance, &view, sink, $0, error) } }
@@ -77,9 +77,9 @@ final class Augmentation {
 private final class ImageSink {
   private(set) var result: PixelBuffer?
   private(set) var failure: ClipError?
-  private let maxPixels: Int
+  private let runtime: Runtime
 
-  init(maxPixels: Int) { self.maxPixels = maxPixels }
+  init(_ runtime: Runtime) { self.runtime = runtime }
 
   func lend<Result>(_ body: (UnsafeMutablePointer<clip_image_sink>) -> Result) -> Result {
     defer { withExtendedLifetime(self) {} }
@@ -108,7 +108,7 @@ private final class ImageSink {
         throw ClipError(
           CLIP_PLUGIN, "expected a result of at least 1 x 1 pixels, found \(width) x \(height) of format \(format.rawValue)")
       }
-      do throws(ClipError) { try checkPixelCount(Int(width), Int(height), maxPixels) } catch { throw error.at("its result") }
+      do throws(ClipError) { try checkPixelCount(Int(width), Int(height), runtime.maxImagePixels) } catch { throw error.at("its result") }
       let (buffer, pixels) = try PixelBuffer.make(format, width: Int(width), height: Int(height))
       result = buffer
       stride.pointee = buffer.view.stride
@@ -138,11 +138,11 @@ private final class ImageSink {
       case CLIP_RESAMPLE_LANCZOS: filter = .lanczos
       default: throw ClipError(CLIP_PLUGIN, "expected a clip_resample from 0 to 3, found \(resample.rawValue)")
       }
-      let image = try ImageView(view.pointee, maxPixels: maxPixels, place: "a picture to resize")
+      let image = try ImageView(view.pointee, maxPixels: runtime.maxImagePixels, place: "a picture to resize")
       try ClipCore.resize(
         image, over: nil, width: Int(width), height: Int(height), resample: filter,
         window: ResizeWindow(left: 0, top: 0, width: Int(width), height: Int(height)), into: pixels, stride: stride,
-        scratch: PreprocessScratch())
+        kernels: runtime.kernels, scratch: PreprocessScratch())
       return 1
     } catch {
       if failure == nil { failure = error }

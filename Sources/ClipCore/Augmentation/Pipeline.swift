@@ -54,12 +54,11 @@ final class Pipeline {
   func vary(
     _ view: clip_image_view, over background: Colour? = nil, seed: UInt64, index: UInt64, place: String
   ) throws(ClipError) -> DecodedImage {
-    let limit = runtime.maxImagePixels
-    var picture = PixelBuffer(try ImageView(view, maxPixels: limit, place: place))
+    var picture = PixelBuffer(try ImageView(view, maxPixels: runtime.maxImagePixels, place: place))
     if let background, picture.view.format.hasAlpha { picture = try picture.composited(over: background) }
     for step in steps {
       try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in
-        picture = try augmentation.apply(picture, maxPixels: limit, &random)
+        picture = try augmentation.apply(picture, runtime, &random)
       }
     }
     if picture.memory == nil { picture = try picture.copied().buffer }

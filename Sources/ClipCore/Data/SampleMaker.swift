@@ -88,7 +88,8 @@ final class SampleMaker {
     guard let config = model?.image?.preprocess else { return }
     let view = try ImageView(image.view, maxPixels: runtime.maxImagePixels, place: "its picture")
     let pixels = try Memory(byteCount: config.floats, for: "a preprocessed picture")
-    try preprocessBytes(view, config, background: options.encoding.background, into: pixels.bytes, scratch: scratch)
+    try preprocessBytes(
+      view, config, background: options.encoding.background, into: pixels.bytes, kernels: runtime.kernels, scratch: scratch)
     withExtendedLifetime(image) {}
     sample.pixels = pixels
   }

@@ -20,7 +20,9 @@ final class LibFFI {
   }
 
   convenience init() throws(ClipError) {
-    guard let handle = dlopen("libffi.so.8", RTLD_NOW | RTLD_LOCAL) ?? dlopen("libffi.so.7", RTLD_NOW | RTLD_LOCAL) else {
+    // It stays: unloaded, it would leave the pages of its trampolines behind.
+    let mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE
+    guard let handle = dlopen("libffi.so.8", mode) ?? dlopen("libffi.so.7", mode) else {
       throw ClipError(CLIP_UNSUPPORTED, "libffi, which calls functions named in manifests, cannot be loaded: " + loaderWords())
     }
     var types: [UnsafeMutablePointer<ffi_type>] = []

@@ -12,6 +12,7 @@ enum KernelChoice {
       (kernels.attention != nil, "attention"), (kernels.layer_norm != nil, "layer_norm"),
       (kernels.scale_shift != nil, "scale_shift"), (kernels.add != nil, "add"), (kernels.normalize != nil, "normalize"),
       (kernels.winograd_input != nil, "winograd_input"), (kernels.winograd_output != nil, "winograd_output"),
+      (kernels.resample_across != nil, "resample_across"), (kernels.resample_down != nil, "resample_down"),
       ((1...1024).contains(kernels.panel_width), "panel_width from 1 to 1024"),
       ((1...1024).contains(kernels.tile_rows), "tile_rows from 1 to 1024"),
       (kernels.storages & 1 != 0, "CLIP_STORAGE_F32 among the storages"),

@@ -54,7 +54,7 @@ private let largestSide = 65535
 /// CLIP_FORMAT for a config that no image fits, CLIP_LIMIT for an image too long for its filter.
 func preprocessBytes(
   _ image: ImageView, _ config: PreprocessConfig, background: Colour?, into output: UnsafeMutablePointer<UInt8>,
-  scratch: PreprocessScratch
+  kernels: Kernels, scratch: PreprocessScratch
 ) throws(ClipError) {
   try check(config)
   let framing = Framing(image, config)
@@ -67,18 +67,19 @@ func preprocessBytes(
   }
   try resize(
     image, over: background, width: framing.width, height: framing.height, resample: config.resample,
-    window: framing.window, into: output + framing.top * stride + framing.left * 3, stride: stride, scratch: scratch)
+    window: framing.window, into: output + framing.top * stride + framing.left * 3, stride: stride,
+    kernels: kernels, scratch: scratch)
 }
 
 /// The image as the tower takes it: [3, height, width] floats, red first, (x * rescale - mean) / std
 /// in float32 as torchvision's ToTensor and Normalize compute it. Errors as preprocessBytes.
 func preprocess(
   _ image: ImageView, _ config: PreprocessConfig, background: Colour?, into output: UnsafeMutablePointer<Float>,
-  scratch: PreprocessScratch
+  kernels: Kernels, scratch: PreprocessScratch
 ) throws(ClipError) {
   try check(config)
   let bytes = try scratch.bytes.reserve(config.floats, for: "a preprocessed image").assumingMemoryBound(to: UInt8.self)
-  try preprocessBytes(image, config, background: background, into: bytes, scratch: scratch)
+  try preprocessBytes(image, config, background: background, into: bytes, kernels: kernels, scratch: scratch)
   normalizePixels(bytes, config, into: output)
 }
 

@@ -36,32 +36,13 @@ enum ResampleFilter {
 }
 
 /// What one axis of a resize needs: for each output position, the input positions it looks at and
-/// their weights, in Pillow's fixed point of 22 bits.
-///
-/// Weights come in pairs and in two parts, so that 16-bit multiply-add instructions give the exact
-/// 32-bit sums: weight = high * 2^15 + low. Memory belongs to the buffer they were made in.
+/// their weights, in Pillow's fixed point of 22 bits. Memory belongs to the buffer they were made in.
 struct ResampleWeights {
-  /// Input positions [first, first + count) and where their weights begin; an odd count has a
-  /// last weight of 0.
-  struct Span {
-    var first: Int
-    var count: Int
-    var pairs: UnsafePointer<Pair>
-
-    var pairCount: Int { (count + 1) >> 1 }
-  }
-
-  /// Weights 2i in the lower and 2i + 1 in the upper 16 bits.
-  struct Pair {
-    var low: UInt32
-    var high: UInt32
-  }
-
-  static let precision = 22
-  private static let maximumPairs = 1 << 23
+  private static var precision: Int { 22 }
+  private static var maximumGroups: Int { 1 << 22 }
 
   /// One for each output position of the range asked for.
-  let spans: UnsafePointer<Span>
+  let spans: UnsafePointer<clip_resample_span>
   /// The input positions that all spans together look at.
   let input: Range<Int>
   /// The largest count.
@@ -77,18 +58,18 @@ struct ResampleWeights {
     let filterScale = max(scale, 1)
     let support = filter.support * filterScale
     let most = min(Int(support.rounded(.up)) * 2 + 1, inputSize)
-    let pairsEach = (most + 1) >> 1
-    let pairCount = try product(pairsEach, range.count, "weights of a resize")
-    guard pairCount <= ResampleWeights.maximumPairs else {
+    let groupsEach = (most + 3) >> 2
+    let groupCount = try product(groupsEach, range.count, "weights of a resize")
+    guard groupCount <= ResampleWeights.maximumGroups else {
       throw ClipError(
         CLIP_LIMIT, "resizing a side of \(inputSize) pixels to \(outputSize): too many pixels go into one")
     }
-    let spanBytes = range.count * MemoryLayout<Span>.stride
-    let pairBytes = pairCount * MemoryLayout<Pair>.stride
-    let base = try buffer.reserve(spanBytes + pairBytes + (most + 1) * 8, for: "weights of a resize")
-    let spans = base.bindMemory(to: Span.self, capacity: range.count)
-    let pairs = (base + spanBytes).bindMemory(to: Pair.self, capacity: pairCount)
-    let weights = (base + spanBytes + pairBytes).bindMemory(to: Double.self, capacity: most + 1)
+    let spanBytes = range.count * MemoryLayout<clip_resample_span>.stride
+    let groupBytes = groupCount * MemoryLayout<clip_resample_weights>.stride
+    let base = try buffer.reserve(spanBytes + groupBytes + (most + 3) * 8, for: "weights of a resize")
+    let spans = base.bindMemory(to: clip_resample_span.self, capacity: range.count)
+    let groups = (base + spanBytes).bindMemory(to: clip_resample_weights.self, capacity: groupCount)
+    let weights = (base + spanBytes + groupBytes).bindMemory(to: Double.self, capacity: most + 3)
 
     var low = inputSize
     var high = 0
@@ -102,18 +83,19 @@ struct ResampleWeights {
         weights[i] = filter((Double(i + first) - centre + 0.5) * (1 / filterScale))
         sum += weights[i]
       }
-      weights[count] = 0
       if sum != 0 { for i in 0..<count { weights[i] /= sum } }
+      for i in count..<count + 3 { weights[i] = 0 }
 
-      let own = pairs + index * pairsEach
-      for pair in 0..<(count + 1) >> 1 {
-        let a = ResampleWeights.fixed(weights[pair * 2])
-        let b = ResampleWeights.fixed(weights[pair * 2 + 1])
-        own[pair] = Pair(
-          low: UInt32(truncatingIfNeeded: (a & 0x7FFF) | (b & 0x7FFF) << 16),
-          high: UInt32(truncatingIfNeeded: (a >> 15) & 0xFFFF | (b >> 15) << 16))
+      let own = groups + index * groupsEach
+      for group in 0..<(count + 3) >> 2 {
+        let parts = UnsafeMutableRawPointer(own + group)
+        for i in 0..<4 {
+          let weight = ResampleWeights.fixed(weights[group * 4 + i])
+          parts.storeBytes(of: Int16(truncatingIfNeeded: weight & 0x7FFF), toByteOffset: i * 2, as: Int16.self)
+          parts.storeBytes(of: Int16(truncatingIfNeeded: weight >> 15), toByteOffset: 8 + i * 2, as: Int16.self)
+        }
       }
-      spans[index] = Span(first: first, count: count, pairs: own)
+      spans[index] = clip_resample_span(first: first, count: count, weights: own)
       low = min(low, first)
       high = max(high, first + count)
       longest = max(longest, count)

@@ -17,7 +17,8 @@ struct ResizeWindow {
 /// within. CLIP_LIMIT for sides so long that the filter itself would take much memory.
 func resize(
   _ image: ImageView, over background: Colour?, width: Int, height: Int, resample: PreprocessConfig.Resample,
-  window: ResizeWindow, into output: UnsafeMutablePointer<UInt8>, stride: Int, scratch: PreprocessScratch
+  window: ResizeWindow, into output: UnsafeMutablePointer<UInt8>, stride: Int,
+  kernels: Kernels, scratch: PreprocessScratch
 ) throws(ClipError) {
   let filter: ResampleFilter
   switch resample {
@@ -29,6 +30,12 @@ func resize(
       image, over: background, width: width, height: height, window: window, into: output, stride: stride, scratch: scratch)
   }
   if width == image.width && height == image.height {
+    if image.format == .rgb {
+      for y in 0..<window.height {
+        memcpy(output + y * stride, image.pixels + (window.top + y) * image.stride + window.left * 3, window.width * 3)
+      }
+      return
+    }
     return try pickNearest(
       image, over: background, width: width, height: height, window: window, into: output, stride: stride, scratch: scratch)
   }
@@ -43,7 +50,7 @@ func resize(
   // rows that have been through the horizontal pass.
   let isDownFirst = runsDownFirst(image, width: width, height: height)
   let acrossBytes = (window.width * 3 + 4 + 15) & ~15
-  let sourceBytes = ((across.input.count + 2) * 4 + 15) & ~15
+  let sourceBytes = ((across.input.count + 4) * 4 + 15) & ~15
   let rowBytes = isDownFirst ? sourceBytes : acrossBytes
   let ringBytes = try product(down.longest, rowBytes, "rows of a resize")
   let pointerBytes = (down.longest + 1) * MemoryLayout<UnsafeRawPointer>.stride
@@ -52,33 +59,37 @@ func resize(
   }
   let base = try scratch.rows.reserve(
     ringBytes + sourceBytes + acrossBytes + pointerBytes, for: "rows of a resize")
-  // An odd count of taps also reads the pixel after the last, with a weight of 0.
+  // What a last group's weights of 0 are for is read too.
   memset(base, 0, ringBytes + sourceBytes + acrossBytes)
   let source = base + ringBytes
   let finished = source + sourceBytes
-  let rows = (finished + acrossBytes).bindMemory(to: UnsafeRawPointer.self, capacity: down.longest + 1)
+  let rows = (finished + acrossBytes).bindMemory(to: UnsafePointer<UInt8>?.self, capacity: down.longest + 1)
 
+  func resampleAcross(into target: UnsafeMutableRawPointer) {
+    kernels.table.pointee.resample_across?(
+      source.assumingMemoryBound(to: UInt8.self), across.input.lowerBound, across.spans, window.width,
+      target.assumingMemoryBound(to: UInt8.self))
+  }
   var next = down.input.lowerBound
   for y in 0..<window.height {
-    let span = down.spans[y]
-    while next < span.first + span.count {
-      if next >= span.first {
+    let span = down.spans + y
+    let (first, count) = (span.pointee.first, span.pointee.count)
+    while next < first + count {
+      if next >= first {
         let row = base + next % down.longest * rowBytes
         let pixels = isDownFirst ? row : source
         image.copyRow(next, from: across.input.lowerBound, to: across.input.upperBound, over: background, into: pixels)
-        if !isDownFirst {
-          resampleAcross(source, first: across.input.lowerBound, across.spans, window.width, into: row)
-        }
+        if !isDownFirst { resampleAcross(into: row) }
       }
       next += 1
     }
-    for tap in 0...span.count {
-      rows[tap] = UnsafeRawPointer(base + (span.first + min(tap, span.count - 1)) % down.longest * rowBytes)
+    for tap in 0...count {
+      let row = base + (first + min(tap, count - 1)) % down.longest * rowBytes
+      rows[tap] = UnsafePointer(row.assumingMemoryBound(to: UInt8.self))
     }
-    resampleDown(rows, span, rowBytes, into: isDownFirst ? source : finished)
-    if isDownFirst {
-      resampleAcross(source, first: across.input.lowerBound, across.spans, window.width, into: finished)
-    }
+    let target = (isDownFirst ? source : finished).assumingMemoryBound(to: UInt8.self)
+    kernels.table.pointee.resample_down?(rows, span, rowBytes, target)
+    if isDownFirst { resampleAcross(into: finished) }
     memcpy(output + y * stride, finished, window.width * 3)
   }
 }
@@ -90,90 +101,6 @@ private func runsDownFirst(_ image: ImageView, width: Int, height: Int) -> Bool 
 }
 
 private let maximumRingBytes = 1 << 28
-
-/// Four sums of products of neighbours: one instruction (pmaddwd) on x86-64.
-@inline(__always)
-private func multiplyPairs(_ a: SIMD8<Int16>, _ b: SIMD8<Int16>) -> SIMD4<Int32> {
-  SIMD4<Int32>(truncatingIfNeeded: a.evenHalf) &* SIMD4<Int32>(truncatingIfNeeded: b.evenHalf)
-    &+ SIMD4<Int32>(truncatingIfNeeded: a.oddHalf) &* SIMD4<Int32>(truncatingIfNeeded: b.oddHalf)
-}
-
-@inline(__always)
-private func repeated(_ pair: UInt32) -> SIMD8<Int16> {
-  unsafeBitCast(SIMD4<UInt32>(repeating: pair), to: SIMD8<Int16>.self)
-}
-
-/// The sums of both parts, rounded and brought back to 0...255.
-@inline(__always)
-private func rounded(_ low: SIMD4<Int32>, _ high: SIMD4<Int32>) -> SIMD4<UInt8> {
-  let half = SIMD4<Int32>(repeating: 1 << Int32(ResampleWeights.precision - 1))
-  let sum = (low &+ half &+ high &<< 15) &>> Int32(ResampleWeights.precision)
-  return SIMD4<UInt8>(truncatingIfNeeded: sum.clamped(lowerBound: .zero, upperBound: SIMD4(repeating: 255)))
-}
-
-/// One row through the horizontal filter: `source` holds pixels from column `first` on, four
-/// bytes each and one pixel more than is needed; `output` gets three bytes a pixel and one more.
-private func resampleAcross(
-  _ source: UnsafeMutableRawPointer, first: Int, _ spans: UnsafePointer<ResampleWeights.Span>, _ width: Int,
-  into output: UnsafeMutableRawPointer
-) {
-  for x in 0..<width {
-    let span = spans[x]
-    let taps = UnsafeRawPointer(source) + (span.first &- first) &* 4
-    var low = SIMD4<Int32>.zero
-    var high = SIMD4<Int32>.zero
-    for pair in 0..<span.pairCount {
-      let two = taps.loadUnaligned(fromByteOffset: pair &* 8, as: SIMD8<UInt8>.self)
-      var mixed = SIMD8<UInt8>()
-      mixed.evenHalf = two.lowHalf
-      mixed.oddHalf = two.highHalf
-      let pixels = SIMD8<Int16>(truncatingIfNeeded: mixed)
-      low &+= multiplyPairs(pixels, repeated(span.pairs[pair].low))
-      high &+= multiplyPairs(pixels, repeated(span.pairs[pair].high))
-    }
-    output.storeBytes(of: rounded(low, high), toByteOffset: x &* 3, as: SIMD4<UInt8>.self)
-  }
-}
-
-/// One output row: `rows` point at the span's rows, the last one twice; `byteCount` is a multiple
-/// of 16.
-private func resampleDown(
-  _ rows: UnsafeMutablePointer<UnsafeRawPointer>, _ span: ResampleWeights.Span, _ byteCount: Int,
-  into output: UnsafeMutableRawPointer
-) {
-  for x in stride(from: 0, to: byteCount, by: 16) {
-    var low0 = SIMD4<Int32>.zero, low1 = low0, low2 = low0, low3 = low0
-    var high0 = low0, high1 = low0, high2 = low0, high3 = low0
-    for pair in 0..<span.pairCount {
-      let a = rows[pair &* 2].loadUnaligned(fromByteOffset: x, as: SIMD16<UInt8>.self)
-      let b = rows[pair &* 2 &+ 1].loadUnaligned(fromByteOffset: x, as: SIMD16<UInt8>.self)
-      let lowWeights = repeated(span.pairs[pair].low)
-      let highWeights = repeated(span.pairs[pair].high)
-      var left = SIMD16<UInt8>()
-      left.evenHalf = a.lowHalf
-      left.oddHalf = b.lowHalf
-      var right = SIMD16<UInt8>()
-      right.evenHalf = a.highHalf
-      right.oddHalf = b.highHalf
-      let p0 = SIMD8<Int16>(truncatingIfNeeded: left.lowHalf)
-      let p1 = SIMD8<Int16>(truncatingIfNeeded: left.highHalf)
-      let p2 = SIMD8<Int16>(truncatingIfNeeded: right.lowHalf)
-      let p3 = SIMD8<Int16>(truncatingIfNeeded: right.highHalf)
-      low0 &+= multiplyPairs(p0, lowWeights)
-      low1 &+= multiplyPairs(p1, lowWeights)
-      low2 &+= multiplyPairs(p2, lowWeights)
-      low3 &+= multiplyPairs(p3, lowWeights)
-      high0 &+= multiplyPairs(p0, highWeights)
-      high1 &+= multiplyPairs(p1, highWeights)
-      high2 &+= multiplyPairs(p2, highWeights)
-      high3 &+= multiplyPairs(p3, highWeights)
-    }
-    output.storeBytes(of: rounded(low0, high0), toByteOffset: x, as: SIMD4<UInt8>.self)
-    output.storeBytes(of: rounded(low1, high1), toByteOffset: x &+ 4, as: SIMD4<UInt8>.self)
-    output.storeBytes(of: rounded(low2, high2), toByteOffset: x &+ 8, as: SIMD4<UInt8>.self)
-    output.storeBytes(of: rounded(low3, high3), toByteOffset: x &+ 12, as: SIMD4<UInt8>.self)
-  }
-}
 
 /// The nearest pixel of each, as Pillow's ImagingScaleAffine finds it; with equal sizes, a copy.
 private func pickNearest(

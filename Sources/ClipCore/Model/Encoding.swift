@@ -94,7 +94,7 @@ extension Model {
     let pieces = max(1, min(n, runtime.threads.width))
     scratch.reserve(pieces: pieces)
     let work = PreprocessWork(
-      config: config, maxPixels: runtime.maxImagePixels, scratch: scratch, images: images, count: n, firstIndex: firstIndex, options: options, pixels: pixels,
+      config: config, kernels: runtime.kernels, maxPixels: runtime.maxImagePixels, scratch: scratch, images: images, count: n, firstIndex: firstIndex, options: options, pixels: pixels,
       pieces: pieces)
     runtime.threads.run(pieces, work)
     try scratch.failures.throwFirst()
@@ -168,6 +168,7 @@ extension Model {
 /// Pictures that several threads preprocess.
 private struct PreprocessWork: Work {
   let config: PreprocessConfig
+  let kernels: Kernels
   let maxPixels: Int
   let scratch: ImageScratch
   let images: UnsafePointer<clip_image_view>
@@ -190,6 +191,7 @@ private struct PreprocessWork: Work {
   private func preprocess(_ index: Int, _ scratch: PreprocessScratch) throws(ClipError) {
     let view = try ImageView(images[index], maxPixels: maxPixels)
     try ClipCore.preprocess(
-      view, config, background: options.background, into: pixels + index * config.floats, scratch: scratch)
+      view, config, background: options.background, into: pixels + index * config.floats, kernels: kernels,
+      scratch: scratch)
   }
 }

@@ -33,15 +33,17 @@ struct RandomStream {
 
   /// The four numbers at `counter`, in ten rounds.
   static func philox(_ counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
-    var counter = counter
-    var key = key
+    // Scalars: the products need whole registers, and vectors would be taken apart and put together each round.
+    var (a, b, c, d) = (counter[0], counter[1], counter[2], counter[3])
+    var (first, second) = (key[0], key[1])
     for _ in 0..<10 {
-      let first = counter[0].multipliedFullWidth(by: 0xD251_1F53)
-      let second = counter[2].multipliedFullWidth(by: 0xCD9E_8D57)
-      counter = SIMD4(second.high ^ counter[1] ^ key[0], second.low, first.high ^ counter[3] ^ key[1], first.low)
-      key = SIMD2(key[0] &+ 0x9E37_79B9, key[1] &+ 0xBB67_AE85)
+      let left = a.multipliedFullWidth(by: 0xD251_1F53)
+      let right = c.multipliedFullWidth(by: 0xCD9E_8D57)
+      (a, b, c, d) = (right.high ^ b ^ first, right.low, left.high ^ d ^ second, left.low)
+      first &+= 0x9E37_79B9
+      second &+= 0xBB67_AE85
     }
-    return counter
+    return SIMD4(a, b, c, d)
   }
 
   /// 32 random bits.

@@ -157,9 +157,9 @@ struct AnalysisPage {
     .tiles li, .cards li, figure { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: 1rem; margin: 0; }
     .tiles strong { display: block; font-size: 1.9rem; line-height: 1.2; }
     .plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
-    figure svg { width: 100%; height: auto; display: block; } figcaption { font-size: .9rem; margin-top: .5rem; }
+    figure svg { width: 100%; height: auto; display: block; } figcaption { font-size: .9rem; margin-top: .5rem; } figcaption strong { color: var(--fore); }
     svg text { fill: var(--soft); font: 12px system-ui, sans-serif; } svg .axis { stroke: var(--line); fill: none; }
-    .image { fill: var(--image); } .text { fill: var(--text); } .join { stroke: var(--line); stroke-width: .5; }
+    .image { fill: var(--image); } .text { fill: var(--text); } .join { stroke: var(--soft); stroke-width: .8; stroke-opacity: .4; }
     svg text.image { fill: var(--image); } svg text.text { fill: var(--text); }
     .scroll { overflow-x: auto; } table { border-collapse: collapse; min-width: min(40rem, 100%); }
     th, td { text-align: right; padding: .3rem .8rem; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
