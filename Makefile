@@ -81,7 +81,7 @@ $(CATALOGUE): share/modalities.json
 	@cp $< $@
 
 .PHONY: demo
-demo: deps build ## see it work: rank captions for pictures, search pictures with a sentence
+demo: deps build ## see it work: rank captions, search pictures, train for a minute
 	@scripts/demo
 
 .PHONY: test

@@ -306,6 +306,11 @@ typedef struct clip_model_options {
 CLIP_API clip_status clip_model_open(clip_runtime *runtime, const char *folder, const clip_model_options *options,
                                      clip_model **out);
 
+/* Draws new weights for a folder as above that has its configuration and no weights, and writes the weight file
+ * of its layout: the start of training from nothing. They are drawn as CLIP's were, from the seed. A folder that
+ * has weights is CLIP_INVALID_ARGUMENT. [any-thread] */
+CLIP_API clip_status clip_model_initialize(clip_runtime *runtime, const char *folder, uint64_t seed);
+
 /* Frees the model. [owner-thread] */
 CLIP_API void clip_model_close(clip_model *model);
 
@@ -565,7 +570,8 @@ typedef struct clip_dataset_options {
   /* The run stops when more than this share of at least 100 samples of an epoch is bad; 0: 0.1 */
   double max_bad_share;
   uint64_t max_file_bytes; /* of one picture's file; 0: 64 MiB */
-  /* Cleaning and background, as in the encode calls; CLIP_TRUNCATE goes without saying. NULL: none. Copied. */
+  /* Cleaning and background (laid under before image_pipeline), as in the encode calls; CLIP_TRUNCATE goes
+   * without saying. NULL: none. Copied. */
   const clip_encode_options *encode;
   const clip_pipeline *image_pipeline; /* NULL: none; kept until the data set is closed, also when freed */
   const clip_pipeline *text_pipeline;

@@ -144,6 +144,7 @@ check "the examples of docs/augmentation.md" augmentation_examples_work
 check "clip analyze and its page" analysis_page_works
 check "clip gap" catalogue_is_shown
 check "plugins are looked for in order" plugins_found_in_order
+check "what to install for SentencePiece is said" missing_sentencepiece_is_said
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
 program "fuzzers' findings" replay_findings
 compile cc build/tests/gradients_test Tests/C/gradients_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
@@ -173,6 +174,8 @@ if [ "$tier" = full ]; then
   program "augmentations under AddressSanitizer" sanitized address -fsanitize=address augment_test "${augment[@]}"
   program "analysis under AddressSanitizer" sanitized address -fsanitize=address analysis_test share/modalities.json
   program "text augmentations under AddressSanitizer" sanitized address -fsanitize=address text_augment_test
+  program "gradients under AddressSanitizer" sanitized address -fsanitize=address gradients_test \
+    build/tests/gradient_plugin.so build/tests/gradients
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
   program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
   program "augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread augment_test "${augment[@]}"
@@ -181,6 +184,8 @@ if [ "$tier" = full ]; then
   program "swaps under ThreadSanitizer" sanitized thread -fsanitize=thread swap_test "${swap[@]}"
   program "analysis under ThreadSanitizer" sanitized thread -fsanitize=thread analysis_test share/modalities.json
   program "data sets under ThreadSanitizer" sanitized thread -fsanitize=thread dataset_test
+  program "gradients under ThreadSanitizer" sanitized thread -fsanitize=thread gradients_test \
+    build/tests/gradient_plugin.so build/tests/gradients
 fi
 
 echo "Plugins and examples"

@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// Image augmentations, each with the meaning, parameters and defaults of torchvision's transform.
+/// Image augmentations, with the meaning, parameters and defaults of torchvision's transforms; `outline` is our own.
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.augment-image", version: "0.1.0", license: "Apache-2.0") { table in
     addCropsAndFlips(&table)
@@ -74,6 +74,16 @@ private func addColours(_ table: inout PluginTable) {
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try RandAugment(settings) } })
   table.add(
+    id: "clipcore.augment.outline", op: "outline",
+    description: "Draws lines where colours meet",
+    parameters: [
+      .numbers("width", [2, 6], count: 1...2, 0...64, "range of the lines' width in pixels, or the width"),
+      .numbers("strength", [0.5, 1], count: 1...2, 0...1, "range of how much of a pixel the line is"),
+      .numbers("threshold", [40, 120], count: 1...2, 0...255, "range of the difference that makes a line"),
+      .numbers("value", [0], count: 1...3, bytes, "the line's colour: gray, or red, green and blue"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Outline(settings) } })
+  table.add(
     id: "clipcore.augment.normalize", op: "normalize",
     description: "Refused: the model normalises as its last step",
     parameters: [
@@ -106,4 +116,23 @@ private func addWarps(_ table: inout PluginTable) {
       .numbers("shear", [0], count: 1...4, -180...180, "range of the angle along x, or ranges along x and along y"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Affine(settings) } })
+  table.add(
+    id: "clipcore.augment.random-perspective", op: "random_perspective",
+    description: "Shows the picture from the side", probability: 0.5,
+    parameters: [
+      .number("distortion_scale", 0.5, 0...1, "how far corners move: at most so much of half the width and of half the height"),
+      .choice("interpolation", ["bilinear", "nearest", "bicubic"], "how pixels between pixels are found"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Perspective(settings) } })
+  table.add(
+    id: "clipcore.augment.elastic-transform", op: "elastic_transform",
+    description: "Moves each pixel a little, its neighbours with it",
+    parameters: [
+      .numbers("alpha", [50], count: 1...2, 0...1e4, "how far pixels move: one number, or along x and along y"),
+      .numbers("sigma", [5], count: 1...2, 0...100, "how smooth it is, in pixels: one number, or along x and along y; 0 is not"),
+      .choice("interpolation", ["bilinear", "nearest"], "how pixels between pixels are found"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Elastic(settings) } })
 }

@@ -9,8 +9,9 @@ final class Dataset {
     /// 0: without end.
     var epochs: Int
     var flags: Int32 = 0
-    /// Sources of its own draw from a stream of their own.
     var seed: UInt64
+    /// With the run's pipelines, and the part of the sources that is the run's.
+    var isTraining = true
   }
 
   /// Without a model, pairs have keys and captions alone.
@@ -18,8 +19,10 @@ final class Dataset {
     throws(Failure)
   {
     let strings = CStrings()
-    let images = model == nil ? nil : try Dataset.pipeline(runtime, config.imagePipeline, "image_pipeline")
-    let texts = model == nil ? nil : try Dataset.pipeline(runtime, config.textPipeline, "text_pipeline")
+    let isVaried = settings.isTraining && model != nil
+    let images = isVaried ? try Dataset.pipeline(runtime, config.imagePipeline, "image_pipeline") : nil
+    let texts = isVaried ? try Dataset.pipeline(runtime, config.textPipeline, "text_pipeline") : nil
+    let shard = settings.isTraining ? config.shard : nil
     var encoding = config.encoding
     var options = clip_dataset_options()
     options.struct_size = UInt32(MemoryLayout<clip_dataset_options>.size)
@@ -30,8 +33,8 @@ final class Dataset {
     options.shuffle_buffer = UInt32(config.shuffleBuffer)
     options.workers = UInt32(config.workers)
     options.prefetch = UInt32(2 * settings.batchSize)
-    options.shard_index = UInt32(config.shard?.index ?? 0)
-    options.shard_count = UInt32(config.shard?.count ?? 0)
+    options.shard_index = UInt32(shard?.index ?? 0)
+    options.shard_count = UInt32(shard?.count ?? 0)
     options.image_field = strings.pointer(source.imageField)
     options.max_bad_share = config.maxBadShare
     options.image_pipeline = images?.handle

@@ -44,8 +44,7 @@ final class Model: @unchecked Sendable {
     try check(folder.withCString { clip_model_open(runtime.handle, $0, &options, &out) })
     guard let out else { throw Failure("clip_model_open returned no model") }
     var info = clip_model_info()
-    info.struct_size = UInt32(MemoryLayout<clip_model_info>.size)
-    let described = clip_model_describe(out, &info)
+    let described = Model.describe(out, &info)
     self.runtime = runtime
     self.info = info
     handle = out
@@ -54,6 +53,18 @@ final class Model: @unchecked Sendable {
 
   deinit {
     clip_model_close(handle)
+  }
+
+  private static func describe(_ handle: OpaquePointer, _ info: inout clip_model_info) -> clip_status {
+    info.struct_size = UInt32(MemoryLayout<clip_model_info>.size)
+    return clip_model_describe(handle, &info)
+  }
+
+  /// As it is now, where `info` is as it was opened.
+  func logitScale() throws(Failure) -> Float {
+    var info = clip_model_info()
+    try check(Model.describe(handle, &info))
+    return info.logit_scale
   }
 
   /// Numbers in one embedding.

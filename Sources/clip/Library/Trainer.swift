@@ -82,6 +82,11 @@ final class Trainer {
     return string(note)
   }
 
+  /// Makes `model` embed with the weights of the moment.
+  func publish(to model: Model, average: Bool) throws(Failure) {
+    try check(clip_trainer_publish(handle, model.handle, average ? UInt32(CLIP_EXPORT_AVERAGE) : 0))
+  }
+
   func export(_ folder: ByteString, average: Bool) throws(Failure) {
     var options = clip_export_options()
     options.struct_size = UInt32(MemoryLayout<clip_export_options>.size)

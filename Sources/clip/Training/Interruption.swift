@@ -14,8 +14,8 @@ enum Interruption {
         askedBy = number
         signal(number, SIG_DFL)
       }
-      // As nohup has it.
-      if unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { signal(number, SIG_IGN) }
+      // As nohup has it. A shell's background jobs ignore SIGINT too, but whoever sends it to one means it.
+      if number == SIGHUP, unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { signal(number, SIG_IGN) }
     }
   }
 }

@@ -1,6 +1,8 @@
+import CClip
 import Glibc
 
-/// Where a run writes: config.json, log.jsonl, checkpoints/ and, at the end, model/.
+/// Where a run writes: config.json, log.jsonl, TensorBoard's events, checkpoints/ and, at the end or a stop, curves.svg
+/// and model/; start/ has the weights of a run from scratch.
 struct RunFolder {
   let path: ByteString
 
@@ -8,6 +10,7 @@ struct RunFolder {
   var log: ByteString { file("log.jsonl") }
   var checkpoints: ByteString { file("checkpoints") }
   var model: ByteString { file("model") }
+  var curves: ByteString { file("curves.svg") }
 
   private func file(_ name: String) -> ByteString { path.appending(Array(name.utf8)) }
 
@@ -16,20 +19,45 @@ struct RunFolder {
   /// the same.
   init(_ config: TrainingConfig, resume: Bool) throws(Failure) {
     path = config.output
-    let isStarted = self.config.withCString { access($0, F_OK) } == 0
-    if isStarted && !resume {
+    if !resume && log.withCString({ access($0, F_OK) }) == 0 {
       throw Failure("\(path.shown) has a run already: expected --resume to go on with it, or another output")
     }
-    if !isStarted && resume {
-      throw Failure("\(path.shown): expected a run to go on with, found no config.json")
-    }
-    if isStarted {
+    if resume {
+      guard self.config.withCString({ access($0, F_OK) }) == 0 else {
+        throw Failure("\(path.shown): expected a run to go on with, found no config.json")
+      }
       try RunFolder.compare(try JSON.parse(try readFile(self.config), place: self.config.shown), config, self.config.shown)
     }
     try makeFolder(path)
     try makeFolder(checkpoints)
     let text = config.effective.pretty() + "\n"
     try OutputFile.write(to: self.config) { writer throws(Failure) in try writer.write(text) }
+  }
+
+  /// The folder of the model that the run starts from.
+  func startingModel(_ config: TrainingConfig, _ runtime: Runtime) throws(Failure) -> ByteString {
+    guard config.fromScratch else { return config.model }
+    let start = file("start")
+    try makeFolder(start)
+    // The weight file comes last, and whole.
+    if try names(in: start).contains(where: { $0.fileExtension == "safetensors" }) { return start }
+    for name in try names(in: config.model) where ["json", "txt", "model"].contains(name.fileExtension) {
+      guard !name.text.hasSuffix(".index.json") else { continue }
+      let bytes = try readFile(config.model.appending(name.bytes))
+      try OutputFile.write(to: start.appending(name.bytes)) { writer throws(Failure) in try writer.write(bytes) }
+    }
+    try check(start.withCString { clip_model_initialize(runtime.handle, $0, UInt64(config.seed)) })
+    return start
+  }
+
+  private func names(in folder: ByteString) throws(Failure) -> [ByteString] {
+    guard let stream = folder.withCString({ opendir($0) }) else { throw .system("cannot read the folder \(folder.shown)") }
+    defer { closedir(stream) }
+    var names: [ByteString] = []
+    while let entry = readdir(stream) {
+      names.append(withUnsafeBytes(of: &entry.pointee.d_name) { ByteString($0.prefix { $0 != 0 }) })
+    }
+    return names
   }
 
   /// Throws unless the run of `before` may go on as `config`.
@@ -62,21 +90,28 @@ final class RunLog {
   /// Keeps the lines of an earlier run up to `step`; what came after is to come again.
   init(_ path: ByteString, after step: Int) throws(Failure) {
     name = path.shown
-    var kept: [UInt8] = []
-    if step > 0, path.withCString({ access($0, F_OK) }) == 0 {
-      for line in try readFile(path).split(separator: UInt8(ascii: "\n")) {
-        guard let json = try? JSON.parse(Array(line), place: name), case .object(let members) = json,
-          case .integer(let number)? = members.first(where: { $0.key == "step" })?.value, number <= step
+    var kept = ""
+    if step > 0 {
+      for line in try RunLog.lines(of: path) {
+        guard case .object(let members) = line, case .integer(let number)? = members.first(where: { $0.key == "step" })?.value,
+          number <= step
         else { continue }
-        kept += line + [UInt8(ascii: "\n")]
+        kept += line.compact() + "\n"
       }
     }
-    try OutputFile.write(to: path) { writer throws(Failure) in try writer.write(kept) }
+    let text = kept
+    try OutputFile.write(to: path) { writer throws(Failure) in try writer.write(text) }
     descriptor = path.withCString { open($0, O_WRONLY | O_APPEND | O_CLOEXEC) }
     guard descriptor >= 0 else { throw .system("cannot write \(name)") }
   }
 
   deinit { close(descriptor) }
+
+  /// The whole lines of a log; none where there is no file.
+  static func lines(of path: ByteString) throws(Failure) -> [JSON] {
+    guard path.withCString({ access($0, F_OK) }) == 0 else { return [] }
+    return try readFile(path).split(separator: UInt8(ascii: "\n")).compactMap { try? JSON.parse(Array($0), place: path.shown) }
+  }
 
   func append(_ line: JSON) throws(Failure) {
     let code = Array((line.compact() + "\n").utf8).withUnsafeBytes { writeAll(descriptor, $0) }

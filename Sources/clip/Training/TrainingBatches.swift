@@ -12,6 +12,8 @@ final class TrainingBatches {
   /// The two parts of a mixed batch, one after the other.
   private let pixels: UnsafeMutablePointer<Float>?
   private let tokens: UnsafeMutablePointer<Int32>?
+  /// Of the last batch, from 0.
+  private(set) var epoch = 0
   /// The teacher's embeddings of the batch.
   private var images: [Float] = []
   private var texts: [Float] = []
@@ -50,6 +52,7 @@ final class TrainingBatches {
   /// Calls `use` with the next batch; false when all epochs are over.
   func next(_ use: (inout clip_train_batch) throws(Failure) -> Void) throws(Failure) -> Bool {
     guard let first = try data.next() else { return false }
+    epoch = Int(clamping: first.epoch)
     let second = try replay?.next()
     var batch = clip_train_batch()
     batch.n = Int(first.count) + Int(second?.count ?? 0)

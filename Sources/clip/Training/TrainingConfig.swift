@@ -18,6 +18,15 @@ struct TrainingConfig {
     var share: Double
   }
 
+  /// Pairs that are not trained on, measured now and then.
+  struct Evaluation {
+    var source: Source
+    /// Steps from one time to the next.
+    var every: Int
+    /// Pairs at most.
+    var limit: Int
+  }
+
   struct Loss {
     var kind: LossKind
     var weight: Double
@@ -47,9 +56,12 @@ struct TrainingConfig {
   }
 
   var model: ByteString
+  /// The model's folder gives its configuration and tokenizer alone; weights are drawn from the seed.
+  var fromScratch: Bool
   var output: ByteString
   var source: Source
   var replay: Replay?
+  var evaluation: Evaluation?
   var teacher: ByteString?
   /// JSON of pipelines; nil: none.
   var imagePipeline: ByteString?
@@ -85,7 +97,7 @@ struct TrainingConfig {
   let effective: JSON
 
   /// What may change from a run to the one that goes on with it.
-  static let free = ["threads", "workers", "epochs", "steps", "max_bad_share", "save_every", "keep", "log_every"]
+  static let free = ["threads", "workers", "epochs", "steps", "max_bad_share", "eval", "save_every", "keep", "log_every"]
 
   init(_ json: JSON, _ place: String) throws(Failure) {
     let reader = try ObjectReader(json, place)
@@ -94,6 +106,7 @@ struct TrainingConfig {
       return ByteString(value)
     }
     model = try required("model", try reader.text("model"))
+    fromScratch = try reader.bool("from_scratch")
     source = try Source(reader)
     guard !source.paths.isEmpty else { throw Failure("\(place): expected the key data, one source or more, found none") }
     output = try required("output", try reader.text("output"))
@@ -129,6 +142,7 @@ struct TrainingConfig {
     averageDecay = try reader.number("average_decay", 0...0.9999999, default: 0)
     activationCheckpoints = try reader.bool("activation_checkpoints")
     replay = try reader.optionalObject("replay").map { item throws(Failure) in try Replay(item) }
+    evaluation = try reader.optionalObject("eval").map { item throws(Failure) in try Evaluation(item) }
     saveEvery = try reader.integer("save_every", 0...1_000_000_000, default: 500)
     keep = try reader.integer("keep", 1...1_000_000, default: 3)
     logEvery = try reader.integer("log_every", 1...1_000_000, default: 10)
@@ -180,6 +194,16 @@ extension TrainingConfig.Replay {
     source = try .init(reader)
     guard !source.paths.isEmpty else { throw Failure("\(reader.place): expected the key data, found none") }
     share = try reader.number("share", 0...1, default: 0.1)
+    try reader.finish()
+  }
+}
+
+extension TrainingConfig.Evaluation {
+  init(_ reader: ObjectReader) throws(Failure) {
+    source = try .init(reader)
+    guard !source.paths.isEmpty else { throw Failure("\(reader.place): expected the key data, found none") }
+    every = try reader.integer("every", 1...1_000_000_000, default: 500)
+    limit = try reader.integer("limit", 2...100_000, default: 1000)
     try reader.finish()
   }
 }

@@ -43,9 +43,9 @@ struct TrainingProgress {
   }
 
   /// The step as a line of the log.
-  func line(_ metrics: clip_train_metrics) -> JSON {
+  func line(_ metrics: clip_train_metrics, epoch: Int) -> JSON {
     [
-      "step": .integer(Int(metrics.step)), "loss": .double(metrics.loss), "accuracy": .float(metrics.accuracy),
+      "step": .integer(Int(metrics.step)), "epoch": .integer(epoch), "loss": .double(metrics.loss), "accuracy": .float(metrics.accuracy),
       "temperature": .double(metrics.temperature), "learning_rate": .double(metrics.learning_rate),
       "gradient_norm": .double(metrics.gradient_norm), "samples_per_second": .double(samplesPerSecond),
       "seconds": .double(seconds() - start),

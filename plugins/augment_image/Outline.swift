@@ -1,0 +1,88 @@
+import CClip
+import CSystem
+import ClipPluginKit
+
+/// Draws a line where colours meet, as a cartoonist does: where the largest and the smallest value of a channel around
+/// a pixel (the morphological gradient of Rivest et al., 1993) differ by more than a threshold.
+final class Outline: ImageAugmentation {
+  private let width: Interval
+  private let strength: Interval
+  private let threshold: Interval
+  private let colour: Colour
+
+  convenience init(_ settings: Settings) throws(PluginFailure) {
+    self.init(
+      try settings.interval("width"), try settings.interval("strength"), try settings.interval("threshold"),
+      try Colour(settings.integers("value"), "value"))
+  }
+
+  private init(_ width: Interval, _ strength: Interval, _ threshold: Interval, _ colour: Colour) {
+    self.width = width
+    self.strength = strength
+    self.threshold = threshold
+    self.colour = colour
+  }
+
+  /// Differences over which a line fades in.
+  private static var ramp: Int { 32 }
+
+  /// Draws the line's width, then how strong it is, then the threshold.
+  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let reach = Int((width.draw(random) / 2).rounded())
+    let strength = Int((256 * strength.draw(random)).rounded())
+    let threshold = Int(threshold.draw(random).rounded())
+    let raster = try sink.copy(of: picture)
+    let count = raster.width * 3
+    let scratch = try Scratch(byteCount: 2 * count * raster.height)
+    defer { withExtendedLifetime(scratch) {} }
+    let low = scratch.base.assumingMemoryBound(to: UInt8.self)
+    let high = low + count * raster.height
+    for y in 0..<raster.height { reachAcross(raster.row(y), count, reach, low + y * count, high + y * count) }
+    for y in 0..<raster.height {
+      let lines = max(0, y - reach)...min(raster.height - 1, y + reach)
+      let row = raster.row(y)
+      for x in 0..<raster.width {
+        var difference = 0
+        for i in (x &* 3)..<(x &* 3 &+ 3) {
+          var (least, most) = (UInt8.max, UInt8.min)
+          for line in lines {
+            least = min(least, low[line &* count &+ i])
+            most = max(most, high[line &* count &+ i])
+          }
+          difference = max(difference, Int(most) - Int(least))
+        }
+        guard difference > threshold else { continue }
+        let share = strength * min(Outline.ramp, difference - threshold) / Outline.ramp
+        mix(row + x &* 3, share)
+      }
+    }
+  }
+
+  /// The smallest and the largest value of each channel within `reach` pixels of a row.
+  private func reachAcross(
+    _ row: UnsafePointer<UInt8>, _ count: Int, _ reach: Int, _ low: UnsafeMutablePointer<UInt8>,
+    _ high: UnsafeMutablePointer<UInt8>
+  ) {
+    for i in 0..<count {
+      var (least, most) = (UInt8.max, UInt8.min)
+      var place = max(i % 3, i - reach * 3)
+      while place <= min(count - 1, i + reach * 3) {
+        least = min(least, row[place])
+        most = max(most, row[place])
+        place += 3
+      }
+      low[i] = least
+      high[i] = most
+    }
+  }
+
+  /// The line's colour over a pixel, by `share` of 256.
+  private func mix(_ pixel: UnsafeMutablePointer<UInt8>, _ share: Int) {
+    func over(_ under: UInt8, _ line: UInt8) -> UInt8 {
+      UInt8(truncatingIfNeeded: (Int(under) * (256 - share) + Int(line) * share) >> 8)
+    }
+    pixel[0] = over(pixel[0], colour.red)
+    pixel[1] = over(pixel[1], colour.green)
+    pixel[2] = over(pixel[2], colour.blue)
+  }
+}
