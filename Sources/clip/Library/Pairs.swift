@@ -40,23 +40,24 @@ struct Pairs {
     let data = try Pairs.open(model, source)
     defer { clip_dataset_close(data) }
     let most = source.limit ?? Int.max
-    let progress = ProgressBar("Pairs", total: source.limit ?? 0)
+    let progress = source.limit.map { ProgressBar("Pairs", total: $0) }
     while keys.count < most {
       var batch = clip_batch()
       batch.struct_size = UInt32(MemoryLayout<clip_batch>.size)
       do {
         try check(clip_dataset_next(data, &batch))
       } catch {
-        progress.finish()
+        Console.shared.show("")
         throw error
       }
       let count = min(Int(batch.count), most - keys.count)
       guard count > 0, let pixels = batch.pixels else { break }
       images += try model.encode(pixels: pixels, count: count, flags: [])
       add(batch, count)
-      progress.update(keys.count)
+      // How many there are is not known before the end.
+      if let progress { progress.update(keys.count) } else { Console.shared.show("Pairs  \(keys.count)") }
     }
-    progress.finish()
+    Console.shared.show("")
     var counters = clip_dataset_counters()
     counters.struct_size = UInt32(MemoryLayout<clip_dataset_counters>.size)
     try check(clip_dataset_get_counters(data, &counters))

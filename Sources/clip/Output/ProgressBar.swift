@@ -16,13 +16,10 @@ struct ProgressBar {
     update(first)
   }
 
-  /// `note` is shown in place of the rate. Where the total is 0, it is not known.
+  /// `note` is shown in place of the rate.
   func update(_ done: Int, _ note: String? = nil) {
-    guard Console.shared.isTerminal else { return }
+    guard Console.shared.isTerminal, total > 0 else { return }
     let elapsed = seconds() - start
-    guard total > 0 else {
-      return Console.shared.show("\(title)  \(done)  \(fixed(elapsed > 0 ? Double(done) / elapsed : 0, 0))/s")
-    }
     let share = Double(done) / Double(total)
     var facts = "\(done)/\(total)  \(Int(share * 100)) %"
     if done > first && elapsed > 0 {
