@@ -544,7 +544,8 @@ enum {
   CLIP_DATASET_FULL_BATCHES = 2u,  /* what is left of an epoch and fills no batch is dropped */
   CLIP_DATASET_IMAGES = 4u,        /* batches have the pictures, decoded and varied */
   CLIP_DATASET_FILES = 8u,         /* batches have the pictures' files as they are stored */
-  CLIP_DATASET_PATHS_OUTSIDE = 16u /* tables may name files outside their own folder */
+  CLIP_DATASET_PATHS_OUTSIDE = 16u, /* tables may name files outside their own folder */
+  CLIP_DATASET_ALL_CAPTIONS = 32u  /* batches have all captions of each pair, not varied */
 };
 
 typedef struct clip_dataset_options {
@@ -600,6 +601,9 @@ typedef struct clip_batch {
   const clip_image_view *images; /* [count]; NULL without CLIP_DATASET_IMAGES */
   const void *const *files;      /* [count]; NULL without CLIP_DATASET_FILES */
   const size_t *file_sizes;      /* [count], in bytes */
+  /* With CLIP_DATASET_ALL_CAPTIONS: all of the first pair, at least one, then of the next; and how many [count]. */
+  const char *const *all_captions;
+  const uint32_t *caption_counts;
 } clip_batch;
 
 /* The next batch; its last one of an epoch may be smaller. Waits where the workers are behind. A bad
@@ -930,9 +934,9 @@ CLIP_API clip_status clip_model_export(const clip_model *model, const char *chec
 
 /* Makes an open model embed with the trainer's weights and logit scale, while other threads use it: as with
  * clip_model_swap, calls that run finish on the weights that they began with, and any error leaves the model as it
- * was. `flags`: CLIP_EXPORT_*. The model has both towers and the architecture of the trainer's, else CLIP_MISMATCH;
- * its storage, tokenizer and preprocessing stay. It may have been opened without weights. Its folder is as before:
- * clip_model_swap without another brings those weights back, and clip_model_export does not know the new ones.
+ * was. `flags`: CLIP_EXPORT_*. The model has both towers; CLIP_MISMATCH for another architecture than the trainer's.
+ * Its storage, tokenizer and preprocessing stay. It may have been opened without weights. Its folder is as before:
+ * clip_model_swap without another brings those weights back; until then clip_model_export is CLIP_UNSUPPORTED.
  * [owner-thread] of the trainer, [any-thread] of the model */
 CLIP_API clip_status clip_trainer_publish(const clip_trainer *trainer, clip_model *model, uint32_t flags);
 

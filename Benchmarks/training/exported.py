@@ -31,11 +31,12 @@ def with_open_clip(folder, pictures, tokens):
 
 
 def with_transformers(folder, pictures, tokens):
-    from transformers import CLIPImageProcessor, CLIPModel
+    from transformers import CLIPModel
+    # The processor of PIL: the other one resizes with torch, a little differently.
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     model = CLIPModel.from_pretrained(folder).float().eval()
-    # The processor of PIL: the other one resizes with torch, a little differently.
-    processor = CLIPImageProcessor.from_pretrained(folder, backend="pil")
+    processor = CLIPImageProcessorPil.from_pretrained(folder)
     pixels = processor(pictures, return_tensors="pt")["pixel_values"]
     features = model.get_image_features(pixel_values=pixels), model.get_text_features(input_ids=tokens)
     return [f if torch.is_tensor(f) else f.pooler_output for f in features]

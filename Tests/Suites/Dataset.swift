@@ -12,6 +12,8 @@ final class Dataset {
     var pixels: [Float] = []
     var file = Data()
     var image: [UInt8] = []
+    /// All of them, where they are asked for.
+    var captions: [String] = []
   }
 
   struct Options {
@@ -88,6 +90,7 @@ final class Dataset {
     var batch = clip_batch()
     batch.struct_size = size(of: clip_batch.self)
     try check(clip_dataset_next(handle, &batch))
+    var nextCaption = 0
     return (0..<Int(batch.count)).map { index in
       var item = Item(epoch: Int(batch.epoch))
       item.key = batch.keys[index].map { String(cString: $0) } ?? ""
@@ -100,6 +103,10 @@ final class Dataset {
       if let images = batch.images {
         let view = images[index]
         item.image = Array(UnsafeBufferPointer(start: view.pixels, count: view.stride * Int(view.height)))
+      }
+      if let counts = batch.caption_counts {
+        item.captions = (0..<Int(counts[index])).map { String(cString: batch.all_captions[nextCaption + $0]!) }
+        nextCaption += item.captions.count
       }
       return item
     }

@@ -62,6 +62,28 @@ import Testing
     #expect(pairs(try read([path])) == ["d.e/a: one", "b: two", "left/c: three"])
   }
 
+  @Test func allCaptionsOfAPair() throws {
+    let path = try data.tar { tar in
+      for (key, json) in [
+        ("a", #"{"en": "one", "words": ["two", " three ", ""], "de": null}"#), ("b", #"{"words": "four"}"#), ("c", #"{"words": []}"#),
+        ("d", #"{"words": ["five", 6]}"#), ("e", #"{"en": "s\u0000ix", "words": "seven"}"#), ("f", #"{"de": "acht", "en": "eight"}"#),
+      ] {
+        tar.file("\(key).png", DataFolder.picture)
+        tar.file("\(key).json", Data(json.utf8))
+      }
+      tar.end()
+    }
+    let items = try read([path]) {
+      $0.flags |= UInt32(CLIP_DATASET_ALL_CAPTIONS)
+      $0.captions = ["en", "words", "de"]
+      $0.badShare = 1
+    }
+    #expect(items.map(\.key) == ["a", "b", "f"])
+    #expect(items.map(\.captions) == [["one", "two", "three"], ["four"], ["eight", "acht"]])
+    #expect(items.allSatisfy { $0.captions.contains($0.caption) })
+    #expect(try read([path]) { $0.captions = ["en"]; $0.badShare = 1 }.allSatisfy { $0.captions.isEmpty })
+  }
+
   @Test func longNamesAndPaxHeaders() throws {
     let long = String(repeating: "n", count: 150)
     let path = try data.tar { tar in

@@ -96,7 +96,7 @@ import Testing
     let served = try Model(folder.url, runtime: runtime)
     let untrained = try Trainer(Model(folder.url, runtime: runtime, flags: UInt32(CLIP_OPEN_WITHOUT_WEIGHTS)))
     let inputs = ConsistencyTests.Inputs(served, count: 2)
-    func outputs() throws -> (images: [Float], texts: [Float]) {
+    @Sendable func outputs() throws -> (images: [Float], texts: [Float]) {
       (try served.encode(pixels: inputs.pixels), try served.encode(tokens: inputs.tokens))
     }
     let first = try outputs()

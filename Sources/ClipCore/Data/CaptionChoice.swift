@@ -37,6 +37,9 @@ struct CaptionChoice {
     return field[Int(stream.below(UInt32(truncatingIfNeeded: field.count)))]
   }
 
+  /// All of them, field by field.
+  var all: [[UInt8]] { fields.reduce(into: []) { $0 += $1 } }
+
   private static func trimmed(_ text: [UInt8]) -> [UInt8] {
     func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
     // A file may begin with UTF-8's byte order mark.

@@ -6,6 +6,7 @@ struct DatasetOptions {
   let wantsFullBatches: Bool
   let keepsImages: Bool
   let keepsFiles: Bool
+  let keepsCaptions: Bool
   let allowsPathsOutside: Bool
   let seed: UInt64
   let batchSize: Int
@@ -26,7 +27,9 @@ struct DatasetOptions {
   let textPipeline: Pipeline?
 
   init(_ given: clip_dataset_options) throws(ClipError) {
-    let known = CLIP_DATASET_ORDERED | CLIP_DATASET_FULL_BATCHES | CLIP_DATASET_IMAGES | CLIP_DATASET_FILES | CLIP_DATASET_PATHS_OUTSIDE
+    let known =
+      CLIP_DATASET_ORDERED | CLIP_DATASET_FULL_BATCHES | CLIP_DATASET_IMAGES | CLIP_DATASET_FILES | CLIP_DATASET_PATHS_OUTSIDE
+      | CLIP_DATASET_ALL_CAPTIONS
     let flags = Int(given.flags)
     guard flags & ~known == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_DATASET_* bits, found \(flags)")
@@ -35,6 +38,7 @@ struct DatasetOptions {
     wantsFullBatches = flags & CLIP_DATASET_FULL_BATCHES != 0
     keepsImages = flags & CLIP_DATASET_IMAGES != 0
     keepsFiles = flags & CLIP_DATASET_FILES != 0
+    keepsCaptions = flags & CLIP_DATASET_ALL_CAPTIONS != 0
     allowsPathsOutside = flags & CLIP_DATASET_PATHS_OUTSIDE != 0
     seed = given.seed
     epochs = Int(given.epochs)

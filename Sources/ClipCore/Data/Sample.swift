@@ -4,6 +4,8 @@ import CClip
 final class Sample {
   let key: CText
   let caption: CText
+  /// All that it may be drawn from, where they are kept.
+  var captions: [CText] = []
   /// The picture's file as it was stored, where it is kept.
   var file: (memory: Memory, size: Int)?
   /// Decoded and augmented, where it is kept.

@@ -13,6 +13,8 @@ final class SampleBatch {
   private var images = GrowingBuffer()
   private var files = GrowingBuffer()
   private var fileSizes = GrowingBuffer()
+  private var allCaptions = GrowingBuffer()
+  private var captionCounts = GrowingBuffer()
 
   init(_ options: DatasetOptions, _ model: Model?) {
     self.options = options
@@ -37,7 +39,26 @@ final class SampleBatch {
       batch.files = UnsafePointer(try list(&files) { sample -> UnsafeRawPointer? in sample.file.map { UnsafeRawPointer($0.memory.base) } })
       batch.file_sizes = UnsafePointer(try list(&fileSizes) { $0.file?.size ?? 0 })
     }
+    if options.keepsCaptions {
+      batch.all_captions = UnsafePointer(try fillCaptions())
+      batch.caption_counts = UnsafePointer(try list(&captionCounts) { UInt32(clamping: $0.captions.count) })
+    }
     return batch
+  }
+
+  private func fillCaptions() throws(ClipError) -> UnsafeMutablePointer<UnsafePointer<CChar>?> {
+    let count = samples.reduce(0) { $0 + $1.captions.count }
+    let size = MemoryLayout<UnsafePointer<CChar>?>.stride
+    let pointers = try allCaptions.reserve(try product(count, size, "a batch"), for: "a batch")
+      .bindMemory(to: UnsafePointer<CChar>?.self, capacity: count)
+    var next = pointers
+    for sample in samples {
+      for caption in sample.captions {
+        next.initialize(to: caption.pointer)
+        next += 1
+      }
+    }
+    return pointers
   }
 
   /// One value of each sample.

@@ -34,6 +34,9 @@ final class SampleMaker {
       guard !files.captions.isEmpty else { throw ClipError(CLIP_NOT_FOUND, "expected a caption, found none") }
       defect = .badText
       let sample = Sample(key: try CText(files.key.utf8), caption: try caption(files.captions, number))
+      if options.keepsCaptions {
+        for caption in files.captions.all { sample.captions.append(try SampleMaker.checked(caption)) }
+      }
       try addTokens(to: sample)
       defect = .badImage
       try addPicture(image, number, to: sample, scratch)
@@ -48,14 +51,21 @@ final class SampleMaker {
 
   private func caption(_ choice: CaptionChoice, _ number: UInt64) throws(ClipError) -> CText {
     var stream = RandomStream(seed: options.seed, purpose: .shuffle, stream: number, part: SampleMaker.captionPart)
-    let text = TextBuffer()
     let drawn = choice.draw(&stream) ?? []
-    let buffer = try CText(drawn)
-    try text.append(UnsafeRawBufferPointer(start: buffer.pointer, count: drawn.count))
-    if let problem = text.problem { throw ClipError(CLIP_FORMAT, "its caption: \(problem)") }
-    guard let pipeline = options.textPipeline else { return buffer }
+    let caption = try SampleMaker.checked(drawn)
+    guard let pipeline = options.textPipeline else { return caption }
+    let text = TextBuffer()
+    try text.append(UnsafeRawBufferPointer(start: caption.pointer, count: drawn.count))
     let varied = try pipeline.vary(text, seed: options.seed, index: number)
     return try CText(varied.withCharacters { Array(UnsafeRawBufferPointer(start: $0, count: varied.count)) })
+  }
+
+  private static func checked(_ caption: [UInt8]) throws(ClipError) -> CText {
+    let text = TextBuffer()
+    let buffer = try CText(caption)
+    try text.append(UnsafeRawBufferPointer(start: buffer.pointer, count: caption.count))
+    if let problem = text.problem { throw ClipError(CLIP_FORMAT, "its caption: \(problem)") }
+    return buffer
   }
 
   private func addTokens(to sample: Sample) throws(ClipError) {

@@ -80,6 +80,7 @@ struct ClipConfigWriter {
           "intermediate_size": $,
           "layer_norm_eps": $,
           "hidden_act": $,
+          "bos_token_id": $,
           "eos_token_id": $,
           "projection_dim": $
         }
@@ -90,7 +91,7 @@ struct ClipConfigWriter {
         + values(image, ["image_width", "patch_size", "width", "layers", "heads", "mlp_width", "epsilon"])
         + [activation(image), .int(embedding)]
         + values(text, ["vocab_size", "context_length", "width", "layers", "heads", "mlp_width", "epsilon"])
-        + [activation(text), .int(end < 0 ? 2 : end), .int(embedding)])
+        + [activation(text), .int((text["vocab_size"]?.int ?? 2) - 2), .int(end < 0 ? 2 : end), .int(embedding)])
   }
 
   private func activation(_ tower: JSON) -> JSON {

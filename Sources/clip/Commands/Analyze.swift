@@ -6,7 +6,7 @@ struct Analyze: ParsableCommand {
     abstract: "Measure how well a model's pictures and captions meet, with a page to look at.",
     usage: "clip analyze --model <dir> --data <path> ... --report <dir> [--variants <file> ...] [<options>]",
     discussion: """
-      Reads pairs from archives, tables or folders, in their order, and writes report.json and \
+      Reads pairs from archives, tables or folders, at most --limit of them at random, and writes report.json and \
       report.html, one file with plots: modality gap, recall both ways, hubness, calibration and the \
       hardest pairs. Each --variants is a pipeline of JSON that varies the captions; all is measured on \
       its captions too. docs/analysis.md tells what the numbers mean.
@@ -28,10 +28,10 @@ struct Analyze: ParsableCommand {
   @Option(help: ArgumentHelp("Which captions: a column or key; may be repeated.", valueName: "field"))
   var captions: [ByteString] = []
 
-  @Option(help: ArgumentHelp("Pairs to read at most, 2 to 100000.", valueName: "n"))
+  @Option(help: ArgumentHelp("Pairs to take at most, 2 to 100000: a random sample.", valueName: "n"))
   var limit = 1000
 
-  @Option(help: ArgumentHelp("Seed of the variants.", valueName: "n"))
+  @Option(help: ArgumentHelp("Seed of the sample and the variants.", valueName: "n"))
   var seed: UInt64 = 0
 
   @Flag(help: "Lay pictures with transparency over white.")
@@ -61,12 +61,14 @@ struct Analyze: ParsableCommand {
 
     let model = try self.model.open(runtime, [.image, .text])
     // As for a data set, long texts are cut.
-    let flags: EncodeFlags = openAICleaning ? [.truncate, .openAICleaning] : [.truncate]
+    var flags: EncodeFlags = openAICleaning ? [.truncate, .openAICleaning] : [.truncate]
+    if white { flags.insert(.overWhite) }
     let pairs = try Pairs(
       model,
       .init(
-        paths: data, captionFields: captions, limit: limit, batch: batch.batch, workers: common.threadCount,
-        overWhite: white, flags: flags))
+        paths: data, captionFields: captions, limit: limit, seed: seed, batch: batch.batch, workers: common.threadCount,
+        flags: flags, keeps: [.texts, .thumbnails]))
+    guard pairs.keys.count >= 2 else { throw Failure("\(counted(pairs.keys.count, "pair")) to analyze: expected at least 2") }
     var found = [CaptionAnalysis(name: "captions", texts: pairs.texts, analysis: try model.analyze(images: pairs.images, texts: pairs.texts))]
     for (name, pipeline) in pipelines {
       var varied: [ByteString] = []

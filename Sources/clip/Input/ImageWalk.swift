@@ -54,6 +54,18 @@ struct ImageWalk {
     }
   }
 
+  /// The names of the folders in a folder, sorted; hidden ones are left out.
+  static func folders(in root: ByteString) throws(Failure) -> [ByteString] {
+    var status = stat()
+    guard root.withCString({ stat($0, &status) }) == 0 else { throw .system(root.shown) }
+    var walk = ImageWalk([])
+    guard walk.isFolder(status), let names = walk.entries(root) else { return [] }
+    return names.filter { name in
+      var status = stat()
+      return root.appending(name.bytes).withCString { stat($0, &status) } == 0 && walk.isFolder(status)
+    }
+  }
+
   private mutating func walk(_ folder: ByteString, _ status: stat) {
     let identity = FolderIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
     guard visited.insert(identity).inserted else { return }

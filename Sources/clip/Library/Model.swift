@@ -13,11 +13,14 @@ struct EncodeFlags: OptionSet, Sendable {
   static let rawFeatures = EncodeFlags(rawValue: UInt32(CLIP_RAW_FEATURES))
   static let truncate = EncodeFlags(rawValue: UInt32(CLIP_TRUNCATE))
   static let openAICleaning = EncodeFlags(rawValue: UInt32(CLIP_OPENAI_CLEANING))
+  /// Lays pictures with transparency over white.
+  static let overWhite = EncodeFlags(rawValue: UInt32(CLIP_COMPOSITE_ALPHA))
 
   var options: clip_encode_options {
     var options = clip_encode_options()
     options.struct_size = UInt32(MemoryLayout<clip_encode_options>.size)
     options.flags = rawValue
+    if contains(.overWhite) { options.background = (255, 255, 255, 0) }
     return options
   }
 }
@@ -71,14 +74,15 @@ final class Model: @unchecked Sendable {
   var pixelCount: Int { 3 * Int(info.image_width) * Int(info.image_height) }
 
   /// Decodes one picture and writes its `pixelCount` numbers to `pixels`.
-  func load(_ path: ByteString, into pixels: UnsafeMutablePointer<Float>) throws(Failure) {
+  func load(_ path: ByteString, flags: EncodeFlags, into pixels: UnsafeMutablePointer<Float>) throws(Failure) {
     var image: OpaquePointer?
     try check(path.withCString { clip_image_load(runtime.handle, $0, &image) })
     defer { clip_image_free(image) }
     var view = clip_image_view()
     view.struct_size = UInt32(MemoryLayout<clip_image_view>.size)
     try check(clip_image_get_view(image, &view))
-    try check(clip_preprocess(handle, &view, 1, nil, pixels))
+    var options = flags.options
+    try check(clip_preprocess(handle, &view, 1, &options, pixels))
   }
 
   /// Embeds `count` preprocessed pictures: `[count, width]` numbers.

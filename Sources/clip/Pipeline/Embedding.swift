@@ -7,7 +7,7 @@ extension Model {
     images paths: [ByteString], batch: Int, threads: Int, flags: EncodeFlags = [],
     _ use: (Int, ArraySlice<Float>) -> Void
   ) throws(Failure) -> [Skipped] {
-    let loader = try ImageLoader(self, paths, batch: batch, threads: threads)
+    let loader = try ImageLoader(self, paths, batch: batch, threads: threads, flags: flags)
     defer { loader.stop() }
     let progress = ProgressBar("Pictures", total: paths.count)
     defer { progress.finish() }

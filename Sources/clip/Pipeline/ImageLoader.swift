@@ -9,6 +9,7 @@ final class ImageLoader: @unchecked Sendable {
   private let model: Model
   private let paths: [ByteString]
   private let batch: Int
+  private let flags: EncodeFlags
   private let pixels: UnsafeMutablePointer<Float>
   private let lock = Lock()
   private var threads: [pthread_t] = []
@@ -20,7 +21,7 @@ final class ImageLoader: @unchecked Sendable {
   private var reasons: [String?]
   private var isStopping = false
 
-  init(_ model: Model, _ paths: [ByteString], batch: Int, threads count: Int) throws(Failure) {
+  init(_ model: Model, _ paths: [ByteString], batch: Int, threads count: Int, flags: EncodeFlags) throws(Failure) {
     let batch = min(batch, max(paths.count, 1))
     let (bytes, overflow) = (2 * MemoryLayout<Float>.size * model.pixelCount).multipliedReportingOverflow(by: batch)
     guard !overflow, let memory = malloc(bytes) else {
@@ -29,6 +30,7 @@ final class ImageLoader: @unchecked Sendable {
     self.model = model
     self.paths = paths
     self.batch = batch
+    self.flags = flags
     pixels = memory.assumingMemoryBound(to: Float.self)
     reasons = Array(repeating: nil, count: 2 * batch)
     for _ in 0..<min(count, paths.count) {
@@ -105,7 +107,7 @@ final class ImageLoader: @unchecked Sendable {
       let slot = index % (2 * batch)
       var reason: String?
       do throws(Failure) {
-        try model.load(paths[index], into: pixels + slot * model.pixelCount)
+        try model.load(paths[index], flags: flags, into: pixels + slot * model.pixelCount)
       } catch {
         reason = error.message
       }

@@ -1,0 +1,192 @@
+import ArgumentParser
+import Glibc
+
+struct Eval: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measure a model: retrieval of pictures and captions, or zero-shot classification.",
+    usage: """
+      clip eval --model <dir> --data <path> ... [--caption-fields <field> ...] [<options>]
+      clip eval --model <dir> --data <path> ... --zero-shot <file> [--templates <file>] [--per-class] [<options>]
+      """,
+    discussion: """
+      Retrieval ranks all captions for each picture, where any of its own counts, and all pictures for each \
+      caption. Zero-shot makes captions of the classes with each template, and takes their mean. Its pictures are in \
+      folders with one folder a class or, with --label-field, in any data with the class in that field.
+
+        clip eval --model Models/emoji --data pairs.tar --caption-fields en en_keywords
+        clip eval --model Models/emoji --data pictures --zero-shot classes.txt --per-class
+      """)
+
+  @OptionGroup var model: ModelOptions
+
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Archives, tables or folders.", valueName: "path"))
+  var data: [ByteString] = []
+
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Which captions: columns or keys.", valueName: "field"))
+  var captionFields: [ByteString] = []
+
+  @Option(
+    help: ArgumentHelp("Classes: one a line, or JSON with \"classes\" and \"templates\".", valueName: "file"))
+  var zeroShot: ByteString?
+
+  @Option(help: ArgumentHelp("Templates, one a line, with {} for the class (default: \(ClassList.usualTemplate)).", valueName: "file"))
+  var templates: ByteString?
+
+  @Option(help: ArgumentHelp("The column or key that has a picture's class.", valueName: "field"))
+  var labelField: ByteString?
+
+  @Flag(help: "Show each class too.")
+  var perClass = false
+
+  @Option(help: ArgumentHelp("Pictures to take at most: a random sample (default: all).", valueName: "n"))
+  var limit: Int?
+
+  @Option(help: ArgumentHelp("Seed of the sample.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @Flag(help: "Lay pictures with transparency over white.")
+  var white = false
+
+  @Flag(name: [.customLong("openai-cleaning")], help: "Clean texts as OpenAI's code does instead of as Hugging Face's.")
+  var openAICleaning = false
+
+  @OptionGroup var batch: BatchOptions
+  @OptionGroup var common: CommonOptions
+
+  mutating func validate() throws {
+    guard !data.isEmpty else { throw ValidationError("no data: expected --data and one or more paths") }
+    if let limit, limit < 1 { throw ValidationError("--limit is \(limit): expected 1 or more") }
+    if zeroShot == nil {
+      guard templates == nil, labelField == nil, !perClass else {
+        throw ValidationError("--templates, --label-field and --per-class are for --zero-shot")
+      }
+    } else {
+      guard captionFields.isEmpty else { throw ValidationError("--caption-fields is for retrieval: expected --label-field") }
+    }
+  }
+
+  private var flags: EncodeFlags {
+    var flags: EncodeFlags = openAICleaning ? [.truncate, .openAICleaning] : [.truncate]
+    if white { flags.insert(.overWhite) }
+    return flags
+  }
+
+  func run() throws {
+    guard let zeroShot else { return try retrieve() }
+    // Files that are malformed are known before the work.
+    var classes = try ClassList(zeroShot)
+    if let templates { classes.templates = try ClassList.templates(templates) }
+    try classify(classes)
+  }
+
+  private func pairs(_ model: Model, _ fields: [ByteString], _ keeps: Pairs.Parts) throws(Failure) -> Pairs {
+    try Pairs(
+      model,
+      .init(
+        paths: data, captionFields: fields, limit: limit, seed: seed, batch: batch.batch, workers: common.threadCount,
+        flags: flags, keeps: keeps))
+  }
+
+  // MARK: Retrieval
+
+  private func retrieve() throws {
+    let model = try self.model.open(try common.runtime(), [.image, .text])
+    let pairs = try pairs(model, captionFields, [.texts, .allCaptions])
+    var owner = [[Int]](repeating: [], count: pairs.captions.count)
+    for (picture, captions) in pairs.own.enumerated() {
+      for caption in captions { owner[caption] = [picture] }
+    }
+    let toText = Ranks(of: pairs.images, among: pairs.texts, width: model.width, own: pairs.own, title: "Pictures")
+    let toImage = Ranks(of: pairs.texts, among: pairs.images, width: model.width, own: owner, title: "Captions")
+    if common.json {
+      let report: JSON = [
+        "pictures": .integer(pairs.keys.count), "captions": .integer(pairs.captions.count), "left_out": .integer(pairs.skipped),
+        "image_to_text": toText.json, "text_to_image": toImage.json,
+      ]
+      return try StandardOutput.write(report)
+    }
+    var table = Table([("", .left), ("R@1", .right), ("R@5", .right), ("R@10", .right), ("median", .right), ("MRR", .right)])
+    for (name, ranks) in [("picture to caption", toText), ("caption to picture", toImage)] {
+      table.add(
+        [name] + [1, 5, 10].map { fixed(ranks.recall(at: $0), 4) } + [fixed(ranks.median, 1), fixed(ranks.meanReciprocal, 4)])
+    }
+    try StandardOutput.write(
+      "\(counted(pairs.keys.count, "picture")), \(counted(pairs.captions.count, "caption")), \(pairs.skipped) left out\n"
+        + table.text())
+  }
+
+  // MARK: Zero-shot
+
+  private func classify(_ classes: ClassList) throws {
+    let model = try self.model.open(try common.runtime(), [.image, .text])
+    let zeroShot = try ZeroShot(model, classes, batch: batch.batch, flags: flags)
+    var skipped: [Skipped] = []
+    var images: [Float] = []
+    var own: [[Int]] = []
+    var leftOut = 0
+    if let labelField {
+      let pairs = try pairs(model, [labelField], [.allCaptions])
+      images = pairs.images
+      leftOut = pairs.skipped
+      for (key, labels) in zip(pairs.keys, pairs.own) {
+        own.append(try labels.map { try zeroShot.index(of: pairs.captions[$0].text, key) })
+      }
+    } else {
+      let pictures = sample(try labelledPictures(zeroShot, &skipped))
+      let failed = try model.embed(
+        images: pictures.map(\.path), batch: batch.batch, threads: common.threadCount, flags: flags.intersection(.overWhite)
+      ) { index, row in
+        images += row
+        own.append([pictures[index].index])
+      }
+      skipped += failed
+      leftOut = skipped.count
+      guard !own.isEmpty else { throw Failure("there is no picture to classify") }
+    }
+    let ranks = Ranks(of: images, among: zeroShot.embeddings, width: model.width, own: own, title: "Ranks")
+    let report = ZeroShotReport(classes: classes, truth: own.compactMap(\.first), ranks: ranks, leftOut: leftOut)
+    if common.json { try StandardOutput.write(report.json(perClass: perClass)) } else {
+      try StandardOutput.write(report.text(perClass: perClass))
+    }
+    try finish(skipped: skipped, of: own.count + skipped.count)
+  }
+
+  /// The pictures of a folder with one folder a class, whose name is the class.
+  private func labelledPictures(_ zeroShot: ZeroShot, _ skipped: inout [Skipped]) throws -> [(path: ByteString, index: Int)] {
+    var found: [(path: ByteString, index: Int)] = []
+    for root in data {
+      let names = try ImageWalk.folders(in: root)
+      guard !names.isEmpty else {
+        throw Failure("\(root.shown): expected one folder a class in it, found none; --label-field is for other data")
+      }
+      for name in names {
+        let index = try zeroShot.index(of: name.text, root.shown)
+        let walk = ImageWalk([root.appending(name.bytes)])
+        found += walk.images.map { ($0, index) }
+        skipped += walk.skipped
+      }
+    }
+    return found
+  }
+
+  /// At most `limit` of them, drawn by the seed, in their order.
+  private func sample(_ pictures: [(path: ByteString, index: Int)]) -> [(path: ByteString, index: Int)] {
+    guard let limit, limit < pictures.count else { return pictures }
+    var generator = SplitMix(state: seed)
+    let chosen = pictures.indices.shuffled(using: &generator).prefix(limit).sorted()
+    return chosen.map { pictures[$0] }
+  }
+}
+
+/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
+private struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+    return z ^ (z >> 31)
+  }
+}
