@@ -362,6 +362,7 @@ faults_are_found() {
 72|the host refused its result, and it said that all is well
 73|text test.augment.text        crashed: Segmentation fault
 74|expected apply_text alone
+75|image test.augment.image      crashed: Segmentation fault
 80|test.tokenizer.toy: expected all functions and sizes of a clip_tokenizer, found no close
 81|expected ids below 29, found 29
 82|tokenizer test.tokenizer.toy  crashed: Segmentation fault
