@@ -100,7 +100,7 @@ let package = Package(
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
     .executableTarget(
       name: "clip",
-      dependencies: ["CClip", "CSpng", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-      linkerSettings: [.linkedLibrary("clipcore"), .linkedLibrary("spng")]),
+      dependencies: ["CClip", "CJansson", "CSpng", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      linkerSettings: [.linkedLibrary("clipcore"), .linkedLibrary("jansson"), .linkedLibrary("spng")]),
   ] + plugins,
   cxxLanguageStandard: .cxx17)

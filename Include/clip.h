@@ -306,6 +306,11 @@ typedef struct clip_model_options {
 CLIP_API clip_status clip_model_open(clip_runtime *runtime, const char *folder, const clip_model_options *options,
                                      clip_model **out);
 
+/* Draws new weights for a folder as above that has its configuration and no weights, and writes the weight file
+ * of its layout: the start of training from nothing. They are drawn as CLIP's were, from the seed. A folder that
+ * has weights is CLIP_INVALID_ARGUMENT. [any-thread] */
+CLIP_API clip_status clip_model_initialize(clip_runtime *runtime, const char *folder, uint64_t seed);
+
 /* Frees the model. [owner-thread] */
 CLIP_API void clip_model_close(clip_model *model);
 
@@ -564,7 +569,8 @@ typedef struct clip_dataset_options {
   /* The run stops when more than this share of at least 100 samples of an epoch is bad; 0: 0.1 */
   double max_bad_share;
   uint64_t max_file_bytes; /* of one picture's file; 0: 64 MiB */
-  /* Cleaning and background, as in the encode calls; CLIP_TRUNCATE goes without saying. NULL: none. Copied. */
+  /* Cleaning and background (laid under before image_pipeline), as in the encode calls; CLIP_TRUNCATE goes
+   * without saying. NULL: none. Copied. */
   const clip_encode_options *encode;
   const clip_pipeline *image_pipeline; /* NULL: none; kept until the data set is closed, also when freed */
   const clip_pipeline *text_pipeline;
@@ -894,9 +900,41 @@ enum {
   CLIP_EXPORT_AVERAGE = 1u /* the exponential mean of the weights */
 };
 
-/* Writes a model's folder in the layout that the trainer's model was opened from: weights in float32, with
- * low-rank updates merged in, and its configuration and tokenizer files. The folder is made where there is none. [owner-thread] */
-CLIP_API clip_status clip_trainer_export(const clip_trainer *trainer, const char *folder, uint32_t flags);
+/* How a model's folder names its files and tensors. */
+typedef enum clip_layout {
+  CLIP_LAYOUT_AS_OPENED = 0,
+  CLIP_LAYOUT_HUGGING_FACE = 1, /* config.json, preprocessor_config.json, model.safetensors */
+  CLIP_LAYOUT_OPEN_CLIP = 2     /* open_clip_config.json, open_clip_model.safetensors */
+} clip_layout;
+
+typedef struct clip_export_options {
+  uint32_t struct_size;
+  uint32_t flags;       /* CLIP_EXPORT_* */
+  clip_layout layout;
+  clip_storage storage; /* of weights in the file, F32, F16 or BF16; a tensor of one number is float32 */
+} clip_export_options;
+
+/* Writes a model's folder: the weights in training, with low-rank updates merged in, configuration and tokenizer
+ * files. `options` may be NULL. The folder is written beside its place and put there whole; a model that was in it
+ * is replaced, other files stay. On an error it is as it was: CLIP_UNSUPPORTED says what the layout cannot express
+ * (in Hugging Face's a ResNet, in any other a composed model), or which weight half precision cannot hold.
+ * [owner-thread] */
+CLIP_API clip_status clip_trainer_export(const clip_trainer *trainer, const char *folder,
+                                         const clip_export_options *options);
+
+/* The same without a trainer: the weights of the folder that the model was opened from, of both towers, or in their
+ * place those of `checkpoint`: a file of clip_trainer_save, or a folder, whose last one is taken. NULL: none.
+ * CLIP_MISMATCH when it is not one of this model. The model may be open without weights. [any-thread] */
+CLIP_API clip_status clip_model_export(const clip_model *model, const char *checkpoint, const char *folder,
+                                       const clip_export_options *options);
+
+/* Makes an open model embed with the trainer's weights and logit scale, while other threads use it: as with
+ * clip_model_swap, calls that run finish on the weights that they began with, and any error leaves the model as it
+ * was. `flags`: CLIP_EXPORT_*. The model has both towers and the architecture of the trainer's, else CLIP_MISMATCH;
+ * its storage, tokenizer and preprocessing stay. It may have been opened without weights. Its folder is as before:
+ * clip_model_swap without another brings those weights back, and clip_model_export does not know the new ones.
+ * [owner-thread] of the trainer, [any-thread] of the model */
+CLIP_API clip_status clip_trainer_publish(const clip_trainer *trainer, clip_model *model, uint32_t flags);
 
 #ifdef __cplusplus
 }

@@ -77,6 +77,11 @@ static inline int csystem_open_read(const char *path) { return open(path, O_RDON
 /* A new or emptied file to write. */
 static inline int csystem_open_write(const char *path) { return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); }
 
+/* Puts each of two files or folders in the other's place, at once; -1 with errno set where it cannot. */
+static inline int csystem_exchange(const char *one, const char *other) {
+  return (int)syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other, 2u /* RENAME_EXCHANGE */);
+}
+
 /* A file in memory alone, as memfd_create gives it; -1 with errno set where it cannot. */
 static inline int csystem_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */); }
 

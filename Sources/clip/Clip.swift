@@ -18,8 +18,8 @@ struct Clip: ParsableCommand {
         """,
       version: "clip \(String(cString: clip_version()))",
       subcommands: [
-        Embed.self, Classify.self, Search.self, Tokenize.self, Augment.self, Analyze.self, Gap.self, Info.self,
-        Plugins.self, Bench.self,
+        Embed.self, Classify.self, Search.self, Tokenize.self, Augment.self, Analyze.self, Gap.self, Train.self,
+        Export.self, Info.self, Plugins.self, Bench.self,
       ])
   }
 

@@ -102,7 +102,31 @@ final class Trainer {
     return String(cString: bytes)
   }
 
-  func export(_ folder: URL, average: Bool = false) throws {
-    try check(clip_trainer_export(handle, folder.path, average ? UInt32(CLIP_EXPORT_AVERAGE) : 0))
+  func export(
+    _ folder: URL, average: Bool = false, layout: clip_layout = CLIP_LAYOUT_AS_OPENED, storage: clip_storage = CLIP_STORAGE_F32
+  ) throws {
+    var options = exportOptions(average: average, layout: layout, storage: storage)
+    try check(clip_trainer_export(handle, folder.path, &options))
+  }
+
+  func publish(_ model: Model, average: Bool = false) throws {
+    try check(clip_trainer_publish(handle, model.handle, average ? UInt32(CLIP_EXPORT_AVERAGE) : 0))
+  }
+}
+
+private func exportOptions(average: Bool, layout: clip_layout, storage: clip_storage) -> clip_export_options {
+  clip_export_options(
+    struct_size: size(of: clip_export_options.self), flags: average ? UInt32(CLIP_EXPORT_AVERAGE) : 0, layout: layout,
+    storage: storage)
+}
+
+extension Model {
+  func export(
+    _ folder: URL, checkpoint: URL? = nil, average: Bool = false, layout: clip_layout = CLIP_LAYOUT_AS_OPENED,
+    storage: clip_storage = CLIP_STORAGE_F32
+  ) throws {
+    var options = exportOptions(average: average, layout: layout, storage: storage)
+    try check(
+      withOptionalCString(checkpoint?.path) { checkpoint in clip_model_export(handle, checkpoint, folder.path, &options) })
   }
 }

@@ -16,6 +16,15 @@ public func clip_model_open(
 }
 
 @c @implementation
+public func clip_model_initialize(_ runtime: OpaquePointer?, _ folder: UnsafePointer<CChar>?, _ seed: UInt64) -> clip_status {
+  reporting { () throws(ClipError) in
+    let runtime = try object(runtime, Runtime.self, "runtime")
+    let folder = String(cString: try required(folder, "folder"))
+    try InitialWeights(folder: folder, plugins: runtime.plugins).write(seed: seed)
+  }
+}
+
+@c @implementation
 public func clip_model_close(_ model: OpaquePointer?) { releaseHandle(model, OpenModel.self) }
 
 @c @implementation

@@ -74,13 +74,38 @@ public func clip_trainer_note(_ trainer: OpaquePointer?, _ note: UnsafeMutablePo
 }
 
 @c @implementation
-public func clip_trainer_export(_ trainer: OpaquePointer?, _ folder: UnsafePointer<CChar>?, _ flags: UInt32) -> clip_status {
+public func clip_trainer_export(
+  _ trainer: OpaquePointer?, _ folder: UnsafePointer<CChar>?, _ options: UnsafePointer<clip_export_options>?
+) -> clip_status {
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let folder = String(cString: try required(folder, "folder"))
+    try trainer.export(folder: folder, try ClipCore.options(options, clip_export_options(), "options"))
+  }
+}
+
+@c @implementation
+public func clip_model_export(
+  _ model: OpaquePointer?, _ checkpoint: UnsafePointer<CChar>?, _ folder: UnsafePointer<CChar>?,
+  _ options: UnsafePointer<clip_export_options>?
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let model = try object(model, OpenModel.self, "model").current
+    let folder = String(cString: try required(folder, "folder"))
+    try model.export(
+      checkpoint: checkpoint.map { String(cString: $0) }, folder: folder,
+      try ClipCore.options(options, clip_export_options(), "options"))
+  }
+}
+
+@c @implementation
+public func clip_trainer_publish(_ trainer: OpaquePointer?, _ model: OpaquePointer?, _ flags: UInt32) -> clip_status {
+  reporting { () throws(ClipError) in
+    let trainer = try object(trainer, Trainer.self, "trainer")
+    let model = try object(model, OpenModel.self, "model")
     guard flags & ~UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_EXPORT_* bits, found \(flags)")
     }
-    try trainer.export(folder: folder, average: flags & UInt32(CLIP_EXPORT_AVERAGE) != 0)
+    try model.publish(trainer, average: flags & UInt32(CLIP_EXPORT_AVERAGE) != 0)
   }
 }

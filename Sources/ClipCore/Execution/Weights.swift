@@ -168,7 +168,8 @@ final class ParameterLoader {
   }
 }
 
-private func checkHalfRange(_ values: UnsafePointer<Float>, _ count: Int, _ name: Name) throws(ClipError) {
+/// CLIP_UNSUPPORTED for a weight that half precision rounds to infinity.
+func checkHalfRange(_ values: UnsafePointer<Float>, _ count: Int, _ name: Name) throws(ClipError) {
   for index in 0..<count where !(values[index].magnitude < 65520) {
     throw ClipError(CLIP_UNSUPPORTED, "\(name.string): expected weights that fit half precision, found \(values[index])")
   }

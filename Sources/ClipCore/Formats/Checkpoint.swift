@@ -20,7 +20,7 @@ final class Checkpoint {
     self.init(path, isIndex ? try Checkpoint.readShards(index: path, folder) : try Safetensors(path: path).tensors)
   }
 
-  private init(_ path: String, _ tensors: [Name: Safetensors.Tensor]) {
+  init(_ path: String, _ tensors: [Name: Safetensors.Tensor]) {
     self.path = path
     self.tensors = tensors
   }

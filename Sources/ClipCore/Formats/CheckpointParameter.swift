@@ -69,10 +69,7 @@ struct CheckpointParameter {
   }
 
   /// Gives back the memory that reading the tensor took: the file's pages that were mapped in. It may be read again.
-  func forget() {
-    guard let base = tensor.bytes.baseAddress else { return }
-    csystem_forget_pages(base, base + tensor.bytes.count)
-  }
+  func forget() { tensor.file.forget(tensor.bytes) }
 
   private var place: String { "\(tensor.path): tensor \(tensor.name.string)" }
 

@@ -1,3 +1,5 @@
+import CSystem
+
 /// One line of a layout's table: which tensor of the file holds a parameter, and how. In both names
 /// "{}" stands for a part without dots, such as a layer's number or "weight".
 struct ParameterRule {
@@ -8,6 +10,28 @@ struct ParameterRule {
     case third(Int)
     /// A matrix [in, out] in the file, [out, in] as parameter.
     case transposed
+
+    /// Copies a parameter's numbers to their places in the file's tensor.
+    func place(_ numbers: UnsafePointer<Float>, shape: [Int], in tensor: UnsafeMutablePointer<Float>) {
+      let count = shape.reduce(1) { $0 &* $1 }
+      switch self {
+      case .whole: memcpy(tensor, numbers, count * 4)
+      case .third(let third): memcpy(tensor + third * count, numbers, count * 4)
+      case .transposed:
+        for row in 0..<shape[0] {
+          for column in 0..<shape[1] { tensor[column * shape[0] + row] = numbers[row * shape[1] + column] }
+        }
+      }
+    }
+
+    /// Of the file's tensor that a parameter of this shape is in.
+    func tensorShape(_ shape: [Int]) -> [Int] {
+      switch self {
+      case .whole: shape
+      case .third: [3 * shape[0]] + shape[1...]
+      case .transposed: [shape[1], shape[0]]
+      }
+    }
   }
 
   let parameter: Name

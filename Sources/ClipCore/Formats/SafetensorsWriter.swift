@@ -112,11 +112,3 @@ final class SafetensorsWriter {
     syncFolder(parent(of: path))
   }
 }
-
-/// Puts a folder's new names on the disk; not every file system can.
-func syncFolder(_ path: String) {
-  let descriptor = path.withCString { csystem_open_read($0) }
-  guard descriptor >= 0 else { return }
-  fsync(descriptor)
-  close(descriptor)
-}

@@ -92,6 +92,29 @@ final class Model {
       logitScale: old.logitScale, logitBias: old.logitBias, imageScratch: old.imageScratch, textScratch: old.textScratch)
   }
 
+  /// `old` with both towers' weights, the logit scale and bias of `source`, which the plans' parameters are in under
+  /// their own names.
+  convenience init(
+    _ old: Model, image: TowerPlan, text: TowerPlan, _ source: ParameterSource, logitScale: Float, logitBias: Float?
+  ) throws(ClipError) {
+    let (oldImage, oldText) = (try old.imageSide(), try old.textSide())
+    func tower(_ plan: TowerPlan, _ origin: TowerOrigin) throws(ClipError) -> Tower {
+      let runtime = old.runtime
+      let loader = ParameterLoader(
+        source: source, kernels: runtime.kernels, threads: runtime.threads, storage: origin.options.storage)
+      return try Tower(plan, loader: loader, kernels: runtime.kernels)
+    }
+    self.init(
+      old.runtime, old.layout,
+      ImageSide(
+        tower: try tower(image, oldImage.origin), preprocess: oldImage.preprocess, origin: oldImage.origin.published),
+      TextSide(
+        tower: try tower(text, oldText.origin), tokenizer: oldText.tokenizer, contextLength: oldText.contextLength,
+        vocabularySize: oldText.vocabularySize, origin: oldText.origin.published),
+      old.embeddingWidth, logitScale: logitScale, logitBias: logitBias, imageScratch: old.imageScratch,
+      textScratch: old.textScratch)
+  }
+
   private init(
     _ runtime: Runtime, _ layout: StaticString, _ image: ImageSide?, _ text: TextSide?, _ embeddingWidth: Int,
     logitScale: Float, logitBias: Float?, imageScratch: IdlePool<ImageScratch> = IdlePool(),
@@ -188,4 +211,8 @@ struct TextSide {
 struct TowerOrigin {
   let folder: String
   let options: clip_model_options
+  /// The weights came from a trainer since.
+  var isPublished = false
+
+  var published: TowerOrigin { TowerOrigin(folder: folder, options: options, isPublished: true) }
 }

@@ -39,21 +39,22 @@ struct ModelDescription {
   var weightFile: Name
 
   /// Reads `folder` as downloaded. A tower that is not asked for is not looked at: its config may
-  /// be one that this library does not know.
-  static func open(folder: String, image: Bool = true, text: Bool = true) throws(ClipError) -> ModelDescription {
+  /// be one that this library does not know. With `hasWeights` false the checkpoint is one without tensors.
+  static func open(folder: String, image: Bool = true, text: Bool = true, hasWeights: Bool = true)
+    throws(ClipError) -> ModelDescription
+  {
     let layout = try findLayout(folder)
     let config: ModelConfig
-    let checkpoint: Checkpoint
+    var checkpoint = try hasWeights && layout != .clipcore
+      ? Checkpoint(folder: folder, candidates: layout.weightFiles) : Checkpoint(zeros: [])
     switch layout {
     case .huggingFace:
-      checkpoint = try Checkpoint(folder: folder, candidates: layout.weightFiles)
       config = try HuggingFaceConfig.read(folder, checkpoint, image: image, text: text)
     case .openClip:
-      checkpoint = try Checkpoint(folder: folder, candidates: layout.weightFiles)
       config = try OpenClipConfig.read(folder, image: image, text: text)
     case .clipcore:
       config = try ClipcoreConfig.read(folder, image: image, text: text)
-      checkpoint = try Checkpoint(folder: folder, candidates: config.weightFiles ?? layout.weightFiles)
+      if hasWeights { checkpoint = try Checkpoint(folder: folder, candidates: config.weightFiles ?? layout.weightFiles) }
     }
     var scale = config.logitScale
     var bias = config.logitBias

@@ -46,6 +46,13 @@ final class OpenModel {
     }
   }
 
+  /// Puts the trainer's weights, or their means, in the place of the model's.
+  func publish(_ trainer: Trainer, average: Bool) throws(ClipError) {
+    swaps.lock()
+    defer { swaps.unlock() }
+    published.publish(try trainer.model(like: current, average: average))
+  }
+
   /// Towers of another folder that can take the place of `old`'s.
   private static func open(like old: Model, _ folder: String, _ options: clip_model_options?, _ towers: UInt32)
     throws(ClipError) -> Model

@@ -6,6 +6,8 @@ import CSystem
 final class MappedFile {
   let path: String
   let bytes: UnsafeRawBufferPointer
+  /// Whose bytes these are; nil for a mapping.
+  private let memory: Memory?
 
   convenience init(path: String) throws(ClipError) {
     let descriptor = path.withCString { csystem_open_read($0) }
@@ -34,13 +36,25 @@ final class MappedFile {
     self.init("zeros", UnsafeRawBufferPointer(start: mapping, count: max(1, byteCount)))
   }
 
-  private init(_ path: String, _ bytes: UnsafeRawBufferPointer) {
+  /// A block in the place of a file; `name` stands for a path in messages.
+  convenience init(_ memory: Memory, name: String) {
+    self.init(name, UnsafeRawBufferPointer(start: memory.base, count: memory.byteCount), memory)
+  }
+
+  private init(_ path: String, _ bytes: UnsafeRawBufferPointer, _ memory: Memory? = nil) {
     self.path = path
     self.bytes = bytes
+    self.memory = memory
+  }
+
+  /// Gives back the memory that reading these of the bytes took; they may be read again.
+  func forget(_ part: UnsafeRawBufferPointer) {
+    guard memory == nil, let base = part.baseAddress else { return }
+    csystem_forget_pages(base, base + part.count)
   }
 
   deinit {
-    if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
+    if memory == nil, let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
   }
 }
 

@@ -14,7 +14,7 @@ final class LowRank {
   }
 
   private let store: ParameterStore
-  private let scale: Double
+  let scale: Double
   private let targets: [Target]
   private let products: Products
   private var buffer = GrowingBuffer()
@@ -45,13 +45,21 @@ final class LowRank {
     self.products = products
   }
 
-  private func sizes(_ target: Target) -> (features: Int, depth: Int, rank: Int) {
+  private func sizes(_ target: Target) -> Sizes {
     let shape = store.entries[target.matrix].parameter.shape
-    return (shape[0], shape[1], store.entries[target.a].parameter.shape[0])
+    return Sizes(features: shape[0], depth: shape[1], rank: store.entries[target.a].parameter.shape[0])
   }
 
-  private func scratch(_ target: Target) throws(ClipError) -> (scaled: UnsafeMutablePointer<Float>, rest: UnsafeMutablePointer<Float>) {
-    let (features, depth, rank) = sizes(target)
+  struct Sizes {
+    let features: Int
+    let depth: Int
+    let rank: Int
+  }
+
+  private static func scratch(_ sizes: Sizes, _ products: Products, _ buffer: inout GrowingBuffer)
+    throws(ClipError) -> (scaled: UnsafeMutablePointer<Float>, rest: UnsafeMutablePointer<Float>)
+  {
+    let (features, depth, rank) = (sizes.features, sizes.depth, sizes.rank)
     let scaled = (max(features, depth) * rank + 15) & ~15
     let rest = max(
       Products.forwardFloats(rows: features, depth, rank, products.kernels),
@@ -62,28 +70,37 @@ final class LowRank {
     return (memory, memory + scaled)
   }
 
+  /// `matrix` += scale B A.
+  static func add(
+    a: UnsafePointer<Float>, b: UnsafePointer<Float>, scale: Double, _ sizes: Sizes, to matrix: UnsafeMutablePointer<Float>,
+    _ products: Products, _ buffer: inout GrowingBuffer
+  ) throws(ClipError) {
+    let (scaled, rest) = try scratch(sizes, products, &buffer)
+    for index in 0..<(sizes.features * sizes.rank) { scaled[index] = Float(scale * Double(b[index])) }
+    let packed = products.pack(
+      Products.Matrix(data: a, stride: sizes.depth), .columns, columns: sizes.depth, depth: sizes.rank, into: rest)
+    products.multiply(
+      Products.Matrix(data: scaled, stride: sizes.rank), packed, matrix, cStride: sizes.depth, rows: sizes.features, adding: true)
+  }
+
   /// W = W0 + scale B A.
   func apply() throws(ClipError) {
     for target in targets {
-      let (features, depth, rank) = sizes(target)
-      let (scaled, rest) = try scratch(target)
-      let b = store.value(target.b)
-      for index in 0..<(features * rank) { scaled[index] = Float(scale * Double(b[index])) }
-      memcpy(store.value(target.matrix), target.base.base, features * depth * 4)
-      let a = products.pack(
-        Products.Matrix(data: store.value(target.a), stride: depth), .columns, columns: depth, depth: rank, into: rest)
-      products.multiply(
-        Products.Matrix(data: scaled, stride: rank), a, store.value(target.matrix), cStride: depth, rows: features, adding: true)
+      let matrix = store.value(target.matrix)
+      memcpy(matrix, target.base.base, target.base.byteCount)
+      try LowRank.add(
+        a: store.value(target.a), b: store.value(target.b), scale: scale, sizes(target), to: matrix, products, &buffer)
     }
   }
 
   /// dB += scale dW A', dA += scale B' dW.
   func takeGradients() throws(ClipError) {
     for target in targets {
-      let (features, depth, rank) = sizes(target)
+      let sizes = sizes(target)
+      let (features, depth, rank) = (sizes.features, sizes.depth, sizes.rank)
       guard let dw = store.gradient(target.matrix), let da = store.gradient(target.a), let db = store.gradient(target.b)
       else { continue }
-      let (scaled, rest) = try scratch(target)
+      let (scaled, rest) = try LowRank.scratch(sizes, products, &buffer)
       let a = store.value(target.a)
       let b = store.value(target.b)
       let gradient = Products.Matrix(data: dw, stride: depth)

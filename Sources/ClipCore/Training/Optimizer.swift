@@ -88,19 +88,12 @@ final class Optimizer {
     func part(_ index: Int) {
       let piece = pieces[index]
       let g = gradients + piece.trained
-      var sum = SIMD4<Double>.zero
-      var place = 0
-      while place + 4 <= piece.count {
-        let four = SIMD4<Double>(Double(g[place]), Double(g[place + 1]), Double(g[place + 2]), Double(g[place + 3]))
-        sum += four * four
-        place += 4
+      var sum = SIMD8<Double>.zero
+      forEachEight(piece.count) { i, lanes in
+        let slopes = SIMD8<Double>(eight(g + i, lanes))
+        sum += slopes * slopes
       }
-      var total = (sum.x + sum.y) + (sum.z + sum.w)
-      while place < piece.count {
-        total += Double(g[place]) * Double(g[place])
-        place += 1
-      }
-      sums[index] = total
+      sums[index] = sum.sum()
     }
   }
 
@@ -154,24 +147,27 @@ final class Optimizer {
         let step = Float(rate / correction1)
         let root = Float(correction2.squareRoot())
         let epsilon = Float(settings.epsilon)
-        for i in 0..<piece.count {
-          let gradient = g[i] * scale
-          let mean = m[i] + (gradient - m[i]) * beta1
-          let square = v[i] * beta2 + gradient * gradient * rest2
-          m[i] = mean
-          v[i] = square
-          w[i] = w[i] * keep - step * (mean / (square.squareRoot() / root + epsilon))
+        forEachEight(piece.count) { i, lanes in
+          let gradient = eight(g + i, lanes) * scale
+          let old = eight(m + i, lanes)
+          let mean = old + (gradient - old) * beta1
+          let square = eight(v + i, lanes) * beta2 + gradient * gradient * rest2
+          put(mean, m + i, lanes)
+          put(square, v + i, lanes)
+          let change = step * (mean / (square.squareRoot() / root + epsilon))
+          put(eight(w + i, lanes) * keep - change, w + i, lanes)
         }
       } else {
         // PyTorch's: decay joins the gradient, the first momentum is the gradient itself.
         let momentum = Float(settings.beta1)
         let decay = Float(decay)
         let step = Float(rate)
-        for i in 0..<piece.count {
-          let gradient = g[i] * scale + decay * w[i]
-          let velocity = isFirst ? gradient : m[i] * momentum + gradient
-          m[i] = velocity
-          w[i] -= step * velocity
+        forEachEight(piece.count) { i, lanes in
+          let value = eight(w + i, lanes)
+          let gradient = eight(g + i, lanes) * scale + decay * value
+          let velocity = isFirst ? gradient : eight(m + i, lanes) * momentum + gradient
+          put(velocity, m + i, lanes)
+          put(value - step * velocity, w + i, lanes)
         }
       }
     }

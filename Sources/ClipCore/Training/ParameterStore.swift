@@ -34,7 +34,8 @@ final class ParameterStore {
   /// Numbers in `values`, and in the blocks of trained parameters.
   let count: Int
   let trainedCount: Int
-  private let indexes: [Name: Int]
+  /// Entries by the names that encoders ask by.
+  let indexes: [Name: Int]
 
   /// Reads `parameters` from `source`. `settings` says what is learned; the matrices that it wants to be of
   /// low rank are followed by their factors.

@@ -59,8 +59,7 @@ struct Pass {
     _ source: UnsafePointer<Float>, stride: Int, rows: Int, _ columns: Range<Int>, to target: UnsafeMutablePointer<Float>
   ) {
     for row in 0..<rows {
-      let line = source + row * stride
-      for column in columns { target[column] += line[column] }
+      addFloats(source + row * stride + columns.lowerBound, columns.count, to: target + columns.lowerBound)
     }
   }
 
@@ -99,26 +98,4 @@ struct PassContext {
   let firstItem: Int
   /// Tells the towers' random streams apart.
   let towerIndex: UInt32
-}
-
-/// target += source.
-func addFloats(_ source: UnsafePointer<Float>, _ count: Int, to target: UnsafeMutablePointer<Float>) {
-  for index in 0..<count { target[index] += source[index] }
-}
-
-/// The sum of a[i] * b[i], in eight chains.
-func dotProduct(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int) -> Float {
-  var sum = SIMD8<Float>.zero
-  var index = 0
-  while index + 8 <= count {
-    sum += UnsafeRawPointer(a + index).loadUnaligned(as: SIMD8<Float>.self)
-      * UnsafeRawPointer(b + index).loadUnaligned(as: SIMD8<Float>.self)
-    index += 8
-  }
-  var total = sum.sum()
-  while index < count {
-    total += a[index] * b[index]
-    index += 1
-  }
-  return total
 }

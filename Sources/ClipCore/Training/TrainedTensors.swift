@@ -15,37 +15,44 @@ extension Trainer {
     guard count == expected else {
       throw ClipError(CLIP_MISMATCH, "count: \(name.string) has \(expected) numbers, found \(count)")
     }
-    guard kind != CLIP_TENSOR_AVERAGE || average != nil else {
-      throw ClipError(CLIP_NOT_FOUND, "kind: no mean of the weights is kept")
-    }
     var isThere = false
     for (index, entry) in store.entries.enumerated() where entry.tensor == name {
       switch kind {
       case CLIP_TENSOR_GRADIENT:
         guard let gradient = store.gradient(index), entry.kind != .statistic else { continue }
-        entry.copy(gradient, toTensor: values)
+        place(entry, gradient, in: values)
       case CLIP_TENSOR_AVERAGE:
-        if let average { entry.copy(average.floats + entry.offset, toTensor: values) }
-      default: entry.copy(store.value(index), toTensor: values)
+        place(entry, try numbers(index, average: true), in: values)
+      default: place(entry, store.value(index), in: values)
       }
       isThere = true
     }
     guard isThere else { throw ClipError(CLIP_NOT_FOUND, "name: " + name.string + " is not trained") }
   }
-}
 
-extension ParameterStore.Entry {
-  /// Copies the parameter's numbers to their places in the file's tensor.
-  func copy(_ source: UnsafePointer<Float>, toTensor target: UnsafeMutablePointer<Float>) {
-    switch recipe {
-    case .whole: memcpy(target, source, count * 4)
-    case .third(let third): memcpy(target + third * count, source, count * 4)
-    case .transposed:
-      let rows = parameter.shape[0]
-      let columns = parameter.shape[1]
-      for row in 0..<rows {
-        for column in 0..<columns { target[column * rows + row] = source[row * columns + column] }
-      }
+  private func place(_ entry: ParameterStore.Entry, _ numbers: UnsafePointer<Float>, in tensor: UnsafeMutablePointer<Float>) {
+    entry.recipe.place(numbers, shape: entry.parameter.shape, in: tensor)
+  }
+
+  /// A parameter's numbers, or their mean; a frozen one's are its mean.
+  private func numbers(_ index: Int, average wantsAverage: Bool) throws(ClipError) -> UnsafeMutablePointer<Float> {
+    guard wantsAverage else { return store.value(index) }
+    guard let average else { throw ClipError(CLIP_NOT_FOUND, "average: no mean of the weights is kept") }
+    let entry = store.entries[index]
+    return entry.trained == nil ? store.value(index) : average.floats + entry.offset
+  }
+
+  /// The weights, or their means, under the encoder's names, as a checkpoint that lies in the trainer's own memory.
+  func weights(average wantsAverage: Bool) throws(ClipError) -> Checkpoint {
+    let name = "trainer"
+    let file = MappedFile(store.values, name: name)
+    var tensors: [Name: Safetensors.Tensor] = [:]
+    for (parameter, index) in store.indexes {
+      let entry = store.entries[index]
+      let bytes = UnsafeRawBufferPointer(start: try numbers(index, average: wantsAverage), count: entry.count * 4)
+      tensors[parameter] = Safetensors.Tensor(
+        name: parameter, type: .float32, shape: entry.parameter.shape, bytes: bytes, count: entry.count, file: file)
     }
+    return Checkpoint(name, tensors)
   }
 }

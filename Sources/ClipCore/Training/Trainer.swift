@@ -89,11 +89,7 @@ final class Trainer {
       guard Products.supports(runtime.kernels) else {
         throw ClipError(CLIP_UNSUPPORTED, "training: the kernels in use pack matrices in a way of their own")
       }
-      let folder = try model.imageSide().origin.folder
-      let textFolder = try model.textSide().origin.folder
-      guard Name(folder) == Name(textFolder) else {
-        throw ClipError(CLIP_UNSUPPORTED, "training takes both towers of one folder, found " + folder + " and " + textFolder)
-      }
+      let folder = try model.sourceFolder("training")
       let description = try ModelDescription.open(folder: folder)
       guard let imageTower = description.image, let textTower = description.text else {
         throw ClipError(CLIP_UNSUPPORTED, folder + ": training takes an image tower and a text tower")
@@ -287,8 +283,9 @@ final class Trainer {
 
     func part(_ piece: Int) {
       let first = piece * Following.pieceFloats
-      for index in first..<min(count, first + Following.pieceFloats) {
-        average[index] = average[index] * keep + values[index] * (1 - keep)
+      forEachEight(min(count - first, Following.pieceFloats)) { i, lanes in
+        let mean = eight(average + first + i, lanes) * keep + eight(values + first + i, lanes) * (1 - keep)
+        put(mean, average + first + i, lanes)
       }
     }
   }

@@ -3,7 +3,7 @@ import CSystem
 
 /// A trainer's state as a safetensors file: of each trained parameter the weight, the optimiser's moments and the
 /// mean, under the encoder's names, with the step in the metadata. Random streams are named by the step, so it
-/// is their position too.
+/// is their position too. The scale of low-rank updates is there as the bits of a Double.
 extension Trainer {
   private static let format: Name = "clipcore-training-1"
   private static let prefix: Name = "step-"
@@ -44,6 +44,7 @@ extension Trainer {
       metadata: [
         ("format", Trainer.format), ("step", Name("\(step)")), ("seed", Name("\(options.seed)")),
         ("optimizer", options.optimizer.kind == CLIP_OPTIMIZER_ADAMW ? "adamw" : "sgd"), ("note", note),
+        ("low_rank_scale", Name("\((options.lowRank?.scale ?? 0).bitPattern)")),
       ])
     for part in parts { try writer.append(part.numbers, part.count * 4) }
     try writer.finish()
@@ -64,8 +65,8 @@ extension Trainer {
     }
   }
 
-  /// Goes on from a checkpoint, or the last one in a folder. Nothing changes unless all of it fits.
-  func resume(_ path: String) throws(ClipError) {
+  /// The checkpoint at `path`, or the last one of that folder.
+  static func saved(at path: String) throws(ClipError) -> (file: Safetensors, path: String, step: UInt64) {
     var file = path
     if FileKind(path) == .folder {
       guard let last = try Trainer.saved(path).last else {
@@ -77,6 +78,12 @@ extension Trainer {
     guard saved.metadata["format"] == Trainer.format, let step = Trainer.number(saved.metadata["step"]) else {
       throw ClipError(CLIP_FORMAT, file + ": expected a checkpoint of clip_trainer_save")
     }
+    return (saved, file, step)
+  }
+
+  /// Goes on from a checkpoint, or the last one in a folder. Nothing changes unless all of it fits.
+  func resume(_ path: String) throws(ClipError) {
+    let (saved, file, step) = try Trainer.saved(at: path)
     let kind: Name = options.optimizer.kind == CLIP_OPTIMIZER_ADAMW ? "adamw" : "sgd"
     guard saved.metadata["optimizer"] == kind, saved.metadata["seed"] == Name("\(options.seed)") else {
       throw ClipError(
@@ -106,7 +113,7 @@ extension Trainer {
     withExtendedLifetime(saved) {}
   }
 
-  private static func number(_ digits: Name?) -> UInt64? {
+  static func number(_ digits: Name?) -> UInt64? {
     guard let digits, (1...20).contains(digits.utf8.count) else { return nil }
     var value: UInt64 = 0
     for byte in digits.utf8 {
@@ -118,10 +125,4 @@ extension Trainer {
     }
     return value
   }
-}
-
-/// Makes a folder where there is none.
-func makeFolder(_ path: String) throws(ClipError) {
-  if FileKind(path) == .folder { return }
-  guard path.withCString({ mkdir($0, 0o777) }) == 0 else { throw systemError("cannot make the folder " + path) }
 }

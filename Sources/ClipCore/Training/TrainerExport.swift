@@ -1,78 +1,69 @@
 import CClip
 import CSystem
 
-/// A trained model's folder, in the layout of the one it was opened from.
+/// What leaves a trainer: a model's folder, or the weights of an open model.
 extension Trainer {
-  /// Writes the weights, or their exponential means, to `folder`, with the configuration and the tokenizer of the
-  /// model beside them. All tensors of the checkpoint are there under their names; weights are float32.
-  func export(folder: String, average wantsAverage: Bool) throws(ClipError) {
-    guard !wantsAverage || average != nil else {
-      throw ClipError(CLIP_NOT_FOUND, "flags: no mean of the weights is kept")
-    }
-    let description = try ModelDescription.open(folder: self.folder)
-    try makeFolder(folder)
-    var entries: [Name: [Int]] = [:]
-    for (index, entry) in store.entries.enumerated() { entries[entry.tensor, default: []].append(index) }
-    let tensors = description.checkpoint.tensors.values.sorted { $0.name < $1.name }
-    let writer = try SafetensorsWriter(
-      path: join(folder, description.weightFile),
-      tensors.map {
-        let isWeight = entries[$0.name] != nil
-        return .init(
-          name: $0.name, type: isWeight ? .float32 : $0.type, shape: $0.shape,
-          byteCount: isWeight ? $0.count * 4 : $0.bytes.count)
-      },
-      metadata: [("format", "pt")])
-    for tensor in tensors {
-      guard let parts = entries[tensor.name] else {
-        if let bytes = tensor.bytes.baseAddress { try writer.append(bytes, tensor.bytes.count) }
-        continue
-      }
-      let numbers = try Memory(floats: tensor.count, for: "a tensor")
-      // A tower's tensors may be parameters in part, as thirds of one matrix.
-      try CheckpointParameter(tensor, .whole).read(rows: 0..<(tensor.shape.first ?? 1), into: numbers.floats)
-      for index in parts {
-        let entry = store.entries[index]
-        let source = wantsAverage ? average.map { $0.floats + entry.offset } : nil
-        entry.copy(source ?? store.value(index), toTensor: numbers.floats)
-      }
-      try writer.append(numbers.base, tensor.count * 4)
-    }
-    try copyRest(to: folder)
-    try writer.finish()
+  /// Writes the weights, or their means, as a model's folder.
+  func export(folder: String, _ options: clip_export_options) throws(ClipError) {
+    let export = try ModelExport(folder: self.folder, options)
+    let weights = try weights(average: options.flags & UInt32(CLIP_EXPORT_AVERAGE) != 0)
+    try export.write(to: folder, weights, model.runtime.plugins)
+    withExtendedLifetime(self) {}
   }
 
-  /// Configuration and tokenizer: what is no weight and no code.
-  private func copyRest(to folder: String) throws(ClipError) {
-    let endings: [Name] = [".json", ".txt", ".model"]
-    for ending in endings {
-      for name in try names(in: self.folder, endingIn: ending) where !name.hasSuffix(".index.json") {
-        let source = join(self.folder, name)
-        guard FileKind(source) == .file else { continue }
-        try copyFile(source, to: join(folder, name))
-      }
+  /// `old` with the weights, or their means. CLIP_MISMATCH for one of another architecture.
+  func model(like old: Model, average: Bool) throws(ClipError) -> Model {
+    let description = try ModelDescription.open(folder: folder)
+    guard let imageTower = description.image, let textTower = description.text else {
+      throw ClipError(CLIP_UNSUPPORTED, folder + ": expected a model with an image tower and a text tower")
     }
+    let plugins = old.runtime.plugins
+    let image = try TowerPlan(imageTower, tower: CLIP_TOWER_IMAGE, plugins: plugins)
+    let text = try TowerPlan(textTower, tower: CLIP_TOWER_TEXT, plugins: plugins)
+    let (oldImage, oldText) = (try old.imageSide(), try old.textSide())
+    guard image.width == old.embeddingWidth, image.encoderID == oldImage.tower.encoderID,
+      text.encoderID == oldText.tower.encoderID, image.parameterCount == oldImage.tower.parameterCount,
+      text.parameterCount == oldText.tower.parameterCount, text.tokens?.contextLength == oldText.contextLength,
+      text.tokens?.vocabulary == oldText.vocabularySize, description.preprocess.height == oldImage.preprocess.height,
+      description.preprocess.width == oldImage.preprocess.width, (description.logitBias == nil) == (old.logitBias == nil)
+    else { throw ClipError(CLIP_MISMATCH, "model: expected one of the trainer's architecture, that of " + folder) }
+    let source = ParameterSource(try weights(average: average), TensorNames(isDirect: true))
+    let new = try Model(
+      old, image: image, text: text, source,
+      logitScale: try description.logitScale.map { name throws(ClipError) in expf(try source.number(name)) } ?? 1,
+      logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) })
+    withExtendedLifetime(self) {}
+    return new
   }
 }
 
-/// Copies a file, aside first.
-func copyFile(_ source: String, to target: String) throws(ClipError) {
-  let file = try MappedFile(path: source)
-  let partial = target + ".partial"
-  let descriptor = partial.withCString { csystem_open_write($0) }
-  guard descriptor >= 0 else { throw systemError("cannot write " + partial) }
-  var done = 0
-  while done < file.bytes.count, let base = file.bytes.baseAddress {
-    let written = CSystem.write(descriptor, base + done, file.bytes.count - done)
-    if written < 0, csystem_errno() == EINTR { continue }
-    guard written > 0 else { break }
-    done += written
+extension Model {
+  /// The one folder that both towers were opened from, for `what` to read it again.
+  func sourceFolder(_ what: StaticString) throws(ClipError) -> String {
+    let image = try imageSide().origin.folder
+    let text = try textSide().origin.folder
+    guard Name(image) == Name(text) else {
+      throw ClipError(CLIP_UNSUPPORTED, "\(what) takes both towers of one folder, found " + image + " and " + text)
+    }
+    return image
   }
-  let isWritten = done == file.bytes.count && fsync(descriptor) == 0
-  let error = systemError("cannot write " + target)
-  let isClosed = close(descriptor) == 0
-  guard isWritten, isClosed, partial.withCString({ from in target.withCString { rename(from, $0) } }) == 0 else {
-    _ = partial.withCString { unlink($0) }
-    throw error
+
+  /// Writes the folder anew, with the weights of the trainer's checkpoint at `checkpoint` in it.
+  func export(checkpoint: String?, folder: String, _ options: clip_export_options) throws(ClipError) {
+    let source = try sourceFolder("exporting")
+    guard image?.origin.isPublished != true, text?.origin.isPublished != true else {
+      throw ClipError(CLIP_UNSUPPORTED, "model: its weights are a trainer's: export that, or swap the model to its folder")
+    }
+    let export = try ModelExport(folder: source, options)
+    guard let checkpoint else {
+      guard options.flags & UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
+        throw ClipError(CLIP_NOT_FOUND, "options.flags: without a checkpoint no mean of the weights is kept")
+      }
+      return try export.write(to: folder, nil, runtime.plugins)
+    }
+    let weights = try Trainer.weights(
+      savedAt: checkpoint, average: options.flags & UInt32(CLIP_EXPORT_AVERAGE) != 0, over: export.source,
+      Products(kernels: runtime.kernels, threads: runtime.threads))
+    try export.write(to: folder, weights, runtime.plugins)
   }
 }

@@ -16,7 +16,7 @@ extension Model {
   func analyze(images: [Float], texts: [Float]) throws(Failure) -> Analysis {
     var options = clip_analysis_options()
     options.struct_size = UInt32(MemoryLayout<clip_analysis_options>.size)
-    options.logit_scale = Double(info.logit_scale)
+    options.logit_scale = Double(try logitScale())
     var facts = clip_analysis()
     facts.struct_size = UInt32(MemoryLayout<clip_analysis>.size)
     let n = images.count / width

@@ -2,7 +2,7 @@ import CClip
 
 /// A `clip_pipeline`. Every call may be made from any thread.
 final class AugmentationPipeline {
-  private let handle: OpaquePointer
+  let handle: OpaquePointer
 
   /// `json` is a pipeline as docs/augmentation.md describes.
   init(_ runtime: Runtime, json: ByteString) throws(Failure) {

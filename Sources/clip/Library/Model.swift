@@ -28,17 +28,20 @@ final class Model: @unchecked Sendable {
   let info: clip_model_info
   let handle: OpaquePointer
 
-  init(_ runtime: Runtime, folder: ByteString, towers: Towers, storage: clip_storage) throws(Failure) {
+  /// `flags` are CLIP_OPEN_* bits.
+  init(
+    _ runtime: Runtime, folder: ByteString, towers: Towers, storage: clip_storage = CLIP_STORAGE_F32, flags: Int32 = 0
+  ) throws(Failure) {
     var options = clip_model_options()
     options.struct_size = UInt32(MemoryLayout<clip_model_options>.size)
     options.towers = towers.rawValue
     options.storage = storage
+    options.flags = UInt32(flags)
     var out: OpaquePointer?
     try check(folder.withCString { clip_model_open(runtime.handle, $0, &options, &out) })
     guard let out else { throw Failure("clip_model_open returned no model") }
     var info = clip_model_info()
-    info.struct_size = UInt32(MemoryLayout<clip_model_info>.size)
-    let described = clip_model_describe(out, &info)
+    let described = Model.describe(out, &info)
     self.runtime = runtime
     self.info = info
     handle = out
@@ -47,6 +50,18 @@ final class Model: @unchecked Sendable {
 
   deinit {
     clip_model_close(handle)
+  }
+
+  private static func describe(_ handle: OpaquePointer, _ info: inout clip_model_info) -> clip_status {
+    info.struct_size = UInt32(MemoryLayout<clip_model_info>.size)
+    return clip_model_describe(handle, &info)
+  }
+
+  /// As it is now, where `info` is as it was opened.
+  func logitScale() throws(Failure) -> Float {
+    var info = clip_model_info()
+    try check(Model.describe(handle, &info))
+    return info.logit_scale
   }
 
   /// Numbers in one embedding.
@@ -76,6 +91,18 @@ final class Model: @unchecked Sendable {
   func encode(tokens: UnsafePointer<Int32>, count: Int, flags: EncodeFlags) throws(Failure) -> [Float] {
     var options = flags.options
     return try floats(count * width) { clip_encode_tokens(handle, tokens, count, &options, $0) }
+  }
+
+  /// Embeds decoded pictures: `[images.count, width]` numbers.
+  func encode(images: [clip_image_view], options: clip_encode_options) throws(Failure) -> [Float] {
+    var options = options
+    return try floats(images.count * width) { clip_encode_image(handle, images, images.count, &options, $0) }
+  }
+
+  /// Embeds texts of C: `[texts.count, width]` numbers.
+  func encode(texts: [UnsafePointer<CChar>?], options: clip_encode_options) throws(Failure) -> [Float] {
+    var options = options
+    return try floats(texts.count * width) { clip_encode_text(handle, texts, texts.count, &options, $0) }
   }
 
   /// Embeds texts: `[texts.count, width]` numbers.

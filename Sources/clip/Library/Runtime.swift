@@ -16,11 +16,11 @@ struct PluginInfo {
 final class Runtime: @unchecked Sendable {
   let handle: OpaquePointer
 
-  init(threads: Int, plugins: [ByteString], kernels: ByteString?) throws(Failure) {
+  init(threads: Int, plugins: [ByteString], kernels: ByteString?, isQuiet: Bool = false) throws(Failure) {
     var options = clip_runtime_options()
     options.struct_size = UInt32(MemoryLayout<clip_runtime_options>.size)
     options.threads = UInt32(threads)
-    options.log = { _, level, message in
+    options.log = isQuiet ? nil : { _, level, message in
       guard let message, level != CLIP_LOG_INFO else { return }
       let text = String(cString: message)
       if level == CLIP_LOG_ERROR { Console.shared.error(text) } else { Console.shared.warning(text) }

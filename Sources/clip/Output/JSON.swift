@@ -1,4 +1,4 @@
-/// A JSON value (RFC 8259) to be written; members keep their order.
+/// A JSON value (RFC 8259); members keep their order.
 enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral {
   case object([(key: String, value: JSON)])
   case array([JSON])
@@ -8,6 +8,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
   case float(Float)
   case double(Double)
   case bool(Bool)
+  case null
 
   init(dictionaryLiteral members: (String, JSON)...) {
     self = .object(members.map { (key: $0.0, value: $0.1) })
@@ -55,6 +56,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
     case .float(let value): text += JSON.number(value)
     case .double(let value): text += value.isFinite ? "\(value)" : "null"
     case .bool(let value): text += value ? "true" : "false"
+    case .null: text += "null"
     }
   }
 

@@ -80,7 +80,8 @@ enum OutputFile {
         signal(number, SIG_DFL)
         raise(number)
       }
-      if unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { signal(number, SIG_IGN) }
+      // A signal that is ignored, or that the program does not end from, stays so.
+      if unsafeBitCast(before, to: Int.self) != unsafeBitCast(SIG_DFL, to: Int.self) { signal(number, before) }
     }
   }
 

@@ -63,7 +63,9 @@ struct AttentionGradient {
       let line = dp + row * keys
       let shares = p + row * keys
       let mean = dotProduct(line, shares, keys)
-      for key in 0..<keys { line[key] = scale * shares[key] * (line[key] - mean) }
+      forEachEight(keys) { i, lanes in
+        put(scale * eight(shares + i, lanes) * (eight(line + i, lanes) - mean), line + i, lanes)
+      }
     }
     if let dq {
       let columns = products.packHere(matrix(k), .columns, columns: width, depth: keys, into: packed)
@@ -83,14 +85,15 @@ struct AttentionGradient {
   /// The softmax of the first `count` of a row; the others become 0.
   private func softmax(_ row: UnsafeMutablePointer<Float>, _ count: Int, _ scale: Float) {
     var largest = -Float.infinity
-    for key in 0..<count { largest = max(largest, row[key] * scale) }
-    var sum: Float = 0
-    for key in 0..<count {
-      row[key] = expf(row[key] * scale - largest)
-      sum += row[key]
+    forEachEight(count) { i, lanes in largest = max(largest, eight(row + i, lanes, filler: -.infinity).max()) }
+    var sum = SIMD8<Float>.zero
+    forEachEight(count) { i, lanes in
+      let e = exponential((eight(row + i, lanes, filler: -.infinity) - largest) * scale)
+      put(e, row + i, lanes)
+      sum += e
     }
-    let share = 1 / sum
-    for key in 0..<count { row[key] *= share }
+    let share = 1 / sum.sum()
+    forEachEight(count) { i, lanes in put(eight(row + i, lanes) * share, row + i, lanes) }
     for key in count..<keys { row[key] = 0 }
   }
 }

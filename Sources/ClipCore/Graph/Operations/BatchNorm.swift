@@ -80,20 +80,23 @@ final class BatchNorm: Operation {
       }
       return
     }
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: columns.count) { sums in
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: columns.count) { buffer in
+      guard let sums = buffer.baseAddress else { return }
       let count = Double(max(1, x.rows))
-      sums.initialize(repeating: 0)
+      buffer.initialize(repeating: 0)
       for row in 0..<x.rows {
         let line = x.data + row * width + columns.lowerBound
-        for column in 0..<columns.count { sums[column] += Double(line[column]) }
+        forEachEight(columns.count) { i, lanes in
+          put(eight(sums + i, lanes) + SIMD8<Double>(eight(line + i, lanes)), sums + i, lanes)
+        }
       }
       for column in 0..<columns.count { means[columns.lowerBound + column] = sums[column] / count }
-      sums.update(repeating: 0)
+      buffer.update(repeating: 0)
       for row in 0..<x.rows {
         let line = x.data + row * width + columns.lowerBound
-        for column in 0..<columns.count {
-          let centred = Double(line[column]) - means[columns.lowerBound + column]
-          sums[column] += centred * centred
+        forEachEight(columns.count) { i, lanes in
+          let centred = SIMD8<Double>(eight(line + i, lanes)) - eight(means + columns.lowerBound + i, lanes)
+          put(eight(sums + i, lanes) + centred * centred, sums + i, lanes)
         }
       }
       for column in 0..<columns.count {
@@ -139,9 +142,11 @@ final class BatchNorm: Operation {
       for row in part {
         let line = x.data + row * width
         let target = pass.run.output.data + row * width
-        for i in 0..<width {
-        target[i] = Float((Double(line[i]) - means[i]) * inverses[i] * Double(weight[i]) + Double(bias[i]))
-      }
+        forEachEight(width) { i, lanes in
+          let z = (SIMD8<Double>(eight(line + i, lanes)) - eight(means + i, lanes)) * eight(inverses + i, lanes)
+          let y = z * SIMD8<Double>(eight(weight + i, lanes)) + SIMD8<Double>(eight(bias + i, lanes))
+          put(SIMD8<Float>(y), target + i, lanes)
+        }
       }
       return
     }
@@ -153,10 +158,12 @@ final class BatchNorm: Operation {
       let line = x.data + row * width
       let dy = pass.gradient.data + row * width
       let target = dx + row * width
-      for i in 0..<width {
-        let z = (Double(line[i]) - means[i]) * inverses[i]
-        let slope = Double(dy[i]) - (totals[i] + z * aligned[i]) * share
-        target[i] += Float(slope * Double(weight[i]) * inverses[i])
+      forEachEight(width) { i, lanes in
+        let inverse = eight(inverses + i, lanes)
+        let z = (SIMD8<Double>(eight(line + i, lanes)) - eight(means + i, lanes)) * inverse
+        let mean = (eight(totals + i, lanes) + z * eight(aligned + i, lanes)) * share
+        let slope = (SIMD8<Double>(eight(dy + i, lanes)) - mean) * SIMD8<Double>(eight(weight + i, lanes)) * inverse
+        put(eight(target + i, lanes) + SIMD8<Float>(slope), target + i, lanes)
       }
     }
   }
@@ -166,24 +173,28 @@ final class BatchNorm: Operation {
     let width = shape.width
     let means = columnFacts(pass)
     let inverses = means + width
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * columns.count) { sums in
-      sums.initialize(repeating: 0)
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * columns.count) { buffer in
+      guard let sums = buffer.baseAddress else { return }
+      buffer.initialize(repeating: 0)
+      let aligned = sums + columns.count
       let x = pass.run.input(0).data
       let dy = pass.gradient
       for row in 0..<dy.rows {
-        for column in 0..<columns.count {
-          let place = row * width + columns.lowerBound + column
-          let z = (Double(x[place]) - means[columns.lowerBound + column]) * inverses[columns.lowerBound + column]
-          sums[column] += Double(dy.data[place])
-          sums[columns.count + column] += Double(dy.data[place]) * z
+        let start = row * width + columns.lowerBound
+        forEachEight(columns.count) { i, lanes in
+          let centred = SIMD8<Double>(eight(x + start + i, lanes)) - eight(means + columns.lowerBound + i, lanes)
+          let slope = SIMD8<Double>(eight(dy.data + start + i, lanes))
+          put(eight(sums + i, lanes) + slope, sums + i, lanes)
+          let z = centred * eight(inverses + columns.lowerBound + i, lanes)
+          put(eight(aligned + i, lanes) + slope * z, aligned + i, lanes)
         }
       }
       for column in 0..<columns.count {
         let place = columns.lowerBound + column
         means[2 * width + place] = sums[column]
-        means[3 * width + place] = sums[columns.count + column]
+        means[3 * width + place] = aligned[column]
         if let db = pass.parameterGradient(1) { db[place] += Float(sums[column]) }
-        if let dw = pass.parameterGradient(0) { dw[place] += Float(sums[columns.count + column]) }
+        if let dw = pass.parameterGradient(0) { dw[place] += Float(aligned[column]) }
       }
     }
   }

@@ -115,7 +115,7 @@ final class Broadcast: Operation {
     let isSum = operation == .sum
     if spread == .column {
       let y = isSum ? 1 : pass.run.input(1).data[other]
-      if let dx { for i in 0..<width { dx[i] += dz[i] * y } }
+      if let dx { addFloats(dz, width, times: y, to: dx) }
       guard let dy else { return }
       if isSum {
         for i in 0..<width { dy[other] += dz[i] }
@@ -131,7 +131,7 @@ final class Broadcast: Operation {
     }
     let x = pass.run.input(0).data + row * width
     let y = pass.run.input(1).data + other * width
-    if let dx { for i in 0..<width { dx[i] += dz[i] * y[i] } }
-    if let dy { for i in 0..<width { dy[other * width + i] += dz[i] * x[i] } }
+    if let dx { addProducts(dz, y, width, to: dx) }
+    if let dy { addProducts(dz, x, width, to: dy + other * width) }
   }
 }

@@ -161,7 +161,7 @@ final class DepthwiseConvolution: Convolution {
         } else {
           guard let dx = pass.inputGradient(0), let filters else { return }
           let taps = filters.floats + tap * width
-          for channel in channels { dx[place + channel] += dy[channel] * taps[channel] }
+          addProducts(dy, taps, width, to: dx + place)
         }
       }
     }

@@ -95,22 +95,30 @@ final class LayerNorm: Operation {
     }
     let shift = total.sum() / size
     let slope = aligned.sum() * inverse * inverse / size
-    for i in 0..<width { dx[i] += (dy[i] * weight[i] - shift - (x[i] - mean) * slope) * inverse }
+    forEachEight(width) { i, lanes in
+      let g = eight(dy + i, lanes) * eight(weight + i, lanes) - shift - (eight(x + i, lanes) - mean) * slope
+      put(eight(dx + i, lanes) + g * inverse, dx + i, lanes)
+    }
   }
 
   private func backwardColumns(_ pass: Pass, _ columns: Range<Int>) {
     let width = shape.width
     let x = pass.run.input(0).data
     let dy = pass.gradient
+    let dw = pass.parameterGradient(0).map { $0 + columns.lowerBound }
+    let db = pass.parameterGradient(1).map { $0 + columns.lowerBound }
     for row in 0..<dy.rows {
       let mean = pass.scratch[2 * row]
       let inverse = pass.scratch[2 * row + 1]
-      let line = dy.data + row * width
-      let source = x + row * width
-      if let dw = pass.parameterGradient(0) {
-        for column in columns { dw[column] += line[column] * ((source[column] - mean) * inverse) }
+      let line = dy.data + row * width + columns.lowerBound
+      let source = x + row * width + columns.lowerBound
+      if let dw {
+        forEachEight(columns.count) { i, lanes in
+          let z = (eight(source + i, lanes) - mean) * inverse
+          put(eight(dw + i, lanes) + eight(line + i, lanes) * z, dw + i, lanes)
+        }
       }
-      if let db = pass.parameterGradient(1) { for column in columns { db[column] += line[column] } }
+      if let db { addFloats(line, columns.count, to: db) }
     }
   }
 }

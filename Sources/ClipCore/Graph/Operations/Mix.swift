@@ -91,7 +91,7 @@ final class Mix: Operation {
     for index in inputs.indices {
       guard let dx = pass.inputGradient(index) else { continue }
       let weight = weights?.floats[index] ?? 1 / Float(inputs.count)
-      for place in start..<(start + rows.count * dy.width) { dx[place] += weight * dy.data[place] }
+      addFloats(dy.data + start, rows.count * dy.width, times: weight, to: dx + start)
     }
   }
 }

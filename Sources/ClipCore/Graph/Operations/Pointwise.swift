@@ -43,7 +43,7 @@ final class Activation: Operation {
       while first < end {
         let count = min(Activation.slopeFloats, end - first)
         activation.slopes(pass.run.input(0).data + first, count, pass.run.kernels, into: slopes)
-        for index in 0..<count { dx[first + index] += dy.data[first + index] * slopes[index] }
+        addProducts(dy.data + first, slopes, count, to: dx + first)
         first += count
       }
     }

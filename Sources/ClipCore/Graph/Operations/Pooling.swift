@@ -89,7 +89,7 @@ final class Pooling: Operation {
     }
     if kind == .mean {
       let scale = 1 / Float(window.kernelHeight * window.kernelWidth)
-      for place in places { for channel in 0..<width { dx[place + channel] += dy[channel] * scale } }
+      for place in places { addFloats(dy, width, times: scale, to: dx + place) }
       return
     }
     guard let start = places.first else { return }

@@ -62,7 +62,7 @@ final class ReduceRows: Operation {
       if reduction == .mean {
         let scale = 1 / Float(max(1, rows))
         for row in first..<(first + rows) {
-          for column in 0..<width { dx[row * width + column] += dy[column] * scale }
+          addFloats(dy, width, times: scale, to: dx + row * width)
         }
         continue
       }

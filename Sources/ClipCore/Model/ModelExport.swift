@@ -1,0 +1,196 @@
+import CClip
+import CSystem
+
+/// A model's folder written anew: in a layout and with a storage of choice, and with other weights where there are
+/// some.
+struct ModelExport {
+  private let description: ModelDescription
+  let source: ParameterSource
+  private let folder: String
+  private let layout: Layout
+  private let type: ElementType
+  private let isConverted: Bool
+
+  /// `folder` is what the model was opened from.
+  init(folder: String, _ options: clip_export_options) throws(ClipError) {
+    guard options.flags & ~UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_EXPORT_* bits, found \(options.flags)")
+    }
+    switch options.storage {
+    case CLIP_STORAGE_F32: type = .float32
+    case CLIP_STORAGE_F16: type = .float16
+    case CLIP_STORAGE_BF16: type = .bfloat16
+    default:
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.storage: expected F32, F16 or BF16, found \(options.storage.rawValue)")
+    }
+    description = try ModelDescription.open(folder: folder)
+    source = ParameterSource(description.checkpoint, description.names)
+    self.folder = folder
+    switch options.layout {
+    case CLIP_LAYOUT_AS_OPENED: layout = description.layout
+    case CLIP_LAYOUT_HUGGING_FACE: layout = .huggingFace
+    case CLIP_LAYOUT_OPEN_CLIP: layout = .openClip
+    default:
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.layout: expected a clip_layout, found \(options.layout.rawValue)")
+    }
+    isConverted = layout != description.layout
+  }
+
+  /// Writes to `target`. `weights`, under the encoders' names, take the place of the file's.
+  func write(to target: String, _ weights: Checkpoint?, _ plugins: PluginRegistry) throws(ClipError) {
+    let configs = isConverted ? try ClipConfigWriter(description, layout, place: folder).files(type) : []
+    let parameters = try parameters(plugins)
+    let outputs = isConverted ? try converted(parameters, weights) : asOpened(parameters, weights)
+    let weightFile = isConverted ? layout.weightFiles[0] : description.weightFile
+    try writeFolder(target, replacing: ModelExport.modelFiles) { aside throws(ClipError) in
+      let writer = try SafetensorsWriter(
+        path: join(aside, weightFile),
+        outputs.map { .init(name: $0.name, type: $0.type, shape: $0.shape, byteCount: $0.byteCount) },
+        metadata: [("format", "pt")])
+      for output in outputs { try output.write(to: writer) }
+      try writer.finish()
+      for (name, text) in configs {
+        let memory = try Memory(byteCount: text.count, for: "a configuration")
+        for (index, byte) in text.enumerated() { memory.bytes[index] = byte }
+        try writeFile(join(aside, name), UnsafeRawBufferPointer(start: memory.base, count: memory.byteCount))
+      }
+      try copyRest(to: aside)
+    }
+  }
+
+  /// Names of configurations and weights: of a model that is replaced, all of them go.
+  private static var modelFiles: [Name] { configs + Layout.openClip.weightFiles }
+  private static var configs: [Name] {
+    [HuggingFaceConfig.file, OpenClipConfig.file, ClipcoreConfig.file, "preprocessor_config.json", "processor_config.json"]
+  }
+
+  /// Tokenizer, and configuration where it stays: what is no weight and no code.
+  private func copyRest(to target: String) throws(ClipError) {
+    let endings: [Name] = [".json", ".txt", ".model"]
+    for ending in endings {
+      for name in try names(in: folder, endingIn: ending) where !name.hasSuffix(".index.json") {
+        let path = join(folder, name)
+        if FileKind(path) != .file || isConverted && ModelExport.configs.contains(name) { continue }
+        let file = try MappedFile(path: path)
+        try writeFile(join(target, name), file.bytes)
+        withExtendedLifetime(file) {}
+      }
+    }
+  }
+
+  /// What the encoders ask for, and the model's own two numbers.
+  private func parameters(_ plugins: PluginRegistry) throws(ClipError) -> [Parameter] {
+    var list: [Parameter] = []
+    for (tower, kind) in [(description.image, CLIP_TOWER_IMAGE), (description.text, CLIP_TOWER_TEXT)] {
+      guard let tower else {
+        throw ClipError(CLIP_UNSUPPORTED, folder + ": expected a model with an image tower and a text tower")
+      }
+      list += try TowerPlan(tower, tower: kind, plugins: plugins).parameters
+    }
+    for name in [description.logitScale, description.logitBias] {
+      if let name, let found = source.find(name) { list.append(Parameter(name: name, shape: found.shape)) }
+    }
+    return list
+  }
+
+  // MARK: Tensors
+
+  /// A tensor to be written.
+  private final class Output {
+    let name: Name
+    let shape: [Int]
+    let type: ElementType
+    /// Where numbers are that no part has.
+    let stored: Safetensors.Tensor?
+    /// Parameters in it, and how.
+    var parts: [(found: CheckpointParameter, recipe: ParameterRule.Recipe)] = []
+
+    init(_ name: Name, _ shape: [Int], _ type: ElementType, stored: Safetensors.Tensor? = nil) {
+      self.name = name
+      self.shape = shape
+      self.type = type
+      self.stored = stored
+    }
+
+    var count: Int { shape.reduce(1) { $0 &* $1 } }
+    var byteCount: Int { type.holdsWeights ? count * type.bits / 8 : stored?.bytes.count ?? 0 }
+
+    func write(to writer: SafetensorsWriter) throws(ClipError) {
+      guard type.holdsWeights else {
+        if let bytes = stored?.bytes, let base = bytes.baseAddress { try writer.append(base, bytes.count) }
+        return
+      }
+      let numbers = try Memory(floats: count, for: "a tensor")
+      if let stored { try read(CheckpointParameter(stored, .whole), into: numbers) }
+      for part in parts {
+        let scratch = try Memory(floats: part.found.tensor.count, for: "a tensor")
+        try read(part.found, into: scratch)
+        part.recipe.place(scratch.floats, shape: part.found.shape, in: numbers.floats)
+      }
+      if type == .float16 { try checkHalfRange(numbers.floats, count, name) }
+      if type != .float32 {
+        // In place: a half lies where a float was read, or before.
+        let halves = numbers.base.assumingMemoryBound(to: UInt16.self)
+        for index in 0..<count {
+          let value = numbers.base.load(fromByteOffset: index * 4, as: Float.self)
+          halves[index] = type == .float16 ? Half.narrow(value) : Half.narrowBrain(value)
+        }
+      }
+      try writer.append(numbers.base, byteCount)
+    }
+
+    private func read(_ found: CheckpointParameter, into memory: Memory) throws(ClipError) {
+      try found.read(rows: 0..<found.rowCount, into: memory.floats)
+      found.forget()
+    }
+  }
+
+  /// The file's own tensors, with the new weights in them.
+  private func asOpened(_ parameters: [Parameter], _ weights: Checkpoint?) -> [Output] {
+    var outputs: [Output] = []
+    var indexes: [Name: Int] = [:]
+    for name in description.checkpoint.tensors.keys.sorted() {
+      guard let tensor = description.checkpoint.tensors[name] else { continue }
+      let type = !tensor.type.holdsWeights ? tensor.type : tensor.count == 1 ? .float32 : self.type
+      indexes[name] = outputs.count
+      outputs.append(Output(name, tensor.shape, type, stored: tensor))
+    }
+    for parameter in parameters {
+      guard let new = weights?.tensors[parameter.name], let found = source.find(parameter),
+        let index = indexes[found.tensor.name]
+      else { continue }
+      outputs[index].parts.append((CheckpointParameter(new, .whole), found.recipe))
+    }
+    return outputs
+  }
+
+  /// The tensors of another layout that hold the parameters.
+  private func converted(_ parameters: [Parameter], _ weights: Checkpoint?) throws(ClipError) -> [Output] {
+    let rules = layout.clipNames.rules
+    var outputs: [Output] = []
+    var indexes: [Name: Int] = [:]
+    for parameter in parameters {
+      let new = weights?.tensors[parameter.name].map { CheckpointParameter($0, .whole) }
+      guard let found = new ?? source.find(parameter), found.shape == parameter.shape else {
+        throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
+      }
+      var (name, recipe) = (parameter.name, ParameterRule.Recipe.whole)
+      for rule in rules {
+        guard let tensorName = rule.tensorName(for: parameter.name) else { continue }
+        (name, recipe) = (tensorName, rule.recipe)
+        break
+      }
+      guard recipe == .whole || parameter.shape.count == 2 || recipe != .transposed && parameter.shape.count == 1 else {
+        throw ClipError(CLIP_UNSUPPORTED, "\(folder): layout: no tensor of \(layout.name) holds \(parameter.name.string)")
+      }
+      if indexes[name] == nil {
+        indexes[name] = outputs.count
+        // A scale may be of one side in the file.
+        let isScale = parameter.name == description.logitScale
+        outputs.append(Output(name, isScale ? [] : recipe.tensorShape(parameter.shape), isScale ? .float32 : type))
+      }
+      if let index = indexes[name] { outputs[index].parts.append((found, recipe)) }
+    }
+    return outputs
+  }
+}

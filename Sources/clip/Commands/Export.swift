@@ -1,0 +1,72 @@
+import ArgumentParser
+import CClip
+
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write a model's folder in another layout or storage, or with trained weights.",
+    usage: "clip export --model <dir> --output <dir> [--checkpoint <path>] [--layout <layout>] [--storage <storage>] [<options>]",
+    discussion: """
+      The folder is one that Hugging Face's transformers or open_clip load, and clip too. It is written \
+      aside and put in its place whole; a model that was there is replaced.
+
+        clip export --model Models/emoji --checkpoint run/checkpoints --average --output trained
+      """)
+
+  @Option(help: ArgumentHelp("The model's folder, the one that training began from.", valueName: "dir"))
+  var model: ByteString
+
+  @Option(help: ArgumentHelp("A checkpoint of clip train, or a folder, whose last one is taken.", valueName: "path"))
+  var checkpoint: ByteString?
+
+  @Flag(help: "Take the mean of the weights that the checkpoint kept.")
+  var average = false
+
+  @Option(help: ArgumentHelp("The folder to write.", valueName: "dir"))
+  var output: ByteString
+
+  @Option(help: "How files and tensors are named (default: as the model's are).")
+  var layout: ModelLayout?
+
+  @Option(help: "How weights are stored.")
+  var storage = FileStorage.f32
+
+  @OptionGroup var common: CommonOptions
+
+  mutating func validate() throws {
+    if average, checkpoint == nil { throw ValidationError("--average takes the mean of a --checkpoint: name one") }
+  }
+
+  func run() throws {
+    let model = try Model(
+      try common.runtime(), folder: self.model, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
+    var options = clip_export_options()
+    options.struct_size = UInt32(MemoryLayout<clip_export_options>.size)
+    options.flags = average ? UInt32(CLIP_EXPORT_AVERAGE) : 0
+    options.layout = layout?.value ?? CLIP_LAYOUT_AS_OPENED
+    options.storage = storage.value
+    try check(
+      withOptionalCString(checkpoint) { checkpoint in
+        output.withCString { clip_model_export(model.handle, checkpoint, $0, &options) }
+      })
+    let written = layout?.rawValue ?? string(model.info.layout)
+    let result: JSON = [
+      "model": .string(output.text), "layout": .string(written), "storage": .string(storage.rawValue),
+    ]
+    try StandardOutput.write(common.json ? result.pretty() + "\n" : "\(output.shown): \(written), \(storage.rawValue)\n")
+  }
+}
+
+/// How a model's folder names its files and tensors.
+enum ModelLayout: String, CaseIterable, ExpressibleByArgument {
+  case huggingface
+  case openClip = "open_clip"
+
+  var value: clip_layout { self == .huggingface ? CLIP_LAYOUT_HUGGING_FACE : CLIP_LAYOUT_OPEN_CLIP }
+}
+
+/// How weights are stored in a file.
+enum FileStorage: String, CaseIterable, ExpressibleByArgument {
+  case f32, f16, bf16
+
+  var value: clip_storage { Storage(rawValue: rawValue)?.value ?? CLIP_STORAGE_F32 }
+}

@@ -1,0 +1,120 @@
+import CClip
+import Glibc
+
+/// Where a run writes: config.json, log.jsonl, TensorBoard's events, checkpoints/ and, at the end or a stop, curves.svg
+/// and model/; start/ has the weights of a run from scratch.
+struct RunFolder {
+  let path: ByteString
+
+  var config: ByteString { file("config.json") }
+  var log: ByteString { file("log.jsonl") }
+  var checkpoints: ByteString { file("checkpoints") }
+  var model: ByteString { file("model") }
+  var curves: ByteString { file("curves.svg") }
+
+  private func file(_ name: String) -> ByteString { path.appending(Array(name.utf8)) }
+
+  /// Makes the folder and keeps the configuration in it, so that what cannot be written to is known before the
+  /// work. A folder that has a run already is an error, but for one to `resume`, whose configuration must be
+  /// the same.
+  init(_ config: TrainingConfig, resume: Bool) throws(Failure) {
+    path = config.output
+    if !resume && log.withCString({ access($0, F_OK) }) == 0 {
+      throw Failure("\(path.shown) has a run already: expected --resume to go on with it, or another output")
+    }
+    if resume {
+      guard self.config.withCString({ access($0, F_OK) }) == 0 else {
+        throw Failure("\(path.shown): expected a run to go on with, found no config.json")
+      }
+      try RunFolder.compare(try JSON.parse(try readFile(self.config), place: self.config.shown), config, self.config.shown)
+    }
+    try makeFolder(path)
+    try makeFolder(checkpoints)
+    let text = config.effective.pretty() + "\n"
+    try OutputFile.write(to: self.config) { writer throws(Failure) in try writer.write(text) }
+  }
+
+  /// The folder of the model that the run starts from.
+  func startingModel(_ config: TrainingConfig, _ runtime: Runtime) throws(Failure) -> ByteString {
+    guard config.fromScratch else { return config.model }
+    let start = file("start")
+    try makeFolder(start)
+    // The weight file comes last, and whole.
+    if try names(in: start).contains(where: { $0.fileExtension == "safetensors" }) { return start }
+    for name in try names(in: config.model) where ["json", "txt", "model"].contains(name.fileExtension) {
+      guard !name.text.hasSuffix(".index.json") else { continue }
+      let bytes = try readFile(config.model.appending(name.bytes))
+      try OutputFile.write(to: start.appending(name.bytes)) { writer throws(Failure) in try writer.write(bytes) }
+    }
+    try check(start.withCString { clip_model_initialize(runtime.handle, $0, UInt64(config.seed)) })
+    return start
+  }
+
+  private func names(in folder: ByteString) throws(Failure) -> [ByteString] {
+    guard let stream = folder.withCString({ opendir($0) }) else { throw .system("cannot read the folder \(folder.shown)") }
+    defer { closedir(stream) }
+    var names: [ByteString] = []
+    while let entry = readdir(stream) {
+      names.append(withUnsafeBytes(of: &entry.pointee.d_name) { ByteString($0.prefix { $0 != 0 }) })
+    }
+    return names
+  }
+
+  /// Throws unless the run of `before` may go on as `config`.
+  private static func compare(_ before: JSON, _ config: TrainingConfig, _ place: String) throws(Failure) {
+    guard case .object(let old) = before, case .object(let new) = config.effective else {
+      throw Failure("\(place): expected an object, found \(before.kind)")
+    }
+    for (key, value) in new where !TrainingConfig.free.contains(key) {
+      let found = old.first { $0.key == key }?.value ?? .null
+      guard found.compact() == value.compact() else {
+        throw Failure(
+          "\(place): \(key): the run to go on with has \(found.compact()), found \(value.compact()); only "
+            + TrainingConfig.free.joined(separator: ", ") + " may change")
+      }
+    }
+  }
+
+  private func makeFolder(_ path: ByteString) throws(Failure) {
+    let parent = path.folder
+    if parent != path, parent.withCString({ access($0, F_OK) }) != 0 { try makeFolder(parent) }
+    if path.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST { throw .system("cannot make the folder \(path.shown)") }
+  }
+}
+
+/// A file of JSON Lines that grows by whole lines.
+final class RunLog {
+  private let descriptor: Int32
+  private let name: String
+
+  /// Keeps the lines of an earlier run up to `step`; what came after is to come again.
+  init(_ path: ByteString, after step: Int) throws(Failure) {
+    name = path.shown
+    var kept = ""
+    if step > 0 {
+      for line in try RunLog.lines(of: path) {
+        guard case .object(let members) = line, case .integer(let number)? = members.first(where: { $0.key == "step" })?.value,
+          number <= step
+        else { continue }
+        kept += line.compact() + "\n"
+      }
+    }
+    let text = kept
+    try OutputFile.write(to: path) { writer throws(Failure) in try writer.write(text) }
+    descriptor = path.withCString { open($0, O_WRONLY | O_APPEND | O_CLOEXEC) }
+    guard descriptor >= 0 else { throw .system("cannot write \(name)") }
+  }
+
+  deinit { close(descriptor) }
+
+  /// The whole lines of a log; none where there is no file.
+  static func lines(of path: ByteString) throws(Failure) -> [JSON] {
+    guard path.withCString({ access($0, F_OK) }) == 0 else { return [] }
+    return try readFile(path).split(separator: UInt8(ascii: "\n")).compactMap { try? JSON.parse(Array($0), place: path.shown) }
+  }
+
+  func append(_ line: JSON) throws(Failure) {
+    let code = Array((line.compact() + "\n").utf8).withUnsafeBytes { writeAll(descriptor, $0) }
+    guard code == 0 else { throw .system("cannot write \(name)", code) }
+  }
+}

@@ -1,0 +1,312 @@
+import CClip
+
+/// What a training run is made of. docs/training.md has the table of keys.
+struct TrainingConfig {
+  enum LossKind: String, CaseIterable { case contrastive, sigmoid, distillation }
+  enum OptimizerKind: String, CaseIterable { case adamw, sgd }
+  enum ScheduleKind: String, CaseIterable { case constant, cosine, linear }
+
+  struct Source {
+    var paths: [ByteString]
+    var captionFields: [ByteString]
+    var imageField: ByteString?
+  }
+
+  struct Replay {
+    var source: Source
+    /// Of each batch.
+    var share: Double
+  }
+
+  /// Pairs that are not trained on, measured now and then.
+  struct Evaluation {
+    var source: Source
+    /// Steps from one time to the next.
+    var every: Int
+    /// Pairs at most.
+    var limit: Int
+  }
+
+  struct Loss {
+    var kind: LossKind
+    var weight: Double
+    var labelSmoothing: Double
+  }
+
+  struct Optimizer {
+    var kind: OptimizerKind
+    var learningRate: Double
+    var beta1: Double
+    var beta2: Double
+    var epsilon: Double
+    var weightDecay: Double
+    var gradientClip: Double
+  }
+
+  struct Schedule {
+    var kind: ScheduleKind
+    var warmupSteps: Int
+    var finalRate: Double
+  }
+
+  struct LowRank {
+    var rank: Int
+    var scale: Double
+    var patterns: [ByteString]
+  }
+
+  var model: ByteString
+  /// The model's folder gives its configuration and tokenizer alone; weights are drawn from the seed.
+  var fromScratch: Bool
+  var output: ByteString
+  var source: Source
+  var replay: Replay?
+  var evaluation: Evaluation?
+  var teacher: ByteString?
+  /// JSON of pipelines; nil: none.
+  var imagePipeline: ByteString?
+  var textPipeline: ByteString?
+  /// What pictures with transparency lie on; nil: alpha is dropped.
+  var background: (UInt8, UInt8, UInt8)?
+  var openAICleaning: Bool
+  var batchSize: Int
+  var chunk: Int
+  /// 0: none is given; one of the two is not 0.
+  var epochs: Int
+  var steps: Int
+  var dropLast: Bool
+  var shuffleBuffer: Int
+  var shard: (index: Int, count: Int)?
+  var maxBadShare: Double
+  var workers: Int
+  /// 0: the processors.
+  var threads: Int
+  var seed: Int
+  var losses: [Loss]
+  var optimizer: Optimizer
+  var schedule: Schedule
+  /// In their order; a rate of 0 freezes.
+  var groups: [(pattern: ByteString, rate: Double)]
+  var lowRank: LowRank?
+  var averageDecay: Double
+  var activationCheckpoints: Bool
+  var saveEvery: Int
+  var keep: Int
+  var logEvery: Int
+  /// All keys with what they count as.
+  let effective: JSON
+
+  /// What may change from a run to the one that goes on with it.
+  static let free = ["threads", "workers", "epochs", "steps", "max_bad_share", "eval", "save_every", "keep", "log_every"]
+
+  init(_ json: JSON, _ place: String) throws(Failure) {
+    let reader = try ObjectReader(json, place)
+    func required(_ key: String, _ value: String?) throws(Failure) -> ByteString {
+      guard let value else { throw Failure("\(place): expected the key \(key), found none") }
+      return ByteString(value)
+    }
+    model = try required("model", try reader.text("model"))
+    fromScratch = try reader.bool("from_scratch")
+    source = try Source(reader)
+    guard !source.paths.isEmpty else { throw Failure("\(place): expected the key data, one source or more, found none") }
+    output = try required("output", try reader.text("output"))
+    imagePipeline = try reader.pipeline("image_pipeline")
+    textPipeline = try reader.pipeline("text_pipeline")
+    background = try reader.colour("background")
+    openAICleaning = try reader.bool("openai_cleaning")
+    batchSize = try reader.integer("batch_size", 1...65536, default: 32)
+    chunk = try reader.integer("chunk", 0...65536, default: 0)
+    epochs = try reader.integer("epochs", 0...1_000_000, default: 0)
+    steps = try reader.integer("steps", 0...1_000_000_000, default: 0)
+    dropLast = try reader.bool("drop_last", default: true)
+    shuffleBuffer = try reader.integer("shuffle_buffer", 1...100_000_000, default: 10_000)
+    shard = try reader.shard("shard")
+    maxBadShare = try reader.number("max_bad_share", 1e-9...1, default: 0.1)
+    workers = try reader.integer("workers", 1...64, default: 2)
+    threads = try reader.integer("threads", 0...256, default: 0)
+    seed = try reader.integer("seed", 0...Int.max, default: 0)
+    losses = []
+    for item in try reader.objects("losses") { losses.append(try Loss(item)) }
+    teacher = try reader.text("teacher").map { ByteString($0) }
+    optimizer = try Optimizer(try reader.object("optimizer"))
+    schedule = try Schedule(try reader.object("schedule"))
+    groups = try reader.texts("freeze").map { (ByteString($0), 0) }
+    for item in try reader.objects("groups") {
+      let pattern = try item.text("pattern")
+      let rate = try item.number("rate", 0...1e5, default: 1)
+      guard let pattern else { throw Failure("\(item.place): expected the key pattern, found none") }
+      try item.finish()
+      groups.append((ByteString(pattern), rate))
+    }
+    lowRank = try reader.optionalObject("lora").map { item throws(Failure) in try LowRank(item) }
+    averageDecay = try reader.number("average_decay", 0...0.9999999, default: 0)
+    activationCheckpoints = try reader.bool("activation_checkpoints")
+    replay = try reader.optionalObject("replay").map { item throws(Failure) in try Replay(item) }
+    evaluation = try reader.optionalObject("eval").map { item throws(Failure) in try Evaluation(item) }
+    saveEvery = try reader.integer("save_every", 0...1_000_000_000, default: 500)
+    keep = try reader.integer("keep", 1...1_000_000, default: 3)
+    logEvery = try reader.integer("log_every", 1...1_000_000, default: 10)
+    try reader.finish()
+    effective = reader.effective
+
+    guard epochs == 0 || steps == 0 else {
+      throw Failure("\(place): expected epochs or steps, found both, \(epochs) and \(steps)")
+    }
+    if epochs == 0 && steps == 0 { epochs = 1 }
+    let distils = losses.contains { $0.kind == .distillation }
+    guard distils == (teacher != nil) else {
+      throw Failure(
+        distils
+          ? "\(place): teacher: expected a model's folder, as there is a distillation loss, found none"
+          : "\(place): teacher: expected a distillation loss in losses that uses it, found none")
+    }
+    guard replay == nil || (1..<batchSize).contains(replayCount) else {
+      throw Failure("\(place): replay: a share of \(replay?.share ?? 0) of \(batchSize) samples is \(replayCount): expected 1 to \(batchSize - 1)")
+    }
+  }
+
+  /// Samples of a batch that are replayed.
+  var replayCount: Int { Int((Double(batchSize) * (replay?.share ?? 0)).rounded()) }
+
+  /// For the encode calls, the data set's and the teacher's.
+  var encoding: clip_encode_options {
+    var flags: EncodeFlags = [.truncate]
+    if openAICleaning { flags.insert(.openAICleaning) }
+    var options = flags.options
+    if let background {
+      options.flags |= UInt32(CLIP_COMPOSITE_ALPHA)
+      options.background = (background.0, background.1, background.2, 0)
+    }
+    return options
+  }
+}
+
+extension TrainingConfig.Source {
+  init(_ reader: ObjectReader) throws(Failure) {
+    paths = try reader.texts("data").map { ByteString($0) }
+    captionFields = try reader.texts("caption_fields").map { ByteString($0) }
+    imageField = try reader.text("image_field").map { ByteString($0) }
+  }
+}
+
+extension TrainingConfig.Replay {
+  init(_ reader: ObjectReader) throws(Failure) {
+    source = try .init(reader)
+    guard !source.paths.isEmpty else { throw Failure("\(reader.place): expected the key data, found none") }
+    share = try reader.number("share", 0...1, default: 0.1)
+    try reader.finish()
+  }
+}
+
+extension TrainingConfig.Evaluation {
+  init(_ reader: ObjectReader) throws(Failure) {
+    source = try .init(reader)
+    guard !source.paths.isEmpty else { throw Failure("\(reader.place): expected the key data, found none") }
+    every = try reader.integer("every", 1...1_000_000_000, default: 500)
+    limit = try reader.integer("limit", 2...100_000, default: 1000)
+    try reader.finish()
+  }
+}
+
+extension TrainingConfig.Loss {
+  init(_ reader: ObjectReader) throws(Failure) {
+    kind = try reader.choice("kind", default: .contrastive)
+    weight = try reader.number("weight", 1e-9...1e5, default: 1)
+    labelSmoothing = try reader.number("label_smoothing", 0...0.999, default: 0)
+    try reader.finish()
+  }
+
+  var value: clip_loss {
+    switch kind {
+    case .contrastive: CLIP_LOSS_CONTRASTIVE
+    case .sigmoid: CLIP_LOSS_SIGMOID
+    case .distillation: CLIP_LOSS_DISTILLATION
+    }
+  }
+}
+
+extension TrainingConfig.Optimizer {
+  init(_ reader: ObjectReader) throws(Failure) {
+    kind = try reader.choice("kind", default: .adamw)
+    learningRate = try reader.number("learning_rate", 1e-30...1e5, default: 5e-4)
+    beta1 = try reader.number("beta1", 0...0.9999999, default: 0.9)
+    beta2 = try reader.number("beta2", 1e-9...0.9999999, default: 0.98)
+    epsilon = try reader.number("epsilon", 1e-30...0.999, default: 1e-6)
+    weightDecay = try reader.number("weight_decay", 0...1e5, default: 0.2)
+    gradientClip = try reader.number("gradient_clip", 0...1e29, default: 1)
+    try reader.finish()
+  }
+}
+
+extension TrainingConfig.Schedule {
+  init(_ reader: ObjectReader) throws(Failure) {
+    kind = try reader.choice("kind", default: .cosine)
+    warmupSteps = try reader.integer("warmup_steps", 0...1_000_000_000, default: 0)
+    finalRate = try reader.number("final_rate", 0...1, default: 0)
+    try reader.finish()
+  }
+
+  var value: clip_schedule {
+    switch kind {
+    case .constant: CLIP_SCHEDULE_CONSTANT
+    case .cosine: CLIP_SCHEDULE_COSINE
+    case .linear: CLIP_SCHEDULE_LINEAR
+    }
+  }
+}
+
+extension TrainingConfig.LowRank {
+  init(_ reader: ObjectReader) throws(Failure) {
+    rank = try reader.integer("rank", 1...4096, default: 8)
+    scale = try reader.number("scale", 0...1e5, default: 0)
+    patterns = try reader.texts("patterns").map { ByteString($0) }
+    guard !patterns.isEmpty else { throw Failure("\(reader.place): expected the key patterns, found none") }
+    try reader.finish()
+  }
+}
+
+extension ObjectReader {
+  /// A pipeline's JSON, the name of a file that has it, or "default". The run keeps what the file says.
+  fileprivate func pipeline(_ key: String) throws(Failure) -> ByteString? {
+    try read(key) { json throws(Failure) in
+      switch json {
+      case nil: return (nil, .null)
+      case .array?: break
+      case .string("default")?: break
+      case .string(let path)? where !path.isEmpty:
+        let file = ByteString(path)
+        let steps = try JSON.parse(try readFile(file), place: "\(place): \(key): \(file.shown)")
+        return (ByteString(steps.compact()), steps)
+      case let other?: throw failure(key, expected: "a list of steps, a file of them or \"default\"", found: other)
+      }
+      return (json.map { ByteString($0.compact()) }, json ?? .null)
+    }
+  }
+
+  /// [red, green, blue], each 0 to 255.
+  fileprivate func colour(_ key: String) throws(Failure) -> (UInt8, UInt8, UInt8)? {
+    try read(key) { json throws(Failure) in
+      guard let json else { return (nil, .null) }
+      var channels: [UInt8] = []
+      if case .array(let list) = json {
+        for case .integer(let value) in list { if let channel = UInt8(exactly: value) { channels.append(channel) } }
+        if channels.count == 3, list.count == 3 { return ((channels[0], channels[1], channels[2]), json) }
+      }
+      throw failure(key, expected: "[red, green, blue], each 0 to 255", found: json)
+    }
+  }
+
+  /// "i/n": part i, from 0, of n.
+  fileprivate func shard(_ key: String) throws(Failure) -> (index: Int, count: Int)? {
+    try read(key) { json throws(Failure) in
+      guard let json else { return (nil, .null) }
+      if case .string(let text) = json {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+        if parts.count == 2, let index = parts[0], let count = parts[1], (1...1_000_000).contains(count), (0..<count).contains(index) {
+          return ((index, count), json)
+        }
+      }
+      throw failure(key, expected: "\"i/n\", part i of n from 0", found: json)
+    }
+  }
+}

@@ -1,0 +1,65 @@
+import CClip
+
+/// What a person sees of a run: a bar on a terminal, else a line every so many steps.
+struct TrainingProgress {
+  private let total: Int
+  private let first: Int
+  private let every: Int
+  private let bar: ProgressBar
+  private let start = seconds()
+  /// When the bar was last drawn, and when the last line was, with the samples then.
+  private var drawn = 0.0
+  private var told: (time: Double, samples: Int)
+  private var samplesPerSecond = 0.0
+
+  init(total: Int, from first: Int, every: Int) {
+    self.total = total
+    self.first = first
+    self.every = every
+    bar = ProgressBar("Training", total: total, from: first)
+    told = (start, 0)
+  }
+
+  /// After each step; `samples` are all that this process trained on.
+  mutating func update(_ metrics: clip_train_metrics, samples: Int) {
+    let now = seconds()
+    let step = Int(metrics.step)
+    let isLine = step % every == 0 || step == total || step == first + 1
+    if isLine || samplesPerSecond == 0 {
+      samplesPerSecond = Double(samples - told.samples) / max(now - told.time, 1e-9)
+      told = (now, samples)
+    }
+    let facts =
+      "loss \(fixed(metrics.loss, 4))  accuracy \(fixed(100 * Double(metrics.accuracy), 1)) %  temperature "
+      + "\(fixed(metrics.temperature, 2))  rate \(scientific(metrics.learning_rate))  \(fixed(samplesPerSecond, 1)) samples/s"
+    if Console.shared.isTerminal {
+      guard now - drawn > 0.1 || step == total else { return }
+      drawn = now
+      bar.update(step, facts)
+    } else if isLine {
+      let left = (now - start) / Double(max(step - first, 1)) * Double(total - step)
+      Console.shared.line("step \(step)/\(total)  \(facts)  \(clock(left)) left")
+    }
+  }
+
+  /// The step as a line of the log.
+  func line(_ metrics: clip_train_metrics, epoch: Int) -> JSON {
+    [
+      "step": .integer(Int(metrics.step)), "epoch": .integer(epoch), "loss": .double(metrics.loss), "accuracy": .float(metrics.accuracy),
+      "temperature": .double(metrics.temperature), "learning_rate": .double(metrics.learning_rate),
+      "gradient_norm": .double(metrics.gradient_norm), "samples_per_second": .double(samplesPerSecond),
+      "seconds": .double(seconds() - start),
+    ]
+  }
+
+  func finish() { bar.finish() }
+}
+
+/// "5.00e-4"
+private func scientific(_ value: Double) -> String {
+  guard value > 0, value.isFinite else { return "0" }
+  var (mantissa, exponent) = (value, 0)
+  while mantissa >= 9.995 { (mantissa, exponent) = (mantissa / 10, exponent + 1) }
+  while mantissa < 0.9995 { (mantissa, exponent) = (mantissa * 10, exponent - 1) }
+  return "\(fixed(mantissa, 2))e\(exponent)"
+}

@@ -1,0 +1,139 @@
+import CClip
+import Glibc
+
+/// A training run from its configuration to the exported model.
+final class TrainingRun {
+  private let config: TrainingConfig
+  private let folder: RunFolder
+  private let trainer: Trainer
+  private let batches: TrainingBatches
+  private let evaluation: TrainingEvaluation?
+  private let totalSteps: Int
+  /// Of the checkpoint that the run went on from; 0: it began anew.
+  private let firstStep: Int
+  private(set) var step: Int
+  private(set) var last = clip_train_metrics()
+  private var samples = 0
+
+  enum Ending { case finished, interrupted }
+
+  init(_ runtime: Runtime, _ config: TrainingConfig, resume: Bool) throws(Failure) {
+    self.config = config
+    folder = try RunFolder(config, resume: resume)
+    totalSteps = try TrainingRun.steps(config)
+    let start = try folder.startingModel(config, runtime)
+    let model = try Model(runtime, folder: start, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
+    trainer = try Trainer(model, config, totalSteps: totalSteps)
+    batches = try TrainingBatches(runtime, model, config)
+    evaluation = try TrainingEvaluation(runtime, config, start)
+    firstStep = resume ? try TrainingRun.goOn(trainer, batches, folder) : 0
+    step = firstStep
+  }
+
+  /// Brings trainer and data to the run's last checkpoint and returns its step: 0 where none was saved yet.
+  private static func goOn(_ trainer: Trainer, _ batches: TrainingBatches, _ folder: RunFolder) throws(Failure) -> Int {
+    let place = "\(folder.checkpoints.shown): the checkpoint's note"
+    do throws(Failure) {
+      let note = try trainer.resume(folder.checkpoints)
+      let reader = try ObjectReader(try JSON.parse(Array(note.utf8), place: place), place)
+      let step = try reader.integer("step", 0...Int.max, default: 0)
+      try batches.restore(reader)
+      try reader.finish()
+      return step
+    } catch {
+      guard error.status == CLIP_NOT_FOUND else { throw error }
+      return 0
+    }
+  }
+
+  /// The steps of the whole run. Epochs are counted once for it: captions are read and no picture is.
+  private static func steps(_ config: TrainingConfig) throws(Failure) -> Int {
+    if config.steps > 0 { return config.steps }
+    let quiet = try Runtime(threads: 1, plugins: [], kernels: nil, isQuiet: true)
+    let data = try Dataset(
+      quiet, nil, config.source, config,
+      .init(batchSize: 4096, epochs: 1, flags: Int32(CLIP_DATASET_ORDERED), seed: 0))
+    var pairs = 0
+    while let batch = try data.next() { pairs += Int(batch.count) }
+    let size = config.batchSize - config.replayCount
+    let batches = config.dropLast ? pairs / size : (pairs + size - 1) / size
+    guard batches > 0 else {
+      throw Failure("the data has \(counted(pairs, "pair")): expected at least a batch of \(size), or drop_last false")
+    }
+    return batches * config.epochs
+  }
+
+  /// Trains until the end, or until a signal asks to stop; either way all is saved.
+  func train() throws -> Ending {
+    let records = (log: try RunLog(folder.log, after: step), events: try EventFile(in: folder.path, after: step))
+    Interruption.watch()
+    var progress = TrainingProgress(total: totalSteps, from: step, every: config.logEvery)
+    defer { progress.finish() }
+    while step < totalSteps, !Interruption.isAsked, try takeStep() {
+      progress.update(last, samples: samples)
+      if step % config.logEvery == 0 || step == totalSteps {
+        try records.log.append(progress.line(last, epoch: batches.epoch))
+        try records.events.add(step: step, last.scalars)
+      }
+      if let evaluation, step % evaluation.every == 0 || step == totalSteps {
+        let scalars = try evaluation.measure(trainer)
+        try records.log.append(
+          .object([(key: "step", value: .integer(step))] + scalars.map { (key: $0.tag, value: .double($0.value)) }))
+        try records.events.add(step: step, scalars)
+      }
+      if config.saveEvery > 0, step % config.saveEvery == 0, step < totalSteps { try save() }
+    }
+    let ending: Ending = Interruption.isAsked && step < totalSteps ? .interrupted : .finished
+    if step > firstStep { try save() }
+    try draw(ending)
+    if ending == .finished { try trainer.export(folder.model, average: config.averageDecay > 0) }
+    return ending
+  }
+
+  /// False when the data is over. An error leaves a checkpoint of all steps so far.
+  private func takeStep() throws(Failure) -> Bool {
+    do throws(Failure) {
+      let isTaken = try batches.next { batch throws(Failure) in
+        last = try trainer.step(&batch)
+        samples += batch.n
+      }
+      if isTaken { step += 1 }
+      return isTaken
+    } catch {
+      let isBadBatch = error.status == CLIP_NOT_FINITE
+      if isBadBatch || step > firstStep { try save() }
+      guard isBadBatch else { throw error }
+      throw Failure("\(error.message). The run is saved as it was before this batch; --resume goes on after it", status: error.status)
+    }
+  }
+
+  private func save() throws(Failure) {
+    let note = JSON.object([(key: "step", value: .integer(step))] + (try batches.state()))
+    try trainer.save(folder.checkpoints, keep: config.keep, note: note.compact())
+  }
+
+  /// The curves of all steps so far, those before a stop among them.
+  private func draw(_ ending: Ending) throws(Failure) {
+    let name = config.model.bytes.last == UInt8(ascii: "/") ? ByteString(config.model.bytes.dropLast()) : config.model
+    let done = ending == .finished ? "\(grouped(UInt64(step))) steps" : "step \(grouped(UInt64(step))) of \(grouped(UInt64(totalSteps)))"
+    let curves = TrainingCurves(
+      title: ByteString(name.lastComponent).shown,
+      subtitle: "\(done) of \(counted(config.batchSize, "pair")) from \(config.source.paths.map(\.shown).joined(separator: ", "))",
+      lines: try RunLog.lines(of: folder.log))
+    let svg = curves.svg
+    try OutputFile.write(to: folder.curves) { writer throws(Failure) in try writer.write(svg) }
+  }
+
+  var output: RunFolder { folder }
+  func counters() throws(Failure) -> clip_dataset_counters { try batches.counters() }
+}
+
+extension clip_train_metrics {
+  /// What TensorBoard shows.
+  fileprivate var scalars: [(tag: String, value: Double)] {
+    [
+      ("train/loss", loss), ("train/accuracy", Double(accuracy)), ("train/temperature", temperature),
+      ("train/learning_rate", learning_rate), ("train/gradient_norm", gradient_norm),
+    ]
+  }
+}

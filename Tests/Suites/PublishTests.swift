@@ -1,0 +1,153 @@
+import CClip
+import Foundation
+import Support
+import Testing
+
+/// A trainer's weights in an open model.
+@Suite(.serialized) struct PublishTests {
+  let folder: TemporaryFolder
+  let place: TemporaryFolder
+  let runtime: Runtime
+  let model: Model
+  let trainer: Trainer
+
+  init() throws {
+    folder = try SmallModel().write()
+    place = try TemporaryFolder()
+    runtime = try Runtime(threads: 2)
+    model = try Model(folder.url, runtime: runtime)
+    trainer = try Trainer(model) {
+      $0.average_decay = 0.5
+      $0.learning_rate = 0.01
+    }
+    try step()
+  }
+
+  func step() throws {
+    let inputs = ConsistencyTests.Inputs(model, count: 3)
+    try trainer.step(pixels: inputs.pixels, tokens: inputs.tokens)
+  }
+
+  func outputs(_ model: Model) throws -> [Float] {
+    let inputs = ConsistencyTests.Inputs(model, count: 2)
+    return try model.encode(pixels: inputs.pixels) + model.encode(tokens: inputs.tokens)
+  }
+
+  /// The same bits as of the folder that an export writes, in each storage.
+  @Test(arguments: [CLIP_STORAGE_F32, CLIP_STORAGE_F16, CLIP_STORAGE_INT8]) func publishingIsExportingAndOpening(_ storage: clip_storage)
+    throws
+  {
+    for average in [false, true] {
+      let target = place.file("model")
+      try trainer.export(target, average: average)
+      let exported = try Model(target, runtime: runtime, storage: storage)
+      let published = try Model(folder.url, runtime: runtime, storage: storage)
+      let before = try outputs(published)
+      try trainer.publish(published, average: average)
+      #expect(identical(try outputs(exported), try outputs(published)))
+      #expect(!identical(before, try outputs(published)))
+      try published.swap(0, to: nil)
+      #expect(identical(before, try outputs(published)))
+    }
+  }
+
+  @Test func aModelWithoutWeightsGetsThem() throws {
+    let empty = try Model(folder.url, runtime: runtime, flags: UInt32(CLIP_OPEN_WITHOUT_WEIGHTS))
+    let own = try Trainer(empty)
+    #expect(throws: Failure.self) { try outputs(empty) }
+    try own.publish(empty)
+    #expect(identical(try outputs(empty), try outputs(model)))
+    // The trainer's own memory is as it was.
+    try own.publish(empty)
+    #expect(identical(try outputs(empty), try outputs(model)))
+  }
+
+  @Test func failuresChangeNothing() throws {
+    var deeper = SmallModel()
+    deeper.textLayers = 2
+    var longer = SmallModel()
+    longer.context = 24
+    for other in [deeper, longer] {
+      let folder = try other.write()
+      let model = try Model(folder.url, runtime: runtime)
+      let before = try outputs(model)
+      do {
+        try trainer.publish(model)
+        Issue.record("published to another architecture")
+      } catch let failure as Failure { #expect(failure.status == CLIP_MISMATCH) }
+      #expect(identical(before, try outputs(model)))
+    }
+    let half = try Model(folder.url, runtime: runtime, towers: UInt32(CLIP_TOWER_TEXT))
+    #expect(throws: Failure.self) { try trainer.publish(half) }
+    #expect(throws: Failure.self) { try Trainer(model).publish(model, average: true) }
+    #expect(clip_trainer_publish(trainer.handle, model.handle, 4) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_trainer_publish(nil, model.handle, 0) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_trainer_publish(trainer.handle, nil, 0) == CLIP_INVALID_ARGUMENT)
+    // Its folder has other weights than it: an export would be of those.
+    try trainer.publish(model)
+    do {
+      try model.export(place.file("model"))
+      Issue.record("exported")
+    } catch let failure as Failure { #expect(failure.status == CLIP_UNSUPPORTED) }
+  }
+
+  /// Every call gives the one or the other, bit for bit, while they take turns.
+  @Test func publishingUnderLoad() throws {
+    let served = try Model(folder.url, runtime: runtime)
+    let untrained = try Trainer(Model(folder.url, runtime: runtime, flags: UInt32(CLIP_OPEN_WITHOUT_WEIGHTS)))
+    let inputs = ConsistencyTests.Inputs(served, count: 2)
+    func outputs() throws -> (images: [Float], texts: [Float]) {
+      (try served.encode(pixels: inputs.pixels), try served.encode(tokens: inputs.tokens))
+    }
+    let first = try outputs()
+    try trainer.publish(served)
+    let second = try outputs()
+    let work = Load()
+    DispatchQueue.global().async {
+      DispatchQueue.concurrentPerform(iterations: 3) { _ in
+        while !work.isOver {
+          let found = try? outputs()
+          guard let found else {
+            work.count(nil, nil)
+            continue
+          }
+          work.count(
+            identical(found.images, first.images) ? 0 : identical(found.images, second.images) ? 1 : nil,
+            identical(found.texts, first.texts) ? 0 : identical(found.texts, second.texts) ? 1 : nil)
+        }
+      }
+      work.done.signal()
+    }
+    var rounds = 0
+    while rounds < 40 || !work.hasSeenBoth && rounds < 4000 {
+      try (rounds % 2 == 0 ? untrained : trainer).publish(served)
+      rounds += 1
+    }
+    work.stop()
+    #expect(work.bad == 0 && work.hasSeenBoth, "\(rounds) rounds")
+  }
+
+  final class Load: @unchecked Sendable {
+    private let lock = NSLock()
+    private var over = false
+    private var seen = [0, 0]
+    private(set) var bad = 0
+    let done = DispatchSemaphore(value: 0)
+
+    var isOver: Bool { lock.withLock { over } }
+    var hasSeenBoth: Bool { lock.withLock { seen.allSatisfy { $0 > 0 } } }
+
+    func count(_ image: Int?, _ text: Int?) {
+      lock.withLock {
+        for found in [image, text] {
+          if let found { seen[found] += 1 } else { bad += 1 }
+        }
+      }
+    }
+
+    func stop() {
+      lock.withLock { over = true }
+      done.wait()
+    }
+  }
+}

@@ -1,0 +1,316 @@
+import CClip
+import Foundation
+import Support
+import Testing
+
+/// `clip train` on twelve pictures and a model of a few thousand weights.
+@Suite(.serialized) struct TrainToolTests {
+  let folder: TemporaryFolder
+  let model: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    var small = SmallModel()
+    small.imageSize = 32
+    model = try small.write()
+    var tar = TarWriter()
+    for name in try FileManager.default.contentsOfDirectory(atPath: ToolTests.examples.path).sorted() where !name.hasSuffix(".md") {
+      tar.file(name, try Data(contentsOf: ToolTests.examples.appending(path: name)))
+      tar.file("\(name.split(separator: ".")[0]).txt", Data("a \(name.split(separator: ".")[0])".utf8))
+    }
+    tar.end()
+    try tar.bytes.write(to: folder.file("pairs.tar"))
+  }
+
+  func path(_ name: String) -> String { folder.file(name).path }
+
+  /// Writes a configuration with `changes` over a small run's, and returns the arguments of its command.
+  func command(_ output: String, _ changes: [String: Any] = [:]) throws -> [String] {
+    var config: [String: Any] = [
+      "model": model.url.path, "data": path("pairs.tar"), "output": path(output), "batch_size": 4, "steps": 30,
+      "shuffle_buffer": 6, "seed": 3, "workers": 2, "threads": 2, "log_every": 1, "save_every": 10, "keep": 2,
+      "average_decay": 0.9, "background": [255, 255, 255],
+      "image_pipeline": [["op": "random_horizontal_flip"]],
+      "optimizer": ["learning_rate": 2e-3, "gradient_clip": 1], "schedule": ["kind": "cosine", "warmup_steps": 3],
+    ]
+    for (key, value) in changes { config[key] = value is NSNull ? nil : value }
+    let file = folder.file("\(output).json")
+    try ModelFolder.writeJSON(config, to: file)
+    return ["train", file.path]
+  }
+
+  func run(_ arguments: [String]) throws -> ToolTests.Result { try ToolTests().clip(arguments) }
+
+  func log(_ output: String) throws -> [[String: Any]] {
+    try String(contentsOf: folder.file("\(output)/log.jsonl"), encoding: .utf8).split(separator: "\n").map {
+      try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any] ?? [:]
+    }
+  }
+
+  func weights(_ output: String) throws -> Data {
+    try Data(contentsOf: folder.file("\(output)/model/open_clip_model.safetensors"))
+  }
+
+  @Test func aRunFromItsConfiguration() throws {
+    let result = try run(try command("a") + ["--json"])
+    #expect(result.code == 0 && result.json["finished"] as? Bool == true, "\(result)")
+    #expect(result.json["steps"] as? Int == 30 && result.json["samples"] as? Int == 120)
+    let lines = try log("a")
+    #expect(lines.compactMap { $0["step"] as? Int } == Array(1...30))
+    let losses = lines.compactMap { $0["loss"] as? Double }
+    #expect(losses.suffix(5).reduce(0, +) < losses.prefix(5).reduce(0, +) * 0.9, "\(losses)")
+    for key in ["accuracy", "temperature", "learning_rate", "gradient_norm", "epoch", "samples_per_second"] {
+      #expect(lines.allSatisfy { $0[key] is Double }, "\(key)")
+    }
+    #expect(result.errors.contains("step 30/30"))
+    let saved = try FileManager.default.contentsOfDirectory(atPath: path("a/checkpoints")).sorted()
+    #expect(saved == ["step-00000000000000000020.safetensors", "step-00000000000000000030.safetensors"])
+    #expect(try Model(folder.file("a/model")).width == 16)
+    let config = try jsonObject(at: folder.file("a/config.json"))
+    #expect(config["seed"] as? Int == 3 && config["drop_last"] as? Bool == true)
+    #expect(XMLParser(data: try Data(contentsOf: folder.file("a/curves.svg"))).parse())
+    // A folder with a run in it is not written over.
+    let again = try run(try command("a"))
+    #expect(again.code == 1 && again.errors.contains("--resume"), "\(again)")
+  }
+
+  /// CRC32C bit by bit, masked.
+  private func checksum(_ bytes: Data) -> UInt32 {
+    var sum = ~UInt32(0)
+    for byte in bytes {
+      sum ^= UInt32(byte)
+      for _ in 0..<8 { sum = sum >> 1 ^ (sum & 1 == 1 ? 0x82F6_3B78 : 0) }
+    }
+    sum = ~sum
+    return (sum >> 15 | sum << 17) &+ 0xA282_EAD8
+  }
+
+  @Test func eventsAreTensorBoards() throws {
+    #expect(try run(try command("e")).code == 0)
+    let names = try FileManager.default.contentsOfDirectory(atPath: path("e")).filter { $0.hasPrefix("events.out.tfevents.") }
+    #expect(names.count == 1)
+    let file = [UInt8](try Data(contentsOf: folder.file("e/\(names.first ?? "")")))
+    func word(_ at: Int, _ count: Int) -> UInt64 { (0..<count).reduce(0) { $0 | UInt64(file[at + $1]) << (8 * $1) } }
+    var (at, events): (Int, [Data]) = (0, [])
+    while at + 12 <= file.count {
+      let length = Int(word(at, 8))
+      #expect(UInt32(word(at + 8, 4)) == checksum(Data(file[at..<at + 8])))
+      let event = Data(file[(at + 12)..<(at + 12 + length)])
+      #expect(UInt32(word(at + 12 + length, 4)) == checksum(event))
+      events.append(event)
+      at += 16 + length
+    }
+    #expect(at == file.count && events.count == 31)
+    #expect(events.first?.range(of: Data("brain.Event:2".utf8)) != nil)
+    // After a tag, the key of a float and its four bytes.
+    let losses = events.dropFirst().compactMap { event -> Float? in
+      guard let tag = event.range(of: Data("train/loss".utf8)), event[tag.upperBound] == 0x15 else { return nil }
+      return Float(bitPattern: (0..<4).reduce(0) { $0 | UInt32(event[tag.upperBound + 1 + $1]) << (8 * $1) })
+    }
+    #expect(try losses == log("e").compactMap { ($0["loss"] as? Double).map { Float($0) } })
+    for tag in ["train/accuracy", "train/temperature", "train/learning_rate", "train/gradient_norm"] {
+      #expect(events.last?.range(of: Data(tag.utf8)) != nil, "\(tag)")
+    }
+  }
+
+  /// Starts a run and sends `signal` once its log has some lines. Returns how it ended.
+  private func interrupt(_ arguments: [String], _ output: String, _ signal: Int32) throws -> (code: Int32, errors: String) {
+    let process = Process()
+    let errors = folder.file("\(output).err")
+    try Data().write(to: errors)
+    process.executableURL = Paths.build.appending(path: "bin/clip")
+    process.arguments = arguments
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = try FileHandle(forWritingTo: errors)
+    try process.run()
+    let log = folder.file("\(output)/log.jsonl")
+    while process.isRunning, (try? Data(contentsOf: log))?.filter({ $0 == 10 }).count ?? 0 < 13 { usleep(2000) }
+    kill(process.processIdentifier, signal)
+    process.waitUntilExit()
+    return (process.terminationStatus, try String(contentsOf: errors, encoding: .utf8))
+  }
+
+  @Test(arguments: [SIGINT, SIGTERM, SIGKILL]) func aStoppedRunGoesOnAsIfItHadNot(_ signal: Int32) throws {
+    let long: [String: Any] = ["steps": 300, "save_every": 5]
+    let whole = try run(try command("whole", long))
+    #expect(whole.code == 0, "\(whole)")
+    let arguments = try command("cut", long)
+    let stopped = try interrupt(arguments, "cut", signal)
+    #expect(stopped.code == (signal == SIGKILL ? SIGKILL : 130), "\(stopped)")
+    #expect(signal == SIGKILL || stopped.errors.contains("\(arguments[1]) --resume"), "\(stopped)")
+    #expect(!FileManager.default.fileExists(atPath: path("cut/model")))
+    let resumed = try run(arguments + ["--resume", "--set", "workers=1", "--threads", "1"])
+    #expect(resumed.code == 0, "\(resumed)")
+    #expect(try weights("whole") == weights("cut"))
+    let (first, second) = (try log("whole"), try log("cut"))
+    #expect(first.map { $0["loss"] as? Double } == second.map { $0["loss"] as? Double })
+    #expect(second.compactMap { $0["step"] as? Int } == Array(1...300))
+  }
+
+  @Test func nothingElseMayChangeBeforeItGoesOn() throws {
+    #expect(try run(try command("n", ["steps": 4])).code == 0)
+    let other = try run(try command("n", ["steps": 4]) + ["--resume", "--batch-size", "3"])
+    #expect(other.code == 1 && other.errors.contains("batch_size") && other.errors.contains("has 4, found 3"), "\(other)")
+    let none = try run(try command("none") + ["--resume"])
+    #expect(none.code == 1 && none.errors.contains("expected a run to go on with"), "\(none)")
+    // A run that is over is not trained further, and may be made longer.
+    #expect(try run(try command("n", ["steps": 4]) + ["--resume"]).code == 0)
+    #expect(try run(try command("n", ["steps": 6]) + ["--resume"]).code == 0)
+    #expect(try log("n").compactMap { $0["step"] as? Int } == Array(1...6))
+  }
+
+  @Test(arguments: [
+    (#"{"bach_size": 3}"#, "\"bach_size\" is no key here; there are model"),
+    (#"{"batch_size": "3"}"#, "batch_size: expected a whole number from 1 to 65536, found \"3\""),
+    (#"{"batch_size": 0}"#, "batch_size: expected a whole number"),
+    (#"{"batch_size": 2.5}"#, "batch_size: expected a whole number"),
+    (#"{"optimizer": {"kind": "adam"}}"#, "optimizer: kind: expected one of adamw, sgd, found \"adam\""),
+    (#"{"optimizer": {"beta1": 1.5}}"#, "optimizer: beta1: expected a number from 0.0"),
+    (#"{"optimizer": 3}"#, "optimizer: expected an object, found 3"),
+    (#"{"schedule": {"warm_up": 3}}"#, "schedule: \"warm_up\" is no key here; there are kind, warmup_steps, final_rate"),
+    (#"{"losses": [{"kind": "distillation"}]}"#, "teacher: expected a model's folder"),
+    (#"{"losses": [{"weight": -1}]}"#, "losses[0]: weight"),
+    (#"{"groups": [{"rate": 1}]}"#, "groups[0]: expected the key pattern"),
+    (#"{"freeze": [3]}"#, "freeze[0]: expected a text"),
+    (#"{"freeze": "*"}"#, "all parameters are frozen"),
+    (#"{"lora": {"rank": 2, "patterns": ["nothing"]}}"#, "low_rank_patterns"),
+    (#"{"shard": "2/2"}"#, "shard: expected \"i/n\""),
+    (#"{"background": [1, 2]}"#, "background: expected [red, green, blue]"),
+    (#"{"epochs": 2}"#, "expected epochs or steps, found both, 2 and 30"),
+    (#"{"replay": {"data": "x.tar", "share": 0.01}}"#, "replay: a share of 0.01"),
+    (#"{"image_pipeline": [{"op": "nope"}]}"#, "image_pipeline: pipeline[0]: unknown op"),
+    (#"{"image_pipeline": "nowhere.json"}"#, "cannot open nowhere.json"),
+    (#"{"model": "/nowhere"}"#, "/nowhere"),
+    (#"{"data": "/nowhere.tar"}"#, "/nowhere.tar"),
+    (#"{"data": []}"#, "expected the key data"),
+    (#"{"steps": 0, "epochs": 1, "batch_size": 50}"#, "12 pairs: expected at least a batch of 50"),
+    (#"{"eval": {"data": "/nowhere.tar"}}"#, "/nowhere.tar"),
+  ]) func badConfigurations(_ changes: String, _ message: String) throws {
+    let changes = try JSONSerialization.jsonObject(with: Data(changes.utf8)) as? [String: Any] ?? [:]
+    let result = try run(try command("bad", changes))
+    #expect(result.code == 1 && result.errors.contains(message), "\(result)")
+    #expect(!FileManager.default.fileExists(atPath: path("bad/log.jsonl")))
+  }
+
+  @Test func filesThatAreNoConfiguration() throws {
+    for (text, message) in [
+      ("", "expected JSON"), ("[]", "expected an object"), (#"{"seed": 1, "seed": 2}"#, "duplicate"), ("{}", "expected the key model"),
+      (String(repeating: "[", count: 100_000), "expected JSON"),
+      (#"{"model": "# + String(repeating: "[", count: 70) + String(repeating: "]", count: 70) + "}", "64 deep"),
+    ] {
+      try Data(text.utf8).write(to: folder.file("x.json"))
+      let result = try run(["train", path("x.json")])
+      #expect(result.code == 1 && result.errors.contains(message), "\(result)")
+    }
+    #expect(try run(["train", path("x.json"), "--set", "seed"]).code == 2)
+  }
+
+  /// What cannot be written to is known before the first step.
+  @Test func aFolderThatIsReadOnly() throws {
+    try Data().write(to: folder.file("file"))
+    for place in ["/proc/run", path("file/run")] {
+      let result = try run(try command("r", ["output": place]))
+      #expect(result.code == 1 && result.errors.contains(place) && !result.errors.contains("step 1"), "\(result)")
+    }
+  }
+
+  @Test func optionsOverrideTheConfiguration() throws {
+    let result = try run(
+      try command("o") + [
+        "--steps", "3", "--batch-size", "2", "--learning-rate", "1e-4", "--seed", "9", "--set", "optimizer.kind=sgd", "--set",
+        "schedule={\"kind\": \"constant\"}", "--json",
+      ])
+    #expect(result.code == 0 && result.json["steps"] as? Int == 3 && result.json["samples"] as? Int == 6, "\(result)")
+    let config = try jsonObject(at: folder.file("o/config.json"))
+    #expect((config["optimizer"] as? [String: Any])?["kind"] as? String == "sgd")
+    #expect(try log("o").allSatisfy { abs(($0["learning_rate"] as? Double ?? 0) - 1e-4) < 1e-9 })
+    let epochs = try run(try command("p") + ["--epochs", "2", "--batch-size", "5", "--json"])
+    // Twelve pairs are two batches of five; what is left is dropped, or is a batch of its own.
+    #expect(epochs.json["steps"] as? Int == 4, "\(epochs)")
+    let all = try run(try command("q") + ["--epochs", "2", "--batch-size", "5", "--set", "drop_last=false", "--json"])
+    #expect(all.json["steps"] as? Int == 6 && all.json["samples"] as? Int == 24, "\(all)")
+  }
+
+  @Test func fromScratch() throws {
+    let bare = try ModelFolder.copy(of: model.url)
+    try FileManager.default.removeItem(at: bare.file("open_clip_model.safetensors"))
+    func start(_ output: String, _ seed: Int) throws -> [String: Safetensors.Tensor] {
+      let changes: [String: Any] = ["model": bare.url.path, "from_scratch": true, "seed": seed, "steps": 2]
+      let result = try run(try command(output, changes))
+      #expect(result.code == 0, "\(result)")
+      return try Safetensors.read(folder.file("\(output)/start/open_clip_model.safetensors"))
+    }
+    let weights = try start("one", 1)
+    #expect(try weights.mapValues(\.floats) == start("same", 1).mapValues(\.floats))
+    #expect(try weights.mapValues(\.floats) != start("other", 2).mapValues(\.floats))
+    func deviation(_ name: String) throws -> Float {
+      let values = try tensor(name, of: weights).floats
+      return (values.map { $0 * $0 }.reduce(0, +) / Float(values.count)).squareRoot()
+    }
+    // open_clip's, of a width of 32 and one layer.
+    for (name, expected) in [
+      ("token_embedding.weight", 0.02), ("positional_embedding", 0.01), ("visual.positional_embedding", 0.1768),
+      ("transformer.resblocks.0.attn.in_proj_weight", 0.1768), ("visual.transformer.resblocks.0.attn.out_proj.weight", 0.125),
+      ("transformer.resblocks.0.mlp.c_fc.weight", 0.125), ("transformer.resblocks.0.mlp.c_proj.weight", 0.125),
+      ("visual.proj", 0.1768), ("ln_final.weight", 1), ("ln_final.bias", 0), ("transformer.resblocks.0.attn.in_proj_bias", 0),
+    ] as [(String, Float)] {
+      #expect(try abs(deviation(name) - expected) <= expected * 0.12, "\(name): \(try deviation(name))")
+    }
+    #expect(try abs(tensor("logit_scale", of: weights).floats[0] - 2.6593) < 1e-4)
+    // Weights that are there are never written over.
+    #expect(clip_model_initialize(try Runtime().handle, model.url.path, 1) == CLIP_INVALID_ARGUMENT)
+    #expect(String(cString: clip_last_error()).contains("open_clip_model.safetensors"))
+  }
+
+  @Test func frozenTowersStay() throws {
+    #expect(try run(try command("f", ["freeze": "visual.*", "average_decay": 0])).code == 0)
+    let before = try Safetensors.read(model.file("open_clip_model.safetensors"))
+    let after = try Safetensors.read(folder.file("f/model/open_clip_model.safetensors"))
+    for (name, tensor) in before {
+      #expect((try after[name]?.floats == tensor.floats) == name.hasPrefix("visual."), "\(name)")
+    }
+  }
+
+  @Test func teachersReplayAdaptersAndHeldOutPairs() throws {
+    let result = try run(
+      try command(
+        "t",
+        [
+          "losses": [["kind": "contrastive", "label_smoothing": 0.1], ["kind": "distillation", "weight": 0.5]],
+          "teacher": Paths.emoji.path, "replay": ["data": path("pairs.tar"), "share": 0.25], "text_pipeline": [["op": "case_noise"]],
+          "lora": ["rank": 2, "patterns": ["*.mlp.c_fc.weight"]], "eval": ["data": path("pairs.tar"), "every": 10],
+          "chunk": 2, "activation_checkpoints": true, "steps": 20, "log_every": 5,
+        ]) + ["--json"])
+    #expect(result.code == 0, "\(result)")
+    // Three of each four are new.
+    #expect(result.json["samples"] as? Int == 60, "\(result)")
+    let recalls = try log("t").filter { $0["eval/recall_at_1"] is Double }
+    #expect(recalls.compactMap { $0["step"] as? Int } == [10, 20])
+    #expect(try Model(folder.file("t/model")).width == 16)
+  }
+
+  @Test func batchesOfOneAndBadData() throws {
+    let one = try run(try command("one", ["batch_size": 1, "steps": 3]))
+    #expect(one.code == 0, "\(one)")
+    let bytes = try Data(contentsOf: folder.file("pairs.tar"))
+    try bytes.prefix(bytes.count * 2 / 3).write(to: folder.file("cut.tar"))
+    let cut = try run(try command("cut", ["data": path("cut.tar"), "steps": 4]) + ["--json"])
+    #expect(cut.code == 0 && cut.json["damaged_shards"] as? Int ?? 0 > 0, "\(cut)")
+    #expect(cut.errors.contains("cut short or damaged"))
+    let rows = "image,caption\n" + (0..<120).map { "nowhere-\($0).png,nothing\n" }.joined()
+    try Data(rows.utf8).write(to: folder.file("bad.csv"))
+    let bad = try run(try command("bad", ["data": path("bad.csv")]))
+    #expect(bad.code == 1 && bad.errors.contains("nowhere-"), "\(bad)")
+  }
+
+  /// A step whose loss is no number ends the run, with what was before it kept.
+  @Test func lossesThatAreNoNumbers() throws {
+    let changes: [String: Any] = [
+      "optimizer": ["kind": "sgd", "learning_rate": 1e5, "gradient_clip": 0], "schedule": ["kind": "constant"], "steps": 200,
+    ]
+    let result = try run(try command("nan", changes))
+    #expect(result.code == 1 && result.errors.contains("NaN or infinite"), "\(result)")
+    #expect(result.errors.contains("--resume goes on after it"))
+    #expect(try !FileManager.default.contentsOfDirectory(atPath: path("nan/checkpoints")).isEmpty)
+  }
+}
