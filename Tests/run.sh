@@ -206,6 +206,7 @@ if [ "$tier" = full ]; then
   command -v rustc > /dev/null || echo "the examples in Rust are left out: there is no rustc here"
   check "programs in C++, Rust and Swift" example_programs
   program "plugins begun with clip plugins new" new_plugins_work
+  program "clip plugins check of the shipped plugins" shipped_plugins_pass
   program "faults that clip plugins check finds" faults_are_found
 fi
 

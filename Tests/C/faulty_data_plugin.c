@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 static unsigned calls;
+static const char *kept;
 static volatile unsigned shared;
 
 static clip_status say(clip_plugin_error *error, clip_status status, const char *words) {
@@ -24,6 +25,7 @@ static clip_status create(const clip_augmentation *self, const clip_settings *se
   if (FAULT == 60) settings->number(settings, "amount");
   if (FAULT == 61) settings->text(settings, "strength");
   if (FAULT == 62 && made[0] == 1) made[0] = 100 / (int)(made[0] - 1);
+  if (FAULT == 75) kept = settings->text(settings, "word");
   if (FAULT == 63) return free(made), CLIP_INVALID_ARGUMENT;
   *instance = made;
   return CLIP_OK;
@@ -36,6 +38,7 @@ static void destroy(void *instance) {
 static clip_status apply_image(void *instance, const clip_image_view *in, clip_image_sink *out, clip_random *random,
                                clip_plugin_error *error) {
   double *strength = instance;
+  if (FAULT == 75 && kept[0] == 'x') return CLIP_OK; /* gone since create returned */
   size_t stride = 0, bytes = in->width * (in->format == CLIP_PIXELS_GRAY ? 1u : 3u);
   if (FAULT == 64 && in->height == 1) bytes = bytes / (in->width - 1) * (in->width - 1);
   if (FAULT == 65) return CLIP_PLUGIN;
@@ -113,11 +116,12 @@ static void close_model(void *tokenizer) {
   if (FAULT != 88) free(tokenizer);
 }
 
-static const clip_parameter parameters[] = {{.name = "strength", .description = "the most", .type = CLIP_PARAMETER_NUMBER,
-                                             .low = 0, .high = 1, .number = 0.5}};
+static const clip_parameter parameters[] = {
+  {.name = "strength", .description = "the most", .type = CLIP_PARAMETER_NUMBER, .low = 0, .high = 1, .number = 0.5},
+  {.name = "word", .description = "of no use", .type = CLIP_PARAMETER_TEXT, .text = "word"}};
 static const clip_augmentation image = {
   .struct_size = sizeof image, .formats = 1u << CLIP_PIXELS_RGB | 1u << CLIP_PIXELS_GRAY, .id = "test.augment.image",
-  .op = "test_image", .description = "towards the negative", .parameters = parameters, .parameter_count = 1,
+  .op = "test_image", .description = "towards the negative", .parameters = parameters, .parameter_count = 2,
   .create = create, .destroy = destroy, .apply_image = apply_image};
 static const clip_augmentation text = {
   .struct_size = sizeof text, .id = "test.augment.text", .op = "test_text", .description = "random case",

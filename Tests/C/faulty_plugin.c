@@ -1,6 +1,7 @@
 /* A plugin with one fault, the number FAULT: what `clip plugins check` must find. 0: none.
  * 40: a table that ends where clip_encoder first did, which is no fault either. */
 #include "../../Include/clip_plugin.h"
+#include <stdint.h>
 #include <stdlib.h>
 
 static clip_status shape(const clip_op_use *use, clip_shape *output, const char **message) {
@@ -46,10 +47,14 @@ static void backward(const clip_op_gradient *g) {
     size_t column = i % x.width;
     float by_x = g->output[i] * scale[column];
     if (FAULT == 14) by_x *= 1.5f;
+    if (FAULT == 41) by_x += x.rows > 1 ? 1e-3f * g->output[0] : 0;
+    if (FAULT == 42) g->inputs[0][i] += 0;
+    if (FAULT == 44) by_x += (float)(__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 2) * 1e-5f;
     if (g->inputs[0]) g->inputs[0][i] = by_x + (FAULT == 15 ? 0 : g->inputs[0][i]);
     if (g->parameters[0]) g->parameters[0][column] += g->output[i] * x.data[i];
     if (g->parameters[1] && FAULT != 16) g->parameters[1][column] += g->output[i];
   }
+  if (FAULT == 43) ((float *)(uintptr_t)g->output)[0] = 0;
   if (FAULT == 17) g->parameters[1][x.width] = 0;
 }
 

@@ -34,6 +34,9 @@ final class GuardedBytes: @unchecked Sendable {
 
   deinit { munmap(base, mapped) }
 
+  /// From now on nobody may touch any of it.
+  func close() { mprotect(base, mapped, PROT_NONE) }
+
   var bytes: [UInt8] { Array(UnsafeBufferPointer(start: data, count: count)) }
 
   /// Nothing was written before the bytes.

@@ -91,11 +91,14 @@ struct OpCheck {
     let forward = use.forward(inputs, output, parameters).output
     let outer = random.floats(forward.count)
     let gradients = use.backward(inputs, output, parameters, forward, outer, start: 0)
-    try report.require(gradients.isIntact, place + "backward wrote beside its gradients")
+    try report.require(gradients.isIntact, place + "backward wrote beside its gradients, or to what it was given")
     let shifted = use.backward(inputs, output, parameters, forward, outer, start: 2)
     for (a, b) in zip(gradients.all, shifted.all) where zip(a, b).contains(where: { abs($0 + 2 - $1) > 1e-4 * (1 + abs($0)) }) {
       try report.fail(place + "backward does not add to what is there")
       return 0
+    }
+    try otherCalls(use, output, place, gradients) { part, wanting in
+      use.backward(inputs, output, parameters, forward, outer, start: 0, rows: part, wanting: wanting)
     }
     var worst = 0.0
     for index in 0..<(inputs.count + parameters.count) {
@@ -120,6 +123,34 @@ struct OpCheck {
         error < 0.02, place + "the gradient by \(what) is \(told) along a direction, differences give \(measured)")
     }
     return worst
+  }
+
+  /// The trainer's other calls: row by row, where nobody wants the inputs' gradients, from several threads.
+  private func otherCalls(
+    _ use: OpTrial, _ output: clip_shape, _ place: String, _ whole: OpTrial.Gradients,
+    _ backward: @escaping (Range<Int>?, Bool) -> OpTrial.Gradients
+  ) throws(Failure) {
+    let inputs = Int(op.input_count)
+    let unwanted = backward(nil, false)
+    try report.require(
+      zip(unwanted.all, whole.all).dropFirst(inputs).allSatisfy { same($0, $1) },
+      place + "where nobody wants the inputs' gradients, those of the parameters are others")
+    if isRowWise {
+      var sums = whole.all.map { [Float](repeating: 0, count: $0.count) }
+      for row in 0..<use.rows(of: output) {
+        for (index, values) in backward(row..<(row + 1), true).all.enumerated() {
+          for place in values.indices { sums[index][place] += values[place] }
+        }
+      }
+      for (a, b) in zip(sums, whole.all) where zip(a, b).contains(where: { abs($0 - $1) > 1e-4 * (1 + abs($1)) }) {
+        return try report.fail(place + "backward row by row adds up to other gradients: it is not row-wise")
+      }
+    }
+    var agree = true
+    onThreads(4) { _ in
+      zip(backward(nil, true).all, whole.all).allSatisfy { same($0, $1) }
+    } result: { agree = agree && $0 }
+    try report.require(agree, place + "backward, on 4 threads at once, gave other gradients")
   }
 
   /// Combinations of shapes: every input alike, then the first with one row or one column beside it.

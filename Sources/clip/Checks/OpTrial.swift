@@ -159,32 +159,44 @@ final class OpTrial: @unchecked Sendable {
     var isIntact: Bool
   }
 
+  /// Backward over all rows, or for a row-wise op over some. Without `wanting` nobody wants the inputs' gradients.
   func backward(
-    _ inputs: [[Float]], _ shape: clip_shape, _ parameters: [[Float]], _ forward: [Float], _ outer: [Float], start: Float
+    _ inputs: [[Float]], _ shape: clip_shape, _ parameters: [[Float]], _ forward: [Float], _ outer: [Float], start: Float,
+    rows part: Range<Int>? = nil, wanting: Bool = true
   ) -> Gradients {
+    let whole = rows(of: shape)
+    let part = part ?? 0..<whole
+    let isPart = part.count != whole
     let buffers = Buffers(inputs, parameters)
-    let scratchCount = op.scratch?(use, rows(of: shape)) ?? 0
+    let scratchCount = op.scratch?(use, part.count) ?? 0
     let scratch = Guarded(count: scratchCount)
     let output = Guarded(forward)
     let gradient = Guarded(outer)
     let results = (inputs + parameters).map { Guarded([Float](repeating: start, count: $0.count)) }
+    func place(_ index: Int) -> Int { isPart ? part.lowerBound * Int(shapes[index].width) : 0 }
     var blocks = (0..<count).map { index in
-      clip_block(data: buffers.inputs[index].data, rows: rows(of: shapes[index]), width: Int(shapes[index].width))
+      clip_block(
+        data: buffers.inputs[index].data + place(index), rows: isPart ? part.count : rows(of: shapes[index]),
+        width: Int(shapes[index].width))
     }
-    let block = clip_block(data: output.data, rows: rows(of: shape), width: Int(shape.width))
-    let pointers: [UnsafeMutablePointer<Float>?] = results.map { $0.data }
+    let first = part.lowerBound * Int(shape.width)
+    let block = clip_block(data: output.data + first, rows: part.count, width: Int(shape.width))
+    let pointers: [UnsafeMutablePointer<Float>?] = results.indices.map { index in
+      index >= count ? results[index].data : wanting ? results[index].data + place(index) : nil
+    }
     buffers.withRun(use, &blocks, block, scratchCount > 0 ? scratch.data : nil) { run in
       pointers.withUnsafeBufferPointer { pointers in
         var work = clip_op_gradient()
         work.struct_size = UInt32(MemoryLayout<clip_op_gradient>.size)
         work.run = run
-        work.output = UnsafePointer(gradient.data)
+        work.output = UnsafePointer(gradient.data + first)
         work.inputs = pointers.baseAddress
         work.parameters = pointers.baseAddress.map { $0 + count }
         op.backward?(&work)
       }
     }
     let isIntact = results.allSatisfy(\.isIntact) && scratch.isIntact && buffers.isUnchanged(inputs, parameters)
+      && output.holds(forward) && gradient.holds(outer)
     return Gradients(
       all: results.map { Array(UnsafeBufferPointer(start: $0.data, count: $0.count)) }, isIntact: isIntact)
   }
@@ -217,6 +229,11 @@ final class OpTrial: @unchecked Sendable {
         words[$0] == OpTrial.unwritten && words[OpTrial.guardFloats + count + $0] == OpTrial.unwritten
       }
     }
+
+    /// As it was made of `values`.
+    func holds(_ values: [Float]) -> Bool {
+      isIntact && values.indices.allSatisfy { data[$0].bitPattern == values[$0].bitPattern }
+    }
   }
 
   /// The inputs and parameters of one call.
@@ -231,7 +248,7 @@ final class OpTrial: @unchecked Sendable {
 
     func isUnchanged(_ inputs: [[Float]], _ parameters: [[Float]]) -> Bool {
       zip(self.inputs + self.parameters, inputs + parameters).allSatisfy { buffer, values in
-        buffer.isIntact && values.indices.allSatisfy { buffer.data[$0].bitPattern == values[$0].bitPattern }
+        buffer.holds(values)
       }
     }
 

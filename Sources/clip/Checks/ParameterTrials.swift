@@ -38,15 +38,21 @@ struct ParameterTrials {
       add("[]", type != CLIP_PARAMETER_NUMBERS || parameter.count_low > 0)
       add("[\"x\"]", true)
       add("true", type != CLIP_PARAMETER_BOOLEAN)
-      add("0.5", type != CLIP_PARAMETER_NUMBER && type != CLIP_PARAMETER_NUMBERS || !(parameter.low <= 0.5 && 0.5 <= parameter.high))
+      add(
+        "0.5",
+        type != CLIP_PARAMETER_NUMBER && type != CLIP_PARAMETER_NUMBERS
+          || !(parameter.low <= 0.5 && 0.5 <= parameter.high))
       if isNumber || type == CLIP_PARAMETER_NUMBERS {
-        for end in [parameter.low - 1, parameter.high + 1] where end.isFinite && (end < parameter.low || end > parameter.high) {
+        for end in [parameter.low - 1, parameter.high + 1]
+        where end.isFinite && (end < parameter.low || end > parameter.high) {
           add(isNumber ? "\(end)" : "[\(end)]", true)
         }
         add("1e400", true)
       }
       if type == CLIP_PARAMETER_NUMBERS {
-        add("[" + [String](repeating: "\(parameter.low)", count: parameter.count_high + 1).joined(separator: ",") + "]", true)
+        add(
+          "[" + [String](repeating: "\(parameter.low)", count: parameter.count_high + 1).joined(separator: ",") + "]",
+          true)
       }
     }
     list.append(("no_such_parameter", "1", true))
@@ -55,7 +61,8 @@ struct ParameterTrials {
 
   private static func usual(_ parameter: clip_parameter) -> TrialSettings.Value {
     switch clip_parameter_type(parameter.type) {
-    case CLIP_PARAMETER_NUMBERS: .numbers(Array(UnsafeBufferPointer(start: parameter.numbers, count: parameter.number_count)))
+    case CLIP_PARAMETER_NUMBERS:
+      .numbers(Array(UnsafeBufferPointer(start: parameter.numbers, count: parameter.number_count)))
     case CLIP_PARAMETER_TEXT: .text(string(parameter.text))
     default: .number(parameter.number)
     }

@@ -42,8 +42,8 @@ final class TrialSettings {
   let values: [Value]
   /// The first thing asked for that is not declared.
   private(set) var mistake: String?
-  private var lists: [UnsafeMutableBufferPointer<Double>] = []
-  private var texts: [UnsafeMutablePointer<CChar>?] = []
+  private var lists: [GuardedBytes?] = []
+  private var texts: [GuardedBytes?] = []
 
   init(_ parameters: [clip_parameter], _ values: [Value]) {
     self.parameters = parameters
@@ -52,18 +52,16 @@ final class TrialSettings {
       var (list, words) = ([Double](), "")
       if case .numbers(let numbers) = value { list = numbers }
       if case .text(let text) = value { words = text }
-      let memory = UnsafeMutableBufferPointer<Double>.allocate(capacity: list.count)
-      _ = memory.initialize(from: list)
-      lists.append(memory)
-      texts.append(strdup(words))
+      lists.append(GuardedBytes(list.withUnsafeBytes { Array($0) }))
+      texts.append(GuardedBytes(Array(words.utf8) + [0]))
     }
     // What is not declared has an empty text.
-    texts.append(strdup(""))
+    texts.append(GuardedBytes([0]))
   }
 
-  deinit {
-    for list in lists { list.deallocate() }
-    for text in texts { free(text) }
+  /// From now on a plugin that kept a pointer to a value ends in a crash.
+  func close() {
+    for memory in lists + texts { memory?.close() }
   }
 
   /// For messages: "size 0.25, mode 2".
@@ -71,7 +69,8 @@ final class TrialSettings {
     let parts = zip(parameters, values).map { parameter, value -> String in
       switch value {
       case .number(let number): "\(string(parameter.name)) \(number)"
-      case .numbers(let numbers): "\(string(parameter.name)) \(numbers.prefix(4))\(numbers.count > 4 ? " of \(numbers.count)" : "")"
+      case .numbers(let numbers):
+        "\(string(parameter.name)) \(numbers.prefix(4))\(numbers.count > 4 ? " of \(numbers.count)" : "")"
       case .text(let text): "\(string(parameter.name)) \"\(text.prefix(20))\""
       }
     }
@@ -109,18 +108,22 @@ final class TrialSettings {
       mistake = mistake ?? "create asks for numbers \"\(string(name))\", which are declared as another type"
       return 0
     }
-    target?.pointee = UnsafePointer(lists[index].baseAddress)
+    target?.pointee = lists[index].map { UnsafeRawPointer($0.data).assumingMemoryBound(to: Double.self) }
     return numbers.count
   }
 
   private func text(_ name: UnsafePointer<CChar>?) -> UnsafePointer<CChar>? {
-    guard let index = place(name, "a text") else { return texts.last.flatMap { UnsafePointer($0) } }
+    guard let index = place(name, "a text") else { return characters(values.count) }
     if case .number(let number) = values[index], clip_parameter_type(parameters[index].type) == CLIP_PARAMETER_CHOICE {
       return parameters[index].choices?[min(Int(number), max(0, parameters[index].choice_count - 1))]
     }
-    if case .text = values[index] { return texts[index].map { UnsafePointer($0) } }
+    if case .text = values[index] { return characters(index) }
     mistake = mistake ?? "create asks for a text \"\(string(name))\", which is declared as another type"
-    return texts.last.flatMap { UnsafePointer($0) }
+    return characters(values.count)
+  }
+
+  private func characters(_ index: Int) -> UnsafePointer<CChar>? {
+    texts[index].map { UnsafeRawPointer($0.data).assumingMemoryBound(to: CChar.self) }
   }
 }
 
@@ -152,7 +155,8 @@ final class TrialImageSink {
         host(sink?.pointee.host, TrialImageSink.self)?.allocate(Int(width), Int(height), format, stride)
       },
       resize: { sink, view, resample, width, height, pixels, stride in
-        host(sink?.pointee.host, TrialImageSink.self)?.resize(view, resample, Int(width), Int(height), pixels, stride) ?? 0
+        host(sink?.pointee.host, TrialImageSink.self)?.resize(view, resample, Int(width), Int(height), pixels, stride)
+          ?? 0
       })
     return body(&table)
   }

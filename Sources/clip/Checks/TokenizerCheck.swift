@@ -10,7 +10,8 @@ struct TokenizerCheck {
       index, CLIP_KIND_TOKENIZER, clip_tokenizer.self, size: MemoryLayout<clip_tokenizer>.size
     ).pointee
     self.report = report
-    guard table.open != nil, table.token_count != nil, table.token_id != nil, table.encode != nil, table.close != nil else {
+    guard table.open != nil, table.token_count != nil, table.token_id != nil, table.encode != nil, table.close != nil
+    else {
       throw Failure("a function is a null pointer")
     }
   }
@@ -78,7 +79,8 @@ struct TokenizerCheck {
     let before = residentPages()
     try round(40)
     let grown = (residentPages() - before) * 4096
-    try report.require(grown < max(1 << 20, 4 * whole.count), "40 rounds of open and close left \(grown >> 10) KB behind")
+    try report.require(
+      grown < max(1 << 20, 4 * whole.count), "40 rounds of open and close left \(grown >> 10) KB behind")
   }
 
   // MARK: Texts
@@ -107,8 +109,11 @@ struct TokenizerCheck {
     let ids = UnsafeMutableRawPointer(target.data).assumingMemoryBound(to: Int32.self)
     let filled = max(0, min(room, count))
     let rest = UnsafeBufferPointer(rebasing: UnsafeBufferPointer(start: target.data, count: room * 4)[(filled * 4)...])
-    let isIntact = target.isMarginIntact && source.isMarginIntact && source.bytes == text && rest.allSatisfy { $0 == 0xa5 }
-    if words.status == CLIP_OK, count > room, count <= 1 << 24, capacity == nil { return encode(opened, text, capacity: count) }
+    let isIntact =
+      target.isMarginIntact && source.isMarginIntact && source.bytes == text && rest.allSatisfy { $0 == 0xa5 }
+    if words.status == CLIP_OK, count > room, count <= 1 << 24, capacity == nil {
+      return encode(opened, text, capacity: count)
+    }
     return Tokens(
       ids: Array(UnsafeBufferPointer(start: ids, count: filled)), count: count, words: words.text,
       isDone: words.status == CLIP_OK, isIntact: isIntact)
@@ -117,7 +122,9 @@ struct TokenizerCheck {
   private func checkRange(_ opened: Opened, _ tokens: Tokens, _ text: String) throws(Failure) {
     let place = "\"\(text.prefix(24))\": "
     try report.require(tokens.isIntact, place + "encode wrote beside its ids, or to the text")
-    guard tokens.isDone else { return try report.require(!tokens.words.isEmpty, place + "encode refused it without a word") }
+    guard tokens.isDone else {
+      return try report.require(!tokens.words.isEmpty, place + "encode refused it without a word")
+    }
     try report.require(tokens.count >= 0, place + "encode gave no count")
     let size = table.token_count(opened.pointer)
     if let wrong = tokens.ids.first(where: { $0 < 0 || Int($0) >= size }) {
@@ -130,7 +137,9 @@ struct TokenizerCheck {
     try report.require((1...(1 << 24)).contains(size), "expected 1 to \(1 << 24) tokens, found \(size)")
     for name in ["", "</s>", "<unk>", "<pad>", "no such token \u{1}", String(repeating: "x", count: 5000)] {
       let id = name.withCString { table.token_id(opened.pointer, $0) }
-      try report.require(id >= -1 && Int(id) < size, "token_id of \"\(name.prefix(20))\": expected -1 or an id below \(size), found \(id)")
+      try report.require(
+        id >= -1 && Int(id) < size,
+        "token_id of \"\(name.prefix(20))\": expected -1 or an id below \(size), found \(id)")
     }
     let texts = SampleTexts.fixed + SampleTexts.random(100, seed: 12)
     var taken = 0
@@ -141,12 +150,14 @@ struct TokenizerCheck {
       try checkRange(opened, tokens, text)
       taken += tokens.isDone ? 1 : 0
       all.append((bytes, tokens))
-      try report.require(encode(opened, bytes) == tokens, "\"\(text.prefix(24))\": called again, it gave something else")
+      try report.require(
+        encode(opened, bytes) == tokens, "\"\(text.prefix(24))\": called again, it gave something else")
       for room in Set([0, 1, tokens.count / 2, tokens.count - 1, tokens.count]) where room >= 0 && tokens.isDone {
         let cut = encode(opened, bytes, capacity: room)
         let place = "\"\(text.prefix(24))\" with room for \(room) of \(tokens.count) ids: "
         try report.require(cut.isIntact, place + "encode wrote beside it")
-        try report.require(cut.isDone && cut.count == tokens.count, place + "expected the same count, found \(cut.count)")
+        try report.require(
+          cut.isDone && cut.count == tokens.count, place + "expected the same count, found \(cut.count)")
         try report.require(cut.ids == Array(tokens.ids.prefix(room)), place + "expected the first ids, found others")
       }
       if report.failures > 8 { return try report.note("and more") }
@@ -162,16 +173,21 @@ struct TokenizerCheck {
         guard encode(opened, known[index].bytes) == known[index].tokens else { return false }
       }
       return true
-    } result: { agree = agree && $0 }
+    } result: {
+      agree = agree && $0
+    }
     try report.require(agree, "on 4 threads at once, it gave other ids")
     if report.failures == 0 {
-      try report.pass("\(grouped(UInt64(size))) tokens; \(taken) texts: ids in range, as many as there is room for, the same on 4 threads")
+      try report.pass(
+        "\(grouped(UInt64(size))) tokens; \(taken) texts: ids in range, as many as there is room for, the same on 4 threads"
+      )
     }
   }
 
   /// UTF-8 that is cut, overlong, a surrogate, out of range, or no beginning.
   private static let malformed: [[UInt8]] = [
-    [0x80], [0xc3], [0xe7, 0x8c], [0xf0, 0x9f, 0x98], [0xc0, 0xaf], [0xe0, 0x80, 0xaf], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80],
+    [0x80], [0xc3], [0xe7, 0x8c], [0xf0, 0x9f, 0x98], [0xc0, 0xaf], [0xe0, 0x80, 0xaf], [0xed, 0xa0, 0x80],
+    [0xf4, 0x90, 0x80, 0x80],
     [0xff, 0xfe], [0x61, 0xc3, 0x28, 0x62], [UInt8](repeating: 0xbf, count: 300),
   ]
 }

@@ -4,7 +4,8 @@ import Glibc
 /// Texts that have something of everything: none, one, many, long; accents, scripts, emoji, marks.
 enum SampleTexts {
   static let fixed = [
-    "", "a", " ", "a photo of a cat", "Ein Foto: „Äpfel“ & Öl, 3 × 4 m²!", "一张猫的照片", "صورة قطة", "तस्वीर", "e\u{301}\u{323}",
+    "", "a", " ", "a photo of a cat", "Ein Foto: „Äpfel“ & Öl, 3 × 4 m²!", "一张猫的照片", "صورة قطة", "तस्वीर",
+    "e\u{301}\u{323}",
     "👩‍👩‍👧‍👦 🇨🇭 🏳️‍🌈", "\u{feff}\u{200b}\u{202e}x", "<b>&amp;&#x41;</b>\t\r\n", "\u{10ffff}\u{e000}\u{fffd}",
     String(repeating: "the quick brown fox jumps over the lazy dog ", count: 60), String(repeating: "猫", count: 1500),
   ]

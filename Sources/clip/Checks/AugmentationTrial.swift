@@ -1,0 +1,98 @@
+import CClip
+
+/// What an augmentation is given.
+enum AugmentationInput: Sendable {
+  case picture(TrialPicture)
+  case text(String)
+
+  var text: String {
+    switch self {
+    case .picture(let picture): picture.text
+    case .text(let text): "\"\(text.prefix(24))\""
+    }
+  }
+}
+
+/// What it made.
+struct AugmentationOutcome: Sendable {
+  var isDone: Bool
+  var result: [UInt8]
+  /// The words of a failure.
+  var words: String
+  /// The host's reason, "" for one of its limits; nil where the host refused nothing.
+  var refusal: String?
+  var problems: [String]
+}
+
+/// A picture in memory that ends where nobody may read.
+struct TrialPicture: Sendable {
+  let format: clip_pixel_format
+  let width: Int
+  let height: Int
+  /// Bytes between rows.
+  let gap: Int
+
+  var text: String { "\(width) x \(height) of format \(format.rawValue)" }
+
+  func run(
+    _ table: clip_augmentation, _ instance: AugmentationCheck.Instance, _ random: TrialRandom, fill: UInt8,
+    refuses: Bool
+  ) -> AugmentationOutcome {
+    let channels = channelCount(format) ?? 1
+    var numbers = RandomNumbers(seed: UInt64(width * 1000 + height))
+    let stride = width * channels + gap
+    let source = (0..<(stride * (height - 1) + width * channels)).map { _ in
+      UInt8(truncatingIfNeeded: numbers.next() >> 20)
+    }
+    let sink = TrialImageSink(fill: fill, refuses: refuses)
+    guard let memory = GuardedBytes(source), let apply = table.apply_image else {
+      return AugmentationOutcome(isDone: false, result: [], words: "no memory", refusal: nil, problems: [])
+    }
+    var view = clip_image_view(
+      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: format, width: UInt32(width),
+      height: UInt32(height), stride: stride, pixels: UnsafePointer(memory.data))
+    let words = sink.lend { sink in
+      random.lend { random in PluginWords { apply(instance.pointer, &view, sink, random, $0) } }
+    }
+    var problems: [String] = []
+    if let refusal = sink.refusal, !refusal.isEmpty { problems.append(refusal) }
+    if !memory.isMarginIntact || memory.bytes != source { problems.append("it wrote to the picture it was given") }
+    if !sink.isIntact { problems.append("it wrote beside its result of \(sink.width) x \(sink.height)") }
+    let isDone = words.status == CLIP_OK
+    return AugmentationOutcome(
+      isDone: isDone, result: isDone ? sink.pixels : [], words: words.text, refusal: sink.refusal, problems: problems)
+  }
+}
+
+/// A text in memory that ends where nobody may read.
+struct TrialText {
+  let text: String
+  init(_ text: String) { self.text = text }
+
+  func run(
+    _ table: clip_augmentation, _ instance: AugmentationCheck.Instance, _ random: TrialRandom, refuses: Bool
+  ) -> AugmentationOutcome {
+    let source = Array(text.utf8) + [0]
+    let sink = TrialTextSink(refuses: refuses)
+    guard let memory = GuardedBytes(source), let apply = table.apply_text else {
+      return AugmentationOutcome(isDone: false, result: [], words: "no memory", refusal: nil, problems: [])
+    }
+    let words = UnsafeMutableRawPointer(memory.data).withMemoryRebound(to: CChar.self, capacity: source.count) {
+      characters in
+      sink.lend { sink in
+        random.lend { random in
+          PluginWords { apply(instance.pointer, characters, source.count - 1, sink, random, $0) }
+        }
+      }
+    }
+    var problems: [String] = []
+    if let refusal = sink.refusal, !refusal.isEmpty { problems.append(refusal) }
+    if !memory.isMarginIntact || memory.bytes != source { problems.append("it wrote to the text it was given") }
+    let isDone = words.status == CLIP_OK
+    if isDone, sink.bytes.contains(0) || String(validating: sink.bytes, as: UTF8.self) == nil {
+      problems.append("expected UTF-8 without NUL, found something else")
+    }
+    return AugmentationOutcome(
+      isDone: isDone, result: isDone ? sink.bytes : [], words: words.text, refusal: sink.refusal, problems: problems)
+  }
+}
