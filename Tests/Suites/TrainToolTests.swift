@@ -176,7 +176,7 @@ import Testing
     (#"{"lora": {"rank": 2, "patterns": ["nothing"]}}"#, "low_rank_patterns"),
     (#"{"shard": "2/2"}"#, "shard: expected \"i/n\""),
     (#"{"background": [1, 2]}"#, "background: expected [red, green, blue]"),
-    (#"{"epochs": 2}"#, "expected epochs or steps, found both, 2 and 30"),
+    (#"{"epochs": 2}"#, "expected epochs or steps, found 2 epochs and 30 steps"),
     (#"{"replay": {"data": "x.tar", "share": 0.01}}"#, "replay: a share of 0.01"),
     (#"{"image_pipeline": [{"op": "nope"}]}"#, "image_pipeline: pipeline[0]: unknown op"),
     (#"{"image_pipeline": "nowhere.json"}"#, "cannot open nowhere.json"),
@@ -260,6 +260,18 @@ import Testing
     // Weights that are there are never written over.
     #expect(clip_model_initialize(try Runtime().handle, model.url.path, 1) == CLIP_INVALID_ARGUMENT)
     #expect(String(cString: clip_last_error()).contains("open_clip_model.safetensors"))
+  }
+
+  @Test func aDryRunTellsWhatWouldBeTrained() throws {
+    let result = try run(try command("d", ["freeze": "visual.*", "epochs": 3, "steps": NSNull()]) + ["--dry-run", "--json"])
+    #expect(result.code == 0 && result.json["steps"] as? Int == 9, "\(result)")
+    let tensors = result.json["tensors"] as? [[String: Any]] ?? []
+    #expect(tensors.count == SmallModel().manifest.tensors.count)
+    #expect(tensors.allSatisfy { ($0["rate"] as? Double == 0) == ($0["name"] as? String ?? "").hasPrefix("visual.") })
+    let trained = tensors.filter { $0["rate"] as? Double != 0 }.compactMap { $0["count"] as? Int }.reduce(0, +)
+    #expect(result.json["trained_parameters"] as? Int == trained && trained > 0)
+    #expect(try run(try command("d", ["from_scratch": true]) + ["--dry-run"]).text.contains("30 steps of 4 pairs"))
+    #expect(!FileManager.default.fileExists(atPath: path("d")))
   }
 
   @Test func frozenTowersStay() throws {

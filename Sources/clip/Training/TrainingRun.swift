@@ -4,7 +4,7 @@ import Glibc
 /// A training run from its configuration to the exported model.
 final class TrainingRun {
   private let config: TrainingConfig
-  private let folder: RunFolder
+  let folder: RunFolder
   private let trainer: Trainer
   private let batches: TrainingBatches
   private let evaluation: TrainingEvaluation?
@@ -47,7 +47,7 @@ final class TrainingRun {
   }
 
   /// The steps of the whole run. Epochs are counted once for it: captions are read and no picture is.
-  private static func steps(_ config: TrainingConfig) throws(Failure) -> Int {
+  static func steps(_ config: TrainingConfig) throws(Failure) -> Int {
     if config.steps > 0 { return config.steps }
     let quiet = try Runtime(threads: 1, plugins: [], kernels: nil, isQuiet: true)
     let data = try Dataset(
@@ -80,6 +80,7 @@ final class TrainingRun {
         try records.log.append(
           .object([(key: "step", value: .integer(step))] + scalars.map { (key: $0.tag, value: .double($0.value)) }))
         try records.events.add(step: step, scalars)
+        progress.tell(scalars, step: step, samples: samples)
       }
       if config.saveEvery > 0, step % config.saveEvery == 0, step < totalSteps { try save() }
     }
@@ -124,7 +125,6 @@ final class TrainingRun {
     try OutputFile.write(to: folder.curves) { writer throws(Failure) in try writer.write(svg) }
   }
 
-  var output: RunFolder { folder }
   func counters() throws(Failure) -> clip_dataset_counters { try batches.counters() }
 }
 
