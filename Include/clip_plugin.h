@@ -321,14 +321,16 @@ typedef struct clip_op_run {
   float *scratch;                  /* at 64 bytes, this call's own; NULL where scratch gives 0 */
 } clip_op_run;
 
-/* One call of backward. Gradients are dense, as large as what they are of, and are added to. */
+/* One call of backward: rows as one call of forward has them. Gradients are dense, as large as what they are of,
+ * and are added to. NaN or infinity in them ends the step with CLIP_NOT_FINITE, which names the op. */
 typedef struct clip_op_gradient {
   uint32_t struct_size;
   uint32_t reserved;
   const clip_op_run *run;     /* as forward had it, the output computed; scratch has no content */
   const float *output;        /* the loss's gradient by the output */
-  float *const *inputs;       /* to be added to; an entry is NULL where nobody wants it */
-  float *const *parameters;
+  float *const *inputs;       /* to be added to; an entry is NULL where nobody wants it, and the same twice for a
+                                 value that is given twice */
+  float *const *parameters;   /* to be added to; never NULL */
 } clip_op_gradient;
 
 enum {

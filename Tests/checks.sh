@@ -55,6 +55,23 @@ plugins_found_in_order() {
   found "$tree/one:$tree/two" | grep -F "$tree/two/grey.so" | grep -qF "already loaded from $tree/one/grey.so"
 }
 
+# Where libsentencepiece is not installed, a model that needs it says what to install, and the log why: here
+# the plugin needs a library that is gone.
+missing_sentencepiece_is_said() {
+  local tree=$root/build/tests/missing out
+  rm -rf "$tree" && mkdir -p "$tree/bin" "$tree/lib/clipcore/plugins/on-demand" || return
+  ln build/bin/clip "$tree/bin/clip" && cp -P build/lib/libclipcore.so* "$tree/lib/" &&
+    cp build/lib/clipcore/plugins/encoder_siglip.so "$tree/lib/clipcore/plugins/" || return
+  cc -x c /dev/null -shared -Wl,-soname,libabsent.so.0 -o "$tree/absent.so" &&
+    compile cc "$tree/lib/clipcore/plugins/on-demand/tokenizer_sentencepiece.so" Tests/C/plugins/grey.c -shared -fPIC \
+      -DGREY_VERSION=1 -Wl,--no-as-needed "$tree/absent.so" && rm "$tree/absent.so" || return
+  Tests/.build/release/make-model siglip-text "$tree/model" || return
+  ! out=$("$tree/bin/clip" tokenize --model "$tree/model" "a cat" 2>&1) || return
+  echo "$out"
+  grep -F "libabsent.so.0: cannot open" <<< "$out" && grep -F "(Debian: libsentencepiece0)" <<< "$out" &&
+    build/bin/clip tokenize --model "$tree/model" "a cat"
+}
+
 # The plugin and the manifest of docs/augmentation.md: built and loaded as they stand there.
 augmentation_examples_work() {
   local folder=build/tests/augmentation-docs out
@@ -197,7 +214,7 @@ example_programs() {
 # Every example that `clip plugins new` begins from: written, built by its Makefile, checked; and the
 # encoders of all languages are one and the same.
 new_plugins_work() {
-  local good=0 bad=0 folder=$root/build/tests/new kind language name first=
+  local good=0 bad=0 folder=$root/build/tests/new kind language name first source
   local PKG_CONFIG_PATH=$root/build/lib/pkgconfig
   export PKG_CONFIG_PATH
   rm -rf "$folder" && mkdir -p "$folder" || return
@@ -221,28 +238,40 @@ new_plugins_work() {
   # By the examples themselves, whose ids are the same in every language.
   local model
   model=$(Tests/.build/release/make-model sample-encoder) || return
-  for source in Examples/plugins/encoder/*; do
-    language=${source##*/}
-    [ -d "$folder/my-encoder-$language" ] || continue
-    cp -r "$source" "$folder/$language" && make -s -C "$folder/$language" || return
-    build/bin/clip embed --plugins "$folder/$language/sample.so" --model "$model" --image "$picture" \
-      --output "$folder/$language.npy" > /dev/null || return
-    first=${first:-$folder/$language.npy}
-    if cmp "$first" "$folder/$language.npy"; then good=$((good + 1)); else bad=$((bad + 1)); fi
+  for source in Examples/plugins/{encoder,augmentation}/*; do
+    language=${source##*/} kind=$(basename "${source%/*}")
+    [ -d "$folder/my-$kind-$language" ] || continue
+    name=$folder/$kind-$language
+    cp -r "$source" "$name" && make -s -C "$name" || return
+    if [ "$kind" = encoder ]; then
+      build/bin/clip embed --plugins "$name/sample.so" --model "$model" --image "$picture" --output "$name.npy" > /dev/null || return
+    else
+      build/bin/clip augment --plugins "$name/sample.so" "$picture" --pipeline '[{"op": "sample_op", "p": 1}]' --seed 5 \
+        --output "$name.png" || return
+    fi
+  done
+  for first in "$folder"/encoder-c.npy "$folder"/augmentation-c.png; do
+    for name in "${first%-c.*}"-*."${first##*.}"; do
+      [ "$name" != "$first" ] || continue
+      if cmp "$first" "$name"; then good=$((good + 1)); else bad=$((bad + 1)); fi
+    done
   done
   echo "$good passed, $bad failed"
 }
 
-# What `clip plugins check` says of each fault of Tests/C/faulty_plugin.c; 0 and 40 have none.
+# What `clip plugins check` says of each fault of Tests/C/faulty_plugin.c, and from 50 of faulty_data_plugin.c;
+# 0, 40 and 50 have none.
 faults_are_found() {
-  local good=0 bad=0 number words out status expected folder=build/tests/faults
-  mkdir -p $folder
+  local good=0 bad=0 number words out status expected source folder=build/tests/faults
+  mkdir -p $folder && printf 'toy\x1d%0200d' 7 > $folder/model.toy
   while IFS='|' read -r number words; do
     # No -Wall: faults are what it warns of.
-    cc -std=c11 -O1 -w -fPIC -shared -DFAULT="$number" Tests/C/faulty_plugin.c -o $folder/$number.so || return
+    source=Tests/C/faulty_plugin.c
+    [ "$number" -lt 50 ] || source=Tests/C/faulty_data_plugin.c
+    cc -std=c11 -O1 -w -fPIC -shared -DFAULT="$number" $source -o $folder/$number.so || return
     status=0 expected=1
-    case $number in 0 | 40) expected=0 ;; esac
-    out=$(timeout 120 build/bin/clip plugins check $folder/$number.so) || status=$?
+    case $number in 0 | 40 | 50) expected=0 ;; esac
+    out=$(timeout 120 build/bin/clip plugins check $folder/$number.so --model $folder/model.toy) || status=$?
     if [ "$status" -eq "$expected" ] && grep -qF -- "$words" <<< "$out"; then
       good=$((good + 1))
     else
@@ -276,7 +305,7 @@ faults_are_found() {
 26|expected 1 inputs, found 2
 27|expected 0 settings, found 1
 28|expected 1 inputs, found 0
-30|expected all functions and sizes of its kind, found one missing
+30|test.op.affine: expected all functions and sizes of a clip_op, found no forward
 31|expected a table of 32 bytes, found 16
 32|expected an id of a-z, 0-9
 33|its table is a null pointer
@@ -287,6 +316,41 @@ faults_are_found() {
 38|crashed: Aborted
 39|clip_plugin_entry returned no table
 40|nothing is wrong
+50|nothing is wrong
+51|it wrote beside its result of 1 x 9
+52|image test.augment.image      crashed: Segmentation fault
+53|image test.augment.image      crashed: Segmentation fault
+54|it wrote to the picture it was given
+55|some of the result was not written
+56|by the same seed, it gave another result
+57|by the same seed, it gave another result
+58|on 4 threads at once, after other inputs, it gave other results
+59|rounds of create and destroy left
+60|create asks for a number "amount", which is not declared
+61|create asks for a text "strength", which is declared as another type
+62|image test.augment.image      crashed: Floating point exception
+63|create refused without a word
+64|image test.augment.image      crashed: Floating point exception
+65|it failed without a word
+66|nothing that this check knows is taken
+67|it asked for 0 x 1 pixels of format 1
+68|it asked for memory a second time
+69|the host refused its result, and it said that all is well
+70|expected UTF-8 without NUL, found something else
+71|by the same seed, it gave another result
+72|the host refused its result, and it said that all is well
+73|text test.augment.text        crashed: Segmentation fault
+74|expected apply_text alone
+80|test.tokenizer.toy: expected all functions and sizes of a clip_tokenizer, found no close
+81|expected ids below 29, found 29
+82|tokenizer test.tokenizer.toy  crashed: Segmentation fault
+83|with room for 0 of 1 ids: expected the same count, found 0
+84|token_id of "</s>": expected -1 or an id below 29, found 1000
+85|tokenizer test.tokenizer.toy  crashed: Segmentation fault
+86|open refused 0 bytes without a word
+87|on 4 threads at once, it gave other ids
+88|rounds of open and close left
+89|called again, it gave something else
 EOF
   echo "$good passed, $bad failed"
 }

@@ -144,6 +144,7 @@ check "the examples of docs/augmentation.md" augmentation_examples_work
 check "clip analyze and its page" analysis_page_works
 check "clip gap" catalogue_is_shown
 check "plugins are looked for in order" plugins_found_in_order
+check "what to install for SentencePiece is said" missing_sentencepiece_is_said
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
 program "fuzzers' findings" replay_findings
 compile cc build/tests/gradients_test Tests/C/gradients_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"

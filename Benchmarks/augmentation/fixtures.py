@@ -1,10 +1,12 @@
 """Writes Tests/Fixtures/reference/expected/augmentations.safetensors: what torchvision makes of two small
 pictures. A tensor's name is the pipeline that gives it."""
-import io, itertools, json, sys
+import itertools, json, sys
+from unittest import mock
 import numpy as np, torch, torchvision
 from PIL import Image
 from safetensors.numpy import save_file
 from torchvision.transforms import InterpolationMode as I, autoaugment, functional as F
+from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F2
 
 root = sys.argv[1]
@@ -52,6 +54,43 @@ crop([17, 23], 53 / 37, (0, 0, 37, 53), "nearest")
 
 for quality in (10, 60, 95):
     case("jpeg", F.to_pil_image(F2.jpeg(F.pil_to_tensor(source), quality)), quality=quality)
+
+class Philox:
+    """The numbers of seed 1, index 0 and a pipeline's first step, as docs/augmentation.md has them."""
+    def __init__(self):
+        self.block, self.left = 0, []
+        self.bits(), self.bits()  # whether the step is done
+
+    def bits(self):
+        if not self.left:
+            (a, b, c, d), key = (self.block, 1 << 24 | 1, 0, 0), (1, 0)
+            for _ in range(10):
+                first, second = a * 0xD2511F53, c * 0xCD9E8D57
+                a, b, c, d = second >> 32 ^ b ^ key[0], second & 0xFFFFFFFF, first >> 32 ^ d ^ key[1], first & 0xFFFFFFFF
+                key = (key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF
+            self.left, self.block = [a, b, c, d], self.block + 1
+        return self.left.pop(0)
+
+    def rand(self, *size):
+        return torch.tensor([(self.bits() >> 8) / 2**24 for _ in range(int(np.prod(size)))]).reshape(size)
+
+    def randint(self, low, high, size):
+        return torch.tensor([low + (self.bits() * (high - low) >> 32)])  # no number is drawn twice for so few
+
+def drawn(transform, picture):
+    stream = Philox()
+    with mock.patch("torch.rand", stream.rand), mock.patch("torch.randint", stream.randint):
+        params = transform.make_params([picture])
+    return transform.transform(picture, params)
+
+for alpha, sigma, mode, fill in ((50, 5, "bilinear", 0), ([100, 30], [2, 4], "bilinear", [10, 200, 30]), (8, 0, "bilinear", 77),
+                                 (90, 2, "nearest", 255)):
+    transform = v2.ElasticTransform(alpha, sigma, modes[mode], fill)
+    # Larger than half a kernel, which torchvision wants.
+    case("elastic_transform", drawn(transform, source), alpha=alpha, sigma=sigma, interpolation=mode, fill=fill)
+for distortion, mode, fill in ((0.5, "bilinear", 0), (1.0, "nearest", [10, 200, 30]), (0.3, "bicubic", 99), (0.0, "bilinear", 0)):
+    transform = v2.RandomPerspective(distortion, 1, modes[mode], fill)
+    case("random_perspective", drawn(transform, source), distortion_scale=distortion, interpolation=mode, fill=fill)
 
 # Every order of a jitter with all four.
 steps = [lambda p: F.adjust_brightness(p, 0.6), lambda p: F.adjust_contrast(p, 1.5),

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "gradient_ops.h"
+
 typedef clip_builder B;
 typedef clip_value V;
 
@@ -20,6 +22,12 @@ static V attend(B *b, V x, uint32_t flags) {
   return b->attention(b, b->linear(b, x, "q", 4, 0), b->linear(b, x, "k", 4, 0), b->linear(b, x, "v", 4, 0), 2, flags);
 }
 
+static V custom(B *b, const char *id, const char *name, V x, V y) {
+  const double setting = 0.7;
+  int is_bend = !strcmp(id, "test.op.bend"), is_pair = !strcmp(id, "test.op.gather") || !strcmp(id, "test.op.product");
+  return b->custom(b, id, name, (const V[]){x, y}, is_pair ? 2 : 1, &setting, is_bend ? 1 : 0);
+}
+
 static V image_op(B *b, V x, const char *op) {
   static const char *const activations[] = {"relu", "gelu", "quick_gelu", "gelu_tanh", "sigmoid", "silu", "tanh"};
   for (uint32_t i = 0; i < 7; i++)
@@ -32,6 +40,15 @@ static V image_op(B *b, V x, const char *op) {
   if (!strcmp(op, "batch_norm")) return b->batch_norm(b, x, "op", 1e-5f);
   if (!strcmp(op, "layer_norm")) return b->layer_norm(b, x, "op", 1e-5f);
   if (!strcmp(op, "dropout")) return b->dropout(b, x, 0.4f);
+  if (!strcmp(op, "custom_bend")) return custom(b, "test.op.bend", "op", x, 0);
+  if (!strcmp(op, "custom_gather")) return custom(b, "test.op.gather", "op", x, b->mean_rows(b, x));
+  if (!strcmp(op, "custom_same")) return custom(b, "test.op.product", "op", x, x);
+  if (!strcmp(op, "custom_blind")) return custom(b, "test.op.blind", "op", x, 0);
+  if (!strcmp(op, "custom_spoiled")) return custom(b, "test.op.spoiled", "op", x, 0);
+  if (!strcmp(op, "custom_all")) {
+    V y = custom(b, "test.op.bend", "op", custom(b, "test.op.bend", "op", x, 0), 0); /* one set of parameters */
+    return custom(b, "test.op.gather", "gather", custom(b, "test.op.product", "", x, y), b->mean_rows(b, y));
+  }
   clip_window two = window(2, 2, 0, 1, 1), three = window(3, 2, 1, 1, 1);
   if (!strcmp(op, "avg_pool")) return b->avg_pool(b, x, &three);
   if (!strcmp(op, "max_pool")) return b->max_pool(b, x, &two);
@@ -74,8 +91,12 @@ static V image_op(B *b, V x, const char *op) {
 
 static V build_image(B *b) {
   const char *op = b->get_string(b, "op", "conv");
-  V x = conv(b, b->pixels(b, 6, 6), "stem", 4, window(3, 1, 1, 1, 1), 0);
-  if (op != NULL && strcmp(op, "none")) x = image_op(b, x, op);
+  V x = b->pixels(b, 6, 6);
+  /* Nobody wants the gradient by pixels: an op without one may stand before all that learns. */
+  int is_first = op != NULL && !strcmp(op, "custom_first");
+  if (is_first) x = custom(b, "test.op.bend", "op", custom(b, "test.op.blind", "", x, 0), 0);
+  x = conv(b, x, "stem", 4, window(3, 1, 1, 1, 1), 0);
+  if (op != NULL && !is_first && strcmp(op, "none")) x = image_op(b, x, op);
   return b->linear(b, b->mean_rows(b, x), "head", 5, 0);
 }
 
@@ -92,6 +113,8 @@ static V build_text(B *b) {
   if (op && !strcmp(op, "max")) x = b->max_rows(b, x);
   if (op && !strcmp(op, "tanh_first")) x = b->activate(b, b->linear(b, b->first_row(b, x), "pool", 4, 0), CLIP_TANH);
   if (op && !strcmp(op, "dropout")) x = b->dropout(b, x, 0.3f);
+  if (op && !strcmp(op, "custom_running")) x = b->mean_rows(b, custom(b, "test.op.running", "op", x, 0));
+  if (op && !strcmp(op, "custom_end")) x = b->end_row(b, custom(b, "test.op.bend", "op", custom(b, "test.op.running", "", x, 0), 0));
   return b->linear(b, b->mean_rows(b, x), "head", 5, 0);
 }
 
@@ -99,9 +122,11 @@ static const clip_encoder image = {.struct_size = sizeof(clip_encoder), .tower =
                                    .id = "test.encoder.image-op", .description = "one op of a picture", .build = build_image};
 static const clip_encoder text = {.struct_size = sizeof(clip_encoder), .tower = CLIP_TOWER_TEXT,
                                    .id = "test.encoder.text-op", .description = "one op of a text", .build = build_text};
-static const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, 0, &image}, {CLIP_KIND_ENCODER, 0, &text}};
+static const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, 0, &image}, {CLIP_KIND_ENCODER, 0, &text},
+                                         {CLIP_KIND_OP, 0, &ops[0]}, {CLIP_KIND_OP, 0, &ops[1]}, {CLIP_KIND_OP, 0, &ops[2]},
+                                         {CLIP_KIND_OP, 0, &ops[3]}, {CLIP_KIND_OP, 0, &ops[4]}, {CLIP_KIND_OP, 0, &ops[5]}};
 static const clip_plugin plugin = {
-    sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "test.gradients", "1.0.0", "Apache-2.0", items, 2};
+    sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "test.gradients", "1.0.0", "Apache-2.0", items, 8};
 
 __attribute__((visibility("default"))) const clip_plugin *clip_plugin_entry(void);
 const clip_plugin *clip_plugin_entry(void) { return &plugin; }

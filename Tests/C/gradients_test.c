@@ -8,7 +8,7 @@
 
 #include "check.h"
 
-enum { most_tensors = 64, pairs = 4, context = 6 };
+enum { most_tensors = 64, pairs = 4, most_pairs = 512, context = 6 };
 
 typedef struct {
   char name[64];
@@ -22,9 +22,11 @@ static tensor tensors[most_tensors];
 static int tensor_count;
 static const char *folder;
 static clip_runtime *runtime;
-static float pixels[pairs * 3 * 36];
-static int32_t tokens[pairs * context];
+static float pixels[most_pairs * 3 * 36];
+static int32_t tokens[most_pairs * context];
+static size_t pair_count = pairs;
 static uint32_t trainer_flags, trainer_chunk;
+static const char *frozen; /* a pattern */
 static uint64_t state;
 
 static double uniform(void) {
@@ -103,12 +105,15 @@ static double loss(int wants) {
   training.seed = 7;
   training.flags = trainer_flags;
   training.chunk = trainer_chunk;
+  clip_parameter_group group = {sizeof group, 0, frozen};
+  training.groups = &group;
+  training.group_count = frozen != NULL;
   clip_model *model = NULL;
   clip_trainer *trainer = NULL;
   clip_train_batch batch;
   memset(&batch, 0, sizeof batch);
   batch.struct_size = sizeof batch;
-  batch.n = pairs;
+  batch.n = pair_count;
   batch.pixels = pixels;
   batch.tokens = tokens;
   clip_train_metrics metrics = {0};
@@ -138,14 +143,18 @@ static double slope(tensor *t, const double *direction, double step) {
   return (sides[0] - sides[1]) / (2 * step);
 }
 
+static void make_batch(const char *text) {
+  for (size_t i = 0; i < pair_count * 3 * 36; i++) pixels[i] = (float)(1.5 * uniform());
+  for (size_t row = 0; row < pair_count; row++) {
+    int length = !strcmp(text, "last") ? context : 2 + (int)(row % 4);
+    for (int i = 0; i < context; i++) tokens[row * context + (size_t)i] = i < length ? 1 + (int)(8.9 * (uniform() + 1)) : 0;
+    if (strcmp(text, "padding") && strcmp(text, "last")) tokens[row * context + (size_t)length] = 19;
+  }
+}
+
 static void differentiate(const char *image, const char *text) {
   state = 1;
-  for (size_t i = 0; i < sizeof pixels / 4; i++) pixels[i] = (float)(1.5 * uniform());
-  for (int row = 0; row < pairs; row++) {
-    int length = !strcmp(text, "last") ? context : 2 + row % 4;
-    for (int i = 0; i < context; i++) tokens[row * context + i] = i < length ? 1 + (int)(8.9 * (uniform() + 1)) : 0;
-    if (strcmp(text, "padding") && strcmp(text, "last")) tokens[row * context + length] = 19;
-  }
+  make_batch(text);
   write_config(image, text);
   if (!find_tensors()) {
     printf("%s / %s: %s\n", image, text, clip_last_error());
@@ -158,7 +167,7 @@ static void differentiate(const char *image, const char *text) {
   }
   for (int i = 0; i < tensor_count; i++) {
     tensor *t = &tensors[i];
-    if (strstr(t->name, "running_")) continue;
+    if (strstr(t->name, "running_") || (frozen && strstr(t->name, ".op."))) continue;
     double norm = 0, other = 0, expected = 0, direction[512];
     for (size_t k = 0; k < t->count; k++) norm += (double)t->gradient[k] * t->gradient[k];
     norm = sqrt(norm);
@@ -180,31 +189,118 @@ static void differentiate(const char *image, const char *text) {
   }
 }
 
-int main(int argc, char **argv) {
-  if (argc != 3) return 2;
-  folder = argv[2];
+static clip_runtime *create_runtime(const char *plugin, uint32_t threads) {
   clip_runtime_options options;
   memset(&options, 0, sizeof options);
   options.struct_size = sizeof options;
-  options.threads = 2;
-  options.plugin_paths = (const char *const[]){argv[1]};
+  options.threads = threads;
+  options.plugin_paths = &plugin;
   options.plugin_path_count = 1;
-  if (clip_runtime_create(&options, &runtime)) return 2;
+  clip_runtime *created = NULL;
+  CHECK(clip_runtime_create(&options, &created) == CLIP_OK);
+  return created;
+}
+
+/* The largest difference of the tensors' gradients from `others`, of the largest of each. -1: not one bit differs. */
+static double distance(const tensor *others) {
+  double worst = -1;
+  for (int i = 0; i < tensor_count; i++) {
+    double size = 1e-6, difference = 0;
+    for (size_t k = 0; k < tensors[i].count; k++) {
+      size = fmax(size, fabs((double)others[i].gradient[k]));
+      difference = fmax(difference, fabs((double)tensors[i].gradient[k] - others[i].gradient[k]));
+    }
+    if (memcmp(tensors[i].gradient, others[i].gradient, tensors[i].count * sizeof(float))) worst = fmax(worst, difference / size);
+  }
+  return worst;
+}
+
+/* A batch that is cut into many pieces: the same bits on any threads and with values computed again. */
+static void compare_bits(const char *plugin, const char *image, const char *text) {
+  static tensor first[most_tensors];
+  state = 2;
+  pair_count = most_pairs;
+  make_batch(text);
+  write_config(image, text);
+  CHECK(find_tensors());
+  CHECK(isfinite(loss(1)));
+  memcpy(first, tensors, sizeof first);
+  clip_runtime *kept = runtime;
+  const uint32_t threads[] = {1, 3, 7};
+  for (int i = 0; i < 3; i++) {
+    runtime = create_runtime(plugin, threads[i]);
+    trainer_flags = i == 2 ? CLIP_TRAIN_CHECKPOINTS : 0;
+    CHECK(isfinite(loss(1)) && distance(first) < 0);
+    trainer_flags = 0;
+    clip_runtime_release(runtime);
+  }
+  runtime = kept;
+  trainer_chunk = 100;
+  CHECK(isfinite(loss(1)));
+  CHECK(distance(first) < 2e-4);
+  trainer_chunk = 0;
+  pair_count = pairs;
+}
+
+/* What an op's plugin cannot do ends in words that name the op, and changes nothing. */
+static void refuse(const char *image, int is_created, clip_status expected, const char *words) {
+  state = 3;
+  make_batch("");
+  write_config(image, "");
+  CHECK(find_tensors());
+  write_weights();
+  clip_model_options options = {sizeof options, 0, CLIP_STORAGE_F32, CLIP_OPEN_WITHOUT_WEIGHTS};
+  clip_model *model = NULL;
+  clip_trainer *trainer = NULL;
+  CHECK(clip_model_open(runtime, folder, &options, &model) == CLIP_OK);
+  clip_status status = clip_trainer_create(model, NULL, &trainer);
+  if (is_created) {
+    CHECK(status == CLIP_OK);
+    clip_train_batch batch = {sizeof batch, 0, pair_count, pixels, NULL, tokens, NULL, NULL, NULL, NULL, NULL, 0};
+    status = clip_train_step(trainer, &batch, NULL);
+    CHECK(strstr(clip_last_error(), "the weights are as they were"));
+  }
+  CHECK(status == expected);
+  CHECK(strstr(clip_last_error(), words));
+  for (int i = 0; is_created && i < tensor_count; i++) {
+    float values[512];
+    CHECK(clip_trainer_read(trainer, CLIP_TENSOR_WEIGHT, tensors[i].name, values, tensors[i].count) == CLIP_OK);
+    CHECK(!memcmp(values, tensors[i].values, tensors[i].count * sizeof(float)));
+  }
+  clip_trainer_release(trainer);
+  clip_model_close(model);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) return 2;
+  folder = argv[2];
+  runtime = create_runtime(argv[1], 2);
   const char *const images[] = {
       "none", "conv", "conv_1x1", "conv_dilated", "conv_grouped", "conv_depthwise", "batch_norm", "layer_norm", "dropout",
       "relu", "gelu", "quick_gelu", "gelu_tanh", "sigmoid", "silu", "tanh", "avg_pool", "max_pool", "resize_nearest",
       "resize_larger", "resize_smaller", "channel_attention", "spatial_attention", "scale_attention", "feature_pyramid",
       "add", "add_row", "add_column", "multiply", "multiply_same", "multiply_row", "multiply_column", "concat", "mix",
-      "mix_mean", "max_rows", "attention", "class_token", "checkpointed"};
+      "mix_mean", "max_rows", "attention", "class_token", "checkpointed", "custom_bend", "custom_gather", "custom_same", "custom_first",
+      "custom_all"};
   const char *const texts[] = {"positions", "position_table", "table_row", "causal", "causal_mean", "padding", "last", "max",
-                               "tanh_first", "dropout"};
+                               "tanh_first", "dropout", "custom_running", "custom_end"};
   for (size_t i = 0; i < sizeof images / sizeof *images; i++) differentiate(images[i], "");
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) differentiate("none", texts[i]);
   trainer_flags = CLIP_TRAIN_CHECKPOINTS;
   differentiate("checkpointed", "causal");
   differentiate("feature_pyramid", "dropout");
+  differentiate("custom_all", "custom_end");
   trainer_chunk = 3;
   differentiate("class_token", "dropout");
+  differentiate("custom_all", "custom_end");
+  trainer_flags = trainer_chunk = 0;
+  frozen = "*.op.*";
+  differentiate("custom_all", "custom_end");
+  frozen = NULL;
+  compare_bits(argv[1], "custom_all", "custom_end");
+  compare_bits(argv[1], "custom_first", "custom_running");
+  refuse("custom_blind", 0, CLIP_UNSUPPORTED, "the op \"custom test.op.blind\" has no gradient");
+  refuse("custom_spoiled", 1, CLIP_NOT_FINITE, "begins with the gradient of custom test.op.spoiled");
   clip_runtime_release(runtime);
   return checks_report();
 }

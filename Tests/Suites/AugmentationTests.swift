@@ -64,7 +64,7 @@ private final class Gathered: @unchecked Sendable {
   @Test func sameDrawSamePictureAsTorchvision() throws {
     let source = try source("source")
     let pipelines = stored.keys.filter { $0.hasPrefix("[") }.sorted()
-    #expect(pipelines.count == 33)
+    #expect(pipelines.count == 41)
     for json in pipelines {
       let worst = difference(try Pipeline(json, runtime).vary(source), try tensor(json, of: stored))
       #expect(worst <= 1, "\(json): off by \(worst)")
@@ -138,6 +138,55 @@ private final class Gathered: @unchecked Sendable {
     #expect(abs(mean(lefts) - 0.5) < 0.03 && abs(spread(lefts) - 1 / root) < 0.03, "\(mean(lefts)) \(spread(lefts))")
   }
 
+  /// Red grows with x and green with y, so that a pixel shows where it is from.
+  @Test func elasticShiftsAreDrawnAsDocumented() throws {
+    let side = 200
+    var bytes: [UInt8] = []
+    for y in 0..<side { for x in 0..<side { bytes += [UInt8(x + 20), UInt8(y + 20), 0] } }
+    let source = Picture(CLIP_PIXELS_RGB, width: side, height: side, bytes: bytes)
+    func shifts(_ settings: String) throws -> (x: [Double], y: [Double]) {
+      let got = try Pipeline("[{\"op\": \"elastic_transform\", \(settings)}]", runtime).vary(source).bytes
+      let inner = (30..<side - 30).flatMap { y in (30..<side - 30).map { x in (x, y) } }
+      return (
+        inner.map { Double(got[($0.1 * side + $0.0) * 3]) - Double($0.0 + 20) },
+        inner.map { Double(got[($0.1 * side + $0.0) * 3 + 1]) - Double($0.1 + 20) }
+      )
+    }
+    func spread(_ values: [Double]) -> Double {
+      (values.map { $0 * $0 }.reduce(0, +) / Double(values.count)).squareRoot()
+    }
+    // Up to half of alpha each way, uniform, whose deviation is (b - a) / sqrt(12).
+    let loose = try shifts("\"alpha\": [40, 20], \"sigma\": 0")
+    #expect(abs(spread(loose.x) - 40 / 12.0.squareRoot()) < 0.2 && abs(spread(loose.y) - 20 / 12.0.squareRoot()) < 0.1)
+    #expect(abs(loose.x.reduce(0, +)) < 0.3 * Double(loose.x.count) && (loose.x.max() ?? 0) == 20 && (loose.x.min() ?? 0) == -20)
+    // Smoothed, noise of deviation s has s / (2 sigma sqrt(pi)), and neighbours move together.
+    let smooth = try shifts("\"alpha\": 400, \"sigma\": 4")
+    #expect(abs(spread(smooth.x) - 400 / 12.0.squareRoot() / (8 * Double.pi.squareRoot())) < 1.5, "\(spread(smooth.x))")
+    let steps = zip(smooth.x, smooth.x.dropFirst()).enumerated().filter { ($0.offset + 1) % (side - 60) != 0 }.map { $0.element.1 - $0.element.0 }
+    #expect(spread(steps) < 0.3 * spread(smooth.x), "\(spread(steps))")
+  }
+
+  /// A quadrilateral of one colour: its upper left corner is uniform over a rectangle.
+  @Test func perspectiveCornersAreDrawnAsDocumented() throws {
+    let (width, height) = (80, 60)
+    let source = Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))
+    let pipeline = try Pipeline(
+      "[{\"op\": \"random_perspective\", \"p\": 1, \"distortion_scale\": 0.4, \"interpolation\": \"nearest\"}]", runtime)
+    var (xs, ys): ([Double], [Double]) = ([], [])
+    for index in 0..<1500 {
+      let bytes = try pipeline.vary(source, index: index).bytes
+      let first = try #require((0..<width * height).filter { bytes[$0 * 3] != 0 }.min { $0 % width + $0 / width < $1 % width + $1 / width })
+      xs.append(Double(first % width))
+      ys.append(Double(first / width))
+    }
+    // 0 to 0.4 of half the width, 16, and of half the height, 12.
+    #expect(abs(xs.reduce(0, +) / 1500 - 8) < 0.8 && abs(ys.reduce(0, +) / 1500 - 6) < 0.6)
+    #expect((xs.max() ?? 0) >= 15 && (xs.max() ?? 99) <= 17 && (ys.max() ?? 0) >= 11 && (ys.max() ?? 99) <= 13)
+    let often = try Pipeline("[{\"op\": \"random_perspective\"}]", runtime)
+    let changed = try (0..<1000).count { try often.vary(source, index: $0).bytes.contains(0) }
+    #expect((430...570).contains(changed))
+  }
+
   @Test func erasesOneRectangle() throws {
     let (width, height) = (60, 50)
     let source = Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))
@@ -202,7 +251,7 @@ private final class Gathered: @unchecked Sendable {
      {"op": "color_jitter", "brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}, {"op": "random_grayscale"},
      {"op": "gaussian_blur"}, {"op": "rand_augment"}, {"op": "random_rotation", "expand": true},
      {"op": "random_affine", "degrees": 10, "translate": [0.1, 0.1], "scale": [0.8, 1.2], "shear": 5}, {"op": "jpeg"},
-     {"op": "random_erasing"}]
+     {"op": "random_erasing"}, {"op": "random_perspective", "distortion_scale": 1}, {"op": "elastic_transform"}]
     """
 
   @Test func sameSeedSamePictureOnAnyThread() throws {
@@ -279,7 +328,11 @@ private final class Gathered: @unchecked Sendable {
     ("{\"op\": \"random_rotation\", \"degrees\": -5}", "at least 0"), ("{\"op\": \"random_rotation\", \"center\": [1]}", "x and y"),
     ("{\"op\": \"random_affine\", \"translate\": [0.5]}", "two numbers"), ("{\"op\": \"random_affine\", \"shear\": [1, 2, 3]}", "1, 2 or 4"),
     ("{\"op\": \"random_affine\", \"scale\": [0, 1]}", "scale"), ("{\"op\": \"jpeg\", \"quality\": [90, 10]}", "lower one first"),
-    ("{\"op\": \"jpeg\", \"quality\": 0}", "from 1 to 100"), ("{\"op\": \"normalize\"}", "last step of its preprocessing"),
+    ("{\"op\": \"jpeg\", \"quality\": 0}", "from 1 to 100"),
+    ("{\"op\": \"random_perspective\", \"distortion_scale\": 1.1}", "from 0 to 1"),
+    ("{\"op\": \"elastic_transform\", \"sigma\": [5, 0]}", "sigma: expected none or both above 0"),
+    ("{\"op\": \"elastic_transform\", \"interpolation\": \"bicubic\"}", "\"bilinear\""), ("{\"op\": \"elastic_transform\", \"alpha\": -1}", "alpha"),
+    ("{\"op\": \"normalize\"}", "last step of its preprocessing"),
   ]) func wrongParametersAreNamed(_ step: String, _ words: String) throws {
     let failure = try #require(throws: Failure.self) { try Pipeline("[\(step)]", runtime) }
     #expect(failure.message.contains("pipeline[0] (") && failure.message.contains(words), "\(failure)")
@@ -298,6 +351,7 @@ private final class Gathered: @unchecked Sendable {
       "{\"op\": \"gaussian_blur\", \"kernel_size\": [1001, 301], \"sigma\": 1000}", "{\"op\": \"gaussian_blur\", \"kernel_size\": 1, \"sigma\": 0.001}",
       "{\"op\": \"color_jitter\", \"brightness\": [100, 100], \"contrast\": [100, 100], \"saturation\": [100, 100]}",
       "{\"op\": \"rand_augment\", \"magnitude\": 1023, \"num_magnitude_bins\": 1024, \"num_ops\": 20}",
+      "{\"op\": \"elastic_transform\", \"alpha\": 10000, \"sigma\": 0}", "{\"op\": \"elastic_transform\", \"alpha\": 10000, \"sigma\": [1e-9, 100]}",
       "{\"op\": \"random_erasing\", \"scale\": [0, 0]}", "{\"op\": \"random_erasing\", \"scale\": [1, 1]}",
       "{\"op\": \"random_resized_crop\", \"size\": [1, 4000], \"scale\": [0.000001, 0.000001], \"ratio\": [0.000001, 1000000]}",
     ]

@@ -30,6 +30,7 @@ final class Dataset {
     var maxFile = 0
     var pipeline: OpaquePointer?
     var textPipeline: OpaquePointer?
+    var background: (UInt8, UInt8, UInt8, UInt8)?
 
     init(_ change: (inout Options) -> Void = { _ in }) { change(&self) }
   }
@@ -56,12 +57,23 @@ final class Dataset {
     raw.image_pipeline = options.pipeline
     raw.text_pipeline = options.textPipeline
     raw.caption_field_count = UInt32(options.captions.count)
+    var encode = clip_encode_options()
+    encode.struct_size = size(of: clip_encode_options.self)
+    if let background = options.background {
+      encode.flags = UInt32(CLIP_COMPOSITE_ALPHA)
+      encode.background = background
+    }
     var handle: OpaquePointer?
     try check(
       withCStrings(options.captions + [options.image ?? ""]) { names in
         raw.caption_fields = names
         raw.image_field = options.image == nil ? nil : names[options.captions.count]
-        return withCStrings(sources) { clip_dataset_open(runtime.handle, model?.handle, $0, sources.count, &raw, &handle) }
+        return withCStrings(sources) { paths in
+          withUnsafePointer(to: &encode) {
+            raw.encode = $0
+            return clip_dataset_open(runtime.handle, model?.handle, paths, sources.count, &raw, &handle)
+          }
+        }
       })
     guard let handle else { throw SupportError("clip_dataset_open gave no data set") }
     self.handle = handle

@@ -225,4 +225,22 @@ import Testing
     clip_pipeline_free(pipeline)
     clip_pipeline_free(texts)
   }
+
+  /// An op that takes no alpha sees the background, and not what lies under transparent pixels.
+  @Test func composedBeforeItIsVaried() throws {
+    let model = try Model(Paths.emoji)
+    var pipeline: OpaquePointer?
+    let jitter = #"[{"op": "color_jitter", "brightness": [1, 1]}]"#
+    try check(clip_pipeline_create(model.runtime.handle, jitter, &pipeline))
+    defer { clip_pipeline_free(pipeline) }
+    try data.write("a/1.png", try Data(contentsOf: Paths.root.appending(path: "Tests/Fixtures/images/logo.png")))
+    try data.write("a/1.txt", "a logo")
+    func pixels(_ pipeline: OpaquePointer?, _ background: (UInt8, UInt8, UInt8, UInt8)?) throws -> [Float] {
+      let options = Dataset.Options { ($0.pipeline, $0.background) = (pipeline, background) }
+      return try Dataset([data.path("a")], options, model: model).rest()[0].pixels
+    }
+    #expect(try pixels(pipeline, (255, 0, 0, 0)) == pixels(nil, (255, 0, 0, 0)))
+    #expect(try pixels(pipeline, nil) == pixels(nil, nil))
+    #expect(try pixels(nil, (255, 0, 0, 0)) != pixels(nil, nil))
+  }
 }

@@ -46,11 +46,11 @@ import Testing
     Broken("BROKEN_ITEM=2", "expected an id and a description, found a null pointer"),
     Broken("BROKEN_ITEM=3", "expected an id of a-z", "\"test encoder\""),
     Broken("BROKEN_ITEM=4", "expected an id and a description, found a null pointer"),
-    Broken("BROKEN_ITEM=5", "test.encoder.grey: expected all functions"),
+    Broken("BROKEN_ITEM=5", "test.encoder.grey: expected all functions and sizes of a clip_encoder, found no build"),
     Broken("BROKEN_ITEM=6", "brings nothing"),
     Broken("BROKEN_NULL_ITEM", "table is a null pointer"),
-    Broken("BROKEN_CODEC", "test.codec.none: expected all functions"),
-    Broken("BROKEN_KERNELS", "test.kernels.none: expected all functions"),
+    Broken("BROKEN_CODEC", "test.codec.none: expected all functions and sizes of a clip_image_codec, found no "),
+    Broken("BROKEN_KERNELS", "test.kernels.none: expected all functions and sizes of a clip_kernels, found no "),
     Broken("BROKEN_TWICE", "test.encoder.grey was already loaded from"),
   ]
 

@@ -79,7 +79,13 @@ import Testing
       #expect(ids.contains(id), "\(ids)")
     }
     #expect(try clip(["info", Paths.emoji.path]).text.contains("128"))
-    #expect(try clip(["plugins"]).text.contains("clipcore.codec.jpeg"))
+    let listed = try clip(["plugins"]).text
+    #expect(listed.contains("clipcore.codec.jpeg"))
+    // What waits for a model that needs it is listed, and not loaded for that.
+    let waiting = plugins.json["on_demand"] as? [String] ?? []
+    #expect(waiting.map { URL(filePath: $0).lastPathComponent } == ["tokenizer_sentencepiece.so"], "\(plugins)")
+    #expect(!ids.contains("clipcore.tokenizer.sentencepiece"))
+    #expect(listed.split(separator: "\n").contains { $0.contains("on demand") && $0.contains("tokenizer_sentencepiece.so") })
   }
 
   @Test func tokenizes() throws {

@@ -106,4 +106,23 @@ private func addWarps(_ table: inout PluginTable) {
       .numbers("shear", [0], count: 1...4, -180...180, "range of the angle along x, or ranges along x and along y"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Affine(settings) } })
+  table.add(
+    id: "clipcore.augment.random-perspective", op: "random_perspective",
+    description: "Shows the picture from the side", probability: 0.5,
+    parameters: [
+      .number("distortion_scale", 0.5, 0...1, "how far corners move: at most so much of half the width and of half the height"),
+      .choice("interpolation", ["bilinear", "nearest", "bicubic"], "how pixels between pixels are found"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Perspective(settings) } })
+  table.add(
+    id: "clipcore.augment.elastic-transform", op: "elastic_transform",
+    description: "Moves each pixel a little, its neighbours with it",
+    parameters: [
+      .numbers("alpha", [50], count: 1...2, 0...1e4, "how far pixels move: one number, or along x and along y"),
+      .numbers("sigma", [5], count: 1...2, 0...100, "how smooth it is, in pixels: one number, or along x and along y; 0 is not"),
+      .choice("interpolation", ["bilinear", "nearest"], "how pixels between pixels are found"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
+    ],
+    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Elastic(settings) } })
 }

@@ -109,6 +109,9 @@ struct Colour {
     green = UInt8(clamping: numbers[numbers.count / 2])
     blue = UInt8(clamping: numbers[numbers.count - 1])
   }
+
+  /// Of channel 0 to 2.
+  subscript(channel: Int) -> UInt8 { channel == 0 ? red : channel == 1 ? green : blue }
 }
 
 /// Python's round: halves go to the even neighbour. The caller's numbers are far below 2^53.

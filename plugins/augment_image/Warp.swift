@@ -2,8 +2,13 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// Where an output pixel (x, y) looks: at (a x + b y + c, d x + e y + f) of the picture.
-struct AffineMap {
+/// Where an output pixel (x, y) looks in the picture.
+protocol PictureMap {
+  func callAsFunction(_ x: Double, _ y: Double) -> (x: Double, y: Double)
+}
+
+/// At (a x + b y + c, d x + e y + f).
+struct AffineMap: PictureMap {
   var a = 1.0, b = 0.0, c = 0.0
   var d = 0.0, e = 1.0, f = 0.0
 
@@ -60,8 +65,16 @@ func warp(_ source: Raster, into target: Raster, _ map: AffineMap, _ interpolati
     } else {
       pick(source, target, map)
     }
-  case .bilinear: sample(source, target, map) { mixLines(source, $0, $1, $2) }
-  case .bicubic: sample(source, target, map) { mixCubics(source, $0, $1, $2) }
+  case .bilinear, .bicubic: warp(source, into: target, by: map, interpolation)
+  }
+}
+
+/// The same for any map, and without the fill: where the map leads outside `target` stays as it is.
+func warp(_ source: Raster, into target: Raster, by map: some PictureMap, _ interpolation: Interpolation) {
+  switch interpolation {
+  case .nearest: sample(source, target, map) { put(source, Int($0), Int($1), $2) }
+  case .bilinear: sample(source, target, map) { mixLines(source, $0 - 0.5, $1 - 0.5, $2) }
+  case .bicubic: sample(source, target, map) { mixCubics(source, $0 - 0.5, $1 - 0.5, $2) }
   }
 }
 
@@ -110,18 +123,17 @@ private func pickByFixedPoint(_ source: Raster, _ target: Raster, _ map: AffineM
   }
 }
 
-/// Calls `mix` with the place of each output pixel that lies within, half a pixel up and left, and
-/// where its result goes.
+/// Calls `mix` with the place of each output pixel that lies within, and where its result goes.
 @inline(__always)
 private func sample(
-  _ source: Raster, _ target: Raster, _ map: AffineMap, _ mix: (Double, Double, UnsafeMutablePointer<UInt8>) -> Void
+  _ source: Raster, _ target: Raster, _ map: some PictureMap, _ mix: (Double, Double, UnsafeMutablePointer<UInt8>) -> Void
 ) {
   let (width, height) = (Double(source.width), Double(source.height))
   for y in 0..<target.height {
     for x in 0..<target.width {
       let place = map(Double(x) + 0.5, Double(y) + 0.5)
       guard place.x >= 0, place.x < width, place.y >= 0, place.y < height else { continue }
-      mix(place.x - 0.5, place.y - 0.5, target.row(y) + x * 3)
+      mix(place.x, place.y, target.row(y) + x * 3)
     }
   }
 }

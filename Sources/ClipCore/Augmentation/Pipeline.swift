@@ -49,10 +49,14 @@ final class Pipeline {
     }
   }
 
-  /// The picture after all steps, in memory of its own. `place` names it in errors.
-  func vary(_ view: clip_image_view, seed: UInt64, index: UInt64, place: String) throws(ClipError) -> DecodedImage {
+  /// The picture after all steps, in memory of its own; before them it is laid over a background, where one is
+  /// given and it has alpha. `place` names it in errors.
+  func vary(
+    _ view: clip_image_view, over background: Colour? = nil, seed: UInt64, index: UInt64, place: String
+  ) throws(ClipError) -> DecodedImage {
     let limit = runtime.maxImagePixels
     var picture = PixelBuffer(try ImageView(view, maxPixels: limit, place: place))
+    if let background, picture.view.format.hasAlpha { picture = try picture.composited(over: background) }
     for step in steps {
       try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in
         picture = try augmentation.apply(picture, maxPixels: limit, &random)

@@ -81,7 +81,8 @@ final class SampleMaker {
     defer { withExtendedLifetime(file.memory) {} }
     var image = try DecodedImage(data: data, codecs: codecs, maxPixels: runtime.maxImagePixels, place: "its picture")
     if let pipeline = options.imagePipeline {
-      image = try pipeline.vary(image.view, seed: options.seed, index: number, place: "its picture")
+      image = try pipeline.vary(
+        image.view, over: options.encoding.background, seed: options.seed, index: number, place: "its picture")
     }
     if options.keepsImages { sample.image = image }
     guard let config = model?.image?.preprocess else { return }

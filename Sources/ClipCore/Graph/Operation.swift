@@ -15,6 +15,9 @@ class Operation {
   /// The op's name as messages give it.
   var name: StaticString { "operation" }
 
+  /// The name, with the id of an op that a plugin brings.
+  var label: String { "\(name)" }
+
   /// The tensors it takes from a checkpoint.
   var parameters: [Parameter] { [] }
 
@@ -60,6 +63,9 @@ class Operation {
 
   /// Whether `backward` reads the value of input `index`.
   func backwardReads(input index: Int) -> Bool { false }
+
+  /// Whether `backward` reads the value that `forward` made.
+  var backwardReadsOutput: Bool { false }
 
   /// Computing it again for `backward` costs less than keeping it.
   var isCheap: Bool { false }

@@ -4,12 +4,18 @@ import ClipKernels
 
 /// Which kernel set computes.
 enum KernelChoice {
-  static func isComplete(_ kernels: clip_kernels) -> Bool {
-    kernels.panel_bytes != nil && kernels.pack_panel != nil && kernels.matmul != nil && kernels.packed_rows != nil
-      && kernels.pack_rows != nil && kernels.attention_scratch != nil
-      && kernels.attention != nil && kernels.layer_norm != nil && kernels.scale_shift != nil && kernels.add != nil
-      && kernels.normalize != nil && kernels.winograd_input != nil && kernels.winograd_output != nil
-      && (1...1024).contains(kernels.panel_width) && (1...1024).contains(kernels.tile_rows) && kernels.storages & 1 != 0
+  static func missing(_ kernels: clip_kernels) -> StaticString? {
+    firstMissing([
+      (kernels.panel_bytes != nil, "panel_bytes"), (kernels.pack_panel != nil, "pack_panel"),
+      (kernels.packed_rows != nil, "packed_rows"), (kernels.pack_rows != nil, "pack_rows"),
+      (kernels.matmul != nil, "matmul"), (kernels.attention_scratch != nil, "attention_scratch"),
+      (kernels.attention != nil, "attention"), (kernels.layer_norm != nil, "layer_norm"),
+      (kernels.scale_shift != nil, "scale_shift"), (kernels.add != nil, "add"), (kernels.normalize != nil, "normalize"),
+      (kernels.winograd_input != nil, "winograd_input"), (kernels.winograd_output != nil, "winograd_output"),
+      ((1...1024).contains(kernels.panel_width), "panel_width from 1 to 1024"),
+      ((1...1024).contains(kernels.tile_rows), "tile_rows from 1 to 1024"),
+      (kernels.storages & 1 != 0, "CLIP_STORAGE_F32 among the storages"),
+    ])
   }
 
   static func runsHere(_ kernels: clip_kernels) -> Bool { kernels.features & ~csystem_cpu_features() == 0 }

@@ -1,5 +1,4 @@
 import CClip
-import ClipKernels
 
 /// What the loaded plugins bring at one moment, by kind and id. Immutable: PluginHost publishes
 /// another when plugins come or go. Whoever holds one keeps its plugins loaded.
@@ -101,25 +100,28 @@ final class PluginRegistry {
       try checkSize(table, EncoderTable.requiredSize)
       let encoder = table.assumingMemoryBound(to: clip_encoder.self)
       return try checked(
-        kind, encoder.pointee.id, encoder.pointee.description, table, plugin, complete: encoder.pointee.build != nil)
+        kind, encoder.pointee.id, encoder.pointee.description, table, plugin, "clip_encoder",
+        missing: encoder.pointee.build == nil ? "build" : nil)
     case CLIP_KIND_IMAGE_CODEC:
       let codec = try read(table, clip_image_codec.self)
-      let complete = codec.recognises != nil && codec.read_header != nil && codec.decode != nil
-      return try checked(kind, codec.id, codec.description, table, plugin, complete: complete)
+      let missing = firstMissing([
+        (codec.recognises != nil, "recognises"), (codec.read_header != nil, "read_header"), (codec.decode != nil, "decode"),
+      ])
+      return try checked(kind, codec.id, codec.description, table, plugin, "clip_image_codec", missing: missing)
     case CLIP_KIND_KERNELS:
       let kernels = try read(table, clip_kernels.self)
-      return try checked(kind, kernels.id, kernels.description, table, plugin, complete: KernelChoice.isComplete(kernels))
+      return try checked(kind, kernels.id, kernels.description, table, plugin, "clip_kernels", missing: KernelChoice.missing(kernels))
     case CLIP_KIND_TOKENIZER:
       let tokenizer = try read(table, clip_tokenizer.self)
       return try checked(
-        kind, tokenizer.id, tokenizer.description, table, plugin, complete: SentencePiece.isComplete(tokenizer))
+        kind, tokenizer.id, tokenizer.description, table, plugin, "clip_tokenizer", missing: SentencePiece.missing(tokenizer))
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
-      return try checked(kind, op.id, op.description, table, plugin, complete: Builder.isComplete(op))
+      return try checked(kind, op.id, op.description, table, plugin, "clip_op", missing: Builder.missing(op))
     case CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION:
       let augmentation = try read(table, clip_augmentation.self)
       if let problem = AugmentationTable.problem(in: augmentation, kind) { throw ClipError(CLIP_PLUGIN, problem) }
-      return try checked(kind, augmentation.id, augmentation.description, table, plugin, complete: true)
+      return try checked(kind, augmentation.id, augmentation.description, table, plugin, "clip_augmentation", missing: nil)
     default:
       return nil
     }
@@ -140,7 +142,7 @@ final class PluginRegistry {
 
   private static func checked(
     _ kind: clip_plugin_kind, _ id: UnsafePointer<CChar>?, _ description: UnsafePointer<CChar>?, _ table: UnsafeRawPointer,
-    _ plugin: Plugin, complete: Bool
+    _ plugin: Plugin, _ type: StaticString, missing: StaticString?
   ) throws(ClipError) -> Item {
     guard let id, let description else {
       throw ClipError(CLIP_PLUGIN, "an item: expected an id and a description, found a null pointer")
@@ -148,9 +150,15 @@ final class PluginRegistry {
     guard Plugin.isID(Name(cString: id)) else {
       throw ClipError(CLIP_PLUGIN, "expected an id of a-z, 0-9, '.' and '-', found \"" + String(cString: id) + "\"")
     }
-    guard complete else {
-      throw ClipError(CLIP_PLUGIN, String(cString: id) + ": expected all functions and sizes of its kind, found one missing")
+    if let missing {
+      throw ClipError(CLIP_PLUGIN, String(cString: id) + ": expected all functions and sizes of a \(type), found no \(missing)")
     }
     return Item(kind: kind, id: id, description: description, table: table, plugin: plugin)
   }
+}
+
+/// The first of a table's fields that is not there.
+func firstMissing(_ fields: [(isThere: Bool, name: StaticString)]) -> StaticString? {
+  for field in fields where !field.isThere { return field.name }
+  return nil
 }

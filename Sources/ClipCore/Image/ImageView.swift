@@ -27,6 +27,8 @@ struct ImageView {
       }
     }
 
+    var hasAlpha: Bool { self == .rgba || self == .bgra }
+
     /// Bytes of one pixel.
     var channels: Int {
       switch self {

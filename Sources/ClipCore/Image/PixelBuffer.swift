@@ -58,6 +58,23 @@ struct PixelBuffer {
     }
     return buffer
   }
+
+  /// The picture in RGB, laid over a colour where it has alpha.
+  func composited(over background: Colour) throws(ClipError) -> PixelBuffer {
+    defer { withExtendedLifetime(self) {} }
+    let (buffer, pixels) = try PixelBuffer.make(.rgb, width: view.width, height: view.height)
+    let row = try Memory(byteCount: try product(view.width, 4, "a row of pixels"), for: "a row of pixels")
+    defer { withExtendedLifetime(row) {} }
+    var target = pixels
+    for y in 0..<view.height {
+      view.copyRow(y, from: 0, to: view.width, over: background, into: row.base)
+      for x in 0..<view.width {
+        memcpy(target, row.base + x * 4, 3)
+        target += 3
+      }
+    }
+    return buffer
+  }
 }
 
 extension ImageView.Format {

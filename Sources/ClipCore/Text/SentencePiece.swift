@@ -10,9 +10,12 @@ final class SentencePiece {
   /// Keeps the plugin loaded.
   private let plugin: Plugin?
 
-  static func isComplete(_ tokenizer: clip_tokenizer) -> Bool {
-    tokenizer.open != nil && tokenizer.token_count != nil && tokenizer.token_id != nil && tokenizer.encode != nil
-      && tokenizer.close != nil
+  /// What a tokenizer's table lacks.
+  static func missing(_ tokenizer: clip_tokenizer) -> StaticString? {
+    firstMissing([
+      (tokenizer.open != nil, "open"), (tokenizer.token_count != nil, "token_count"),
+      (tokenizer.token_id != nil, "token_id"), (tokenizer.encode != nil, "encode"), (tokenizer.close != nil, "close"),
+    ])
   }
 
   /// `file` is not needed afterwards.
@@ -21,7 +24,8 @@ final class SentencePiece {
       throw ClipError(
         CLIP_NOT_FOUND,
         "\(file.path): expected the plugin \(SentencePiece.plugin.string) to read it, found "
-          + plugins.ids(CLIP_KIND_TOKENIZER))
+          + plugins.ids(CLIP_KIND_TOKENIZER) + ". It is clipcore/plugins/on-demand/tokenizer_sentencepiece.so, which needs "
+          + "libsentencepiece.so.0 (Debian: libsentencepiece0); the log says why it was not loaded")
     }
     let table = item.table.assumingMemoryBound(to: clip_tokenizer.self)
     let bytes = file.bytes.bindMemory(to: UInt8.self)

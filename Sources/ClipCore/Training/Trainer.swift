@@ -166,7 +166,9 @@ final class Trainer {
     let norm = optimizer.gradientNorm(runtime.threads)
     guard norm.isFinite else {
       let name = optimizer.firstBadEntry().map { store.entries[$0].tensor.string } ?? "a parameter"
-      throw ClipError(CLIP_NOT_FINITE, "step \(step + 1): the gradient of \(name) is NaN or infinite; the weights are as they were")
+      let maker = try whoSpoils(items, chunk, images, texts).map { ", which begins with the gradient of " + $0 } ?? ""
+      throw ClipError(
+        CLIP_NOT_FINITE, "step \(step + 1): the gradient of \(name) is NaN or infinite\(maker); the weights are as they were")
     }
     let rate = options.schedule.rate(at: step)
     let limit = options.gradientClip
@@ -306,5 +308,23 @@ final class Trainer {
       }
     }
     return ClipError(CLIP_NOT_FINITE, what + "the logits")
+  }
+
+  /// The op whose gradient is the first to be no number, from the features' gradients back.
+  private func whoSpoils(
+    _ items: Items, _ chunk: Int, _ images: UnsafePointer<Float>, _ texts: UnsafePointer<Float>
+  ) throws(ClipError) -> String? {
+    store.clearGradients()
+    for (tower, gradients) in [(image, images), (text, texts)] where tower.learns {
+      var first = 0
+      while first < items.n {
+        let count = min(chunk, items.n - first)
+        let found = try tower.firstBadGradient(
+          try batch(items, first, count, tower), context(first), gradients + first * tower.width, threads: runtime.threads)
+        if let found { return found }
+        first += count
+      }
+    }
+    return nil
   }
 }

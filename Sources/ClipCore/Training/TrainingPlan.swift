@@ -70,11 +70,13 @@ final class TrainingPlan {
       for index in nodes.indices.reversed() where wanted[index] {
         let node = nodes[index]
         for (position, input) in node.inputs.enumerated() where node.backwardReads(input: position) { ensure(input) }
+        if node.backwardReadsOutput { ensure(index) }
         let step = steps.count
         for (position, input) in node.inputs.enumerated() {
           if node.backwardReads(input: position) { read(input, at: step) }
           if wanted[input] { want(input, at: step) }
         }
+        if node.backwardReadsOutput { read(index, at: step) }
         if gradients[index] >= 0 { want(index, at: step) }
         steps.append(.backward(node: index))
       }

@@ -45,7 +45,7 @@ final class TrainingTower {
       wanted.append(learns || node.inputs.contains { wanted[$0] })
       entries.append(own)
       if wanted.last == true, !node.isDifferentiable {
-        throw ClipError(CLIP_UNSUPPORTED, "training: the op \"\(node.name)\" has no gradient")
+        throw ClipError(CLIP_UNSUPPORTED, "training: the op \"\(node.label)\" has no gradient")
       }
     }
     self.init(program, store, entries, wanted, try Workspace(), index, checkpoints)
@@ -152,9 +152,9 @@ final class TrainingTower {
       op.forward(pass(node, position, activations, threads))
       let count = op.inputs.isEmpty && op.shape.rows == .tokens && op.shape.width == 1
         ? 0 : batch.totalRows(op.shape.rows) * op.shape.width
-      for place in 0..<count where !(activations.floats + offsets[node])[place].isFinite {
+      if !areFinite(activations.floats + offsets[node], count) {
         let of = op.parameters.first.map { " of " + $0.name.string } ?? ""
-        return "the output of \(op.name)\(of)"
+        return "the output of \(op.label)\(of)"
       }
     }
     return nil
@@ -162,11 +162,48 @@ final class TrainingTower {
 
   /// Takes the gradient of the features of the last `forward` through the tower, adding to the store's gradients.
   func backward(_ gradient: UnsafePointer<Float>, threads: ThreadPool) {
-    guard let position, let activations, learns else { return }
-    self.position = nil
-    let output = plan.gradients[program.output]
-    memcpy(activations.floats + position.places[output], gradient, position.batch.items * width * 4)
+    guard let position = takePosition(gradient) else { return }
     run(plan, plan.forwardSteps..<plan.steps.count, position, threads)
+  }
+
+  /// Where the last `forward` left off, with the features' gradient in its place; nil where there is nothing to
+  /// take back.
+  private func takePosition(_ gradient: UnsafePointer<Float>) -> Position? {
+    guard let position, let activations, learns else { return nil }
+    self.position = nil
+    memcpy(
+      activations.floats + position.places[plan.gradients[program.output]], gradient, position.batch.items * width * 4)
+    return position
+  }
+
+  /// Says which op of a backward pass is the first to make NaN or infinity of the features' gradient; nil when
+  /// none does. The store's gradients are not to be used after it.
+  func firstBadGradient(
+    _ batch: Batch, _ context: PassContext, _ gradient: UnsafePointer<Float>, threads: ThreadPool
+  ) throws(ClipError) -> String? {
+    let features = try Memory(floats: try product(batch.items, width, "features"), for: "features")
+    try forward(batch, context, keeping: true, threads: threads, into: features.floats)
+    defer { withExtendedLifetime(features) {} }
+    guard let position = takePosition(gradient), let activations else { return nil }
+    for step in plan.forwardSteps..<plan.steps.count {
+      run(plan, step..<(step + 1), position, threads)
+      guard case .backward(let node) = plan.steps[step] else { continue }
+      let op = program.nodes[node]
+      for input in op.inputs where gradientOffsets[input] >= 0 {
+        let shape = program.nodes[input].shape
+        let count = batch.totalRows(shape.rows) * shape.width
+        if !areFinite(activations.floats + gradientOffsets[input], count) { return op.label }
+      }
+      for entry in entries[node] {
+        if let sums = store.gradient(entry), !areFinite(sums, store.entries[entry].count) { return op.label }
+      }
+    }
+    return nil
+  }
+
+  private func areFinite(_ numbers: UnsafePointer<Float>, _ count: Int) -> Bool {
+    for index in 0..<count where !numbers[index].isFinite { return false }
+    return true
   }
 
   private func run(_ plan: TrainingPlan, _ steps: Range<Int>, _ position: Position, _ threads: ThreadPool) {

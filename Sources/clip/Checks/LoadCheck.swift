@@ -66,16 +66,4 @@ enum LoadCheck {
     try report.require(grown < 256, "500 rounds of load and unload left \(grown * 4) KB behind")
     if report.failures == 0 { try report.pass("500 rounds of load and unload") }
   }
-
-  private static func milliseconds() -> Double {
-    var now = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &now)
-    return Double(now.tv_sec) * 1000 + Double(now.tv_nsec) / 1e6
-  }
-
-  private static func residentPages() -> Int {
-    guard let bytes = try? readFile(ByteString("/proc/self/statm")) else { return 0 }
-    let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
-    return words.count > 1 ? Int(words[1]) ?? 0 : 0
-  }
 }

@@ -14,7 +14,7 @@ struct PluginsList: ParsableCommand {
     usage: "clip plugins [<options>]",
     discussion: """
       Plugins come from --plugins, then from the folders in CLIP_PLUGIN_PATH, then from clipcore/plugins \
-      beside the library.
+      beside the library. Those in its folder on-demand are loaded when a model asks for them.
 
         clip plugins --plugins build/plugins
       """)
@@ -27,7 +27,8 @@ struct PluginsList: ParsableCommand {
   }
 
   private func table(_ plugins: [PluginInfo]) -> String {
-    guard !plugins.isEmpty else { return "No plugins are loaded.\n" }
+    let waiting = Self.onDemand()
+    guard !plugins.isEmpty || !waiting.isEmpty else { return "No plugins are loaded.\n" }
     var table = Table([
       ("kind", .left), ("id", .left), ("version", .left), ("license", .left), ("in use", .left), ("what", .left),
       ("file", .left),
@@ -38,7 +39,14 @@ struct PluginsList: ParsableCommand {
         visible(plugin.description), plugin.path.isEmpty ? "built in" : visible(plugin.path),
       ])
     }
+    for file in waiting { table.add(["", "", "", "", "on demand", "loaded when a model asks for it", visible(file.text)]) }
     return table.text()
+  }
+
+  /// The plugins' files that nothing has loaded yet: in the folder "on-demand".
+  private static func onDemand() -> [ByteString] {
+    guard let folder = try? installed("lib/clipcore/plugins/on-demand") else { return [] }
+    return names(in: folder).filter { $0.suffix(3).elementsEqual(".so".utf8) }.map { folder.appending($0) }
   }
 
   private func json(_ plugins: [PluginInfo]) -> JSON {
@@ -49,6 +57,6 @@ struct PluginsList: ParsableCommand {
         "active": .bool(plugin.active),
       ]
     }
-    return ["plugins": .array(list)]
+    return ["plugins": .array(list), "on_demand": .array(Self.onDemand().map { .string($0.text) })]
   }
 }

@@ -8,8 +8,9 @@ struct PluginsCheck: ParsableCommand {
     usage: "clip plugins check <file> [<options>]",
     discussion: """
       Loads and unloads the file; builds its encoders, runs them with made-up weights, and gives them \
-      configurations that are wrong; calls its ops, gradients included; gives its codecs bytes that are \
-      no picture; compares its kernels with the reference. Exit code 1 when something is wrong.
+      configurations that are wrong; calls its ops, gradients included; its augmentations with \
+      parameters, pictures and texts of all kinds; gives its codecs bytes that are no picture and its tokenizers \
+      those that are no model; compares its kernels with the reference. Exit code 1 when something is wrong.
 
         clip plugins check my-net.so --config '{"image_height": 64, "image_width": 64}'
       """)
@@ -22,6 +23,9 @@ struct PluginsCheck: ParsableCommand {
 
   @Option(help: ArgumentHelp("A picture for codecs: it must decode, and spoilt copies of it must not crash.", valueName: "file"))
   var picture: ByteString?
+
+  @Option(help: ArgumentHelp("A model file for tokenizers: it must open, and spoilt copies of it must not crash.", valueName: "file"))
+  var model: ByteString?
 
   @Flag(help: "Write one JSON document instead of text for people.")
   var json = false
@@ -55,6 +59,10 @@ struct PluginsCheck: ParsableCommand {
       case "configs": try encoder.fuzz(report)
       case "op": try OpCheck(file, index, report).run()
       case "codec": try CodecCheck.run(file, index, sample: picture, report)
+      case "image", "text":
+        let kind = words[0] == "image" ? CLIP_KIND_IMAGE_AUGMENTATION : CLIP_KIND_TEXT_AUGMENTATION
+        try AugmentationCheck(file, index, kind, report).run()
+      case "tokenizer": try TokenizerCheck(file, index, report).run(model: model)
       case "kernels": try EncoderCheck.kernels(file, index, report, scratch: scratch)
       default: throw Failure("no check is called \(name)")
       }
@@ -71,6 +79,7 @@ struct PluginsCheck: ParsableCommand {
     var options: [ByteString] = []
     if let config { options += ["--config", config] }
     if let picture { options += ["--picture", picture] }
+    if let model { options += ["--model", model] }
     let process = CheckProcess(file: file, options: options)
     let loaded = try process.run("load", scratch: scratch)
     var findings = loaded.findings
@@ -81,6 +90,9 @@ struct PluginsCheck: ParsableCommand {
       case CLIP_KIND_ENCODER: checks += ["build \(item.index)", "encode \(item.index)", "configs \(item.index)"]
       case CLIP_KIND_OP: checks.append("op \(item.index)")
       case CLIP_KIND_IMAGE_CODEC: checks.append("codec \(item.index)")
+      case CLIP_KIND_IMAGE_AUGMENTATION: checks.append("image \(item.index)")
+      case CLIP_KIND_TEXT_AUGMENTATION: checks.append("text \(item.index)")
+      case CLIP_KIND_TOKENIZER: checks.append("tokenizer \(item.index)")
       case CLIP_KIND_KERNELS: checks.append("kernels \(item.index)")
       default: findings.append(Finding(verdict: .note, check: "load", text: "\(item.id): there is no check of kind \(item.kind)"))
       }

@@ -18,7 +18,7 @@ struct PluginsNew: ParsableCommand {
   @Argument(help: "The plugin's name: a-z, 0-9 and '-'.")
   var name: String
 
-  @Option(help: "encoder, op or image-codec.")
+  @Option(help: "encoder, augmentation, op or image-codec.")
   var kind = "encoder"
 
   @Option(help: "c, cpp, rust or swift.")
@@ -39,13 +39,13 @@ struct PluginsNew: ParsableCommand {
   }
 
   func run() throws {
-    let examples = try Self.examples()
+    let examples = try installed("share/clipcore/examples")
     let source = examples.appending(Array("\(kind)/\(language)".utf8))
-    let files = Self.names(in: source)
+    let files = names(in: source)
     guard !kind.contains("/"), !language.contains("/"), !files.isEmpty else {
       var known: [String] = []
-      for kind in Self.names(in: examples) {
-        let languages = Self.names(in: examples.appending(kind)).map { ByteString($0).text }
+      for kind in names(in: examples) {
+        let languages = names(in: examples.appending(kind)).map { ByteString($0).text }
         if !languages.isEmpty { known.append("\(ByteString(kind).text) (\(languages.joined(separator: ", ")))") }
       }
       throw Failure("there is no \(kind) in \(language) to begin from; there are \(known.joined(separator: ", "))")
@@ -60,18 +60,16 @@ struct PluginsNew: ParsableCommand {
     try StandardOutput.write("\(folder.shown): make, then clip plugins check \(name).so\n")
   }
 
-  /// The example's name and vendor replaced by the new one's.
+  /// The example's name and vendor replaced by the new one's. The op of a pipeline is a word without '-'.
   private func renamed(_ bytes: [UInt8]) -> [UInt8] {
-    replacing(Array("example.".utf8), Array("\(vendor).".utf8), in: replacing(Array("sample".utf8), Array(name.utf8), in: bytes))
-  }
-
-  private func replacing(_ old: [UInt8], _ new: [UInt8], in bytes: [UInt8]) -> [UInt8] {
+    let op = name.utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }
+    let names = [("sample_op", op), ("sample", Array(name.utf8)), ("example.", Array("\(vendor).".utf8))]
     var result: [UInt8] = []
     var at = 0
     while at < bytes.count {
-      if bytes[at...].starts(with: old) {
+      if let (old, new) = names.first(where: { bytes[at...].starts(with: $0.0.utf8) }) {
         result += new
-        at += old.count
+        at += old.utf8.count
       } else {
         result.append(bytes[at])
         at += 1
@@ -79,27 +77,26 @@ struct PluginsNew: ParsableCommand {
     }
     return result
   }
+}
 
-  /// share/clipcore/examples beside this program's folder.
-  private static func examples() throws(Failure) -> ByteString {
-    var path = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
-    let count = readlink("/proc/self/exe", &path, path.count - 1)
-    guard count > 0 else { throw .system("cannot find this program's own file") }
-    let program = ByteString(path[0..<count].map { UInt8(bitPattern: $0) })
-    return program.folder.folder.appending(Array("share/clipcore/examples".utf8))
-  }
+/// A path in the tree that this program is installed in, as "share/clipcore".
+func installed(_ path: String) throws(Failure) -> ByteString {
+  var program = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
+  let count = readlink("/proc/self/exe", &program, program.count - 1)
+  guard count > 0 else { throw .system("cannot find this program's own file") }
+  return ByteString(program[0..<count].map { UInt8(bitPattern: $0) }).folder.folder.appending(Array(path.utf8))
+}
 
-  /// The names in a folder, sorted, without those that start with a dot; none where it cannot be read.
-  private static func names(in folder: ByteString) -> [[UInt8]] {
-    guard let listing = folder.withCString({ opendir($0) }) else { return [] }
-    defer { closedir(listing) }
-    var names: [[UInt8]] = []
-    while let entry = readdir(listing) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-      if name.first != UInt8(ascii: ".") { names.append(name) }
-    }
-    return names.sorted { $0.lexicographicallyPrecedes($1) }
+/// The names in a folder, sorted, without those that start with a dot; none where it cannot be read.
+func names(in folder: ByteString) -> [[UInt8]] {
+  guard let listing = folder.withCString({ opendir($0) }) else { return [] }
+  defer { closedir(listing) }
+  var names: [[UInt8]] = []
+  while let entry = readdir(listing) {
+    let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+    if name.first != UInt8(ascii: ".") { names.append(name) }
   }
+  return names.sorted { $0.lexicographicallyPrecedes($1) }
 }
 
 /// A file's bytes.

@@ -3,7 +3,8 @@ import Support
 
 // make-model NAME: writes the folder of a reference model in build/models, once, and prints its path.
 // make-model NAME FOLDER: writes it there; "small" is a model of a few thousand weights, "small-32" one
-//   whose embeddings are as wide as rn-tiny's, "grey" one for the encoder of Tests/C/plugins/grey.h.
+//   whose embeddings are as wide as rn-tiny's, "grey" one for the encoder of Tests/C/plugins/grey.h,
+//   "siglip-text" SigLIP's text tower with a SentencePiece model.
 // make-model index FOLDER: writes the index of a checkpoint that is one shard.
 let arguments = Array(CommandLine.arguments.dropFirst())
 
@@ -43,6 +44,9 @@ do {
     case "small": try ModelFolder.write(small(), to: folder)
     case "small-32": try ModelFolder.write(small(embedding: 32), to: folder)
     case "grey": try ModelFolder.writeGrey(to: folder)
+    case "siglip-text":
+      let made = try TextModel(.siglip).write()
+      try FileManager.default.copyItem(at: made.url, to: folder)
     default: try ModelFolder.write(Manifest(arguments[0]), to: folder)
     }
   default:

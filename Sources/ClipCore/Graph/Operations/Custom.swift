@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 /// An op that a plugin brings; see clip_op. What the plugin answers is checked here, once, while the graph is built.
 final class Custom: Operation {
@@ -34,6 +35,7 @@ final class Custom: Operation {
   }
 
   override var name: StaticString { "custom" }
+  override var label: String { "custom " + String(cString: op.pointee.id) }
   override var parameters: [Parameter] { list }
   override var isRowWise: Bool { op.pointee.flags & UInt32(CLIP_OP_ROW_WISE) != 0 }
   override func mayOverwrite(input index: Int) -> Bool {
@@ -69,19 +71,19 @@ final class Custom: Operation {
   /// Stretches of rows of a row-wise op, else items: what the work is counted in.
   private func units(_ batch: Batch) -> Int { isRowWise ? batch.totalRows(shape.rows) : batch.items }
 
-  private func pieces(_ batch: Batch, _ threads: Int) -> Int {
-    let grain = isRowWise ? max(1, 4096 / max(shape.width, use.widths.max() ?? 1)) : 1
-    return max(1, min(4 * threads, units(batch) / grain))
-  }
+  /// Units that are worth a piece of their own.
+  private var grain: Int { isRowWise ? max(1, 4096 / max(shape.width, use.widths.max() ?? 1)) : 1 }
+
+  private func pieces(_ batch: Batch, _ threads: Int) -> Int { max(1, min(4 * threads, units(batch) / grain)) }
 
   /// In front of a piece's scratch: the blocks of its inputs, 24 bytes each.
   private static var headerFloats: Int { 48 }
 
-  /// Floats of one piece, Int.max where the plugin asks for more than can be had.
-  private func scratchOfPiece(_ batch: Batch, _ threads: Int) -> Int {
+  /// Floats that the plugin wants for one of `pieces`, behind `header` of the host's; Int.max where it asks
+  /// for more than can be had.
+  private func scratchOfPiece(_ batch: Batch, _ pieces: Int, header: Int) -> Int {
     var most = 0
     if isRowWise {
-      let pieces = pieces(batch, threads)
       let rows = units(batch) / pieces
       most = max(use.scratch(op, rows: rows), use.scratch(op, rows: rows + 1))
     } else if shape.rows == .tokens {
@@ -89,39 +91,50 @@ final class Custom: Operation {
     } else {
       most = use.scratch(op, rows: batch.rows(of: 0, in: shape.rows))
     }
-    return most > OpUse.mostFloats ? Int.max : Custom.headerFloats + (most + 15) & ~15
+    return most > OpUse.mostFloats ? Int.max : header + (most + 15) & ~15
+  }
+
+  private func scratch(_ pieces: Int, of size: Int) -> Int {
+    let (floats, overflow) = pieces.multipliedReportingOverflow(by: size)
+    return overflow ? Int.max : floats
   }
 
   override func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int {
-    let (floats, overflow) = pieces(batch, kernels.threads)
-      .multipliedReportingOverflow(by: scratchOfPiece(batch, kernels.threads))
-    return overflow ? Int.max : floats
+    let pieces = pieces(batch, kernels.threads)
+    return scratch(pieces, of: scratchOfPiece(batch, pieces, header: Custom.headerFloats))
   }
 
   override func run(_ run: Run) { run.parallel(self, pieces(run.batch, run.kernels.threads), grain: 1) }
 
   override func compute(_ run: Run, _ part: Range<Int>) {
-    let units = units(run.batch)
     let pieces = pieces(run.batch, run.kernels.threads)
-    let size = scratchOfPiece(run.batch, run.kernels.threads)
+    let size = scratchOfPiece(run.batch, pieces, header: Custom.headerFloats)
     for piece in part {
-      let stretch = (piece * units / pieces)..<((piece + 1) * units / pieces)
       let memory = run.scratch + piece * size
-      if isRowWise {
-        call(run, memory, size) { _ in stretch }
-      } else {
-        for item in stretch {
-          call(run, memory, size) { rows in
-            let first = run.batch.firstRow(of: item, in: rows)
-            return first..<(first + run.batch.rows(of: item, in: rows))
-          }
-        }
+      calls(run.batch, piece, of: pieces) { rows in
+        var work = work(run, memory, size > Custom.headerFloats ? memory + Custom.headerFloats : nil, rows)
+        op.pointee.forward?(&work)
       }
     }
   }
 
-  /// Calls forward on the rows that `stretch` names for values of the given rows.
-  private func call(_ run: Run, _ memory: UnsafeMutablePointer<Float>, _ size: Int, _ stretch: (Rows) -> Range<Int>) {
+  /// Runs `body` for each call that a piece takes, with the rows that it is about in values of the given rows.
+  private func calls(_ batch: Batch, _ piece: Int, of pieces: Int, _ body: ((Rows) -> Range<Int>) -> Void) {
+    let units = units(batch)
+    let stretch = (piece * units / pieces)..<((piece + 1) * units / pieces)
+    if isRowWise { return body { _ in stretch } }
+    for item in stretch {
+      body { rows in
+        let first = batch.firstRow(of: item, in: rows)
+        return first..<(first + batch.rows(of: item, in: rows))
+      }
+    }
+  }
+
+  /// What one call gets. The blocks of the inputs are written to `memory`.
+  private func work(
+    _ run: Run, _ memory: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>?, _ stretch: (Rows) -> Range<Int>
+  ) -> clip_op_run {
     let blocks = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: clip_block.self)
     for index in inputs.indices {
       let input = run.input(index)
@@ -137,142 +150,92 @@ final class Custom: Operation {
     work.output = clip_block(
       data: run.output.data + rows.lowerBound * shape.width, rows: rows.count, width: shape.width)
     work.parameters = pointers.map { UnsafePointer($0.base.assumingMemoryBound(to: UnsafePointer<Float>?.self)) }
-    work.scratch = size > Custom.headerFloats ? memory + Custom.headerFloats : nil
-    op.pointee.forward?(&work)
-  }
-}
-
-/// A clip_op_use in memory of its own, and the questions that are asked about it.
-final class OpUse {
-  static let mostFloats = 1 << 28
-  private static let mostParameters = 64
-  private static let mostRows = 1 << 28
-
-  let pointer: UnsafeMutablePointer<clip_op_use>
-  let widths: [Int]
-  let settings: [Double]
-  private let shapeList: UnsafeMutablePointer<clip_shape>
-  private let settingList: UnsafeMutablePointer<Double>
-
-  init(shapes: [Shape], settings: [Double], user: UnsafeMutableRawPointer?) {
-    widths = shapes.map { $0.width }
-    self.settings = settings
-    shapeList = .allocate(capacity: max(1, shapes.count))
-    for (index, shape) in shapes.enumerated() { (shapeList + index).initialize(to: clip_shape(shape)) }
-    settingList = .allocate(capacity: max(1, settings.count))
-    for (index, setting) in settings.enumerated() { (settingList + index).initialize(to: setting) }
-    pointer = .allocate(capacity: 1)
-    pointer.initialize(
-      to: clip_op_use(
-        struct_size: UInt32(MemoryLayout<clip_op_use>.size), input_count: UInt32(shapes.count),
-        inputs: UnsafePointer(shapeList), settings: UnsafePointer(settingList), setting_count: settings.count, user: user))
+    work.scratch = scratch
+    return work
   }
 
-  deinit {
-    shapeList.deallocate()
-    settingList.deallocate()
-    pointer.deallocate()
+  // MARK: Training
+
+  override var isDifferentiable: Bool { op.pointee.backward != nil }
+  override func backwardReads(input index: Int) -> Bool { true }
+  override var backwardReadsOutput: Bool { true }
+
+  /// In front of a piece's scratch: blocks, pointers to 8 inputs' and 64 parameters' gradients, and the
+  /// parameters' gradients as the piece finds them.
+  private static var gradientHeaderFloats: Int { headerFloats + 16 + 128 }
+  private var gradientFloats: Int { list.reduce(0) { $0 + ($1.count + 15) & ~15 } }
+
+  /// Each piece sums the parameters' gradients over its rows, and the pieces are added up in their order. So
+  /// how many there are is for the batch to say, not for the threads; their sums take 64 MB at most.
+  private func gradientPieces(_ batch: Batch) -> Int {
+    max(1, min(units(batch) / grain, 64, (1 << 24) / max(1, gradientFloats)))
   }
 
-  /// The output's shape by the plugin's rule, checked.
-  func shape(_ op: UnsafePointer<clip_op>, _ inputs: [Shape]) throws(ClipError) -> Shape {
-    var answer = clip_shape()
-    var message: UnsafePointer<CChar>?
-    guard let status = op.pointee.shape?(pointer, &answer, &message), status == CLIP_OK else {
-      var found = ""
-      for input in inputs { found += (found.isEmpty ? "" : ", ") + input.text }
-      throw ClipError(CLIP_INVALID_ARGUMENT, (message.map { String(cString: $0) } ?? "it takes no such inputs") + ": found " + found)
-    }
-    let width = Int(answer.width)
-    guard (1...Builder.largestWidth).contains(width) else {
-      throw ClipError(CLIP_PLUGIN, "shape: expected a width from 1 to \(Builder.largestWidth), found \(width)")
-    }
-    let shape: Shape
-    switch answer.rows {
-    case CLIP_ROWS_ONE: shape = Shape(rows: .one, width: width)
-    case CLIP_ROWS_TOKENS:
-      guard inputs.contains(where: { $0.rows == .tokens }) else {
-        throw ClipError(CLIP_PLUGIN, "shape: expected a picture's rows, found token rows from inputs that have none")
-      }
-      shape = Shape(rows: .tokens, width: width)
-    case CLIP_ROWS_FIXED:
-      let rows = Int(answer.row_count)
-      let grid = Shape.Grid(height: Int(answer.grid_height), width: Int(answer.grid_width))
-      let isGrid = grid.height != 0 || grid.width != 0
-      let (area, overflow) = grid.height.multipliedReportingOverflow(by: grid.width)
-      guard (1...OpUse.mostRows).contains(rows), !isGrid || !overflow && area == rows else {
-        throw ClipError(
-          CLIP_PLUGIN,
-          "shape: expected 1 to \(OpUse.mostRows) rows and a grid of as many, found \(rows) and \(grid.height) x \(grid.width)")
-      }
-      shape = Shape(rows: .fixed(rows), width: width, grid: isGrid ? grid : nil)
-    default: throw ClipError(CLIP_PLUGIN, "shape: expected a clip_rows, found \(answer.rows.rawValue)")
-    }
-    if op.pointee.flags & UInt32(CLIP_OP_ROW_WISE) != 0 {
-      for input in inputs where input.rows != shape.rows {
-        throw ClipError(CLIP_PLUGIN, "shape: expected a row-wise op's inputs to have the output's rows, found " + input.text + " for " + shape.text)
-      }
-    }
-    return shape
+  private func gradientScratch(_ batch: Batch) -> Int {
+    scratchOfPiece(batch, gradientPieces(batch), header: Custom.gradientHeaderFloats + gradientFloats)
   }
 
-  /// The parameters that the plugin names, checked.
-  func parameters(_ op: UnsafePointer<clip_op>, _ prefix: Name) throws(ClipError) -> [Parameter] {
-    guard let ask = op.pointee.parameters else { return [] }
-    var list = [clip_op_parameter](repeating: clip_op_parameter(), count: OpUse.mostParameters)
-    let count = list.withUnsafeMutableBufferPointer { ask(pointer, $0.baseAddress, $0.count) }
-    guard (0...OpUse.mostParameters).contains(count) else {
-      throw ClipError(CLIP_PLUGIN, "parameters: expected at most \(OpUse.mostParameters), found \(count)")
-    }
-    var result: [Parameter] = []
-    for entry in list.prefix(count) {
-      let name = entry.name.map { Name(cString: $0) } ?? ""
-      let sides = [Int(entry.shape.0), Int(entry.shape.1), Int(entry.shape.2), Int(entry.shape.3)]
-      guard !name.isEmpty, name.utf8.count <= 200, (1...4).contains(entry.rank) else {
-        throw ClipError(CLIP_PLUGIN, "parameters: expected a name and 1 to 4 sides, found \"" + name.string + "\" of \(entry.rank)")
+  override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
+    max(scratchFloats(batch, kernels), scratch(gradientPieces(batch), of: gradientScratch(batch)))
+  }
+
+  override func backward(_ pass: Pass) {
+    let pieces = gradientPieces(pass.batch)
+    let size = gradientScratch(pass.batch)
+    pass.parallel(self, pieces, grain: 1)
+    var place = pass.scratch + Custom.gradientHeaderFloats
+    for (index, parameter) in list.enumerated() {
+      if let gradient = pass.parameterGradient(index) {
+        for piece in 0..<pieces { addFloats(place + piece * size, parameter.count, to: gradient) }
       }
-      var floats = 1
-      for side in sides.prefix(Int(entry.rank)) {
-        let (size, overflow) = floats.multipliedReportingOverflow(by: side)
-        guard side >= 1, !overflow, size <= OpUse.mostFloats else {
-          throw ClipError(CLIP_PLUGIN, "parameters: " + name.string + ": expected 1 to \(OpUse.mostFloats) numbers, found a side of \(side)")
+      place += (parameter.count + 15) & ~15
+    }
+  }
+
+  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
+    let pieces = gradientPieces(pass.batch)
+    let size = gradientScratch(pass.batch)
+    for piece in part {
+      let memory = pass.scratch + piece * size
+      let sums = memory + Custom.gradientHeaderFloats
+      let scratch = sums + gradientFloats
+      memset(sums, 0, gradientFloats * 4)
+      let byInput = UnsafeMutableRawPointer(memory + Custom.headerFloats)
+        .assumingMemoryBound(to: UnsafeMutablePointer<Float>?.self)
+      let byParameter = byInput + 8
+      var place = sums
+      for (index, parameter) in list.enumerated() {
+        byParameter[index] = place
+        place += (parameter.count + 15) & ~15
+      }
+      calls(pass.batch, piece, of: pieces) { rows in
+        var work = work(pass.run, memory, memory + size > scratch ? scratch : nil, rows)
+        for index in inputs.indices {
+          byInput[index] = pass.inputGradient(index).map {
+            $0 + rows(pass.run.inputShape(index).rows).lowerBound * use.widths[index]
+          }
         }
-        floats = size
+        withUnsafePointer(to: &work) { work in
+          var gradient = clip_op_gradient()
+          gradient.struct_size = UInt32(MemoryLayout<clip_op_gradient>.size)
+          gradient.run = work
+          gradient.output = UnsafePointer(pass.gradient.data + rows(shape.rows).lowerBound * shape.width)
+          gradient.inputs = UnsafePointer(byInput)
+          gradient.parameters = UnsafePointer(byParameter)
+          op.pointee.backward?(&gradient)
+        }
       }
-      let full = prefix.isEmpty ? name : prefix + "." + name
-      guard !result.contains(where: { $0.name == full }) else {
-        throw ClipError(CLIP_PLUGIN, "parameters: expected each name once, found " + name.string + " twice")
-      }
-      result.append(Parameter(name: full, shape: Array(sides.prefix(Int(entry.rank)))))
     }
-    return result
-  }
-
-  /// Floats of scratch, more than `mostFloats` where the plugin's answer is no size.
-  func scratch(_ op: UnsafePointer<clip_op>, rows: Int) -> Int {
-    let floats = op.pointee.scratch?(pointer, rows) ?? 0
-    return floats < 0 ? Int.max : floats
-  }
-}
-
-extension clip_shape {
-  fileprivate init(_ shape: Shape) {
-    self.init()
-    width = UInt32(clamping: shape.width)
-    switch shape.rows {
-    case .one: (rows, row_count) = (CLIP_ROWS_ONE, 1)
-    case .fixed(let count): (rows, row_count) = (CLIP_ROWS_FIXED, UInt32(clamping: count))
-    case .tokens: (rows, row_count) = (CLIP_ROWS_TOKENS, 0)
-    }
-    grid_height = UInt32(clamping: shape.grid?.height ?? 0)
-    grid_width = UInt32(clamping: shape.grid?.width ?? 0)
   }
 }
 
 extension Builder {
-  /// Whether a table has what an op needs.
-  static func isComplete(_ op: clip_op) -> Bool {
-    op.shape != nil && op.forward != nil && (1...8).contains(op.input_count) && op.setting_count <= 64
+  /// What an op's table lacks.
+  static func missing(_ op: clip_op) -> StaticString? {
+    firstMissing([
+      (op.shape != nil, "shape"), (op.forward != nil, "forward"), ((1...8).contains(op.input_count), "1 to 8 inputs"),
+      (op.setting_count <= 64, "count of settings up to 64"),
+    ])
   }
 
   /// See clip_builder's custom.

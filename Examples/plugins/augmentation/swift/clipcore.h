@@ -1,0 +1,1 @@
+#include <clipcore/clip_plugin.h>

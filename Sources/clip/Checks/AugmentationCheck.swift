@@ -1,0 +1,262 @@
+import CClip
+
+/// An augmentation by itself: its parameters over their ranges, pictures and texts of all kinds, where it writes,
+/// that a seed says it all, and that instances come and go.
+struct AugmentationCheck {
+  let table: UnsafePointer<clip_augmentation>
+  let report: Report
+  private let file: ByteString
+  private let kind: clip_plugin_kind
+
+  init(_ file: ByteString, _ index: Int, _ kind: clip_plugin_kind, _ report: Report) throws(Failure) {
+    table = try LoadedPlugin(file).item(index, kind, clip_augmentation.self, size: MemoryLayout<clip_augmentation>.size)
+    self.file = file
+    self.kind = kind
+    self.report = report
+    let hasOne = isImage ? table.pointee.apply_image != nil : table.pointee.apply_text != nil
+    guard hasOne, table.pointee.parameter_count <= 64, table.pointee.parameters != nil || table.pointee.parameter_count == 0
+    else { throw Failure("expected apply_\(isImage ? "image" : "text") and at most 64 parameters, found something else") }
+  }
+
+  private var isImage: Bool { kind == CLIP_KIND_IMAGE_AUGMENTATION }
+  private var parameters: [clip_parameter] {
+    Array(UnsafeBufferPointer(start: table.pointee.parameters, count: table.pointee.parameter_count))
+  }
+
+  func run() throws(Failure) {
+    var made = 0, refused = 0, applied = 0, left = 0
+    for (number, values) in ParameterTrials(parameters).all.enumerated() {
+      let settings = TrialSettings(parameters, values)
+      let place = settings.text + ": "
+      guard let instance = try create(settings, place) else {
+        refused += 1
+        if number == 0 { try report.note("the defaults are refused") }
+        continue
+      }
+      made += 1
+      // Everything with the defaults; with other values a few of each.
+      let cases = isImage ? pictures(all: number == 0).map { AugmentationInput.picture($0) } : texts(all: number == 0).map { .text($0) }
+      for input in cases {
+        let outcome = try check(instance, input, place + input.text + ": ")
+        applied += outcome.isDone ? 1 : 0
+        left += outcome.isDone ? 0 : 1
+      }
+      if number == 0 { try together(instance, cases) }
+      table.pointee.destroy?(instance.pointer)
+      if report.failures > 8 { return try report.note("and more") }
+    }
+    try report.require(applied > 0 || made == 0, "nothing that this check knows is taken (\(left) were refused)")
+    try comeAndGo()
+    try askHost()
+    guard report.failures == 0 else { return }
+    try report.pass("\(counted(made, "set")) of parameters made, \(refused) refused with words")
+    try report.pass(
+      "\(applied) \(isImage ? "pictures: every pixel written" : "texts: UTF-8"), and nothing else; the same by each seed, "
+        + "on 4 threads too; \(left) refused with words")
+  }
+
+  // MARK: Instances
+
+  /// What create gave; it may be NULL.
+  struct Instance: @unchecked Sendable { let pointer: UnsafeMutableRawPointer? }
+
+  /// nil where create refuses.
+  private func create(_ settings: TrialSettings, _ place: String) throws(Failure) -> Instance? {
+    guard let create = table.pointee.create else { return Instance(pointer: nil) }
+    var pointer: UnsafeMutableRawPointer?
+    let words = settings.lend { settings in PluginWords { create(table, settings, &pointer, $0) } }
+    if let mistake = settings.mistake { try report.fail(place + mistake) }
+    guard words.status == CLIP_OK else {
+      try report.require(!words.text.isEmpty, place + "create refused without a word")
+      return nil
+    }
+    return Instance(pointer: pointer)
+  }
+
+  /// Instances are freed. One that takes long to make is made less often.
+  private func comeAndGo() throws(Failure) {
+    let settings = TrialSettings(parameters, ParameterTrials(parameters).defaults)
+    func rounds(_ most: Int) throws(Failure) -> Int {
+      let start = milliseconds()
+      for count in 0..<most {
+        if count >= 10, milliseconds() - start > 2000 { return count }
+        if let instance = try create(settings, "") { table.pointee.destroy?(instance.pointer) }
+      }
+      return most
+    }
+    _ = try rounds(100)
+    let before = residentPages()
+    let count = try rounds(20000)
+    let grown = residentPages() - before
+    try report.require(grown < 100, "\(count) rounds of create and destroy left \(grown * 4) KB behind")
+  }
+
+  // MARK: One input
+
+  private func check(_ instance: Instance, _ input: AugmentationInput, _ place: String) throws(Failure) -> AugmentationOutcome {
+    let first = run(instance, input, seed: 3, fill: 0xa5)
+    for problem in first.problems { try report.fail(place + problem) }
+    let isWordless = !first.isDone && first.refusal == nil && first.words.isEmpty
+    try report.require(!isWordless, place + "it failed without a word")
+    // Other bytes where the result goes: what was not written shows.
+    let again = run(instance, input, seed: 3, fill: 0x5a)
+    try report.require(
+      again.isDone == first.isDone && again.result.count == first.result.count, place + "called again, it gave something else")
+    if again.result != first.result {
+      let isUnwritten = zip(first.result, again.result).allSatisfy { $0 == $1 || ($0 == 0xa5 && $1 == 0x5a) }
+      try report.fail(place + (isUnwritten ? "some of the result was not written" : "by the same seed, it gave another result"))
+    }
+    // Where the host gives nothing there is no result.
+    let refused = run(instance, input, seed: 3, fill: 0, refuses: true)
+    if refused.refusal != nil { try report.require(!refused.isDone, place + "the host refused its result, and it said that all is well") }
+    return first
+  }
+
+  /// One instance on 4 threads at once, each with other inputs before.
+  private func together(_ instance: Instance, _ inputs: [AugmentationInput]) throws(Failure) {
+    let some = inputs.enumerated().filter { inputs.count <= 24 || $0.offset % (inputs.count / 24) == 0 }.map { $0.element }
+    let alone = some.enumerated().map { run(instance, $0.element, seed: UInt64($0.offset), fill: 0).result }
+    var agree = true
+    onThreads(4) { thread in
+      for round in 0..<3 {
+        for place in some.indices {
+          let index = (place * (thread % 2 == 0 ? 1 : some.count - 1) + thread * 7 + round) % some.count
+          guard run(instance, some[index], seed: UInt64(index), fill: 0).result == alone[index] else { return false }
+        }
+      }
+      return true
+    } result: { agree = agree && $0 }
+    try report.require(agree, "on 4 threads at once, after other inputs, it gave other results")
+  }
+
+  private func run(
+    _ instance: Instance, _ input: AugmentationInput, seed: UInt64, fill: UInt8, refuses: Bool = false
+  ) -> AugmentationOutcome {
+    let random = TrialRandom(seed: seed)
+    switch input {
+    case .picture(let picture): return picture.run(table.pointee, instance, random, fill: fill, refuses: refuses)
+    case .text(let text): return TrialText(text).run(table.pointee, instance, random, refuses: refuses)
+    }
+  }
+
+  private func pictures(all: Bool) -> [TrialPicture] {
+    let formats = [CLIP_PIXELS_RGB, CLIP_PIXELS_RGBA, CLIP_PIXELS_BGR, CLIP_PIXELS_BGRA, CLIP_PIXELS_GRAY].filter {
+      table.pointee.formats == 0 || table.pointee.formats & (1 << $0.rawValue) != 0
+    }
+    let sizes = all ? [(1, 1), (1, 9), (9, 1), (2, 2), (3, 5), (17, 16), (40, 33), (128, 96)] : [(1, 1), (1, 6), (19, 13)]
+    return formats.flatMap { format in
+      sizes.enumerated().map { TrialPicture(format: format, width: $1.0, height: $1.1, gap: [0, 13, 4096][$0 % 3]) }
+    }
+  }
+
+  private func texts(all: Bool) -> [String] {
+    all ? SampleTexts.fixed + SampleTexts.random(100, seed: 8) : Array(SampleTexts.fixed.prefix(12)) + SampleTexts.random(4, seed: 9)
+  }
+
+  // MARK: By the host
+
+  /// Values that are out of range, or of another type, are refused; the others are made, and work.
+  private func askHost() throws(Failure) {
+    let op = string(table.pointee.op)
+    let runtime = try Runtime(threads: 1, plugins: [file], kernels: nil)
+    for (key, value, isWrong) in ParameterTrials(parameters).json {
+      do throws(Failure) {
+        _ = try AugmentationPipeline(runtime, json: ByteString("[{\"op\": \"\(op)\", \"\(key)\": \(value)}]"))
+        try report.require(!isWrong, "\(key) of \(value) is taken, which is out of its range")
+      } catch {
+        try report.require(!error.message.isEmpty, "\(key) of \(value) is refused without a word")
+      }
+    }
+  }
+}
+
+/// What an augmentation is given.
+enum AugmentationInput: Sendable {
+  case picture(TrialPicture)
+  case text(String)
+
+  var text: String {
+    switch self {
+    case .picture(let picture): picture.text
+    case .text(let text): "\"\(text.prefix(24))\""
+    }
+  }
+}
+
+/// What it made.
+struct AugmentationOutcome: Sendable {
+  var isDone: Bool
+  var result: [UInt8]
+  /// The words of a failure.
+  var words: String
+  /// The host's reason, "" for one of its limits; nil where the host refused nothing.
+  var refusal: String?
+  var problems: [String]
+}
+
+/// A picture in memory that ends where nobody may read.
+struct TrialPicture: Sendable {
+  let format: clip_pixel_format
+  let width: Int
+  let height: Int
+  /// Bytes between rows.
+  let gap: Int
+
+  var text: String { "\(width) x \(height) of format \(format.rawValue)" }
+
+  func run(
+    _ table: clip_augmentation, _ instance: AugmentationCheck.Instance, _ random: TrialRandom, fill: UInt8, refuses: Bool
+  ) -> AugmentationOutcome {
+    let channels = channelCount(format) ?? 1
+    var numbers = RandomNumbers(seed: UInt64(width * 1000 + height))
+    let stride = width * channels + gap
+    let source = (0..<(stride * (height - 1) + width * channels)).map { _ in UInt8(truncatingIfNeeded: numbers.next() >> 20) }
+    let sink = TrialImageSink(fill: fill, refuses: refuses)
+    guard let memory = GuardedBytes(source), let apply = table.apply_image else {
+      return AugmentationOutcome(isDone: false, result: [], words: "no memory", refusal: nil, problems: [])
+    }
+    var view = clip_image_view(
+      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: format, width: UInt32(width), height: UInt32(height),
+      stride: stride, pixels: UnsafePointer(memory.data))
+    let words = sink.lend { sink in random.lend { random in PluginWords { apply(instance.pointer, &view, sink, random, $0) } } }
+    var problems: [String] = []
+    if let refusal = sink.refusal, !refusal.isEmpty { problems.append(refusal) }
+    if !memory.isMarginIntact || memory.bytes != source { problems.append("it wrote to the picture it was given") }
+    if !sink.isIntact { problems.append("it wrote beside its result of \(sink.width) x \(sink.height)") }
+    let isDone = words.status == CLIP_OK
+    return AugmentationOutcome(
+      isDone: isDone, result: isDone ? sink.pixels : [], words: words.text, refusal: sink.refusal, problems: problems)
+  }
+}
+
+/// A text in memory that ends where nobody may read.
+private struct TrialText {
+  let text: String
+  init(_ text: String) { self.text = text }
+
+  func run(
+    _ table: clip_augmentation, _ instance: AugmentationCheck.Instance, _ random: TrialRandom, refuses: Bool
+  ) -> AugmentationOutcome {
+    let source = Array(text.utf8) + [0]
+    let sink = TrialTextSink(refuses: refuses)
+    guard let memory = GuardedBytes(source), let apply = table.apply_text else {
+      return AugmentationOutcome(isDone: false, result: [], words: "no memory", refusal: nil, problems: [])
+    }
+    let words = UnsafeMutableRawPointer(memory.data).withMemoryRebound(to: CChar.self, capacity: source.count) { characters in
+      sink.lend { sink in
+        random.lend { random in
+          PluginWords { apply(instance.pointer, characters, source.count - 1, sink, random, $0) }
+        }
+      }
+    }
+    var problems: [String] = []
+    if let refusal = sink.refusal, !refusal.isEmpty { problems.append(refusal) }
+    if !memory.isMarginIntact || memory.bytes != source { problems.append("it wrote to the text it was given") }
+    let isDone = words.status == CLIP_OK
+    if isDone, sink.bytes.contains(0) || String(validating: sink.bytes, as: UTF8.self) == nil {
+      problems.append("expected UTF-8 without NUL, found something else")
+    }
+    return AugmentationOutcome(
+      isDone: isDone, result: isDone ? sink.bytes : [], words: words.text, refusal: sink.refusal, problems: problems)
+  }
+}

@@ -1,0 +1,134 @@
+/* Two augmentations and a tokenizer with one fault, the number FAULT: what `clip plugins check` must find. 50: none. */
+#define _GNU_SOURCE
+#include "../../Include/clip_plugin.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static unsigned calls;
+static volatile unsigned shared;
+
+static clip_status say(clip_plugin_error *error, clip_status status, const char *words) {
+  if (error->capacity > 0) snprintf(error->message, error->capacity, "%s", words);
+  return status;
+}
+
+/* ---------------------------------------------------------------- a picture towards its negative */
+
+static clip_status create(const clip_augmentation *self, const clip_settings *settings, void **instance, clip_plugin_error *error) {
+  double *made = malloc(2 * sizeof *made);
+  if (made == NULL || self == NULL) return say(error, CLIP_OUT_OF_MEMORY, "no memory");
+  made[0] = settings->number(settings, "strength");
+  made[1] = 0;
+  if (FAULT == 60) settings->number(settings, "amount");
+  if (FAULT == 61) settings->text(settings, "strength");
+  if (FAULT == 62 && made[0] == 1) made[0] = 100 / (int)(made[0] - 1);
+  if (FAULT == 63) return free(made), CLIP_INVALID_ARGUMENT;
+  *instance = made;
+  return CLIP_OK;
+}
+
+static void destroy(void *instance) {
+  if (FAULT != 59) free(instance);
+}
+
+static clip_status apply_image(void *instance, const clip_image_view *in, clip_image_sink *out, clip_random *random,
+                               clip_plugin_error *error) {
+  double *strength = instance;
+  size_t stride = 0, bytes = in->width * (in->format == CLIP_PIXELS_GRAY ? 1u : 3u);
+  if (FAULT == 64 && in->height == 1) bytes = bytes / (in->width - 1) * (in->width - 1);
+  if (FAULT == 65) return CLIP_PLUGIN;
+  if (FAULT == 66) return say(error, CLIP_PLUGIN, "not today");
+  if (FAULT == 67) out->allocate(out, 0, in->height, in->format, &stride);
+  uint8_t *pixels = out->allocate(out, in->width, in->height, in->format, &stride);
+  if (FAULT == 68) out->allocate(out, in->width, in->height, in->format, &stride);
+  if (pixels == NULL) return FAULT == 69 ? CLIP_OK : CLIP_PLUGIN;
+  double amount = strength[0] * random->uniform(random);
+  if (FAULT == 56) amount = (double)(++calls % 5) / 5;
+  if (FAULT == 57) amount *= 1 / (1 + strength[1]++ / 8);
+  if (FAULT == 58) shared = (unsigned)(amount * 1000), usleep(50), amount = shared / 1000.0;
+  for (uint32_t y = 0; y < in->height; y++)
+    for (size_t x = 0; x < bytes; x++) {
+      int from = in->pixels[y * in->stride + x];
+      pixels[y * stride + x] = (uint8_t)(from + amount * (255 - 2 * from) + 0.5);
+      if (FAULT == 55 && y == in->height / 2 && x == bytes / 2) pixels[y * stride + x] = pixels[y * stride + x - (x > 0)] + 1, x++;
+    }
+  if (FAULT == 51 && in->height > 1) pixels[bytes] = 1;
+  if (FAULT == 52) pixels[(in->height - 1) * stride + bytes] = 1;
+  if (FAULT == 53) pixels[0] = in->pixels[(in->height - 1) * in->stride + bytes];
+  if (FAULT == 54) ((uint8_t *)(uintptr_t)in->pixels)[0] ^= 1;
+  return CLIP_OK;
+}
+
+/* ---------------------------------------------------------------- a text with its characters in random case */
+
+static clip_status apply_text(void *instance, const char *text, size_t size, clip_text_sink *out, clip_random *random,
+                              clip_plugin_error *error) {
+  (void)instance, (void)error;
+  if (FAULT == 73) size += 3;
+  if (FAULT == 70 && size > 2) size--; /* through the middle of a character */
+  for (size_t i = 0; i < size; i++) {
+    char letter = text[i], flip = FAULT == 71 ? (char)(++calls % 2) : (char)random->below(random, 2);
+    if (flip && ((letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z'))) letter ^= 32;
+    if (!out->append(out, &letter, 1)) return FAULT == 72 ? CLIP_OK : CLIP_LIMIT;
+  }
+  return CLIP_OK;
+}
+
+/* ---------------------------------------------------------------- each byte a token, of a file "toy" and a byte */
+
+static clip_status open_model(const uint8_t *data, size_t size, void **tokenizer, clip_plugin_error *error) {
+  if (FAULT == 85 && data[size] == 0) return say(error, CLIP_FORMAT, "ends with 0");
+  if (FAULT == 86 && (size < 4 || memcmp(data, "toy", 3))) return CLIP_FORMAT;
+  if (size < 4 || memcmp(data, "toy", 3) || data[3] == 0) return say(error, CLIP_FORMAT, "expected a toy");
+  uint8_t *made = malloc(FAULT == 88 ? 100000 : 1);
+  if (made == NULL) return say(error, CLIP_OUT_OF_MEMORY, "no memory");
+  *made = data[3];
+  if (FAULT == 88) memset(made + 1, 1, 99999);
+  *tokenizer = made;
+  return CLIP_OK;
+}
+
+static size_t token_count(const void *tokenizer) { return *(const uint8_t *)tokenizer; }
+
+static int32_t token_id(const void *tokenizer, const char *name) {
+  if (FAULT == 84) return 1000;
+  return name[0] && !name[1] ? (uint8_t)name[0] % *(const uint8_t *)tokenizer : -1;
+}
+
+static clip_status encode(const void *tokenizer, const char *text, size_t size, int32_t *ids, size_t capacity, size_t *count,
+                          clip_plugin_error *error) {
+  (void)error;
+  unsigned tokens = *(const uint8_t *)tokenizer;
+  unsigned shift = 0;
+  if (FAULT == 87 && size > 0) shared = (uint8_t)text[0], usleep(50), shift = shared - (uint8_t)text[0];
+  for (size_t i = 0; i < size && (i < capacity || FAULT == 82); i++)
+    ids[i] = (int32_t)(((uint8_t)text[i] + shift) % tokens) + (FAULT == 81 ? 1 : 0) + (FAULT == 89 ? (int32_t)(++calls % 2) - (int32_t)tokens : 0);
+  *count = FAULT == 83 && capacity < size ? capacity : size;
+  return CLIP_OK;
+}
+
+static void close_model(void *tokenizer) {
+  if (FAULT != 88) free(tokenizer);
+}
+
+static const clip_parameter parameters[] = {{.name = "strength", .description = "the most", .type = CLIP_PARAMETER_NUMBER,
+                                             .low = 0, .high = 1, .number = 0.5}};
+static const clip_augmentation image = {
+  .struct_size = sizeof image, .formats = 1u << CLIP_PIXELS_RGB | 1u << CLIP_PIXELS_GRAY, .id = "test.augment.image",
+  .op = "test_image", .description = "towards the negative", .parameters = parameters, .parameter_count = 1,
+  .create = create, .destroy = destroy, .apply_image = apply_image};
+static const clip_augmentation text = {
+  .struct_size = sizeof text, .id = "test.augment.text", .op = "test_text", .description = "random case",
+  .apply_text = FAULT == 74 ? NULL : apply_text};
+static const clip_tokenizer tokenizer = {
+  .struct_size = sizeof tokenizer, .id = "test.tokenizer.toy", .description = "bytes", .open = open_model,
+  .token_count = token_count, .token_id = token_id, .encode = encode, .close = FAULT == 80 ? NULL : close_model};
+static const clip_plugin_item items[] = {
+  {CLIP_KIND_IMAGE_AUGMENTATION, 0, &image}, {CLIP_KIND_TEXT_AUGMENTATION, 0, &text}, {CLIP_KIND_TOKENIZER, 0, &tokenizer}};
+static const clip_plugin plugin = {
+  .struct_size = sizeof plugin, .abi_version = CLIP_PLUGIN_ABI_VERSION, .id = "test.faulty-data", .version = "1.0.0",
+  .license = "Apache-2.0", .items = items, .item_count = 3};
+
+const clip_plugin *clip_plugin_entry(void) { return &plugin; }
