@@ -58,9 +58,10 @@ import Testing
     let lines = try log("a")
     #expect(lines.compactMap { $0["step"] as? Int } == Array(1...30))
     let losses = lines.compactMap { $0["loss"] as? Double }
-    #expect(losses.suffix(5).reduce(0, +) < losses.prefix(5).reduce(0, +) * 0.9, "\(losses)")
+    let ends: (Double, Double) = (losses.prefix(5).reduce(0, +), losses.suffix(5).reduce(0, +))
+    #expect(ends.1 < ends.0 * 0.9, "\(losses)")
     for key in ["accuracy", "temperature", "learning_rate", "gradient_norm", "epoch", "samples_per_second"] {
-      #expect(lines.allSatisfy { $0[key] is Double }, "\(key)")
+      #expect(lines.allSatisfy { $0[key] is NSNumber }, "\(key)")
     }
     #expect(result.errors.contains("step 30/30"))
     let saved = try FileManager.default.contentsOfDirectory(atPath: path("a/checkpoints")).sorted()
@@ -68,7 +69,9 @@ import Testing
     #expect(try Model(folder.file("a/model")).width == 16)
     let config = try jsonObject(at: folder.file("a/config.json"))
     #expect(config["seed"] as? Int == 3 && config["drop_last"] as? Bool == true)
-    #expect(XMLParser(data: try Data(contentsOf: folder.file("a/curves.svg"))).parse())
+    let curves = try String(contentsOf: folder.file("a/curves.svg"), encoding: .utf8)
+    #expect(curves.hasPrefix("<svg ") && curves.hasSuffix("</svg>\n"))
+    #expect(curves.components(separatedBy: "<g").count == curves.components(separatedBy: "</g>").count, "groups are closed")
     // A folder with a run in it is not written over.
     let again = try run(try command("a"))
     #expect(again.code == 1 && again.errors.contains("--resume"), "\(again)")
@@ -234,17 +237,17 @@ import Testing
   @Test func fromScratch() throws {
     let bare = try ModelFolder.copy(of: model.url)
     try FileManager.default.removeItem(at: bare.file("open_clip_model.safetensors"))
-    func start(_ output: String, _ seed: Int) throws -> [String: Safetensors.Tensor] {
+    func start(_ output: String, _ seed: Int) throws -> [String: [Float]] {
       let changes: [String: Any] = ["model": bare.url.path, "from_scratch": true, "seed": seed, "steps": 2]
       let result = try run(try command(output, changes))
       #expect(result.code == 0, "\(result)")
-      return try Safetensors.read(folder.file("\(output)/start/open_clip_model.safetensors"))
+      return try Safetensors.read(folder.file("\(output)/start/open_clip_model.safetensors")).mapValues { $0.floats }
     }
     let weights = try start("one", 1)
-    #expect(try weights.mapValues(\.floats) == start("same", 1).mapValues(\.floats))
-    #expect(try weights.mapValues(\.floats) != start("other", 2).mapValues(\.floats))
-    func deviation(_ name: String) throws -> Float {
-      let values = try tensor(name, of: weights).floats
+    #expect(try weights == start("same", 1))
+    #expect(try weights != start("other", 2))
+    func deviation(_ name: String) -> Float {
+      let values = weights[name] ?? [.nan]
       return (values.map { $0 * $0 }.reduce(0, +) / Float(values.count)).squareRoot()
     }
     // open_clip's, of a width of 32 and one layer.
@@ -254,9 +257,9 @@ import Testing
       ("transformer.resblocks.0.mlp.c_fc.weight", 0.125), ("transformer.resblocks.0.mlp.c_proj.weight", 0.125),
       ("visual.proj", 0.1768), ("ln_final.weight", 1), ("ln_final.bias", 0), ("transformer.resblocks.0.attn.in_proj_bias", 0),
     ] as [(String, Float)] {
-      #expect(try abs(deviation(name) - expected) <= expected * 0.12, "\(name): \(try deviation(name))")
+      #expect(abs(deviation(name) - expected) <= expected * 0.12, "\(name): \(deviation(name))")
     }
-    #expect(try abs(tensor("logit_scale", of: weights).floats[0] - 2.6593) < 1e-4)
+    #expect(abs(deviation("logit_scale") - 2.6593) < 1e-4)
     // Weights that are there are never written over.
     #expect(clip_model_initialize(try Runtime().handle, model.url.path, 1) == CLIP_INVALID_ARGUMENT)
     #expect(String(cString: clip_last_error()).contains("open_clip_model.safetensors"))
