@@ -21,6 +21,10 @@ final class TrainingRun {
     self.config = config
     folder = try RunFolder(config, resume: resume)
     totalSteps = try TrainingRun.steps(config)
+    guard config.schedule.kind == .constant || config.schedule.warmupSteps < totalSteps else {
+      throw Failure(
+        "schedule: warmup_steps: expected fewer than the run's \(counted(totalSteps, "step")), found \(config.schedule.warmupSteps)")
+    }
     let start = try folder.startingModel(config, runtime)
     let model = try Model(runtime, folder: start, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
     trainer = try Trainer(model, config, totalSteps: totalSteps)
@@ -102,9 +106,15 @@ final class TrainingRun {
       return isTaken
     } catch {
       let isBadBatch = error.status == CLIP_NOT_FINITE
-      if isBadBatch || step > firstStep { try save() }
-      guard isBadBatch else { throw error }
-      throw Failure("\(error.message). The run is saved as it was before this batch; --resume goes on after it", status: error.status)
+      guard isBadBatch || step > firstStep else { throw error }
+      var message = error.message
+      do throws(Failure) {
+        try save()
+        if isBadBatch { message += ". The run is saved as it was before this batch; --resume goes on after it" }
+      } catch {
+        message += "\n\(error.message)"
+      }
+      throw Failure(message, status: error.status)
     }
   }
 
