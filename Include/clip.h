@@ -885,6 +885,13 @@ typedef enum clip_trainer_tensor {
 CLIP_API clip_status clip_trainer_read(const clip_trainer *trainer, clip_trainer_tensor kind, const char *name,
                                        float *values, size_t count);
 
+/* Receives a tensor of the checkpoint, valid during the call: how many numbers it has, and the factor of the learning
+ * rate that it is trained with. 0: it is frozen. */
+typedef void (*clip_trained_tensor_fn)(void *user, const char *name, uint64_t count, double rate);
+
+/* Visits the tensors that the towers use, in no set order, and the new ones of low-rank adaptation. [owner-thread] */
+CLIP_API clip_status clip_trainer_visit(const clip_trainer *trainer, clip_trained_tensor_fn visit, void *user);
+
 /* Writes a checkpoint, <folder>/step-<number>.safetensors: the weights that are trained, the optimiser's state
  * and the step. It is written aside, synced and renamed, so that a crash or a full disk leaves the earlier ones
  * whole; of those, all but the last `keep`, this one counted, are removed then (0: none is). The folder is made

@@ -31,7 +31,7 @@ import Testing
       "shuffle_buffer": 6, "seed": 3, "workers": 2, "threads": 2, "log_every": 1, "save_every": 10, "keep": 2,
       "average_decay": 0.9, "background": [255, 255, 255],
       "image_pipeline": [["op": "random_horizontal_flip"]],
-      "optimizer": ["learning_rate": 2e-3, "gradient_clip": 1], "schedule": ["kind": "cosine", "warmup_steps": 3],
+      "optimizer": ["learning_rate": 2e-3, "gradient_clip": 1], "schedule": ["kind": "cosine", "warmup_steps": 1],
     ]
     for (key, value) in changes { config[key] = value is NSNull ? nil : value }
     let file = folder.file("\(output).json")
@@ -58,9 +58,10 @@ import Testing
     let lines = try log("a")
     #expect(lines.compactMap { $0["step"] as? Int } == Array(1...30))
     let losses = lines.compactMap { $0["loss"] as? Double }
-    #expect(losses.suffix(5).reduce(0, +) < losses.prefix(5).reduce(0, +) * 0.9, "\(losses)")
+    let ends: (Double, Double) = (losses.prefix(5).reduce(0, +), losses.suffix(5).reduce(0, +))
+    #expect(ends.1 < ends.0 * 0.9, "\(losses)")
     for key in ["accuracy", "temperature", "learning_rate", "gradient_norm", "epoch", "samples_per_second"] {
-      #expect(lines.allSatisfy { $0[key] is Double }, "\(key)")
+      #expect(lines.allSatisfy { $0[key] is NSNumber }, "\(key)")
     }
     #expect(result.errors.contains("step 30/30"))
     let saved = try FileManager.default.contentsOfDirectory(atPath: path("a/checkpoints")).sorted()
@@ -68,7 +69,9 @@ import Testing
     #expect(try Model(folder.file("a/model")).width == 16)
     let config = try jsonObject(at: folder.file("a/config.json"))
     #expect(config["seed"] as? Int == 3 && config["drop_last"] as? Bool == true)
-    #expect(XMLParser(data: try Data(contentsOf: folder.file("a/curves.svg"))).parse())
+    let curves = try String(contentsOf: folder.file("a/curves.svg"), encoding: .utf8)
+    #expect(curves.hasPrefix("<svg ") && curves.hasSuffix("</svg>\n"))
+    #expect(curves.components(separatedBy: "<g").count == curves.components(separatedBy: "</g>").count, "groups are closed")
     // A folder with a run in it is not written over.
     let again = try run(try command("a"))
     #expect(again.code == 1 && again.errors.contains("--resume"), "\(again)")
@@ -131,7 +134,7 @@ import Testing
   }
 
   @Test(arguments: [SIGINT, SIGTERM, SIGKILL]) func aStoppedRunGoesOnAsIfItHadNot(_ signal: Int32) throws {
-    let long: [String: Any] = ["steps": 300, "save_every": 5]
+    let long: [String: Any] = ["steps": 600, "save_every": 5]
     let whole = try run(try command("whole", long))
     #expect(whole.code == 0, "\(whole)")
     let arguments = try command("cut", long)
@@ -144,7 +147,7 @@ import Testing
     #expect(try weights("whole") == weights("cut"))
     let (first, second) = (try log("whole"), try log("cut"))
     #expect(first.map { $0["loss"] as? Double } == second.map { $0["loss"] as? Double })
-    #expect(second.compactMap { $0["step"] as? Int } == Array(1...300))
+    #expect(second.compactMap { $0["step"] as? Int } == Array(1...600))
   }
 
   @Test func nothingElseMayChangeBeforeItGoesOn() throws {
@@ -168,15 +171,16 @@ import Testing
     (#"{"optimizer": {"beta1": 1.5}}"#, "optimizer: beta1: expected a number from 0.0"),
     (#"{"optimizer": 3}"#, "optimizer: expected an object, found 3"),
     (#"{"schedule": {"warm_up": 3}}"#, "schedule: \"warm_up\" is no key here; there are kind, warmup_steps, final_rate"),
+    (#"{"schedule": {"warmup_steps": 30}}"#, "warmup_steps: expected fewer than the run's 30 steps, found 30"),
     (#"{"losses": [{"kind": "distillation"}]}"#, "teacher: expected a model's folder"),
     (#"{"losses": [{"weight": -1}]}"#, "losses[0]: weight"),
     (#"{"groups": [{"rate": 1}]}"#, "groups[0]: expected the key pattern"),
     (#"{"freeze": [3]}"#, "freeze[0]: expected a text"),
     (#"{"freeze": "*"}"#, "all parameters are frozen"),
-    (#"{"lora": {"rank": 2, "patterns": ["nothing"]}}"#, "low_rank_patterns"),
+    (#"{"lora": {"rank": 2, "patterns": ["nothing"]}}"#, "all parameters are frozen"),
     (#"{"shard": "2/2"}"#, "shard: expected \"i/n\""),
     (#"{"background": [1, 2]}"#, "background: expected [red, green, blue]"),
-    (#"{"epochs": 2}"#, "expected epochs or steps, found both, 2 and 30"),
+    (#"{"epochs": 2}"#, "expected epochs or steps, found 2 epochs and 30 steps"),
     (#"{"replay": {"data": "x.tar", "share": 0.01}}"#, "replay: a share of 0.01"),
     (#"{"image_pipeline": [{"op": "nope"}]}"#, "image_pipeline: pipeline[0]: unknown op"),
     (#"{"image_pipeline": "nowhere.json"}"#, "cannot open nowhere.json"),
@@ -234,17 +238,17 @@ import Testing
   @Test func fromScratch() throws {
     let bare = try ModelFolder.copy(of: model.url)
     try FileManager.default.removeItem(at: bare.file("open_clip_model.safetensors"))
-    func start(_ output: String, _ seed: Int) throws -> [String: Safetensors.Tensor] {
+    func start(_ output: String, _ seed: Int) throws -> [String: [Float]] {
       let changes: [String: Any] = ["model": bare.url.path, "from_scratch": true, "seed": seed, "steps": 2]
       let result = try run(try command(output, changes))
       #expect(result.code == 0, "\(result)")
-      return try Safetensors.read(folder.file("\(output)/start/open_clip_model.safetensors"))
+      return try Safetensors.read(folder.file("\(output)/start/open_clip_model.safetensors")).mapValues { $0.floats }
     }
     let weights = try start("one", 1)
-    #expect(try weights.mapValues(\.floats) == start("same", 1).mapValues(\.floats))
-    #expect(try weights.mapValues(\.floats) != start("other", 2).mapValues(\.floats))
-    func deviation(_ name: String) throws -> Float {
-      let values = try tensor(name, of: weights).floats
+    #expect(try weights == start("same", 1))
+    #expect(try weights != start("other", 2))
+    func deviation(_ name: String) -> Float {
+      let values = weights[name] ?? [.nan]
       return (values.map { $0 * $0 }.reduce(0, +) / Float(values.count)).squareRoot()
     }
     // open_clip's, of a width of 32 and one layer.
@@ -254,12 +258,55 @@ import Testing
       ("transformer.resblocks.0.mlp.c_fc.weight", 0.125), ("transformer.resblocks.0.mlp.c_proj.weight", 0.125),
       ("visual.proj", 0.1768), ("ln_final.weight", 1), ("ln_final.bias", 0), ("transformer.resblocks.0.attn.in_proj_bias", 0),
     ] as [(String, Float)] {
-      #expect(try abs(deviation(name) - expected) <= expected * 0.12, "\(name): \(try deviation(name))")
+      #expect(abs(deviation(name) - expected) <= expected * 0.12, "\(name): \(deviation(name))")
     }
-    #expect(try abs(tensor("logit_scale", of: weights).floats[0] - 2.6593) < 1e-4)
+    #expect(abs(deviation("logit_scale") - 2.6593) < 1e-4)
     // Weights that are there are never written over.
     #expect(clip_model_initialize(try Runtime().handle, model.url.path, 1) == CLIP_INVALID_ARGUMENT)
     #expect(String(cString: clip_last_error()).contains("open_clip_model.safetensors"))
+  }
+
+  @Test(arguments: [
+    "hf-vit-tiny", "hf-siglip-tiny", "vit-tiny", "rn-tiny", "multiscale", "bert-tiny",
+  ]) func drawnWeightsFitEveryLayout(_ name: String) throws {
+    let runtime = try Runtime()
+    let copy = try ModelFolder.copy(of: ModelFolder.reference(name))
+    let files = try FileManager.default.contentsOfDirectory(atPath: copy.url.path).filter { $0.hasSuffix(".safetensors") }
+    let file = copy.file(try #require(files.first))
+    let before = try Safetensors.read(file)
+    try FileManager.default.removeItem(at: file)
+    try check(clip_model_initialize(runtime.handle, copy.url.path, 5))
+    let after = try Safetensors.read(file)
+    // Hugging Face has the matrices of SigLIP's pooling head joined, here they are apart: either is read.
+    let isJoined = { (name: String) in name.contains(".head.attention.") }
+    for (name, tensor) in before where !isJoined(name) && !["position_ids", "num_batches_tracked", "attn_mask"].contains(where: { name.hasSuffix($0) }) {
+      #expect(after[name]?.floats.count == tensor.data.count / 4, "\(name)")
+    }
+    #expect(after.keys.allSatisfy { before[$0] != nil || isJoined($0) })
+    let model = try Model(copy.url, runtime: runtime)
+    guard model.info.towers & UInt32(CLIP_TOWER_IMAGE) != 0 else { return }
+    var numbers = Numbers(1)
+    #expect(try model.encode(pixels: numbers.floats(2 * model.imageNumbers)).allSatisfy { $0.isFinite })
+  }
+
+  @Test func callsWithoutTheirArguments() throws {
+    #expect(clip_model_initialize(nil, "x", 0) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_model_initialize(try Runtime().handle, nil, 0) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_model_initialize(try Runtime().handle, "/nowhere", 0) == CLIP_NOT_FOUND)
+    #expect(clip_trainer_visit(nil, { _, _, _, _ in }, nil) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_trainer_visit(try Trainer(Model(model.url)).handle, nil, nil) == CLIP_INVALID_ARGUMENT)
+  }
+
+  @Test func aDryRunTellsWhatWouldBeTrained() throws {
+    let result = try run(try command("d", ["freeze": "visual.*", "epochs": 3, "steps": NSNull()]) + ["--dry-run", "--json"])
+    #expect(result.code == 0 && result.json["steps"] as? Int == 9, "\(result)")
+    let tensors = result.json["tensors"] as? [[String: Any]] ?? []
+    #expect(tensors.count == SmallModel().manifest.tensors.count)
+    #expect(tensors.allSatisfy { ($0["rate"] as? Double == 0) == ($0["name"] as? String ?? "").hasPrefix("visual.") })
+    let trained = tensors.filter { $0["rate"] as? Double != 0 }.compactMap { $0["count"] as? Int }.reduce(0, +)
+    #expect(result.json["trained_parameters"] as? Int == trained && trained > 0)
+    #expect(try run(try command("d", ["from_scratch": true]) + ["--dry-run"]).text.contains("30 steps of 4 pairs"))
+    #expect(!FileManager.default.fileExists(atPath: path("d")))
   }
 
   @Test func frozenTowersStay() throws {

@@ -40,6 +40,17 @@ public func clip_trainer_read(
 }
 
 @c @implementation
+public func clip_trainer_visit(
+  _ trainer: OpaquePointer?, _ visit: clip_trained_tensor_fn?, _ user: UnsafeMutableRawPointer?
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let trainer = try object(trainer, Trainer.self, "trainer")
+    let visit = try required(visit, "visit")
+    for (name, count, rate) in trainer.trainedTensors { name.string.withCString { visit(user, $0, UInt64(count), rate) } }
+  }
+}
+
+@c @implementation
 public func clip_trainer_save(
   _ trainer: OpaquePointer?, _ folder: UnsafePointer<CChar>?, _ keep: UInt32, _ note: UnsafePointer<CChar>?
 ) -> clip_status {

@@ -38,8 +38,9 @@ struct InitialWeights {
     }
     // SigLIP's start where there is a bias, else CLIP's 1 / 0.07.
     let hasBias = description.logitBias != nil
-    if let name = description.logitScale { add(name, [], .constant(Float(log(hasBias ? 10 : 1 / 0.07))), description.names) }
-    if let name = description.logitBias { add(name, [], .constant(-10), description.names) }
+    let shape = hasBias ? [1] : []
+    if let name = description.logitScale { add(name, shape, .constant(Float(log(hasBias ? 10 : 1 / 0.07))), description.names) }
+    if let name = description.logitBias { add(name, shape, .constant(-10), description.names) }
   }
 
   private mutating func add(_ graph: Graph, isText: Bool, _ names: TensorNames) {

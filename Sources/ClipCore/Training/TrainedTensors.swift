@@ -30,6 +30,21 @@ extension Trainer {
     guard isThere else { throw ClipError(CLIP_NOT_FOUND, "name: " + name.string + " is not trained") }
   }
 
+  /// Each tensor with its numbers and the factor of its learning rate, 0 for one that is frozen.
+  var trainedTensors: [(name: Name, count: Int, rate: Double)] {
+    var list: [(name: Name, count: Int, rate: Double)] = []
+    var places: [Name: Int] = [:]
+    for entry in store.entries {
+      if let place = places[entry.tensor] {
+        list[place].count += entry.count
+      } else {
+        places[entry.tensor] = list.count
+        list.append((entry.tensor, entry.count, entry.kind == .derived ? 0 : entry.rate))
+      }
+    }
+    return list
+  }
+
   private func place(_ entry: ParameterStore.Entry, _ numbers: UnsafePointer<Float>, in tensor: UnsafeMutablePointer<Float>) {
     entry.recipe.place(numbers, shape: entry.parameter.shape, in: tensor)
   }

@@ -49,6 +49,9 @@ struct Train: ParsableCommand {
   @Flag(help: "Go on with the run that the output folder has.")
   var resume = false
 
+  @Flag(help: "Show what would be trained, and do nothing.")
+  var dryRun = false
+
   @OptionGroup var common: CommonOptions
 
   mutating func validate() throws {
@@ -61,6 +64,7 @@ struct Train: ParsableCommand {
     let config = try TrainingConfig(try json(), config?.shown ?? "the options")
     let threads = common.threads ?? (config.threads > 0 ? config.threads : common.threadCount)
     let runtime = try Runtime(threads: threads, plugins: common.pluginFolders, kernels: common.kernels)
+    if dryRun { return try plan(config, runtime) }
     let run = try TrainingRun(runtime, config, resume: resume)
     let ending = try run.train()
     try report(run, ending)
@@ -98,6 +102,36 @@ struct Train: ParsableCommand {
     return json
   }
 
+  /// Writes what the run would do.
+  private func plan(_ config: TrainingConfig, _ runtime: Runtime) throws(Failure) {
+    let steps = try TrainingRun.steps(config)
+    let tensors = try withTemporaryFolder { folder throws(Failure) in
+      if config.fromScratch { try RunFolder.drawWeights(config, runtime, in: folder) }
+      let model = try Model(
+        runtime, folder: config.fromScratch ? folder : config.model, towers: [.image, .text],
+        flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
+      return try Trainer(model, config, totalSteps: steps).tensors().sorted { $0.name < $1.name }
+    }
+    let all = tensors.reduce(0) { $0 + $1.count }
+    let trained = tensors.filter { $0.rate > 0 }
+    let learned = trained.reduce(0) { $0 + $1.count }
+    if common.json {
+      try StandardOutput.write([
+        "steps": .integer(steps), "parameters": .integer(all), "trained_parameters": .integer(learned),
+        "tensors": .array(tensors.map { ["name": .string($0.name), "count": .integer($0.count), "rate": .double($0.rate)] }),
+        "config": config.effective,
+      ])
+      return
+    }
+    var table = Table([("tensor", .left), ("numbers", .right), ("rate", .right)])
+    for tensor in tensors {
+      table.add([tensor.name, grouped(UInt64(tensor.count)), tensor.rate == 0 ? "frozen" : fixed(tensor.rate, 3)])
+    }
+    try StandardOutput.write(
+      table.text() + "\n\(counted(steps, "step")) of \(counted(config.batchSize, "pair")); \(grouped(UInt64(learned))) of "
+        + "\(grouped(UInt64(all))) parameters in \(trained.count) of \(counted(tensors.count, "tensor")) are trained\n")
+  }
+
   private func report(_ run: TrainingRun, _ ending: TrainingRun.Ending) throws {
     let counters = try run.counters()
     if counters.bad > 0 || counters.damaged_shards > 0 {
@@ -110,15 +144,15 @@ struct Train: ParsableCommand {
     let isFinished = ending == .finished
     if common.json {
       try StandardOutput.write([
-        "output": .string(run.output.path.text), "finished": .bool(isFinished), "steps": .integer(run.step),
+        "output": .string(run.folder.path.text), "finished": .bool(isFinished), "steps": .integer(run.step),
         "loss": .double(run.last.loss), "accuracy": .float(run.last.accuracy),
-        "model": isFinished ? .string(run.output.model.text) : .null,
+        "model": isFinished ? .string(run.folder.model.text) : .null,
         "samples": .integer(Int(clamping: counters.samples)), "bad_samples": .integer(counters.bad),
         "damaged_shards": .integer(Int(clamping: counters.damaged_shards)),
         "waited_seconds": .double(Double(counters.waited_nanoseconds) / 1e9),
       ])
     } else if isFinished {
-      try StandardOutput.write("Trained \(counted(run.step, "step")): \(run.output.model.shown)\n")
+      try StandardOutput.write("Trained \(counted(run.step, "step")): \(run.folder.model.shown)\n")
     }
   }
 

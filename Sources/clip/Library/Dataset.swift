@@ -32,7 +32,8 @@ final class Dataset {
     options.epochs = UInt32(settings.epochs)
     options.shuffle_buffer = UInt32(config.shuffleBuffer)
     options.workers = UInt32(config.workers)
-    options.prefetch = UInt32(2 * settings.batchSize)
+    // One batch while a step computes; for small ones some more, as not every picture takes the same time.
+    options.prefetch = UInt32(max(settings.batchSize, 64))
     options.shard_index = UInt32(shard?.index ?? 0)
     options.shard_count = UInt32(shard?.count ?? 0)
     options.image_field = strings.pointer(source.imageField)

@@ -70,6 +70,21 @@ final class Trainer {
     return metrics
   }
 
+  /// Tensors with their numbers and the factors of their learning rate, 0 for those that are frozen.
+  func tensors() throws(Failure) -> [(name: String, count: Int, rate: Double)] {
+    var list: [(name: String, count: Int, rate: Double)] = []
+    let status = withUnsafeMutablePointer(to: &list) { list in
+      clip_trainer_visit(
+        handle,
+        { user, name, count, rate in
+          user?.assumingMemoryBound(to: [(name: String, count: Int, rate: Double)].self).pointee
+            .append((string(name), Int(clamping: count), rate))
+        }, list)
+    }
+    try check(status)
+    return list
+  }
+
   func save(_ folder: ByteString, keep: Int, note: String) throws(Failure) {
     try check(folder.withCString { clip_trainer_save(handle, $0, UInt32(keep), note) })
   }

@@ -16,22 +16,27 @@ struct ProgressBar {
     update(first)
   }
 
-  /// `note` is shown in place of the rate.
-  func update(_ done: Int, _ note: String? = nil) {
+  /// `facts` are shown in place of the rate; where columns are few, the last of them are not.
+  func update(_ done: Int, _ facts: [String] = []) {
     guard Console.shared.isTerminal, total > 0 else { return }
     let elapsed = seconds() - start
     let share = Double(done) / Double(total)
-    var facts = "\(done)/\(total)  \(Int(share * 100)) %"
+    var (head, middle, tail) = ("\(title)  ", facts, "")
+    let count = "\(done)/\(total)  \(Int(share * 100)) %"
     if done > first && elapsed > 0 {
       let rate = Double(done - first) / elapsed
-      facts += "  \(note ?? "\(fixed(rate, rate < 10 ? 2 : 0))/s")  \(clock(Double(total - done) / rate)) left"
+      if facts.isEmpty { middle = ["\(fixed(rate, rate < 10 ? 2 : 0))/s"] }
+      tail = "  \(clock(Double(total - done) / rate)) left"
     }
-    let room = Console.shared.columns - title.count - facts.count - 7
-    let length = min(max(room, 0), 40)
-    let filled = Int(share * Double(length))
-    let bar = String(repeating: "=", count: filled) + String(repeating: " ", count: length - filled)
-    let line = length < 5 ? "\(title)  \(facts)" : "\(title)  [\(bar)]  \(facts)"
-    Console.shared.show(String(line.prefix(max(Console.shared.columns - 1, 1))))
+    let columns = max(Console.shared.columns - 1, 1)
+    func line(_ bar: String = "") -> String { head + bar + ([count] + middle).joined(separator: "  ") + tail }
+    while line().count > columns, middle.count > 1 {
+      if head.isEmpty || middle.count == facts.count { middle.removeLast() } else { head = "" }
+    }
+    let length = min(columns - line().count - 4, 40)
+    let filled = Int(share * Double(max(length, 0)))
+    let bar = length < 5 ? "" : "[\(String(repeating: "=", count: filled))\(String(repeating: " ", count: length - filled))]  "
+    Console.shared.show(String(line(bar).prefix(columns)))
   }
 
   func finish() {

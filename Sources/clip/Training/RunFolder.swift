@@ -39,18 +39,23 @@ struct RunFolder {
     guard config.fromScratch else { return config.model }
     let start = file("start")
     try makeFolder(start)
-    // The weight file comes last, and whole.
-    if try names(in: start).contains(where: { $0.fileExtension == "safetensors" }) { return start }
+    try RunFolder.drawWeights(config, runtime, in: start)
+    return start
+  }
+
+  /// Copies the model's configuration and tokenizer to `start` and draws weights there, unless that was done before:
+  /// the weight file comes last, and whole.
+  static func drawWeights(_ config: TrainingConfig, _ runtime: Runtime, in start: ByteString) throws(Failure) {
+    if try names(in: start).contains(where: { $0.fileExtension == "safetensors" }) { return }
     for name in try names(in: config.model) where ["json", "txt", "model"].contains(name.fileExtension) {
       guard !name.text.hasSuffix(".index.json") else { continue }
       let bytes = try readFile(config.model.appending(name.bytes))
       try OutputFile.write(to: start.appending(name.bytes)) { writer throws(Failure) in try writer.write(bytes) }
     }
     try check(start.withCString { clip_model_initialize(runtime.handle, $0, UInt64(config.seed)) })
-    return start
   }
 
-  private func names(in folder: ByteString) throws(Failure) -> [ByteString] {
+  private static func names(in folder: ByteString) throws(Failure) -> [ByteString] {
     guard let stream = folder.withCString({ opendir($0) }) else { throw .system("cannot read the folder \(folder.shown)") }
     defer { closedir(stream) }
     var names: [ByteString] = []

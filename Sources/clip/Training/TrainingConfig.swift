@@ -71,7 +71,7 @@ struct TrainingConfig {
   var openAICleaning: Bool
   var batchSize: Int
   var chunk: Int
-  /// 0: none is given; one of the two is not 0.
+  /// One of the two is 0.
   var epochs: Int
   var steps: Int
   var dropLast: Bool
@@ -116,8 +116,8 @@ struct TrainingConfig {
     openAICleaning = try reader.bool("openai_cleaning")
     batchSize = try reader.integer("batch_size", 1...65536, default: 32)
     chunk = try reader.integer("chunk", 0...65536, default: 0)
-    epochs = try reader.integer("epochs", 0...1_000_000, default: 0)
     steps = try reader.integer("steps", 0...1_000_000_000, default: 0)
+    epochs = try reader.integer("epochs", 0...1_000_000, default: steps > 0 ? 0 : 1)
     dropLast = try reader.bool("drop_last", default: true)
     shuffleBuffer = try reader.integer("shuffle_buffer", 1...100_000_000, default: 10_000)
     shard = try reader.shard("shard")
@@ -149,10 +149,9 @@ struct TrainingConfig {
     try reader.finish()
     effective = reader.effective
 
-    guard epochs == 0 || steps == 0 else {
-      throw Failure("\(place): expected epochs or steps, found both, \(epochs) and \(steps)")
+    guard (epochs == 0) != (steps == 0) else {
+      throw Failure("\(place): expected epochs or steps, found \(epochs) epochs and \(steps) steps")
     }
-    if epochs == 0 && steps == 0 { epochs = 1 }
     let distils = losses.contains { $0.kind == .distillation }
     guard distils == (teacher != nil) else {
       throw Failure(

@@ -38,6 +38,7 @@ struct TrainingCurves {
     var curves: [(key: String, style: String, name: String)]
     var box: (x: Double, y: Double, width: Double, height: Double)
     var startsAtZero = false
+    var isNoisy = true
     var scale = 1.0
     var unit = ""
     /// Of the value that is told last.
@@ -55,10 +56,10 @@ struct TrainingCurves {
       Panel(
         title: isEvaluated ? "Recall at 1" : "Accuracy", curves: accuracy,
         box: (left + 2 * (column + gap), top, column, 300), startsAtZero: true, scale: 100, unit: " %", digits: 1),
-      Panel(title: "Temperature", curves: [("temperature", "c", "")], box: (left, second, column, 210)),
+      Panel(title: "Temperature", curves: [("temperature", "c", "")], box: (left, second, column, 210), isNoisy: false),
       Panel(
         title: "Learning rate", curves: [("learning_rate", "c", "")], box: (left + column + gap, second, column, 210),
-        startsAtZero: true, digits: -1),
+        startsAtZero: true, isNoisy: false, digits: -1),
       Panel(
         title: "Gradient norm", curves: [("gradient_norm", "c", "")], box: (left + 2 * (column + gap), second, column, 210),
         startsAtZero: true),
@@ -86,7 +87,7 @@ struct TrainingCurves {
     let (x, y, width, height) = panel.box
     let area = (left: x + 52, top: y + 50, width: width - 52 - 20, height: height - 50 - 34)
     let curves = panel.curves.map { curve in (curve, (series[curve.key]?.points ?? []).map { (step: $0.step, value: $0.value * panel.scale) }) }
-    let smooth = curves.map { TrainingCurves.smoothed($0.1) }
+    let smooth = curves.map { panel.isNoisy ? TrainingCurves.smoothed($0.1) : TrainingCurves.thinned($0.1) }
     // A few wild steps are cut off rather than make the rest flat.
     let raw = curves.flatMap { TrainingCurves.thinned($0.1).map(\.value) }.sorted()
     let lines = smooth.flatMap { $0.map(\.value) }
@@ -125,7 +126,7 @@ struct TrainingCurves {
       if curves.count == 1 {
         text += "<path fill=\"url(#fade-\(curve.style))\" d=\"\(path(line))V\(floor)H\(place(first).x)Z\"/>"
       }
-      if points.count >= TrainingCurves.smoothedFrom { text += "<path class=\"raw \(curve.style)\" d=\"\(path(TrainingCurves.thinned(points)))\"/>" }
+      if panel.isNoisy, points.count >= TrainingCurves.smoothedFrom { text += "<path class=\"raw \(curve.style)\" d=\"\(path(TrainingCurves.thinned(points)))\"/>" }
       text += "<path class=\"line \(curve.style)\" d=\"\(path(line))\"/>"
       text += "<circle class=\"dot \(curve.style)\" cx=\"\(place(last).x)\" cy=\"\(place(last).y)\" r=\"4\"/>"
     }
@@ -137,7 +138,7 @@ struct TrainingCurves {
       let value = (panel.digits < 0 ? TrainingCurves.label(last.value) : fixed(last.value, panel.digits)) + panel.unit
       let words = curve.name.isEmpty ? "" : "<tspan class=\"soft\">\(curve.name)</tspan>"
       text += "<text class=\"value \(curve.style)\" x=\"\(fixed(right, 1))\" y=\"\(y + 30)\" text-anchor=\"end\">\(words)<tspan dx=\"\(curve.name.isEmpty ? 0 : 6)\">\(value)</tspan></text>"
-      right -= Double(curve.name.count + value.count) * 7.2 + 16
+      right -= Double(curve.name.count + value.count) * 7.8 + 15
     }
     return text + "</g>"
   }
@@ -204,7 +205,7 @@ struct TrainingCurves {
     .back { fill: #fff; } .card { fill: #f6f8fa; stroke: #d0d7de; } .grid { stroke: #d0d7de; fill: none; stroke-dasharray: 2 4; }
     .head { font-size: 24px; font-weight: 650; fill: #1b1f24; } .title { font-size: 14px; font-weight: 600; fill: #1b1f24; }
     .soft { fill: #57606a; font-weight: 400; } text.soft { font-size: 14px; } .tick { fill: #57606a; font-size: 11px; }
-    .value { font-size: 14px; font-weight: 650; } .raw { fill: none; stroke-width: 1; opacity: .3; }
+    .value { font-size: 13px; font-weight: 650; } tspan.soft { font-size: 13px; } .raw { fill: none; stroke-width: 1; opacity: .3; }
     .line { fill: none; stroke-width: 2.4; stroke-linejoin: round; stroke-linecap: round; }
     .line.a, .raw.a { stroke: #0b62c4; } .line.b, .raw.b { stroke: #b3450b; } .line.c, .raw.c { stroke: #0f7b6c; }
     .dot.a, .value.a { fill: #0b62c4; } .dot.b, .value.b { fill: #b3450b; } .dot.c, .value.c { fill: #0f7b6c; }

@@ -14,14 +14,20 @@ final class TrainingEvaluation {
     self.config = config
     every = settings.every
     model = try Model(runtime, folder: folder, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
+    // Sources that are not there are known before the work.
+    _ = try pairs()
+  }
+
+  private func pairs() throws(Failure) -> Dataset {
+    try Dataset(
+      model.runtime, model, settings.source, config,
+      .init(batchSize: 64, epochs: 1, flags: Int32(CLIP_DATASET_ORDERED), seed: 0, isTraining: false))
   }
 
   /// Each picture among all captions and the other way round: means of both ways.
   func measure(_ trainer: Trainer) throws(Failure) -> [(tag: String, value: Double)] {
     try trainer.publish(to: model, average: config.averageDecay > 0)
-    let data = try Dataset(
-      model.runtime, model, settings.source, config,
-      .init(batchSize: 64, epochs: 1, flags: Int32(CLIP_DATASET_ORDERED), seed: 0, isTraining: false))
+    let data = try pairs()
     var (images, texts, done): ([Float], [Float], Int) = ([], [], 0)
     while done < settings.limit, let batch = try data.next(), let pixels = batch.pixels, let tokens = batch.tokens {
       let count = min(Int(batch.count), settings.limit - done)

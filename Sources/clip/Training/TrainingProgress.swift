@@ -29,16 +29,18 @@ struct TrainingProgress {
       samplesPerSecond = Double(samples - told.samples) / max(now - told.time, 1e-9)
       told = (now, samples)
     }
-    let facts =
-      "loss \(fixed(metrics.loss, 4))  accuracy \(fixed(100 * Double(metrics.accuracy), 1)) %  temperature "
-      + "\(fixed(metrics.temperature, 2))  rate \(scientific(metrics.learning_rate))  \(fixed(samplesPerSecond, 1)) samples/s"
+    let accuracy = fixed(100 * Double(metrics.accuracy), 1) + " %"
+    let (loss, temperature) = (fixed(metrics.loss, 4), fixed(metrics.temperature, 2))
+    let rate = scientific(metrics.learning_rate)
+    let speed = "\(fixed(samplesPerSecond, 1)) samples/s"
     if Console.shared.isTerminal {
       guard now - drawn > 0.1 || step == total else { return }
       drawn = now
-      bar.update(step, facts)
+      bar.update(step, ["loss \(loss)", "acc \(accuracy)", "temp \(temperature)", "lr \(rate)", speed])
     } else if isLine {
-      let left = (now - start) / Double(max(step - first, 1)) * Double(total - step)
-      Console.shared.line("step \(step)/\(total)  \(facts)  \(clock(left)) left")
+      let left = clock((now - start) / Double(max(step - first, 1)) * Double(total - step))
+      Console.shared.line(
+        "step \(step)/\(total)  loss \(loss)  accuracy \(accuracy)  temperature \(temperature)  rate \(rate)  \(speed)  \(left) left")
     }
   }
 
@@ -50,6 +52,13 @@ struct TrainingProgress {
       "gradient_norm": .double(metrics.gradient_norm), "samples_per_second": .double(samplesPerSecond),
       "seconds": .double(seconds() - start),
     ]
+  }
+
+  /// Tells what held-out pairs said, whose time is not the steps'.
+  mutating func tell(_ scalars: [(tag: String, value: Double)], step: Int, samples: Int) {
+    let facts = scalars.map { "\($0.tag) \(fixed($0.value, 4))" }.joined(separator: "  ")
+    Console.shared.line("step \(step)/\(total)  \(facts)")
+    told = (seconds(), samples)
   }
 
   func finish() { bar.finish() }

@@ -4,7 +4,7 @@ import Glibc
 /// A training run from its configuration to the exported model.
 final class TrainingRun {
   private let config: TrainingConfig
-  private let folder: RunFolder
+  let folder: RunFolder
   private let trainer: Trainer
   private let batches: TrainingBatches
   private let evaluation: TrainingEvaluation?
@@ -21,6 +21,10 @@ final class TrainingRun {
     self.config = config
     folder = try RunFolder(config, resume: resume)
     totalSteps = try TrainingRun.steps(config)
+    guard config.schedule.kind == .constant || config.schedule.warmupSteps < totalSteps else {
+      throw Failure(
+        "schedule: warmup_steps: expected fewer than the run's \(counted(totalSteps, "step")), found \(config.schedule.warmupSteps)")
+    }
     let start = try folder.startingModel(config, runtime)
     let model = try Model(runtime, folder: start, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
     trainer = try Trainer(model, config, totalSteps: totalSteps)
@@ -47,7 +51,7 @@ final class TrainingRun {
   }
 
   /// The steps of the whole run. Epochs are counted once for it: captions are read and no picture is.
-  private static func steps(_ config: TrainingConfig) throws(Failure) -> Int {
+  static func steps(_ config: TrainingConfig) throws(Failure) -> Int {
     if config.steps > 0 { return config.steps }
     let quiet = try Runtime(threads: 1, plugins: [], kernels: nil, isQuiet: true)
     let data = try Dataset(
@@ -80,6 +84,7 @@ final class TrainingRun {
         try records.log.append(
           .object([(key: "step", value: .integer(step))] + scalars.map { (key: $0.tag, value: .double($0.value)) }))
         try records.events.add(step: step, scalars)
+        progress.tell(scalars, step: step, samples: samples)
       }
       if config.saveEvery > 0, step % config.saveEvery == 0, step < totalSteps { try save() }
     }
@@ -101,9 +106,15 @@ final class TrainingRun {
       return isTaken
     } catch {
       let isBadBatch = error.status == CLIP_NOT_FINITE
-      if isBadBatch || step > firstStep { try save() }
-      guard isBadBatch else { throw error }
-      throw Failure("\(error.message). The run is saved as it was before this batch; --resume goes on after it", status: error.status)
+      guard isBadBatch || step > firstStep else { throw error }
+      var message = error.message
+      do throws(Failure) {
+        try save()
+        if isBadBatch { message += ". The run is saved as it was before this batch; --resume goes on after it" }
+      } catch {
+        message += "\n\(error.message)"
+      }
+      throw Failure(message, status: error.status)
     }
   }
 
@@ -124,7 +135,6 @@ final class TrainingRun {
     try OutputFile.write(to: folder.curves) { writer throws(Failure) in try writer.write(svg) }
   }
 
-  var output: RunFolder { folder }
   func counters() throws(Failure) -> clip_dataset_counters { try batches.counters() }
 }
 
