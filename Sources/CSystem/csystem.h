@@ -259,6 +259,8 @@ static inline uint64_t csystem_resampled8(csystem_float8 low, csystem_float8 hig
 
 /* Whole numbers and back; fractions are cut off. */
 static inline csystem_int8 csystem_truncated8(csystem_float8 numbers) { return __builtin_convertvector(numbers, csystem_int8); }
+/* Swift's squareRoot() of a vector goes lane by lane. */
+static inline csystem_float8 csystem_square_roots8(csystem_float8 numbers) { return __builtin_elementwise_sqrt(numbers); }
 static inline csystem_float8 csystem_floats8(csystem_int8 numbers) { return __builtin_convertvector(numbers, csystem_float8); }
 
 /* Eight pixels of three bytes. _load reads the byte behind them too, and leaves the one behind each above its own.

@@ -154,7 +154,7 @@ final class Optimizer {
           let square = eight(v + i, lanes) * beta2 + gradient * gradient * rest2
           put(mean, m + i, lanes)
           put(square, v + i, lanes)
-          let change = step * (mean / (square.squareRoot() / root + epsilon))
+          let change = step * (mean / (csystem_square_roots8(square) / root + epsilon))
           put(eight(w + i, lanes) * keep - change, w + i, lanes)
         }
       } else {
