@@ -262,8 +262,11 @@ import Testing
     }
     #expect(abs(deviation("logit_scale") - 2.6593) < 1e-4)
     // Weights that are there are never written over.
-    #expect(clip_model_initialize(try Runtime().handle, model.url.path, 1) == CLIP_INVALID_ARGUMENT)
-    #expect(String(cString: clip_last_error()).contains("open_clip_model.safetensors"))
+    let runtime = try Runtime()
+    withExtendedLifetime(runtime) {
+      #expect(clip_model_initialize(runtime.handle, model.url.path, 1) == CLIP_INVALID_ARGUMENT)
+      #expect(String(cString: clip_last_error()).contains("open_clip_model.safetensors"))
+    }
   }
 
   @Test(arguments: [
@@ -290,11 +293,15 @@ import Testing
   }
 
   @Test func callsWithoutTheirArguments() throws {
-    #expect(clip_model_initialize(nil, "x", 0) == CLIP_INVALID_ARGUMENT)
-    #expect(clip_model_initialize(try Runtime().handle, nil, 0) == CLIP_INVALID_ARGUMENT)
-    #expect(clip_model_initialize(try Runtime().handle, "/nowhere", 0) == CLIP_NOT_FOUND)
-    #expect(clip_trainer_visit(nil, { _, _, _, _ in }, nil) == CLIP_INVALID_ARGUMENT)
-    #expect(clip_trainer_visit(try Trainer(Model(model.url)).handle, nil, nil) == CLIP_INVALID_ARGUMENT)
+    let runtime = try Runtime()
+    let trainer = try Trainer(Model(model.url, runtime: runtime))
+    withExtendedLifetime((runtime, trainer)) {
+      #expect(clip_model_initialize(nil, "x", 0) == CLIP_INVALID_ARGUMENT)
+      #expect(clip_model_initialize(runtime.handle, nil, 0) == CLIP_INVALID_ARGUMENT)
+      #expect(clip_model_initialize(runtime.handle, "/nowhere", 0) == CLIP_NOT_FOUND)
+      #expect(clip_trainer_visit(nil, { _, _, _, _ in }, nil) == CLIP_INVALID_ARGUMENT)
+      #expect(clip_trainer_visit(trainer.handle, nil, nil) == CLIP_INVALID_ARGUMENT)
+    }
   }
 
   @Test func aDryRunTellsWhatWouldBeTrained() throws {

@@ -105,6 +105,7 @@ struct InitialWeights {
     for tensor in tensors {
       let numbers = try Memory(floats: tensor.byteCount / 4, for: "a tensor")
       for index in parts[tensor.name] ?? [] { draw(index, seed, into: numbers.floats) }
+      defer { withExtendedLifetime(numbers) {} }
       try writer.append(numbers.base, tensor.byteCount)
     }
     try writer.finish()
