@@ -382,6 +382,29 @@ EOF
   echo "$good passed, $bad failed"
 }
 
+# The encoder for a task with its reasons, as a table and as JSON; a need that nobody has is an error that lists them.
+encoders_are_recommended() {
+  local out
+  out=$(build/bin/clip plugins recommend --need low-latency few-parameters) || return
+  echo "$out"
+  sed -n 2p <<< "$out" | grep -q 'clipcore.encoder.efficientnet-b0 .*low-latency .*few-parameters' || return
+  out=$(build/bin/clip plugins recommend --need global-context --max-parameters 90000000 --json) || return
+  grep -q '"id": *"clipcore.encoder.clip-vit"' <<< "$out" || { echo "$out"; return 1; }
+  ! grep -q 'encoder.hybrid' <<< "$out" || { echo "$out"; return 1; }
+  ! out=$(build/bin/clip plugins recommend --need beauty 2>&1) || return
+  grep -q 'texture.*found beauty' <<< "$out" || { echo "$out"; return 1; }
+}
+
+# clip plugins check in JSON: the findings, and how many are faults.
+plugin_check_writes_json() {
+  local out
+  out=$(build/bin/clip plugins check --json build/lib/clipcore/plugins/codec_png.so) || return
+  echo "$out"
+  grep -q '"faults": 0' <<< "$out" && grep -q '"id": "clipcore.codec.png"' <<< "$out" && grep -q '"verdict": "pass"' <<< "$out" || return
+  ! out=$(build/bin/clip plugins check --json README.md) || return
+  grep -q '"verdict": "fail"' <<< "$out" && grep -q '"faults": [1-9]' <<< "$out"
+}
+
 # The files and the commands that docs/plugins.md marks, in an empty folder.
 documented_plugin_works() {
   local folder=$root/build/tests/documented

@@ -202,6 +202,8 @@ fi
 
 echo "Plugins and examples"
 check "docs/plugins.md's commands" documented_plugin_works
+check "clip plugins recommend" encoders_are_recommended
+check "clip plugins check in JSON" plugin_check_writes_json
 if [ "$tier" = full ]; then
   command -v rustc > /dev/null || echo "the examples in Rust are left out: there is no rustc here"
   check "programs in C++, Rust and Swift" example_programs
