@@ -299,7 +299,11 @@ static void watching(void) {
   CHECK(clip_plugin_watch(runtime, changed, &c) == CLIP_INVALID_ARGUMENT && threads() == alone + 1);
   put(grey[0], 0);
   CHECK(clip_plugin_load(runtime, file) == CLIP_OK); /* later than the watch */
-  CHECK(clip_model_open(runtime, folder, NULL, &c.model) == CLIP_OK && encodes(c.model, want[0]));
+  clip_model *model = NULL;
+  CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK && encodes(model, want[0]));
+  pthread_mutex_lock(&c.lock); /* the watch's thread reads it */
+  c.model = model;
+  pthread_mutex_unlock(&c.lock);
 
   put(grey[1], 0); /* written in place: its end may be told more than once */
   CHECK(told(&c, &c.good, 1) && encodes(c.model, want[1]) && last_was(&c, CLIP_OK, ""));

@@ -255,8 +255,8 @@ import Testing
     let jitter = #"[{"op": "color_jitter", "brightness": [1, 1]}]"#
     try check(clip_pipeline_create(model.runtime.handle, jitter, &pipeline))
     defer { clip_pipeline_free(pipeline) }
-    try data.write("a/1.png", try Data(contentsOf: Paths.root.appending(path: "Tests/Fixtures/images/logo.png")))
-    try data.write("a/1.txt", "a logo")
+    try data.write("a/1.png", try Data(contentsOf: Paths.root.appending(path: "Tests/Fixtures/codecs/rgba8.png")))
+    try data.write("a/1.txt", "see-through")
     func pixels(_ pipeline: OpaquePointer?, _ background: (UInt8, UInt8, UInt8, UInt8)?) throws -> [Float] {
       let options = Dataset.Options { ($0.pipeline, $0.background) = (pipeline, background) }
       return try Dataset([data.path("a")], options, model: model).rest()[0].pixels
