@@ -85,7 +85,7 @@ import Testing
   @Test func samplesAreSeeded() throws {
     let (path, _) = try writePairs()
     func run(_ seed: Int, _ limit: Int) throws -> String {
-      try clip(Self.arguments + ["--data", path, "--caption-fields", "name", "--limit", "\(limit)", "--seed", "\(seed)", "--json"]).text
+      try clip(Self.arguments + ["--data", path, "--caption-fields", "words", "--limit", "\(limit)", "--seed", "\(seed)", "--json"]).text
     }
     #expect(try run(1, 4) == run(1, 4))
     #expect(try Set((1...6).map { try run($0, 4) }).count > 1)
