@@ -49,12 +49,13 @@ func addFloats(
   }
 }
 
-/// target += a * b, number by number.
-func addProducts(
-  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, to target: UnsafeMutablePointer<Float>
+/// target = a * b, or target += a * b, number by number.
+func putProducts(
+  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, adding: Bool, to target: UnsafeMutablePointer<Float>
 ) {
   forEachEight(count) { i, lanes in
-    put(eight(target + i, lanes) + eight(a + i, lanes) * eight(b + i, lanes), target + i, lanes)
+    let product = eight(a + i, lanes) * eight(b + i, lanes)
+    put(adding ? eight(target + i, lanes) + product : product, target + i, lanes)
   }
 }
 

@@ -36,6 +36,8 @@ final class ParameterStore {
   let trainedCount: Int
   /// Entries by the names that encoders ask by.
   let indexes: [Name: Int]
+  /// Whether the step has begun to sum up each entry's gradient. Until then what lies there is the last step's.
+  private var hasBegun: [Bool]
 
   /// Reads `parameters` from `source`. `settings` says what is learned; the matrices that it wants to be of
   /// low rank are followed by their factors.
@@ -71,6 +73,7 @@ final class ParameterStore {
     }
     self.init(list, values, try Memory(floats: list.trainedCount, for: "gradients"))
     clearGradients()
+    finishGradients()
   }
 
   /// Entries one after the other.
@@ -97,6 +100,7 @@ final class ParameterStore {
     indexes = layout.indexes
     count = layout.count
     trainedCount = layout.trainedCount
+    hasBegun = [Bool](repeating: false, count: layout.entries.count)
     self.values = values
     self.gradients = gradients
   }
@@ -116,11 +120,25 @@ final class ParameterStore {
 
   func gradient(_ index: Int) -> UnsafeMutablePointer<Float>? { entries[index].trained.map { gradients.floats + $0 } }
 
-  /// Sets gradients to zero, and the next values of statistics to what they are.
+  /// Lets a step begin: no gradient has begun, and the next values of statistics are what they are.
   func clearGradients() {
-    memset(gradients.base, 0, gradients.byteCount)
-    for index in entries.indices where entries[index].kind == .statistic {
-      if let next = gradient(index) { memcpy(next, value(index), entries[index].count * 4) }
+    for index in entries.indices {
+      hasBegun[index] = entries[index].kind == .statistic
+      if hasBegun[index], let next = gradient(index) { memcpy(next, value(index), entries[index].count * 4) }
     }
   }
+
+  /// Begins a gradient; whether the step had begun it before, so that one adds to it and does not set it.
+  func begin(_ index: Int) -> Bool {
+    defer { hasBegun[index] = true }
+    return hasBegun[index]
+  }
+
+  /// Begins a gradient with zeros, unless the step has begun it.
+  func beginWithZeros(_ index: Int) {
+    if !begin(index), let sums = gradient(index) { memset(sums, 0, entries[index].count * 4) }
+  }
+
+  /// Gradients that no op has begun are zero.
+  func finishGradients() { for index in entries.indices { beginWithZeros(index) } }
 }

@@ -26,6 +26,10 @@ struct Pass {
     return offset < 0 ? nil : run.arena + offset
   }
 
+  /// Whether that gradient was begun by others, so that one adds to it; an op that says `beginsGradient(ofInput:)`
+  /// sets it otherwise.
+  func adds(_ index: Int) -> Bool { !tower.begins(run.node, input: index) }
+
   /// The numbers of the op's parameter `index`.
   func parameter(_ index: Int) -> UnsafeMutablePointer<Float> {
     tower.store.values.floats + tower.store.entries[tower.entries[run.node][index]].offset
@@ -34,6 +38,12 @@ struct Pass {
   /// Where its gradient is added up, or a statistic's next value lies; nil where it is frozen.
   func parameterGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
     tower.store.gradient(tower.entries[run.node][index])
+  }
+
+  /// The same for an op that says `beginsGradient(ofParameter:)`, and whether to add to it or to set it. On the
+  /// step's thread, once in a `backward`.
+  func beginParameterGradient(_ index: Int) -> (sums: UnsafeMutablePointer<Float>, adding: Bool)? {
+    parameterGradient(index).map { ($0, tower.store.begin(tower.entries[run.node][index])) }
   }
 
   /// Lets `op` work on [0, count) in parts of at least `grain`, on the pool's threads.

@@ -14,6 +14,8 @@ struct Products {
   struct Matrix {
     let data: UnsafePointer<Float>
     let stride: Int
+    /// A first operand that lies [depth, rows] and not [rows, depth].
+    var isTurned = false
   }
 
   /// A packed second operand; behind it, room to pack rows of the first.
@@ -29,26 +31,40 @@ struct Products {
   private struct Cut {
     let pieces: Int
     let blockRows: Int
-    /// Floats of a packed block.
+    /// Floats of a packed block, and of the scratch of a piece.
+    let packedFloats: Int
     let floats: Int
+
+    static let mostRows = 72
+    /// Numbers of a block, about.
+    static let mostNumbers = 96 << 10
 
     static func most(_ depth: Int, _ kernels: Kernels) -> Int {
       let tile = max(1, Int(kernels.table.pointee.tile_rows))
-      return max(2 * tile, min(72, (96 << 10) / max(1, depth)) / tile * tile)
+      return max(2 * tile, min(mostRows, mostNumbers / max(1, depth)) / tile * tile)
     }
 
-    init(rows: Int, depth: Int, threads: Int, _ kernels: Kernels) {
+    init(rows: Int, depth: Int, isTurned: Bool, threads: Int, _ kernels: Kernels) {
       let tile = max(1, Int(kernels.table.pointee.tile_rows))
       pieces = threads <= 1 ? 1 : max(1, min(4 * threads, rows / tile))
       blockRows = min(Cut.most(depth, kernels), (rows + pieces - 1) / pieces)
-      floats = ((kernels.table.pointee.packed_rows?(blockRows, depth, CLIP_STORAGE_F32) ?? 0) + 15) & ~15
+      (packedFloats, floats) = Cut.sizes(blockRows, depth, isTurned, kernels)
+    }
+
+    /// Floats of a packed block, and of that with room to turn the block beside it.
+    static func sizes(_ rows: Int, _ depth: Int, _ isTurned: Bool, _ kernels: Kernels) -> (Int, Int) {
+      let packed = ((kernels.table.pointee.packed_rows?(rows, depth, CLIP_STORAGE_F32) ?? 0) + 15) & ~15
+      return (packed, packed + (isTurned ? (rows * depth + 15) & ~15 : 0))
     }
   }
 
-  /// Floats that the first operand's rows take beside a packed second one, at most.
-  static func rowFloats(_ rows: Int, _ depth: Int, _ kernels: Kernels, here: Bool = false) -> Int {
-    let block = min(rows, Cut.most(depth, kernels))
-    let floats = ((kernels.table.pointee.packed_rows?(block, depth, CLIP_STORAGE_F32) ?? 0) + 15) & ~15
+  /// Floats that the first operand's rows take beside a packed second one, for any depth up to `depth`: a shallower
+  /// block may have more rows.
+  static func rowFloats(_ rows: Int, _ depth: Int, _ kernels: Kernels, isTurned: Bool = false, here: Bool = false) -> Int {
+    let shallow = min(depth, Cut.mostNumbers / Cut.mostRows + 1)
+    let floats = max(
+      Cut.sizes(min(rows, Cut.most(depth, kernels)), depth, isTurned, kernels).1,
+      Cut.sizes(min(rows, Cut.mostRows), shallow, isTurned, kernels).1)
     return floats * (here || kernels.threads <= 1 ? 1 : 4 * kernels.threads)
   }
 
@@ -70,74 +86,84 @@ struct Products {
     return true
   }
 
-  /// Packs panels [panels) of an operand for products by `multiply` on this thread.
-  func pack(
-    _ b: Matrix, _ order: Order, columns: Int, depth: Int, panels: Range<Int>, into target: UnsafeMutablePointer<Float>
-  ) {
-    let width = Products.panelWidth(kernels)
-    let size = Products.panelFloats(depth, kernels)
-    for panel in panels {
-      let first = panel * width
-      let count = min(width, columns - first)
-      let place = target + panel * size
-      if order == .rows {
-        kernels.table.pointee.pack_panel?(b.data + first * b.stride, b.stride, count, depth, CLIP_STORAGE_F32, place)
-        continue
-      }
-      for k in 0..<depth {
-        let line = place + k * width
-        memcpy(line, b.data + k * b.stride + first, count * 4)
-        if count < width { memset(line + count, 0, (width - count) * 4) }
-      }
-      memset(place + depth * width, 0, (size - depth * width) * 4)
-    }
-  }
-
   /// Packs a whole operand on this thread.
   func packHere(
     _ b: Matrix, _ order: Order, columns: Int, depth: Int, into target: UnsafeMutablePointer<Float>
   ) -> Packed {
-    let width = Products.panelWidth(kernels)
-    pack(b, order, columns: columns, depth: depth, panels: 0..<((columns + width - 1) / width), into: target)
-    return Packed(
-      memory: UnsafePointer(target), columns: columns, depth: depth,
-      rows: target + Products.packedFloats(columns, depth, kernels))
+    let packing = Packing(products: self, b: b, order: order, columns: columns, depth: depth, pieces: 1, target: target)
+    packing.part(0)
+    return packing.packed
   }
 
   /// Packs a whole operand on the pool's threads.
   func pack(
     _ b: Matrix, _ order: Order, columns: Int, depth: Int, into target: UnsafeMutablePointer<Float>
   ) -> Packed {
-    let width = Products.panelWidth(kernels)
-    let panels = (columns + width - 1) / width
-    let pieces = max(1, min(threads.width * 4, panels, columns * depth / 8192))
-    threads.run(
-      pieces, Packing(products: self, b: b, order: order, columns: columns, depth: depth, panels: panels, pieces: pieces, target: target))
-    return Packed(
-      memory: UnsafePointer(target), columns: columns, depth: depth,
-      rows: target + Products.packedFloats(columns, depth, kernels))
+    let lines = order == .rows ? (columns + Products.panelWidth(kernels) - 1) / Products.panelWidth(kernels) : depth
+    let pieces = max(1, min(threads.width * 4, lines, columns * depth / 8192))
+    let packing = Packing(
+      products: self, b: b, order: order, columns: columns, depth: depth, pieces: pieces, target: target)
+    threads.run(pieces, packing)
+    return packing.packed
   }
 
+  /// A piece is some panels or, of an operand [depth, n], some of its rows.
   private struct Packing: Work {
     let products: Products
     let b: Matrix
     let order: Order
     let columns: Int
     let depth: Int
-    let panels: Int
     let pieces: Int
     let target: UnsafeMutablePointer<Float>
 
+    var packed: Packed {
+      Packed(
+        memory: UnsafePointer(target), columns: columns, depth: depth,
+        rows: target + Products.packedFloats(columns, depth, products.kernels))
+    }
+
     func part(_ piece: Int) {
-      products.pack(
-        b, order, columns: columns, depth: depth, panels: (piece * panels / pieces)..<((piece + 1) * panels / pieces),
-        into: target)
+      let width = Products.panelWidth(products.kernels)
+      let size = Products.panelFloats(depth, products.kernels)
+      let panels = (columns + width - 1) / width
+      guard order == .rows else { return copyRows((piece * depth / pieces)..<((piece + 1) * depth / pieces), width, size) }
+      for panel in (piece * panels / pieces)..<((piece + 1) * panels / pieces) {
+        let first = panel * width
+        products.kernels.table.pointee.pack_panel?(
+          b.data + first * b.stride, b.stride, min(width, columns - first), depth, CLIP_STORAGE_F32, target + panel * size)
+      }
+    }
+
+    /// Row by row through a few panels, so that memory is read in long stretches. The last row's piece ends the
+    /// panels with zeros.
+    private func copyRows(_ rows: Range<Int>, _ width: Int, _ size: Int) {
+      let columnsAtOnce = max(1, 768 / width) * width
+      var start = 0
+      while start < columns {
+        let end = min(columns, start + columnsAtOnce)
+        for k in rows {
+          let line = b.data + k * b.stride
+          var place = target + start / width * size + k * width
+          for first in stride(from: start, to: end, by: width) {
+            let count = min(width, end - first)
+            memcpy(place, line + first, count * 4)
+            if count < width { memset(place + count, 0, (width - count) * 4) }
+            place += size
+          }
+        }
+        start = end
+      }
+      guard rows.upperBound == depth, size > depth * width else { return }
+      for first in stride(from: 0, to: columns, by: width) {
+        memset(target + first / width * size + depth * width, 0, (size - depth * width) * 4)
+      }
     }
   }
 
   /// c[rows, columns] = a b, or c += a b, on this thread.
   func multiplyHere(_ a: Matrix, _ b: Packed, _ c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, adding: Bool) {
-    let cut = Cut(rows: rows, depth: b.depth, threads: 1, kernels)
+    let cut = Cut(rows: rows, depth: b.depth, isTurned: a.isTurned, threads: 1, kernels)
     Multiplying(
       products: self, a: a, b: b, c: c, cStride: cStride, rows: rows, adding: adding, bias: nil, cut: cut
     ).part(0)
@@ -148,7 +174,7 @@ struct Products {
     _ a: Matrix, _ b: Packed, _ c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, adding: Bool,
     bias: UnsafePointer<Float>? = nil
   ) {
-    let cut = Cut(rows: rows, depth: b.depth, threads: kernels.threads, kernels)
+    let cut = Cut(rows: rows, depth: b.depth, isTurned: a.isTurned, threads: kernels.threads, kernels)
     threads.run(
       cut.pieces,
       Multiplying(products: self, a: a, b: b, c: c, cStride: cStride, rows: rows, adding: adding, bias: bias, cut: cut))
@@ -174,7 +200,8 @@ struct Products {
       var first = piece * rows / cut.pieces
       while first < end {
         let count = min(cut.blockRows, end - first)
-        table.pack_rows?(a.data + first * a.stride, a.stride, 0, count, count, b.depth, CLIP_STORAGE_F32, packed)
+        let block = a.isTurned ? turn(first..<(first + count), beside: packed) : Matrix(data: a.data + first * a.stride, stride: a.stride)
+        table.pack_rows?(block.data, block.stride, 0, count, count, b.depth, CLIP_STORAGE_F32, packed)
         var work = clip_matmul()
         work.a = UnsafePointer(packed)
         work.weights = UnsafeRawPointer(b.memory)
@@ -195,16 +222,33 @@ struct Products {
         first += count
       }
     }
+
+    /// Some columns of what lies, as rows.
+    private func turn(_ columns: Range<Int>, beside packed: UnsafeMutablePointer<Float>) -> Matrix {
+      let turned = packed + cut.packedFloats
+      products.transposeHere(
+        Matrix(data: a.data + columns.lowerBound, stride: a.stride), rows: b.depth, columns: 0..<columns.count, into: turned)
+      return Matrix(data: UnsafePointer(turned), stride: b.depth)
+    }
   }
 
   // MARK: Transposing
 
-  /// target[columns, rows] = a' for columns [columns) of a[rows, …], on this thread.
+  /// target[columns, rows] = a' for columns [columns) of a[rows, …], on this thread; some rows at a time, which stay
+  /// in the first cache.
   func transposeHere(_ a: Matrix, rows: Int, columns: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+    for start in stride(from: 0, to: rows, by: 64) {
+      transpose(a, start..<min(rows, start + 64), of: rows, columns, into: target)
+    }
+  }
+
+  private func transpose(
+    _ a: Matrix, _ part: Range<Int>, of rows: Int, _ columns: Range<Int>, into target: UnsafeMutablePointer<Float>
+  ) {
     var column = columns.lowerBound
     while column + 4 <= columns.upperBound {
-      var row = 0
-      while row + 4 <= rows {
+      var row = part.lowerBound
+      while row + 4 <= part.upperBound {
         let source = a.data + row * a.stride + column
         let a0 = load4(source)
         let a1 = load4(source + a.stride)
@@ -217,14 +261,14 @@ struct Products {
         store4(SIMD4(a0.w, a1.w, a2.w, a3.w), place + 3 * rows)
         row += 4
       }
-      while row < rows {
+      while row < part.upperBound {
         for lane in 0..<4 { target[(column + lane) * rows + row] = a.data[row * a.stride + column + lane] }
         row += 1
       }
       column += 4
     }
     while column < columns.upperBound {
-      for row in 0..<rows { target[column * rows + row] = a.data[row * a.stride + column] }
+      for row in part { target[column * rows + row] = a.data[row * a.stride + column] }
       column += 1
     }
   }
@@ -273,10 +317,9 @@ struct Products {
 
   static func backwardFloats(rows: Int, _ features: Int, _ depth: Int, _ kernels: Kernels) -> Int {
     let block = min(rows, blockRows)
-    var weights = packedFloats(depth, block, kernels) + (block * features + 15) & ~15
-    // A shallower last block may have more rows packed at a time.
-    weights += max(rowFloats(features, block, kernels), rowFloats(features, max(1, rows % blockRows), kernels))
-    return max(packedFloats(depth, features, kernels) + rowFloats(rows, features, kernels), weights)
+    return max(
+      packedFloats(depth, features, kernels) + rowFloats(rows, features, kernels),
+      packedFloats(depth, block, kernels) + rowFloats(features, block, kernels, isTurned: true))
   }
 
   /// y = x w' + b.
@@ -297,20 +340,19 @@ struct Products {
     multiply(dy, packed, dx, cStride: stride, rows: rows, adding: adding)
   }
 
-  /// dw += dy' x.
+  /// dw += dy' x, or dw = dy' x.
   func weights(
     _ dy: Matrix, _ x: Matrix, rows: Int, features: Int, depth: Int, into dw: UnsafeMutablePointer<Float>,
-    _ scratch: UnsafeMutablePointer<Float>
+    adding: Bool = true, _ scratch: UnsafeMutablePointer<Float>
   ) {
     var first = 0
     while first < rows {
       let count = min(Products.blockRows, rows - first)
-      let turned = transpose(
-        Matrix(data: dy.data + first * dy.stride, stride: dy.stride), rows: count, columns: features, into: scratch)
       let packed = pack(
-        Matrix(data: x.data + first * x.stride, stride: x.stride), .columns, columns: depth, depth: count,
-        into: scratch + (count * features + 15) & ~15)
-      multiply(turned, packed, dw, cStride: depth, rows: features, adding: true)
+        Matrix(data: x.data + first * x.stride, stride: x.stride), .columns, columns: depth, depth: count, into: scratch)
+      multiply(
+        Matrix(data: dy.data + first * dy.stride, stride: dy.stride, isTurned: true), packed, dw, cStride: depth,
+        rows: features, adding: adding || first > 0)
       first += count
     }
   }

@@ -157,10 +157,14 @@ final class Trainer {
     try loss.compute(
       images, texts, n: items.n, width: width, logScale: Double(store.value(scale)[0]),
       bias: bias.map { Double(store.value($0)[0]) } ?? 0, terms: terms, teacher: teacher, products: products)
-    guard loss.loss.isFinite else { throw try whereBad(items, chunk) }
+    guard loss.loss.isFinite else {
+      store.finishGradients()
+      throw try whereBad(items, chunk)
+    }
+    try run(items, chunk, images, texts, isBackward: true)
+    store.finishGradients()
     if let gradient = store.gradient(scale) { gradient[0] = Float(loss.scaleGradient) }
     if let gradient = bias.flatMap({ store.gradient($0) }) { gradient[0] = Float(loss.biasGradient) }
-    try run(items, chunk, images, texts, isBackward: true)
     try lowRank?.takeGradients()
 
     let norm = optimizer.gradientNorm(runtime.threads)

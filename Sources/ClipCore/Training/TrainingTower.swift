@@ -96,6 +96,9 @@ final class TrainingTower {
     return keeping
   }
 
+  /// Whether the op `node` is the first of a backward pass to write the gradient of its input, and sets it.
+  func begins(_ node: Int, input: Int) -> Bool { plan.begins[node].contains(input) }
+
   var width: Int { program.nodes[program.output].shape.width }
   var learns: Bool { plan.steps.count > plan.forwardSteps }
 
@@ -222,7 +225,12 @@ final class TrainingTower {
       case .forward(let node, let buffer):
         offsets[node] = position.places[buffer]
         program.nodes[node].forward(pass(node, position, activations, threads))
-      case .backward(let node): program.nodes[node].backward(pass(node, position, activations, threads))
+      case .backward(let node):
+        let op = program.nodes[node]
+        for (parameter, entry) in entries[node].enumerated() where !op.beginsGradient(ofParameter: parameter) {
+          store.beginWithZeros(entry)
+        }
+        op.backward(pass(node, position, activations, threads))
       }
     }
   }

@@ -90,6 +90,8 @@ final class Attention: Operation {
     return max(scratchFloats(batch, kernels), pieces(batch, kernels.threads) * gradient.floats)
   }
 
+  override func beginsGradient(ofInput index: Int) -> Bool { true }
+
   override func backward(_ pass: Pass) { pass.parallel(self, pieces(pass.batch, pass.run.kernels.threads), grain: 1) }
 
   override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
@@ -121,7 +123,8 @@ final class Attention: Operation {
     gradient.add(
       pass.products, q: pass.run.input(0).data + queryStart, k: pass.run.input(1).data + keyStart,
       v: pass.run.input(2).data + keyStart, dy: pass.gradient.data + queryStart,
-      dq: pass.inputGradient(0).map { $0 + queryStart }, dk: pass.inputGradient(1).map { $0 + keyStart },
-      dv: pass.inputGradient(2).map { $0 + keyStart }, scratch)
+      dq: pass.inputGradient(0).map { ($0 + queryStart, pass.adds(0)) },
+      dk: pass.inputGradient(1).map { ($0 + keyStart, pass.adds(1)) },
+      dv: pass.inputGradient(2).map { ($0 + keyStart, pass.adds(2)) }, scratch)
   }
 }

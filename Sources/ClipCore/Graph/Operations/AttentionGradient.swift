@@ -21,27 +21,26 @@ struct AttentionGradient {
 
   private var square: Int { (queries * keys + 15) & ~15 }
 
-  /// Floats of scratch: probabilities, their gradient, one transposed, one packed operand.
+  /// Floats of scratch: probabilities, their gradient, one packed operand and rows of the other.
   var floats: Int {
-    3 * square
+    2 * square
       + max(
         Products.packedFloats(keys, width, kernels) + Products.rowFloats(queries, width, kernels, here: true),
         Products.packedFloats(width, keys, kernels) + Products.rowFloats(queries, keys, kernels, here: true),
-        Products.packedFloats(width, queries, kernels) + Products.rowFloats(keys, queries, kernels, here: true))
+        Products.packedFloats(width, queries, kernels) + Products.rowFloats(keys, queries, kernels, isTurned: true, here: true))
   }
+
+  /// Where an input's gradient goes, and whether it is added to one that others began.
+  typealias Target = (sums: UnsafeMutablePointer<Float>, adding: Bool)
 
   func add(
     _ products: Products, q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>,
-    dy: UnsafePointer<Float>, dq: UnsafeMutablePointer<Float>?, dk: UnsafeMutablePointer<Float>?,
-    dv: UnsafeMutablePointer<Float>?, _ scratch: UnsafeMutablePointer<Float>
+    dy: UnsafePointer<Float>, dq: Target?, dk: Target?, dv: Target?, _ scratch: UnsafeMutablePointer<Float>
   ) {
     func matrix(_ data: UnsafePointer<Float>) -> Products.Matrix { Products.Matrix(data: data, stride: stride) }
     let p = scratch
     let dp = scratch + square
-    let turned = scratch + 2 * square
-    let packed = scratch + 3 * square
-    let square = Products.Matrix(data: p, stride: keys)
-    let dsquare = Products.Matrix(data: dp, stride: keys)
+    let packed = scratch + 2 * square
 
     let keyRows = products.packHere(matrix(k), .rows, columns: keys, depth: width, into: packed)
     products.multiplyHere(matrix(q), keyRows, p, cStride: keys, rows: queries, adding: false)
@@ -52,10 +51,9 @@ struct AttentionGradient {
     products.multiplyHere(matrix(dy), valueRows, dp, cStride: keys, rows: queries, adding: false)
 
     if let dv {
-      products.transposeHere(square, rows: queries, columns: 0..<keys, into: turned)
       let columns = products.packHere(matrix(dy), .columns, columns: width, depth: queries, into: packed)
       products.multiplyHere(
-        Products.Matrix(data: turned, stride: queries), columns, dv, cStride: stride, rows: keys, adding: true)
+        Products.Matrix(data: p, stride: keys, isTurned: true), columns, dv.sums, cStride: stride, rows: keys, adding: dv.adding)
     }
 
     // dS = scale P (dP - the row's sum of P dP).
@@ -69,13 +67,13 @@ struct AttentionGradient {
     }
     if let dq {
       let columns = products.packHere(matrix(k), .columns, columns: width, depth: keys, into: packed)
-      products.multiplyHere(dsquare, columns, dq, cStride: stride, rows: queries, adding: true)
+      products.multiplyHere(
+        Products.Matrix(data: dp, stride: keys), columns, dq.sums, cStride: stride, rows: queries, adding: dq.adding)
     }
     if let dk {
-      products.transposeHere(dsquare, rows: queries, columns: 0..<keys, into: turned)
       let columns = products.packHere(matrix(q), .columns, columns: width, depth: queries, into: packed)
       products.multiplyHere(
-        Products.Matrix(data: turned, stride: queries), columns, dk, cStride: stride, rows: keys, adding: true)
+        Products.Matrix(data: dp, stride: keys, isTurned: true), columns, dk.sums, cStride: stride, rows: keys, adding: dk.adding)
     }
   }
 

@@ -131,7 +131,7 @@ final class Broadcast: Operation {
     }
     let x = pass.run.input(0).data + row * width
     let y = pass.run.input(1).data + other * width
-    if let dx { addProducts(dz, y, width, to: dx) }
-    if let dy { addProducts(dz, x, width, to: dy + other * width) }
+    if let dx { putProducts(dz, y, width, adding: true, to: dx) }
+    if let dy { putProducts(dz, x, width, adding: true, to: dy + other * width) }
   }
 }

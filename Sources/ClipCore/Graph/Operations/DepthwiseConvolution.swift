@@ -161,7 +161,7 @@ final class DepthwiseConvolution: Convolution {
         } else {
           guard let dx = pass.inputGradient(0), let filters else { return }
           let taps = filters.floats + tap * width
-          addProducts(dy, taps, width, to: dx + place)
+          putProducts(dy, taps, width, adding: true, to: dx + place)
         }
       }
     }

@@ -102,6 +102,8 @@ final class Linear: MatrixProduct {
   override var isDifferentiable: Bool { true }
   override func bind(_ loader: ParameterLoader) throws(ClipError) {}
   override func backwardReads(input index: Int) -> Bool { true }
+  override func beginsGradient(ofInput index: Int) -> Bool { true }
+  override func beginsGradient(ofParameter index: Int) -> Bool { index == 0 }
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
     let depth = weight.shape[1]
     let rows = batch.totalRows(shape.rows)
@@ -123,10 +125,10 @@ final class Linear: MatrixProduct {
   override func backward(_ pass: Pass) {
     let x = pass.run.input(0)
     let dy = Products.Matrix(data: pass.gradient.data, stride: shape.width)
-    if let dw = pass.parameterGradient(0) {
+    if let dw = pass.beginParameterGradient(0) {
       pass.products.weights(
-        dy, Products.Matrix(data: x.data, stride: x.width), rows: x.rows, features: shape.width, depth: x.width, into: dw,
-        pass.scratch)
+        dy, Products.Matrix(data: x.data, stride: x.width), rows: x.rows, features: shape.width, depth: x.width,
+        into: dw.sums, adding: dw.adding, pass.scratch)
     }
     if biasParameter != nil, let db = pass.parameterGradient(1) {
       pass.addColumns(dy.data, stride: dy.stride, rows: x.rows, width: shape.width, to: db)
@@ -134,7 +136,7 @@ final class Linear: MatrixProduct {
     if let dx = pass.inputGradient(0) {
       pass.products.backward(
         dy, rows: x.rows, Products.Matrix(data: pass.parameter(0), stride: x.width), features: shape.width, depth: x.width,
-        into: dx, stride: x.width, pass.scratch)
+        into: dx, stride: x.width, adding: pass.adds(0), pass.scratch)
     }
   }
 }

@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 /// A function of each number.
 final class Activation: Operation {
@@ -24,6 +25,8 @@ final class Activation: Operation {
   override var isCheap: Bool { true }
   override func backwardReads(input index: Int) -> Bool { true }
 
+  override func beginsGradient(ofInput index: Int) -> Bool { true }
+
   /// Numbers whose slopes are computed at a time.
   private static var slopeFloats: Int { 1024 }
 
@@ -36,6 +39,7 @@ final class Activation: Operation {
   override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
     guard let dx = pass.inputGradient(0) else { return }
     let dy = pass.gradient
+    let adding = pass.adds(0)
     let end = min(dy.rows * shape.width, part.upperBound * Activation.slopeFloats)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: Activation.slopeFloats) { buffer in
       guard let slopes = buffer.baseAddress else { return }
@@ -43,7 +47,7 @@ final class Activation: Operation {
       while first < end {
         let count = min(Activation.slopeFloats, end - first)
         activation.slopes(pass.run.input(0).data + first, count, pass.run.kernels, into: slopes)
-        addProducts(dy.data + first, slopes, count, to: dx + first)
+        putProducts(dy.data + first, slopes, count, adding: adding, to: dx + first)
         first += count
       }
     }
@@ -70,13 +74,19 @@ final class Add: Operation {
   }
 
   override var isDifferentiable: Bool { true }
+  override func beginsGradient(ofInput index: Int) -> Bool { true }
   override func backward(_ pass: Pass) { pass.parallel(self, pass.gradient.rows, grain: max(1, 16384 / shape.width)) }
 
   override func backward(_ pass: Pass, _ rows: Range<Int>, phase: Int) {
     let start = rows.lowerBound * shape.width
     for index in inputs.indices {
       guard let dx = pass.inputGradient(index) else { continue }
-      addFloats(pass.gradient.data + start, rows.count * shape.width, to: dx + start)
+      let dy = pass.gradient.data + start
+      if pass.adds(index) {
+        addFloats(dy, rows.count * shape.width, to: dx + start)
+      } else {
+        memcpy(dx + start, dy, rows.count * shape.width * 4)
+      }
     }
   }
 }
