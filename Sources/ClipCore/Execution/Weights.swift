@@ -196,29 +196,38 @@ private struct PanelPacking: Work {
 
   func part(_ piece: Int) {
     do throws(ClipError) {
-      let rows = try Memory(floats: try product(panelWidth, depth, "a panel"), for: "a panel")
+      var rows = GrowingBuffer()
       let turned = area > 1 && channels > 1 ? try Memory(floats: depth, for: "a filter") : nil
-      for panel in (piece * panels / pieces)..<((piece + 1) * panels / pieces) { try pack(panel, rows, turned) }
+      for panel in (piece * panels / pieces)..<((piece + 1) * panels / pieces) { try pack(panel, &rows, turned) }
     } catch {
       failures.record(error, piece)
     }
   }
 
-  private func pack(_ panel: Int, _ rows: Memory, _ turned: Memory?) throws(ClipError) {
+  private func pack(_ panel: Int, _ buffer: inout GrowingBuffer, _ turned: Memory?) throws(ClipError) {
     let first = part.lowerBound + panel * panelWidth
     let count = min(panelWidth, part.upperBound - first)
-    try stored.read(rows: first..<(first + count), into: rows.floats)
-    for row in 0..<count {
-      let line = rows.floats + row * depth
-      if let factor = scale?.floats[first + row] { for index in 0..<depth { line[index] *= factor } }
+    let lines = try rows(first..<(first + count), &buffer, turned)
+    if storage == CLIP_STORAGE_F16 { try checkHalfRange(lines, count * depth, name) }
+    pack(lines, depth, count, depth, storage, memory.base + panel * panelBytes)
+  }
+
+  /// Rows of the weight as they are packed: where the file has them, or made in `buffer`.
+  private func rows(_ rows: Range<Int>, _ buffer: inout GrowingBuffer, _ turned: Memory?) throws(ClipError) -> UnsafePointer<Float> {
+    if scale == nil, turned == nil, let place = try stored.inPlace(rows: rows) { return place }
+    let room = try product(try product(panelWidth, depth, "a panel"), 4, "a panel")
+    let lines = try buffer.reserve(room, for: "a panel").assumingMemoryBound(to: Float.self)
+    try stored.read(rows: rows, into: lines)
+    for row in 0..<rows.count {
+      let line = lines + row * depth
+      if let factor = scale?.floats[rows.lowerBound + row] { for index in 0..<depth { line[index] *= factor } }
       if let turned {
         for channel in 0..<channels {
           for position in 0..<area { turned.floats[position * channels + channel] = line[channel * area + position] }
         }
         line.update(from: turned.floats, count: depth)
       }
-      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line, depth, name) }
     }
-    pack(rows.floats, depth, count, depth, storage, memory.base + panel * panelBytes)
+    return UnsafePointer(lines)
   }
 }

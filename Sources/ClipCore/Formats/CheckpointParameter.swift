@@ -68,6 +68,23 @@ struct CheckpointParameter {
     }
   }
 
+  /// Rows [rows), dense, where the file has them as float32; nil where `read` has to make them.
+  func inPlace(rows: Range<Int>) throws(ClipError) -> UnsafePointer<Float>? {
+    let width = rowWidth
+    var first = rows.lowerBound &* width
+    switch recipe {
+    case .whole: break
+    case .third(let third): first = first &+ third &* rowCount &* width
+    case .transposed: return nil
+    }
+    guard tensor.type == .float32, tensor.count > 0, rows.lowerBound >= 0, rows.upperBound <= rowCount,
+      let base = tensor.bytes.baseAddress, Int(bitPattern: base) % 4 == 0
+    else { return nil }
+    let place = (base + first &* 4).assumingMemoryBound(to: Float.self)
+    if let bad = firstNotFinite(place, rows.count &* width) { throw notFinite(first + bad) }
+    return place
+  }
+
   /// Gives back the memory that reading the tensor took: the file's pages that were mapped in. It may be read again.
   func forget() { tensor.file.forget(tensor.bytes) }
 
@@ -121,20 +138,20 @@ extension ElementType {
   }
 }
 
-/// Whether no number is NaN or infinite.
-private func isFinite(_ values: UnsafePointer<Float>, _ count: Int) -> Bool {
+/// The first of the numbers that is NaN or infinite: bits of the largest exponent, whatever the sign.
+private func firstNotFinite(_ values: UnsafePointer<Float>, _ count: Int) -> Int? {
   let bytes = UnsafeRawPointer(values)
-  var largest = SIMD16<UInt32>()
+  var bad = SIMD8<Int32>.zero
   var at = 0
-  while at + 16 <= count {
-    largest = pointwiseMax(largest, bytes.loadUnaligned(fromByteOffset: at &* 4, as: SIMD16<UInt32>.self) & 0x7fff_ffff)
-    at += 16
+  while at + 8 <= count {
+    let bits = bytes.loadUnaligned(fromByteOffset: at &* 4, as: SIMD8<Int32>.self) & 0x7fff_ffff
+    bad |= 0x7f7f_ffff &- bits
+    at += 8
   }
-  while at < count {
-    largest[0] = max(largest[0], values[at].bitPattern & 0x7fff_ffff)
-    at += 1
-  }
-  return largest.max() < 0x7f80_0000
+  // Only for such bits is the difference below 0.
+  let isClean = bad.min() >= 0
+  for index in (isClean ? at : 0)..<count where !values[index].isFinite { return index }
+  return nil
 }
 
 extension Safetensors.Tensor {
@@ -163,9 +180,7 @@ extension Safetensors.Tensor {
         for i in 0..<size { target[i] = Float(source.loadUnaligned(fromByteOffset: i &* 8, as: Double.self)) }
       default: return nil
       }
-      if !isFinite(target, size) {
-        for i in 0..<size where !target[i].isFinite { return start + done + i }
-      }
+      if let bad = firstNotFinite(target, size) { return start + done + bad }
       done += size
     }
     return nil
