@@ -64,6 +64,7 @@ static V image_op(B *b, V x, const char *op) {
   }
   V y = conv(b, x, "other", 4, window(1, 1, 0, 1, 1), 0);
   if (!strcmp(op, "add")) return b->add(b, x, y);
+  if (!strcmp(op, "add_same")) return b->add(b, y, y);
   if (!strcmp(op, "add_row")) return b->add(b, x, b->linear(b, b->mean_rows(b, y), "row", 4, 0));
   if (!strcmp(op, "add_column")) return b->add(b, x, b->mean_columns(b, y));
   if (!strcmp(op, "multiply")) return b->multiply(b, x, y);
@@ -76,6 +77,13 @@ static V image_op(B *b, V x, const char *op) {
   if (!strcmp(op, "max_rows")) return b->max_rows(b, x);
   V rows = b->positions(b, b->prepend(b, x, b->row_parameter(b, "class", 4)), "position");
   if (!strcmp(op, "attention")) return attend(b, rows, 0);
+  if (!strcmp(op, "attention_same")) return b->attention(b, rows, rows, rows, 2, 0);
+  if (!strcmp(op, "attention_shared")) {
+    V keys = b->linear(b, rows, "k", 4, 0);
+    return b->add(b, b->attention(b, rows, keys, keys, 2, 0), rows);
+  }
+  /* One matrix for two layers, the second of which reads the first. */
+  if (!strcmp(op, "linear_twice")) return b->linear(b, b->activate(b, b->linear(b, rows, "l", 4, 0), CLIP_TANH), "l", 4, 0);
   if (!strcmp(op, "class_token")) return b->first_row(b, b->layer_norm(b, b->add(b, rows, attend(b, rows, 0)), "norm", 1e-5f));
   if (!strcmp(op, "checkpointed")) {
     for (int i = 0; i < 6; i++) {

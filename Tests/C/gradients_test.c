@@ -279,9 +279,9 @@ int main(int argc, char **argv) {
       "none", "conv", "conv_1x1", "conv_dilated", "conv_grouped", "conv_depthwise", "batch_norm", "layer_norm", "dropout",
       "relu", "gelu", "quick_gelu", "gelu_tanh", "sigmoid", "silu", "tanh", "avg_pool", "max_pool", "resize_nearest",
       "resize_larger", "resize_smaller", "channel_attention", "spatial_attention", "scale_attention", "feature_pyramid",
-      "add", "add_row", "add_column", "multiply", "multiply_same", "multiply_row", "multiply_column", "concat", "mix",
-      "mix_mean", "max_rows", "attention", "class_token", "checkpointed", "custom_bend", "custom_gather", "custom_same", "custom_first",
-      "custom_all"};
+      "add", "add_same", "add_row", "add_column", "multiply", "multiply_same", "multiply_row", "multiply_column", "concat", "mix",
+      "mix_mean", "max_rows", "attention", "attention_same", "attention_shared", "linear_twice", "class_token", "checkpointed",
+      "custom_bend", "custom_gather", "custom_same", "custom_first", "custom_all"};
   const char *const texts[] = {"positions", "position_table", "table_row", "causal", "causal_mean", "padding", "last", "max",
                                "tanh_first", "dropout", "custom_running", "custom_end"};
   for (size_t i = 0; i < sizeof images / sizeof *images; i++) differentiate(images[i], "");
