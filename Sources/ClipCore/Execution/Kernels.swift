@@ -15,6 +15,17 @@ final class Kernels {
 
   func supports(_ storage: clip_storage) -> Bool { table.pointee.storages & (1 << storage.rawValue) != 0 }
 
+  /// Rows that one tile has at most.
+  var tileRows: Int { max(1, Int(table.pointee.tile_rows)) }
+
+  /// Tiles that share `rows` rows.
+  func tiles(_ rows: Int) -> Int { (rows + tileRows - 1) / tileRows }
+
+  /// Floats that packed rows take, a multiple of 16.
+  func packedFloats(_ rows: Int, depth: Int, _ storage: clip_storage) -> Int {
+    ((table.pointee.packed_rows?(rows, depth, storage) ?? 0) + 15) & ~15
+  }
+
   /// y = x + z over dense rows; y may be x or z.
   func add(
     _ x: UnsafePointer<Float>, _ z: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, width: Int

@@ -2,17 +2,14 @@ import CClip
 
 /// How the product of some rows with a packed matrix is cut for the threads, and the scratch that takes.
 ///
-/// Many rows are cut by rows: each piece packs a block of its rows into scratch of its own, which
-/// stays in the second cache, and multiplies it with the whole matrix. Few rows are packed once, and
-/// the matrix is cut. Neither changes a number.
+/// Many rows are cut by rows: each piece packs a block of its rows into scratch of its own and multiplies it with the
+/// whole matrix. Few rows are packed once, and the matrix is cut. Neither changes a number.
 struct ProductPlan {
   let rows: Int
   let depth: Int
   let storage: clip_storage
-  /// Pieces of rows, where rows are cut; 0 where the matrix is.
-  let rowPieces: Int
-  /// Rows packed at a time.
-  let blockRows: Int
+  /// Where rows are cut; nil where the matrix is.
+  let cut: RowCut?
   let panelPieces: Int
   let tilePieces: Int
   let tiles: Int
@@ -20,30 +17,17 @@ struct ProductPlan {
   private let packedFloats: Int
   private let lineFloats: Int
 
-  /// Numbers of a block that is packed for one piece.
-  private static var blockFloats: Int { 96 << 10 }
-
   init(rows: Int, depth: Int, panels: Int, storage: clip_storage, needsLine: Bool, _ kernels: Kernels) {
     let threads = kernels.threads
-    let tileRows = max(1, Int(kernels.table.pointee.tile_rows))
     self.rows = rows
     self.depth = depth
     self.storage = storage
-    let byRows = min(4 * threads, rows / max(48, tileRows))
-    if byRows >= 2 * threads || byRows > panels {
-      rowPieces = byRows
-      let most = max(2 * tileRows, min(72, ProductPlan.blockFloats / max(1, depth)) / tileRows * tileRows)
-      let share = (rows + byRows - 1) / byRows
-      let blocks = (share + most - 1) / most
-      blockRows = (share + blocks - 1) / blocks + 1
-    } else {
-      rowPieces = 0
-      blockRows = rows
-    }
-    tiles = (rows + tileRows - 1) / tileRows
+    let byRows = min(4 * threads, rows / max(RowCut.leastRows, kernels.tileRows))
+    cut = byRows >= 2 * threads || byRows > panels ? RowCut(rows: rows, depth: depth, threads: threads, kernels) : nil
+    tiles = kernels.tiles(rows)
     panelPieces = threads == 1 ? 1 : max(1, min(panels, 8 * threads))
     tilePieces = threads == 1 ? 1 : max(1, min(tiles, 2 * threads / panelPieces))
-    packedFloats = ((kernels.table.pointee.packed_rows?(blockRows, depth, storage) ?? 0) + 15) & ~15
+    packedFloats = kernels.packedFloats(cut?.blockRows ?? rows, depth: depth, storage)
     lineFloats = needsLine ? (depth + 15) & ~15 : 0
   }
 
@@ -51,15 +35,15 @@ struct ProductPlan {
   var packPieces: Int { rows <= 16 ? 1 : max(1, min(panelPieces, rows / 8)) }
 
   var scratchFloats: Int {
-    rowPieces > 0 ? rowPieces * (packedFloats + lineFloats) : packedFloats + packPieces * lineFloats
+    cut.map { $0.pieces * (packedFloats + lineFloats) } ?? packedFloats + packPieces * lineFloats
   }
 
   func packed(_ scratch: UnsafeMutablePointer<Float>, piece: Int) -> UnsafeMutablePointer<Float> {
-    rowPieces > 0 ? scratch + piece * (packedFloats + lineFloats) : scratch
+    cut == nil ? scratch : scratch + piece * (packedFloats + lineFloats)
   }
 
   func line(_ scratch: UnsafeMutablePointer<Float>, piece: Int) -> UnsafeMutablePointer<Float> {
-    packed(scratch, piece: piece) + packedFloats + (rowPieces > 0 ? 0 : piece * lineFloats)
+    packed(scratch, piece: piece) + packedFloats + (cut == nil ? piece * lineFloats : 0)
   }
 }
 
@@ -70,8 +54,8 @@ extension Run {
     var work = clip_matmul()
     op.describe(&work, self, weights, firstColumn)
     let product = Product(op: op, run: self, plan: plan, work: work, group: group)
-    if plan.rowPieces > 0 {
-      threads.run(plan.rowPieces, RowPieces(product: product))
+    if let cut = plan.cut {
+      threads.run(cut.pieces, RowPieces(product: product, cut: cut))
     } else {
       threads.run(plan.packPieces, Packing(product: product))
       threads.run(plan.panelPieces * plan.tilePieces, PanelPieces(product: product))
@@ -90,24 +74,20 @@ private struct Product {
 /// A share of the rows, block by block, with the whole matrix.
 private struct RowPieces: Work {
   let product: Product
+  let cut: RowCut
 
   func part(_ piece: Int) {
     let plan = product.plan
-    let first = piece * plan.rows / plan.rowPieces
-    let end = (piece + 1) * plan.rows / plan.rowPieces
-    let blocks = max(1, (end - first + plan.blockRows - 1) / plan.blockRows)
     let packed = plan.packed(product.run.scratch, piece: piece)
     let line = plan.line(product.run.scratch, piece: piece)
-    let tileRows = max(1, Int(product.run.kernels.table.pointee.tile_rows))
-    for block in 0..<blocks {
-      let rows = (first + block * (end - first) / blocks)..<(first + (block + 1) * (end - first) / blocks)
+    cut.forEachBlock(piece) { rows in
       product.op.packRows(product.run, rows, of: rows, group: product.group, line: line, into: packed)
       var work = product.work
       work.a = UnsafePointer(packed)
       work.rows = rows.count
       work.c = work.c.map { $0 + rows.lowerBound * work.c_stride }
       work.residual = work.residual.map { $0 + rows.lowerBound * work.residual_stride }
-      work.tile_end = (rows.count + tileRows - 1) / tileRows
+      work.tile_end = product.run.kernels.tiles(rows.count)
       product.run.kernels.table.pointee.matmul?(&work)
     }
   }

@@ -26,46 +26,20 @@ struct Products {
     let rows: UnsafeMutablePointer<Float>
   }
 
-  /// How the first operand's rows are cut: each piece packs a block of them at a time, which stays in the second
-  /// cache, and multiplies it with the whole second operand.
-  private struct Cut {
-    let pieces: Int
-    let blockRows: Int
-    /// Floats of a packed block, and of the scratch of a piece.
-    let packedFloats: Int
-    let floats: Int
-
-    static let mostRows = 72
-    /// Numbers of a block, about.
-    static let mostNumbers = 96 << 10
-
-    static func most(_ depth: Int, _ kernels: Kernels) -> Int {
-      let tile = max(1, Int(kernels.table.pointee.tile_rows))
-      return max(2 * tile, min(mostRows, mostNumbers / max(1, depth)) / tile * tile)
-    }
-
-    init(rows: Int, depth: Int, isTurned: Bool, threads: Int, _ kernels: Kernels) {
-      let tile = max(1, Int(kernels.table.pointee.tile_rows))
-      pieces = threads <= 1 ? 1 : max(1, min(4 * threads, rows / tile))
-      blockRows = min(Cut.most(depth, kernels), (rows + pieces - 1) / pieces)
-      (packedFloats, floats) = Cut.sizes(blockRows, depth, isTurned, kernels)
-    }
-
-    /// Floats of a packed block, and of that with room to turn the block beside it.
-    static func sizes(_ rows: Int, _ depth: Int, _ isTurned: Bool, _ kernels: Kernels) -> (Int, Int) {
-      let packed = ((kernels.table.pointee.packed_rows?(rows, depth, CLIP_STORAGE_F32) ?? 0) + 15) & ~15
-      return (packed, packed + (isTurned ? (rows * depth + 15) & ~15 : 0))
-    }
+  /// Floats of a packed block of rows, and of that with room to turn the block beside it.
+  private static func blockFloats(_ rows: Int, _ depth: Int, isTurned: Bool, _ kernels: Kernels) -> (packed: Int, all: Int) {
+    let packed = kernels.packedFloats(rows, depth: depth, CLIP_STORAGE_F32)
+    return (packed, packed + (isTurned ? (rows * depth + 15) & ~15 : 0))
   }
 
   /// Floats that the first operand's rows take beside a packed second one, for any depth up to `depth`: a shallower
   /// block may have more rows.
   static func rowFloats(_ rows: Int, _ depth: Int, _ kernels: Kernels, isTurned: Bool = false, here: Bool = false) -> Int {
-    let shallow = min(depth, Cut.mostNumbers / Cut.mostRows + 1)
+    let shallow = min(depth, RowCut.blockNumbers / RowCut.mostBlockRows + 1)
     let floats = max(
-      Cut.sizes(min(rows, Cut.most(depth, kernels)), depth, isTurned, kernels).1,
-      Cut.sizes(min(rows, Cut.mostRows), shallow, isTurned, kernels).1)
-    return floats * (here || kernels.threads <= 1 ? 1 : 4 * kernels.threads)
+      blockFloats(min(rows, RowCut.mostBlockRows(depth, kernels)), depth, isTurned: isTurned, kernels).all,
+      blockFloats(min(rows, RowCut.mostBlockRows), shallow, isTurned: isTurned, kernels).all)
+    return floats * RowCut.mostPieces(threads: here ? 1 : kernels.threads)
   }
 
   private static func panelWidth(_ kernels: Kernels) -> Int { max(1, Int(kernels.table.pointee.panel_width)) }
@@ -163,7 +137,7 @@ struct Products {
 
   /// c[rows, columns] = a b, or c += a b, on this thread.
   func multiplyHere(_ a: Matrix, _ b: Packed, _ c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, adding: Bool) {
-    let cut = Cut(rows: rows, depth: b.depth, isTurned: a.isTurned, threads: 1, kernels)
+    let cut = RowCut(rows: rows, depth: b.depth, threads: 1, kernels)
     Multiplying(
       products: self, a: a, b: b, c: c, cStride: cStride, rows: rows, adding: adding, bias: nil, cut: cut
     ).part(0)
@@ -174,7 +148,7 @@ struct Products {
     _ a: Matrix, _ b: Packed, _ c: UnsafeMutablePointer<Float>, cStride: Int, rows: Int, adding: Bool,
     bias: UnsafePointer<Float>? = nil
   ) {
-    let cut = Cut(rows: rows, depth: b.depth, isTurned: a.isTurned, threads: kernels.threads, kernels)
+    let cut = RowCut(rows: rows, depth: b.depth, threads: kernels.threads, kernels)
     threads.run(
       cut.pieces,
       Multiplying(products: self, a: a, b: b, c: c, cStride: cStride, rows: rows, adding: adding, bias: bias, cut: cut))
@@ -189,43 +163,42 @@ struct Products {
     let rows: Int
     let adding: Bool
     let bias: UnsafePointer<Float>?
-    let cut: Cut
+    let cut: RowCut
 
     func part(_ piece: Int) {
-      let table = products.kernels.table.pointee
-      let tile = max(1, Int(table.tile_rows))
-      let width = Products.panelWidth(products.kernels)
-      let packed = b.rows + piece * cut.floats
-      let end = (piece + 1) * rows / cut.pieces
-      var first = piece * rows / cut.pieces
-      while first < end {
-        let count = min(cut.blockRows, end - first)
-        let block = a.isTurned ? turn(first..<(first + count), beside: packed) : Matrix(data: a.data + first * a.stride, stride: a.stride)
-        table.pack_rows?(block.data, block.stride, 0, count, count, b.depth, CLIP_STORAGE_F32, packed)
+      let kernels = products.kernels
+      let width = Products.panelWidth(kernels)
+      let floats = Products.blockFloats(cut.blockRows, b.depth, isTurned: a.isTurned, kernels)
+      let packed = b.rows + piece * floats.all
+      cut.forEachBlock(piece) { rows in
+        let block =
+          a.isTurned
+          ? turn(rows, into: packed + floats.packed)
+          : Matrix(data: a.data + rows.lowerBound * a.stride, stride: a.stride)
+        kernels.packRows(
+          block.data, stride: block.stride, rows, of: rows, depth: b.depth, CLIP_STORAGE_F32, packed)
         var work = clip_matmul()
         work.a = UnsafePointer(packed)
         work.weights = UnsafeRawPointer(b.memory)
         work.storage = CLIP_STORAGE_F32
-        work.c = c + first * cStride
+        work.c = c + rows.lowerBound * cStride
         work.c_stride = cStride
         work.bias = bias
         if adding {
-          work.residual = UnsafePointer(c + first * cStride)
+          work.residual = UnsafePointer(c + rows.lowerBound * cStride)
           work.residual_stride = cStride
         }
-        work.rows = count
+        work.rows = rows.count
         work.columns = b.columns
         work.depth = b.depth
-        work.tile_end = (count + tile - 1) / tile
+        work.tile_end = kernels.tiles(rows.count)
         work.panel_end = (b.columns + width - 1) / width
-        table.matmul?(&work)
-        first += count
+        kernels.table.pointee.matmul?(&work)
       }
     }
 
     /// Some columns of what lies, as rows.
-    private func turn(_ columns: Range<Int>, beside packed: UnsafeMutablePointer<Float>) -> Matrix {
-      let turned = packed + cut.packedFloats
+    private func turn(_ columns: Range<Int>, into turned: UnsafeMutablePointer<Float>) -> Matrix {
       products.transposeHere(
         Matrix(data: a.data + columns.lowerBound, stride: a.stride), rows: b.depth, columns: 0..<columns.count, into: turned)
       return Matrix(data: UnsafePointer(turned), stride: b.depth)

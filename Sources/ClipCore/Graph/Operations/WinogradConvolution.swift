@@ -68,7 +68,6 @@ final class WinogradConvolution: Convolution {
     _ products: UnsafeMutablePointer<Float>
   ) {
     let table = run.kernels.table
-    let tileRows = max(1, Int(table.pointee.tile_rows))
     let columns = filters.columns(ofGroup: group)
     var product = clip_matmul()
     product.storage = CLIP_STORAGE_F32
@@ -76,7 +75,7 @@ final class WinogradConvolution: Convolution {
     product.rows = tiles.count
     product.columns = columns.count
     product.depth = filters.depth
-    product.tile_end = (tiles.count + tileRows - 1) / tileRows
+    product.tile_end = run.kernels.tiles(tiles.count)
     product.panel_end = filters.panels(ofGroup: group).count
     let stride = table.pointee.packed_rows?(tiles.count, filters.depth, CLIP_STORAGE_F32) ?? 0
     for place in 0..<16 {
