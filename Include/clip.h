@@ -561,8 +561,8 @@ typedef struct clip_dataset_options {
   uint32_t shard_index;
   uint32_t shard_count;
   uint32_t caption_field_count;
-  /* Which captions: names of columns or of keys in JSON, and "txt" for a caption's own file. One is drawn
-   * for each sample. None: the usual, docs/training-data.md. Copied. */
+  /* Which captions: names of columns or of keys in JSON, "txt" for a caption's own file and "cls" for a class's.
+   * One is drawn for each sample. None: the usual, docs/training-data.md. Copied. */
   const char *const *caption_fields;
   /* The column or key of a picture's path; in archives and folders the ending of its name. NULL: the
    * usual. Copied. */

@@ -6,6 +6,10 @@ tier=${1:-full}
 root=$PWD
 logs=build/test-logs
 mkdir -p "$logs" build/tests
+# What SwiftPM and tests leave among the temporary files, also when they fail, goes with this run.
+TMPDIR=$(mktemp -d)
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 passed=0 failed=0
 clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
 cxx=$(command -v c++ || echo "$clang++")
@@ -53,20 +57,61 @@ compile() {
   "$compiler" -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Werror -IInclude "$source" -o "$out" "$@" -lm -lpthread
 }
 
-# sanitized KIND FLAG TEST [ARGUMENT...]: a C test with a sanitizer, against the library built with it.
+# sanitized KIND TEST [ARGUMENT...]: a C test with a sanitizer, against the library built with it.
 sanitized() {
-  local kind=$1 flag=$2 name=$3
-  shift 3
-  [ $# -gt 0 ] || set -- "$emoji" "$picture"
+  local kind=$1 name=$2
+  shift 2
   local runtime swift_libraries
   runtime=$(dirname "$("$clang" -print-file-name=libclang_rt.asan-x86_64.so)")
   swift_libraries=$(dirname "$clang")/../lib/swift/linux
   # The thread sanitizer's runtime, as Swift ships it, needs libdispatch.
   local more=()
   [ "$kind" != thread ] || more=(-Wl,--no-as-needed -L"$swift_libraries" -ldispatch -lBlocksRuntime -Wl,-rpath,"$swift_libraries")
-  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "$flag" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lclipcore \
+  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lclipcore \
     -Wl,-rpath,"$root/build/$kind/lib" -Wl,-rpath,"$runtime" "${more[@]}" || return
   timeout 600 "build/tests/$name-$kind" "$@"
+}
+
+# The C programs: where each runs, what it tests, and what it is given. Built as for users it runs in both tiers
+# (plain) or in the full one alone (full), where the other runs are too: under valgrind, and with AddressSanitizer
+# (address) and ThreadSanitizer (thread).
+programs=(
+  "api_test          plain,valgrind,address        the interface                | $emoji $picture"
+  "threads_test      plain,address,thread          threads                      | $emoji $picture"
+  "allocations_test  plain                         allocations of warm calls    | $emoji $picture"
+  "plugins_test      plain,valgrind,address,thread plugins                      | build/models/grey build/tests/grey1.so build/tests/grey2.so $picture"
+  "dataset_test      plain,valgrind,address,thread data sets                    | $emoji $picture"
+  "augment_test      plain,valgrind,address,thread augmentations                |"
+  "foreign_test      plain,valgrind,address,thread functions of other libraries | build/models/grey Tests/Fixtures/manifests"
+  "closures_test     plain,valgrind,address,thread closures                     | build/models/grey"
+  "analysis_test     plain,valgrind,address,thread analysis                     | share/modalities.json"
+  "text_augment_test plain,valgrind,address,thread text augmentations           |"
+  "gradients_test    plain,address,thread          gradients                    | build/tests/gradient_plugin.so build/tests/gradients"
+  "swap_test         full,address,thread           swaps                        | build/models/small-32 build/models/rn-tiny $picture"
+  "publish_test      full,address,thread           publishing                   | build/models/small-32 $picture"
+)
+
+# c_programs KIND: runs those of the table that run there.
+c_programs() {
+  local kind=$1 entry name kinds rest what arguments
+  for entry in "${programs[@]}"; do
+    read -r name kinds rest <<< "$entry"
+    [[ ,$kinds, == *,$kind,* ]] || continue
+    read -r what <<< "${rest%%|*}"
+    read -ra arguments <<< "${rest#*|}"
+    case $kind in
+      plain | full)
+        compile cc "build/tests/$name" "Tests/C/$name.c" -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+        program "$what" "build/tests/$name" "${arguments[@]}"
+        ;;
+      valgrind)
+        program "$what under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+          --errors-for-leak-kinds=definite,indirect,possible "build/tests/$name" "${arguments[@]}"
+        ;;
+      address) program "$what under AddressSanitizer" sanitized address "$name" "${arguments[@]}" ;;
+      thread) program "$what under ThreadSanitizer" sanitized thread "$name" "${arguments[@]}" ;;
+    esac
+  done
 }
 
 swift_tests() {
@@ -90,7 +135,7 @@ swift_tests() {
 
 . Tests/checks.sh
 
-if ! swift build --package-path Tests -c release --build-tests > "$logs/swift-build.log" 2>&1; then
+if ! scripts/swift-build --package-path Tests -c release --build-tests > "$logs/swift-build.log" 2>&1; then
   cat "$logs/swift-build.log"
   count "Swift suites (do not build)" 0 1
   echo "$passed passed, $failed failed"
@@ -113,37 +158,16 @@ if [ "$tier" = full ]; then
 fi
 
 echo "C programs"
-compile cc build/tests/api_test Tests/C/api_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
-compile cc build/tests/allocations_test Tests/C/allocations_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
-compile cc build/tests/threads_test Tests/C/threads_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -ldl -lm
-compile cc build/tests/plugins_test Tests/C/plugins_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
-compile cc build/tests/swap_test Tests/C/swap_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
-compile cc build/tests/dataset_test Tests/C/dataset_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
-for name in augment_test foreign_test closures_test; do
-  compile cc build/tests/$name Tests/C/$name.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
-done
-compile cc build/tests/analysis_test Tests/C/analysis_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
-compile cc build/tests/text_augment_test Tests/C/text_augment_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
 for version in 1 2; do
   compile cc "build/tests/grey$version.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version
 done
-for name in grey small-32; do
+compile cc build/tests/gradient_plugin.so Tests/C/gradient_plugin.c -shared -fPIC -fvisibility=hidden
+mkdir -p build/tests/gradients
+for name in grey small-32 rn-tiny; do
   [ -d "build/models/$name" ] || Tests/.build/release/make-model "$name" "build/models/$name"
 done
-plugins=(build/models/grey build/tests/grey1.so build/tests/grey2.so "$picture")
-swap=(build/models/small-32 "$(Tests/.build/release/make-model rn-tiny)" "$picture")
-foreign=(build/models/grey Tests/Fixtures/manifests)
-program "the interface from C" build/tests/api_test "$emoji" "$picture"
-program "many threads on one model" build/tests/threads_test "$emoji" "$picture"
-program "allocations of warm calls" build/tests/allocations_test "$emoji" "$picture"
-program "plugins that come, go and change" build/tests/plugins_test "${plugins[@]}"
-program "data sets from C" build/tests/dataset_test "$emoji" "$picture"
-program "augmentations" build/tests/augment_test
-program "functions of other libraries" build/tests/foreign_test "${foreign[@]}"
-program "closures" build/tests/closures_test build/models/grey
-program "analysis from C" build/tests/analysis_test share/modalities.json
-program "text augmentations" build/tests/text_augment_test
+c_programs plain
 check "the examples of docs/augmentation.md" augmentation_examples_work
 check "clip analyze and its page" analysis_page_works
 check "clip gap" catalogue_is_shown
@@ -151,53 +175,13 @@ check "plugins are looked for in order" plugins_found_in_order
 check "what to install for SentencePiece is said" missing_sentencepiece_is_said
 program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
 program "fuzzers' seeds and findings" replay_fuzzers
-compile cc build/tests/gradients_test Tests/C/gradients_test.c -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
-compile cc build/tests/gradient_plugin.so Tests/C/gradient_plugin.c -shared -fPIC -fvisibility=hidden
-mkdir -p build/tests/gradients
-program "each op's gradient" build/tests/gradients_test build/tests/gradient_plugin.so build/tests/gradients
 if [ "$tier" = full ]; then
-  program "the interface under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect,possible build/tests/api_test "$emoji" "$picture"
-  program "encoders swapped under load" build/tests/swap_test "${swap[@]}"
-  program "plugins under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect,possible build/tests/plugins_test "${plugins[@]}"
-  program "data sets under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect,possible build/tests/dataset_test "$emoji" "$picture"
-  program "augmentations under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect,possible build/tests/augment_test
-  program "functions of other libraries under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect,possible build/tests/foreign_test "${foreign[@]}"
-  program "closures under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect,possible build/tests/closures_test build/models/grey
-  program "analysis under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect,possible build/tests/analysis_test share/modalities.json
-  program "text augmentations under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
-    --errors-for-leak-kinds=definite,indirect,possible build/tests/text_augment_test
+  c_programs full
+  c_programs valgrind
   check "a library with AddressSanitizer" scripts/build-sanitized address
-  program "the interface under AddressSanitizer" sanitized address -fsanitize=address api_test
-  program "threads under AddressSanitizer" sanitized address -fsanitize=address threads_test
-  program "plugins under AddressSanitizer" sanitized address -fsanitize=address plugins_test "${plugins[@]}"
-  program "swaps under AddressSanitizer" sanitized address -fsanitize=address swap_test "${swap[@]}"
-  program "data sets under AddressSanitizer" sanitized address -fsanitize=address dataset_test
-  program "augmentations under AddressSanitizer" sanitized address -fsanitize=address augment_test
-  program "functions of other libraries under AddressSanitizer" sanitized address -fsanitize=address foreign_test "${foreign[@]}"
-  program "closures under AddressSanitizer" sanitized address -fsanitize=address closures_test build/models/grey
-  program "analysis under AddressSanitizer" sanitized address -fsanitize=address analysis_test share/modalities.json
-  program "text augmentations under AddressSanitizer" sanitized address -fsanitize=address text_augment_test
-  program "gradients under AddressSanitizer" sanitized address -fsanitize=address gradients_test \
-    build/tests/gradient_plugin.so build/tests/gradients
+  c_programs address
   check "a library with ThreadSanitizer" scripts/build-sanitized thread
-  program "threads under ThreadSanitizer" sanitized thread -fsanitize=thread threads_test
-  program "augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread augment_test
-  program "functions of other libraries under ThreadSanitizer" sanitized thread -fsanitize=thread foreign_test "${foreign[@]}"
-  program "closures under ThreadSanitizer" sanitized thread -fsanitize=thread closures_test build/models/grey
-  program "text augmentations under ThreadSanitizer" sanitized thread -fsanitize=thread text_augment_test
-  program "plugins under ThreadSanitizer" sanitized thread -fsanitize=thread plugins_test "${plugins[@]}"
-  program "swaps under ThreadSanitizer" sanitized thread -fsanitize=thread swap_test "${swap[@]}"
-  program "analysis under ThreadSanitizer" sanitized thread -fsanitize=thread analysis_test share/modalities.json
-  program "data sets under ThreadSanitizer" sanitized thread -fsanitize=thread dataset_test
-  program "gradients under ThreadSanitizer" sanitized thread -fsanitize=thread gradients_test \
-    build/tests/gradient_plugin.so build/tests/gradients
+  c_programs thread
 fi
 
 echo "Plugins and examples"

@@ -3,7 +3,7 @@ import Foundation
 import Support
 import Testing
 
-private final class Pipeline: @unchecked Sendable {
+final class Pipeline: @unchecked Sendable {
   let runtime: Runtime
   let handle: OpaquePointer
 

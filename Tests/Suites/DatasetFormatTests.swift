@@ -62,6 +62,37 @@ import Testing
     #expect(pairs(try read([path])) == ["d.e/a: one", "b: two", "left/c: three"])
   }
 
+  /// WebDataset's file of a class is a field as the caption's own file is, and none of the usual ones.
+  @Test func classFiles() throws {
+    let path = try data.tar { tar in
+      tar.file("a.png", DataFolder.picture)
+      tar.file("a.cls", Data(" 7\n".utf8))
+      tar.file("a.txt", Data("one".utf8))
+      tar.file("b.CLS", Data("cat".utf8))
+      tar.file("b.cls", Data("dog".utf8))
+      tar.file("b.png", DataFolder.picture)
+      tar.file("c.png", DataFolder.picture)
+      tar.file("c.json", Data(#"{"cls": "bird", "txt": "three"}"#.utf8))
+      tar.file("d.png", DataFolder.picture)
+      tar.file("d.txt", Data("four".utf8))
+      tar.end()
+    }
+    for (name, text) in [("a.cls", " 7\n"), ("a.txt", "one"), ("b.cls", "cat"), ("c.json", #"{"cls": "bird", "txt": "three"}"#), ("d.txt", "four")] {
+      try data.write("set/\(name)", text)
+    }
+    for key in ["a", "b", "c", "d"] { try data.write("set/\(key).png", DataFolder.picture) }
+    for source in [path, data.path("set")] {
+      let labels = try read([source]) { ($0.captions, $0.badShare) = (["cls"], 1) }
+      #expect(pairs(labels) == ["a: 7", "b: cat", "c: bird"])
+      #expect(try pairs(read([source]) { $0.badShare = 1 }) == ["a: one", "d: four"])
+      let both = try read([source]) {
+        ($0.captions, $0.badShare) = (["cls", "txt"], 1)
+        $0.flags |= UInt32(CLIP_DATASET_ALL_CAPTIONS)
+      }
+      #expect(both.map(\.captions) == [["7", "one"], ["cat"], ["bird", "three"], ["four"]])
+    }
+  }
+
   @Test func allCaptionsOfAPair() throws {
     let path = try data.tar { tar in
       for (key, json) in [

@@ -149,6 +149,62 @@ import Testing
     #expect(plain.code == 0 && plain.text.contains("5 pictures, 0 left out; 4 classes, 1 template"), "\(plain)")
   }
 
+  /// Archives as WebDataset has them, with a class in each sample's .cls: by name, or by its place in the list.
+  @Test func zeroShotOfArchives() throws {
+    let root = place.file("root")
+    for name in Self.pictures {
+      let folder = root.appending(path: name)
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      try FileManager.default.copyItem(atPath: ToolTests.example("\(name).png"), toPath: folder.appending(path: "\(name).png").path)
+    }
+    let list = try write("list.txt", Self.pictures.joined(separator: "\n"))
+    func evaluate(_ arguments: [String]) throws -> ToolTests.Result {
+      try clip(Self.arguments + ["--zero-shot", list, "--per-class", "--json"] + arguments)
+    }
+    let want = try evaluate(["--data", root.path])
+    #expect(want.code == 0 && want.json["pictures"] as? Int == 8, "\(want)")
+    func archive(_ labels: [String]) throws -> String {
+      var tar = TarWriter()
+      for (index, name) in Self.pictures.enumerated() {
+        tar.file("\(index).png", try Data(contentsOf: URL(filePath: ToolTests.example("\(name).png"))))
+        tar.file("\(index).cls", Data(labels[index].utf8))
+      }
+      tar.end()
+      try tar.bytes.write(to: place.file("set.tar"))
+      return place.file("set.tar").path
+    }
+    let numbers = Self.pictures.indices.map { "\($0)\n" }
+    for labels in [numbers, Self.pictures, ["00", "01"] + Self.pictures[2...]] {
+      let found = try evaluate(["--data", archive(labels)])
+      #expect(found.code == 0 && found.text == want.text, "\(found) \(want)")
+      #expect(try evaluate(["--data", archive(labels), "--label-field", "cls"]).text == want.text)
+    }
+    for label in ["8", "-1", "1.0", "9999999999999999999999", "fish"] {
+      let found = try evaluate(["--data", archive(numbers.prefix(5) + [label] + numbers.suffix(2))])
+      #expect(found.code == 1 && found.errors.contains("5: class \"\(label)\" is not among the 8 classes"), "\(found)")
+    }
+    // In another field a number is a name.
+    try Data("image,kind\nroot/cat/cat.png,1\n".utf8).write(to: place.file("numbers.csv"))
+    let named = try evaluate(["--data", place.file("numbers.csv").path, "--label-field", "kind"])
+    #expect(named.code == 1 && named.errors.contains("class \"1\" is not among"), "\(named)")
+  }
+
+  /// The options that both commands have mean the same in both.
+  @Test func analysisOfTheSamePairs() throws {
+    let (path, _) = try writePairs()
+    let options = ["--data", path, "--caption-fields", "name", "--seed", "4", "--white", "--openai-cleaning", "--batch", "3", "--json"]
+    let eval = try clip(Self.arguments + options)
+    let analysis = try clip(["analyze"] + ToolTests.model + options + ["--report", place.file("report").path])
+    #expect(eval.code == 0 && analysis.code == 0, "\(eval) \(analysis)")
+    let recall = (eval.json["image_to_text"] as? [String: Any])?["recall_at_1"] as? Double
+    let captions = (analysis.json["captions"] as? [[String: Any]])?.first
+    #expect((captions?["image_to_text"] as? [String: Any])?["recall_at_1"] as? Double == recall && recall != nil, "\(analysis.text)")
+    for command in [Self.arguments, ["analyze"] + ToolTests.model + ["--report", "x"]] {
+      let none = try clip(command)
+      #expect(none.code == 2 && none.errors.contains("--data"), "\(none)")
+    }
+  }
+
   @Test func refusals() throws {
     let (path, _) = try writePairs()
     let root = place.file("root")

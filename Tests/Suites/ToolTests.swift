@@ -1,3 +1,4 @@
+import CClip
 import Foundation
 import Support
 import Testing
@@ -209,15 +210,43 @@ import Testing
     #expect(large.json["width"] as? Int == 256 + 8, "\(large)")
   }
 
+  /// With --white the variants are those that training with a white background gets.
+  @Test(arguments: ["rgba8.png", "gray-alpha8.png", "palette-alpha.png", "rgb8.png", "alpha.webp"])
+  func augmentsPicturesOverWhite(_ name: String) throws {
+    let folder = try TemporaryFolder()
+    let picture = Paths.fixtures.appending(path: "codecs/\(name)")
+    try FileManager.default.copyItem(at: picture, to: folder.file(name))
+    try Data("a".utf8).write(to: folder.file(name.split(separator: ".")[0] + ".txt"))
+    let runtime = try Runtime()
+    let json = #"[{"op": "random_rotation", "degrees": [20, 40], "fill": 9}]"#
+    let pipeline = try Pipeline(json, runtime)
+    let options = Dataset.Options {
+      ($0.seed, $0.pipeline, $0.background, $0.flags) = (5, pipeline.handle, (255, 255, 255, 0), UInt32(CLIP_DATASET_IMAGES))
+    }
+    let want = try Dataset([folder.url.path], options, runtime: runtime).rest()
+    let sheet = folder.file("sheet.png")
+    func pixels(_ more: [String]) throws -> [UInt8] {
+      let arguments = ["augment", folder.file(name).path, "--pipeline", json, "--seed", "5", "--count", "1", "--output", sheet.path]
+      let result = try clip(arguments + more)
+      #expect(result.code == 0, "\(result)")
+      let read = try runtime.load(sheet)
+      // The picture without the 4 around it.
+      return (4..<read.height - 4).flatMap { y in read.bytes[3 * (y * read.width + 4)..<3 * (y * read.width + read.width - 4)] }
+    }
+    #expect(try pixels(["--white"]) == want.first?.image)
+    #expect(try (pixels([]) == want.first?.image) == (name == "rgb8.png"))
+  }
+
   @Test func augmentRefuses() throws {
     let picture = Self.example("cat.png")
     for arguments in [
       [], [picture], [picture, "--output", "x.jpg"], [picture, "--text", "t", "--output", "x.png"], ["--text", "t"],
-      [picture, "--count", "0", "--output", "x.png"],
+      [picture, "--count", "0", "--output", "x.png"], ["--text", "t", "--pipeline", "[]", "--white"],
     ] {
       #expect(try clip(["augment"] + arguments).code == 2, "\(arguments)")
     }
-    let unknown = try clip(["augment", picture, "--pipeline", "[{\"op\": \"nope\"}]", "--output", "/tmp/x.png"])
+    let folder = try TemporaryFolder()
+    let unknown = try clip(["augment", picture, "--pipeline", "[{\"op\": \"nope\"}]", "--output", folder.file("x.png").path])
     #expect(unknown.code == 1 && unknown.errors.contains("random_resized_crop"), "\(unknown)")
     let lines = try clip(["augment", "--text", "a cat", "--pipeline", "[]", "--count", "3"])
     #expect(lines.code == 0 && lines.text == "a cat\na cat\na cat\n", "\(lines)")

@@ -177,7 +177,7 @@ import Testing
     (#"{"groups": [{"rate": 1}]}"#, "groups[0]: expected the key pattern"),
     (#"{"freeze": [3]}"#, "freeze[0]: expected a text"),
     (#"{"freeze": "*"}"#, "all parameters are frozen"),
-    (#"{"lora": {"rank": 2, "patterns": ["nothing"]}}"#, "all parameters are frozen"),
+    (#"{"lora": {"rank": 2, "patterns": ["nothing"]}}"#, #"expected to fit a matrix, and fit none: "nothing""#),
     (#"{"shard": "2/2"}"#, "shard: expected \"i/n\""),
     (#"{"background": [1, 2]}"#, "background: expected [red, green, blue]"),
     (#"{"epochs": 2}"#, "expected epochs or steps, found 2 epochs and 30 steps"),
@@ -186,14 +186,26 @@ import Testing
     (#"{"image_pipeline": "nowhere.json"}"#, "cannot open nowhere.json"),
     (#"{"model": "/nowhere"}"#, "/nowhere"),
     (#"{"data": "/nowhere.tar"}"#, "/nowhere.tar"),
+    (#"{"data": "/nowhere.tar", "from_scratch": true}"#, "/nowhere.tar"),
     (#"{"data": []}"#, "expected the key data"),
     (#"{"steps": 0, "epochs": 1, "batch_size": 50}"#, "12 pairs: expected at least a batch of 50"),
     (#"{"eval": {"data": "/nowhere.tar"}}"#, "/nowhere.tar"),
   ]) func badConfigurations(_ changes: String, _ message: String) throws {
-    let changes = try JSONSerialization.jsonObject(with: Data(changes.utf8)) as? [String: Any] ?? [:]
+    var changes = try JSONSerialization.jsonObject(with: Data(changes.utf8)) as? [String: Any] ?? [:]
+    if changes["from_scratch"] != nil {
+      let bare = folder.file("bare")
+      try FileManager.default.copyItem(at: model.url, to: bare)
+      try FileManager.default.removeItem(at: bare.appending(path: "open_clip_model.safetensors"))
+      changes["model"] = bare.path
+    }
     let result = try run(try command("bad", changes))
     #expect(result.code == 1 && result.errors.contains(message), "\(result)")
-    #expect(!FileManager.default.fileExists(atPath: path("bad/log.jsonl")))
+    // No folder is left, and one that was there stays.
+    #expect(!FileManager.default.fileExists(atPath: path("bad")))
+    try FileManager.default.createDirectory(at: folder.file("bad"), withIntermediateDirectories: true)
+    try Data("mine".utf8).write(to: folder.file("bad/notes"))
+    #expect(try run(try command("bad", changes)).code == 1)
+    #expect(try Data(contentsOf: folder.file("bad/notes")) == Data("mine".utf8))
   }
 
   @Test func filesThatAreNoConfiguration() throws {
@@ -341,6 +353,38 @@ import Testing
     let recalls = try log("t").filter { $0["eval/recall_at_1"] is Double }
     #expect(recalls.compactMap { $0["step"] as? Int } == [10, 20])
     #expect(try Model(folder.file("t/model")).width == 16)
+  }
+
+  /// Bad pictures that leave fewer batches than captions promised: the last step is told, logged and measured.
+  @Test func epochsThatEndEarly() throws {
+    var rows = "image,caption\n"
+    for name in ["cat", "dog", "pizza", "rocket", "guitar", "rainbow"] {
+      let file = "\(name).png"
+      try FileManager.default.copyItem(atPath: ToolTests.example(file), toPath: path(file))
+      rows += "\(file),a \(name)\nnowhere-\(file),nothing\n"
+    }
+    try Data(rows.utf8).write(to: folder.file("half.csv"))
+    func early(_ output: String, _ changes: [String: Any]) throws -> (result: ToolTests.Result, log: [[String: Any]]) {
+      var all: [String: Any] = [
+        "data": path("half.csv"), "steps": NSNull(), "epochs": 1, "batch_size": 2, "log_every": 2,
+        "eval": ["data": path("pairs.tar"), "every": 100],
+      ]
+      for (key, value) in changes { all[key] = value }
+      let result = try run(try command(output, all) + ["--json"])
+      #expect(result.code == 0 && result.json["finished"] as? Bool == true && result.json["steps"] as? Int == 3, "\(result)")
+      #expect(result.errors.contains("step 3/6  loss"), "\(result)")
+      return (result, try log(output))
+    }
+    func steps(_ log: [[String: Any]], _ key: String) -> [Int] { log.filter { $0[key] != nil }.compactMap { $0["step"] as? Int } }
+    let (_, one) = try early("one", [:])
+    #expect(steps(one, "loss") == [2, 3] && steps(one, "eval/recall_at_1") == [3], "\(one)")
+    // What was due at the last step anyway is there once.
+    let (result, two) = try early("two", ["log_every": 3, "eval": ["data": path("pairs.tar"), "every": 1]])
+    #expect(steps(two, "loss") == [3] && steps(two, "eval/recall_at_1") == [1, 2, 3], "\(two)")
+    #expect(result.errors.components(separatedBy: "step 3/6  loss").count == 2, "\(result)")
+    let (_, three) = try early("three", ["eval": ["data": path("pairs.tar"), "every": 3]])
+    #expect(steps(three, "loss") == [2, 3] && steps(three, "eval/recall_at_1") == [3], "\(three)")
+    #expect(three.filter { $0["loss"] != nil }.allSatisfy { $0["samples_per_second"] as? Double ?? 0 > 0 }, "\(three)")
   }
 
   @Test func batchesOfOneAndBadData() throws {

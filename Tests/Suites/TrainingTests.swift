@@ -256,7 +256,17 @@ import Testing
     let later = try make()
     try later.resume(place.url)
     #expect(try train(trainer, 2) == train(later, 2))
-    #expect(throws: Failure.self) { try Trainer(model, lowRank: (2, ["nothing"])) }
+    // Whatever else is learned, patterns that fit no matrix are what is told.
+    for groups in [[], [(pattern: "logit_scale", rate: Float(1))]] {
+      do {
+        _ = try Trainer(model, groups: groups, lowRank: (2, ["nothing", "ln_final.weight"]))
+        Issue.record("there is no such matrix")
+      } catch let failure as Failure {
+        #expect(failure.status == CLIP_NOT_FOUND)
+        let words = #"options.low_rank_patterns: expected to fit a matrix, and fit none: "nothing", "ln_final.weight""#
+        #expect(failure.message == words)
+      }
+    }
   }
 
   @Test func badBatchesLeaveTheWeights() throws {

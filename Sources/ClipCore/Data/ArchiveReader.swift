@@ -27,9 +27,7 @@ final class ArchiveReader: ShardReader {
 
   func next() throws(ClipError) -> SampleReference? {
     var key: ArraySlice<UInt8>?
-    var image: Extent?
-    var text: Extent?
-    var json: Extent?
+    var parts = SampleParts<Extent>()
     while let member = try advance() {
       guard let dot = ArchiveReader.dot(member.name) else { continue }
       let memberKey = member.name[..<dot]
@@ -39,11 +37,8 @@ final class ArchiveReader: ShardReader {
       }
       key = memberKey
       // Of two of a kind the first counts.
-      switch MemberKind(Array(member.name[(dot + 1)...]), imageEnding: imageEnding) {
-      case .image: image = image ?? member.data
-      case .text: text = text ?? member.data
-      case .json: json = json ?? member.data
-      case nil: break
+      if let kind = MemberKind(Array(member.name[(dot + 1)...]), imageEnding: imageEnding), parts[kind] == nil {
+        parts[kind] = member.data
       }
     }
     guard let key else {
@@ -54,8 +49,7 @@ final class ArchiveReader: ShardReader {
       return nil
     }
     defer { ordinal += 1 }
-    return SampleReference(
-      shard: shard, ordinal: ordinal, key: Name(utf8: Array(key)), content: .members(image: image, text: text, json: json))
+    return SampleReference(shard: shard, ordinal: ordinal, key: Name(utf8: Array(key)), content: .members(parts))
   }
 
   /// The next member. An error is kept until the pair before it is given.

@@ -8,9 +8,8 @@ final class FolderReader: ShardReader {
     /// Under the folder that is read; empty for itself.
     let path: Name
     let entries: [Entry]
-    /// The captions' files there.
+    /// The files of captions and classes there.
     let texts: Set<Name>
-    let jsons: Set<Name>
     var next = 0
   }
 
@@ -58,14 +57,15 @@ final class FolderReader: ShardReader {
         continue
       }
       let stem = FolderReader.split(entry.name).stem
-      let (text, json) = (stem + ".txt", stem + ".json")
+      func beside(_ ending: Name) -> Name? {
+        level.texts.contains(stem + ending) ? FolderReader.path(level.path, stem + ending) : nil
+      }
       defer { ordinal += 1 }
       return SampleReference(
         shard: shard, ordinal: ordinal, key: FolderReader.path(level.path, stem),
         content: .files(
-          image: FolderReader.path(level.path, entry.name),
-          text: level.texts.contains(text) ? FolderReader.path(level.path, text) : nil,
-          json: level.jsons.contains(json) ? FolderReader.path(level.path, json) : nil))
+          SampleParts(
+            image: FolderReader.path(level.path, entry.name), text: beside(".txt"), json: beside(".json"), label: beside(".cls"))))
     }
     return nil
   }
@@ -79,7 +79,6 @@ final class FolderReader: ShardReader {
     defer { closedir(listing) }
     var entries: [Entry] = []
     var texts: Set<Name> = []
-    var jsons: Set<Name> = []
     while let entry = readdir(listing) {
       let name = Name(cString: csystem_entry_name(entry))
       guard name.utf8.first != UInt8(ascii: ".") else { continue }
@@ -89,12 +88,11 @@ final class FolderReader: ShardReader {
       }
       switch MemberKind(FolderReader.split(name).ending, imageEnding: imageEnding) {
       case .image: entries.append(Entry(name: name, isFolder: false))
-      case .text: texts.insert(name)
-      case .json: jsons.insert(name)
+      case .text, .json, .label: texts.insert(name)
       case nil: break
       }
     }
-    levels.append(Level(path: path, entries: entries.sorted(), texts: texts, jsons: jsons))
+    levels.append(Level(path: path, entries: entries.sorted(), texts: texts))
   }
 
   private static func split(_ name: Name) -> (stem: Name, ending: [UInt8]) {

@@ -1,7 +1,7 @@
 import CClip
 
-/// Where the bytes of one pair's picture are.
-enum ImageSource {
+/// Where the bytes of one of a pair's files are.
+enum FileSource {
   /// Part of an archive.
   case part(String, Extent)
   case file(String)
@@ -9,14 +9,14 @@ enum ImageSource {
   /// The whole file, at most `limit` bytes.
   func read(limit: Int) throws(ClipError) -> (memory: Memory, size: Int) {
     switch self {
-    case .part(let path, let extent): return try ImageSource.read(try FileReader(path), extent, limit)
+    case .part(let path, let extent): return try FileSource.read(try FileReader(path), extent, limit)
     case .file(let path):
       let file = try FileReader(path)
-      return try ImageSource.read(file, Extent(offset: 0, size: file.size), limit)
+      return try FileSource.read(file, Extent(offset: 0, size: file.size), limit)
     }
   }
 
-  static func read(_ file: FileReader, _ extent: Extent, _ limit: Int) throws(ClipError) -> (memory: Memory, size: Int) {
+  private static func read(_ file: FileReader, _ extent: Extent, _ limit: Int) throws(ClipError) -> (memory: Memory, size: Int) {
     guard extent.size <= limit else { throw ClipError(CLIP_LIMIT, "expected at most \(limit) bytes, found \(extent.size)") }
     return (try file.read(extent, for: "a file of a data set"), extent.size)
   }
@@ -26,7 +26,7 @@ enum ImageSource {
 struct SampleFiles {
   private(set) var key: Name
   /// nil where there is none.
-  private(set) var image: ImageSource?
+  private(set) var image: FileSource?
   private(set) var captions = CaptionChoice()
 
   /// Bytes of a caption's file or a table's record at most.
@@ -37,20 +37,12 @@ struct SampleFiles {
     key = reference.key
     let names = options.fields.captions
     switch reference.content {
-    case .members(let image, let text, let json):
-      self.image = image.map { .part(shard.path, $0) }
-      guard text != nil || json != nil else { return }
-      let file = try FileReader(shard.path)
-      try read(names, { () throws(ClipError) in try text.map { extent throws(ClipError) in try SampleFiles.bytes(file, extent) } },
-        { () throws(ClipError) in try json.map { extent throws(ClipError) in try SampleFiles.bytes(file, extent) } })
-    case .files(let image, let text, let json):
-      self.image = .file(join(shard.path, image))
-      try read(names, { () throws(ClipError) in try text.map { name throws(ClipError) in try SampleFiles.bytes(shard, name) } },
-        { () throws(ClipError) in try json.map { name throws(ClipError) in try SampleFiles.bytes(shard, name) } })
+    case .members(let parts): try read(names, parts.map { .part(shard.path, $0) })
+    case .files(let parts): try read(names, parts.map { .file(join(shard.path, $0)) })
     case .row(let extent):
       guard case .table(let dialect, let columns) = shard.kind else { return }
       key = Name("record \(reference.ordinal + 1)")
-      let record = try SampleFiles.bytes(try FileReader(shard.path), extent)
+      let record = try SampleFiles.bytes(.part(shard.path, extent))
       let path: [UInt8]?
       switch dialect {
       case .delimited(let delimiter): path = try read(record, delimiter, columns)
@@ -64,23 +56,22 @@ struct SampleFiles {
     }
   }
 
-  /// Captions from a text and a JSON file: the fields that are named, else the text, else JSON's usual ones.
-  private mutating func read(
-    _ names: [Name], _ text: () throws(ClipError) -> [UInt8]?, _ json: () throws(ClipError) -> [UInt8]?
-  ) throws(ClipError) {
-    if names.isEmpty, let text = try text() {
-      captions.add(text)
+  /// Captions from a pair's files: the fields that are named, else the text, else JSON's usual ones.
+  private mutating func read(_ names: [Name], _ files: SampleParts<FileSource>) throws(ClipError) {
+    image = files.image
+    if names.isEmpty, let text = files.text {
+      captions.add(try SampleFiles.bytes(text))
       return
     }
     var object: JSON?
     for name in names.isEmpty ? FieldNames.captionColumns : names {
-      if name == "txt" {
-        if let text = try text() { captions.add(text) }
+      if let text = name == "txt" ? files.text : name == "cls" ? files.label : nil {
+        captions.add(try SampleFiles.bytes(text))
         continue
       }
       if object == nil {
-        guard let bytes = try json() else { continue }
-        object = try SampleFiles.object(bytes)
+        guard let json = files.json else { continue }
+        object = try SampleFiles.object(try SampleFiles.bytes(json))
       }
       try captions.add(object?[name], name)
       if names.isEmpty, !captions.isEmpty { return }
@@ -135,13 +126,8 @@ struct SampleFiles {
     }
   }
 
-  private static func bytes(_ shard: Shard, _ name: Name) throws(ClipError) -> [UInt8] {
-    let file = try FileReader(join(shard.path, name))
-    return try bytes(file, Extent(offset: 0, size: file.size))
-  }
-
-  private static func bytes(_ file: FileReader, _ extent: Extent) throws(ClipError) -> [UInt8] {
-    let (memory, size) = try ImageSource.read(file, extent, longestText)
+  private static func bytes(_ source: FileSource) throws(ClipError) -> [UInt8] {
+    let (memory, size) = try source.read(limit: longestText)
     defer { withExtendedLifetime(memory) {} }
     return Array(UnsafeBufferPointer(start: memory.bytes, count: size))
   }

@@ -81,7 +81,7 @@ final class SampleMaker {
   }
 
   private func addPicture(
-    _ source: ImageSource, _ number: UInt64, to sample: Sample, _ scratch: PreprocessScratch
+    _ source: FileSource, _ number: UInt64, to sample: Sample, _ scratch: PreprocessScratch
   ) throws(ClipError) {
     guard model?.image != nil || options.keepsImages || options.keepsFiles else { return }
     let file = try source.read(limit: options.maxFileBytes)

@@ -4,11 +4,11 @@ import CClip
 struct SampleReference {
   enum Content {
     /// Members of an archive.
-    case members(image: Extent?, text: Extent?, json: Extent?)
+    case members(SampleParts<Extent>)
     /// A record of a table.
     case row(Extent)
     /// Files in a folder, by their paths under it.
-    case files(image: Name, text: Name?, json: Name?)
+    case files(SampleParts<Name>)
   }
 
   /// In the data set's list.
@@ -34,9 +34,40 @@ struct ShardPosition {
   var ordinal = 0
 }
 
+/// Where the files of one pair are.
+struct SampleParts<Place> {
+  var image: Place?
+  var text: Place?
+  var json: Place?
+  var label: Place?
+
+  func map<Other>(_ other: (Place) -> Other) -> SampleParts<Other> {
+    SampleParts<Other>(image: image.map(other), text: text.map(other), json: json.map(other), label: label.map(other))
+  }
+
+  subscript(kind: MemberKind) -> Place? {
+    get {
+      switch kind {
+      case .image: image
+      case .text: text
+      case .json: json
+      case .label: label
+      }
+    }
+    set {
+      switch kind {
+      case .image: image = newValue
+      case .text: text = newValue
+      case .json: json = newValue
+      case .label: label = newValue
+      }
+    }
+  }
+}
+
 /// The kinds of files that make up a pair, by the part of the name after the key.
 enum MemberKind {
-  case image, text, json
+  case image, text, json, label
 
   /// nil for any other file. `imageEnding` replaces the usual endings of pictures.
   init?(_ ending: [UInt8], imageEnding: Name?) {
@@ -46,6 +77,8 @@ enum MemberKind {
       self = .text
     } else if name == "json" {
       self = .json
+    } else if name == "cls" {
+      self = .label
     } else if let imageEnding {
       guard name == imageEnding else { return nil }
       self = .image

@@ -92,7 +92,7 @@ struct FieldNames {
     func place(_ names: [Name], _ what: String) throws(ClipError) -> Int {
       for name in names { if let index = header.firstIndex(of: name) { return index } }
       throw ClipError(
-        CLIP_FORMAT, "\(path): expected a column \(FieldNames.list(names)) for the \(what), found \(FieldNames.list(header))")
+        CLIP_FORMAT, "\(path): expected a column \(describe(names: names)) for the \(what), found \(describe(names: header))")
     }
     var columns = TableColumns(image: try place(image.map { [$0] } ?? FieldNames.imageColumns, "picture's path"))
     // As in JSON, a field that is not there gives no caption; one must be.
@@ -101,12 +101,6 @@ struct FieldNames {
       columns.captions = [try place(captions.isEmpty ? FieldNames.captionColumns : captions, "caption")]
     }
     return columns
-  }
-
-  private static func list(_ names: [Name]) -> String {
-    var list = ""
-    for name in names.prefix(20) { list += (list.isEmpty ? "\"" : ", \"") + Name(utf8: Array(name.utf8.prefix(60))).string + "\"" }
-    return list
   }
 }
 

@@ -32,9 +32,6 @@ final class LowRank {
       for place in 0..<store.entries[a].count { store.value(a)[place] = Float(stream.normal() * deviation) }
       targets.append(Target(matrix: index, a: a, b: b, base: base))
     }
-    guard !targets.isEmpty else {
-      throw ClipError(CLIP_NOT_FOUND, "options.low_rank_patterns: expected to fit a matrix, and fit none")
-    }
     self.init(settings, store, targets, products)
   }
 

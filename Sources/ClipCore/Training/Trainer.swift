@@ -109,6 +109,10 @@ final class Trainer {
         parameters.append((Parameter(name: name, shape: bias.shape), false))
       }
       store = try ParameterStore(parameters, source, options)
+      if let lowRank = options.lowRank, !store.entries.contains(where: { $0.kind == .derived }) {
+        throw ClipError(
+          CLIP_NOT_FOUND, "options.low_rank_patterns: expected to fit a matrix, and fit none: " + describe(names: lowRank.patterns))
+      }
       guard store.trainedCount > 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen") }
       let loader = ParameterLoader(source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, store: store)
       image = try TrainingTower(

@@ -85,22 +85,3 @@ struct CheckProcess {
 extension ByteString: ExpressibleByStringLiteral {
   init(stringLiteral value: String) { self.init(value) }
 }
-
-/// A folder that is gone, with the files in it, when `body` is done.
-func withTemporaryFolder<Result>(_ body: (ByteString) throws(Failure) -> Result) throws(Failure) -> Result {
-  let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
-  var template = Array("\(parent)/clip-check-XXXXXX".utf8CString)
-  guard mkdtemp(&template) != nil else { throw .system("cannot make a folder in \(parent)") }
-  let folder = ByteString(template.dropLast().map { UInt8(bitPattern: $0) })
-  defer {
-    if let listing = folder.withCString({ opendir($0) }) {
-      while let entry = readdir(listing) {
-        let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-        _ = folder.appending(name).withCString { unlink($0) }
-      }
-      closedir(listing)
-    }
-    _ = folder.withCString { rmdir($0) }
-  }
-  return try body(folder)
-}

@@ -16,8 +16,7 @@ struct Analyze: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
 
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("Archives, tables or folders of pairs.", valueName: "path"))
-  var data: [ByteString] = []
+  @OptionGroup var source: DataOptions
 
   @Option(help: ArgumentHelp("The folder to write to; made when it is not there.", valueName: "dir"))
   var report: ByteString
@@ -25,26 +24,12 @@ struct Analyze: ParsableCommand {
   @Option(help: ArgumentHelp("A pipeline for texts; may be repeated.", valueName: "file"))
   var variants: [ByteString] = []
 
-  @Option(help: ArgumentHelp("Which captions: a column or key; may be repeated.", valueName: "field"))
-  var captions: [ByteString] = []
-
   @Option(help: ArgumentHelp("Pairs to take at most, 2 to 100000: a random sample.", valueName: "n"))
   var limit = 1000
 
-  @Option(help: ArgumentHelp("Seed of the sample and the variants.", valueName: "n"))
-  var seed: UInt64 = 0
-
-  @Flag(help: "Lay pictures with transparency over white.")
-  var white = false
-
-  @Flag(name: [.customLong("openai-cleaning")], help: "Clean texts as OpenAI's code does instead of as Hugging Face's.")
-  var openAICleaning = false
-
-  @OptionGroup var batch: BatchOptions
   @OptionGroup var common: CommonOptions
 
   mutating func validate() throws {
-    guard !data.isEmpty else { throw ValidationError("no data: expected --data and one or more paths") }
     guard (2...100_000).contains(limit) else { throw ValidationError("--limit is \(limit): expected 2 to 100000") }
   }
 
@@ -60,20 +45,13 @@ struct Analyze: ParsableCommand {
     try OutputFile.checkWritable(files.page)
 
     let model = try self.model.open(runtime, [.image, .text])
-    // As for a data set, long texts are cut.
-    var flags: EncodeFlags = openAICleaning ? [.truncate, .openAICleaning] : [.truncate]
-    if white { flags.insert(.overWhite) }
-    let pairs = try Pairs(
-      model,
-      .init(
-        paths: data, captionFields: captions, limit: limit, seed: seed, batch: batch.batch, workers: common.threadCount,
-        flags: flags, keeps: [.texts, .thumbnails]))
+    let pairs = try source.pairs(model, limit: limit, workers: common.threadCount, keeping: [.texts, .thumbnails])
     guard pairs.keys.count >= 2 else { throw Failure("\(counted(pairs.keys.count, "pair")) to analyze: expected at least 2") }
     var found = [CaptionAnalysis(name: "captions", texts: pairs.texts, analysis: try model.analyze(images: pairs.images, texts: pairs.texts))]
     for (name, pipeline) in pipelines {
       var varied: [ByteString] = []
-      for (index, caption) in pairs.captions.enumerated() { varied.append(try pipeline.vary(caption, seed: seed, index: index)) }
-      let texts = try model.embed(texts: varied, batch: batch.batch, flags: flags)
+      for (index, caption) in pairs.captions.enumerated() { varied.append(try pipeline.vary(caption, seed: source.seed, index: index)) }
+      let texts = try model.embed(texts: varied, batch: source.batch.batch, flags: source.flags)
       let differing = zip(varied, pairs.captions).count { $0 != $1 }
       // Both have length 1.
       var cosine = 0.0
@@ -84,7 +62,7 @@ struct Analyze: ParsableCommand {
           changed: Double(differing) / Double(varied.count), cosine: cosine / Double(varied.count)))
     }
     let report = AnalysisReport(
-      model: self.model.model.shown, data: data.map(\.shown), width: model.width, pairs: pairs, captions: found)
+      model: self.model.model.shown, data: source.data.map(\.shown), width: model.width, pairs: pairs, captions: found)
     let (json, page) = (report.json.pretty() + "\n", AnalysisPage(report).html)
     try OutputFile.write(to: files.json) { (writer) throws(Failure) in try writer.write(json) }
     try OutputFile.write(to: files.page) { (writer) throws(Failure) in try writer.write(page) }

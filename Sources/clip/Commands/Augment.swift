@@ -5,7 +5,7 @@ struct Augment: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what an augmentation pipeline makes of a picture or a text.",
     usage: """
-      clip augment <picture> [--pipeline <file>] [--seed <n>] [--count <n>] --output <file.png>
+      clip augment <picture> [--pipeline <file>] [--seed <n>] [--count <n>] [--white] --output <file.png>
       clip augment --text <text> --pipeline <file> [--seed <n>] [--count <n>] [--output <file>]
       """,
     discussion: """
@@ -37,6 +37,7 @@ struct Augment: ParsableCommand {
   @Option(name: .shortAndLong, help: ArgumentHelp("The file to write; texts go to standard output without it.", valueName: "file"))
   var output: ByteString?
 
+  @OptionGroup var background: BackgroundOptions
   @OptionGroup var common: CommonOptions
 
   mutating func validate() throws {
@@ -44,6 +45,7 @@ struct Augment: ParsableCommand {
       throw ValidationError("expected a picture or --text, found \(text == nil ? "neither" : "both")")
     }
     guard (1...1024).contains(count) else { throw ValidationError("--count is \(count): expected 1 to 1024") }
+    if text != nil && background.white { throw ValidationError("--white is for pictures") }
     if text != nil && pipeline == nil { throw ValidationError("expected --pipeline with --text") }
     if picture != nil {
       guard let output else { throw ValidationError("expected --output, the PNG file to write") }
@@ -60,7 +62,8 @@ struct Augment: ParsableCommand {
     if let text {
       try vary(text, pipeline)
     } else if let picture, let output {
-      try vary(Picture(runtime, path: picture), pipeline, runtime, output)
+      let picture = try Picture(runtime, path: picture)
+      try vary(background.white ? picture.overWhite() : picture, pipeline, runtime, output)
     }
   }
 

@@ -11,7 +11,8 @@ struct Eval: ParsableCommand {
     discussion: """
       Retrieval ranks all captions for each picture, where any of its own counts, and all pictures for each \
       caption. Zero-shot makes captions of the classes with each template, and takes their mean. Its pictures are in \
-      folders with one folder a class or, with --label-field, in any data with the class in that field.
+      folders with one folder a class, in archives with the class in .cls or, with --label-field, in any data with \
+      the class in that field.
 
         clip eval --model Models/emoji --data pairs.tar --caption-fields en en_keywords
         clip eval --model Models/emoji --data pictures --zero-shot classes.txt --per-class
@@ -19,11 +20,7 @@ struct Eval: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
 
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("Archives, tables or folders.", valueName: "path"))
-  var data: [ByteString] = []
-
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("Which captions: columns or keys.", valueName: "field"))
-  var captionFields: [ByteString] = []
+  @OptionGroup var source: DataOptions
 
   @Option(
     help: ArgumentHelp("Classes: one a line, or JSON with \"classes\" and \"templates\".", valueName: "file"))
@@ -32,7 +29,10 @@ struct Eval: ParsableCommand {
   @Option(help: ArgumentHelp("Templates, one a line, with {} for the class (default: \(ClassList.usualTemplate)).", valueName: "file"))
   var templates: ByteString?
 
-  @Option(help: ArgumentHelp("The column or key that has a picture's class.", valueName: "field"))
+  @Option(
+    help: ArgumentHelp(
+      "The column or key that has a picture's class, or cls for a file of it, with its name or its place in the list from 0.",
+      valueName: "field"))
   var labelField: ByteString?
 
   @Flag(help: "Show each class too.")
@@ -41,34 +41,17 @@ struct Eval: ParsableCommand {
   @Option(help: ArgumentHelp("Pictures to take at most: a random sample (default: all).", valueName: "n"))
   var limit: Int?
 
-  @Option(help: ArgumentHelp("Seed of the sample.", valueName: "n"))
-  var seed: UInt64 = 0
-
-  @Flag(help: "Lay pictures with transparency over white.")
-  var white = false
-
-  @Flag(name: [.customLong("openai-cleaning")], help: "Clean texts as OpenAI's code does instead of as Hugging Face's.")
-  var openAICleaning = false
-
-  @OptionGroup var batch: BatchOptions
   @OptionGroup var common: CommonOptions
 
   mutating func validate() throws {
-    guard !data.isEmpty else { throw ValidationError("no data: expected --data and one or more paths") }
     if let limit, limit < 1 { throw ValidationError("--limit is \(limit): expected 1 or more") }
     if zeroShot == nil {
       guard templates == nil, labelField == nil, !perClass else {
         throw ValidationError("--templates, --label-field and --per-class are for --zero-shot")
       }
     } else {
-      guard captionFields.isEmpty else { throw ValidationError("--caption-fields is for retrieval: expected --label-field") }
+      guard source.captionFields.isEmpty else { throw ValidationError("--caption-fields is for retrieval: expected --label-field") }
     }
-  }
-
-  private var flags: EncodeFlags {
-    var flags: EncodeFlags = openAICleaning ? [.truncate, .openAICleaning] : [.truncate]
-    if white { flags.insert(.overWhite) }
-    return flags
   }
 
   func run() throws {
@@ -79,19 +62,11 @@ struct Eval: ParsableCommand {
     try classify(classes)
   }
 
-  private func pairs(_ model: Model, _ fields: [ByteString], _ keeps: Pairs.Parts) throws(Failure) -> Pairs {
-    try Pairs(
-      model,
-      .init(
-        paths: data, captionFields: fields, limit: limit, seed: seed, batch: batch.batch, workers: common.threadCount,
-        flags: flags, keeps: keeps))
-  }
-
   // MARK: Retrieval
 
   private func retrieve() throws {
     let model = try self.model.open(try common.runtime(), [.image, .text])
-    let pairs = try pairs(model, captionFields, [.texts, .allCaptions])
+    let pairs = try source.pairs(model, limit: limit, workers: common.threadCount, keeping: [.texts, .allCaptions])
     var owner = [[Int]](repeating: [], count: pairs.captions.count)
     for (picture, captions) in pairs.own.enumerated() {
       for caption in captions { owner[caption] = [picture] }
@@ -119,22 +94,24 @@ struct Eval: ParsableCommand {
 
   private func classify(_ classes: ClassList) throws {
     let model = try self.model.open(try common.runtime(), [.image, .text])
-    let zeroShot = try ZeroShot(model, classes, batch: batch.batch, flags: flags)
+    let zeroShot = try ZeroShot(model, classes, batch: source.batch.batch, flags: source.flags)
     var skipped: [Skipped] = []
     var images: [Float] = []
     var own: [[Int]] = []
     var leftOut = 0
-    if let labelField {
-      let pairs = try pairs(model, [labelField], [.allCaptions])
+    // Archives have no folders, and WebDataset's file of a class is .cls.
+    let isArchived = source.data.allSatisfy { $0.fileExtension == "tar" }
+    if let field = labelField ?? (isArchived ? "cls" : nil) {
+      let pairs = try source.pairs(model, fields: [field], limit: limit, workers: common.threadCount, keeping: [.allCaptions])
       images = pairs.images
       leftOut = pairs.skipped
       for (key, labels) in zip(pairs.keys, pairs.own) {
-        own.append(try labels.map { try zeroShot.index(of: pairs.captions[$0].text, key) })
+        own.append(try labels.map { try zeroShot.index(of: pairs.captions[$0].text, key, isNumbered: field.text == "cls") })
       }
     } else {
       let pictures = sample(try labelledPictures(zeroShot, &skipped))
       let failed = try model.embed(
-        images: pictures.map(\.path), batch: batch.batch, threads: common.threadCount, flags: flags.intersection(.overWhite)
+        images: pictures.map(\.path), batch: source.batch.batch, threads: common.threadCount, flags: source.flags.intersection(.overWhite)
       ) { index, row in
         images += row
         own.append([pictures[index].index])
@@ -154,7 +131,7 @@ struct Eval: ParsableCommand {
   /// The pictures of a folder with one folder a class, whose name is the class.
   private func labelledPictures(_ zeroShot: ZeroShot, _ skipped: inout [Skipped]) throws -> [(path: ByteString, index: Int)] {
     var found: [(path: ByteString, index: Int)] = []
-    for root in data {
+    for root in source.data {
       let names = try ImageWalk.folders(in: root)
       guard !names.isEmpty else {
         throw Failure("\(root.shown): expected one folder a class in it, found none; --label-field is for other data")
@@ -172,7 +149,7 @@ struct Eval: ParsableCommand {
   /// At most `limit` of them, drawn by the seed, in their order.
   private func sample(_ pictures: [(path: ByteString, index: Int)]) -> [(path: ByteString, index: Int)] {
     guard let limit, limit < pictures.count else { return pictures }
-    var generator = SplitMix(state: seed)
+    var generator = SplitMix(state: source.seed)
     let chosen = pictures.indices.shuffled(using: &generator).prefix(limit).sorted()
     return chosen.map { pictures[$0] }
   }

@@ -45,8 +45,8 @@ struct PluginsList: ParsableCommand {
 
   /// The plugins' files that nothing has loaded yet: in the folder "on-demand".
   private static func onDemand() -> [ByteString] {
-    guard let folder = try? installed("lib/clipcore/plugins/on-demand") else { return [] }
-    return names(in: folder).filter { $0.suffix(3).elementsEqual(".so".utf8) }.map { folder.appending($0) }
+    guard let folder = try? installed("lib/clipcore/plugins/on-demand"), let names = try? names(in: folder) else { return [] }
+    return names.filter { $0.fileExtension == "so" }.map { folder.appending($0.bytes) }
   }
 
   private func json(_ plugins: [PluginInfo]) -> JSON {

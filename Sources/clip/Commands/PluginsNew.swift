@@ -39,22 +39,22 @@ struct PluginsNew: ParsableCommand {
   }
 
   func run() throws {
-    let examples = try installed("share/clipcore/examples")
-    let source = examples.appending(Array("\(kind)/\(language)".utf8))
-    let files = names(in: source)
+    let root = try installed("share/clipcore/examples")
+    let source = root.appending(Array("\(kind)/\(language)".utf8))
+    let files = examples(in: source)
     guard !kind.contains("/"), !language.contains("/"), !files.isEmpty else {
       var known: [String] = []
-      for kind in names(in: examples) {
-        let languages = names(in: examples.appending(kind)).map { ByteString($0).text }
-        if !languages.isEmpty { known.append("\(ByteString(kind).text) (\(languages.joined(separator: ", ")))") }
+      for kind in examples(in: root) {
+        let languages = examples(in: root.appending(kind.bytes)).map(\.text)
+        if !languages.isEmpty { known.append("\(kind.text) (\(languages.joined(separator: ", ")))") }
       }
       throw Failure("there is no \(kind) in \(language) to begin from; there are \(known.joined(separator: ", "))")
     }
     let folder = into.appending(Array(name.utf8))
     guard folder.withCString({ mkdir($0, 0o777) }) == 0 else { throw Failure.system("cannot make \(folder.shown)") }
     for file in files {
-      let target = folder.appending(renamed(file))
-      let bytes = renamed(try readFile(source.appending(file)))
+      let target = folder.appending(renamed(file.bytes))
+      let bytes = renamed(try readFile(source.appending(file.bytes)))
       try OutputFile.write(to: target) { (writer) throws(Failure) in try writer.write(bytes) }
     }
     try StandardOutput.write("\(folder.shown): make, then clip plugins check \(name).so\n")
@@ -87,16 +87,9 @@ func installed(_ path: String) throws(Failure) -> ByteString {
   return ByteString(program[0..<count].map { UInt8(bitPattern: $0) }).folder.folder.appending(Array(path.utf8))
 }
 
-/// The names in a folder, sorted, without those that start with a dot; none where it cannot be read.
-func names(in folder: ByteString) -> [[UInt8]] {
-  guard let listing = folder.withCString({ opendir($0) }) else { return [] }
-  defer { closedir(listing) }
-  var names: [[UInt8]] = []
-  while let entry = readdir(listing) {
-    let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
-    if name.first != UInt8(ascii: ".") { names.append(name) }
-  }
-  return names.sorted { $0.lexicographicallyPrecedes($1) }
+/// The names in a folder without those that start with a dot; none where it cannot be read.
+private func examples(in folder: ByteString) -> [ByteString] {
+  ((try? names(in: folder)) ?? []).filter { $0.bytes.first != UInt8(ascii: ".") }
 }
 
 /// A file's bytes.

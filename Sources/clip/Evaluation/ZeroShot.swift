@@ -20,8 +20,9 @@ struct ZeroShot {
     self.embeddings = embeddings
   }
 
-  /// The class that the data calls `label`.
-  func index(of label: String, _ place: String) throws(Failure) -> Int {
+  /// The class that the data calls `label`; with `isNumbered` that may be its place in the list, from 0.
+  func index(of label: String, _ place: String, isNumbered: Bool = false) throws(Failure) -> Int {
+    if isNumbered, let number = Int(label), classes.labels.indices.contains(number) { return number }
     guard let index = classes.labels.firstIndex(of: label) else {
       let known = classes.labels.prefix(5).map { quoted($0) }.joined(separator: ", ")
       throw Failure(

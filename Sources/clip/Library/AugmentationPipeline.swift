@@ -34,10 +34,11 @@ final class AugmentationPipeline {
   }
 }
 
-/// Pixels of the library.
+/// Pixels of the library, or its own.
 final class Picture {
   let view: clip_image_view
   private let image: OpaquePointer?
+  private var pixels: UnsafeMutablePointer<UInt8>?
 
   convenience init(_ runtime: Runtime, path: ByteString) throws(Failure) {
     var out: OpaquePointer?
@@ -54,8 +55,31 @@ final class Picture {
     try check(status)
   }
 
+  private init(owning pixels: UnsafeMutablePointer<UInt8>, _ view: clip_image_view) {
+    self.pixels = pixels
+    self.view = view
+    image = nil
+  }
+
   deinit {
     clip_image_free(image)
+    pixels?.deallocate()
+  }
+
+  /// Laid over white where it has alpha, to the same bytes as a data set does it.
+  func overWhite() -> Picture {
+    guard view.format == CLIP_PIXELS_RGBA else { return self }
+    let opaque = UnsafeMutablePointer<UInt8>.allocate(capacity: 3 * width * height)
+    for y in 0..<height {
+      for x in 0..<width {
+        let (from, to) = (view.pixels + y * view.stride + 4 * x, opaque + 3 * (y * width + x))
+        let alpha = Int(from[3])
+        for channel in 0..<3 { to[channel] = UInt8((Int(from[channel]) * alpha + 255 * (255 - alpha) + 127) / 255) }
+      }
+    }
+    var laid = view
+    (laid.format, laid.stride, laid.pixels) = (CLIP_PIXELS_RGB, 3 * width, UnsafePointer(opaque))
+    return Picture(owning: opaque, laid)
   }
 
   var width: Int { Int(view.width) }

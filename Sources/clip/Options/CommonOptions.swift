@@ -77,20 +77,65 @@ struct BatchOptions: ParsableArguments {
   }
 }
 
-/// Options of commands that take texts.
-struct TextOptions: ParsableArguments {
-  @Flag(help: "Cut a text that is too long for the model instead of failing.")
-  var truncate = false
-
+/// How texts are cleaned.
+struct CleaningOptions: ParsableArguments {
   @Flag(
     name: [.customLong("openai-cleaning"), .customLong("openai")],
     help: "Clean texts as OpenAI's code does instead of as Hugging Face's.")
   var openAICleaning = false
 
+  var flags: EncodeFlags { openAICleaning ? .openAICleaning : [] }
+}
+
+/// Options of commands that take texts.
+struct TextOptions: ParsableArguments {
+  @Flag(help: "Cut a text that is too long for the model instead of failing.")
+  var truncate = false
+
+  @OptionGroup var cleaning: CleaningOptions
+
+  var flags: EncodeFlags { truncate ? cleaning.flags.union(.truncate) : cleaning.flags }
+}
+
+/// The option of commands that show or measure pictures as training may see them.
+struct BackgroundOptions: ParsableArguments {
+  @Flag(help: "Lay pictures with transparency over white.")
+  var white = false
+}
+
+/// Options of commands that measure a model on data.
+struct DataOptions: ParsableArguments {
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Archives, tables or folders.", valueName: "path"))
+  var data: [ByteString] = []
+
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Which captions: columns or keys.", valueName: "field"))
+  var captionFields: [ByteString] = []
+
+  @Option(help: ArgumentHelp("Seed of the sample, and of variants.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @OptionGroup var background: BackgroundOptions
+  @OptionGroup var cleaning: CleaningOptions
+  @OptionGroup var batch: BatchOptions
+
+  mutating func validate() throws {
+    guard !data.isEmpty else { throw ValidationError("no data: expected --data and one or more paths") }
+  }
+
+  /// As for a data set, long texts are cut.
   var flags: EncodeFlags {
-    var flags: EncodeFlags = []
-    if truncate { flags.insert(.truncate) }
-    if openAICleaning { flags.insert(.openAICleaning) }
-    return flags
+    let flags = cleaning.flags.union(.truncate)
+    return background.white ? flags.union(.overWhite) : flags
+  }
+
+  /// `limit` of the pairs at most, with captions of `fields` or else of those that the options name.
+  func pairs(
+    _ model: Model, fields: [ByteString]? = nil, limit: Int?, workers: Int, keeping parts: Pairs.Parts
+  ) throws(Failure) -> Pairs {
+    try Pairs(
+      model,
+      .init(
+        paths: data, captionFields: fields ?? captionFields, limit: limit, seed: seed, batch: batch.batch, workers: workers,
+        flags: flags, keeps: parts))
   }
 }

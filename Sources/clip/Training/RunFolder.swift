@@ -5,6 +5,8 @@ import Glibc
 /// and model/; start/ has the weights of a run from scratch.
 struct RunFolder {
   let path: ByteString
+  /// It was not there before.
+  private let isNew: Bool
 
   var config: ByteString { file("config.json") }
   var log: ByteString { file("log.jsonl") }
@@ -19,6 +21,7 @@ struct RunFolder {
   /// the same.
   init(_ config: TrainingConfig, resume: Bool) throws(Failure) {
     path = config.output
+    isNew = path.withCString { access($0, F_OK) } != 0
     if !resume && log.withCString({ access($0, F_OK) }) == 0 {
       throw Failure("\(path.shown) has a run already: expected --resume to go on with it, or another output")
     }
@@ -55,16 +58,6 @@ struct RunFolder {
     try check(start.withCString { clip_model_initialize(runtime.handle, $0, UInt64(config.seed)) })
   }
 
-  private static func names(in folder: ByteString) throws(Failure) -> [ByteString] {
-    guard let stream = folder.withCString({ opendir($0) }) else { throw .system("cannot read the folder \(folder.shown)") }
-    defer { closedir(stream) }
-    var names: [ByteString] = []
-    while let entry = readdir(stream) {
-      names.append(withUnsafeBytes(of: &entry.pointee.d_name) { ByteString($0.prefix { $0 != 0 }) })
-    }
-    return names
-  }
-
   /// Throws unless the run of `before` may go on as `config`.
   private static func compare(_ before: JSON, _ config: TrainingConfig, _ place: String) throws(Failure) {
     guard case .object(let old) = before, case .object(let new) = config.effective else {
@@ -78,6 +71,11 @@ struct RunFolder {
             + TrainingConfig.free.joined(separator: ", ") + " may change")
       }
     }
+  }
+
+  /// Removes the folder of a run that cannot begin, unless it was there before.
+  func removeIfNew() {
+    if isNew { removeFolder(path) }
   }
 
   private func makeFolder(_ path: ByteString) throws(Failure) {

@@ -20,12 +20,13 @@ struct TrainingProgress {
     told = (start, 0)
   }
 
-  /// After each step; `samples` are all that this process trained on.
-  mutating func update(_ metrics: clip_train_metrics, samples: Int) {
+  /// After each step, and once more when the run is over; `samples` are all that this process trained on.
+  mutating func update(_ metrics: clip_train_metrics, samples: Int, isOver: Bool) {
     let now = seconds()
     let step = Int(metrics.step)
-    let isLine = step % every == 0 || step == total || step == first + 1
-    if isLine || samplesPerSecond == 0 {
+    let isLine = (step % every == 0 || step == first + 1) != isOver
+    // Right after an evaluation there is no time to divide by.
+    if isLine || samplesPerSecond == 0, samples > told.samples {
       samplesPerSecond = Double(samples - told.samples) / max(now - told.time, 1e-9)
       told = (now, samples)
     }
@@ -34,7 +35,7 @@ struct TrainingProgress {
     let rate = scientific(metrics.learning_rate)
     let speed = "\(fixed(samplesPerSecond, 1)) samples/s"
     if Console.shared.isTerminal {
-      guard now - drawn > 0.1 || step == total else { return }
+      guard now - drawn > 0.1 || isOver else { return }
       drawn = now
       bar.update(step, ["loss \(loss)", "acc \(accuracy)", "temp \(temperature)", "lr \(rate)", speed])
     } else if isLine {

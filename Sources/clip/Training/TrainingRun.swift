@@ -17,9 +17,20 @@ final class TrainingRun {
 
   enum Ending { case finished, interrupted }
 
-  init(_ runtime: Runtime, _ config: TrainingConfig, resume: Bool) throws(Failure) {
+  /// What cannot begin, for its data or its settings, leaves no new folder.
+  convenience init(_ runtime: Runtime, _ config: TrainingConfig, resume: Bool) throws(Failure) {
+    let folder = try RunFolder(config, resume: resume)
+    do throws(Failure) {
+      try self.init(runtime, config, folder, resume: resume)
+    } catch {
+      folder.removeIfNew()
+      throw error
+    }
+  }
+
+  private init(_ runtime: Runtime, _ config: TrainingConfig, _ folder: RunFolder, resume: Bool) throws(Failure) {
     self.config = config
-    folder = try RunFolder(config, resume: resume)
+    self.folder = folder
     totalSteps = try TrainingRun.steps(config)
     guard config.schedule.kind == .constant || config.schedule.warmupSteps < totalSteps else {
       throw Failure(
@@ -73,23 +84,30 @@ final class TrainingRun {
     Interruption.watch()
     var progress = TrainingProgress(total: totalSteps, from: step, every: config.logEvery)
     defer { progress.finish() }
-    while step < totalSteps, !Interruption.isAsked, try takeStep() {
-      progress.update(last, samples: samples)
-      if step % config.logEvery == 0 || step == totalSteps {
+    // What is due every so many steps, and when the run is over, which bad samples may bring about early.
+    func record(isOver: Bool) throws(Failure) {
+      progress.update(last, samples: samples, isOver: isOver)
+      if (step % config.logEvery == 0) != isOver {
         try records.log.append(progress.line(last, epoch: batches.epoch))
         try records.events.add(step: step, last.scalars)
       }
-      if let evaluation, step % evaluation.every == 0 || step == totalSteps {
+      if let evaluation, (step % evaluation.every == 0) != isOver {
         let scalars = try evaluation.measure(trainer)
         try records.log.append(
           .object([(key: "step", value: .integer(step))] + scalars.map { (key: $0.tag, value: .double($0.value)) }))
         try records.events.add(step: step, scalars)
         progress.tell(scalars, step: step, samples: samples)
       }
+    }
+    while step < totalSteps, !Interruption.isAsked, try takeStep() {
+      try record(isOver: false)
       if config.saveEvery > 0, step % config.saveEvery == 0, step < totalSteps { try save() }
     }
     let ending: Ending = Interruption.isAsked && step < totalSteps ? .interrupted : .finished
-    if step > firstStep { try save() }
+    if step > firstStep {
+      if ending == .finished { try record(isOver: true) }
+      try save()
+    }
     try draw(ending)
     if ending == .finished { try trainer.export(folder.model, average: config.averageDecay > 0) }
     return ending

@@ -1,0 +1,32 @@
+import Glibc
+
+/// What a folder holds, without "." and "..", sorted.
+func names(in folder: ByteString) throws(Failure) -> [ByteString] {
+  guard let stream = folder.withCString({ opendir($0) }) else { throw .system("cannot read the folder \(folder.shown)") }
+  defer { closedir(stream) }
+  var names: [ByteString] = []
+  while let entry = readdir(stream) {
+    let name = withUnsafeBytes(of: &entry.pointee.d_name) { ByteString($0.prefix { $0 != 0 }) }
+    if name != "." && name != ".." { names.append(name) }
+  }
+  return names.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
+}
+
+/// Removes a folder with all in it; what links in it lead to stays.
+func removeFolder(_ folder: ByteString) {
+  for name in (try? names(in: folder)) ?? [] {
+    let path = folder.appending(name.bytes)
+    if path.withCString({ unlink($0) }) != 0 { removeFolder(path) }
+  }
+  _ = folder.withCString { rmdir($0) }
+}
+
+/// A folder that is gone, with all in it, when `body` is done.
+func withTemporaryFolder<Result>(_ body: (ByteString) throws(Failure) -> Result) throws(Failure) -> Result {
+  let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+  var template = Array("\(parent)/clip-check-XXXXXX".utf8CString)
+  guard mkdtemp(&template) != nil else { throw .system("cannot make a folder in \(parent)") }
+  let folder = ByteString(template.dropLast().map { UInt8(bitPattern: $0) })
+  defer { removeFolder(folder) }
+  return try body(folder)
+}
