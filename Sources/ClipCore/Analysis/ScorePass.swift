@@ -103,7 +103,7 @@ final class ScorePass: Work {
     let n = queries.count
     let blocks = (n + UnitRows.block - 1) / UnitRows.block
     let scores = room.base.assumingMemoryBound(to: Double.self) + piece * n * UnitRows.block
-    for block in (piece * blocks / pieces)..<((piece + 1) * blocks / pieces) {
+    for block in blocks.share(piece, of: pieces) {
       let first = block * UnitRows.block
       for candidate in 0..<n { score(first, candidate, scores) }
       for query in first..<min(n, first + UnitRows.block) { judge(query, scores + (query - first) * n) }

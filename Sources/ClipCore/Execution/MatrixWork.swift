@@ -99,7 +99,7 @@ private struct Packing: Work {
 
   func part(_ piece: Int) {
     let plan = product.plan
-    let rows = (piece * plan.rows / plan.packPieces)..<((piece + 1) * plan.rows / plan.packPieces)
+    let rows = plan.rows.share(piece, of: plan.packPieces)
     product.op.packRows(
       product.run, rows, of: 0..<plan.rows, group: product.group,
       line: plan.line(product.run.scratch, piece: piece), into: plan.packed(product.run.scratch, piece: 0))

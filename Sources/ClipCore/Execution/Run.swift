@@ -40,6 +40,6 @@ struct Run {
     let count: Int
     let pieces: Int
 
-    func part(_ piece: Int) { op.compute(run, (piece * count / pieces)..<((piece + 1) * count / pieces)) }
+    func part(_ piece: Int) { op.compute(run, count.share(piece, of: pieces)) }
   }
 }

@@ -7,6 +7,11 @@ protocol Work {
   func part(_ piece: Int)
 }
 
+extension Int {
+  /// What piece `piece` of `pieces` takes of [0, self).
+  func share(_ piece: Int, of pieces: Int) -> Range<Int> { (piece * self / pieces)..<((piece + 1) * self / pieces) }
+}
+
 /// Worker threads that any number of calling threads share. The caller of `run` works on its own
 /// job; workers help whichever jobs are open, and sleep when no call is running.
 ///

@@ -198,7 +198,7 @@ private struct PanelPacking: Work {
     do throws(ClipError) {
       var rows = GrowingBuffer()
       let turned = area > 1 && channels > 1 ? try Memory(floats: depth, for: "a filter") : nil
-      for panel in (piece * panels / pieces)..<((piece + 1) * panels / pieces) { try pack(panel, &rows, turned) }
+      for panel in panels.share(piece, of: pieces) { try pack(panel, &rows, turned) }
     } catch {
       failures.record(error, piece)
     }

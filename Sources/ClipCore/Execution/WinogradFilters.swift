@@ -82,7 +82,7 @@ private struct WinogradPacking: Work {
       let matrix = try product(filters.panelWidth, filters.depth, "a panel")
       let rows = try Memory(floats: try product(matrix, 9, "a panel"), for: "a panel")
       let turned = try Memory(floats: try product(matrix, 16, "a panel"), for: "a panel")
-      for panel in (piece * filters.panelCount / pieces)..<((piece + 1) * filters.panelCount / pieces) {
+      for panel in filters.panelCount.share(piece, of: pieces) {
         try pack(panel, rows.floats, turned.floats, matrix)
       }
     } catch {

@@ -179,7 +179,7 @@ private struct PreprocessWork: Work {
   let pieces: Int
 
   func part(_ piece: Int) {
-    for index in (piece * count / pieces)..<((piece + 1) * count / pieces) {
+    for index in count.share(piece, of: pieces) {
       do throws(ClipError) {
         try preprocess(index, scratch.pieces[piece])
       } catch {

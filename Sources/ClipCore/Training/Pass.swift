@@ -60,7 +60,7 @@ struct Pass {
     let phase: Int
 
     func part(_ piece: Int) {
-      op.backward(pass, (piece * count / pieces)..<((piece + 1) * count / pieces), phase: phase)
+      op.backward(pass, count.share(piece, of: pieces), phase: phase)
     }
   }
 
@@ -93,9 +93,9 @@ struct Pass {
     let target: UnsafeMutablePointer<Float>
 
     func part(_ piece: Int) {
-      let first = piece * groups / pieces * 16
-      let last = min(width, (piece + 1) * groups / pieces * 16)
-      pass.addColumns(source, stride: stride, rows: rows, first..<last, to: target)
+      let part = groups.share(piece, of: pieces)
+      pass.addColumns(
+        source, stride: stride, rows: rows, (part.lowerBound * 16)..<min(width, part.upperBound * 16), to: target)
     }
   }
 }

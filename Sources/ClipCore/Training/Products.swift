@@ -101,8 +101,8 @@ struct Products {
       let width = Products.panelWidth(products.kernels)
       let size = Products.panelFloats(depth, products.kernels)
       let panels = (columns + width - 1) / width
-      guard order == .rows else { return copyRows((piece * depth / pieces)..<((piece + 1) * depth / pieces), width, size) }
-      for panel in (piece * panels / pieces)..<((piece + 1) * panels / pieces) {
+      guard order == .rows else { return copyRows(depth.share(piece, of: pieces), width, size) }
+      for panel in panels.share(piece, of: pieces) {
         let first = panel * width
         products.kernels.table.pointee.pack_panel?(
           b.data + first * b.stride, b.stride, min(width, columns - first), depth, CLIP_STORAGE_F32, target + panel * size)
@@ -273,7 +273,7 @@ struct Products {
     let target: UnsafeMutablePointer<Float>
 
     func part(_ piece: Int) {
-      for group in (piece * groups / pieces)..<((piece + 1) * groups / pieces) {
+      for group in groups.share(piece, of: pieces) {
         products.transposeHere(a, rows: rows, columns: (group * 16)..<min(columns, group * 16 + 16), into: target)
       }
     }

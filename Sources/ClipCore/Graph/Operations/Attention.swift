@@ -47,7 +47,7 @@ final class Attention: Operation {
     let pieces = pieces(run.batch, run.kernels.threads)
     for piece in part {
       let scratch = run.scratch + piece * scratchOfPiece(run.batch, run.kernels)
-      for unit in (piece * units / pieces)..<((piece + 1) * units / pieces) { attend(run, unit, scratch) }
+      for unit in units.share(piece, of: pieces) { attend(run, unit, scratch) }
     }
   }
 
@@ -102,7 +102,7 @@ final class Attention: Operation {
       kernels: pass.run.kernels
     ).floats
     for piece in part {
-      for unit in (piece * units / pieces)..<((piece + 1) * units / pieces) {
+      for unit in units.share(piece, of: pieces) {
         backwardUnit(pass, unit, pass.scratch + piece * floats)
       }
     }

@@ -216,7 +216,7 @@ class Convolution: MatrixProduct {
 
     func part(_ piece: Int) {
       let x = pass.run.input(0).data
-      for row in (piece * rows.count / pieces)..<((piece + 1) * rows.count / pieces) {
+      for row in rows.count.share(piece, of: pieces) {
         op.layOut(x, channels, row: rows.lowerBound + row, to: pass.scratch + row * op.depth)
       }
     }

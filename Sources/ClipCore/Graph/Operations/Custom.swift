@@ -121,7 +121,7 @@ final class Custom: Operation {
   /// Runs `body` for each call that a piece takes, with the rows that it is about in values of the given rows.
   private func calls(_ batch: Batch, _ piece: Int, of pieces: Int, _ body: ((Rows) -> Range<Int>) -> Void) {
     let units = units(batch)
-    let stretch = (piece * units / pieces)..<((piece + 1) * units / pieces)
+    let stretch = units.share(piece, of: pieces)
     if isRowWise { return body { _ in stretch } }
     for item in stretch {
       body { rows in

@@ -150,7 +150,7 @@ private struct WinogradPieces: Work {
   func part(_ piece: Int) {
     let plan = product.plan
     let packed = product.run.scratch + piece * (plan.packedFloats + plan.productFloats)
-    for block in (piece * plan.blocks / plan.pieces)..<((piece + 1) * plan.blocks / plan.pieces) {
+    for block in plan.blocks.share(piece, of: plan.pieces) {
       let tiles = plan.tiles(ofBlock: block)
       product.op.spread(product.run, tiles, of: tiles, to: packed)
       for group in 0..<product.filters.groups {
