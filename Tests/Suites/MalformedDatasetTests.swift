@@ -203,6 +203,8 @@ import Testing
       }
     #expect(captions == ["one", "three\"", "six"])
     #expect(ragged.counters.bad_texts == 3 && ragged.counters.without_image == 2 && ragged.counters.without_caption == 1)
+    let short = #expect(throws: Failure.self) { try run("s.csv", "path,caption\na.png\n") }
+    #expect(short?.message.contains("s.csv: record 1: expected at least 2 fields, found 1") == true, "\(String(describing: short))")
     // A quote that is never closed hides what follows.
     for text in ["path,caption\na.png,one\na.png,\"two\na.png,three\n", "path,caption\na.png,one\n\"" + String(repeating: "x,y\n", count: 500_000)] {
       let (open, captions) = try run("o.csv", text)
@@ -246,6 +248,10 @@ import Testing
       #expect(failure?.message.contains("max_bad_share") == true && failure?.message.contains("without a picture") == true)
       #expect(dataset.counters.samples + dataset.bad >= 100)
     }
+    // When the bad ones come first, it is a good one that makes them a hundred.
+    let first = try Dataset([try shard(bad: 30)], Dataset.Options { $0.flags = ordered })
+    let failure = #expect(throws: Failure.self) { try first.rest() }
+    #expect(failure?.message.contains("30 of 100 samples are bad") == true && failure?.message.contains("the last: ") == true)
     #expect(try Dataset([try shard(bad: 60)], Dataset.Options { $0.badShare = 0.5 }).rest().count == 140)
     #expect(try Dataset([try shard(bad: 199)], Dataset.Options { $0.badShare = 1 }).rest().count == 1)
   }

@@ -15,6 +15,8 @@ final class Dataset {
   private var failure: ClipError?
   /// Why the first pair or shard of the epoch was left out.
   private var firstProblem: ClipError?
+  /// Why the last pair was left out.
+  private var lastProblem: ClipError?
   private let batch: SampleBatch
 
   private let counting = Mutex()
@@ -57,6 +59,8 @@ final class Dataset {
         epoch = position.epoch
         samples.append(sample)
         count { $0.given += 1; $0.epochGiven += 1 }
+        // A good one too may be the sample that makes them enough to judge by.
+        try counts.check(options.maxBadShare, lastProblem)
       case .left(let defect, let error):
         try leave(defect, error)
       case .damaged(let error):
@@ -76,6 +80,7 @@ final class Dataset {
   private func leave(_ defect: Defect, _ error: ClipError) throws(ClipError) {
     note(error, "left out")
     count { $0.leave(defect) }
+    lastProblem = error
     try counts.check(options.maxBadShare, error)
   }
 
@@ -139,6 +144,7 @@ final class Dataset {
     isOver = false
     failure = nil
     firstProblem = nil
+    lastProblem = nil
     count { $0 = state.counts }
   }
 

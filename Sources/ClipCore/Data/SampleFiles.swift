@@ -49,7 +49,6 @@ struct SampleFiles {
         { () throws(ClipError) in try json.map { name throws(ClipError) in try SampleFiles.bytes(shard, name) } })
     case .row(let extent):
       guard case .table(let dialect, let columns) = shard.kind else { return }
-      key = Name("record \(reference.ordinal + 1)")
       let record = try SampleFiles.bytes(try FileReader(shard.path), extent)
       let path: [UInt8]?
       switch dialect {

@@ -41,7 +41,7 @@ final class TableReader: ShardReader {
   func next() throws(ClipError) -> SampleReference? {
     guard let extent = try record() else { return nil }
     defer { ordinal += 1 }
-    return SampleReference(shard: shard, ordinal: ordinal, key: "", content: .row(extent))
+    return SampleReference(shard: shard, ordinal: ordinal, key: Name("record \(ordinal + 1)"), content: .row(extent))
   }
 
   /// Passes over UTF-8's byte order mark.
