@@ -177,7 +177,7 @@ import Testing
     (#"{"groups": [{"rate": 1}]}"#, "groups[0]: expected the key pattern"),
     (#"{"freeze": [3]}"#, "freeze[0]: expected a text"),
     (#"{"freeze": "*"}"#, "all parameters are frozen"),
-    (#"{"lora": {"rank": 2, "patterns": ["nothing"]}}"#, "all parameters are frozen"),
+    (#"{"lora": {"rank": 2, "patterns": ["nothing"]}}"#, "low_rank_patterns: expected to fit a matrix, and fit none"),
     (#"{"shard": "2/2"}"#, "shard: expected \"i/n\""),
     (#"{"background": [1, 2]}"#, "background: expected [red, green, blue]"),
     (#"{"epochs": 2}"#, "expected epochs or steps, found 2 epochs and 30 steps"),

@@ -32,9 +32,7 @@ final class LowRank {
       for place in 0..<store.entries[a].count { store.value(a)[place] = Float(stream.normal() * deviation) }
       targets.append(Target(matrix: index, a: a, b: b, base: base))
     }
-    guard !targets.isEmpty else {
-      throw ClipError(CLIP_NOT_FOUND, "options.low_rank_patterns: expected to fit a matrix, and fit none")
-    }
+    guard !targets.isEmpty else { throw LowRank.fitsNone }
     self.init(settings, store, targets, products)
   }
 
@@ -43,6 +41,10 @@ final class LowRank {
     self.store = store
     self.targets = targets
     self.products = products
+  }
+
+  static var fitsNone: ClipError {
+    ClipError(CLIP_NOT_FOUND, "options.low_rank_patterns: expected to fit a matrix, and fit none")
   }
 
   private func sizes(_ target: Target) -> Sizes {

@@ -109,7 +109,10 @@ final class Trainer {
         parameters.append((Parameter(name: name, shape: bias.shape), false))
       }
       store = try ParameterStore(parameters, source, options)
-      guard store.trainedCount > 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen") }
+      guard store.trainedCount > 0 else {
+        throw options.lowRank == nil
+          ? ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen") : LowRank.fitsNone
+      }
       let loader = ParameterLoader(source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, store: store)
       image = try TrainingTower(
         imagePlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 0, checkpoints: options.checkpoints)
@@ -157,7 +160,7 @@ final class Trainer {
     try loss.compute(
       images, texts, n: items.n, width: width, logScale: Double(store.value(scale)[0]),
       bias: bias.map { Double(store.value($0)[0]) } ?? 0, terms: terms, teacher: teacher, products: products)
-    guard loss.loss.isFinite else { throw try whereBad(items, chunk) }
+    guard loss.loss.isFinite else { throw try whereBad(items, chunk, teacher) }
     if let gradient = store.gradient(scale) { gradient[0] = Float(loss.scaleGradient) }
     if let gradient = bias.flatMap({ store.gradient($0) }) { gradient[0] = Float(loss.biasGradient) }
     try run(items, chunk, images, texts, isBackward: true)
@@ -291,7 +294,7 @@ final class Trainer {
   }
 
   /// Why a loss is no number: the first tensor on its way that has NaN or infinity.
-  private func whereBad(_ items: Items, _ chunk: Int) throws(ClipError) -> ClipError {
+  private func whereBad(_ items: Items, _ chunk: Int, _ teacher: Teacher?) throws(ClipError) -> ClipError {
     let what = "step \(step + 1): the loss is NaN or infinite; the weights are as they were: "
     for (index, entry) in store.entries.enumerated() where entry.kind != .derived {
       for place in 0..<entry.count where !store.value(index)[place].isFinite {
@@ -307,7 +310,7 @@ final class Trainer {
         first += count
       }
     }
-    return ClipError(CLIP_NOT_FINITE, what + "the logits")
+    return ClipError(CLIP_NOT_FINITE, what + (teacher?.firstBad(items.n) ?? "the logits"))
   }
 
   /// The op whose gradient is the first to be no number, from the features' gradients back.
