@@ -59,8 +59,6 @@ final class Dataset {
         epoch = position.epoch
         samples.append(sample)
         count { $0.given += 1; $0.epochGiven += 1 }
-        // A good one too may be the sample that makes them enough to judge by.
-        try counts.check(options.maxBadShare, lastProblem)
       case .left(let defect, let error):
         try leave(defect, error)
       case .damaged(let error):
@@ -97,6 +95,8 @@ final class Dataset {
         firstProblem?.status ?? CLIP_FORMAT,
         "data set: no good sample in epoch \(epoch): \(counts.described)" + (firstProblem.map { "; the first: " + $0.message } ?? ""))
     }
+    // With the last bad one there may have been too few to judge by.
+    try counts.check(options.maxBadShare, lastProblem)
     guard !options.wantsFullBatches || given >= options.batchSize else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
