@@ -297,6 +297,10 @@ import Testing
     let losses = try train(trainer, 10)
     #expect(losses[9] < 0.9 * losses[0])
     let fresh = try Trainer(model)
+    // The second factor starts at 0.
+    let factor = "transformer.resblocks.0.attn.q_proj.weight.low_rank_b"
+    #expect(try trainer.read(CLIP_TENSOR_WEIGHT, factor, count: 32 * 2).contains { $0 != 0 })
+    #expect(try trainer.read(CLIP_TENSOR_GRADIENT, factor, count: 32 * 2).contains { $0 != 0 })
     for tensor in manifest.tensors {
       let now = try trainer.read(CLIP_TENSOR_WEIGHT, tensor.name, count: tensor.count)
       let then = try fresh.read(CLIP_TENSOR_WEIGHT, tensor.name, count: tensor.count)
@@ -343,6 +347,18 @@ import Testing
     // One pair has nothing to tell it from: the loss is 0, and so is the gradient.
     let one = try trainer.step(pixels: Array(pixels.prefix(model.imageNumbers)), tokens: Array(tokens.prefix(model.context)))
     #expect(one.loss == 0 && one.accuracy == 1 && one.step == 2)
+  }
+
+  @Test func aNumberWhoseSquareIsTooLarge() throws {
+    let manifest = try Manifest("train-rn-tiny")
+    let trainer = try Trainer(Model(ModelFolder.reference("train-rn-tiny"), flags: UInt32(CLIP_OPEN_WITHOUT_WEIGHTS)))
+    let before = try trainer.all(CLIP_TENSOR_WEIGHT, manifest)
+    var pixels = ReferenceInputs.pixels("train-rn-tiny.0", n: 8, size: manifest.imageSize)
+    let tokens = Array(try tokenIds(tensor("tokens", of: expected("train-rn-tiny")))[..<(8 * trainer.model.context)])
+    pixels[100] = 1e25
+    let failure = #expect(throws: Failure.self) { try trainer.step(pixels: pixels, tokens: tokens) }
+    #expect(failure?.status == CLIP_NOT_FINITE && failure?.message.contains("visual.bn1.running_var") == true)
+    #expect(try identical(before, trainer.all(CLIP_TENSOR_WEIGHT, manifest)))
   }
 
   @Test(arguments: [65, -1]) func countsThatAreNone(_ count: Int) throws {

@@ -173,6 +173,9 @@ final class Trainer {
       throw ClipError(
         CLIP_NOT_FINITE, "step \(step + 1): the gradient of \(name) is NaN or infinite\(maker); the weights are as they were")
     }
+    if let name = badStatistic() {
+      throw ClipError(CLIP_NOT_FINITE, "step \(step + 1): \(name.string) would be NaN or infinite; the weights are as they were")
+    }
     let rate = options.schedule.rate(at: step)
     let limit = options.gradientClip
     step += 1
@@ -291,6 +294,15 @@ final class Trainer {
         put(mean, average + first + i, lanes)
       }
     }
+  }
+
+  /// The running statistic whose next value is no number: a batch norm takes numbers whose squares are too large.
+  private func badStatistic() -> Name? {
+    for (index, entry) in store.entries.enumerated() where entry.kind == .statistic {
+      guard let next = store.gradient(index) else { continue }
+      for place in 0..<entry.count where !next[place].isFinite { return entry.tensor }
+    }
+    return nil
   }
 
   /// Why a loss is no number: the first tensor on its way that has NaN or infinity.
