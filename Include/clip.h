@@ -16,7 +16,8 @@
  *            sizeof(the struct). Zero in every other field means the default. A struct
  *            the library fills starts with it too, set by the caller in the same way.
  *            Structs grow at the end only.
- * Strings.   UTF-8, NUL-terminated. Paths are passed to the system as they are.
+ * Strings.   UTF-8, NUL-terminated, paths too: they are passed to the system as they are, and
+ *            one that is not UTF-8 is not found.
  * Layout.    Tensors are dense, row-major float32 in host byte order. "[n, d]" is n rows
  *            of d numbers. Sizes are numbers of elements unless "bytes" is said.
  *

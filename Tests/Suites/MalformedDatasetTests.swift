@@ -198,7 +198,7 @@ import Testing
     }
     // Records that are bad alone.
     let (ragged, captions) = try run(
-      "r.csv", "path,caption\na.png,one\na.png\n\"a.png\"x,two\na.png,\"three\"\"\"\n,four\na.png,\nnone.png,five\na.png,\u{0}\na.png,six\n") {
+      "r.csv", "path,caption\na.png,one\n \t \na.png\n\"a.png\"x,two\na.png,\"three\"\"\"\n,four\na.png,\nnone.png,five\na.png,\u{0}\na.png,six\n") {
         $0.flags |= UInt32(CLIP_DATASET_FILES)
       }
     #expect(captions == ["one", "three\"", "six"])
@@ -225,7 +225,7 @@ import Testing
       "{\"path\": [\"a.png\"], \"caption\": \"x\"}", String(repeating: "{\"a\":", count: 3000), "\u{0}",
       String(repeating: "x", count: 2 << 20),
     ]
-    let (json, good) = try run("j.jsonl", lines.joined(separator: "\n") + "\n{\"path\": \"a.png\", \"caption\": \"good\"}")
+    let (json, good) = try run("j.jsonl", " \t\r\n" + lines.joined(separator: "\n  \n") + "\n{\"path\": \"a.png\", \"caption\": \"good\"}")
     #expect(good == ["good"])
     #expect(json.bad == UInt64(lines.count))
   }

@@ -84,7 +84,7 @@ final class TableReader: ShardReader {
           at = offset
           continue search
         }
-        if byte != UInt8(ascii: "\r") { isBlank = false }
+        if byte != UInt8(ascii: "\r"), byte != UInt8(ascii: " "), byte != UInt8(ascii: "\t") { isBlank = false }
         if case .delimited(let delimiter) = dialect { state = TableReader.follow(state, byte, delimiter) }
       }
       at += piece.count
