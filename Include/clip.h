@@ -16,7 +16,8 @@
  *            sizeof(the struct). Zero in every other field means the default. A struct
  *            the library fills starts with it too, set by the caller in the same way.
  *            Structs grow at the end only.
- * Strings.   UTF-8, NUL-terminated. Paths are passed to the system as they are.
+ * Strings.   UTF-8, NUL-terminated, paths too: they are passed to the system as they are, and
+ *            one that is not UTF-8 is not found.
  * Layout.    Tensors are dense, row-major float32 in host byte order. "[n, d]" is n rows
  *            of d numbers. Sizes are numbers of elements unless "bytes" is said.
  *
@@ -54,7 +55,7 @@ typedef enum clip_status {
   CLIP_LIMIT = 7,            /* larger than a limit: pixels of an image, tokens of a text, nesting */
   CLIP_OUT_OF_MEMORY = 8,    /* the system has not enough memory; nothing is leaked */
   CLIP_PLUGIN = 9,           /* a plugin is broken, of another ABI, or reported a failure */
-  CLIP_NOT_FINITE = 10       /* training: a loss or gradient is NaN or infinite; the message names the tensor */
+  CLIP_NOT_FINITE = 10       /* training: a loss, gradient or statistic is NaN or infinite; the message names the tensor */
 } clip_status;
 
 /* The status's name, such as "CLIP_FORMAT"; "CLIP_STATUS_<n>" is never returned: an unknown
@@ -880,7 +881,8 @@ typedef enum clip_trainer_tensor {
   CLIP_TENSOR_AVERAGE = 2   /* the exponential mean of the weight */
 } clip_trainer_tensor;
 
-/* Copies the tensor that the checkpoint calls `name`, as it lies there, row-major float32, to values[count].
+/* Copies the tensor that the checkpoint calls `name`, as it lies there, row-major float32, to values[count]; also
+ * a new one of low-rank adaptation, as clip_trainer_visit calls it.
  * CLIP_MISMATCH when it has another number of elements. [owner-thread] */
 CLIP_API clip_status clip_trainer_read(const clip_trainer *trainer, clip_trainer_tensor kind, const char *name,
                                        float *values, size_t count);

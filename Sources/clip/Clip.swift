@@ -26,6 +26,8 @@ struct Clip: ParsableCommand {
   static func main() {
     // A closed pipe is seen as an error of write(2), so that files being written are tidied away first.
     signal(SIGPIPE, SIG_IGN)
+    // So is a file that grows beyond the shell's limit.
+    signal(SIGXFSZ, SIG_IGN)
     Glibc.exit(status())
   }
 

@@ -198,11 +198,13 @@ import Testing
     }
     // Records that are bad alone.
     let (ragged, captions) = try run(
-      "r.csv", "path,caption\na.png,one\na.png\n\"a.png\"x,two\na.png,\"three\"\"\"\n,four\na.png,\nnone.png,five\na.png,\u{0}\na.png,six\n") {
+      "r.csv", "path,caption\na.png,one\n \t \na.png\n\"a.png\"x,two\na.png,\"three\"\"\"\n,four\na.png,\nnone.png,five\na.png,\u{0}\na.png,six\n") {
         $0.flags |= UInt32(CLIP_DATASET_FILES)
       }
     #expect(captions == ["one", "three\"", "six"])
     #expect(ragged.counters.bad_texts == 3 && ragged.counters.without_image == 2 && ragged.counters.without_caption == 1)
+    let short = #expect(throws: Failure.self) { try run("s.csv", "path,caption\na.png\n") }
+    #expect(short?.message.contains("s.csv: record 1: expected at least 2 fields, found 1") == true, "\(String(describing: short))")
     // A quote that is never closed hides what follows.
     for text in ["path,caption\na.png,one\na.png,\"two\na.png,three\n", "path,caption\na.png,one\n\"" + String(repeating: "x,y\n", count: 500_000)] {
       let (open, captions) = try run("o.csv", text)
@@ -223,7 +225,7 @@ import Testing
       "{\"path\": [\"a.png\"], \"caption\": \"x\"}", String(repeating: "{\"a\":", count: 3000), "\u{0}",
       String(repeating: "x", count: 2 << 20),
     ]
-    let (json, good) = try run("j.jsonl", lines.joined(separator: "\n") + "\n{\"path\": \"a.png\", \"caption\": \"good\"}")
+    let (json, good) = try run("j.jsonl", " \t\r\n" + lines.joined(separator: "\n  \n") + "\n{\"path\": \"a.png\", \"caption\": \"good\"}")
     #expect(good == ["good"])
     #expect(json.bad == UInt64(lines.count))
   }
@@ -246,6 +248,11 @@ import Testing
       #expect(failure?.message.contains("max_bad_share") == true && failure?.message.contains("without a picture") == true)
       #expect(dataset.counters.samples + dataset.bad >= 100)
     }
+    // When the bad ones come first, what follows may make them few enough.
+    let first = try Dataset([try shard(bad: 30)], Dataset.Options { $0.flags = ordered })
+    let failure = #expect(throws: Failure.self) { try first.rest() }
+    #expect(failure?.message.contains("30 of 200 samples are bad") == true && failure?.message.contains("the last: ") == true)
+    #expect(try Dataset([try shard(bad: 15)], Dataset.Options { $0.flags = ordered }).rest().count == 185)
     #expect(try Dataset([try shard(bad: 60)], Dataset.Options { $0.badShare = 0.5 }).rest().count == 140)
     #expect(try Dataset([try shard(bad: 199)], Dataset.Options { $0.badShare = 1 }).rest().count == 1)
   }

@@ -170,6 +170,49 @@ import Testing
     #expect(throws: Failure.self) { try trainer.save(file) }
   }
 
+  /// A header that lies, with the numbers as they were.
+  private func doctored(_ file: URL, _ change: (inout String) -> Void) throws {
+    let bytes = try Data(contentsOf: file)
+    let count = bytes.prefix(8).enumerated().reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+    var header = String(decoding: bytes[8..<(8 + count)], as: UTF8.self)
+    change(&header)
+    try Safetensors.framed(header: Data(header.utf8), body: bytes[(8 + count)...]).write(to: file)
+  }
+
+  @Test func aStepThatNoRunTakes() throws {
+    let place = try TemporaryFolder()
+    let trainer = try Trainer(model)
+    _ = try train(trainer, 1)
+    try trainer.save(place.url)
+    let file = place.file("step-00000000000000000001.safetensors")
+    for step in ["18446744073709551615", "9223372036854775808", "-1", "1e3", ""] {
+      try trainer.save(place.url)
+      try doctored(file) { $0 = $0.replacingOccurrences(of: #""step":"1""#, with: #""step":"\#(step)""#) }
+      let failure = #expect(throws: Failure.self) { try trainer.resume(file) }
+      #expect(failure?.status == CLIP_FORMAT, "\(step): \(String(describing: failure))")
+    }
+    try trainer.save(place.url)
+    try doctored(file) { $0 = $0.replacingOccurrences(of: #""dtype":"F32""#, with: #""dtype":"I32""#) }
+    let failure = #expect(throws: Failure.self) { try trainer.resume(file) }
+    #expect(failure?.message.contains("F32 [") == true && failure?.message.contains("found I32 [") == true)
+    #expect(try trainer.step(pixels: pixels, tokens: tokens).step == 2)
+  }
+
+  /// Checkpoints of later steps, as after going back to an earlier one, and other files stay.
+  @Test func keepingFewRemovesEarlierOnesAlone() throws {
+    let place = try TemporaryFolder()
+    let later = "step-00000000000000000900.safetensors"
+    let others = [later, "step-a-file-of-20-bytes-.safetensors", "weights.safetensors"]
+    for name in others { try Data("x".utf8).write(to: place.file(name)) }
+    let trainer = try Trainer(model)
+    for _ in 0..<3 {
+      _ = try train(trainer, 1)
+      try trainer.save(place.url, keep: 1)
+    }
+    let names = try FileManager.default.contentsOfDirectory(atPath: place.url.path).sorted()
+    #expect(names == (others + ["step-00000000000000000003.safetensors"]).sorted())
+  }
+
   @Test func exportsAreModels() throws {
     let place = try TemporaryFolder()
     let trainer = try Trainer(model) { $0.average_decay = 0.5 }
@@ -199,6 +242,13 @@ import Testing
     }
     let untaught = try Trainer(model, losses: [.init(kind: CLIP_LOSS_DISTILLATION)])
     #expect(throws: Failure.self) { try untaught.step(pixels: pixels, tokens: tokens) }
+    var spoilt = teacher
+    spoilt[5] = .nan
+    let failure = #expect(throws: Failure.self) { try untaught.step(pixels: pixels, tokens: tokens, teacher: spoilt) }
+    #expect(failure?.status == CLIP_NOT_FINITE && failure?.message.contains("batch.teacher_logits") == true)
+    // A caption that the teacher rules out.
+    spoilt[5] = -.infinity
+    #expect(try untaught.step(pixels: pixels, tokens: tokens, teacher: spoilt).loss.isFinite)
   }
 
   @Test func sgdFollowsTheGradient() throws {
@@ -247,6 +297,10 @@ import Testing
     let losses = try train(trainer, 10)
     #expect(losses[9] < 0.9 * losses[0])
     let fresh = try Trainer(model)
+    // The second factor starts at 0.
+    let factor = "transformer.resblocks.0.attn.q_proj.weight.low_rank_b"
+    #expect(try trainer.read(CLIP_TENSOR_WEIGHT, factor, count: 32 * 2).contains { $0 != 0 })
+    #expect(try trainer.read(CLIP_TENSOR_GRADIENT, factor, count: 32 * 2).contains { $0 != 0 })
     for tensor in manifest.tensors {
       let now = try trainer.read(CLIP_TENSOR_WEIGHT, tensor.name, count: tensor.count)
       let then = try fresh.read(CLIP_TENSOR_WEIGHT, tensor.name, count: tensor.count)
@@ -285,10 +339,56 @@ import Testing
     var ids = tokens
     ids[2] = 1 << 20
     #expect(throws: Failure.self) { try trainer.step(pixels: pixels, tokens: ids) }
+    // Metrics that cannot be filled are known before the update.
+    var batch = clip_train_batch()
+    batch.struct_size = size(of: clip_train_batch.self)
+    batch.n = 6
+    var metrics = clip_train_metrics()
+    let status = pixels.withUnsafeBufferPointer { pixels in
+      tokens.withUnsafeBufferPointer { tokens in
+        batch.pixels = pixels.baseAddress
+        batch.tokens = tokens.baseAddress
+        return clip_train_step(trainer.handle, &batch, &metrics)
+      }
+    }
+    #expect(status == CLIP_INVALID_ARGUMENT)
     #expect(try identical(before, weights(trainer)))
     // One pair has nothing to tell it from: the loss is 0, and so is the gradient.
     let one = try trainer.step(pixels: Array(pixels.prefix(model.imageNumbers)), tokens: Array(tokens.prefix(model.context)))
     #expect(one.loss == 0 && one.accuracy == 1 && one.step == 2)
+  }
+
+  @Test func aNumberWhoseSquareIsTooLarge() throws {
+    let manifest = try Manifest("train-rn-tiny")
+    let trainer = try Trainer(Model(ModelFolder.reference("train-rn-tiny"), flags: UInt32(CLIP_OPEN_WITHOUT_WEIGHTS)))
+    let before = try trainer.all(CLIP_TENSOR_WEIGHT, manifest)
+    var pixels = ReferenceInputs.pixels("train-rn-tiny.0", n: 8, size: manifest.imageSize)
+    let tokens = Array(try tokenIds(tensor("tokens", of: expected("train-rn-tiny")))[..<(8 * trainer.model.context)])
+    pixels[100] = 1e25
+    let failure = #expect(throws: Failure.self) { try trainer.step(pixels: pixels, tokens: tokens) }
+    #expect(failure?.status == CLIP_NOT_FINITE && failure?.message.contains("visual.bn1.running_var") == true)
+    #expect(try identical(before, trainer.all(CLIP_TENSOR_WEIGHT, manifest)))
+  }
+
+  @Test(arguments: [65, -1]) func countsThatAreNone(_ count: Int) throws {
+    var term = clip_loss_term()
+    term.struct_size = size(of: clip_loss_term.self)
+    var group = clip_parameter_group(struct_size: size(of: clip_parameter_group.self), rate: 1, pattern: nil)
+    var trainer: OpaquePointer?
+    for takesLosses in [true, false] {
+      var options = clip_trainer_options()
+      options.struct_size = size(of: clip_trainer_options.self)
+      let status = withUnsafePointer(to: &term) { term in
+        withUnsafePointer(to: &group) { group in
+          options.losses = term
+          options.groups = group
+          options.loss_count = takesLosses ? count : 0
+          options.group_count = takesLosses ? 0 : count
+          return clip_trainer_create(model.handle, &options, &trainer)
+        }
+      }
+      #expect(status == CLIP_INVALID_ARGUMENT && trainer == nil)
+    }
   }
 
   @Test func oneTowerIsNotEnough() throws {

@@ -11,7 +11,7 @@ public func clip_analyze(
     let runtime = try object(runtime, Runtime.self, "runtime")
     let options = try ClipCore.options(options, clip_analysis_options(), "options")
     // An output that cannot be filled must not cost minutes.
-    try fill(analysis, with: clip_analysis(), "analysis")
+    try requireRoom(analysis, "analysis")
     let measured = try Analysis(
       try required(images, "images"), try required(texts, "texts"), n, d, runtime.threads
     ).measure(options, pairs)

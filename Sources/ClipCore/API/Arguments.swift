@@ -53,6 +53,11 @@ func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ empty: T, _ wha
   return copy
 }
 
+/// A struct of the caller's that `fill` can fill, known before the work.
+func requireRoom<T: BitwiseCopyable>(_ pointer: UnsafeMutablePointer<T>?, _ what: StaticString) throws(ClipError) {
+  _ = try sharedSize(pointer, MemoryLayout<T>.size, what)
+}
+
 /// Fills a struct of the caller's: as many bytes as its struct_size says.
 func fill<T: BitwiseCopyable>(_ pointer: UnsafeMutablePointer<T>?, with value: T, _ what: StaticString) throws(ClipError) {
   let size = try sharedSize(pointer, MemoryLayout<T>.size, what)

@@ -31,7 +31,7 @@ public func clip_dataset_next(_ dataset: OpaquePointer?, _ batch: UnsafeMutableP
   reporting { () throws(ClipError) in
     let dataset = try object(dataset, Dataset.self, "dataset")
     // An output that cannot be filled must not cost a batch.
-    try fill(batch, with: clip_batch(), "batch")
+    try requireRoom(batch, "batch")
     try fill(batch, with: try dataset.next(), "batch")
   }
 }

@@ -22,6 +22,8 @@ public func clip_train_step(
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let batch = try ClipCore.options(try required(batch, "batch"), clip_train_batch(), "batch")
+    // Metrics that cannot be filled must not cost an update.
+    if metrics != nil { try requireRoom(metrics, "metrics") }
     let facts = try trainer.train(batch)
     if metrics != nil { try fill(metrics, with: facts, "metrics") }
   }

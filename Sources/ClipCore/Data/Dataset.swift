@@ -15,6 +15,8 @@ final class Dataset {
   private var failure: ClipError?
   /// Why the first pair or shard of the epoch was left out.
   private var firstProblem: ClipError?
+  /// Why the last pair was left out.
+  private var lastProblem: ClipError?
   private let batch: SampleBatch
 
   private let counting = Mutex()
@@ -76,6 +78,7 @@ final class Dataset {
   private func leave(_ defect: Defect, _ error: ClipError) throws(ClipError) {
     note(error, "left out")
     count { $0.leave(defect) }
+    lastProblem = error
     try counts.check(options.maxBadShare, error)
   }
 
@@ -92,6 +95,8 @@ final class Dataset {
         firstProblem?.status ?? CLIP_FORMAT,
         "data set: no good sample in epoch \(epoch): \(counts.described)" + (firstProblem.map { "; the first: " + $0.message } ?? ""))
     }
+    // With the last bad one there may have been too few to judge by.
+    try counts.check(options.maxBadShare, lastProblem)
     guard !options.wantsFullBatches || given >= options.batchSize else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
@@ -139,6 +144,7 @@ final class Dataset {
     isOver = false
     failure = nil
     firstProblem = nil
+    lastProblem = nil
     count { $0 = state.counts }
   }
 

@@ -18,14 +18,14 @@ struct DatasetCounts {
     epochLeft += 1
   }
 
-  /// Throws where more than `share` of this epoch's pairs are bad; `last` is why the last one was.
-  func check(_ share: Double, _ last: ClipError) throws(ClipError) {
+  /// Throws where more than `share` of this epoch's pairs are bad; `last` is why the last one was, where that is known.
+  func check(_ share: Double, _ last: ClipError?) throws(ClipError) {
     let seen = epochGiven + epochLeft
     guard seen >= DatasetCounts.fewest, Double(epochLeft) > share * Double(seen) else { return }
     throw ClipError(
       CLIP_FORMAT,
       "\(epochLeft) of \(seen) samples are bad, more than the share of \(hundredths(share)) that is allowed (max_bad_share): "
-        + "\(described); the last: \(last.message)")
+        + described + (last.map { "; the last: " + $0.message } ?? ""))
   }
 
   var described: String {

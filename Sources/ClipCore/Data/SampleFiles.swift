@@ -41,7 +41,6 @@ struct SampleFiles {
     case .files(let parts): try read(names, parts.map { .file(join(shard.path, $0)) })
     case .row(let extent):
       guard case .table(let dialect, let columns) = shard.kind else { return }
-      key = Name("record \(reference.ordinal + 1)")
       let record = try SampleFiles.bytes(.part(shard.path, extent))
       let path: [UInt8]?
       switch dialect {

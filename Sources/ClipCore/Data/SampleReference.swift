@@ -15,7 +15,7 @@ struct SampleReference {
   let shard: Int
   /// The pair's place in its shard, from 0.
   let ordinal: Int
-  /// What the pair's files have in common; empty for a row, which tells when it is read.
+  /// What the pair's files have in common; of a row, which tells its own when it is read, the record's number.
   let key: Name
   let content: Content
 }

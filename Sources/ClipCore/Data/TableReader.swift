@@ -41,7 +41,7 @@ final class TableReader: ShardReader {
   func next() throws(ClipError) -> SampleReference? {
     guard let extent = try record() else { return nil }
     defer { ordinal += 1 }
-    return SampleReference(shard: shard, ordinal: ordinal, key: "", content: .row(extent))
+    return SampleReference(shard: shard, ordinal: ordinal, key: Name("record \(ordinal + 1)"), content: .row(extent))
   }
 
   /// Passes over UTF-8's byte order mark.
@@ -84,7 +84,7 @@ final class TableReader: ShardReader {
           at = offset
           continue search
         }
-        if byte != UInt8(ascii: "\r") { isBlank = false }
+        if byte != UInt8(ascii: "\r"), byte != UInt8(ascii: " "), byte != UInt8(ascii: "\t") { isBlank = false }
         if case .delimited(let delimiter) = dialect { state = TableReader.follow(state, byte, delimiter) }
       }
       at += piece.count

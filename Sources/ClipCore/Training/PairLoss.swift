@@ -15,6 +15,19 @@ struct Teacher {
   var texts: UnsafePointer<Float>?
   var width = 0
   var scale: Double = 1
+
+  /// What of it makes a loss that is no number; a logit of minus infinity is a probability of 0.
+  func firstBad(_ n: Int) -> String? {
+    if let logits {
+      for index in 0..<(n * n) where !(logits[index] < .infinity) { return "batch.teacher_logits" }
+      return nil
+    }
+    for index in 0..<(n * width) {
+      if images?[index].isFinite == false { return "batch.teacher_images" }
+      if texts?[index].isFinite == false { return "batch.teacher_texts" }
+    }
+    return scale.isFinite ? nil : "batch.teacher_scale"
+  }
 }
 
 /// The loss of n pictures against n captions, and its gradient. Item i of one belongs to item i of the other.

@@ -9,7 +9,8 @@ extension Trainer {
     guard kind.rawValue <= CLIP_TENSOR_AVERAGE.rawValue else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "kind: expected a clip_trainer_tensor, found \(kind.rawValue)")
     }
-    guard let expected = tensors[name] else {
+    // What low-rank adaptation adds has its own name alone.
+    guard let expected = tensors[name] ?? store.index(name).map({ store.entries[$0].count }) else {
       throw ClipError(CLIP_NOT_FOUND, "name: expected a tensor of the checkpoint in \(self.folder), found " + name.string)
     }
     guard count == expected else {

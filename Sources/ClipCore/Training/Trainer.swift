@@ -163,7 +163,7 @@ final class Trainer {
       bias: bias.map { Double(store.value($0)[0]) } ?? 0, terms: terms, teacher: teacher, products: products)
     guard loss.loss.isFinite else {
       store.finishGradients()
-      throw try whereBad(items, chunk)
+      throw try whereBad(items, chunk, teacher)
     }
     try run(items, chunk, images, texts, isBackward: true)
     store.finishGradients()
@@ -177,6 +177,9 @@ final class Trainer {
       let maker = try whoSpoils(items, chunk, images, texts).map { ", which begins with the gradient of " + $0 } ?? ""
       throw ClipError(
         CLIP_NOT_FINITE, "step \(step + 1): the gradient of \(name) is NaN or infinite\(maker); the weights are as they were")
+    }
+    if let name = badStatistic() {
+      throw ClipError(CLIP_NOT_FINITE, "step \(step + 1): \(name.string) would be NaN or infinite; the weights are as they were")
     }
     let rate = options.schedule.rate(at: step)
     let limit = options.gradientClip
@@ -298,8 +301,17 @@ final class Trainer {
     }
   }
 
+  /// The running statistic whose next value is no number: a batch norm takes numbers whose squares are too large.
+  private func badStatistic() -> Name? {
+    for (index, entry) in store.entries.enumerated() where entry.kind == .statistic {
+      guard let next = store.gradient(index) else { continue }
+      for place in 0..<entry.count where !next[place].isFinite { return entry.tensor }
+    }
+    return nil
+  }
+
   /// Why a loss is no number: the first tensor on its way that has NaN or infinity.
-  private func whereBad(_ items: Items, _ chunk: Int) throws(ClipError) -> ClipError {
+  private func whereBad(_ items: Items, _ chunk: Int, _ teacher: Teacher?) throws(ClipError) -> ClipError {
     let what = "step \(step + 1): the loss is NaN or infinite; the weights are as they were: "
     for (index, entry) in store.entries.enumerated() where entry.kind != .derived {
       for place in 0..<entry.count where !store.value(index)[place].isFinite {
@@ -315,7 +327,7 @@ final class Trainer {
         first += count
       }
     }
-    return ClipError(CLIP_NOT_FINITE, what + "the logits")
+    return ClipError(CLIP_NOT_FINITE, what + (teacher?.firstBad(items.n) ?? "the logits"))
   }
 
   /// The op whose gradient is the first to be no number, from the features' gradients back.

@@ -9,6 +9,9 @@ extension Trainer {
   private static let prefix: Name = "step-"
   private static let suffix: Name = ".safetensors"
 
+  /// A step beyond it is no run's, and counting on from there would overflow.
+  private static let mostSteps: UInt64 = 1 << 62
+
   /// One tensor of a checkpoint and where its numbers are.
   private struct Part {
     let name: Name
@@ -49,7 +52,9 @@ extension Trainer {
     for part in parts { try writer.append(part.numbers, part.count * 4) }
     try writer.finish()
     guard keep > 0 else { return }
-    for name in try Trainer.saved(folder).dropLast(keep) { _ = join(folder, name).withCString { unlink($0) } }
+    // Those of later steps are another run's, or of a time that this one went back behind.
+    let own = Trainer.fileName(step)
+    for name in try Trainer.saved(folder).filter({ $0 <= own }).dropLast(keep) { _ = join(folder, name).withCString { unlink($0) } }
   }
 
   private static func fileName(_ step: UInt64) -> Name {
@@ -62,6 +67,7 @@ extension Trainer {
   private static func saved(_ folder: String) throws(ClipError) -> [Name] {
     try names(in: folder, endingIn: suffix).filter {
       $0.hasPrefix(prefix) && $0.utf8.count == prefix.utf8.count + 20 + suffix.utf8.count
+        && number(Name(utf8: Array($0.utf8.dropFirst(prefix.utf8.count).prefix(20)))) != nil
     }
   }
 
@@ -75,7 +81,7 @@ extension Trainer {
       file = join(path, last)
     }
     let saved = try Safetensors(path: file)
-    guard saved.metadata["format"] == Trainer.format, let step = Trainer.number(saved.metadata["step"]) else {
+    guard saved.metadata["format"] == Trainer.format, let step = Trainer.number(saved.metadata["step"]), step < mostSteps else {
       throw ClipError(CLIP_FORMAT, file + ": expected a checkpoint of clip_trainer_save")
     }
     return (saved, file, step)
@@ -96,8 +102,8 @@ extension Trainer {
       guard let tensor = saved.tensors[part.name], tensor.type == .float32, tensor.shape == part.shape else {
         throw ClipError(
           CLIP_MISMATCH,
-          "\(file): expected a tensor \(part.name.string) \(describe(shape: part.shape)), found "
-            + (saved.tensors[part.name].map { describe(shape: $0.shape) } ?? "none"))
+          "\(file): expected a tensor \(part.name.string) F32 \(describe(shape: part.shape)), found "
+            + (saved.tensors[part.name].map { "\($0.type.name) " + describe(shape: $0.shape) } ?? "none"))
       }
     }
     guard parts.count == saved.tensors.count else {

@@ -67,9 +67,10 @@ struct TrainerOptions {
   }
 
   private static func losses(_ options: clip_trainer_options) throws(ClipError) -> [LossTerm] {
-    guard options.loss_count > 0 else { return [] }
-    guard let list = options.losses, options.loss_count <= 64 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.losses: expected at most 64 terms, found \(options.loss_count)")
+    guard options.loss_count != 0 else { return [] }
+    guard let list = options.losses, (1...64).contains(options.loss_count) else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "options.losses: expected 1 to 64 terms, found \(UInt(bitPattern: options.loss_count)) or a null pointer")
     }
     var terms: [LossTerm] = []
     var at = UnsafeRawPointer(list)
@@ -92,9 +93,10 @@ struct TrainerOptions {
   }
 
   private static func groups(_ options: clip_trainer_options) throws(ClipError) -> [(pattern: Name, rate: Double)] {
-    guard options.group_count > 0 else { return [] }
-    guard let list = options.groups, options.group_count <= 4096 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: expected at most 4096, found \(options.group_count)")
+    guard options.group_count != 0 else { return [] }
+    guard let list = options.groups, (1...4096).contains(options.group_count) else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "options.groups: expected 1 to 4096, found \(UInt(bitPattern: options.group_count)) or a null pointer")
     }
     var groups: [(pattern: Name, rate: Double)] = []
     var at = UnsafeRawPointer(list)
@@ -146,7 +148,9 @@ struct LowRankSettings {
         "options.low_rank: expected a rank to 4096 and a scale from 0, found \(options.low_rank) and \(options.low_rank_scale)")
     }
     guard let list = options.low_rank_patterns, (1...4096).contains(options.low_rank_pattern_count) else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.low_rank_patterns: expected 1 to 4096, found \(options.low_rank_pattern_count)")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        "options.low_rank_patterns: expected 1 to 4096, found \(UInt(bitPattern: options.low_rank_pattern_count)) or a null pointer")
     }
     rank = Int(options.low_rank)
     scale = options.low_rank_scale == 0 ? 1 : Double(options.low_rank_scale) / Double(options.low_rank)

@@ -33,7 +33,7 @@ struct Bench: ParsableCommand {
       throw ValidationError("--batch is \(batch): expected numbers from 1 to 4096")
     }
     guard !towers.isEmpty, towers.allSatisfy({ ["image", "text"].contains($0) }) else {
-      throw ValidationError("--tower is \(tower): expected image, text or both")
+      throw ValidationError("--tower is \(tower): expected image, text or image,text")
     }
     guard tokens >= 2 else { throw ValidationError("--tokens is \(tokens): expected at least 2") }
     guard seconds > 0, seconds <= 3600 else { throw ValidationError("--seconds is \(seconds): expected up to 3600") }
