@@ -804,7 +804,7 @@ enum {
   CLIP_TRAIN_CHECKPOINTS = 1u /* keep few activations and compute the others again: less memory, more time */
 };
 
-/* Weight decay is for tensors of two sides and more: norms, biases, class tokens and scales have none. */
+/* Weight decay is for tensors of two sides and more in the file: norms, biases, class tokens and scales have none. */
 typedef struct clip_trainer_options {
   uint32_t struct_size;
   uint32_t flags;                /* CLIP_TRAIN_* */

@@ -264,6 +264,31 @@ import Testing
     #expect(maxDifference(after, zip(before, gradient).map { $0 - 0.01 * $1 }) < 1e-6)
   }
 
+  /// Decay is for what has two sides in the file: SigLIP's probe lies there as [1, 1, width].
+  @Test func decayIsForTensorsOfTwoSides() throws {
+    let name = "hf-siglip-tiny"
+    let model = try Model(ModelFolder.reference(name))
+    let trainer = try Trainer(model) {
+      $0.optimizer = CLIP_OPTIMIZER_SGD
+      $0.learning_rate = 0.01
+      $0.weight_decay = 0.5
+      $0.beta1 = -1
+    }
+    let manifest = try Manifest(name)
+    let tensors = manifest.tensors.filter { $0.rule != "count" }
+    let before = try tensors.map { try trainer.read(CLIP_TENSOR_WEIGHT, $0.name, count: $0.count) }
+    var numbers = Numbers(11)
+    try trainer.step(
+      pixels: numbers.floats(3 * model.imageNumbers), tokens: (0..<(3 * model.context)).map { _ in Int32(numbers.next() % 90) + 3 })
+    for (tensor, before) in zip(tensors, before) where tensor.name != "logit_scale" {
+      let decay: Float = tensor.shape.count >= 2 ? 0.5 : 0
+      let gradient = try trainer.read(CLIP_TENSOR_GRADIENT, tensor.name, count: tensor.count)
+      let after = try trainer.read(CLIP_TENSOR_WEIGHT, tensor.name, count: tensor.count)
+      let wanted = zip(before, gradient).map { $0 - 0.01 * ($1 + decay * $0) }
+      #expect(maxDifference(after, wanted) < 1e-6, "\(tensor.name)")
+    }
+  }
+
   @Test func scheduleAndRates() throws {
     let trainer = try Trainer(model) {
       $0.schedule = CLIP_SCHEDULE_LINEAR

@@ -43,7 +43,7 @@ final class Optimizer {
         pieces.append(
           Piece(
             value: entry.offset + start, trained: trained + start, count: count, entry: index, rate: entry.rate,
-            decays: entry.parameter.shape.count >= 2))
+            decays: entry.decays))
         start += count
       }
     }

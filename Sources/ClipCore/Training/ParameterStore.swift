@@ -24,6 +24,8 @@ final class ParameterStore {
     let kind: Kind
     /// Of the learning rate.
     let rate: Double
+    /// Whether weights decay: not those of one side in the file, such as biases, norms and scales.
+    let decays: Bool
 
     var count: Int { parameter.count }
   }
@@ -57,11 +59,11 @@ final class ParameterStore {
       let isDerived = !isStatistic && parameter.shape.count == 2 && settings.isLowRank(found.tensor.name)
       list.add(
         parameter, found.tensor.name, found.recipe, isStatistic ? .statistic : isDerived ? .derived : .learned,
-        rate: isDerived ? 1 : settings.learns(found.tensor.name) ? rate : 0)
+        rate: isDerived ? 1 : settings.learns(found.tensor.name) ? rate : 0, decays: found.tensor.shape.count >= 2)
       if isDerived, let rank = settings.lowRank?.rank {
         for (ending, shape) in [("a", [rank, parameter.shape[1]]), ("b", [parameter.shape[0], rank])] {
           let name = parameter.name + Name(".low_rank_" + ending)
-          list.add(Parameter(name: name, shape: shape), name, .whole, .learned, rate: rate == 0 ? 1 : rate)
+          list.add(Parameter(name: name, shape: shape), name, .whole, .learned, rate: rate == 0 ? 1 : rate, decays: true)
         }
       }
     }
@@ -83,13 +85,13 @@ final class ParameterStore {
     var count = 0
     var trainedCount = 0
 
-    mutating func add(_ parameter: Parameter, _ tensor: Name, _ recipe: ParameterRule.Recipe, _ kind: Kind, rate: Double) {
+    mutating func add(_ parameter: Parameter, _ tensor: Name, _ recipe: ParameterRule.Recipe, _ kind: Kind, rate: Double, decays: Bool) {
       let room = (parameter.count + 15) & ~15
       indexes[parameter.name] = entries.count
       entries.append(
         Entry(
           parameter: parameter, tensor: tensor, recipe: recipe, offset: count, trained: rate > 0 ? trainedCount : nil,
-          kind: kind, rate: rate))
+          kind: kind, rate: rate, decays: decays))
       count = count &+ room
       if rate > 0 { trainedCount = trainedCount &+ room }
     }
