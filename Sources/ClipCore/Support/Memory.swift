@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 /// A block of C memory at 64 bytes, freed with its last reference. Large buffers live here, so
-/// that one that does not fit is an error and not a trap. Blocks of several megabytes ask for huge
+/// that one that does not fit is an error and not a trap. Blocks of 2 MB and more ask for huge
 /// pages: they are there sooner, and weights that stream past miss no page table.
 final class Memory {
   let base: UnsafeMutableRawPointer
@@ -18,7 +18,7 @@ final class Memory {
     var pointer: UnsafeMutableRawPointer?
     let rounded = max(64, (byteCount + 63) & ~63)
     let hugePage = 2 << 20
-    let isLarge = rounded >= 2 * hugePage
+    let isLarge = rounded >= hugePage
     guard posix_memalign(&pointer, isLarge ? hugePage : 64, rounded) == 0, let pointer else {
       throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no \(rounded) bytes left")
     }
