@@ -301,9 +301,12 @@ typedef struct clip_model_options {
  * index, preprocessor_config.json, and the tokenizer: vocab.json + merges.txt, vocab.txt, spiece.model
  * or tokenizer.json) of a CLIP, SigLIP, BERT or ViT model, open_clip's (open_clip_config.json,
  * open_clip_model.safetensors, CLIP's tokenizer files), or one with a clipcore.json that composes
- * encoders (docs/models.md). Weights are F32, F16 or BF16; files are mapped and not needed once this
- * returns. `options` may be NULL. *out is owned by the caller: clip_model_close. CLIP_MISMATCH lists
- * every tensor that is missing, extra or wrongly shaped. [any-thread] */
+ * encoders (docs/models.md). Weights are F32, F16 or BF16.
+ * Float32 weights held as float32 are checked here and stay in their file: a tower's first call reads
+ * them as it goes, its second packs them and takes longer, later ones need no file. Until then the
+ * file may be removed, or replaced by renaming; if it is written to, those calls are CLIP_IO.
+ * `options` may be NULL. *out is owned by the caller: clip_model_close. CLIP_MISMATCH lists every
+ * tensor that is missing, extra or wrongly shaped. [any-thread] */
 CLIP_API clip_status clip_model_open(clip_runtime *runtime, const char *folder, const clip_model_options *options,
                                      clip_model **out);
 
@@ -318,6 +321,7 @@ CLIP_API void clip_model_close(clip_model *model);
 /* Replaces towers of an open model while other threads use it. `towers`: CLIP_TOWER_* bits of open
  * ones, 0 for all. They are opened from `folder`, or with NULL each from the folder it came from,
  * with the plugins as they are now: after clip_plugin_reload, the same weights under the new code.
+ * Their weights are packed before this returns.
  * `options`: storage and flags; NULL for those that the tower was opened with.
  *
  * The new towers are built and checked aside and put in place at once. A call that runs finishes

@@ -77,7 +77,7 @@ sanitized() {
 # (address) and ThreadSanitizer (thread).
 programs=(
   "api_test          plain,valgrind,address        the interface                | $emoji $picture"
-  "threads_test      plain,address,thread          threads                      | $emoji $picture"
+  "threads_test      plain,address,thread          threads                      | build/models/small-32 $picture"
   "allocations_test  plain                         allocations of warm calls    | $emoji $picture"
   "plugins_test      plain,valgrind,address,thread plugins                      | build/models/grey build/tests/grey1.so build/tests/grey2.so $picture"
   "dataset_test      plain,valgrind,address,thread data sets                    | $emoji $picture"

@@ -49,11 +49,23 @@ struct ProductPlan {
 
 extension Run {
   /// The product of `op`'s rows with `weights`, which makes the columns from `firstColumn` of its output.
+  @inline(never)
   func multiply(_ op: MatrixProduct, _ weights: PackedMatrix, group: Int = 0, firstColumn: Int = 0) {
     let plan = op.plan(weights, rows: output.rows, kernels)
     var work = clip_matmul()
     op.describe(&work, self, weights, firstColumn)
     let product = Product(op: op, run: self, plan: plan, work: work, group: group)
+    if plan.cut == nil, let panels = weights.firstUse() {
+      threads.run(plan.packPieces, Packing(product: product))
+      withExtendedLifetime(panels) {
+        threads.run(threads.width, FilePieces(product: product, panels: panels, pieces: threads.width))
+      }
+      return
+    }
+    do throws(ClipError) { try weights.makeReady(threads) } catch {
+      failures?.record(error, node)
+      return
+    }
     if let cut = plan.cut {
       threads.run(cut.pieces, RowPieces(product: product, cut: cut))
     } else {
@@ -121,5 +133,32 @@ private struct PanelPieces: Work {
     work.panel_begin = panel * work.panel_end / plan.panelPieces
     work.panel_end = (panel + 1) * product.work.panel_end / plan.panelPieces
     product.run.kernels.table.pointee.matmul?(&work)
+  }
+}
+
+/// Some panels of a matrix that is still in its file, made one by one, with all packed rows.
+private struct FilePieces: Work {
+  let product: Product
+  unowned(unsafe) let panels: MatrixPanels
+  let pieces: Int
+
+  func part(_ piece: Int) {
+    do throws(ClipError) {
+      var buffer = PanelBuffer()
+      let made = try Memory(byteCount: panels.bytes, for: "a panel")
+      var work = product.work
+      work.a = UnsafePointer(product.plan.packed(product.run.scratch, piece: 0))
+      work.tile_end = product.plan.tiles
+      for panel in panels.count.share(piece, of: pieces) {
+        try panels.make(panel, &buffer, at: made.base)
+        // Panels are numbered from the first.
+        work.weights = UnsafeRawPointer(made.base) - panel * panels.bytes
+        work.panel_begin = panel
+        work.panel_end = panel + 1
+        product.run.kernels.table.pointee.matmul?(&work)
+      }
+    } catch {
+      product.run.failures?.record(error, product.run.node)
+    }
   }
 }

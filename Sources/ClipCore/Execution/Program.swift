@@ -135,6 +135,13 @@ final class Program {
     return batch
   }
 
+  /// Packs what the first calls would, so that they take no longer than those that follow.
+  func makeReady(_ threads: ThreadPool) throws(ClipError) {
+    for node in nodes {
+      if let product = node as? MatrixProduct { try product.weights?.makeReady(threads) }
+    }
+  }
+
   private func takeWorkspace() throws(ClipError) -> Workspace {
     if let workspace = workspaces.take() { return workspace }
     return try Workspace()
@@ -157,9 +164,10 @@ final class Program {
     for index in nodes.indices {
       nodes[index].run(
         Run(
-          batch: batch, kernels: kernels, threads: threads, scratch: workspace.scratch, program: self,
+          batch: batch, kernels: kernels, threads: threads, scratch: workspace.scratch, failures: workspace.failures, program: self,
           arena: workspace.arena, offsets: workspace.offsets, node: index))
     }
+    try workspace.failures.throwFirst()
     let value = workspace.arena + workspace.offsets[slots[output]]
     features.update(from: value, count: batch.items * nodes[output].shape.width)
   }

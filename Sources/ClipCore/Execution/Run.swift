@@ -10,10 +10,12 @@ struct Tensor {
 /// What an op sees while it runs: its inputs, where its output goes, and the threads.
 struct Run {
   let batch: Batch
-  // The call holds all three: a run is copied for every piece of work, without counting references.
+  // The call holds all four: a run is copied for every piece of work, without counting references.
   unowned(unsafe) let kernels: Kernels
   unowned(unsafe) let threads: ThreadPool
   let scratch: UnsafeMutablePointer<Float>
+  /// Takes why an op could not compute, and the call throws it; nil in training, whose weights are in memory.
+  unowned(unsafe) let failures: Failures?
   unowned(unsafe) let program: Program
   let arena: UnsafeMutablePointer<Float>
   let offsets: UnsafePointer<Int>

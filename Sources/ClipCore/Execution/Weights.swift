@@ -1,23 +1,6 @@
 import CClip
 import ClipKernels
 
-/// A matrix packed for the kernels that will read it; the unpacked form is not kept.
-final class PackedMatrix {
-  let memory: Memory
-  let storage: clip_storage
-  let columns: Int
-  let depth: Int
-  let panels: Int
-
-  fileprivate init(memory: Memory, storage: clip_storage, columns: Int, depth: Int, panels: Int) {
-    self.memory = memory
-    self.storage = storage
-    self.columns = columns
-    self.depth = depth
-    self.panels = panels
-  }
-}
-
 /// A table whose rows are read one at a time, as token embeddings are.
 final class Table {
   private let memory: Memory
@@ -137,27 +120,9 @@ final class ParameterLoader {
   func matrix(
     _ parameter: Parameter, rows part: Range<Int>? = nil, scale: Memory? = nil, channels: Int = 1, area: Int = 1
   ) throws(ClipError) -> PackedMatrix {
-    let features = parameter.shape.first ?? 0
-    let part = part ?? 0..<features
-    let columns = part.count
-    let depth = features == 0 ? 0 : parameter.count / features
-    let width = max(1, Int(kernels.table.pointee.panel_width))
-    let panels = (columns + width - 1) / width
-    guard let panelBytes = kernels.table.pointee.panel_bytes, let pack = kernels.table.pointee.pack_panel else {
-      throw ClipError(CLIP_PLUGIN, "the kernels have no packing functions")
-    }
-    let storage = storage(of: parameter)
-    let bytes = panelBytes(depth, storage)
-    let memory = try Memory(byteCount: try product(panels, bytes, "packed weights"), for: "packed weights")
-    let stored = try find(parameter)
-    let packing = PanelPacking(
-      stored: stored, name: parameter.name, part: part, depth: depth, channels: channels, area: area, scale: scale,
-      storage: storage, panelWidth: width, panelBytes: bytes, pack: pack, memory: memory, panels: panels,
-      pieces: max(1, min(panels, 4 * threads.width)))
-    threads.run(packing.pieces, packing)
-    try packing.failures.throwFirst()
-    stored.forget()
-    return PackedMatrix(memory: memory, storage: storage, columns: columns, depth: depth, panels: panels)
+    let panels = try MatrixPanels(
+      parameter, try find(parameter), rows: part, scale: scale, channels: channels, area: area, storage(of: parameter), kernels)
+    return try PackedMatrix(panels, threads)
   }
 
   /// A convolution of the picture's three colours does not become bytes: it is a hundredth of a model's
@@ -172,62 +137,5 @@ final class ParameterLoader {
 func checkHalfRange(_ values: UnsafePointer<Float>, _ count: Int, _ name: Name) throws(ClipError) {
   for index in 0..<count where !(values[index].magnitude < 65520) {
     throw ClipError(CLIP_UNSUPPORTED, "\(name.string): expected weights that fit half precision, found \(values[index])")
-  }
-}
-
-/// The panels of a matrix, read and packed by several threads.
-private struct PanelPacking: Work {
-  let stored: CheckpointParameter
-  let name: Name
-  /// The rows of the parameter that are packed.
-  let part: Range<Int>
-  let depth: Int
-  let channels: Int
-  let area: Int
-  let scale: Memory?
-  let storage: clip_storage
-  let panelWidth: Int
-  let panelBytes: Int
-  let pack: @convention(c) (UnsafePointer<Float>?, Int, Int, Int, clip_storage, UnsafeMutableRawPointer?) -> Void
-  let memory: Memory
-  let panels: Int
-  let pieces: Int
-  let failures = Failures()
-
-  func part(_ piece: Int) {
-    do throws(ClipError) {
-      var rows = GrowingBuffer()
-      let turned = area > 1 && channels > 1 ? try Memory(floats: depth, for: "a filter") : nil
-      for panel in panels.share(piece, of: pieces) { try pack(panel, &rows, turned) }
-    } catch {
-      failures.record(error, piece)
-    }
-  }
-
-  private func pack(_ panel: Int, _ buffer: inout GrowingBuffer, _ turned: Memory?) throws(ClipError) {
-    let first = part.lowerBound + panel * panelWidth
-    let count = min(panelWidth, part.upperBound - first)
-    let lines = try rows(first..<(first + count), &buffer, turned)
-    if storage == CLIP_STORAGE_F16 { try checkHalfRange(lines, count * depth, name) }
-    pack(lines, depth, count, depth, storage, memory.base + panel * panelBytes)
-  }
-
-  /// Rows of the weight as they are packed: where the file has them, or made in `buffer`.
-  private func rows(_ rows: Range<Int>, _ buffer: inout GrowingBuffer, _ turned: Memory?) throws(ClipError) -> UnsafePointer<Float> {
-    if scale == nil, turned == nil, let place = try stored.inPlace(rows: rows) { return place }
-    let room = try product(try product(panelWidth, depth, "a panel"), 4, "a panel")
-    let lines = try buffer.reserve(room, for: "a panel").assumingMemoryBound(to: Float.self)
-    try stored.read(rows: rows, into: lines)
-    for row in 0..<rows.count {
-      let line = lines + row * depth
-      if let factor = scale?.floats[rows.lowerBound + row] { for index in 0..<depth { line[index] *= factor } }
-      if let turned {
-        for channel in 0..<channels {
-          for position in 0..<area { turned.floats[position * channels + channel] = line[channel * area + position] }
-        }
-        line.update(from: turned.floats, count: depth)
-      }
-    }
-    return UnsafePointer(lines)
   }
 }

@@ -4,6 +4,7 @@ import CSystem
 /// The memory of one running call: activations, scratch and the texts' layout. It only grows, and
 /// is kept for the next call, so a warm call takes no memory.
 final class Workspace {
+  let failures = Failures()
   private var activations: Memory?
   private var layout: Memory?
   private var slotTable: Memory?

@@ -68,21 +68,36 @@ struct CheckpointParameter {
     }
   }
 
+  /// Whether the file has every row, dense, as float32, and can be read again after it was opened.
+  var isDense: Bool { tensor.file.canBeRead && start(of: 0..<rowCount) != nil }
+
   /// Rows [rows), dense, where the file has them as float32; nil where `read` has to make them.
   func inPlace(rows: Range<Int>) throws(ClipError) -> UnsafePointer<Float>? {
-    let width = rowWidth
-    var first = rows.lowerBound &* width
+    guard let first = start(of: rows), let base = tensor.bytes.baseAddress else { return nil }
+    let place = (base + first &* 4).assumingMemoryBound(to: Float.self)
+    if let bad = firstNotFinite(place, rows.count &* rowWidth) { throw notFinite(first + bad) }
+    return place
+  }
+
+  /// Copies rows that `inPlace` finds from the file itself, not from its mapping. CLIP_IO where the file was changed
+  /// since it was opened.
+  func readAgain(rows: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
+    guard let first = start(of: rows), let base = tensor.bytes.baseAddress else { return }
+    try tensor.file.read(UnsafeRawBufferPointer(start: base + first &* 4, count: rows.count &* rowWidth &* 4), into: out)
+  }
+
+  /// The element of the tensor with which rows begin that the file has as dense float32.
+  private func start(of rows: Range<Int>) -> Int? {
+    var first = rows.lowerBound
     switch recipe {
     case .whole: break
-    case .third(let third): first = first &+ third &* rowCount &* width
+    case .third(let third): first = first &+ third &* rowCount
     case .transposed: return nil
     }
     guard tensor.type == .float32, tensor.count > 0, rows.lowerBound >= 0, rows.upperBound <= rowCount,
       let base = tensor.bytes.baseAddress, Int(bitPattern: base) % 4 == 0
     else { return nil }
-    let place = (base + first &* 4).assumingMemoryBound(to: Float.self)
-    if let bad = firstNotFinite(place, rows.count &* width) { throw notFinite(first + bad) }
-    return place
+    return first &* rowWidth
   }
 
   /// Gives back the memory that reading the tensor took: the file's pages that were mapped in. It may be read again.

@@ -64,6 +64,7 @@ final class OpenModel {
       throw ClipError(
         CLIP_MISMATCH, "\(folder): expected embeddings of \(old.embeddingWidth) as the model's, found \(new.embeddingWidth)")
     }
+    for tower in [new.image?.tower, new.text?.tower] { try tower?.program.makeReady(new.runtime.threads) }
     return new
   }
 }

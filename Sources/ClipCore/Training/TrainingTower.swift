@@ -238,7 +238,7 @@ final class TrainingTower {
   private func pass(_ node: Int, _ position: Position, _ activations: Memory, _ threads: ThreadPool) -> Pass {
     Pass(
       run: Run(
-        batch: position.batch, kernels: program.kernels, threads: threads, scratch: activations.floats + position.scratch,
+        batch: position.batch, kernels: program.kernels, threads: threads, scratch: activations.floats + position.scratch, failures: nil,
         program: program, arena: activations.floats, offsets: offsets, node: node),
       context: position.context, gradientOffsets: gradientOffsets, tower: self)
   }
