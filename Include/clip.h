@@ -797,7 +797,7 @@ typedef enum clip_optimizer { CLIP_OPTIMIZER_ADAMW = 0, CLIP_OPTIMIZER_SGD = 1 }
 typedef enum clip_schedule { CLIP_SCHEDULE_CONSTANT = 0, CLIP_SCHEDULE_COSINE = 1, CLIP_SCHEDULE_LINEAR = 2 } clip_schedule;
 
 /* Tensors whose names, as the checkpoint has them, fit a pattern: "*" is any characters, "?" one. Of several
- * groups the first that fits counts. */
+ * groups the first that fits counts; one that fits no tensor of the model is CLIP_NOT_FOUND. */
 typedef struct clip_parameter_group {
   uint32_t struct_size;
   float rate;          /* multiplies the learning rate; 0: these tensors are frozen */

@@ -195,7 +195,7 @@ import Testing
       try data.write("f/\(name).txt", text)
     }
     try data.write("f/j.webp", DataFolder.picture)
-    try data.write("f/j.json", #"{"text": "json"}"#)
+    try data.write("f/j.json", "\u{FEFF}" + #"{"text": "json"}"#)
     try FileManager.default.createSymbolicLink(
       at: data.folder.file("f/loop"), withDestinationURL: data.folder.file("f"))
     let dataset = try Dataset([data.path("f")], Dataset.Options { $0.flags = ordered })

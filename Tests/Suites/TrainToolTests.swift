@@ -176,6 +176,7 @@ import Testing
     (#"{"losses": [{"weight": -1}]}"#, "losses[0]: weight"),
     (#"{"groups": [{"rate": 1}]}"#, "groups[0]: expected the key pattern"),
     (#"{"freeze": [3]}"#, "freeze[0]: expected a text"),
+    (#"{"freeze": ["visual.*", "visal.*"]}"#, #"expected to fit a tensor, and fits none: "visal.*""#),
     (#"{"freeze": "*"}"#, "all parameters are frozen"),
     (#"{"lora": {"rank": 2, "patterns": ["nothing"]}}"#, #"expected to fit a matrix, and fit none: "nothing""#),
     (#"{"shard": "2/2"}"#, "shard: expected \"i/n\""),

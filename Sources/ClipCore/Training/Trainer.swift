@@ -113,6 +113,9 @@ final class Trainer {
         throw ClipError(
           CLIP_NOT_FOUND, "options.low_rank_patterns: expected to fit a matrix, and fit none: " + describe(names: lowRank.patterns))
       }
+      for group in options.groups where !store.entries.contains(where: { matches($0.tensor, pattern: group.pattern) }) {
+        throw ClipError(CLIP_NOT_FOUND, "options.groups: expected to fit a tensor, and fits none: " + describe(names: [group.pattern]))
+      }
       guard store.trainedCount > 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen") }
       let loader = ParameterLoader(source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, store: store)
       image = try TrainingTower(
