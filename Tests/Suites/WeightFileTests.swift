@@ -110,4 +110,49 @@ import Testing
     try subject.overwrite(Data(count: 10))
     for _ in 0..<3 { #expect(try subject.agrees(model)) }
   }
+
+  /// A host whose loop, while it waits for its workers, begins another call on the same thread, as task schedulers do.
+  private final class Host {
+    var model: OpaquePointer?
+    var pixels: [Float] = []
+    var embeddings: [Float] = []
+    var isInside = false
+    var calls = 0
+
+    func wait() {
+      guard let model, !isInside else { return }
+      isInside = true
+      if clip_encode_pixels(model, pixels, 1, nil, &embeddings) == CLIP_OK { calls += 1 }
+      isInside = false
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aHostsLoopMayCallAgain() throws {
+    let subject = try Subject()
+    let host = Host()
+    var options = clip_runtime_options()
+    options.struct_size = size(of: clip_runtime_options.self)
+    options.threads = 2
+    options.parallel_user = Unmanaged.passUnretained(host).toOpaque()
+    options.parallel_for = { user, count, task, context in
+      for i in 0..<count { task?(context, i) }
+      if let user { Unmanaged<Host>.fromOpaque(user).takeUnretainedValue().wait() }
+    }
+    var runtime: OpaquePointer?
+    try check(clip_runtime_create(&options, &runtime))
+    defer { clip_runtime_release(runtime) }
+    var model: OpaquePointer?
+    try check(clip_model_open(runtime, subject.folder.url.path, nil, &model))
+    defer { clip_model_close(model) }
+    let want = try Model(subject.folder.url).encode(pixels: subject.pixels)
+    host.pixels = subject.pixels
+    host.embeddings = [Float](repeating: 0, count: want.count)
+    host.model = model
+    for _ in 0..<3 {
+      var got = [Float](repeating: 0, count: want.count)
+      try check(clip_encode_pixels(model, subject.pixels, 1, nil, &got))
+      #expect(got == want && host.embeddings == want)
+    }
+    #expect(host.calls > 3)
+  }
 }

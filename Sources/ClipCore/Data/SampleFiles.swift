@@ -105,9 +105,9 @@ struct SampleFiles {
   }
 
   private static func object(_ bytes: [UInt8]) throws(ClipError) -> JSON {
-    let value = try bytes.withUnsafeBytes { bytes throws(ClipError) in
-      let mark = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-      return try JSON.parse(UnsafeRawBufferPointer(rebasing: bytes[mark...]), place: "its JSON")
+    let mark = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+    let value = try bytes.withUnsafeBufferPointer { bytes throws(ClipError) in
+      try JSON.parse(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[mark...])), place: "its JSON")
     }
     guard value.object != nil else { throw ClipError(CLIP_FORMAT, "its JSON: expected an object, found \(value.kind)") }
     return value

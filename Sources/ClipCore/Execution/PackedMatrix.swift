@@ -48,13 +48,14 @@ final class PackedMatrix {
     return source
   }
 
-  /// Packs the matrix if it is not packed yet. Not from inside a piece of work.
+  /// Packs the matrix if it is not packed yet; other callers wait. Not in the host's loop, which may begin another of
+  /// its calls meanwhile on the same thread: that would wait for itself.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
     if state.load(ordering: .acquiring) == PackedMatrix.packed { return }
     mutex.lock()
     defer { mutex.unlock() }
     guard let source else { return }
-    try source.forEachPanel(threads, packedTo: memory)
+    try source.forEachPanel(threads.isHosts ? nil : threads, packedTo: memory)
     self.source = nil
     state.store(PackedMatrix.packed, ordering: .releasing)
   }
@@ -113,10 +114,10 @@ final class MatrixPanels {
     return first..<min(first + width, part.upperBound)
   }
 
-  /// Packs all panels on the pool's threads; without a place only looks at them.
-  fileprivate func forEachPanel(_ threads: ThreadPool, packedTo memory: Memory?) throws(ClipError) {
-    let work = PanelWork(panels: self, memory: memory, pieces: max(1, min(count, 4 * threads.width)))
-    threads.run(work.pieces, work)
+  /// Packs all panels, without a place only looks at them, on the pool's threads or without a pool on this one.
+  fileprivate func forEachPanel(_ threads: ThreadPool?, packedTo memory: Memory?) throws(ClipError) {
+    let work = PanelWork(panels: self, memory: memory, pieces: max(1, min(count, 4 * (threads?.width ?? 0))))
+    if let threads { threads.run(work.pieces, work) } else { work.part(0) }
     try work.failures.throwFirst()
     stored.forget()
   }

@@ -19,6 +19,8 @@ extension Int {
 final class ThreadPool {
   /// In how many threads one job is computed at most, the caller among them.
   let width: Int
+  /// Whether the threads are the host's.
+  var isHosts: Bool { hostLoop != nil }
   private let hostLoop: clip_parallel_for_fn?
   private let hostUser: UnsafeMutableRawPointer?
   private let jobs = JobList()
