@@ -105,7 +105,7 @@ c_programs() {
         program "$what" "build/tests/$name" "${arguments[@]}"
         ;;
       valgrind)
-        program "$what under valgrind" valgrind --quiet --error-exitcode=1 --leak-check=full \
+        program "$what under valgrind" valgrind --quiet --fair-sched=try --error-exitcode=1 --leak-check=full \
           --errors-for-leak-kinds=definite,indirect,possible "build/tests/$name" "${arguments[@]}"
         ;;
       address) program "$what under AddressSanitizer" sanitized address "$name" "${arguments[@]}" ;;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "wordnet.h"
 
 static clip_runtime *runtime;
 static char folder[] = "/tmp/clipcore-text-XXXXXX";
@@ -29,58 +30,6 @@ static char *vary(clip_pipeline *p, const char *given, uint64_t index) {
 }
 
 /* ---------------------------------------------------------------- WordNet */
-
-static const struct { const char *part, *letter, *synsets[5], *exceptions; } words[] = {
-    {"noun", "n", {"child kid", "dog hound", "man_of_war Physalia"}, "children child\n"},
-    {"verb", "v", {"buy purchase", "consume eat", "run_along sprint", "stop halt"},
-     "ate eat\nbought buy\neaten eat\nrunning run\nstopped stop\nstopping stop\n"},
-    {"adj", "a", {"big large(p)", "glad happy"}, "bigger big\nhappier happy\ngladder glad\n"},
-    {"adv", "r", {"fast quickly"}, ""}};
-
-typedef struct { char word[32]; long offset; } listed;
-static int by_word(const void *a, const void *b) { return strcmp(((const listed *)a)->word, ((const listed *)b)->word); }
-
-static FILE *file_of(const char *name) {
-  char path[200];
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  return fopen(path, "w");
-}
-
-/* Writes the words above as wndb(5WN) says. */
-static void write_dictionary(void) {
-  for (int part = 0; part < 4; part++) {
-    char name[32];
-    listed list[32];
-    int count = 0;
-    snprintf(name, sizeof name, "data.%s", words[part].part);
-    FILE *data = file_of(name);
-    fputs("  1 A licence.  \n", data);
-    for (int i = 0; i < 5 && words[part].synsets[i]; i++) {
-      char copy[64], *rest = NULL, line[200] = "";
-      long offset = ftell(data);
-      int size = 0;
-      strcpy(copy, words[part].synsets[i]);
-      for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-        strcat(strcat(line, word), " 0 ");
-        snprintf(list[count].word, sizeof list->word, "%s", word);
-        for (char *at = list[count].word; *at; at++) *at = *at == '(' ? 0 : *at >= 'A' && *at <= 'Z' ? *at + 32 : *at;
-        list[count++].offset = offset, size++;
-      }
-      fprintf(data, "%08ld 03 %s %02x %s000 | gloss  \n", offset, words[part].letter, size, line);
-    }
-    fclose(data);
-    qsort(list, count, sizeof *list, by_word);
-    snprintf(name, sizeof name, "index.%s", words[part].part);
-    FILE *index = file_of(name);
-    fputs("  1 A licence.  \n", index);
-    for (int i = 0; i < count; i++) fprintf(index, "%s %s 1 1 @ 1 1 %08ld  \n", list[i].word, words[part].letter, list[i].offset);
-    fclose(index);
-    snprintf(name, sizeof name, "%s.exc", words[part].part);
-    FILE *exceptions = file_of(name);
-    fputs(part == 2 ? "bigger big\ngladder glad\nhappier happy\n" : part == 3 ? "best well\n" : words[part].exceptions, exceptions);
-    fclose(exceptions);
-  }
-}
 
 static void op_json(char *json, const char *op, const char *more) {
   snprintf(json, 400, "[{\"op\": \"%s\", \"path\": \"%s\"%s}]", op, folder, more);
@@ -130,7 +79,7 @@ static void malformed(void) {
       {"data.noun", " n 02", " v 02"}, {"data.verb", "buy 0", "buy q"}, {"verb.exc", "ate eat", "ate"},
       {"verb.exc", "bought", "abought"}, {"adj.exc", NULL, ""}, {"adv.exc", NULL, "best well"}, {"index.adv", NULL, "\n"}};
   for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) {
-    write_dictionary();
+    write_dictionary(folder);
     snprintf(path, sizeof path, "%s/%s", folder, faults[i].name);
     FILE *file = fopen(path, "r");
     text[fread(text, 1, sizeof text - 1, file)] = 0;
@@ -148,7 +97,7 @@ static void malformed(void) {
   unsigned drawn = 1;
   for (int i = 0; i < 400; i++) {
     static const char *names[] = {"index.noun", "data.noun", "noun.exc", "index.verb", "data.verb", "verb.exc", "index.adj", "data.adj"};
-    write_dictionary();
+    write_dictionary(folder);
     snprintf(path, sizeof path, "%s/%s", folder, names[i % 8]);
     FILE *file = fopen(path, "r+");
     fseek(file, 0, SEEK_END);
@@ -170,7 +119,7 @@ static void malformed(void) {
       CHECK(status == CLIP_FORMAT);
     }
   }
-  write_dictionary();
+  write_dictionary(folder);
   clip_pipeline *none = NULL;
   CHECK(clip_pipeline_create(runtime, "[{\"op\": \"random_insertion\", \"path\": \"/nowhere\"}]", &none) == CLIP_NOT_FOUND);
   CHECK(strstr(clip_last_error(), "wordnet-base") != NULL);
@@ -404,7 +353,7 @@ static void real_data(void) {
 int main(void) {
   CHECK(mkdtemp(folder) != NULL);
   CHECK(clip_runtime_create(NULL, &runtime) == CLIP_OK);
-  write_dictionary();
+  write_dictionary(folder);
   synonyms();
   malformed();
   graphemes();
