@@ -31,9 +31,12 @@ import Testing
 
     func expectRefusal(_ model: Model, _ what: Comment) {
       for _ in 0..<3 {
-        let failure = #expect(throws: Failure.self, what) { try model.encode(pixels: pixels) }
-        #expect(failure?.status == CLIP_IO, what)
-        #expect(failure?.message.contains("changed since") == true && failure?.message.contains(file.path) == true, what)
+        let ofImage = #expect(throws: Failure.self, what) { try model.encode(pixels: pixels) }
+        let ofText = #expect(throws: Failure.self, what) { try model.encode(tokens: tokens) }
+        for failure in [ofImage, ofText] {
+          #expect(failure?.status == CLIP_IO, what)
+          #expect(failure?.message.contains("changed since") == true && failure?.message.contains(file.path) == true, what)
+        }
       }
     }
 
@@ -58,6 +61,9 @@ import Testing
     let many = try model.encode(pixels: (0..<40).flatMap { _ in subject.pixels })
     let one = try model.encode(pixels: subject.pixels)
     #expect((0..<40).allSatisfy { Array(many[$0 * model.width..<($0 + 1) * model.width]) == one })
+    let texts = try model.encode(tokens: (0..<800).flatMap { _ in subject.tokens })
+    let text = try model.encode(tokens: subject.tokens)
+    #expect((0..<800).allSatisfy { Array(texts[$0 * model.width..<($0 + 1) * model.width]) == text })
     #expect(try subject.agrees(model))
   }
 

@@ -1,11 +1,8 @@
 import CClip
-import Synchronization
 
-/// A matrix packed for the kernels that will read it; the unpacked form is not kept.
-///
-/// A matrix that its file holds as the kernels take it is checked when it is opened, and packed with its second use.
-/// The first, where its rows are few, packs panel after panel for itself: a process that embeds one picture then never
-/// fills memory of the weights' size, which can take longer than to embed it.
+/// A matrix packed for the kernels that will read it; the unpacked form is not kept. One that its file holds as the
+/// kernels take it is checked when it is opened, and packed with its second use; where its rows are few the first makes
+/// panel after panel for itself.
 final class PackedMatrix {
   let storage: clip_storage
   let columns: Int
@@ -13,26 +10,18 @@ final class PackedMatrix {
   let panels: Int
   /// Holds the packed panels once `makeReady` has returned.
   let memory: Memory
-  private let state: Atomic<Int>
-  private let mutex = Mutex()
-  /// Where panels come from that are not packed yet.
-  private var source: MatrixPanels?
-
-  private static var unused: Int { 0 }
-  private static var used: Int { 1 }
-  private static var packed: Int { 2 }
+  private let later: DeferredLoad<MatrixPanels>
 
   convenience init(_ source: MatrixPanels, _ threads: ThreadPool) throws(ClipError) {
     let memory = try Memory(byteCount: try product(source.count, source.bytes, "packed weights"), for: "packed weights")
     let isLater = source.isLeftInFile
     try source.forEachPanel(threads, packedTo: isLater ? nil : memory)
-    self.init(source, memory, isPacked: !isLater)
+    self.init(source, memory, DeferredLoad(isLater ? source : nil))
   }
 
-  private init(_ panels: MatrixPanels, _ memory: Memory, isPacked: Bool) {
+  private init(_ panels: MatrixPanels, _ memory: Memory, _ later: DeferredLoad<MatrixPanels>) {
     self.memory = memory
-    source = isPacked ? nil : panels
-    state = Atomic(isPacked ? PackedMatrix.packed : PackedMatrix.unused)
+    self.later = later
     storage = panels.storage
     columns = panels.columns
     depth = panels.depth
@@ -40,24 +29,11 @@ final class PackedMatrix {
   }
 
   /// What makes the panels, for the first user of a matrix that is not packed; nil for all others.
-  func firstUse() -> MatrixPanels? {
-    guard state.compareExchange(expected: PackedMatrix.unused, desired: PackedMatrix.used, ordering: .relaxed).exchanged
-    else { return nil }
-    mutex.lock()
-    defer { mutex.unlock() }
-    return source
-  }
+  func firstUse() -> MatrixPanels? { later.firstUse() }
 
-  /// Packs the matrix if it is not packed yet; other callers wait. Not in the host's loop, which may begin another of
-  /// its calls meanwhile on the same thread: that would wait for itself.
+  /// Packs the matrix if it is not packed yet.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
-    if state.load(ordering: .acquiring) == PackedMatrix.packed { return }
-    mutex.lock()
-    defer { mutex.unlock() }
-    guard let source else { return }
-    try source.forEachPanel(threads.isHosts ? nil : threads, packedTo: memory)
-    self.source = nil
-    state.store(PackedMatrix.packed, ordering: .releasing)
+    try later.finish(threads) { panels, threads throws(ClipError) in try panels.forEachPanel(threads, packedTo: memory) }
   }
 }
 

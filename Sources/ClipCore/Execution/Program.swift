@@ -135,11 +135,9 @@ final class Program {
     return batch
   }
 
-  /// Packs what the first calls would, so that they take no longer than those that follow.
+  /// Loads what the first calls would, so that they take no longer than those that follow.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
-    for node in nodes {
-      if let product = node as? MatrixProduct { try product.weights?.makeReady(threads) }
-    }
+    for node in nodes { try node.makeReady(threads) }
   }
 
   private func takeWorkspace() throws(ClipError) -> Workspace {

@@ -37,6 +37,9 @@ class Operation {
   /// Reads and packs the parameters, once, before the first run.
   func load(_ loader: ParameterLoader) throws(ClipError) {}
 
+  /// Loads what the first runs would, so that they take no longer than those that follow.
+  func makeReady(_ threads: ThreadPool) throws(ClipError) {}
+
   /// Floats of shared scratch that a run with `batch` wants.
   func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int { 0 }
 

@@ -14,12 +14,13 @@ final class Embedding: Operation {
   override var parameters: [Parameter] { [parameter] }
   override var ignoresRowsAfterEnd: Bool { true }
   override func load(_ loader: ParameterLoader) throws(ClipError) { table = try loader.table(parameter) }
+  override func makeReady(_ threads: ThreadPool) throws(ClipError) { try table?.makeReady(threads) }
 
   override func run(_ run: Run) {
-    guard let table else { return }
-    let width = shape.width
-    for row in 0..<run.output.rows {
-      table.copyRow(Int(run.batch.tokenIDs[row]), to: run.output.data + row * width)
+    do throws(ClipError) {
+      try table?.copyRows(run.batch.tokenIDs, run.output.rows, to: run.output.data, run.threads)
+    } catch {
+      run.failures?.record(error, run.node)
     }
   }
 

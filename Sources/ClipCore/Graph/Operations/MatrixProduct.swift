@@ -16,6 +16,8 @@ class MatrixProduct: Operation {
     self.bias = bias
   }
 
+  override func makeReady(_ threads: ThreadPool) throws(ClipError) { try weights?.makeReady(threads) }
+
   override func mayOverwrite(input index: Int) -> Bool { hasResidual && index == inputs.count - 1 }
 
   /// Whether rows of the left side are made before they are packed, and not lie in the input.

@@ -1,0 +1,147 @@
+import CClip
+import ClipKernels
+
+/// A table whose rows are read one at a time, as token embeddings are. One that its file holds as it is kept is checked
+/// when it is opened, and read into memory with its second use; the first reads the rows that it wants.
+final class Table {
+  private let memory: Memory
+  private let storage: clip_storage
+  private let width: Int
+  private let later: DeferredLoad<TableFile>
+
+  fileprivate init(memory: Memory, storage: clip_storage, width: Int, later: TableFile? = nil) {
+    self.memory = memory
+    self.storage = storage
+    self.width = width
+    self.later = DeferredLoad(later)
+  }
+
+  /// Copies the rows `ids` one after another to `target`. CLIP_IO for a file that was changed after it was opened.
+  func copyRows(_ ids: UnsafePointer<Int32>, _ count: Int, to target: UnsafeMutablePointer<Float>, _ threads: ThreadPool)
+    throws(ClipError)
+  {
+    if let file = later.firstUse() {
+      for row in 0..<count { try file.read(rows: Int(ids[row])..<(Int(ids[row]) + 1), into: target + row * width) }
+      return
+    }
+    try makeReady(threads)
+    for row in 0..<count { copyRow(Int(ids[row]), to: target + row * width) }
+  }
+
+  /// Reads the table into memory if it is not there yet.
+  func makeReady(_ threads: ThreadPool) throws(ClipError) {
+    try later.finish(threads) { file, threads throws(ClipError) in try file.forEachRow(threads, readTo: memory) }
+  }
+
+  private func copyRow(_ row: Int, to target: UnsafeMutablePointer<Float>) {
+    if storage == CLIP_STORAGE_F32 {
+      target.update(from: memory.floats + row * width, count: width)
+      return
+    }
+    if storage == CLIP_STORAGE_INT8 {
+      let line = memory.base + row * Table.bytesOfByteRow(width)
+      let scale = line.load(as: Float.self)
+      let bytes = (line + 4).assumingMemoryBound(to: Int8.self)
+      for column in 0..<width { target[column] = Float(bytes[column]) * scale }
+      return
+    }
+    let halves = memory.base.assumingMemoryBound(to: UInt16.self) + row * width
+    if storage == CLIP_STORAGE_BF16 {
+      for column in 0..<width { target[column] = Float(bitPattern: UInt32(halves[column]) << 16) }
+    } else {
+      for column in 0..<width { target[column] = Half.widen(halves[column]) }
+    }
+  }
+
+  /// A row of bytes: its scale, then its numbers, up to a multiple of 4.
+  fileprivate static func bytesOfByteRow(_ width: Int) -> Int { (width + 7) & ~3 }
+}
+
+/// The rows of a table that its file holds as float32.
+private final class TableFile {
+  private let stored: CheckpointParameter
+
+  /// nil where the file holds other rows.
+  init?(_ stored: CheckpointParameter) {
+    guard stored.isDense else { return nil }
+    self.stored = stored
+  }
+
+  func read(rows: Range<Int>, into target: UnsafeMutablePointer<Float>) throws(ClipError) {
+    try stored.readAgain(rows: rows, into: target)
+  }
+
+  /// Reads all rows, without a place only looks at them, on the pool's threads or without a pool on this one.
+  func forEachRow(_ threads: ThreadPool?, readTo memory: Memory?) throws(ClipError) {
+    let work = Rows(stored: stored, memory: memory, pieces: max(1, min(stored.rowCount, 4 * (threads?.width ?? 0))))
+    if let threads { threads.run(work.pieces, work) } else { work.part(0) }
+    try work.failures.throwFirst()
+    stored.forget()
+  }
+
+  private struct Rows: Work {
+    let stored: CheckpointParameter
+    let memory: Memory?
+    let pieces: Int
+    let failures = Failures()
+
+    func part(_ piece: Int) {
+      let rows = stored.rowCount.share(piece, of: pieces)
+      do throws(ClipError) {
+        if let memory {
+          try stored.readAgain(rows: rows, into: memory.floats + rows.lowerBound * stored.rowWidth)
+        } else {
+          _ = try stored.inPlace(rows: rows)
+        }
+      } catch {
+        failures.record(error, piece)
+      }
+    }
+  }
+}
+
+extension ParameterLoader {
+  /// A [rows, width] table in the model's storage.
+  func table(_ parameter: Parameter) throws(ClipError) -> Table {
+    let width = parameter.shape.last ?? 1
+    if storage == CLIP_STORAGE_F32 {
+      guard !isTraining, let file = TableFile(try find(parameter)) else {
+        return Table(memory: try vector(parameter), storage: storage, width: width)
+      }
+      try file.forEachRow(threads, readTo: nil)
+      return Table(memory: try Memory(floats: parameter.count, for: "a parameter"), storage: storage, width: width, later: file)
+    }
+    if storage == CLIP_STORAGE_INT8 { return try byteTable(parameter, width: width) }
+    let memory = try Memory(byteCount: try product(parameter.count, 2, "an embedding table"), for: "an embedding table")
+    let halves = memory.base.assumingMemoryBound(to: UInt16.self)
+    let stored = try find(parameter)
+    let line = try Memory(floats: width, for: "a row")
+    for row in 0..<(parameter.shape.first ?? 0) {
+      try stored.read(rows: row..<(row + 1), into: line.floats)
+      for column in 0..<width {
+        let value = line.floats[column]
+        halves[row * width + column] = storage == CLIP_STORAGE_BF16 ? Half.narrowBrain(value) : Half.narrow(value)
+      }
+      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line.floats, width, parameter.name) }
+    }
+    return Table(memory: memory, storage: storage, width: width)
+  }
+
+  private func byteTable(_ parameter: Parameter, width: Int) throws(ClipError) -> Table {
+    let rows = parameter.shape.first ?? 0
+    let lineBytes = Table.bytesOfByteRow(width)
+    let memory = try Memory(byteCount: try product(rows, lineBytes, "an embedding table"), for: "an embedding table")
+    let stored = try find(parameter)
+    let row = try Memory(floats: width, for: "a row")
+    for index in 0..<rows {
+      try stored.read(rows: index..<(index + 1), into: row.floats)
+      let quantiser = Quantiser(
+        largest: largestMagnitude(SIMD4<Float>.self, row.floats, width), steps: ByteWeights.largest)
+      let line = memory.base + index * lineBytes
+      line.storeBytes(of: quantiser.scale, as: Float.self)
+      let bytes = (line + 4).assumingMemoryBound(to: Int8.self)
+      for column in 0..<width { bytes[column] = Int8(truncatingIfNeeded: quantiser.round(row.floats[column])) }
+    }
+    return Table(memory: memory, storage: CLIP_STORAGE_INT8, width: width)
+  }
+}
