@@ -39,6 +39,8 @@ final class PackedMatrix {
 
 /// How the panels of a matrix are made from a parameter.
 final class MatrixPanels {
+  typealias Pack = @convention(c) (UnsafePointer<Float>?, Int, Int, Int, clip_storage, UnsafeMutableRawPointer?) -> Void
+
   private let stored: CheckpointParameter
   private let name: Name
   /// The rows of the parameter that are packed: the columns of the matrix.
@@ -47,7 +49,7 @@ final class MatrixPanels {
   private let area: Int
   private let scale: Memory?
   private let width: Int
-  private let pack: @convention(c) (UnsafePointer<Float>?, Int, Int, Int, clip_storage, UnsafeMutableRawPointer?) -> Void
+  private let pack: Pack
   let storage: clip_storage
   let depth: Int
   /// Of one panel.
@@ -55,15 +57,11 @@ final class MatrixPanels {
   var columns: Int { part.count }
   var count: Int { (columns + width - 1) / width }
 
-  /// `part` of the rows of `parameter`; `stored` has its shape.
+  /// `part` of the rows of `parameter`, in panels of `width`; `stored` has its shape.
   init(
     _ parameter: Parameter, _ stored: CheckpointParameter, rows part: Range<Int>?, scale: Memory?, channels: Int, area: Int,
-    _ storage: clip_storage, _ kernels: Kernels
-  ) throws(ClipError) {
-    let table = kernels.table
-    guard let panelBytes = table.pointee.panel_bytes, let pack = table.pointee.pack_panel else {
-      throw ClipError(CLIP_PLUGIN, "the kernels have no packing functions")
-    }
+    _ storage: clip_storage, width: Int, panelBytes: (Int, clip_storage) -> Int, pack: @escaping Pack
+  ) {
     self.stored = stored
     self.channels = channels
     self.area = area
@@ -74,7 +72,7 @@ final class MatrixPanels {
     let features = parameter.shape.first ?? 0
     self.part = part ?? 0..<features
     depth = features == 0 ? 0 : parameter.count / features
-    width = max(1, Int(table.pointee.panel_width))
+    self.width = width
     bytes = panelBytes(depth, storage)
   }
 

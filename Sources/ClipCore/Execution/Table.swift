@@ -57,15 +57,11 @@ final class Table {
   fileprivate static func bytesOfByteRow(_ width: Int) -> Int { (width + 7) & ~3 }
 }
 
-/// The rows of a table that its file holds as float32.
+/// The rows of a table that its file holds, dense.
 private final class TableFile {
   private let stored: CheckpointParameter
 
-  /// nil where the file holds other rows.
-  init?(_ stored: CheckpointParameter) {
-    guard stored.isDense else { return nil }
-    self.stored = stored
-  }
+  init(_ stored: CheckpointParameter) { self.stored = stored }
 
   func read(rows: Range<Int>, into target: UnsafeMutablePointer<Float>) throws(ClipError) {
     try stored.readAgain(rows: rows, into: target)
@@ -105,9 +101,11 @@ extension ParameterLoader {
   func table(_ parameter: Parameter) throws(ClipError) -> Table {
     let width = parameter.shape.last ?? 1
     if storage == CLIP_STORAGE_F32 {
-      guard !isTraining, let file = TableFile(try find(parameter)) else {
+      let stored = try find(parameter)
+      guard !isTraining, stored.isDense else {
         return Table(memory: try vector(parameter), storage: storage, width: width)
       }
+      let file = TableFile(stored)
       try file.forEachRow(threads, readTo: nil)
       return Table(memory: try Memory(floats: parameter.count, for: "a parameter"), storage: storage, width: width, later: file)
     }

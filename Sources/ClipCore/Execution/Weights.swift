@@ -45,8 +45,13 @@ final class ParameterLoader {
   func matrix(
     _ parameter: Parameter, rows part: Range<Int>? = nil, scale: Memory? = nil, channels: Int = 1, area: Int = 1
   ) throws(ClipError) -> PackedMatrix {
-    let panels = try MatrixPanels(
-      parameter, try find(parameter), rows: part, scale: scale, channels: channels, area: area, storage(of: parameter), kernels)
+    let table = kernels.table
+    guard let panelBytes = table.pointee.panel_bytes, let pack = table.pointee.pack_panel else {
+      throw ClipError(CLIP_PLUGIN, "the kernels have no packing functions")
+    }
+    let panels = MatrixPanels(
+      parameter, try find(parameter), rows: part, scale: scale, channels: channels, area: area, storage(of: parameter),
+      width: max(1, Int(table.pointee.panel_width)), panelBytes: panelBytes, pack: pack)
     return try PackedMatrix(panels, threads)
   }
 
