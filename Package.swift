@@ -9,7 +9,7 @@ let embedded: [SwiftSetting] = [.enableExperimentalFeature("Embedded"), .unsafeF
 
 /// The core is compiled for size; its hot loops are in the kernel plugins.
 let small =
-  embedded + [.unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always", "-Xllvm", "-machine-outliner-reruns=3", "-Xfrontend", "-function-sections"])]
+  embedded + [.unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always", "-Xfrontend", "-function-sections"])]
 
 /// Exports only what `map` lists, and refuses to link with a symbol undefined.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
@@ -89,7 +89,7 @@ let package = Package(
           "Sources/ClipCore/clipcore.map",
           [
             "-Xlinker", "-soname=libclipcore.so.1", "-Xlinker", "-z", "-Xlinker", "nodelete",
-            "-use-ld=lld", "-Xlinker", "-O2", "-Xlinker", "--icf=all", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
+            "-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
           ]),
         .linkedLibrary("jansson"), .linkedLibrary("utf8proc"),
       ]),

@@ -7,9 +7,9 @@ final class Table {
   private let memory: Memory
   private let storage: clip_storage
   private let width: Int
-  private let later: DeferredLoad<TableFile>
+  private let later: DeferredLoad<CheckpointParameter>
 
-  fileprivate init(memory: Memory, storage: clip_storage, width: Int, later: TableFile? = nil) {
+  fileprivate init(memory: Memory, storage: clip_storage, width: Int, later: CheckpointParameter? = nil) {
     self.memory = memory
     self.storage = storage
     self.width = width
@@ -20,8 +20,8 @@ final class Table {
   func copyRows(_ ids: UnsafePointer<Int32>, _ count: Int, to target: UnsafeMutablePointer<Float>, _ threads: ThreadPool)
     throws(ClipError)
   {
-    if let file = later.firstUse() {
-      for row in 0..<count { try file.read(rows: Int(ids[row])..<(Int(ids[row]) + 1), into: target + row * width) }
+    if let stored = later.firstUse() {
+      for row in 0..<count { try stored.readAgain(rows: Int(ids[row])..<(Int(ids[row]) + 1), into: target + row * width) }
       return
     }
     try makeReady(threads)
@@ -30,7 +30,7 @@ final class Table {
 
   /// Reads the table into memory if it is not there yet.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
-    try later.finish(threads) { file, threads throws(ClipError) in try file.forEachRow(threads, readTo: memory) }
+    try later.finish(threads) { stored, threads throws(ClipError) in try stored.forEachRow(threads, readTo: memory) }
   }
 
   private func copyRow(_ row: Int, to target: UnsafeMutablePointer<Float>) {
@@ -57,41 +57,33 @@ final class Table {
   fileprivate static func bytesOfByteRow(_ width: Int) -> Int { (width + 7) & ~3 }
 }
 
-/// The rows of a table that its file holds, dense.
-private final class TableFile {
-  private let stored: CheckpointParameter
-
-  init(_ stored: CheckpointParameter) { self.stored = stored }
-
-  func read(rows: Range<Int>, into target: UnsafeMutablePointer<Float>) throws(ClipError) {
-    try stored.readAgain(rows: rows, into: target)
-  }
-
-  /// Reads all rows, without a place only looks at them, on the pool's threads or without a pool on this one.
-  func forEachRow(_ threads: ThreadPool?, readTo memory: Memory?) throws(ClipError) {
-    let work = Rows(stored: stored, memory: memory, pieces: max(1, min(stored.rowCount, 4 * (threads?.width ?? 0))))
+extension CheckpointParameter {
+  /// Reads all rows where the file has them, without a place only looks at them, on the pool's threads or without a
+  /// pool on this one.
+  fileprivate func forEachRow(_ threads: ThreadPool?, readTo memory: Memory?) throws(ClipError) {
+    let work = TableRows(stored: self, memory: memory, pieces: max(1, min(rowCount, 4 * (threads?.width ?? 0))))
     if let threads { threads.run(work.pieces, work) } else { work.part(0) }
     try work.failures.throwFirst()
-    stored.forget()
+    forget()
   }
+}
 
-  private struct Rows: Work {
-    let stored: CheckpointParameter
-    let memory: Memory?
-    let pieces: Int
-    let failures = Failures()
+private struct TableRows: Work {
+  let stored: CheckpointParameter
+  let memory: Memory?
+  let pieces: Int
+  let failures = Failures()
 
-    func part(_ piece: Int) {
-      let rows = stored.rowCount.share(piece, of: pieces)
-      do throws(ClipError) {
-        if let memory {
-          try stored.readAgain(rows: rows, into: memory.floats + rows.lowerBound * stored.rowWidth)
-        } else {
-          _ = try stored.inPlace(rows: rows)
-        }
-      } catch {
-        failures.record(error, piece)
+  func part(_ piece: Int) {
+    let rows = stored.rowCount.share(piece, of: pieces)
+    do throws(ClipError) {
+      if let memory {
+        try stored.readAgain(rows: rows, into: memory.floats + rows.lowerBound * stored.rowWidth)
+      } else {
+        _ = try stored.inPlace(rows: rows)
       }
+    } catch {
+      failures.record(error, piece)
     }
   }
 }
@@ -105,9 +97,8 @@ extension ParameterLoader {
       guard !isTraining, stored.isDense else {
         return Table(memory: try vector(parameter), storage: storage, width: width)
       }
-      let file = TableFile(stored)
-      try file.forEachRow(threads, readTo: nil)
-      return Table(memory: try Memory(floats: parameter.count, for: "a parameter"), storage: storage, width: width, later: file)
+      try stored.forEachRow(threads, readTo: nil)
+      return Table(memory: try Memory(floats: parameter.count, for: "a parameter"), storage: storage, width: width, later: stored)
     }
     if storage == CLIP_STORAGE_INT8 { return try byteTable(parameter, width: width) }
     let memory = try Memory(byteCount: try product(parameter.count, 2, "an embedding table"), for: "an embedding table")

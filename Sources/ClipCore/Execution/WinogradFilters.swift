@@ -73,7 +73,7 @@ private struct WinogradPacking: Work {
   let filters: WinogradFilters
   let stored: CheckpointParameter
   let scale: Memory?
-  let pack: @convention(c) (UnsafePointer<Float>?, Int, Int, Int, clip_storage, UnsafeMutableRawPointer?) -> Void
+  let pack: MatrixPanels.Pack
   let pieces: Int
   let failures = Failures()
 
