@@ -74,7 +74,7 @@ final class ParameterStore {
       try found.read(rows: 0..<(entry.parameter.shape.first ?? 1), into: values.floats + entry.offset)
     }
     self.init(list, values, try Memory(floats: list.trainedCount, for: "gradients"))
-    clearGradients()
+    beginGradients()
     finishGradients()
   }
 
@@ -123,7 +123,7 @@ final class ParameterStore {
   func gradient(_ index: Int) -> UnsafeMutablePointer<Float>? { entries[index].trained.map { gradients.floats + $0 } }
 
   /// Lets a step begin: no gradient has begun, and the next values of statistics are what they are.
-  func clearGradients() {
+  func beginGradients() {
     for index in entries.indices {
       hasBegun[index] = entries[index].kind == .statistic
       if hasBegun[index], let next = gradient(index) { memcpy(next, value(index), entries[index].count * 4) }

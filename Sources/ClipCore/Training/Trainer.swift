@@ -158,7 +158,7 @@ final class Trainer {
     let images = try features.reserve(try product(size, 8, "features"), for: "features").assumingMemoryBound(to: Float.self)
     let texts = images + size
     let chunk = options.chunk == 0 ? items.n : min(options.chunk, items.n)
-    store.clearGradients()
+    store.beginGradients()
 
     try run(items, chunk, images, texts, isBackward: false)
     try loss.compute(
@@ -337,7 +337,7 @@ final class Trainer {
   private func whoSpoils(
     _ items: Items, _ chunk: Int, _ images: UnsafePointer<Float>, _ texts: UnsafePointer<Float>
   ) throws(ClipError) -> String? {
-    store.clearGradients()
+    store.beginGradients()
     for (tower, gradients) in [(image, images), (text, texts)] where tower.learns {
       var first = 0
       while first < items.n {
