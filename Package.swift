@@ -5,11 +5,15 @@ import PackageDescription
 
 let root = Context.packageDirectory
 
-let embedded: [SwiftSetting] = [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Xcc", "-D_GNU_SOURCE"])]
+let embedded: [SwiftSetting] = [
+  .enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Xcc", "-D_GNU_SOURCE"]),
+]
 
 /// The core is compiled for size; its hot loops are in the kernel plugins.
 let small =
-  embedded + [.unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always", "-Xfrontend", "-function-sections"])]
+  embedded + [
+    .unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always", "-Xfrontend", "-function-sections"])
+  ]
 
 /// Exports only what `map` lists, and refuses to link with a symbol undefined.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
@@ -30,7 +34,8 @@ func plugin(
   .target(
     name: name, dependencies: ["CClip", "CSystem", "ClipPluginKit"] + dependencies, path: "plugins/\(name)",
     exclude: exclude,
-    swiftSettings: embedded + [.unsafeFlags(flags)], linkerSettings: [exporting("plugins/plugin.map")] + links.map { .linkedLibrary($0) })
+    swiftSettings: embedded + [.unsafeFlags(flags)],
+    linkerSettings: [exporting("plugins/plugin.map")] + links.map { .linkedLibrary($0) })
 }
 
 func kernels(_ name: String, _ march: String) -> Target {
@@ -93,7 +98,8 @@ let package = Package(
           ]),
         .linkedLibrary("jansson"), .linkedLibrary("utf8proc"),
       ]),
-    .target(name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
+    .target(
+      name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
     .target(
       name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
       cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),

@@ -8,7 +8,9 @@ let package = Package(
   name: "clipcore-tests",
   targets: [
     .systemLibrary(name: "CClip", path: "CClip"),
-    .target(name: "Support", dependencies: ["CClip"], swiftSettings: [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))]),
+    .target(
+      name: "Support", dependencies: ["CClip"],
+      swiftSettings: [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))]),
     .executableTarget(name: "make-model", dependencies: ["Support"]),
     .testTarget(
       name: "Suites", dependencies: ["Support", "CClip"], path: "Suites",

@@ -24,7 +24,8 @@ extension KernelSet {
         pixels += 16
         weights += 16
       }
-      UnsafeMutableRawPointer(output).storeBytes(of: csystem_resampled4(low, high), toByteOffset: x * 3, as: UInt32.self)
+      UnsafeMutableRawPointer(output).storeBytes(
+        of: csystem_resampled4(low, high), toByteOffset: x * 3, as: UInt32.self)
     }
   }
 
@@ -43,7 +44,9 @@ extension KernelSet {
         guard let above = rows[pair * 2], let below = rows[pair * 2 + 1] else { return }
         let own = weights + (pair >> 1) * 16 + (pair & 1) * 4
         let (lowWeights, highWeights) = (csystem_repeat_pair8(own), csystem_repeat_pair8(own + 8))
-        let (here, beside) = (csystem_row_pairs8(above + x, below + x), csystem_row_pairs8(above + x + 8, below + x + 8))
+        let (here, beside) = (
+          csystem_row_pairs8(above + x, below + x), csystem_row_pairs8(above + x + 8, below + x + 8)
+        )
         low = csystem_add_pairs8(low, here, lowWeights)
         high = csystem_add_pairs8(high, here, highWeights)
         lowBeside = csystem_add_pairs8(lowBeside, beside, lowWeights)

@@ -44,7 +44,11 @@ extension KernelSet {
     @inline(__always) func step(_ d: Four) -> Four { (d.0 - d.2, d.1 + d.2, d.2 - d.1, d.1 - d.3) }
     vectors(count) { i, lanes in
       @inline(__always) func column(_ column: Int) -> Four {
-        step((pixel(0, column, i, lanes), pixel(1, column, i, lanes), pixel(2, column, i, lanes), pixel(3, column, i, lanes)))
+        step(
+          (
+            pixel(0, column, i, lanes), pixel(1, column, i, lanes), pixel(2, column, i, lanes),
+            pixel(3, column, i, lanes)
+          ))
       }
       @inline(__always) func store(_ row: Int, _ d: Four) {
         let sums = step(d)
@@ -106,7 +110,8 @@ extension KernelSet {
 
   /// body(index, picture, y, x) for some tiles of 2 x 2 pixels, whose top left pixels are at y and x.
   @_alwaysEmitIntoClient @inline(__always)
-  static func forEachTile(_ first: Int, _ count: Int, _ height: Int, _ width: Int, _ body: (Int, Int, Int, Int) -> Void) {
+  static func forEachTile(_ first: Int, _ count: Int, _ height: Int, _ width: Int, _ body: (Int, Int, Int, Int) -> Void)
+  {
     let across = (width + 1) / 2
     let each = across * ((height + 1) / 2)
     for index in 0..<count {

@@ -35,10 +35,11 @@ open class TextAugmentation {
 }
 
 /// `clip_augmentation.create`, as a C function that captures nothing.
-public typealias Create = @convention(c) (
-  UnsafePointer<clip_augmentation>?, UnsafePointer<clip_settings>?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-  UnsafeMutablePointer<clip_plugin_error>?
-) -> clip_status
+public typealias Create =
+  @convention(c) (
+    UnsafePointer<clip_augmentation>?, UnsafePointer<clip_settings>?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+    UnsafeMutablePointer<clip_plugin_error>?
+  ) -> clip_status
 
 /// The body of an image augmentation's `create`.
 public func imageAugmentation(
@@ -110,13 +111,16 @@ extension PluginTable {
       guard let instance, let text, let sink, let random else { return CLIP_INVALID_ARGUMENT }
       let augmentation = Unmanaged<TextAugmentation>.fromOpaque(instance).takeUnretainedValue()
       let bytes = UnsafeBufferPointer(start: UnsafeRawPointer(text).assumingMemoryBound(to: UInt8.self), count: size)
-      return reporting(error) { () throws(PluginFailure) in try augmentation.apply(bytes, TextSink(sink), Random(random)) }
+      return reporting(error) { () throws(PluginFailure) in
+        try augmentation.apply(bytes, TextSink(sink), Random(random))
+      }
     }
     add(table)
   }
 
   private mutating func common(
-    _ id: StaticString, _ op: StaticString, _ description: StaticString, _ probability: Double, _ parameters: [Parameter],
+    _ id: StaticString, _ op: StaticString, _ description: StaticString, _ probability: Double,
+    _ parameters: [Parameter],
     _ create: Create
   ) -> clip_augmentation {
     var table = clip_augmentation()
@@ -179,7 +183,8 @@ public struct Parameter {
 
   /// As many numbers as `count` says, each in `range`.
   public static func numbers(
-    _ name: StaticString, _ usual: [Double], count: ClosedRange<Int>, _ range: ClosedRange<Double>, _ description: StaticString
+    _ name: StaticString, _ usual: [Double], count: ClosedRange<Int>, _ range: ClosedRange<Double>,
+    _ description: StaticString
   ) -> Parameter {
     var parameter = Parameter(name, CLIP_PARAMETER_NUMBERS, description)
     parameter.numbers = usual

@@ -85,7 +85,8 @@ public struct ImageSink {
   /// Once for each call of apply. The host has the words of a failure.
   public func allocate(width: Int, height: Int, _ format: clip_pixel_format) throws(PluginFailure) -> Canvas {
     var stride = 0
-    guard let base = sink.pointee.allocate(sink, UInt32(clamping: width), UInt32(clamping: height), format, &stride) else {
+    guard let base = sink.pointee.allocate(sink, UInt32(clamping: width), UInt32(clamping: height), format, &stride)
+    else {
       throw PluginFailure(CLIP_PLUGIN, "no memory for the result")
     }
     return Canvas(stride: stride, base: base)
@@ -112,7 +113,9 @@ public struct TextSink {
   public func append(_ bytes: UnsafeBufferPointer<UInt8>) throws(PluginFailure) {
     guard let base = bytes.baseAddress else { return }
     let text = UnsafeRawPointer(base).assumingMemoryBound(to: CChar.self)
-    guard sink.pointee.append(sink, text, bytes.count) != 0 else { throw PluginFailure(CLIP_PLUGIN, "no memory for the result") }
+    guard sink.pointee.append(sink, text, bytes.count) != 0 else {
+      throw PluginFailure(CLIP_PLUGIN, "no memory for the result")
+    }
   }
 
   /// Counts a text that stays as it is since what the augmentation works with failed.

@@ -117,7 +117,9 @@ public struct Graph {
 
   // MARK: Between rows
 
-  public func attention(_ q: clip_value, _ k: clip_value, _ v: clip_value, heads: UInt32, causal: Bool = false) -> clip_value {
+  public func attention(_ q: clip_value, _ k: clip_value, _ v: clip_value, heads: UInt32, causal: Bool = false)
+    -> clip_value
+  {
     table.attention(builder, q, k, v, heads, causal ? UInt32(CLIP_CAUSAL) : 0)
   }
   public func prepend(_ x: clip_value, _ row: clip_value) -> clip_value { table.prepend(builder, x, row) }

@@ -8,7 +8,8 @@ public struct Interval {
   /// `name` is that of the parameter, for the error.
   public init(_ low: Double, _ high: Double, _ name: StaticString) throws(PluginFailure) {
     guard low <= high else {
-      throw PluginFailure(CLIP_INVALID_ARGUMENT, "\(name): expected a range from low to high, found one from \(low) to \(high)")
+      throw PluginFailure(
+        CLIP_INVALID_ARGUMENT, "\(name): expected a range from low to high, found one from \(low) to \(high)")
     }
     self.low = low
     self.high = high
@@ -25,7 +26,9 @@ extension Settings {
   ) throws(PluginFailure) -> Interval {
     let given = numbers(name)
     guard given.count != 2 else { return try Interval(given[0], given[1], name) }
-    guard let number = given.first else { throw PluginFailure(CLIP_INVALID_ARGUMENT, "\(name): expected 1 or 2 numbers, found none") }
+    guard let number = given.first else {
+      throw PluginFailure(CLIP_INVALID_ARGUMENT, "\(name): expected 1 or 2 numbers, found none")
+    }
     let ends = one(number)
     guard ends.low <= ends.high else {
       throw PluginFailure(CLIP_INVALID_ARGUMENT, "\(name): expected at least 0 where it is one number, found \(number)")

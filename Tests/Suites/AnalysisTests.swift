@@ -57,12 +57,20 @@ import Testing
       0.42332352791436795, 0.011807597696950474,
     ]
     #expect(near(single, singleExpected))
-    let forward: [Double] = [12, 26, 33, 0.48637528505949557, 3, 3.800141096804001, 0.47271937839728034, 0.5245545465526739]
-    let backward: [Double] = [11, 23, 34, 0.4491265711853947, 3, 3.7328653927596394, 0.4167976812404349, 0.30043540246994876]
+    let forward: [Double] = [
+      12, 26, 33, 0.48637528505949557, 3, 3.800141096804001, 0.47271937839728034, 0.5245545465526739,
+    ]
+    let backward: [Double] = [
+      11, 23, 34, 0.4491265711853947, 3, 3.7328653927596394, 0.4167976812404349, 0.30043540246994876,
+    ]
     #expect(near(numbers(facts.image_to_text), forward))
     #expect(near(numbers(facts.text_to_image), backward))
-    let shifted: [Double] = [10, 27, 34, 0.4766955266955267, 3, 3.0941478231713804, 0.44766118180908887, 0.2745716451823344]
-    let back: [Double] = [13, 25, 36, 0.5106016731016731, 3, 3.129515985209524, 0.31953350036680667, 0.6635350497713784]
+    let shifted: [Double] = [
+      10, 27, 34, 0.4766955266955267, 3, 3.0941478231713804, 0.44766118180908887, 0.2745716451823344,
+    ]
+    let back: [Double] = [
+      13, 25, 36, 0.5106016731016731, 3, 3.129515985209524, 0.31953350036680667, 0.6635350497713784,
+    ]
     #expect(near(numbers(facts.shifted_image_to_text), shifted))
     #expect(near(numbers(facts.shifted_text_to_image), back))
     #expect(near(facts.best_logit_scale / 6.772955677683564, 1, 0.01))
@@ -178,7 +186,9 @@ import Testing
     let pairs = Pairs(4, 3)
     var facts = clip_analysis()
     facts.struct_size = size(of: clip_analysis.self)
-    func call(_ change: (inout [Float], inout clip_analysis_options) -> Void = { _, _ in }, n: Int = 4, d: Int = 3) -> clip_status {
+    func call(_ change: (inout [Float], inout clip_analysis_options) -> Void = { _, _ in }, n: Int = 4, d: Int = 3)
+      -> clip_status
+    {
       var images = pairs.images
       var options = clip_analysis_options()
       options.struct_size = size(of: clip_analysis_options.self)
@@ -192,7 +202,9 @@ import Testing
       #expect(call(n: n, d: d) == CLIP_INVALID_ARGUMENT, "\(n) \(d)")
     }
     #expect(call(n: 1 << 24, d: 1 << 20) == CLIP_OUT_OF_MEMORY)
-    for bad in [Float.nan, .infinity, -.infinity] { #expect(call { images, _ in images[4] = bad } == CLIP_INVALID_ARGUMENT) }
+    for bad in [Float.nan, .infinity, -.infinity] {
+      #expect(call { images, _ in images[4] = bad } == CLIP_INVALID_ARGUMENT)
+    }
     #expect(String(cString: clip_last_error()).contains("images[1]"))
     #expect(call { images, _ in images.replaceSubrange(6..<9, with: [0, 0, 0]) } == CLIP_INVALID_ARGUMENT)
     let scales: [Double] = [-1, .nan, .infinity, 2e6]

@@ -39,7 +39,9 @@ import Testing
     let root = 12.0.squareRoot()
     #expect(abs(mean(areas) - 0.4) < 0.01 && abs(spread(areas) - 0.4 / root) < 0.01, "\(mean(areas)) \(spread(areas))")
     #expect((areas.min() ?? 0) > 0.17 && (areas.max() ?? 1) < 0.63)
-    #expect(abs(mean(ratios)) < 0.02 && abs(spread(ratios) - 2 * log(4.0 / 3) / root) < 0.02, "\(mean(ratios)) \(spread(ratios))")
+    #expect(
+      abs(mean(ratios)) < 0.02 && abs(spread(ratios) - 2 * log(4.0 / 3) / root) < 0.02,
+      "\(mean(ratios)) \(spread(ratios))")
     #expect(abs(mean(lefts) - 0.5) < 0.03 && abs(spread(lefts) - 1 / root) < 0.03, "\(mean(lefts)) \(spread(lefts))")
   }
 
@@ -63,24 +65,31 @@ import Testing
     // Up to half of alpha each way, uniform, whose deviation is (b - a) / sqrt(12).
     let loose = try shifts("\"alpha\": [40, 20], \"sigma\": 0")
     #expect(abs(spread(loose.x) - 40 / 12.0.squareRoot()) < 0.2 && abs(spread(loose.y) - 20 / 12.0.squareRoot()) < 0.1)
-    #expect(abs(loose.x.reduce(0, +)) < 0.3 * Double(loose.x.count) && (loose.x.max() ?? 0) == 20 && (loose.x.min() ?? 0) == -20)
+    #expect(
+      abs(loose.x.reduce(0, +)) < 0.3 * Double(loose.x.count) && (loose.x.max() ?? 0) == 20
+        && (loose.x.min() ?? 0) == -20)
     // Smoothed, noise of deviation s has s / (2 sigma sqrt(pi)), and neighbours move together.
     let smooth = try shifts("\"alpha\": 400, \"sigma\": 4")
     #expect(abs(spread(smooth.x) - 400 / 12.0.squareRoot() / (8 * Double.pi.squareRoot())) < 1.5, "\(spread(smooth.x))")
-    let steps = zip(smooth.x, smooth.x.dropFirst()).enumerated().filter { ($0.offset + 1) % (side - 60) != 0 }.map { $0.element.1 - $0.element.0 }
+    let steps = zip(smooth.x, smooth.x.dropFirst()).enumerated().filter { ($0.offset + 1) % (side - 60) != 0 }.map {
+      $0.element.1 - $0.element.0
+    }
     #expect(spread(steps) < 0.3 * spread(smooth.x), "\(spread(steps))")
   }
 
   /// A quadrilateral of one colour: its upper left corner is uniform over a rectangle.
   @Test func perspectiveCornersAreDrawnAsDocumented() throws {
     let (width, height) = (80, 60)
-    let source = Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))
+    let source = Picture(
+      CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))
     let pipeline = try Pipeline(
-      "[{\"op\": \"random_perspective\", \"p\": 1, \"distortion_scale\": 0.4, \"interpolation\": \"nearest\"}]", runtime)
+      "[{\"op\": \"random_perspective\", \"p\": 1, \"distortion_scale\": 0.4, \"interpolation\": \"nearest\"}]", runtime
+    )
     var (xs, ys): ([Double], [Double]) = ([], [])
     for index in 0..<1500 {
       let bytes = try pipeline.vary(source, index: index).bytes
-      let first = try #require((0..<width * height).filter { bytes[$0 * 3] != 0 }.min { $0 % width + $0 / width < $1 % width + $1 / width })
+      let first = try #require(
+        (0..<width * height).filter { bytes[$0 * 3] != 0 }.min { $0 % width + $0 / width < $1 % width + $1 / width })
       xs.append(Double(first % width))
       ys.append(Double(first / width))
     }
@@ -115,7 +124,9 @@ import Testing
     let stored = try tensor("small", of: expected("augmentations"))
     let source = Picture(CLIP_PIXELS_RGB, width: stored.shape[1], height: stored.shape[0], bytes: Array(stored.data))
     let pipeline = try Pipeline("[{\"op\": \"jpeg\", \"quality\": [20, 22]}]", runtime)
-    let wanted = try (20...22).map { try Pipeline("[{\"op\": \"jpeg\", \"quality\": \($0)}]", runtime).vary(source).bytes }
+    let wanted = try (20...22).map {
+      try Pipeline("[{\"op\": \"jpeg\", \"quality\": \($0)}]", runtime).vary(source).bytes
+    }
     var counts = [0, 0, 0]
     for index in 0..<300 {
       let got = try pipeline.vary(source, index: index).bytes

@@ -74,7 +74,10 @@ private final class Gathered: @unchecked Sendable {
   /// but for `weights`, and nothing else comes.
   @Test(arguments: [
     ("translate ", "small", "{\"op\": \"random_affine\", \"translate\": [0.0588, 0], \"interpolation\": \"bilinear\"}"),
-    ("jitter ", "small", "{\"op\": \"color_jitter\", \"brightness\": [0.6, 0.6], \"contrast\": [1.5, 1.5], \"saturation\": [1.75, 1.75], \"hue\": [0.125, 0.125]}"),
+    (
+      "jitter ", "small",
+      "{\"op\": \"color_jitter\", \"brightness\": [0.6, 0.6], \"contrast\": [1.5, 1.5], \"saturation\": [1.75, 1.75], \"hue\": [0.125, 0.125]}"
+    ),
     ("rand_augment ", "middle", "{\"op\": \"rand_augment\", \"num_ops\": 1}"),
   ]) func everyOutcomeIsTorchvisions(_ prefix: String, _ name: String, _ step: String) throws {
     let outcomes = stored.filter { $0.key.hasPrefix(prefix) }
@@ -106,7 +109,9 @@ private final class Gathered: @unchecked Sendable {
   /// Across first and down first, larger and smaller, windows of few and of many pixels.
   @Test func everyKernelSetResizesToTheSameBytes() throws {
     let source = try runtime.load(Paths.image("coffee.png"))
-    let pipelines = [("[224, 224]", "bicubic"), ("[33, 500]", "bilinear"), ("[700, 9]", "bicubic"), ("[1, 1]", "bilinear")].map {
+    let pipelines = [
+      ("[224, 224]", "bicubic"), ("[33, 500]", "bilinear"), ("[700, 9]", "bicubic"), ("[1, 1]", "bilinear"),
+    ].map {
       "[{\"op\": \"random_resized_crop\", \"size\": \($0.0), \"interpolation\": \"\($0.1)\"}]"
     }
     let wanted = try pipelines.map { try Pipeline($0, Runtime(kernels: "reference")).vary(source).bytes }
@@ -121,12 +126,15 @@ private final class Gathered: @unchecked Sendable {
 
   @Test func erasesOneRectangle() throws {
     let (width, height) = (60, 50)
-    let source = Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))
+    let source = Picture(
+      CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))
     let pipeline = try Pipeline("[{\"op\": \"random_erasing\", \"p\": 1, \"value\": [1, 2, 3]}]", runtime)
     var shares: [Double] = []
     for index in 0..<1500 {
       let bytes = try pipeline.vary(source, index: index).bytes
-      let erased = (0..<width * height).filter { bytes[$0 * 3] == 1 && bytes[$0 * 3 + 1] == 2 && bytes[$0 * 3 + 2] == 3 }
+      let erased = (0..<width * height).filter {
+        bytes[$0 * 3] == 1 && bytes[$0 * 3 + 1] == 2 && bytes[$0 * 3 + 2] == 3
+      }
       #expect(erased.count + (0..<width * height).count { bytes[$0 * 3] == 200 } == width * height)
       let (columns, rows) = (Set(erased.map { $0 % width }), Set(erased.map { $0 / width }))
       #expect(erased.count == columns.count * rows.count)
@@ -142,7 +150,8 @@ private final class Gathered: @unchecked Sendable {
     let changed = try (0..<1000).count { try often.vary(source, index: $0).bytes.contains(0) }
     #expect((430...570).contains(changed))
 
-    let noise = try Pipeline("[{\"op\": \"random_erasing\", \"p\": 1, \"random\": true, \"scale\": [0.8, 0.9], \"ratio\": [1, 1]}]", runtime)
+    let noise = try Pipeline(
+      "[{\"op\": \"random_erasing\", \"p\": 1, \"random\": true, \"scale\": [0.8, 0.9], \"ratio\": [1, 1]}]", runtime)
     let values = try (0..<20).flatMap { try noise.vary(source, index: $0).bytes.filter { $0 != 200 }.map(Double.init) }
     #expect(abs(values.reduce(0, +) / Double(values.count) - 115) < 3)
   }
@@ -156,7 +165,8 @@ private final class Gathered: @unchecked Sendable {
     }
     let width = 1013
     let height = colours.count / width
-    let source = Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: colours.prefix(width * height).flatMap { $0 })
+    let source = Picture(
+      CLIP_PIXELS_RGB, width: width, height: height, bytes: colours.prefix(width * height).flatMap { $0 })
     let (turn, factor) = (0.1, Float(1.3))
     let turned = try Pipeline("[{\"op\": \"color_jitter\", \"hue\": [\(turn), \(turn)]}]", runtime).vary(source).bytes
     let strong = try Pipeline("[{\"op\": \"color_jitter\", \"saturation\": [1.3, 1.3]}]", runtime).vary(source).bytes
@@ -186,7 +196,8 @@ private final class Gathered: @unchecked Sendable {
     if most != least {
       let range = Float(most - least)
       let (rc, gc, bc) = (Float(most - r) / range, Float(most - g) / range, Float(most - b) / range)
-      let h = r == most ? bc - gc : g == most ? Float(2.0 + Double(rc) - Double(bc)) : Float(4.0 + Double(gc) - Double(rc))
+      let h =
+        r == most ? bc - gc : g == most ? Float(2.0 + Double(rc) - Double(bc)) : Float(4.0 + Double(gc) - Double(rc))
       let turn = Float(fmod(Double(h) / 6.0 + 1.0, 1.0))
       hue = UInt8(max(0, min(255, Int(Double(turn) * 255.0))))
       saturation = UInt8(max(0, min(255, Int(Double(range / Float(most)) * 255.0))))
@@ -241,7 +252,8 @@ private final class Gathered: @unchecked Sendable {
         (CLIP_PIXELS_RGB, 3), (CLIP_PIXELS_BGR, 3), (CLIP_PIXELS_RGBA, 4), (CLIP_PIXELS_BGRA, 4), (CLIP_PIXELS_GRAY, 1),
       ] {
         let stride = width * channels + 5
-        let picture = Picture(format, width: width, height: height, stride: stride, bytes: numbers.bytes(stride * height))
+        let picture = Picture(
+          format, width: width, height: height, stride: stride, bytes: numbers.bytes(stride * height))
         for index in 0..<20 { #expect(try pipeline.vary(picture, index: index).view.format == format) }
       }
     }
@@ -251,7 +263,9 @@ private final class Gathered: @unchecked Sendable {
   @Test func opsKeepWhatTheyMust() throws {
     var numbers = Numbers(5)
     let gray = Picture(CLIP_PIXELS_GRAY, width: 21, height: 13, bytes: numbers.bytes(21 * 13))
-    for step in ["{\"op\": \"color_jitter\", \"saturation\": 0.9, \"hue\": 0.5}", "{\"op\": \"random_grayscale\", \"p\": 1}"] {
+    for step in [
+      "{\"op\": \"color_jitter\", \"saturation\": 0.9, \"hue\": 0.5}", "{\"op\": \"random_grayscale\", \"p\": 1}",
+    ] {
       #expect(try Pipeline("[\(step)]", runtime).vary(gray).bytes == gray.bytes)
     }
     let picture = try source("source")
@@ -298,23 +312,32 @@ private final class Gathered: @unchecked Sendable {
   }
 
   @Test(arguments: [
-    ("{\"op\": \"random_resized_crop\", \"size\": 0}", "size"), ("{\"op\": \"random_resized_crop\", \"size\": 1.5}", "integers"),
+    ("{\"op\": \"random_resized_crop\", \"size\": 0}", "size"),
+    ("{\"op\": \"random_resized_crop\", \"size\": 1.5}", "integers"),
     ("{\"op\": \"random_resized_crop\", \"size\": [1, 2, 3]}", "1 to 2 numbers"),
     ("{\"op\": \"random_resized_crop\", \"scale\": [1, 0.5]}", "from low to high"),
     ("{\"op\": \"random_resized_crop\", \"ratio\": [0, 1]}", "ratio"),
     ("{\"op\": \"random_resized_crop\", \"interpolation\": \"lanczos\"}", "\"bicubic\""),
-    ("{\"op\": \"color_jitter\", \"brightness\": -1}", "from 0 to 100"), ("{\"op\": \"color_jitter\", \"hue\": 0.6}", "from -0.5 to 0.5"),
-    ("{\"op\": \"color_jitter\", \"hue\": -0.1}", "at least 0"), ("{\"op\": \"color_jitter\", \"contrast\": [2, 1]}", "contrast"),
+    ("{\"op\": \"color_jitter\", \"brightness\": -1}", "from 0 to 100"),
+    ("{\"op\": \"color_jitter\", \"hue\": 0.6}", "from -0.5 to 0.5"),
+    ("{\"op\": \"color_jitter\", \"hue\": -0.1}", "at least 0"),
+    ("{\"op\": \"color_jitter\", \"contrast\": [2, 1]}", "contrast"),
     ("{\"op\": \"gaussian_blur\", \"kernel_size\": 4}", "odd"), ("{\"op\": \"gaussian_blur\", \"sigma\": 0}", "sigma"),
-    ("{\"op\": \"random_erasing\", \"value\": [1, 2]}", "1 or 3 numbers"), ("{\"op\": \"random_erasing\", \"value\": 256}", "from 0 to 255"),
-    ("{\"op\": \"rand_augment\", \"magnitude\": 31}", "num_magnitude_bins"), ("{\"op\": \"rand_augment\", \"num_magnitude_bins\": 1}", "from 2"),
-    ("{\"op\": \"random_rotation\", \"degrees\": -5}", "at least 0"), ("{\"op\": \"random_rotation\", \"center\": [1]}", "x and y"),
-    ("{\"op\": \"random_affine\", \"translate\": [0.5]}", "two numbers"), ("{\"op\": \"random_affine\", \"shear\": [1, 2, 3]}", "1, 2 or 4"),
-    ("{\"op\": \"random_affine\", \"scale\": [0, 1]}", "scale"), ("{\"op\": \"jpeg\", \"quality\": [90, 10]}", "lower one first"),
+    ("{\"op\": \"random_erasing\", \"value\": [1, 2]}", "1 or 3 numbers"),
+    ("{\"op\": \"random_erasing\", \"value\": 256}", "from 0 to 255"),
+    ("{\"op\": \"rand_augment\", \"magnitude\": 31}", "num_magnitude_bins"),
+    ("{\"op\": \"rand_augment\", \"num_magnitude_bins\": 1}", "from 2"),
+    ("{\"op\": \"random_rotation\", \"degrees\": -5}", "at least 0"),
+    ("{\"op\": \"random_rotation\", \"center\": [1]}", "x and y"),
+    ("{\"op\": \"random_affine\", \"translate\": [0.5]}", "two numbers"),
+    ("{\"op\": \"random_affine\", \"shear\": [1, 2, 3]}", "1, 2 or 4"),
+    ("{\"op\": \"random_affine\", \"scale\": [0, 1]}", "scale"),
+    ("{\"op\": \"jpeg\", \"quality\": [90, 10]}", "lower one first"),
     ("{\"op\": \"jpeg\", \"quality\": 0}", "from 1 to 100"),
     ("{\"op\": \"random_perspective\", \"distortion_scale\": 1.1}", "from 0 to 1"),
     ("{\"op\": \"elastic_transform\", \"sigma\": [5, 0]}", "sigma: expected none or both above 0"),
-    ("{\"op\": \"elastic_transform\", \"interpolation\": \"bicubic\"}", "\"bilinear\""), ("{\"op\": \"elastic_transform\", \"alpha\": -1}", "alpha"),
+    ("{\"op\": \"elastic_transform\", \"interpolation\": \"bicubic\"}", "\"bilinear\""),
+    ("{\"op\": \"elastic_transform\", \"alpha\": -1}", "alpha"),
     ("{\"op\": \"normalize\"}", "last step of its preprocessing"),
   ]) func wrongParametersAreNamed(_ step: String, _ words: String) throws {
     let failure = try #require(throws: Failure.self) { try Pipeline("[\(step)]", runtime) }
@@ -326,15 +349,18 @@ private final class Gathered: @unchecked Sendable {
     let small = try Runtime(maxPixels: 5000)
     let picture = try source("source")
     let steps = [
-      "{\"op\": \"random_affine\", \"shear\": [90, 90, 90, 90]}", "{\"op\": \"random_affine\", \"scale\": [0.001, 0.001]}",
+      "{\"op\": \"random_affine\", \"shear\": [90, 90, 90, 90]}",
+      "{\"op\": \"random_affine\", \"scale\": [0.001, 0.001]}",
       "{\"op\": \"random_affine\", \"shear\": [89.9999, 90], \"scale\": [0.001, 1000], \"interpolation\": \"bicubic\"}",
       "{\"op\": \"random_affine\", \"center\": [-1e6, 1e6], \"degrees\": 360, \"scale\": [0.001, 1]}",
       "{\"op\": \"random_affine\", \"center\": [1e6, 1e6], \"degrees\": 45, \"interpolation\": \"bilinear\"}",
       "{\"op\": \"random_rotation\", \"degrees\": 360, \"center\": [1e6, -1e6]}",
-      "{\"op\": \"gaussian_blur\", \"kernel_size\": [1001, 301], \"sigma\": 1000}", "{\"op\": \"gaussian_blur\", \"kernel_size\": 1, \"sigma\": 0.001}",
+      "{\"op\": \"gaussian_blur\", \"kernel_size\": [1001, 301], \"sigma\": 1000}",
+      "{\"op\": \"gaussian_blur\", \"kernel_size\": 1, \"sigma\": 0.001}",
       "{\"op\": \"color_jitter\", \"brightness\": [100, 100], \"contrast\": [100, 100], \"saturation\": [100, 100]}",
       "{\"op\": \"rand_augment\", \"magnitude\": 1023, \"num_magnitude_bins\": 1024, \"num_ops\": 20}",
-      "{\"op\": \"elastic_transform\", \"alpha\": 10000, \"sigma\": 0}", "{\"op\": \"elastic_transform\", \"alpha\": 10000, \"sigma\": [1e-9, 100]}",
+      "{\"op\": \"elastic_transform\", \"alpha\": 10000, \"sigma\": 0}",
+      "{\"op\": \"elastic_transform\", \"alpha\": 10000, \"sigma\": [1e-9, 100]}",
       "{\"op\": \"outline\", \"width\": 64, \"threshold\": 0}",
       "{\"op\": \"random_erasing\", \"scale\": [0, 0]}", "{\"op\": \"random_erasing\", \"scale\": [1, 1]}",
       "{\"op\": \"random_resized_crop\", \"size\": [1, 4000], \"scale\": [0.000001, 0.000001], \"ratio\": [0.000001, 1000000]}",

@@ -40,7 +40,8 @@ import Testing
           path, section,
           { user, entry, field, value in
             guard let user, let entry, let field, let value else { return }
-            user.assumingMemoryBound(to: [[String]].self).pointee.append([entry, field, value].map { String(cString: $0) })
+            user.assumingMemoryBound(to: [[String]].self).pointee.append(
+              [entry, field, value].map { String(cString: $0) })
           }, list))
     }
     return list
@@ -118,19 +119,26 @@ import Testing
       #expect(try status(text) == CLIP_FORMAT || text == "{}", "\(text)")
     }
     let changes: [(String, String)] = [
-      ("\"weight\": 3", "\"weight\": -3"), ("\"weight\": 3", "\"weight\": \"3\""), ("\"weight\": 3", "\"weight\": 1e300"),
+      ("\"weight\": 3", "\"weight\": -3"), ("\"weight\": 3", "\"weight\": \"3\""),
+      ("\"weight\": 3", "\"weight\": 1e300"),
       ("[1, 0.5]", "[1]"), ("[1, 0.5]", "[1, 2]"), ("[1, 0.5]", "[]"), ("[1, 0.5]", "7"), ("[1, 0.5]", "[1, null]"),
-      ("\"title\": \"P\"", "\"title\": 4"), ("\"title\": \"P\"", "\"title\": \"a\\u0000b\""), ("\"p\": \"y\"", "\"p\": \"z\""),
-      ("\"b\": {\"p\": \"y\", ", "\"b\": {"), ("\"below\": 2", "\"below\": 0.1"), ("\"levels\": [", "\"levels\": 1, \"x\": ["),
+      ("\"title\": \"P\"", "\"title\": 4"), ("\"title\": \"P\"", "\"title\": \"a\\u0000b\""),
+      ("\"p\": \"y\"", "\"p\": \"z\""),
+      ("\"b\": {\"p\": \"y\", ", "\"b\": {"), ("\"below\": 2", "\"below\": 0.1"),
+      ("\"levels\": [", "\"levels\": 1, \"x\": ["),
       ("\"p\": {\"title\"", "\"q\": {\"title\""), ("\"challenge\": \"c\", ", ""),
     ]
     for (old, new) in changes {
       #expect(Self.small.contains(old))
       #expect(try status(Self.small.replacing(old, with: new)) == CLIP_FORMAT, "\(new)")
     }
-    let weightless = Self.small.replacing("\"weight\": 3", with: "\"weight\": 0").replacing("\"weight\": 1", with: "\"weight\": 0")
+    let weightless = Self.small.replacing("\"weight\": 3", with: "\"weight\": 0").replacing(
+      "\"weight\": 1", with: "\"weight\": 0")
     #expect(try status(weightless) == CLIP_FORMAT)
-    for text in ["{\"gaps\": {\"g\": {\"t\": 1}}}", "{\"gaps\": {\"g\": \"t\"}}", "{\"gaps\": []}", "{}", "{\"gaps\": {\"g\": {\"t\": [[]]}}}"] {
+    for text in [
+      "{\"gaps\": {\"g\": {\"t\": 1}}}", "{\"gaps\": {\"g\": \"t\"}}", "{\"gaps\": []}", "{}",
+      "{\"gaps\": {\"g\": {\"t\": [[]]}}}",
+    ] {
       try Data(text.utf8).write(to: URL(filePath: path))
       #expect(throws: Failure.self) { try fields(path, "gaps") }
     }

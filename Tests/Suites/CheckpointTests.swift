@@ -14,7 +14,9 @@ import Testing
       texts = try model.encode(tokens: inputs.tokens)
     }
 
-    func difference(_ other: Outputs) -> Float { max(maxDifference(images, other.images), maxDifference(texts, other.texts)) }
+    func difference(_ other: Outputs) -> Float {
+      max(maxDifference(images, other.images), maxDifference(texts, other.texts))
+    }
   }
 
   static func weightsName(_ name: String) -> String {
@@ -91,7 +93,12 @@ import Testing
       _ = try Model(folder.url)
     }
     let wrong = #expect(throws: Failure.self) {
-      try reopen { $0[key] = right.contains("00001") ? right.replacing("00001-", with: "00002-") : right.replacing("0000\(right.dropFirst(10).prefix(1))-", with: "00001-") }
+      try reopen {
+        $0[key] =
+          right.contains("00001")
+          ? right.replacing("00001-", with: "00002-")
+          : right.replacing("0000\(right.dropFirst(10).prefix(1))-", with: "00001-")
+      }
     }
     #expect(wrong?.message.contains(key) == true, "\(String(describing: wrong))")
     let absent = #expect(throws: Failure.self) { try reopen { $0[key] = "model-00009-of-00003.safetensors" } }
@@ -105,10 +112,13 @@ import Testing
   private func crc(_ name: String) -> Int { name.utf8.reduce(0) { ($0 &* 31 &+ Int($1)) & 0xffff } }
 
   /// A copy of a reference model with other tensors.
-  private func spoil(_ name: String, _ change: (inout [String: StoredTensor]) throws -> Void) throws -> TemporaryFolder {
+  private func spoil(_ name: String, _ change: (inout [String: StoredTensor]) throws -> Void) throws -> TemporaryFolder
+  {
     let folder = try ModelFolder.copy(of: ModelFolder.reference(name))
     let file = folder.file(Self.weightsName(name))
-    var tensors = try Safetensors.read(file).mapValues { StoredTensor(dtype: $0.dtype, shape: $0.shape, data: Data($0.data)) }
+    var tensors = try Safetensors.read(file).mapValues {
+      StoredTensor(dtype: $0.dtype, shape: $0.shape, data: Data($0.data))
+    }
     try change(&tensors)
     try FileManager.default.removeItem(at: file)
     try Safetensors.write(tensors, to: file)
@@ -231,7 +241,8 @@ import Testing
       let row = logits[i * 3..<i * 3 + 3].map { exp(Double($0)) }
       for j in 0..<3 { #expect(abs(Double(probabilities[i * 3 + j]) - row[j] / row.reduce(0, +)) < 1e-5) }
     }
-    let raw = try model.encode(pixels: ConsistencyTests.Inputs(model, count: 2).pixels, flags: UInt32(CLIP_RAW_FEATURES))
+    let raw = try model.encode(
+      pixels: ConsistencyTests.Inputs(model, count: 2).pixels, flags: UInt32(CLIP_RAW_FEATURES))
     let unit = try model.encode(pixels: ConsistencyTests.Inputs(model, count: 2).pixels)
     for row in 0..<2 {
       let range = row * model.width..<(row + 1) * model.width

@@ -170,7 +170,8 @@ final class Model: @unchecked Sendable {
     try check(
       withOptionalCString(folder?.path) { folder in
         storage == nil
-          ? clip_model_swap(handle, UInt32(towers), folder, nil) : clip_model_swap(handle, UInt32(towers), folder, &options)
+          ? clip_model_swap(handle, UInt32(towers), folder, nil)
+          : clip_model_swap(handle, UInt32(towers), folder, &options)
       })
     try check(clip_model_describe(handle, &info))
   }
@@ -271,7 +272,11 @@ final class Model: @unchecked Sendable {
 
 /// `strings` as C has them, for the time of `body`.
 func withCStrings<R>(_ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> R) -> R {
-  let copies = strings.map { strdup($0) }
-  defer { for copy in copies { free(copy) } }
-  return copies.map { UnsafePointer($0) }.withUnsafeBufferPointer { body($0.baseAddress!) }
+  let copies = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: max(1, strings.count))
+  for (index, string) in strings.enumerated() { copies[index] = UnsafePointer(strdup(string)) }
+  defer {
+    for index in strings.indices { free(UnsafeMutablePointer(mutating: copies[index])) }
+    copies.deallocate()
+  }
+  return body(copies)
 }

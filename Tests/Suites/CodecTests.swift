@@ -52,7 +52,8 @@ import Testing
     for name in try Self.names {
       let file = try Data(contentsOf: Self.folder.appending(path: name))
       let whole = try runtime.decode(file).bytes
-      let cuts = Set(stride(from: 1, to: file.count, by: max(1, file.count / 97))).union(max(1, file.count - 40)..<file.count)
+      let cuts = Set(stride(from: 1, to: file.count, by: max(1, file.count / 97))).union(
+        max(1, file.count - 40)..<file.count)
       for cut in cuts.sorted() {
         do {
           // Only what trails the pixels may be missing.

@@ -32,7 +32,8 @@ import Testing
       let images = try model.encode(pixels: inputs.pixels)
       let texts = try model.encode(tokens: inputs.tokens)
       for i in 0..<count {
-        let image = try model.encode(pixels: Array(inputs.pixels[i * model.imageNumbers..<(i + 1) * model.imageNumbers]))
+        let image = try model.encode(
+          pixels: Array(inputs.pixels[i * model.imageNumbers..<(i + 1) * model.imageNumbers]))
         let text = try model.encode(tokens: Array(inputs.tokens[i * model.context..<(i + 1) * model.context]))
         let row = i * model.width..<(i + 1) * model.width
         #expect(maxDifference(Array(images[row]), image) <= Self.bound, "picture \(i) of \(count)")

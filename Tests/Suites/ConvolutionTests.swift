@@ -28,7 +28,8 @@ import Testing
       _ x: Grid, _ name: String, _ norm: String, _ features: Int, kernel: Int, stride: Int = 1
     ) -> Grid {
       let area = kernel * kernel
-      let weights = tensor("\(name).weight", [features, x.width, kernel, kernel], 2 / Float(x.width * area).squareRoot())
+      let weights = tensor(
+        "\(name).weight", [features, x.width, kernel, kernel], 2 / Float(x.width * area).squareRoot())
       let gain = tensor("\(norm).weight", [features], 0.1, about: 1)
       let bias = tensor("\(norm).bias", [features], 0.1)
       let mean = tensor("\(norm).running_mean", [features], 0.1)
@@ -100,7 +101,8 @@ import Testing
         let features = 64 << stage
         let stride = stage == 0 ? 1 : 2
         let shortcut =
-          stage == 0 ? x : conv(x, "\(scope).downsample.0", "\(scope).downsample.1", features, kernel: 1, stride: stride)
+          stage == 0
+          ? x : conv(x, "\(scope).downsample.0", "\(scope).downsample.1", features, kernel: 1, stride: stride)
         let y = relu(conv(x, "\(scope).conv1", "\(scope).bn1", features, kernel: 3, stride: stride))
         x = conv(y, "\(scope).conv2", "\(scope).bn2", features, kernel: 3)
         for index in x.values.indices { x.values[index] += shortcut.values[index] }
@@ -138,7 +140,8 @@ import Testing
       let model = try Model(folder.url, runtime: Runtime(threads: threads))
       for item in 0..<items {
         let alone = try model.encode(pixels: Array(pixels[item * each..<(item + 1) * each]), flags: raw)
-        #expect(identical(alone, Array(together[item * width..<(item + 1) * width])), "picture \(item), \(threads) threads")
+        #expect(
+          identical(alone, Array(together[item * width..<(item + 1) * width])), "picture \(item), \(threads) threads")
       }
     }
     for set in ["reference", "x86-64", "x86-64-v3"] {

@@ -31,7 +31,8 @@ import Testing
       "head.weight": ([out, width], numbers.floats(out * width)), "head.bias": ([out], numbers.floats(out)),
     ]
     let folder = try TemporaryFolder()
-    try Safetensors.write(weights.mapValues { StoredTensor($0.values, shape: $0.shape) }, to: folder.file("model.safetensors"))
+    try Safetensors.write(
+      weights.mapValues { StoredTensor($0.values, shape: $0.shape) }, to: folder.file("model.safetensors"))
     try ModelFolder.writeJSON(
       [
         "version": 1, "embed_dim": out,
@@ -62,7 +63,9 @@ import Testing
         }
       }
       for feature in 0..<out {
-        let sum = (0..<width).reduce(value("head.bias", feature)) { $0 + mean[$1] * value("head.weight", feature * width + $1) }
+        let sum = (0..<width).reduce(value("head.bias", feature)) {
+          $0 + mean[$1] * value("head.weight", feature * width + $1)
+        }
         want.append(Float(sum))
       }
     }
@@ -72,7 +75,8 @@ import Testing
     #expect(maxDifference(got, want) < 1e-5)
     let one = try Model(folder.url, runtime: Runtime(plugins: [file]))
     for item in 0..<items {
-      let alone = try one.encode(pixels: Array(pixels[item * 3 * side * side..<(item + 1) * 3 * side * side]), flags: raw)
+      let alone = try one.encode(
+        pixels: Array(pixels[item * 3 * side * side..<(item + 1) * 3 * side * side]), flags: raw)
       #expect(identical(alone, Array(got[item * out..<(item + 1) * out])))
     }
     // A setting that the op refuses is the model's error, in the op's words.

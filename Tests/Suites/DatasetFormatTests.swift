@@ -9,7 +9,12 @@ import Testing
   init() throws { data = try DataFolder() }
 
   func read(_ sources: [String], _ change: (inout Dataset.Options) -> Void = { _ in }) throws -> [Dataset.Item] {
-    try Dataset(sources, Dataset.Options { $0.flags = ordered; change(&$0) }).rest()
+    try Dataset(
+      sources,
+      Dataset.Options {
+        $0.flags = ordered; change(&$0)
+      }
+    ).rest()
   }
 
   func pairs(_ items: [Dataset.Item]) -> [String] { items.map { "\($0.key): \($0.caption)" } }
@@ -77,7 +82,10 @@ import Testing
       tar.file("d.txt", Data("four".utf8))
       tar.end()
     }
-    for (name, text) in [("a.cls", " 7\n"), ("a.txt", "one"), ("b.cls", "cat"), ("c.json", #"{"cls": "bird", "txt": "three"}"#), ("d.txt", "four")] {
+    for (name, text) in [
+      ("a.cls", " 7\n"), ("a.txt", "one"), ("b.cls", "cat"), ("c.json", #"{"cls": "bird", "txt": "three"}"#),
+      ("d.txt", "four"),
+    ] {
       try data.write("set/\(name)", text)
     }
     for key in ["a", "b", "c", "d"] { try data.write("set/\(key).png", DataFolder.picture) }
@@ -96,8 +104,10 @@ import Testing
   @Test func allCaptionsOfAPair() throws {
     let path = try data.tar { tar in
       for (key, json) in [
-        ("a", #"{"en": "one", "words": ["two", " three ", ""], "de": null}"#), ("b", #"{"words": "four"}"#), ("c", #"{"words": []}"#),
-        ("d", #"{"words": ["five", 6]}"#), ("e", #"{"en": "s\u0000ix", "words": "seven"}"#), ("f", #"{"de": "acht", "en": "eight"}"#),
+        ("a", #"{"en": "one", "words": ["two", " three ", ""], "de": null}"#), ("b", #"{"words": "four"}"#),
+        ("c", #"{"words": []}"#),
+        ("d", #"{"words": ["five", 6]}"#), ("e", #"{"en": "s\u0000ix", "words": "seven"}"#),
+        ("f", #"{"de": "acht", "en": "eight"}"#),
       ] {
         tar.file("\(key).png", DataFolder.picture)
         tar.file("\(key).json", Data(json.utf8))
@@ -112,7 +122,10 @@ import Testing
     #expect(items.map(\.key) == ["a", "b", "f"])
     #expect(items.map(\.captions) == [["one", "two", "three"], ["four"], ["eight", "acht"]])
     #expect(items.allSatisfy { $0.captions.contains($0.caption) })
-    #expect(try read([path]) { $0.captions = ["en"]; $0.badShare = 1 }.allSatisfy { $0.captions.isEmpty })
+    #expect(
+      try read([path]) {
+        $0.captions = ["en"]; $0.badShare = 1
+      }.allSatisfy { $0.captions.isEmpty })
   }
 
   @Test func longNamesAndPaxHeaders() throws {
@@ -139,7 +152,8 @@ import Testing
       tar.file("z.txt", Data("three".utf8))
       tar.end()
     }
-    #expect(pairs(try read([path]) { $0.flags |= UInt32(CLIP_DATASET_FILES) }) == ["\(long): one", "ü/漢字: two", "z: three"])
+    #expect(
+      pairs(try read([path]) { $0.flags |= UInt32(CLIP_DATASET_FILES) }) == ["\(long): one", "ü/漢字: two", "z: three"])
   }
 
   @Test func captionsOfJSON() throws {
@@ -147,7 +161,8 @@ import Testing
       for number in 0..<60 {
         tar.file("\(number).png", DataFolder.picture)
         tar.file("\(number).txt", Data("text".utf8))
-        tar.file("\(number).json", Data(#"{"name": "name", "words": ["w0", "w1", "", "w2"], "none": null, "empty": []}"#.utf8))
+        tar.file(
+          "\(number).json", Data(#"{"name": "name", "words": ["w0", "w1", "", "w2"], "none": null, "empty": []}"#.utf8))
       }
       tar.end()
     }
@@ -157,9 +172,15 @@ import Testing
     #expect(Set(all) == ["text", "name", "w0", "w1", "w2"])
     // Fields are drawn before their captions.
     #expect((10...30).contains(all.count { $0.hasPrefix("w") }))
-    #expect(all != (try read([path]) { $0.captions = ["txt", "name", "words"]; $0.seed = 2 }.map(\.caption)))
+    #expect(
+      all
+        != (try read([path]) {
+          $0.captions = ["txt", "name", "words"]; $0.seed = 2
+        }.map(\.caption)))
     for number in 0..<60 where number % 20 == 0 {
-      #expect(all[number...] == (try read([path]) { $0.captions = ["txt", "name", "words", "none"] }.map(\.caption))[number...])
+      #expect(
+        all[number...]
+          == (try read([path]) { $0.captions = ["txt", "name", "words", "none"] }.map(\.caption))[number...])
     }
   }
 
@@ -171,7 +192,8 @@ import Testing
         + "3,\"e\"\"f.png\",\"two\nlines, \"\"quoted\"\"\"\r\n4,./a b.png,5\" wide, more,extra\n5,a b.png,last")
     #expect(
       pairs(try read([path]) { $0.flags |= UInt32(CLIP_DATASET_FILES) }) == [
-        "a b.png: plain", "c,d.png: with, comma", "e\"f.png: two\nlines, \"quoted\"", "./a b.png: 5\" wide", "a b.png: last",
+        "a b.png: plain", "c,d.png: with, comma", "e\"f.png: two\nlines, \"quoted\"", "./a b.png: 5\" wide",
+        "a b.png: last",
       ])
     #expect(try read([path]) { $0.captions = ["id"] }.map(\.caption) == ["1", "2", "3", "4", "5"])
     let tabs = try data.write("t.tsv", "image\ttext\nsub/../a b.png\tout\na b.png\tone, two\t\n")
@@ -213,16 +235,23 @@ import Testing
     #expect(try count("s-00{8..9}.t{a,a}r") == 4)
     #expect(try count("odd{1}.tar") == 1)
     for (pattern, status) in [
-      ("s-{008..011}.tar", CLIP_NOT_FOUND), ("s-{008..010.tar", CLIP_INVALID_ARGUMENT), ("s-008}.tar", CLIP_INVALID_ARGUMENT),
-      ("s-{}.tar", CLIP_INVALID_ARGUMENT), ("s-{1}.tar", CLIP_INVALID_ARGUMENT), ("s-{a..c}.tar", CLIP_INVALID_ARGUMENT),
-      ("s-{-1..3}.tar", CLIP_INVALID_ARGUMENT), ("s-{1..}.tar", CLIP_INVALID_ARGUMENT), ("s-{..}.tar", CLIP_INVALID_ARGUMENT),
-      ("s-{1...3}.tar", CLIP_INVALID_ARGUMENT), ("s-{0..99999999}.tar", CLIP_LIMIT), ("{0..999}{0..999}{0..999}", CLIP_LIMIT),
-      ("s-{0..99999999999999999999}.tar", CLIP_INVALID_ARGUMENT), (String(repeating: "{", count: 500), CLIP_INVALID_ARGUMENT),
+      ("s-{008..011}.tar", CLIP_NOT_FOUND), ("s-{008..010.tar", CLIP_INVALID_ARGUMENT),
+      ("s-008}.tar", CLIP_INVALID_ARGUMENT),
+      ("s-{}.tar", CLIP_INVALID_ARGUMENT), ("s-{1}.tar", CLIP_INVALID_ARGUMENT),
+      ("s-{a..c}.tar", CLIP_INVALID_ARGUMENT),
+      ("s-{-1..3}.tar", CLIP_INVALID_ARGUMENT), ("s-{1..}.tar", CLIP_INVALID_ARGUMENT),
+      ("s-{..}.tar", CLIP_INVALID_ARGUMENT),
+      ("s-{1...3}.tar", CLIP_INVALID_ARGUMENT), ("s-{0..99999999}.tar", CLIP_LIMIT),
+      ("{0..999}{0..999}{0..999}", CLIP_LIMIT),
+      ("s-{0..99999999999999999999}.tar", CLIP_INVALID_ARGUMENT),
+      (String(repeating: "{", count: 500), CLIP_INVALID_ARGUMENT),
       (String(repeating: "{a,", count: 20) + String(repeating: "}", count: 20), CLIP_INVALID_ARGUMENT),
       (String(repeating: "x", count: 5000), CLIP_LIMIT), ("none.tar", CLIP_NOT_FOUND), ("x.zip", CLIP_NOT_FOUND),
     ] {
       let failure = #expect(throws: Failure.self, "\(pattern.prefix(40))") { try read([data.path(pattern)]) }
-      #expect(failure?.status == status && failure?.message.isEmpty == false, "\(pattern.prefix(40)): \(String(describing: failure))")
+      #expect(
+        failure?.status == status && failure?.message.isEmpty == false,
+        "\(pattern.prefix(40)): \(String(describing: failure))")
     }
   }
 
@@ -235,7 +264,10 @@ import Testing
       try data.write("m/\(name.prefix { $0 != "." }).txt", "A picture: \(name)")
     }
     let items = try Dataset(
-      [data.path("m")], Dataset.Options { $0.flags = ordered | UInt32(CLIP_DATASET_IMAGES); $0.workers = 2 }, model: model
+      [data.path("m")],
+      Dataset.Options {
+        $0.flags = ordered | UInt32(CLIP_DATASET_IMAGES); $0.workers = 2
+      }, model: model
     ).rest()
     #expect(items.map(\.key) == ["cat", "penguin", "sailboat"])
     for item in items {

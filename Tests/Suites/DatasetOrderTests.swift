@@ -31,7 +31,12 @@ import Testing
   }
 
   @Test(arguments: [1, 2, 7, 64, 0]) func everySampleOnceAnEpoch(_ buffer: Int) throws {
-    let items = try Dataset(sources, Dataset.Options { $0.epochs = 3; $0.buffer = buffer; $0.workers = 2 }).rest()
+    let items = try Dataset(
+      sources,
+      Dataset.Options {
+        $0.epochs = 3; $0.buffer = buffer; $0.workers = 2
+      }
+    ).rest()
     #expect(items.count == 3 * Self.count)
     var orders: [[String]] = []
     for epoch in 0..<3 {
@@ -44,14 +49,26 @@ import Testing
   }
 
   @Test func oneSeedOneOrder() throws {
-    let first = try keys { $0.epochs = 2; $0.buffer = 20 }
+    let first = try keys {
+      $0.epochs = 2; $0.buffer = 20
+    }
     for workers in [1, 2, 4] {
       for prefetch in [1, 3, 50] {
-        #expect(first == (try keys { ($0.epochs, $0.buffer, $0.workers, $0.prefetch, $0.batch) = (2, 20, workers, prefetch, 7) }))
+        #expect(
+          first
+            == (try keys { ($0.epochs, $0.buffer, $0.workers, $0.prefetch, $0.batch) = (2, 20, workers, prefetch, 7) }))
       }
     }
-    #expect(first != (try keys { $0.epochs = 2; $0.buffer = 20; $0.seed = 2 }))
-    #expect(first != (try keys { $0.epochs = 2; $0.buffer = 21 }))
+    #expect(
+      first
+        != (try keys {
+          $0.epochs = 2; $0.buffer = 20; $0.seed = 2
+        }))
+    #expect(
+      first
+        != (try keys {
+          $0.epochs = 2; $0.buffer = 21
+        }))
   }
 
   @Test func orderedIsTheSourcesOrder() throws {
@@ -65,8 +82,14 @@ import Testing
   @Test func shuffleIsUniform() throws {
     try data.shard("small.tar", 0..<8)
     var seen = [[Int]](repeating: [Int](repeating: 0, count: 8), count: 8)
-    let dataset = try Dataset([data.path("small.tar")], Dataset.Options { $0.epochs = 800; $0.batch = 8 })
-    for _ in 0..<800 { for (place, item) in try dataset.next().enumerated() { seen[place][try #require(Int(item.key))] += 1 } }
+    let dataset = try Dataset(
+      [data.path("small.tar")],
+      Dataset.Options {
+        $0.epochs = 800; $0.batch = 8
+      })
+    for _ in 0..<800 {
+      for (place, item) in try dataset.next().enumerated() { seen[place][try #require(Int(item.key))] += 1 }
+    }
     // 100 expected with a deviation of 9.4.
     for row in seen { for count in row { #expect((50...150).contains(count)) } }
   }
@@ -128,17 +151,34 @@ import Testing
   }
 
   @Test func batchesEndWithTheirEpoch() throws {
-    let dataset = try Dataset(sources, Dataset.Options { $0.batch = 30; $0.epochs = 2 })
+    let dataset = try Dataset(
+      sources,
+      Dataset.Options {
+        $0.batch = 30; $0.epochs = 2
+      })
     #expect(try (0..<9).map { _ in try dataset.next().count } == [30, 30, 30, 10, 30, 30, 30, 10, 0])
-    let full = try Dataset(sources, Dataset.Options { $0.batch = 30; $0.epochs = 2; $0.flags = UInt32(CLIP_DATASET_FULL_BATCHES) })
+    let full = try Dataset(
+      sources,
+      Dataset.Options {
+        $0.batch = 30; $0.epochs = 2; $0.flags = UInt32(CLIP_DATASET_FULL_BATCHES)
+      })
     #expect(try (0..<7).map { _ in try full.next().count } == [30, 30, 30, 30, 30, 30, 0])
     #expect(full.counters.samples == 180)
     let failure = #expect(throws: Failure.self) {
-      try Dataset(sources, Dataset.Options { $0.batch = 101; $0.flags = UInt32(CLIP_DATASET_FULL_BATCHES) }).next()
+      try Dataset(
+        sources,
+        Dataset.Options {
+          $0.batch = 101; $0.flags = UInt32(CLIP_DATASET_FULL_BATCHES)
+        }
+      ).next()
     }
     #expect(failure?.message.contains("100 samples") == true)
     // Without an end: more than any number of epochs that the test waits for.
-    let endless = try Dataset(sources, Dataset.Options { $0.batch = 100; $0.epochs = 0 })
+    let endless = try Dataset(
+      sources,
+      Dataset.Options {
+        $0.batch = 100; $0.epochs = 0
+      })
     for epoch in 0..<5 { #expect(try endless.next().allSatisfy { $0.epoch == epoch }) }
   }
 }

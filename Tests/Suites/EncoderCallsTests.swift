@@ -14,7 +14,8 @@ import Testing
         clip_encoder_describe(
           runtime.handle, id, config, &info,
           { user, name, shape, rank in
-            user!.assumingMemoryBound(to: [String: [UInt64]].self).pointee[String(cString: name!)] =
+            guard let user, let name else { return }
+            user.assumingMemoryBound(to: [String: [UInt64]].self).pointee[String(cString: name)] =
               Array(UnsafeBufferPointer(start: shape, count: rank))
           }, list))
     }
@@ -62,7 +63,8 @@ import Testing
     #expect(status { _ = try describe(runtime, "no.such.encoder", nil) } == CLIP_NOT_FOUND)
     for (config, expected) in [
       ("", CLIP_FORMAT), ("[]", CLIP_FORMAT), ("{", CLIP_FORMAT), ("{\"image_height\": \"x\"}", CLIP_FORMAT),
-      ("{\"image_height\": 224}", CLIP_FORMAT), ("{\"image_height\": 16385, \"image_width\": 16385}", CLIP_INVALID_ARGUMENT),
+      ("{\"image_height\": 224}", CLIP_FORMAT),
+      ("{\"image_height\": 16385, \"image_width\": 16385}", CLIP_INVALID_ARGUMENT),
     ] {
       #expect(status { _ = try describe(runtime, "clipcore.encoder.vit", config) } == expected, "\(config)")
     }
@@ -89,9 +91,9 @@ import Testing
         clip_recommend_encoders(
           runtime.handle, &task,
           { user, found in
-            let found = found!.pointee
+            guard let user, let found = found?.pointee else { return }
             #expect(String(cString: found.reasons).contains(" of 3, "))
-            user!.assumingMemoryBound(to: List.self).pointee
+            user.assumingMemoryBound(to: List.self).pointee
               .append((String(cString: found.id), found.score, found.milliseconds))
           }, list))
     }
@@ -107,8 +109,11 @@ import Testing
     #expect(try recommend(runtime, "global-context:2,few-parameters:0.1").first?.id.contains("vit") == true)
     let limited = try recommend(runtime, "texture", most: 30_000_000)
     #expect(!limited.isEmpty && !limited.contains { $0.id.contains("hybrid") })
-    #expect(try recommend(runtime, "low-latency", tower: Int(CLIP_TOWER_TEXT)).contains { $0.id == "clipcore.encoder.bert" })
-    for needs in [nil, "", "speed", "texture:", "texture:0", "texture:-1", "texture:x", "texture,,", "texture:1:2", ":1"] {
+    #expect(
+      try recommend(runtime, "low-latency", tower: Int(CLIP_TOWER_TEXT)).contains { $0.id == "clipcore.encoder.bert" })
+    for needs in [
+      nil, "", "speed", "texture:", "texture:0", "texture:-1", "texture:x", "texture,,", "texture:1:2", ":1",
+    ] {
       #expect(status { _ = try recommend(runtime, needs) } == CLIP_INVALID_ARGUMENT, "\(needs ?? "NULL")")
     }
     #expect(status { _ = try recommend(runtime, "texture", tower: 3) } == CLIP_INVALID_ARGUMENT)

@@ -88,7 +88,9 @@ import Testing
     add("vit.embeddings.patch_embeddings.projection.weight", [16, 3, 16, 16], "conv")
     add("vit.embeddings.patch_embeddings.projection.bias", [16], "bias")
     let layer = "vit.encoder.layer.0"
-    for name in ["attention.attention.query", "attention.attention.key", "attention.attention.value", "attention.output.dense"] {
+    for name in [
+      "attention.attention.query", "attention.attention.key", "attention.attention.value", "attention.output.dense",
+    ] {
       linear("\(layer).\(name)", 16, 16)
     }
     norm("\(layer).layernorm_before")
@@ -106,7 +108,9 @@ import Testing
       Manifest(tensors: tensors, config: config, isHuggingFace: true), to: folder.file("model.safetensors"))
     try ModelFolder.writeJSON(config, to: folder.file("config.json"))
     let model = try Model(folder.url)
-    #expect(model.info.towers == UInt32(CLIP_TOWER_IMAGE) && String(cString: model.info.image_encoder) == "clipcore.encoder.vit")
+    #expect(
+      model.info.towers == UInt32(CLIP_TOWER_IMAGE)
+        && String(cString: model.info.image_encoder) == "clipcore.encoder.vit")
     let image: [String: Any] = [
       "encoder": "clipcore.encoder.vit", "scope": "vit",
       "config": ["width": 16, "heads": 2, "layers": 1, "mlp_width": 32, "patch_size": 16],

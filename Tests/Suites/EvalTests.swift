@@ -32,9 +32,11 @@ import Testing
     for (index, name) in Self.pictures.enumerated() {
       let own = ["a \(name)", name, index % 2 == 0 ? "a thing" : "picture \(index)"]
       captions.append(own)
-      try FileManager.default.copyItem(atPath: ToolTests.example("\(name).png"), toPath: folder.appending(path: "\(name).png").path)
+      try FileManager.default.copyItem(
+        atPath: ToolTests.example("\(name).png"), toPath: folder.appending(path: "\(name).png").path)
       // A caption that is there twice counts once.
-      try ModelFolder.writeJSON(["name": own[0], "words": [own[1], own[2], own[1]]], to: folder.appending(path: "\(name).json"))
+      try ModelFolder.writeJSON(
+        ["name": own[0], "words": [own[1], own[2], own[1]]], to: folder.appending(path: "\(name).json"))
     }
     return (folder.path, captions)
   }
@@ -64,7 +66,8 @@ import Testing
     let toImage = flat.indices.map { text in
       rank(captions.indices.map { cosine(texts, text, images, $0) }, own: [text / 3])
     }
-    let result = try clip(Self.arguments + ["--data", path, "--caption-fields", "name", "words", "--json", "--batch", "3"])
+    let result = try clip(
+      Self.arguments + ["--data", path, "--caption-fields", "name", "words", "--json", "--batch", "3"])
     #expect(result.code == 0, "\(result)")
     #expect(result.json["pictures"] as? Int == 8 && result.json["captions"] as? Int == 24)
     for (key, ranks) in [("image_to_text", toText), ("text_to_image", toImage)] {
@@ -79,13 +82,19 @@ import Testing
       #expect(found["median_rank"] as? Double == Double(sorted[(ranks.count - 1) / 2] + sorted[ranks.count / 2]) / 2)
     }
     let table = try clip(Self.arguments + ["--data", path, "--caption-fields", "name", "words"])
-    #expect(table.code == 0 && table.text.contains("8 pictures, 24 captions, 0 left out") && table.text.contains("MRR"), "\(table)")
+    #expect(
+      table.code == 0 && table.text.contains("8 pictures, 24 captions, 0 left out") && table.text.contains("MRR"),
+      "\(table)")
   }
 
   @Test func samplesAreSeeded() throws {
     let (path, _) = try writePairs()
     func run(_ seed: Int, _ limit: Int) throws -> String {
-      try clip(Self.arguments + ["--data", path, "--caption-fields", "words", "--limit", "\(limit)", "--seed", "\(seed)", "--json"]).text
+      try clip(
+        Self.arguments + [
+          "--data", path, "--caption-fields", "words", "--limit", "\(limit)", "--seed", "\(seed)", "--json",
+        ]
+      ).text
     }
     #expect(try run(1, 4) == run(1, 4))
     #expect(try Set((1...6).map { try run($0, 4) }).count > 1)
@@ -99,7 +108,8 @@ import Testing
     for (index, name) in Self.pictures.enumerated() {
       let folder = root.appending(path: labels[index % 4])
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      try FileManager.default.copyItem(atPath: ToolTests.example("\(name).png"), toPath: folder.appending(path: "\(name).png").path)
+      try FileManager.default.copyItem(
+        atPath: ToolTests.example("\(name).png"), toPath: folder.appending(path: "\(name).png").path)
     }
     let names = ["cat", "dog", "pizza", "a rainbow", "sea", "star"]
     let templates = ["a photo of {}", "{}!", "{} and {}"]
@@ -117,13 +127,17 @@ import Testing
     }
     let labelled = ["cat": "cat", "dog": "dog", "pizza": "pizza", "rainbow": "a rainbow", "sea": "sea", "star": "star"]
     // By hand, since a dictionary has no order.
-    let list = labels.map { "\"\($0)\": \"\(labelled[$0] ?? "")\"" }.joined(separator: ", ") + ", \"sea\": \"sea\", \"star\": \"star\""
+    let list =
+      labels.map { "\"\($0)\": \"\(labelled[$0] ?? "")\"" }.joined(separator: ", ")
+      + ", \"sea\": \"sea\", \"star\": \"star\""
     let json = try write(
       "classes.json", "{\"classes\": {\(list)}, \"templates\": [\"a photo of {}\", \"{}!\", \"{} and {}\"]}")
     let result = try clip(Self.arguments + ["--data", root.path, "--zero-shot", json, "--per-class", "--json"])
     #expect(result.code == 0, "\(result)")
     func share(_ k: Int, _ of: [Int]) -> Double { Double(of.count { $0 <= k }) / Double(of.count) }
-    #expect(result.json["top_1"] as? Double == share(1, ranks) && result.json["top_5"] as? Double == share(5, ranks), "\(result.text) \(ranks)")
+    #expect(
+      result.json["top_1"] as? Double == share(1, ranks) && result.json["top_5"] as? Double == share(5, ranks),
+      "\(result.text) \(ranks)")
     #expect(result.json["templates"] as? Int == 3 && result.json["classes"] as? Int == 6)
     let each = result.json["per_class"] as? [[String: Any]] ?? []
     #expect(each.map { $0["class"] as? String ?? "" } == labels + ["sea", "star"])
@@ -138,14 +152,21 @@ import Testing
     // The same from a field of the data, templates from a file, and a plain list.
     let table = place.file("table.csv")
     var rows = "image,kind\n"
-    for (index, name) in Self.pictures.enumerated() { rows += "classes/\(labels[index % 4])/\(name).png,\(labels[index % 4])\n" }
+    for (index, name) in Self.pictures.enumerated() {
+      rows += "classes/\(labels[index % 4])/\(name).png,\(labels[index % 4])\n"
+    }
     try Data(rows.utf8).write(to: table)
     let file = try write("templates.txt", "a photo of {}\n\n{}!\r\n{} and {}\n")
     let other = try clip(
-      Self.arguments + ["--data", table.path, "--label-field", "kind", "--zero-shot", json, "--templates", file, "--json"])
+      Self.arguments + [
+        "--data", table.path, "--label-field", "kind", "--zero-shot", json, "--templates", file, "--json",
+      ])
     #expect(other.json["top_1"] as? Double == share(1, ranks) && other.json["pictures"] as? Int == 8, "\(other)")
     let plain = try clip(
-      Self.arguments + ["--data", root.path, "--zero-shot", try write("list.txt", "cat\ndog\npizza\nrainbow\n"), "--limit", "5", "--per-class"])
+      Self.arguments + [
+        "--data", root.path, "--zero-shot", try write("list.txt", "cat\ndog\npizza\nrainbow\n"), "--limit", "5",
+        "--per-class",
+      ])
     #expect(plain.code == 0 && plain.text.contains("5 pictures, 0 left out; 4 classes, 1 template"), "\(plain)")
   }
 
@@ -155,7 +176,8 @@ import Testing
     for name in Self.pictures {
       let folder = root.appending(path: name)
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      try FileManager.default.copyItem(atPath: ToolTests.example("\(name).png"), toPath: folder.appending(path: "\(name).png").path)
+      try FileManager.default.copyItem(
+        atPath: ToolTests.example("\(name).png"), toPath: folder.appending(path: "\(name).png").path)
     }
     let list = try write("list.txt", Self.pictures.joined(separator: "\n"))
     func evaluate(_ arguments: [String]) throws -> ToolTests.Result {
@@ -192,13 +214,18 @@ import Testing
   /// The options that both commands have mean the same in both.
   @Test func analysisOfTheSamePairs() throws {
     let (path, _) = try writePairs()
-    let options = ["--data", path, "--caption-fields", "name", "--seed", "4", "--white", "--openai-cleaning", "--batch", "3", "--json"]
+    let options = [
+      "--data", path, "--caption-fields", "name", "--seed", "4", "--white", "--openai-cleaning", "--batch", "3",
+      "--json",
+    ]
     let eval = try clip(Self.arguments + options)
     let analysis = try clip(["analyze"] + ToolTests.model + options + ["--report", place.file("report").path])
     #expect(eval.code == 0 && analysis.code == 0, "\(eval) \(analysis)")
     let recall = (eval.json["image_to_text"] as? [String: Any])?["recall_at_1"] as? Double
     let captions = (analysis.json["captions"] as? [[String: Any]])?.first
-    #expect((captions?["image_to_text"] as? [String: Any])?["recall_at_1"] as? Double == recall && recall != nil, "\(analysis.text)")
+    #expect(
+      (captions?["image_to_text"] as? [String: Any])?["recall_at_1"] as? Double == recall && recall != nil,
+      "\(analysis.text)")
     for command in [Self.arguments, ["analyze"] + ToolTests.model + ["--report", "x"]] {
       let none = try clip(command)
       #expect(none.code == 2 && none.errors.contains("--data"), "\(none)")
@@ -210,7 +237,8 @@ import Testing
     let root = place.file("root")
     let folder = root.appending(path: "cat")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    try FileManager.default.copyItem(atPath: ToolTests.example("cat.png"), toPath: folder.appending(path: "cat.png").path)
+    try FileManager.default.copyItem(
+      atPath: ToolTests.example("cat.png"), toPath: folder.appending(path: "cat.png").path)
     let list = try write("list.txt", "cat\ndog\n")
     func refused(_ code: Int32, _ words: String, _ arguments: [String], line: Int = #line) throws {
       let result = try clip(Self.arguments + arguments)
@@ -223,14 +251,18 @@ import Testing
     try refused(1, "expected classes", ["--data", root.path, "--zero-shot", try write("empty.txt", "\n \n")])
     try refused(1, "there twice", ["--data", root.path, "--zero-shot", try write("twice.txt", "cat\ndog\ncat\n")])
     try refused(1, "\"cat\" is not among", ["--data", root.path, "--zero-shot", try write("other.txt", "dog\nfish\n")])
-    try refused(1, "expected {}", ["--data", root.path, "--zero-shot", list, "--templates", try write("t.txt", "a photo\n")])
-    try refused(1, "expected templates", ["--data", root.path, "--zero-shot", list, "--templates", try write("n.txt", "")])
+    try refused(
+      1, "expected {}", ["--data", root.path, "--zero-shot", list, "--templates", try write("t.txt", "a photo\n")])
+    try refused(
+      1, "expected templates", ["--data", root.path, "--zero-shot", list, "--templates", try write("n.txt", "")])
     try refused(1, "cannot open", ["--data", root.path, "--zero-shot", "/nowhere"])
     try refused(1, "UTF-8", ["--data", root.path, "--zero-shot", try write("nul.txt", "a\u{0}b\n")])
     try refused(1, "one folder a class", ["--data", path, "--zero-shot", list])
     for (words, json) in [
-      ("expected JSON", "{\"classes\": ["), ("classes", "{}"), ("expected classes", "{\"classes\": []}"), ("expected names", "{\"classes\": [1]}"),
-      ("a name is empty", "{\"classes\": {\"a\": \"\"}}"), ("expected {}", "{\"classes\": [\"cat\"], \"templates\": [\"x\"]}"),
+      ("expected JSON", "{\"classes\": ["), ("classes", "{}"), ("expected classes", "{\"classes\": []}"),
+      ("expected names", "{\"classes\": [1]}"),
+      ("a name is empty", "{\"classes\": {\"a\": \"\"}}"),
+      ("expected {}", "{\"classes\": [\"cat\"], \"templates\": [\"x\"]}"),
       ("no key", "{\"classes\": [\"cat\"], \"class\": 1}"), ("templates", "{\"classes\": [\"cat\"], \"templates\": 3}"),
     ] {
       try refused(1, words, ["--data", root.path, "--zero-shot", try write("bad.json", json)])
@@ -238,14 +270,19 @@ import Testing
     // A picture that cannot be read is told, and the others count.
     try Data("none".utf8).write(to: folder.appending(path: "bad.png"))
     let result = try clip(Self.arguments + ["--data", root.path, "--zero-shot", list, "--json"])
-    #expect(result.code == 1 && result.json["pictures"] as? Int == 1 && result.json["left_out"] as? Int == 1, "\(result)")
+    #expect(
+      result.code == 1 && result.json["pictures"] as? Int == 1 && result.json["left_out"] as? Int == 1, "\(result)")
   }
 
   @Test func exportCommand() throws {
     let small = try SmallModel().write()
     let (there, back) = (place.file("there").path, place.file("back").path)
-    let one = try clip(["export", "--model", small.url.path, "--output", there, "--layout", "huggingface", "--storage", "f16", "--json"])
-    #expect(one.code == 0 && one.json["layout"] as? String == "huggingface" && one.json["storage"] as? String == "f16", "\(one)")
+    let one = try clip([
+      "export", "--model", small.url.path, "--output", there, "--layout", "huggingface", "--storage", "f16", "--json",
+    ])
+    #expect(
+      one.code == 0 && one.json["layout"] as? String == "huggingface" && one.json["storage"] as? String == "f16",
+      "\(one)")
     #expect(try clip(["export", "--model", there, "--output", back, "--layout", "open_clip"]).code == 0)
     #expect(try clip(["info", back]).text.contains("open_clip"))
     let trainer = try Trainer(Model(small.url)) { $0.average_decay = 0.5 }
@@ -254,11 +291,15 @@ import Testing
     try trainer.save(place.file("checkpoints"))
     try trainer.export(place.file("want"), average: true)
     let trained = try clip(
-      ["export", "--model", small.url.path, "--checkpoint", place.file("checkpoints").path, "--average", "--output", place.file("got").path])
+      [
+        "export", "--model", small.url.path, "--checkpoint", place.file("checkpoints").path, "--average", "--output",
+        place.file("got").path,
+      ])
     #expect(trained.code == 0, "\(trained)")
     let name = "open_clip_model.safetensors"
     #expect(
-      try Data(contentsOf: place.file("want").appending(path: name)) == Data(contentsOf: place.file("got").appending(path: name)))
+      try Data(contentsOf: place.file("want").appending(path: name))
+        == Data(contentsOf: place.file("got").appending(path: name)))
     // A file beyond the shell's limit, like a disk that is full: an error, and the model that was there stays. The
     // limit leaves room for plugins, which are copied as they are loaded.
     let before = try Data(contentsOf: place.file("got").appending(path: name))
@@ -276,7 +317,8 @@ import Testing
     let left = try FileManager.default.contentsOfDirectory(atPath: place.url.path).sorted()
     #expect(left == ["back", "checkpoints", "errors", "got", "there", "want"])
     for (code, arguments) in [
-      (2, ["export"]), (2, ["export", "--model", there]), (2, ["export", "--model", there, "--output", back, "--layout", "onnx"]),
+      (2, ["export"]), (2, ["export", "--model", there]),
+      (2, ["export", "--model", there, "--output", back, "--layout", "onnx"]),
       (2, ["export", "--model", there, "--output", back, "--storage", "int8"]),
       (2, ["export", "--model", there, "--output", back, "--average"]),
       (1, ["export", "--model", "/nowhere", "--output", back]),

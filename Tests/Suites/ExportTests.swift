@@ -26,10 +26,14 @@ import Testing
   func same(_ a: URL, _ b: URL) throws -> Bool {
     let (first, second) = (try Safetensors.read(a), try Safetensors.read(b))
     return first.keys == second.keys
-      && first.allSatisfy { second[$0]?.shape == $1.shape && second[$0]?.dtype == $1.dtype && second[$0]?.data == $1.data }
+      && first.allSatisfy {
+        second[$0]?.shape == $1.shape && second[$0]?.dtype == $1.dtype && second[$0]?.data == $1.data
+      }
   }
 
-  func names(_ folder: URL) throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() }
+  func names(_ folder: URL) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+  }
 
   func status(_ body: () throws -> Void) -> clip_status {
     do {
@@ -44,7 +48,9 @@ import Testing
   @Test(arguments: ["open_clip", "hf-vit-tiny", "vit-tiny-gelu"]) func roundTrip(_ name: String) throws {
     let start = name == "open_clip" ? folder.url : try ModelFolder.reference(name)
     let isHuggingFace = name == "hf-vit-tiny"
-    let layouts = isHuggingFace ? [CLIP_LAYOUT_OPEN_CLIP, CLIP_LAYOUT_HUGGING_FACE] : [CLIP_LAYOUT_HUGGING_FACE, CLIP_LAYOUT_OPEN_CLIP]
+    let layouts =
+      isHuggingFace
+      ? [CLIP_LAYOUT_OPEN_CLIP, CLIP_LAYOUT_HUGGING_FACE] : [CLIP_LAYOUT_HUGGING_FACE, CLIP_LAYOUT_OPEN_CLIP]
     let (there, back) = (place.file("there"), place.file("back"))
     try Model(start, flags: Self.noWeights).export(there, layout: layouts[0])
     let converted = try Model(there)
@@ -55,7 +61,8 @@ import Testing
     #expect(try identical(embeddings(start), embeddings(there)))
     #expect(try identical(embeddings(start), embeddings(back)))
     for tokenizer in ["vocab.json", "merges.txt", "tokenizer_config.json"] {
-      #expect(try Data(contentsOf: back.appending(path: tokenizer)) == Data(contentsOf: start.appending(path: tokenizer)))
+      #expect(
+        try Data(contentsOf: back.appending(path: tokenizer)) == Data(contentsOf: start.appending(path: tokenizer)))
     }
     #expect(try names(there).count == (isHuggingFace ? 5 : 6))
     // Pictures and texts come to the same, through the files' own preprocessing and tokenizer.
@@ -78,7 +85,8 @@ import Testing
       model["vision_cfg"] = vision
       root["model_cfg"] = model
       root["preprocess_cfg"] = [
-        "size": 64, "mean": [0.5, 0.25, 0.125], "std": [0.1, 0.2, 0.3], "interpolation": "bilinear", "resize_mode": "squash",
+        "size": 64, "mean": [0.5, 0.25, 0.125], "std": [0.1, 0.2, 0.3], "interpolation": "bilinear",
+        "resize_mode": "squash",
       ]
     }
     let (there, back) = (place.file("there"), place.file("back"))
@@ -89,7 +97,9 @@ import Testing
     let runtime = try Runtime()
     let picture = try runtime.load(Paths.image("coffee.png"))
     let want = try Model(folder.url, runtime: runtime).encode(images: [picture])
-    for other in [there, back] { #expect(identical(try Model(other, runtime: runtime).encode(images: [picture]), want)) }
+    for other in [there, back] {
+      #expect(identical(try Model(other, runtime: runtime).encode(images: [picture]), want))
+    }
     #expect(try identical(embeddings(folder.url), embeddings(back)))
   }
 
@@ -100,7 +110,9 @@ import Testing
       let (half, whole) = (place.file("half"), place.file("whole"))
       try model.export(half, layout: layout, storage: storage)
       try model.export(whole, layout: layout)
-      let (halves, floats) = (try Safetensors.read(half.appending(path: file)), try Safetensors.read(whole.appending(path: file)))
+      let (halves, floats) = (
+        try Safetensors.read(half.appending(path: file)), try Safetensors.read(whole.appending(path: file))
+      )
       #expect(halves.keys == floats.keys)
       for (name, tensor) in floats {
         let want = name == "logit_scale" ? tensor : tensor.converted(to: type)
@@ -154,12 +166,14 @@ import Testing
         try trainer.export(own, average: average)
         try Model(folder.url, flags: Self.noWeights).export(later, checkpoint: checkpoints, average: average)
         #expect(
-          try same(own.appending(path: Self.openClipWeights), later.appending(path: Self.openClipWeights)), "\(index) \(average)")
+          try same(own.appending(path: Self.openClipWeights), later.appending(path: Self.openClipWeights)),
+          "\(index) \(average)")
       }
     }
     let file = place.file("checkpoints-0/step-00000000000000000002.safetensors")
     let target = place.file("none")
-    #expect(status { try model.export(target, checkpoint: place.file("checkpoints-3"), average: true) } == CLIP_NOT_FOUND)
+    #expect(
+      status { try model.export(target, checkpoint: place.file("checkpoints-3"), average: true) } == CLIP_NOT_FOUND)
     #expect(status { try model.export(target, average: true) } == CLIP_NOT_FOUND)
     #expect(status { try model.export(target, checkpoint: place.url) } == CLIP_NOT_FOUND)
     #expect(status { try model.export(target, checkpoint: folder.file(Self.openClipWeights)) } == CLIP_FORMAT)
@@ -182,7 +196,10 @@ import Testing
     try Data("mine".utf8).write(to: target.appending(path: "README.md"))
     try FileManager.default.createDirectory(at: target.appending(path: "notes"), withIntermediateDirectories: true)
     try model.export(target, layout: CLIP_LAYOUT_HUGGING_FACE)
-    let all = ["README.md", "config.json", "merges.txt", Self.weights, "notes", "preprocessor_config.json", "tokenizer_config.json", "vocab.json"]
+    let all = [
+      "README.md", "config.json", "merges.txt", Self.weights, "notes", "preprocessor_config.json",
+      "tokenizer_config.json", "vocab.json",
+    ]
     #expect(try names(target) == all.sorted())
     #expect(try identical(embeddings(folder.url), embeddings(target)))
     // Over its own folder, and through a link and a slash.

@@ -54,7 +54,10 @@ import Testing
     let spoil: @Sendable (inout File) throws -> Void
     var testDescription: String { name }
 
-    init(_ name: String, _ statuses: [clip_status] = [CLIP_FORMAT], _ spoil: @escaping @Sendable (inout File) throws -> Void) {
+    init(
+      _ name: String, _ statuses: [clip_status] = [CLIP_FORMAT],
+      _ spoil: @escaping @Sendable (inout File) throws -> Void
+    ) {
       self.name = name
       self.statuses = statuses
       self.spoil = spoil
@@ -93,7 +96,9 @@ import Testing
       file.header.removeLast()
       file.header += ",\"\(vector)\":{\"dtype\":\"F32\",\"shape\":[48],\"data_offsets\":[\(offsets[0]),\(offsets[1])]}}"
     },
-    Case("the same key twice in an entry") { try $0.replace("\"dtype\":\"F32\"", "\"dtype\":\"F32\",\"dtype\":\"F32\"") },
+    Case("the same key twice in an entry") {
+      try $0.replace("\"dtype\":\"F32\"", "\"dtype\":\"F32\",\"dtype\":\"F32\"")
+    },
     Case("an entry is null") { try $0.replace("{\"data_offsets\"", "null,\"x\":{\"data_offsets\"") },
     Case("an entry is an array") { try $0.replace("{\"data_offsets\"", "[],\"x\":{\"data_offsets\"") },
     Case("no dtype") { try $0.edit(vector) { $0["dtype"] = nil } },
@@ -104,24 +109,32 @@ import Testing
     Case("dtype is empty", [CLIP_FORMAT, CLIP_UNSUPPORTED]) { try $0.edit(vector) { $0["dtype"] = "" } },
     Case("dtype too narrow for the bytes") { try $0.edit(vector) { $0["dtype"] = "F16" } },
     Case("dtype too wide for the bytes") { try $0.edit(vector) { $0["dtype"] = "F64" } },
-    Case("dtype of integers", [CLIP_FORMAT, CLIP_UNSUPPORTED, CLIP_MISMATCH]) { try $0.edit(vector) { $0["dtype"] = "I32" } },
+    Case("dtype of integers", [CLIP_FORMAT, CLIP_UNSUPPORTED, CLIP_MISMATCH]) {
+      try $0.edit(vector) { $0["dtype"] = "I32" }
+    },
     Case("shape is a number") { try $0.edit(vector) { $0["shape"] = 48 } },
     Case("shape has a string") { try $0.edit(vector) { $0["shape"] = ["48"] } },
     Case("shape has a fraction") { try $0.edit(vector) { $0["shape"] = [48.5] } },
     Case("shape is negative") { try $0.edit(vector) { $0["shape"] = [-48] } },
     Case("shape is twice negative") { try $0.edit(vector) { $0["shape"] = [-6, -8] } },
     Case("shape times size overflows") { try $0.edit(vector) { $0["shape"] = [1 << 62, 48] } },
-    Case("shape's product overflows to what is there") { try $0.edit(vector) { $0["shape"] = [1 << 32, 1 << 32, 48] } },
+    Case("shape's product overflows to what is there") {
+      try $0.edit(vector) { $0["shape"] = [1 << 32, 1 << 32, 48] }
+    },
     Case("shape is larger than an integer") { try $0.replace("\"shape\":[48]", "\"shape\":[99999999999999999999]") },
     Case("shape larger than the bytes") { try $0.edit(vector) { $0["shape"] = [49] } },
     Case("shape smaller than the bytes") { try $0.edit(vector) { $0["shape"] = [47] } },
     Case("shape of 1,000 dimensions", [CLIP_FORMAT, CLIP_LIMIT, CLIP_UNSUPPORTED, CLIP_MISMATCH]) {
       try $0.edit(vector) { $0["shape"] = [Int](repeating: 1, count: 999) + [48] }
     },
-    Case("offsets are three") { try $0.edit(vector) { $0["data_offsets"] = ($0["data_offsets"] as? [Int] ?? []) + [1] } },
+    Case("offsets are three") {
+      try $0.edit(vector) { $0["data_offsets"] = ($0["data_offsets"] as? [Int] ?? []) + [1] }
+    },
     Case("offsets are one") { try $0.edit(vector) { $0["data_offsets"] = [0] } },
     Case("offsets are strings") { try $0.edit(vector) { $0["data_offsets"] = ["0", "192"] } },
-    Case("offsets are swapped") { try $0.edit(vector) { $0["data_offsets"] = Array(($0["data_offsets"] as? [Int] ?? []).reversed()) } },
+    Case("offsets are swapped") {
+      try $0.edit(vector) { $0["data_offsets"] = Array(($0["data_offsets"] as? [Int] ?? []).reversed()) }
+    },
     Case("offsets are negative") { try $0.edit(vector) { $0["data_offsets"] = [-192, 0] } },
     Case("offsets past the end") { file in
       let end = file.body.count

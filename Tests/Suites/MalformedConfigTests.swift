@@ -93,7 +93,9 @@ import Testing
         ("crop_size", ["-64", "\"64\"", "32"]),
       ])
     + badTexts.map { Case(model: "hf-vit-tiny", file: "config.json", spoil: .text($0)) }
-    + badTexts.filter { $0 != "{}" }.map { Case(model: "hf-vit-tiny", file: "preprocessor_config.json", spoil: .text($0)) }
+    + badTexts.filter { $0 != "{}" }.map {
+      Case(model: "hf-vit-tiny", file: "preprocessor_config.json", spoil: .text($0))
+    }
 
   static let tokenizer: [Case] =
     // An empty vocabulary is a sound file: the merges say what they miss.
@@ -153,7 +155,8 @@ import Testing
       for bad in [Data([0xff, 0xfe]) + good, good.dropLast() + Data([0xc3, 0x7d]), Data(good.prefix(good.count / 2))] {
         try Data(bad).write(to: url)
         let failure = #expect(throws: Failure.self) { try Model(folder.url) }
-        #expect(failure?.status == CLIP_FORMAT && failure?.message.contains(file) == true, "\(String(describing: failure))")
+        #expect(
+          failure?.status == CLIP_FORMAT && failure?.message.contains(file) == true, "\(String(describing: failure))")
       }
       let text = String(decoding: good, as: UTF8.self)
       let key = file == "vocab.json" ? "\"a\":64" : "\"embed_dim\":32"
@@ -192,7 +195,9 @@ import Testing
         var tokens = [1022, 5, 1023] + [Int32](repeating: 0, count: model.context - 3)
         tokens[position] = id
         let failure = #expect(throws: Failure.self, "\(id) at \(position)") { try model.encode(tokens: tokens) }
-        #expect(failure?.status == CLIP_INVALID_ARGUMENT && failure?.message.contains("\(id)") == true, "\(String(describing: failure))")
+        #expect(
+          failure?.status == CLIP_INVALID_ARGUMENT && failure?.message.contains("\(id)") == true,
+          "\(String(describing: failure))")
       }
     }
   }

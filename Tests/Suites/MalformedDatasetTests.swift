@@ -27,43 +27,113 @@ import Testing
   static let damages: [Case] = [
     Case("no end marker") { _ in },
     Case("cut in a header") { $0.raw(Data("half a header".utf8)) },
-    Case("a block that is no header") { $0.raw(Data(repeating: 7, count: 512)); $0.end() },
-    Case("cut in the data") { $0.header("x.png", size: "00000001000"); $0.raw(Data(count: 100)) },
-    Case("a size beyond the file") { $0.header("x.png", size: "00077777777"); $0.end() },
-    Case("the largest octal size") { $0.header("x.png", size: "77777777777"); $0.end() },
-    Case("an octal size without its end") { $0.header("x.png", size: "777777777777"); $0.end() },
-    Case("a negative octal size") { $0.header("x.png", size: "-0000000001"); $0.end() },
-    Case("a size that is no number") { $0.header("x.png", size: "00000z00000"); $0.end() },
-    Case("a size with a gap") { $0.header("x.png", size: "0000 000010"); $0.end() },
-    Case("an empty size") { $0.header("x.png", size: ""); $0.end() },
-    Case("a decimal 8 in a size") { $0.header("x.png", size: "00000000008"); $0.end() },
-    Case("a negative binary size") { $0.header("x.png", size: "") { for i in 124..<136 { $0[i] = 0xff } }; $0.end() },
-    Case("the largest binary size") { $0.header("x.png", size: "") { $0[124] = 0x80; for i in 125..<136 { $0[i] = 0xff } }; $0.end() },
+    Case("a block that is no header") {
+      $0.raw(Data(repeating: 7, count: 512)); $0.end()
+    },
+    Case("cut in the data") {
+      $0.header("x.png", size: "00000001000"); $0.raw(Data(count: 100))
+    },
+    Case("a size beyond the file") {
+      $0.header("x.png", size: "00077777777"); $0.end()
+    },
+    Case("the largest octal size") {
+      $0.header("x.png", size: "77777777777"); $0.end()
+    },
+    Case("an octal size without its end") {
+      $0.header("x.png", size: "777777777777"); $0.end()
+    },
+    Case("a negative octal size") {
+      $0.header("x.png", size: "-0000000001"); $0.end()
+    },
+    Case("a size that is no number") {
+      $0.header("x.png", size: "00000z00000"); $0.end()
+    },
+    Case("a size with a gap") {
+      $0.header("x.png", size: "0000 000010"); $0.end()
+    },
+    Case("an empty size") {
+      $0.header("x.png", size: ""); $0.end()
+    },
+    Case("a decimal 8 in a size") {
+      $0.header("x.png", size: "00000000008"); $0.end()
+    },
+    Case("a negative binary size") {
+      $0.header("x.png", size: "") { for i in 124..<136 { $0[i] = 0xff } }; $0.end()
+    },
+    Case("the largest binary size") {
+      $0.header("x.png", size: "") {
+        $0[124] = 0x80; for i in 125..<136 { $0[i] = 0xff }
+      }; $0.end()
+    },
     Case("a binary size of 2^63 - 1") {
-      $0.header("x.png", size: "") { $0[124] = 0x80; $0[128] = 0x7f; for i in 129..<136 { $0[i] = 0xff } }
+      $0.header("x.png", size: "") {
+        $0[124] = 0x80; $0[128] = 0x7f; for i in 129..<136 { $0[i] = 0xff }
+      }
       $0.end()
     },
-    Case("a binary size of 2^62") { $0.header("x.png", size: "") { $0[124] = 0x80; $0[128] = 0x40 }; $0.end() },
-    Case("a long name that goes on for ever") { $0.header("n", size: "00077777777", type: "L"); $0.end() },
-    Case("a long name of 1 MB") { $0.file("n", Data(repeating: 97, count: 1 << 20), type: "L"); good(&$0); $0.end() },
-    Case("a pax header of 2 MB") { $0.pax([("comment", String(repeating: "c", count: 2 << 20))]); good(&$0); $0.end() },
-    Case("a pax name of 64 KB") { $0.pax([("path", String(repeating: "p", count: 1 << 16))]); good(&$0); $0.end() },
-    Case("pax garbage") { $0.file("x", Data("garbage".utf8), type: "x"); $0.end() },
-    Case("a pax length of 0") { $0.file("x", Data("0 path=x\n".utf8), type: "x"); $0.end() },
-    Case("a pax length beyond its data") { $0.file("x", Data("999 path=x\n".utf8), type: "x"); $0.end() },
-    Case("a huge pax length") { $0.file("x", Data("99999999999999999999 path=x\n".utf8), type: "x"); $0.end() },
-    Case("a negative pax length") { $0.file("x", Data("-1 path=x\n".utf8), type: "x"); $0.end() },
-    Case("a pax record without its line end") { $0.file("x", Data("10 path=xy".utf8), type: "x"); $0.end() },
-    Case("a pax record without =") { $0.file("x", Data("7 path\n".utf8), type: "x"); $0.end() },
-    Case("a pax length inside its key") { $0.file("x", Data("3 path=x\n".utf8), type: "x"); $0.end() },
-    Case("a pax name with a NUL") { $0.pax([("path", "a\0b.png")]); good(&$0); $0.end() },
-    Case("a pax size that is no number") { $0.pax([("size", "many")]); good(&$0); $0.end() },
-    Case("a huge pax size") { $0.pax([("size", "99999999999999999999999")]); good(&$0); $0.end() },
-    Case("a negative pax size") { $0.pax([("size", "-512")]); good(&$0); $0.end() },
-    Case("a pax size beyond the file") { $0.pax([("size", "9223372036854775807")]); good(&$0); $0.end() },
+    Case("a binary size of 2^62") {
+      $0.header("x.png", size: "") {
+        $0[124] = 0x80; $0[128] = 0x40
+      }; $0.end()
+    },
+    Case("a long name that goes on for ever") {
+      $0.header("n", size: "00077777777", type: "L"); $0.end()
+    },
+    Case("a long name of 1 MB") {
+      $0.file("n", Data(repeating: 97, count: 1 << 20), type: "L"); good(&$0); $0.end()
+    },
+    Case("a pax header of 2 MB") {
+      $0.pax([("comment", String(repeating: "c", count: 2 << 20))]); good(&$0); $0.end()
+    },
+    Case("a pax name of 64 KB") {
+      $0.pax([("path", String(repeating: "p", count: 1 << 16))]); good(&$0); $0.end()
+    },
+    Case("pax garbage") {
+      $0.file("x", Data("garbage".utf8), type: "x"); $0.end()
+    },
+    Case("a pax length of 0") {
+      $0.file("x", Data("0 path=x\n".utf8), type: "x"); $0.end()
+    },
+    Case("a pax length beyond its data") {
+      $0.file("x", Data("999 path=x\n".utf8), type: "x"); $0.end()
+    },
+    Case("a huge pax length") {
+      $0.file("x", Data("99999999999999999999 path=x\n".utf8), type: "x"); $0.end()
+    },
+    Case("a negative pax length") {
+      $0.file("x", Data("-1 path=x\n".utf8), type: "x"); $0.end()
+    },
+    Case("a pax record without its line end") {
+      $0.file("x", Data("10 path=xy".utf8), type: "x"); $0.end()
+    },
+    Case("a pax record without =") {
+      $0.file("x", Data("7 path\n".utf8), type: "x"); $0.end()
+    },
+    Case("a pax length inside its key") {
+      $0.file("x", Data("3 path=x\n".utf8), type: "x"); $0.end()
+    },
+    Case("a pax name with a NUL") {
+      $0.pax([("path", "a\0b.png")]); good(&$0); $0.end()
+    },
+    Case("a pax size that is no number") {
+      $0.pax([("size", "many")]); good(&$0); $0.end()
+    },
+    Case("a huge pax size") {
+      $0.pax([("size", "99999999999999999999999")]); good(&$0); $0.end()
+    },
+    Case("a negative pax size") {
+      $0.pax([("size", "-512")]); good(&$0); $0.end()
+    },
+    Case("a pax size beyond the file") {
+      $0.pax([("size", "9223372036854775807")]); good(&$0); $0.end()
+    },
     Case("a pax header at the end") { $0.pax([("path", "x.png")]) },
-    Case("a sparse file") { $0.file("x.png", DataFolder.picture, type: "S"); $0.end() },
-    Case("a pax sparse file") { $0.pax([("GNU.sparse.major", "1")]); $0.file("x.png", DataFolder.picture); $0.end() },
+    Case("a sparse file") {
+      $0.file("x.png", DataFolder.picture, type: "S"); $0.end()
+    },
+    Case("a pax sparse file") {
+      $0.pax([("GNU.sparse.major", "1")]); $0.file("x.png", DataFolder.picture); $0.end()
+    },
     Case("another checksum") { tar in
       var other = TarWriter()
       other.file("x.png", DataFolder.picture)
@@ -81,7 +151,11 @@ import Testing
     }
     let whole = try data.shard("whole.tar", 0..<3)
     for workers in [1, 3] {
-      let dataset = try Dataset([path, whole], Dataset.Options { $0.flags = ordered; $0.workers = workers })
+      let dataset = try Dataset(
+        [path, whole],
+        Dataset.Options {
+          $0.flags = ordered; $0.workers = workers
+        })
       #expect(try dataset.rest().map(\.key) == ["good", "0", "1", "2"])
       #expect(dataset.counters.damaged_shards == 1 && dataset.bad <= 1)
     }
@@ -96,7 +170,9 @@ import Testing
     }
     tar.end()
     let pair = 2048
-    for length in Array(stride(from: 0, to: tar.bytes.count, by: 97)) + [512, 1024, pair, 2 * pair, tar.bytes.count - 1024] {
+    for length in Array(stride(from: 0, to: tar.bytes.count, by: 97)) + [
+      512, 1024, pair, 2 * pair, tar.bytes.count - 1024,
+    ] {
       let path = try data.write("cut.tar", tar.bytes.prefix(length))
       let dataset = try Dataset([path, try data.shard("whole.tar", 7..<8)], Dataset.Options { $0.flags = ordered })
       let keys = try dataset.rest().map(\.key)
@@ -186,46 +262,67 @@ import Testing
     let closed = try Dataset([table], Dataset.Options { $0.flags = UInt32(CLIP_DATASET_FILES) })
     #expect(try closed.rest().map(\.key) == ["in.png"])
     #expect(closed.bad == UInt64(outside.count))
-    let open = try Dataset([table], Dataset.Options { $0.flags = ordered | UInt32(CLIP_DATASET_FILES | CLIP_DATASET_PATHS_OUTSIDE) })
+    let open = try Dataset(
+      [table], Dataset.Options { $0.flags = ordered | UInt32(CLIP_DATASET_FILES | CLIP_DATASET_PATHS_OUTSIDE) })
     #expect(try open.rest().map(\.key) == ["in.png", "../secret.png", "./../secret.png", secret, "/etc/passwd"])
   }
 
   @Test func tables() throws {
     try data.write("a.png", DataFolder.picture)
-    func run(_ name: String, _ text: String, _ change: (inout Dataset.Options) -> Void = { _ in }) throws -> (Dataset, [String]) {
-      let dataset = try Dataset([try data.write(name, text)], Dataset.Options { $0.flags = ordered; change(&$0) })
+    func run(_ name: String, _ text: String, _ change: (inout Dataset.Options) -> Void = { _ in }) throws -> (
+      Dataset, [String]
+    ) {
+      let dataset = try Dataset(
+        [try data.write(name, text)],
+        Dataset.Options {
+          $0.flags = ordered; change(&$0)
+        })
       return (dataset, try dataset.rest().map(\.caption))
     }
     // Records that are bad alone.
     let (ragged, captions) = try run(
-      "r.csv", "path,caption\na.png,one\n \t \na.png\n\"a.png\"x,two\na.png,\"three\"\"\"\n,four\na.png,\nnone.png,five\na.png,\u{0}\na.png,six\n") {
-        $0.flags |= UInt32(CLIP_DATASET_FILES)
-      }
+      "r.csv",
+      "path,caption\na.png,one\n \t \na.png\n\"a.png\"x,two\na.png,\"three\"\"\"\n,four\na.png,\nnone.png,five\na.png,\u{0}\na.png,six\n"
+    ) {
+      $0.flags |= UInt32(CLIP_DATASET_FILES)
+    }
     #expect(captions == ["one", "three\"", "six"])
-    #expect(ragged.counters.bad_texts == 3 && ragged.counters.without_image == 2 && ragged.counters.without_caption == 1)
+    #expect(
+      ragged.counters.bad_texts == 3 && ragged.counters.without_image == 2 && ragged.counters.without_caption == 1)
     let short = #expect(throws: Failure.self) { try run("s.csv", "path,caption\na.png\n") }
-    #expect(short?.message.contains("s.csv: record 1: expected at least 2 fields, found 1") == true, "\(String(describing: short))")
+    #expect(
+      short?.message.contains("s.csv: record 1: expected at least 2 fields, found 1") == true,
+      "\(String(describing: short))")
     // A quote that is never closed hides what follows.
-    for text in ["path,caption\na.png,one\na.png,\"two\na.png,three\n", "path,caption\na.png,one\n\"" + String(repeating: "x,y\n", count: 500_000)] {
+    for text in [
+      "path,caption\na.png,one\na.png,\"two\na.png,three\n",
+      "path,caption\na.png,one\n\"" + String(repeating: "x,y\n", count: 500_000),
+    ] {
       let (open, captions) = try run("o.csv", text)
       #expect(captions == ["one"] && open.counters.damaged_shards == 1)
     }
     let (long, rest) = try run("l.csv", "path,caption\na.png,\(String(repeating: "x", count: 2 << 20))\na.png,two\n")
     #expect(rest == ["two"] && long.counters.too_large == 1)
 
-    for header in ["", "\n\n", "path\n", "caption\n", "\"path,caption\n", "Path,Caption\n", "path;caption\n", "\u{0}\u{0}"] {
-      let failure = #expect(throws: Failure.self, "\(header)") { try run("h.csv", header + "a.png,text\n".prefix(header.isEmpty ? 0 : 99)) }
+    for header in [
+      "", "\n\n", "path\n", "caption\n", "\"path,caption\n", "Path,Caption\n", "path;caption\n", "\u{0}\u{0}",
+    ] {
+      let failure = #expect(throws: Failure.self, "\(header)") {
+        try run("h.csv", header + "a.png,text\n".prefix(header.isEmpty ? 0 : 99))
+      }
       #expect(failure?.status == CLIP_FORMAT, "\(header): \(String(describing: failure))")
     }
 
     let lines = [
       "1", "null", "[]", "\"text\"", "{", "}", "{\"path\": 1, \"caption\": \"x\"}", "{\"path\": \"a.png\"}",
       "{\"caption\": \"x\"}", "{\"path\": \"a.png\", \"caption\": {}}", "{\"path\": \"a.png\", \"caption\": [1]}",
-      "{\"path\": \"a.png\", \"caption\": \"x\", \"caption\": \"y\"}", "{\"path\": \"a\\u0000.png\", \"caption\": \"x\"}",
+      "{\"path\": \"a.png\", \"caption\": \"x\", \"caption\": \"y\"}",
+      "{\"path\": \"a\\u0000.png\", \"caption\": \"x\"}",
       "{\"path\": [\"a.png\"], \"caption\": \"x\"}", String(repeating: "{\"a\":", count: 3000), "\u{0}",
       String(repeating: "x", count: 2 << 20),
     ]
-    let (json, good) = try run("j.jsonl", " \t\r\n" + lines.joined(separator: "\n  \n") + "\n{\"path\": \"a.png\", \"caption\": \"good\"}")
+    let (json, good) = try run(
+      "j.jsonl", " \t\r\n" + lines.joined(separator: "\n  \n") + "\n{\"path\": \"a.png\", \"caption\": \"good\"}")
     #expect(good == ["good"])
     #expect(json.bad == UInt64(lines.count))
   }
@@ -245,13 +342,15 @@ import Testing
     for workers in [1, 4] {
       let dataset = try Dataset([try shard(bad: 60)], Dataset.Options { $0.workers = workers })
       let failure = #expect(throws: Failure.self) { try dataset.rest() }
-      #expect(failure?.message.contains("max_bad_share") == true && failure?.message.contains("without a picture") == true)
+      #expect(
+        failure?.message.contains("max_bad_share") == true && failure?.message.contains("without a picture") == true)
       #expect(dataset.counters.samples + dataset.bad >= 100)
     }
     // When the bad ones come first, what follows may make them few enough.
     let first = try Dataset([try shard(bad: 30)], Dataset.Options { $0.flags = ordered })
     let failure = #expect(throws: Failure.self) { try first.rest() }
-    #expect(failure?.message.contains("30 of 200 samples are bad") == true && failure?.message.contains("the last: ") == true)
+    #expect(
+      failure?.message.contains("30 of 200 samples are bad") == true && failure?.message.contains("the last: ") == true)
     #expect(try Dataset([try shard(bad: 15)], Dataset.Options { $0.flags = ordered }).rest().count == 185)
     #expect(try Dataset([try shard(bad: 60)], Dataset.Options { $0.badShare = 0.5 }).rest().count == 140)
     #expect(try Dataset([try shard(bad: 199)], Dataset.Options { $0.badShare = 1 }).rest().count == 1)
@@ -259,7 +358,9 @@ import Testing
 
   @Test func sourcesThatAreNone() throws {
     let zip = try data.write("a.zip", "PK")
-    for (source, status) in [(zip, CLIP_UNSUPPORTED), ("/dev/null", CLIP_IO), ("", CLIP_NOT_FOUND), (data.path("none.csv"), CLIP_NOT_FOUND)] {
+    for (source, status) in [
+      (zip, CLIP_UNSUPPORTED), ("/dev/null", CLIP_IO), ("", CLIP_NOT_FOUND), (data.path("none.csv"), CLIP_NOT_FOUND),
+    ] {
       let failure = #expect(throws: Failure.self) { try Dataset([source]) }
       #expect(failure?.status == status, "\(source): \(String(describing: failure))")
     }

@@ -64,7 +64,9 @@ struct Numbers {
   }
 
   mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
-  mutating func floats(_ count: Int) -> [Float] { (0..<count).map { _ in Float(next() >> 40) / Float(1 << 24) * 2 - 1 } }
+  mutating func floats(_ count: Int) -> [Float] {
+    (0..<count).map { _ in Float(next() >> 40) / Float(1 << 24) * 2 - 1 }
+  }
 }
 
 /// The stored inputs and outputs of a reference.

@@ -75,7 +75,8 @@ import Testing
     let runtime = try Runtime(threads: 2)
     let model = try Model(Paths.emoji, runtime: runtime)
     let folder = Paths.root.appending(path: "Examples/images")
-    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { !$0.hasSuffix(".md") }.sorted()
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { !$0.hasSuffix(".md") }
+      .sorted()
     let names = files.map { String($0.prefix { $0 != "." }) }
     let images = try model.encode(images: files.map { try runtime.load(folder.appending(path: $0)) })
     let probabilities = try model.classify(images, model.encode(texts: names))

@@ -10,7 +10,10 @@ import Testing
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments =
-      ["cc", "-std=c11", "-w", "-shared", "-fPIC", "-fvisibility=hidden", "-I", Paths.root.appending(path: "Include").path]
+      [
+        "cc", "-std=c11", "-w", "-shared", "-fPIC", "-fvisibility=hidden", "-I",
+        Paths.root.appending(path: "Include").path,
+      ]
       + definitions.map { "-D" + $0 }
       + [Paths.root.appending(path: "Tests/C/plugins/\(source).c").path, "-o", file.path]
     try process.run()
@@ -78,7 +81,9 @@ import Testing
   }
 
   /// Files that are no library of this machine, or not all of one.
-  @Test(arguments: ["empty", "text", "head", "machine", "class", "order", "type", "half", "most", "no-headers", "far", "negative"])
+  @Test(arguments: [
+    "empty", "text", "head", "machine", "class", "order", "type", "half", "most", "no-headers", "far", "negative",
+  ])
   func brokenFiles(_ kind: String) throws {
     let folder = try TemporaryFolder()
     let file = folder.file("broken.so")
@@ -145,7 +150,9 @@ import Testing
     try Self.compile("grey", ["GREY_PLUGIN=\"test.other\""], to: third)
     let runtime = try Runtime()
     try check(clip_plugin_load(runtime.handle, first.path))
-    for (file, words) in [(first, "the plugin test.grey"), (second, "the plugin test.grey"), (third, "test.encoder.grey")] {
+    for (file, words) in [
+      (first, "the plugin test.grey"), (second, "the plugin test.grey"), (third, "test.encoder.grey"),
+    ] {
       #expect(clip_plugin_load(runtime.handle, file.path) == CLIP_PLUGIN)
       let message = String(cString: clip_last_error())
       #expect(message.contains("\(file.path): \(words) was already loaded from \(first.path)"), "\(message)")
@@ -219,8 +226,12 @@ import Testing
     }
     let model = try Model(first.url, runtime: runtime)
     let (a, b) = (try Model(first.url, runtime: runtime), try Model(second.url, runtime: runtime))
-    func isImage(_ other: Model) throws -> Bool { try identical(model.encode(images: inputs.pictures), other.encode(images: inputs.pictures)) }
-    func isText(_ other: Model) throws -> Bool { try identical(model.encode(texts: inputs.texts), other.encode(texts: inputs.texts)) }
+    func isImage(_ other: Model) throws -> Bool {
+      try identical(model.encode(images: inputs.pictures), other.encode(images: inputs.pictures))
+    }
+    func isText(_ other: Model) throws -> Bool {
+      try identical(model.encode(texts: inputs.texts), other.encode(texts: inputs.texts))
+    }
 
     try model.swap(CLIP_TOWER_IMAGE, to: second.url)
     #expect(try isImage(b) && isText(a))
@@ -237,8 +248,10 @@ import Testing
 
     try model.swap(CLIP_TOWER_IMAGE, to: second.url, storage: CLIP_STORAGE_F16)
     #expect(try model.info.storage == CLIP_STORAGE_F16 && !isImage(b))
-    #expect(try identical(
-      model.encode(images: inputs.pictures), Model(second.url, runtime: runtime, storage: CLIP_STORAGE_F16).encode(images: inputs.pictures)))
+    #expect(
+      try identical(
+        model.encode(images: inputs.pictures),
+        Model(second.url, runtime: runtime, storage: CLIP_STORAGE_F16).encode(images: inputs.pictures)))
     try model.swap(CLIP_TOWER_IMAGE, to: nil)  // as it was: in half precision
     #expect(model.info.storage == CLIP_STORAGE_F16)
   }
@@ -282,7 +295,9 @@ import Testing
     let folder = try Self.small()
     let model = try Model(folder.url, runtime: runtime)
     let before = (try model.encode(images: inputs.pictures), try model.encode(texts: inputs.texts), model.info)
-    func refused(_ status: clip_status, _ words: String, _ towers: Int, _ folder: URL?, of model: Model, line: Int = #line) {
+    func refused(
+      _ status: clip_status, _ words: String, _ towers: Int, _ folder: URL?, of model: Model, line: Int = #line
+    ) {
       do {
         try model.swap(towers, to: folder)
         Issue.record("swapped, line \(line)")
@@ -302,7 +317,8 @@ import Testing
     refused(CLIP_MISMATCH, "missing: visual.ln_post.weight", CLIP_TOWER_IMAGE, spoiled.url, of: model)
     refused(CLIP_MISMATCH, "missing: visual.ln_post.weight", 0, spoiled.url, of: model)
     let cut = try Self.small()
-    try Data(contentsOf: cut.file("open_clip_model.safetensors")).dropLast(4).write(to: cut.file("open_clip_model.safetensors"))
+    try Data(contentsOf: cut.file("open_clip_model.safetensors")).dropLast(4).write(
+      to: cut.file("open_clip_model.safetensors"))
     refused(CLIP_FORMAT, "open_clip_model.safetensors", CLIP_TOWER_TEXT, cut.url, of: model)
     refused(CLIP_NOT_FOUND, "/nowhere", CLIP_TOWER_TEXT, URL(filePath: "/nowhere"), of: model)
     refused(CLIP_INVALID_ARGUMENT, "towers", 4, nil, of: model)
@@ -369,14 +385,17 @@ import Testing
     row = row.map { _ in -7 }
     #expect(calls(nil) == bad)
     #expect(String(cString: clip_last_error()).contains("expected 24 for each text"))
-    (said.image_width, said.image_height, said.context_length) = (opened.image_width, opened.image_height, opened.context_length)
+    (said.image_width, said.image_height, said.context_length) = (
+      opened.image_width, opened.image_height, opened.context_length
+    )
     #expect(calls(said) == bad)
     #expect(pixels.allSatisfy { $0 == -7 } && tokens.allSatisfy { $0 == -7 } && row.allSatisfy { $0 == -7 })
     (said.image_width, said.image_height, said.context_length) = (64, 64, 24)
     (pixels, tokens) = ([Float](repeating: 0, count: 3 * 64 * 64), [Int32](repeating: 0, count: 24))
     #expect(calls(said) == good)
     // What has no such buffers needs no such words.
-    #expect(try model.encode(images: [picture]).count == model.width && model.encode(texts: ["a cat"]).count == model.width)
+    #expect(
+      try model.encode(images: [picture]).count == model.width && model.encode(texts: ["a cat"]).count == model.width)
     try model.swap(0, to: small.url)
     (pixels, tokens) = ([Float](repeating: 0, count: 3 * 32 * 32), [Int32](repeating: 0, count: 16))
     #expect(calls(nil) == good)

@@ -34,7 +34,9 @@ import Testing
   }
 
   /// The same bits as of the folder that an export writes, in each storage.
-  @Test(arguments: [CLIP_STORAGE_F32, CLIP_STORAGE_F16, CLIP_STORAGE_INT8]) func publishingIsExportingAndOpening(_ storage: clip_storage)
+  @Test(arguments: [CLIP_STORAGE_F32, CLIP_STORAGE_F16, CLIP_STORAGE_INT8]) func publishingIsExportingAndOpening(
+    _ storage: clip_storage
+  )
     throws
   {
     for average in [false, true] {

@@ -104,7 +104,9 @@ import Testing
 
   @Test func bytesThatAreNotUTF8() throws {
     let model = try Model(ModelFolder.reference("vit-tiny"))
-    let bytes: [[CChar]] = [[-1, -2, 97, 0], [-61, 0], [-19, -96, -128, 0], [-8, -120, -128, -128, -128, 0], [97, -128, 98, 0]]
+    let bytes: [[CChar]] = [
+      [-1, -2, 97, 0], [-61, 0], [-19, -96, -128, 0], [-8, -120, -128, -128, -128, 0], [97, -128, 98, 0],
+    ]
     for text in bytes {
       for flags in [0, UInt32(CLIP_OPENAI_CLEANING)] {
         var options = Model.options(flags | UInt32(CLIP_TRUNCATE))

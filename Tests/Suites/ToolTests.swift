@@ -86,7 +86,8 @@ import Testing
     let waiting = plugins.json["on_demand"] as? [String] ?? []
     #expect(waiting.map { URL(filePath: $0).lastPathComponent } == ["tokenizer_sentencepiece.so"], "\(plugins)")
     #expect(!ids.contains("clipcore.tokenizer.sentencepiece"))
-    #expect(listed.split(separator: "\n").contains { $0.contains("on demand") && $0.contains("tokenizer_sentencepiece.so") })
+    #expect(
+      listed.split(separator: "\n").contains { $0.contains("on demand") && $0.contains("tokenizer_sentencepiece.so") })
   }
 
   @Test func tokenizes() throws {
@@ -114,7 +115,9 @@ import Testing
     #expect(search.code == 0, "\(search)")
     #expect(search.text.contains("rainbow.png"))
     let table = try clip(["search"] + Self.model + [Self.examples.path, "rainbow"])
-    let first = table.text.split(separator: "\n").first { $0.contains(".png") || $0.contains(".jpg") || $0.contains(".webp") }
+    let first = table.text.split(separator: "\n").first {
+      $0.contains(".png") || $0.contains(".jpg") || $0.contains(".webp")
+    }
     #expect(first?.contains("rainbow.png") == true, "\(table.text)")
     // Piped, there is no progress bar.
     #expect(table.errors.isEmpty)
@@ -202,7 +205,9 @@ import Testing
     #expect(read.bytes[0] == 40)
     let pipeline = folder.file("p.json")
     try Data("\"default\"".utf8).write(to: pipeline)
-    let named = ["augment", picture, "--pipeline", pipeline.path, "--seed", "3", "--count", "5", "--output", again.path]
+    let named = [
+      "augment", picture, "--pipeline", pipeline.path, "--seed", "3", "--count", "5", "--output", again.path,
+    ]
     #expect(try clip(named).code == 0)
     #expect(try Data(contentsOf: sheet) == Data(contentsOf: again))
     // A picture larger than a cell is shrunk.
@@ -221,17 +226,23 @@ import Testing
     let json = #"[{"op": "random_rotation", "degrees": [20, 40], "fill": 9}]"#
     let pipeline = try Pipeline(json, runtime)
     let options = Dataset.Options {
-      ($0.seed, $0.pipeline, $0.background, $0.flags) = (5, pipeline.handle, (255, 255, 255, 0), UInt32(CLIP_DATASET_IMAGES))
+      ($0.seed, $0.pipeline, $0.background, $0.flags) = (
+        5, pipeline.handle, (255, 255, 255, 0), UInt32(CLIP_DATASET_IMAGES)
+      )
     }
     let want = try Dataset([folder.url.path], options, runtime: runtime).rest()
     let sheet = folder.file("sheet.png")
     func pixels(_ more: [String]) throws -> [UInt8] {
-      let arguments = ["augment", folder.file(name).path, "--pipeline", json, "--seed", "5", "--count", "1", "--output", sheet.path]
+      let arguments = [
+        "augment", folder.file(name).path, "--pipeline", json, "--seed", "5", "--count", "1", "--output", sheet.path,
+      ]
       let result = try clip(arguments + more)
       #expect(result.code == 0, "\(result)")
       let read = try runtime.load(sheet)
       // The picture without the 4 around it.
-      return (4..<read.height - 4).flatMap { y in read.bytes[3 * (y * read.width + 4)..<3 * (y * read.width + read.width - 4)] }
+      return (4..<read.height - 4).flatMap { y in
+        read.bytes[3 * (y * read.width + 4)..<3 * (y * read.width + read.width - 4)]
+      }
     }
     #expect(try pixels(["--white"]) == want.first?.image)
     #expect(try (pixels([]) == want.first?.image) == (name == "rgb8.png"))
@@ -246,7 +257,9 @@ import Testing
       #expect(try clip(["augment"] + arguments).code == 2, "\(arguments)")
     }
     let folder = try TemporaryFolder()
-    let unknown = try clip(["augment", picture, "--pipeline", "[{\"op\": \"nope\"}]", "--output", folder.file("x.png").path])
+    let unknown = try clip([
+      "augment", picture, "--pipeline", "[{\"op\": \"nope\"}]", "--output", folder.file("x.png").path,
+    ])
     #expect(unknown.code == 1 && unknown.errors.contains("random_resized_crop"), "\(unknown)")
     let lines = try clip(["augment", "--text", "a cat", "--pipeline", "[]", "--count", "3"])
     #expect(lines.code == 0 && lines.text == "a cat\na cat\na cat\n", "\(lines)")

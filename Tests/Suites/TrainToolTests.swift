@@ -14,7 +14,8 @@ import Testing
     small.imageSize = 32
     model = try small.write()
     var tar = TarWriter()
-    for name in try FileManager.default.contentsOfDirectory(atPath: ToolTests.examples.path).sorted() where !name.hasSuffix(".md") {
+    for name in try FileManager.default.contentsOfDirectory(atPath: ToolTests.examples.path).sorted()
+    where !name.hasSuffix(".md") {
       tar.file(name, try Data(contentsOf: ToolTests.examples.appending(path: name)))
       tar.file("\(name.split(separator: ".")[0]).txt", Data("a \(name.split(separator: ".")[0])".utf8))
     }
@@ -71,7 +72,8 @@ import Testing
     #expect(config["seed"] as? Int == 3 && config["drop_last"] as? Bool == true)
     let curves = try String(contentsOf: folder.file("a/curves.svg"), encoding: .utf8)
     #expect(curves.hasPrefix("<svg ") && curves.hasSuffix("</svg>\n"))
-    #expect(curves.components(separatedBy: "<g").count == curves.components(separatedBy: "</g>").count, "groups are closed")
+    #expect(
+      curves.components(separatedBy: "<g").count == curves.components(separatedBy: "</g>").count, "groups are closed")
     // A folder with a run in it is not written over.
     let again = try run(try command("a"))
     #expect(again.code == 1 && again.errors.contains("--resume"), "\(again)")
@@ -90,7 +92,9 @@ import Testing
 
   @Test func eventsAreTensorBoards() throws {
     #expect(try run(try command("e")).code == 0)
-    let names = try FileManager.default.contentsOfDirectory(atPath: path("e")).filter { $0.hasPrefix("events.out.tfevents.") }
+    let names = try FileManager.default.contentsOfDirectory(atPath: path("e")).filter {
+      $0.hasPrefix("events.out.tfevents.")
+    }
     #expect(names.count == 1)
     let file = [UInt8](try Data(contentsOf: folder.file("e/\(names.first ?? "")")))
     func word(_ at: Int, _ count: Int) -> UInt64 { (0..<count).reduce(0) { $0 | UInt64(file[at + $1]) << (8 * $1) } }
@@ -117,7 +121,9 @@ import Testing
   }
 
   /// Starts a run and sends `signal` once its log has some lines. Returns how it ended.
-  private func interrupt(_ arguments: [String], _ output: String, _ signal: Int32) throws -> (code: Int32, errors: String) {
+  private func interrupt(_ arguments: [String], _ output: String, _ signal: Int32) throws -> (
+    code: Int32, errors: String
+  ) {
     let process = Process()
     let errors = folder.file("\(output).err")
     try Data().write(to: errors)
@@ -153,7 +159,8 @@ import Testing
   @Test func nothingElseMayChangeBeforeItGoesOn() throws {
     #expect(try run(try command("n", ["steps": 4])).code == 0)
     let other = try run(try command("n", ["steps": 4]) + ["--resume", "--batch-size", "3"])
-    #expect(other.code == 1 && other.errors.contains("batch_size") && other.errors.contains("has 4, found 3"), "\(other)")
+    #expect(
+      other.code == 1 && other.errors.contains("batch_size") && other.errors.contains("has 4, found 3"), "\(other)")
     let none = try run(try command("none") + ["--resume"])
     #expect(none.code == 1 && none.errors.contains("expected a run to go on with"), "\(none)")
     // A run that is over is not trained further, and may be made longer.
@@ -170,7 +177,9 @@ import Testing
     (#"{"optimizer": {"kind": "adam"}}"#, "optimizer: kind: expected one of adamw, sgd, found \"adam\""),
     (#"{"optimizer": {"beta1": 1.5}}"#, "optimizer: beta1: expected a number from 0.0"),
     (#"{"optimizer": 3}"#, "optimizer: expected an object, found 3"),
-    (#"{"schedule": {"warm_up": 3}}"#, "schedule: \"warm_up\" is no key here; there are kind, warmup_steps, final_rate"),
+    (
+      #"{"schedule": {"warm_up": 3}}"#, "schedule: \"warm_up\" is no key here; there are kind, warmup_steps, final_rate"
+    ),
     (#"{"schedule": {"warmup_steps": 30}}"#, "warmup_steps: expected fewer than the run's 30 steps, found 30"),
     (#"{"losses": [{"kind": "distillation"}]}"#, "teacher: expected a model's folder"),
     (#"{"losses": [{"weight": -1}]}"#, "losses[0]: weight"),
@@ -211,7 +220,8 @@ import Testing
 
   @Test func filesThatAreNoConfiguration() throws {
     for (text, message) in [
-      ("", "expected JSON"), ("[]", "expected an object"), (#"{"seed": 1, "seed": 2}"#, "duplicate"), ("{}", "expected the key model"),
+      ("", "expected JSON"), ("[]", "expected an object"), (#"{"seed": 1, "seed": 2}"#, "duplicate"),
+      ("{}", "expected the key model"),
       (String(repeating: "[", count: 100_000), "expected JSON"),
       (#"{"model": "# + String(repeating: "[", count: 70) + String(repeating: "]", count: 70) + "}", "64 deep"),
     ] {
@@ -234,7 +244,8 @@ import Testing
   @Test func optionsOverrideTheConfiguration() throws {
     let result = try run(
       try command("o") + [
-        "--steps", "3", "--batch-size", "2", "--learning-rate", "1e-4", "--seed", "9", "--set", "optimizer.kind=sgd", "--set",
+        "--steps", "3", "--batch-size", "2", "--learning-rate", "1e-4", "--seed", "9", "--set", "optimizer.kind=sgd",
+        "--set",
         "schedule={\"kind\": \"constant\"}", "--json",
       ])
     #expect(result.code == 0 && result.json["steps"] as? Int == 3 && result.json["samples"] as? Int == 6, "\(result)")
@@ -267,9 +278,11 @@ import Testing
     // open_clip's, of a width of 32 and one layer.
     for (name, expected) in [
       ("token_embedding.weight", 0.02), ("positional_embedding", 0.01), ("visual.positional_embedding", 0.1768),
-      ("transformer.resblocks.0.attn.in_proj_weight", 0.1768), ("visual.transformer.resblocks.0.attn.out_proj.weight", 0.125),
+      ("transformer.resblocks.0.attn.in_proj_weight", 0.1768),
+      ("visual.transformer.resblocks.0.attn.out_proj.weight", 0.125),
       ("transformer.resblocks.0.mlp.c_fc.weight", 0.125), ("transformer.resblocks.0.mlp.c_proj.weight", 0.125),
-      ("visual.proj", 0.1768), ("ln_final.weight", 1), ("ln_final.bias", 0), ("transformer.resblocks.0.attn.in_proj_bias", 0),
+      ("visual.proj", 0.1768), ("ln_final.weight", 1), ("ln_final.bias", 0),
+      ("transformer.resblocks.0.attn.in_proj_bias", 0),
     ] as [(String, Float)] {
       #expect(abs(deviation(name) - expected) <= expected * 0.12, "\(name): \(deviation(name))")
     }
@@ -287,7 +300,9 @@ import Testing
   ]) func drawnWeightsFitEveryLayout(_ name: String) throws {
     let runtime = try Runtime()
     let copy = try ModelFolder.copy(of: ModelFolder.reference(name))
-    let files = try FileManager.default.contentsOfDirectory(atPath: copy.url.path).filter { $0.hasSuffix(".safetensors") }
+    let files = try FileManager.default.contentsOfDirectory(atPath: copy.url.path).filter {
+      $0.hasSuffix(".safetensors")
+    }
     let file = copy.file(try #require(files.first))
     let before = try Safetensors.read(file)
     try FileManager.default.removeItem(at: file)
@@ -295,7 +310,10 @@ import Testing
     let after = try Safetensors.read(file)
     // Hugging Face has the matrices of SigLIP's pooling head joined, here they are apart: either is read.
     let isJoined = { (name: String) in name.contains(".head.attention.") }
-    for (name, tensor) in before where !isJoined(name) && !["position_ids", "num_batches_tracked", "attn_mask"].contains(where: { name.hasSuffix($0) }) {
+    for (name, tensor) in before
+    where !isJoined(name)
+      && !["position_ids", "num_batches_tracked", "attn_mask"].contains(where: { name.hasSuffix($0) })
+    {
       #expect(after[name]?.floats.count == tensor.data.count / 4, "\(name)")
     }
     #expect(after.keys.allSatisfy { before[$0] != nil || isJoined($0) })
@@ -318,7 +336,8 @@ import Testing
   }
 
   @Test func aDryRunTellsWhatWouldBeTrained() throws {
-    let result = try run(try command("d", ["freeze": "visual.*", "epochs": 3, "steps": NSNull()]) + ["--dry-run", "--json"])
+    let result = try run(
+      try command("d", ["freeze": "visual.*", "epochs": 3, "steps": NSNull()]) + ["--dry-run", "--json"])
     #expect(result.code == 0 && result.json["steps"] as? Int == 9, "\(result)")
     let tensors = result.json["tensors"] as? [[String: Any]] ?? []
     #expect(tensors.count == SmallModel().manifest.tensors.count)
@@ -344,7 +363,8 @@ import Testing
         "t",
         [
           "losses": [["kind": "contrastive", "label_smoothing": 0.1], ["kind": "distillation", "weight": 0.5]],
-          "teacher": Paths.emoji.path, "replay": ["data": path("pairs.tar"), "share": 0.25], "text_pipeline": [["op": "case_noise"]],
+          "teacher": Paths.emoji.path, "replay": ["data": path("pairs.tar"), "share": 0.25],
+          "text_pipeline": [["op": "case_noise"]],
           "lora": ["rank": 2, "patterns": ["*.mlp.c_fc.weight"]], "eval": ["data": path("pairs.tar"), "every": 10],
           "chunk": 2, "activation_checkpoints": true, "steps": 20, "log_every": 5,
         ]) + ["--json"])
@@ -372,11 +392,14 @@ import Testing
       ]
       for (key, value) in changes { all[key] = value }
       let result = try run(try command(output, all) + ["--json"])
-      #expect(result.code == 0 && result.json["finished"] as? Bool == true && result.json["steps"] as? Int == 3, "\(result)")
+      #expect(
+        result.code == 0 && result.json["finished"] as? Bool == true && result.json["steps"] as? Int == 3, "\(result)")
       #expect(result.errors.contains("step 3/6  loss"), "\(result)")
       return (result, try log(output))
     }
-    func steps(_ log: [[String: Any]], _ key: String) -> [Int] { log.filter { $0[key] != nil }.compactMap { $0["step"] as? Int } }
+    func steps(_ log: [[String: Any]], _ key: String) -> [Int] {
+      log.filter { $0[key] != nil }.compactMap { $0["step"] as? Int }
+    }
     let (_, one) = try early("one", [:])
     #expect(steps(one, "loss") == [2, 3] && steps(one, "eval/recall_at_1") == [3], "\(one)")
     // What was due at the last step anyway is there once.
@@ -405,7 +428,8 @@ import Testing
   /// A step whose loss is no number ends the run, with what was before it kept.
   @Test func lossesThatAreNoNumbers() throws {
     let changes: [String: Any] = [
-      "optimizer": ["kind": "sgd", "learning_rate": 1e5, "gradient_clip": 0], "schedule": ["kind": "constant"], "steps": 200,
+      "optimizer": ["kind": "sgd", "learning_rate": 1e5, "gradient_clip": 0], "schedule": ["kind": "constant"],
+      "steps": 200,
     ]
     let result = try run(try command("nan", changes))
     #expect(result.code == 1 && result.errors.contains("NaN or infinite"), "\(result)")

@@ -14,7 +14,8 @@ final class Trainer {
   }
 
   init(
-    _ model: Model, losses: [Loss] = [], groups: [(pattern: String, rate: Float)] = [], lowRank: (UInt32, [String])? = nil,
+    _ model: Model, losses: [Loss] = [], groups: [(pattern: String, rate: Float)] = [],
+    lowRank: (UInt32, [String])? = nil,
     _ change: (inout clip_trainer_options) -> Void = { _ in }
   ) throws {
     var options = clip_trainer_options()
@@ -103,7 +104,8 @@ final class Trainer {
   }
 
   func export(
-    _ folder: URL, average: Bool = false, layout: clip_layout = CLIP_LAYOUT_AS_OPENED, storage: clip_storage = CLIP_STORAGE_F32
+    _ folder: URL, average: Bool = false, layout: clip_layout = CLIP_LAYOUT_AS_OPENED,
+    storage: clip_storage = CLIP_STORAGE_F32
   ) throws {
     var options = exportOptions(average: average, layout: layout, storage: storage)
     try check(clip_trainer_export(handle, folder.path, &options))
@@ -127,6 +129,7 @@ extension Model {
   ) throws {
     var options = exportOptions(average: average, layout: layout, storage: storage)
     try check(
-      withOptionalCString(checkpoint?.path) { checkpoint in clip_model_export(handle, checkpoint, folder.path, &options) })
+      withOptionalCString(checkpoint?.path) { checkpoint in clip_model_export(handle, checkpoint, folder.path, &options)
+      })
   }
 }

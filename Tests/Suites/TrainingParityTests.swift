@@ -47,7 +47,9 @@ import Testing
       guard step == 0 else { continue }
       for tensor in manifest.tensors {
         // The true gradient of attention pooling's key bias is 0.
-        guard let stored = want["grad0.\(tensor.name)"], !tensor.name.hasSuffix("attnpool.k_proj.bias") else { continue }
+        guard let stored = want["grad0.\(tensor.name)"], !tensor.name.hasSuffix("attnpool.k_proj.bias") else {
+          continue
+        }
         let found = try trainer.read(CLIP_TENSOR_GRADIENT, tensor.name, count: tensor.count)
         #expect(Self.difference(found, stored.floats) <= 5e-5, "\(tensor.name)")
       }

@@ -35,7 +35,8 @@ import Testing
         let ofText = #expect(throws: Failure.self, what) { try model.encode(tokens: tokens) }
         for failure in [ofImage, ofText] {
           #expect(failure?.status == CLIP_IO, what)
-          #expect(failure?.message.contains("changed since") == true && failure?.message.contains(file.path) == true, what)
+          #expect(
+            failure?.message.contains("changed since") == true && failure?.message.contains(file.path) == true, what)
         }
       }
     }
@@ -49,7 +50,9 @@ import Testing
     }
   }
 
-  @Test(arguments: ["vit-tiny", "hf-vit-tiny"], [1, 2, 3]) func everyCallGivesTheSameBits(_ name: String, _ threads: Int) throws {
+  @Test(arguments: ["vit-tiny", "hf-vit-tiny"], [1, 2, 3]) func everyCallGivesTheSameBits(
+    _ name: String, _ threads: Int
+  ) throws {
     let subject = try Subject(name)
     let model = try Model(subject.folder.url, runtime: Runtime(threads: threads))
     for call in 1...4 { #expect(try subject.agrees(model), "call \(call)") }

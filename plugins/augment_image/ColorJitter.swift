@@ -11,7 +11,9 @@ final class ColorJitter: ImageAugmentation {
       let interval = try settings.interval(name) { centre == 0 ? (-$0, $0) : (max(0, centre - $0), centre + $0) }
       return interval.low == centre && interval.high == centre ? nil : interval
     }
-    self.init([try around(1, "brightness"), try around(1, "contrast"), try around(1, "saturation"), try around(0, "hue")])
+    self.init([
+      try around(1, "brightness"), try around(1, "contrast"), try around(1, "saturation"), try around(0, "hue"),
+    ])
   }
 
   private init(_ factors: [Interval?]) { self.factors = factors }

@@ -18,7 +18,8 @@ final class Elastic: ImageAugmentation {
     }
     let sigma = pair("sigma")
     guard (sigma.0 > 0) == (sigma.1 > 0) else {
-      throw PluginFailure(CLIP_INVALID_ARGUMENT, "sigma: expected none or both above 0, found \(sigma.0) and \(sigma.1)")
+      throw PluginFailure(
+        CLIP_INVALID_ARGUMENT, "sigma: expected none or both above 0, found \(sigma.0) and \(sigma.1)")
     }
     self.init(
       pair("alpha"), sigma, settings.choice("interpolation") == 0 ? .bilinear : .nearest,
@@ -71,7 +72,9 @@ final class Elastic: ImageAugmentation {
     ) { y, weight, sums in
       let row = noise + y * width
       for i in 0..<width { sums[i] += weight * row[i] }
-    } store: { store($0, $1) }
+    } store: {
+      store($0, $1)
+    }
   }
 
   private func pickNearest(_ source: Raster, _ x: Float, _ y: Float, _ target: UnsafeMutablePointer<UInt8>) {

@@ -9,14 +9,20 @@ final class HorizontalFlip: ImageAugmentation {
     for y in 0..<picture.height {
       let source = picture.row(y)
       let target = canvas.row(y) + (picture.width - 1) * channels
-      if channels == 3 { mirror(source, target, picture.width, 3) } else { mirror(source, target, picture.width, channels) }
+      if channels == 3 {
+        mirror(source, target, picture.width, 3)
+      } else {
+        mirror(source, target, picture.width, channels)
+      }
     }
   }
 }
 
 /// Writes `count` pixels from `target` down. Inlined, so that the usual number of channels is a constant.
 @inline(__always)
-private func mirror(_ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ count: Int, _ channels: Int) {
+private func mirror(
+  _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ count: Int, _ channels: Int
+) {
   for x in 0..<count {
     for channel in 0..<channels { target[channel &- x &* channels] = source[x &* channels &+ channel] }
   }

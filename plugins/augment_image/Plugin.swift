@@ -47,7 +47,8 @@ private func addColours(_ table: inout PluginTable) {
       .numbers("brightness", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
       .numbers("contrast", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
       .numbers("saturation", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
-      .numbers("hue", [0], count: 1...2, -0.5...0.5, "range of the turn, 1 being the whole circle; one number v is -v to v"),
+      .numbers(
+        "hue", [0], count: 1...2, -0.5...0.5, "range of the turn, 1 being the whole circle; one number v is -v to v"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try ColorJitter(settings) } })
   table.add(
@@ -99,13 +100,16 @@ private func addWarps(_ table: inout PluginTable) {
       .numbers("degrees", [degrees], count: 1...2, -360...360, "range of the angle; one number v is -v to v"),
       .choice("interpolation", Interpolation.words, "how pixels between pixels are found"),
       .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
-      .numbers("center", [], count: 0...2, -1e6...1e6, "x and y of the fixed point from the upper left; none is the middle"),
+      .numbers(
+        "center", [], count: 0...2, -1e6...1e6, "x and y of the fixed point from the upper left; none is the middle"),
     ]
   }
   table.add(
     id: "clipcore.augment.random-rotation", op: "random_rotation",
     description: "Rotates against the clock",
-    parameters: common(15) + [.boolean("expand", false, "make the picture so large that it holds all of the turned one")],
+    parameters: common(15) + [
+      .boolean("expand", false, "make the picture so large that it holds all of the turned one")
+    ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Rotation(settings) } })
   table.add(
     id: "clipcore.augment.random-affine", op: "random_affine",
@@ -120,7 +124,9 @@ private func addWarps(_ table: inout PluginTable) {
     id: "clipcore.augment.random-perspective", op: "random_perspective",
     description: "Shows the picture from the side", probability: 0.5,
     parameters: [
-      .number("distortion_scale", 0.5, 0...1, "how far corners move: at most so much of half the width and of half the height"),
+      .number(
+        "distortion_scale", 0.5, 0...1, "how far corners move: at most so much of half the width and of half the height"
+      ),
       .choice("interpolation", ["bilinear", "nearest", "bicubic"], "how pixels between pixels are found"),
       .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
     ],
@@ -130,7 +136,9 @@ private func addWarps(_ table: inout PluginTable) {
     description: "Moves each pixel a little, its neighbours with it",
     parameters: [
       .numbers("alpha", [50], count: 1...2, 0...1e4, "how far pixels move: one number, or along x and along y"),
-      .numbers("sigma", [5], count: 1...2, 0...100, "how smooth it is, in pixels: one number, or along x and along y; 0 is not"),
+      .numbers(
+        "sigma", [5], count: 1...2, 0...100, "how smooth it is, in pixels: one number, or along x and along y; 0 is not"
+      ),
       .choice("interpolation", ["bilinear", "nearest"], "how pixels between pixels are found"),
       .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
     ],

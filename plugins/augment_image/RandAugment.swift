@@ -21,7 +21,8 @@ final class RandAugment: ImageAugmentation {
   convenience init(_ settings: Settings) throws(PluginFailure) {
     let (bin, bins) = (settings.integer("magnitude"), settings.integer("num_magnitude_bins"))
     guard bin < bins else {
-      throw PluginFailure(CLIP_INVALID_ARGUMENT, "magnitude: expected less than num_magnitude_bins, \(bins), found \(bin)")
+      throw PluginFailure(
+        CLIP_INVALID_ARGUMENT, "magnitude: expected less than num_magnitude_bins, \(bins), found \(bin)")
     }
     self.init(
       settings.integer("num_ops"), bin, bins, Interpolation(rawValue: settings.choice("interpolation")) ?? .nearest,

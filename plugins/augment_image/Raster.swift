@@ -20,7 +20,8 @@ struct Raster {
   /// A picture that is only read.
   init(viewing picture: Pixels) {
     self.init(
-      base: UnsafeMutablePointer(mutating: picture.base), width: picture.width, height: picture.height, stride: picture.stride)
+      base: UnsafeMutablePointer(mutating: picture.base), width: picture.width, height: picture.height,
+      stride: picture.stride)
   }
 
   func row(_ y: Int) -> UnsafeMutablePointer<UInt8> { base + y * stride }

@@ -31,7 +31,9 @@ final class ResizedCrop: ImageAugmentation {
 
   convenience init(_ settings: Settings) throws(PluginFailure) {
     let size = try settings.integers("size")
-    guard let height = size.first, let width = size.last else { throw PluginFailure(CLIP_INVALID_ARGUMENT, "size: found none") }
+    guard let height = size.first, let width = size.last else {
+      throw PluginFailure(CLIP_INVALID_ARGUMENT, "size: found none")
+    }
     let resamples = [CLIP_RESAMPLE_BILINEAR, CLIP_RESAMPLE_BICUBIC, CLIP_RESAMPLE_NEAREST]
     self.init(width, height, try RectangleDraw(settings), resamples[settings.choice("interpolation")])
   }

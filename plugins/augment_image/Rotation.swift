@@ -15,7 +15,9 @@ struct WarpSettings {
     interpolation = Interpolation(rawValue: settings.choice("interpolation")) ?? .nearest
     fill = try Colour(settings.integers("fill"), "fill")
     let centre = settings.numbers("center")
-    guard centre.count != 1 else { throw PluginFailure(CLIP_INVALID_ARGUMENT, "center: expected x and y, found one number") }
+    guard centre.count != 1 else {
+      throw PluginFailure(CLIP_INVALID_ARGUMENT, "center: expected x and y, found one number")
+    }
     self.centre = centre.isEmpty ? nil : (centre[0], centre[1])
   }
 }
@@ -63,7 +65,8 @@ struct Turn {
   let interpolation: Interpolation
 
   init(
-    _ degrees: Double, width: Int, height: Int, centre: (x: Double, y: Double)?, _ expands: Bool, _ interpolation: Interpolation
+    _ degrees: Double, width: Int, height: Int, centre: (x: Double, y: Double)?, _ expands: Bool,
+    _ interpolation: Interpolation
   ) {
     map = AffineMap(rotation: degrees, centre: centre ?? (Double(width) / 2, Double(height) / 2))
     let isHalf = degrees.remainder(dividingBy: 180) == 0
@@ -100,7 +103,9 @@ final class Affine: ImageAugmentation {
     self.init(try WarpSettings(settings), translate, try settings.interval("scale"), shearX, shearY)
   }
 
-  private init(_ settings: WarpSettings, _ translate: [Double], _ scale: Interval, _ shearX: Interval, _ shearY: Interval) {
+  private init(
+    _ settings: WarpSettings, _ translate: [Double], _ scale: Interval, _ shearX: Interval, _ shearY: Interval
+  ) {
     self.settings = settings
     self.translate = translate
     self.scale = scale

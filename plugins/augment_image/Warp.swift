@@ -126,7 +126,8 @@ private func pickByFixedPoint(_ source: Raster, _ target: Raster, _ map: AffineM
 /// Calls `mix` with the place of each output pixel that lies within, and where its result goes.
 @inline(__always)
 private func sample(
-  _ source: Raster, _ target: Raster, _ map: some PictureMap, _ mix: (Double, Double, UnsafeMutablePointer<UInt8>) -> Void
+  _ source: Raster, _ target: Raster, _ map: some PictureMap,
+  _ mix: (Double, Double, UnsafeMutablePointer<UInt8>) -> Void
 ) {
   let (width, height) = (Double(source.width), Double(source.height))
   for y in 0..<target.height {

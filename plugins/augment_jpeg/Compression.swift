@@ -10,7 +10,8 @@ final class Compression: ImageAugmentation {
   convenience init(_ settings: Settings) throws(PluginFailure) {
     let ends = try settings.integers("quality")
     guard let low = ends.first, let high = ends.last, low <= high else {
-      throw PluginFailure(CLIP_INVALID_ARGUMENT, "quality: expected the lower one first, found \(ends[0]) and \(ends[1])")
+      throw PluginFailure(
+        CLIP_INVALID_ARGUMENT, "quality: expected the lower one first, found \(ends[0]) and \(ends[1])")
     }
     self.init(low, high)
   }
@@ -26,7 +27,8 @@ final class Compression: ImageAugmentation {
     let format = Int32((isGray ? TJPF_GRAY : TJPF_RGB).rawValue)
     let chroma = Int32((isGray ? TJSAMP_GRAY : TJSAMP_420).rawValue)
     guard picture.width <= 65500, picture.height <= 65500, let pitch = Int32(exactly: picture.stride) else {
-      throw PluginFailure(CLIP_LIMIT, "expected sides of at most 65500 pixels, found \(picture.width) x \(picture.height)")
+      throw PluginFailure(
+        CLIP_LIMIT, "expected sides of at most 65500 pixels, found \(picture.width) x \(picture.height)")
     }
     guard let encoder = tjInitCompress() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for an encoder") }
     defer { tjDestroy(encoder) }
@@ -36,12 +38,15 @@ final class Compression: ImageAugmentation {
     let (width, height) = (Int32(picture.width), Int32(picture.height))
     guard
       tjCompress2(
-        encoder, picture.base, width, pitch, height, format, &file, &size, chroma, Int32(quality), TJFLAG_ACCURATEDCT) == 0
+        encoder, picture.base, width, pitch, height, format, &file, &size, chroma, Int32(quality), TJFLAG_ACCURATEDCT)
+        == 0
     else { throw refusal(encoder) }
     guard let decoder = tjInitDecompress() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
     defer { tjDestroy(decoder) }
     let canvas = try sink.allocate(width: picture.width, height: picture.height, picture.format)
-    guard let canvasPitch = Int32(exactly: canvas.stride) else { throw PluginFailure(CLIP_LIMIT, "rows too long for a decoder") }
+    guard let canvasPitch = Int32(exactly: canvas.stride) else {
+      throw PluginFailure(CLIP_LIMIT, "rows too long for a decoder")
+    }
     guard
       tjDecompress2(decoder, file, size, canvas.base, width, canvasPitch, height, format, TJFLAG_ACCURATEDCT) == 0
     else { throw refusal(decoder) }

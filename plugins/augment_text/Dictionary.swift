@@ -10,7 +10,9 @@ final class DictionaryFile {
 
   convenience init(_ path: String) throws(PluginFailure) {
     let descriptor = path.withCString { csystem_open_read($0) }
-    guard descriptor >= 0 else { throw PluginFailure(CLIP_NOT_FOUND, path + ": cannot open it; Debian's package wordnet-base has it") }
+    guard descriptor >= 0 else {
+      throw PluginFailure(CLIP_NOT_FOUND, path + ": cannot open it; Debian's package wordnet-base has it")
+    }
     defer { close(descriptor) }
     var facts = stat()
     guard fstat(descriptor, &facts) == 0, csystem_is_file(&facts) != 0, facts.st_size > 0 else {
@@ -22,7 +24,9 @@ final class DictionaryFile {
       throw PluginFailure(CLIP_IO, path + ": cannot map it")
     }
     self.init(path, UnsafeBufferPointer(start: mapping.assumingMemoryBound(to: UInt8.self), count: size))
-    guard bytes[size - 1] == 0x0A else { throw failure(at: size, "expected a newline at the end, found the file cut short") }
+    guard bytes[size - 1] == 0x0A else {
+      throw failure(at: size, "expected a newline at the end, found the file cut short")
+    }
   }
 
   private init(_ path: String, _ bytes: UnsafeBufferPointer<UInt8>) {
@@ -81,7 +85,9 @@ final class DictionaryFile {
       var fields = Fields(self, at, end)
       let key = try fields.next("a word")
       // Several lines of one key are well: an inflected form of several words has some.
-      if let last, !follows(key, last) { throw failure(at: at, "expected the lines in order, found one that comes before the last") }
+      if let last, !follows(key, last) {
+        throw failure(at: at, "expected the lines in order, found one that comes before the last")
+      }
       last = key
       try body(&fields)
     }
@@ -126,7 +132,9 @@ struct Fields {
     var value = 0
     for index in field.from..<field.to {
       let byte = Int(file.bytes[index])
-      let digit = byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : byte | 0x20 >= 0x61 && byte | 0x20 <= 0x66 ? (byte | 0x20) - 0x57 : 99
+      let digit =
+        byte >= 0x30 && byte <= 0x39
+        ? byte - 0x30 : byte | 0x20 >= 0x61 && byte | 0x20 <= 0x66 ? (byte | 0x20) - 0x57 : 99
       guard digit < base, field.count <= 8 else {
         throw file.failure(at: field.from, "expected " + String(cString: what.cString) + ", found something else")
       }

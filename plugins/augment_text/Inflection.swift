@@ -68,7 +68,8 @@ private func inflectionByEnding(_ form: [UInt8], _ base: [UInt8], _ part: PartOf
 func inflected(_ base: [UInt8], _ inflection: Inflection, _ dictionary: PartDictionary) -> [UInt8]? {
   if inflection == .none { return base }
   var listed: [[UInt8]] = []
-  for form in dictionary.forms(mapCase(base, lowered)) where inflectionByEnding(form, base, dictionary.part) == inflection {
+  for form in dictionary.forms(mapCase(base, lowered))
+  where inflectionByEnding(form, base, dictionary.part) == inflection {
     listed.append(form)
   }
   if let form = listed.first {
@@ -100,7 +101,8 @@ func inflected(_ base: [UInt8], _ inflection: Inflection, _ dictionary: PartDict
     return isConsonantY(base) ? base.dropLast() + bytes("ied") : base + bytes("ed")
   case .gerund:
     if hasSuffix(base, bytes("ie")) { return base.dropLast(2) + bytes("ying") }
-    let keeps = base.count < 3 || hasSuffix(base, bytes("ee")) || hasSuffix(base, bytes("oe")) || hasSuffix(base, bytes("ye"))
+    let keeps =
+      base.count < 3 || hasSuffix(base, bytes("ee")) || hasSuffix(base, bytes("oe")) || hasSuffix(base, bytes("ye"))
     return letter == 0x65 && !keeps ? base.dropLast() + bytes("ing") : base + bytes("ing")
   case .comparative, .superlative, .none: return nil
   }
@@ -108,7 +110,9 @@ func inflected(_ base: [UInt8], _ inflection: Inflection, _ dictionary: PartDict
 
 private func withS(_ base: [UInt8]) -> [UInt8] {
   if isConsonantY(base) { return base.dropLast() + bytes("ies") }
-  for ending: StaticString in ["s", "x", "z", "ch", "sh"] where hasSuffix(base, bytes(ending)) { return base + bytes("es") }
+  for ending: StaticString in ["s", "x", "z", "ch", "sh"] where hasSuffix(base, bytes(ending)) {
+    return base + bytes("es")
+  }
   return base + bytes("s")
 }
 

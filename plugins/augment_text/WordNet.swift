@@ -77,7 +77,8 @@ final class PartDictionary {
     let senses = try fields.number("a count of senses")
     let tagged = try fields.number("a count of tagged senses")
     guard count > 0, senses == count, tagged <= count else {
-      throw index.failure(at: letter.from, "expected one sense for each of \(count) synsets, found \(senses), \(tagged) of them tagged")
+      throw index.failure(
+        at: letter.from, "expected one sense for each of \(count) synsets, found \(senses), \(tagged) of them tagged")
     }
     var synsets: [Int] = []
     for _ in 0..<count { synsets.append(try fields.number("a synset's offset")) }
@@ -95,7 +96,8 @@ final class PartDictionary {
     }
     _ = try fields.number("the number of a lexicographer's file")
     let letter = try fields.next("the synset's type")
-    guard letter.count == 1, data.bytes[letter.from] == part.letters.0 || data.bytes[letter.from] == part.letters.1 else {
+    guard letter.count == 1, data.bytes[letter.from] == part.letters.0 || data.bytes[letter.from] == part.letters.1
+    else {
       throw data.failure(at: letter.from, "expected the type of a synset of " + part.suffix + ", found another")
     }
     let count = try fields.number("a count of words", base: 16)

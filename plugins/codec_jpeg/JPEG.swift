@@ -15,7 +15,9 @@ func readHeader(
   _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafeMutablePointer<clip_codec_header>?,
   _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
-  guard let data, let header, size > 0 else { return fail(error, CLIP_INVALID_ARGUMENT, "JPEG: expected data and a header") }
+  guard let data, let header, size > 0 else {
+    return fail(error, CLIP_INVALID_ARGUMENT, "JPEG: expected data and a header")
+  }
   guard let handle = tjInitDecompress() else { return fail(error, CLIP_OUT_OF_MEMORY, "JPEG: no memory for a decoder") }
   defer { tjDestroy(handle) }
   guard let facts = JPEGFacts(handle, data, size) else { return refuse(handle, error) }
@@ -82,7 +84,8 @@ private struct JPEGFacts {
 /// again without stopping. More than 500 progressive scans are an error.
 private func decompress(
   _ handle: tjhandle, _ data: UnsafePointer<UInt8>, _ size: Int, _ facts: JPEGFacts,
-  _ pixels: UnsafeMutablePointer<UInt8>, _ pitch: Int32, _ format: TJPF, _ error: UnsafeMutablePointer<clip_plugin_error>?
+  _ pixels: UnsafeMutablePointer<UInt8>, _ pitch: Int32, _ format: TJPF,
+  _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
   func run(_ flags: Int32) -> Int32 {
     tjDecompress2(
@@ -104,7 +107,9 @@ private func decompress(
 /// Whether the last call gave a warning about something that leaves the picture whole, as
 /// stray bytes between segments do. libjpeg's words are fixed English.
 private func isHarmlessWarning(_ handle: tjhandle) -> Bool {
-  guard tjGetErrorCode(handle) == Int32(TJERR_WARNING.rawValue), let words = tjGetErrorStr2(handle) else { return false }
+  guard tjGetErrorCode(handle) == Int32(TJERR_WARNING.rawValue), let words = tjGetErrorStr2(handle) else {
+    return false
+  }
   return strstr(words, "extraneous bytes before marker") != nil || strstr(words, "unknown JFIF revision") != nil
     || strstr(words, "Unknown Adobe color transform") != nil || strstr(words, "Invalid SOS parameters") != nil
     || strstr(words, "Inconsistent progression") != nil
@@ -146,8 +151,10 @@ private func refuse(_ handle: tjhandle, _ error: UnsafeMutablePointer<clip_plugi
   guard let words = tjGetErrorStr2(handle) else { return fail(error, CLIP_FORMAT, "JPEG: malformed") }
   let status: clip_status =
     strstr(words, "Insufficient memory") != nil || strstr(words, "Memory allocation") != nil
-    ? CLIP_OUT_OF_MEMORY : strstr(words, "more than 500 scans") != nil
-      ? CLIP_LIMIT : strstr(words, "Unsupported") != nil || strstr(words, "colorspace") != nil
+    ? CLIP_OUT_OF_MEMORY
+    : strstr(words, "more than 500 scans") != nil
+      ? CLIP_LIMIT
+      : strstr(words, "Unsupported") != nil || strstr(words, "colorspace") != nil
         ? CLIP_UNSUPPORTED : CLIP_FORMAT
   return fail(error, status, "JPEG: " + String(cString: words))
 }

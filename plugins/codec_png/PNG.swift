@@ -16,7 +16,9 @@ func readHeader(
   _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafeMutablePointer<clip_codec_header>?,
   _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
-  guard let data, let header, size > 0 else { return fail(error, CLIP_INVALID_ARGUMENT, "PNG: expected data and a header") }
+  guard let data, let header, size > 0 else {
+    return fail(error, CLIP_INVALID_ARGUMENT, "PNG: expected data and a header")
+  }
   guard let context = open(data, size) else { return fail(error, CLIP_OUT_OF_MEMORY, "PNG: no memory for a decoder") }
   defer { spng_ctx_free(context) }
   var facts = PNGFacts()
@@ -102,7 +104,8 @@ private struct PNGFacts {
     var transparent = spng_trns()
     code = spng_get_trns(context, &transparent)
     let type = UInt32(head.color_type)
-    if code == 0 || type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA.rawValue || type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA.rawValue {
+    if code == 0 || type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA.rawValue || type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA.rawValue
+    {
       format = CLIP_PIXELS_RGBA
     } else if type == SPNG_COLOR_TYPE_GRAYSCALE.rawValue && head.bit_depth <= 8 {
       format = CLIP_PIXELS_GRAY
@@ -126,7 +129,8 @@ private func refuse(_ code: Int32, _ error: UnsafeMutablePointer<clip_plugin_err
   let words = spng_strerror(code).map { String(cString: $0) } ?? "malformed"
   switch code {
   case Int32(SPNG_EMEM.rawValue): return fail(error, CLIP_OUT_OF_MEMORY, "PNG: " + words)
-  case Int32(SPNG_ECHUNK_LIMITS.rawValue): return fail(error, CLIP_LIMIT, "PNG: more than 1000 text chunks, or 64 MiB of them: " + words)
+  case Int32(SPNG_ECHUNK_LIMITS.rawValue):
+    return fail(error, CLIP_LIMIT, "PNG: more than 1000 text chunks, or 64 MiB of them: " + words)
   case SPNG_IO_EOF.rawValue: return fail(error, CLIP_FORMAT, "PNG: the file is cut short: " + words)
   default: return fail(error, CLIP_FORMAT, "PNG: " + words)
   }

@@ -15,7 +15,9 @@ func readHeader(
   _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafeMutablePointer<clip_codec_header>?,
   _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
-  guard let data, let header, size > 0 else { return fail(error, CLIP_INVALID_ARGUMENT, "WebP: expected data and a header") }
+  guard let data, let header, size > 0 else {
+    return fail(error, CLIP_INVALID_ARGUMENT, "WebP: expected data and a header")
+  }
   var features = WebPBitstreamFeatures()
   let code = WebPGetFeatures(data, size, &features)
   guard code == VP8_STATUS_OK else { return refuse(code, error) }
@@ -102,7 +104,8 @@ private func decodeFirstFrame(
 private func refuse(_ code: VP8StatusCode, _ error: UnsafeMutablePointer<clip_plugin_error>?) -> clip_status {
   switch code {
   case VP8_STATUS_OUT_OF_MEMORY: return fail(error, CLIP_OUT_OF_MEMORY, "WebP: out of memory")
-  case VP8_STATUS_UNSUPPORTED_FEATURE: return fail(error, CLIP_UNSUPPORTED, "WebP: a feature that libwebp does not have")
+  case VP8_STATUS_UNSUPPORTED_FEATURE:
+    return fail(error, CLIP_UNSUPPORTED, "WebP: a feature that libwebp does not have")
   case VP8_STATUS_SUSPENDED, VP8_STATUS_NOT_ENOUGH_DATA: return fail(error, CLIP_FORMAT, "WebP: the file is cut short")
   default: return fail(error, CLIP_FORMAT, "WebP: malformed bitstream")
   }

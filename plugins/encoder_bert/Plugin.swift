@@ -7,12 +7,15 @@ import ClipPluginKit
       clip_encoder(
         struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_TEXT),
         id: StaticString("clipcore.encoder.bert").cString,
-        description: StaticString("BERT: post-norm blocks over the tokens before padding, pooled by its pooler or their mean").cString,
+        description: StaticString(
+          "BERT: post-norm blocks over the tokens before padding, pooled by its pooler or their mean"
+        ).cString,
         build: { $0.map { buildBert(Graph($0)) } ?? -1 },
         example: StaticString(
           #"""
           {"vocab_size": 30522, "context_length": 512}
-          """#).cString,
+          """#
+        ).cString,
         strengths: StaticString("global-context:3").cString))
   }
 }
@@ -31,7 +34,8 @@ private func buildBert(_ graph: Graph) -> clip_value {
   graph.push("embeddings")
   var x = graph.embedding(tokens, "word_embeddings", width: width)
   x = graph.positions(x, "position_embeddings.weight", rows: graph.size("positions", contextLength))
-  let types = graph.tableRow("token_type_embeddings.weight", rows: graph.size("type_vocab_size", 2), row: 0, width: width)
+  let types = graph.tableRow(
+    "token_type_embeddings.weight", rows: graph.size("type_vocab_size", 2), row: 0, width: width)
   x = graph.layerNorm(graph.add(x, types), "LayerNorm", epsilon)
   graph.pop()
 

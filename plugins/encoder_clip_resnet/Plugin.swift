@@ -7,13 +7,15 @@ import ClipPluginKit
       clip_encoder(
         struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
         id: StaticString("clipcore.encoder.clip-resnet").cString,
-        description: StaticString("CLIP's modified ResNet: three-conv stem, anti-aliased strides, attention pooling").cString,
+        description: StaticString("CLIP's modified ResNet: three-conv stem, anti-aliased strides, attention pooling")
+          .cString,
         build: { $0.map { buildResNet(Graph($0)) } ?? -1 },
         example: StaticString(
           #"""
           {"image_height": 224, "image_width": 224, "width": 64, "layers": [3, 4, 6, 3], "heads": 32,
           "embed_dim": 1024}
-          """#).cString,
+          """#
+        ).cString,
         strengths: StaticString("local-detail:2,texture:3,global-context:2").cString))
   }
 }

@@ -13,7 +13,8 @@ import ClipPluginKit
           #"""
           {"vocab_size": 49408, "context_length": 77, "width": 512, "layers": 12, "heads": 8, "mlp_width":
           2048, "activation": "quick_gelu", "embed_dim": 512}
-          """#).cString,
+          """#
+        ).cString,
         strengths: StaticString("global-context:2").cString))
   }
 }

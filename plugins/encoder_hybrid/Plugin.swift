@@ -12,7 +12,8 @@ import ClipPluginKit
         example: StaticString(
           #"""
           {"image_height": 224, "image_width": 224}
-          """#).cString,
+          """#
+        ).cString,
         strengths: StaticString("local-detail:3,texture:3,global-context:3").cString))
   }
 }

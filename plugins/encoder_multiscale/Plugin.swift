@@ -7,12 +7,14 @@ import ClipPluginKit
       clip_encoder(
         struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
         id: StaticString("clipcore.encoder.multiscale").cString,
-        description: StaticString("ResNet levels in a feature pyramid, under channel, spatial and scale attention").cString,
+        description: StaticString("ResNet levels in a feature pyramid, under channel, spatial and scale attention")
+          .cString,
         build: { $0.map { buildMultiscale(Graph($0)) } ?? -1 },
         example: StaticString(
           #"""
           {"image_height": 224, "image_width": 224}
-          """#).cString,
+          """#
+        ).cString,
         strengths: StaticString("local-detail:3,texture:2,global-context:1,multi-scale:3").cString))
   }
 }

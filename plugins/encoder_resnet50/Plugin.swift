@@ -7,12 +7,14 @@ import ClipPluginKit
       clip_encoder(
         struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
         id: StaticString("clipcore.encoder.resnet50").cString,
-        description: StaticString("ResNet of bottlenecks as torchvision has it: pooled features, 2048 for ResNet-50").cString,
+        description: StaticString("ResNet of bottlenecks as torchvision has it: pooled features, 2048 for ResNet-50")
+          .cString,
         build: { $0.map { buildResNet(Graph($0)) } ?? -1 },
         example: StaticString(
           #"""
           {"image_height": 224, "image_width": 224}
-          """#).cString,
+          """#
+        ).cString,
         strengths: StaticString("local-detail:2,texture:3,small-data:2").cString))
   }
 }

@@ -13,7 +13,8 @@ import ClipPluginKit
           #"""
           {"image_height": 224, "image_width": 224, "patch_size": 16, "width": 768, "layers": 12, "heads": 12,
           "mlp_width": 3072, "activation": "gelu_tanh"}
-          """#).cString,
+          """#
+        ).cString,
         strengths: StaticString("global-context:3,local-detail:1").cString))
     table.add(
       clip_encoder(
@@ -25,7 +26,8 @@ import ClipPluginKit
           #"""
           {"vocab_size": 32000, "context_length": 64, "width": 768, "layers": 12, "heads": 12, "mlp_width":
           3072, "activation": "gelu_tanh", "embed_dim": 768}
-          """#).cString,
+          """#
+        ).cString,
         strengths: StaticString("global-context:2").cString))
   }
 }

@@ -7,12 +7,14 @@ import ClipPluginKit
       clip_encoder(
         struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
         id: StaticString("clipcore.encoder.vit").cString,
-        description: StaticString("Vision transformer as Hugging Face's ViTModel: the class token after the final norm").cString,
+        description: StaticString("Vision transformer as Hugging Face's ViTModel: the class token after the final norm")
+          .cString,
         build: { $0.map { buildViT(Graph($0)) } ?? -1 },
         example: StaticString(
           #"""
           {"image_height": 224, "image_width": 224}
-          """#).cString,
+          """#
+        ).cString,
         strengths: StaticString("global-context:3,local-detail:1").cString))
   }
 }

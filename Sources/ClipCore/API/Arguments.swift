@@ -45,7 +45,8 @@ func requirePositive(_ count: Int, _ what: StaticString) throws(ClipError) {
 
 /// Copies the caller's options: as many bytes as struct_size says, the rest zero, which means the
 /// default. An older caller has a shorter struct, a newer one a longer.
-func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ empty: T, _ what: StaticString) throws(ClipError) -> T {
+func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ empty: T, _ what: StaticString) throws(ClipError) -> T
+{
   guard let pointer else { return empty }
   var copy = empty
   let size = try sharedSize(pointer, MemoryLayout<T>.size, what)
@@ -59,7 +60,9 @@ func requireRoom<T: BitwiseCopyable>(_ pointer: UnsafeMutablePointer<T>?, _ what
 }
 
 /// Fills a struct of the caller's: as many bytes as its struct_size says.
-func fill<T: BitwiseCopyable>(_ pointer: UnsafeMutablePointer<T>?, with value: T, _ what: StaticString) throws(ClipError) {
+func fill<T: BitwiseCopyable>(_ pointer: UnsafeMutablePointer<T>?, with value: T, _ what: StaticString)
+  throws(ClipError)
+{
   let size = try sharedSize(pointer, MemoryLayout<T>.size, what)
   withUnsafeBytes(of: value) { bytes in
     // Not struct_size itself, which is the caller's.

@@ -31,7 +31,8 @@ public func clip_pipeline_create(
     let out = try required(out, "out")
     let runtime = try object(runtime, Runtime.self, "runtime")
     let json = try required(json, "json")
-    out.pointee = handle(owning: try Pipeline(json: UnsafeRawBufferPointer(start: json, count: strlen(json)), runtime: runtime))
+    out.pointee = handle(
+      owning: try Pipeline(json: UnsafeRawBufferPointer(start: json, count: strlen(json)), runtime: runtime))
   }
 }
 

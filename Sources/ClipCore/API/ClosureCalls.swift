@@ -8,7 +8,9 @@ public func clip_closure_create(
   reporting { () throws(ClipError) in
     let out = try required(out, "out")
     let signature = Name(cString: try required(signature, "signature"))
-    guard let callback else { throw ClipError(CLIP_INVALID_ARGUMENT, "callback: expected a function, found a null pointer") }
+    guard let callback else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "callback: expected a function, found a null pointer")
+    }
     out.pointee = handle(owning: try Closure(signature: signature, callback: callback, user: user))
   }
 }

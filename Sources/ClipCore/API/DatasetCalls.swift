@@ -44,7 +44,8 @@ public func clip_dataset_save(_ dataset: OpaquePointer?, _ state: UnsafeMutableP
 }
 
 @c @implementation
-public func clip_dataset_restore(_ dataset: OpaquePointer?, _ state: UnsafePointer<UInt8>?, _ size: Int) -> clip_status {
+public func clip_dataset_restore(_ dataset: OpaquePointer?, _ state: UnsafePointer<UInt8>?, _ size: Int) -> clip_status
+{
   reporting { () throws(ClipError) in
     let dataset = try object(dataset, Dataset.self, "dataset")
     guard size == DatasetState.byteCount else {

@@ -26,12 +26,15 @@ public func clip_image_decode(
   }
 }
 
-private func decode(_ bytes: UnsafeRawBufferPointer, _ runtime: Runtime, _ place: String) throws(ClipError) -> DecodedImage {
+private func decode(_ bytes: UnsafeRawBufferPointer, _ runtime: Runtime, _ place: String) throws(ClipError)
+  -> DecodedImage
+{
   try DecodedImage(data: bytes, codecs: runtime.codecs, maxPixels: runtime.maxImagePixels, place: place)
 }
 
 @c @implementation
-public func clip_image_get_view(_ image: OpaquePointer?, _ view: UnsafeMutablePointer<clip_image_view>?) -> clip_status {
+public func clip_image_get_view(_ image: OpaquePointer?, _ view: UnsafeMutablePointer<clip_image_view>?) -> clip_status
+{
   reporting { () throws(ClipError) in
     try fill(view, with: try object(image, DecodedImage.self, "image").view, "view")
   }

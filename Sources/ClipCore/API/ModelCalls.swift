@@ -16,7 +16,9 @@ public func clip_model_open(
 }
 
 @c @implementation
-public func clip_model_initialize(_ runtime: OpaquePointer?, _ folder: UnsafePointer<CChar>?, _ seed: UInt64) -> clip_status {
+public func clip_model_initialize(_ runtime: OpaquePointer?, _ folder: UnsafePointer<CChar>?, _ seed: UInt64)
+  -> clip_status
+{
   reporting { () throws(ClipError) in
     let runtime = try object(runtime, Runtime.self, "runtime")
     let folder = String(cString: try required(folder, "folder"))
@@ -28,7 +30,8 @@ public func clip_model_initialize(_ runtime: OpaquePointer?, _ folder: UnsafePoi
 public func clip_model_close(_ model: OpaquePointer?) { releaseHandle(model, OpenModel.self) }
 
 @c @implementation
-public func clip_model_describe(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<clip_model_info>?) -> clip_status {
+public func clip_model_describe(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<clip_model_info>?) -> clip_status
+{
   reporting { () throws(ClipError) in
     let model = try object(model, OpenModel.self, "model").current
     var facts = clip_model_info()

@@ -15,7 +15,8 @@ public func clip_plugin_at(
     let plugins = runtime.plugins
     defer { withExtendedLifetime(plugins) {} }
     guard plugins.items.indices.contains(index) else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "index: expected less than \(plugins.items.count), found \(UInt(bitPattern: index))")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "index: expected less than \(plugins.items.count), found \(UInt(bitPattern: index))")
     }
     let item = plugins.items[index]
     let table = item.plugin?.table.pointee

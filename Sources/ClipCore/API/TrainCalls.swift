@@ -17,7 +17,8 @@ public func clip_trainer_release(_ trainer: OpaquePointer?) { releaseHandle(trai
 
 @c @implementation
 public func clip_train_step(
-  _ trainer: OpaquePointer?, _ batch: UnsafePointer<clip_train_batch>?, _ metrics: UnsafeMutablePointer<clip_train_metrics>?
+  _ trainer: OpaquePointer?, _ batch: UnsafePointer<clip_train_batch>?,
+  _ metrics: UnsafeMutablePointer<clip_train_metrics>?
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
@@ -48,7 +49,9 @@ public func clip_trainer_visit(
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let visit = try required(visit, "visit")
-    for (name, count, rate) in trainer.trainedTensors { name.string.withCString { visit(user, $0, UInt64(count), rate) } }
+    for (name, count, rate) in trainer.trainedTensors {
+      name.string.withCString { visit(user, $0, UInt64(count), rate) }
+    }
   }
 }
 

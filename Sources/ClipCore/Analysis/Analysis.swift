@@ -11,7 +11,9 @@ struct Analysis {
   /// Pairs at most: indices of neighbours have 32 bits.
   static var limit: Int { 1 << 24 }
 
-  init(_ images: UnsafePointer<Float>, _ texts: UnsafePointer<Float>, _ n: Int, _ d: Int, _ pool: ThreadPool) throws(ClipError) {
+  init(_ images: UnsafePointer<Float>, _ texts: UnsafePointer<Float>, _ n: Int, _ d: Int, _ pool: ThreadPool)
+    throws(ClipError)
+  {
     guard n >= 2, n <= Analysis.limit else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "n: expected 2 to \(Analysis.limit) pairs, found \(n)")
     }
@@ -29,7 +31,9 @@ struct Analysis {
     n = other.n
   }
 
-  private static func unit(_ source: UnsafePointer<Float>, _ n: Int, _ d: Int, _ what: StaticString) throws(ClipError) -> UnitRows {
+  private static func unit(_ source: UnsafePointer<Float>, _ n: Int, _ d: Int, _ what: StaticString) throws(ClipError)
+    -> UnitRows
+  {
     let rows = try UnitRows(count: n, width: d)
     for index in 0..<n {
       let row = rows.row(index)
@@ -46,7 +50,9 @@ struct Analysis {
     (try ScorePass(images, texts, scales: scales, pool), try ScorePass(texts, images, scales: scales, pool))
   }
 
-  func measure(_ options: clip_analysis_options, _ pairs: UnsafeMutablePointer<clip_pair_analysis>?) throws(ClipError) -> clip_analysis {
+  func measure(_ options: clip_analysis_options, _ pairs: UnsafeMutablePointer<clip_pair_analysis>?) throws(ClipError)
+    -> clip_analysis
+  {
     let bins = options.calibration_bins == 0 ? 15 : Int(options.calibration_bins)
     guard bins <= 1000 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "options.calibration_bins: expected 1 to 1000, found \(bins)")
@@ -79,7 +85,9 @@ struct Analysis {
     // The loss is convex in the scale: three times closer around the best of some.
     for round in 0..<3 {
       var best = 0
-      for index in 0..<Analysis.stepCount where loss(forward, backward, index) < loss(forward, backward, best) { best = index }
+      for index in 0..<Analysis.stepCount where loss(forward, backward, index) < loss(forward, backward, best) {
+        best = index
+      }
       facts.best_logit_scale = forward.scales[best]
       facts.best_loss = loss(forward, backward, best)
       facts.best_calibration_error =
@@ -118,7 +126,9 @@ struct Analysis {
     let moved = (try UnitRows(count: n, width: width), try UnitRows(count: n, width: width))
     var difference = [Double](repeating: 0, count: width)
     for index in 0..<n {
-      for column in 0..<width { difference[column] += (images.row(index)[column] - texts.row(index)[column]) / Double(n) }
+      for column in 0..<width {
+        difference[column] += (images.row(index)[column] - texts.row(index)[column]) / Double(n)
+      }
     }
     var square = 0.0
     for column in 0..<width { square += difference[column] * difference[column] }

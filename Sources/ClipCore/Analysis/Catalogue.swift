@@ -68,9 +68,14 @@ struct Catalogue {
       guard let weight = property["weight"]?.number, weight >= 0, weight <= 1e6 else {
         throw wrong(place + ".weight", "a number from 0 to 1e6", property["weight"])
       }
-      let values = (try text(profiles.0[key], "modalities." + a + "." + key), try text(profiles.1[key], "modalities." + b + "." + key))
+      let values = (
+        try text(profiles.0[key], "modalities." + a + "." + key),
+        try text(profiles.1[key], "modalities." + b + "." + key)
+      )
       let known = (property["values"]?[values.0], property["values"]?[values.1])
-      let places = (try numbers(known.0, place + ".values." + values.0), try numbers(known.1, place + ".values." + values.1))
+      let places = (
+        try numbers(known.0, place + ".values." + values.0), try numbers(known.1, place + ".values." + values.1)
+      )
       guard places.0.count == places.1.count else {
         throw wrong(place + ".values." + values.1, "as many numbers as of the others", known.1)
       }
@@ -106,7 +111,9 @@ struct Catalogue {
     guard let elements = value?.array, !elements.isEmpty else { throw wrong(place, "a list of numbers", value) }
     var numbers: [Double] = []
     for element in elements {
-      guard let number = element.number, number >= 0, number <= 1 else { throw wrong(place, "numbers from 0 to 1", element) }
+      guard let number = element.number, number >= 0, number <= 1 else {
+        throw wrong(place, "numbers from 0 to 1", element)
+      }
       numbers.append(number)
     }
     return numbers

@@ -25,7 +25,9 @@ final class UnitRows {
     self.memory = memory
   }
 
-  func row(_ index: Int) -> UnsafeMutablePointer<Double> { memory.base.assumingMemoryBound(to: Double.self) + index * width }
+  func row(_ index: Int) -> UnsafeMutablePointer<Double> {
+    memory.base.assumingMemoryBound(to: Double.self) + index * width
+  }
 
   /// Scales a row to unit length; false where it has none.
   func normalise(_ index: Int) -> Bool {
@@ -68,7 +70,8 @@ final class ScorePass: Work {
   private let nearestMemory: Memory
 
   /// Runs on `pool`. For each query and scale there is the sum of exp(scale (score - best)).
-  convenience init(_ queries: UnitRows, _ candidates: UnitRows, scales: [Double], _ pool: ThreadPool) throws(ClipError) {
+  convenience init(_ queries: UnitRows, _ candidates: UnitRows, scales: [Double], _ pool: ThreadPool) throws(ClipError)
+  {
     let n = queries.count
     let pieces = max(1, min(2 * pool.width, n / UnitRows.block))
     let k = min(ScorePass.neighbours, n)
@@ -95,9 +98,15 @@ final class ScorePass: Work {
     nearestMemory = nearest
   }
 
-  func result(_ query: Int) -> UnsafeMutablePointer<QueryResult> { found.base.assumingMemoryBound(to: QueryResult.self) + query }
-  func sums(_ query: Int) -> UnsafeMutablePointer<Double> { sumsMemory.base.assumingMemoryBound(to: Double.self) + query * scales.count }
-  func nearest(_ query: Int) -> UnsafeMutablePointer<Int32> { nearestMemory.base.assumingMemoryBound(to: Int32.self) + query * k }
+  func result(_ query: Int) -> UnsafeMutablePointer<QueryResult> {
+    found.base.assumingMemoryBound(to: QueryResult.self) + query
+  }
+  func sums(_ query: Int) -> UnsafeMutablePointer<Double> {
+    sumsMemory.base.assumingMemoryBound(to: Double.self) + query * scales.count
+  }
+  func nearest(_ query: Int) -> UnsafeMutablePointer<Int32> {
+    nearestMemory.base.assumingMemoryBound(to: Int32.self) + query * k
+  }
 
   func part(_ piece: Int) {
     let n = queries.count

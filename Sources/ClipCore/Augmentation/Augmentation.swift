@@ -34,8 +34,10 @@ final class Augmentation {
   deinit { if let instance { table.pointee.destroy?(instance) } }
 
   /// The picture after this step, which a step that leaves it as it is returns itself.
-  func apply(_ picture: PixelBuffer, _ runtime: Runtime, _ random: inout RandomStream) throws(ClipError) -> PixelBuffer {
-    guard let apply = table.pointee.apply_image, let format = picture.view.format.nearest(in: table.pointee.formats) else {
+  func apply(_ picture: PixelBuffer, _ runtime: Runtime, _ random: inout RandomStream) throws(ClipError) -> PixelBuffer
+  {
+    guard let apply = table.pointee.apply_image, let format = picture.view.format.nearest(in: table.pointee.formats)
+    else {
       return picture
     }
     let input = try picture.converted(to: format)
@@ -106,9 +108,12 @@ private final class ImageSink {
       guard let stride else { throw ClipError(CLIP_PLUGIN, "expected a place for the stride, found a null pointer") }
       guard width > 0, height > 0, let format = ImageView.Format(format) else {
         throw ClipError(
-          CLIP_PLUGIN, "expected a result of at least 1 x 1 pixels, found \(width) x \(height) of format \(format.rawValue)")
+          CLIP_PLUGIN,
+          "expected a result of at least 1 x 1 pixels, found \(width) x \(height) of format \(format.rawValue)")
       }
-      do throws(ClipError) { try checkPixelCount(Int(width), Int(height), runtime.maxImagePixels) } catch { throw error.at("its result") }
+      do throws(ClipError) { try checkPixelCount(Int(width), Int(height), runtime.maxImagePixels) } catch {
+        throw error.at("its result")
+      }
       let (buffer, pixels) = try PixelBuffer.make(format, width: Int(width), height: Int(height))
       result = buffer
       stride.pointee = buffer.view.stride
@@ -127,8 +132,10 @@ private final class ImageSink {
       if let failure { throw failure }
       guard let view, let pixels, width > 0, height > 0, stride >= Int(width) * 3 else {
         throw ClipError(
-          CLIP_PLUGIN, "expected a picture to resize and memory for at least 1 x 1 pixels, found \(width) x \(height) "
-            + "in rows of \(UInt(bitPattern: stride)) bytes\(view == nil || pixels == nil ? " and a null pointer" : "")")
+          CLIP_PLUGIN,
+          "expected a picture to resize and memory for at least 1 x 1 pixels, found \(width) x \(height) "
+            + "in rows of \(UInt(bitPattern: stride)) bytes\(view == nil || pixels == nil ? " and a null pointer" : "")"
+        )
       }
       let filter: PreprocessConfig.Resample
       switch resample {

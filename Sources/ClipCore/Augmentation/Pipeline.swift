@@ -44,7 +44,8 @@ final class Pipeline {
 
   func require(_ wanted: clip_plugin_kind) throws(ClipError) {
     guard kind == nil || kind == wanted else {
-      let names: (StaticString, StaticString) = wanted == CLIP_KIND_IMAGE_AUGMENTATION ? ("pictures", "texts") : ("texts", "pictures")
+      let names: (StaticString, StaticString) =
+        wanted == CLIP_KIND_IMAGE_AUGMENTATION ? ("pictures", "texts") : ("texts", "pictures")
       throw ClipError(CLIP_INVALID_ARGUMENT, "pipeline: expected one for \(names.0), found one for \(names.1)")
     }
   }
@@ -143,7 +144,9 @@ private struct StepReader {
   }
 
   private mutating func step(_ json: JSON, _ place: String) throws(ClipError) -> Step {
-    guard let members = json.object else { throw ClipError(CLIP_FORMAT, "\(place): expected a step {\"op\": …}, found \(json.kind)") }
+    guard let members = json.object else {
+      throw ClipError(CLIP_FORMAT, "\(place): expected a step {\"op\": …}, found \(json.kind)")
+    }
     guard left > 0 else { throw ClipError(CLIP_LIMIT, "\(place): a pipeline has at most 1024 steps") }
     left -= 1
     count += 1
@@ -155,10 +158,13 @@ private struct StepReader {
     }
     let key: Name = json["one_of"] != nil ? "one_of" : "sequence"
     guard let list = json[key]?.array else {
-      throw ClipError(CLIP_FORMAT, "\(place): expected \"op\", or \"one_of\" or \"sequence\" with a list of steps, found none")
+      throw ClipError(
+        CLIP_FORMAT, "\(place): expected \"op\", or \"one_of\" or \"sequence\" with a list of steps, found none")
     }
     for member in members where member.key != key && member.key != "p" && member.key != "weight" {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): unknown key \"\(member.key.string)\" beside \"\(key.string)\"; it has p and weight")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        "\(place): unknown key \"\(member.key.string)\" beside \"\(key.string)\"; it has p and weight")
     }
     let inner = try steps(list, "\(place).\(key.string)")
     if key == "one_of" {
@@ -179,7 +185,8 @@ private struct StepReader {
     }
     guard let item = AugmentationTable.find(op, plugins.items) else { throw unknownOperation(op, place, plugins) }
     guard kind == nil || kind == item.kind else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): \(op.string) is for another kind of data than the steps before it")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "\(place): \(op.string) is for another kind of data than the steps before it")
     }
     kind = item.kind
     let place = "\(place) (\(op.string))"
@@ -201,7 +208,8 @@ private struct StepReader {
   ) throws(ClipError) -> Double {
     guard let value = json[key] else { return usual }
     guard let number = value.number, number >= 0, number <= high else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): \(key.string): expected a number from \(range), found \(value.kind)")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "\(place): \(key.string): expected a number from \(range), found \(value.kind)")
     }
     return number
   }

@@ -41,7 +41,9 @@ final class StepSettings {
     let range = "from \(plain(parameter.low)) to \(plain(parameter.high))"
     switch clip_parameter_type(parameter.type) {
     case CLIP_PARAMETER_NUMBER:
-      guard let number = value.number, parameter.low <= number, number <= parameter.high else { throw wrong("a number \(range)") }
+      guard let number = value.number, parameter.low <= number, number <= parameter.high else {
+        throw wrong("a number \(range)")
+      }
       slots[index].number = number
     case CLIP_PARAMETER_INTEGER:
       guard let number = value.int.map({ Double($0) }), parameter.low <= number, number <= parameter.high else {
@@ -73,7 +75,8 @@ final class StepSettings {
       var numbers: [Double] = []
       for element in elements {
         guard let number = element.number, parameter.low <= number, number <= parameter.high else {
-          throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): \(key.string): expected \(expected), found \(element.kind) among them")
+          throw ClipError(
+            CLIP_INVALID_ARGUMENT, "\(place): \(key.string): expected \(expected), found \(element.kind) among them")
         }
         numbers.append(number)
       }
@@ -127,8 +130,12 @@ final class StepSettings {
   }
 
   fileprivate func text(_ name: UnsafePointer<CChar>?) -> UnsafePointer<CChar>? {
-    guard let slot = slot(name, [CLIP_PARAMETER_TEXT, CLIP_PARAMETER_CHOICE], "a text") else { return StaticString("").cString }
-    if clip_parameter_type(slot.parameter.type) == CLIP_PARAMETER_CHOICE { return slot.parameter.choices[Int(slot.number)] }
+    guard let slot = slot(name, [CLIP_PARAMETER_TEXT, CLIP_PARAMETER_CHOICE], "a text") else {
+      return StaticString("").cString
+    }
+    if clip_parameter_type(slot.parameter.type) == CLIP_PARAMETER_CHOICE {
+      return slot.parameter.choices[Int(slot.number)]
+    }
     return slot.text.map { UnsafePointer($0) } ?? slot.parameter.text
   }
 }

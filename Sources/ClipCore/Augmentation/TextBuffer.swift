@@ -83,7 +83,8 @@ final class TextBuffer {
     do throws(ClipError) {
       if let failure { throw failure }
       guard size >= 0, bytes != nil || size == 0 else {
-        throw ClipError(CLIP_PLUGIN, "expected \(UInt(bitPattern: size)) bytes of text, found a null pointer or too many")
+        throw ClipError(
+          CLIP_PLUGIN, "expected \(UInt(bitPattern: size)) bytes of text, found a null pointer or too many")
       }
       try append(UnsafeRawBufferPointer(start: bytes, count: size))
       return 1

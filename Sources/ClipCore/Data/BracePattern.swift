@@ -11,12 +11,16 @@ struct BracePattern {
 
   /// The paths, in the order they are written.
   static func expand(_ pattern: [UInt8]) throws(ClipError) -> [[UInt8]] {
-    guard pattern.count <= 4096 else { throw ClipError(CLIP_LIMIT, "a path of \(pattern.count) bytes, expected at most 4096") }
+    guard pattern.count <= 4096 else {
+      throw ClipError(CLIP_LIMIT, "a path of \(pattern.count) bytes, expected at most 4096")
+    }
     return try BracePattern(pattern: pattern).expand(pattern[...], depth: 0)
   }
 
   private func expand(_ part: ArraySlice<UInt8>, depth: Int) throws(ClipError) -> [[UInt8]] {
-    guard depth < BracePattern.deepest else { throw wrong("at most \(BracePattern.deepest) braces in each other", "more") }
+    guard depth < BracePattern.deepest else {
+      throw wrong("at most \(BracePattern.deepest) braces in each other", "more")
+    }
     var results: [[UInt8]] = [[]]
     var at = part.startIndex
     while at < part.endIndex {

@@ -58,7 +58,9 @@ final class Dataset {
       case .sample(let sample):
         epoch = position.epoch
         samples.append(sample)
-        count { $0.given += 1; $0.epochGiven += 1 }
+        count {
+          $0.given += 1; $0.epochGiven += 1
+        }
       case .left(let defect, let error):
         try leave(defect, error)
       case .damaged(let error):
@@ -93,14 +95,16 @@ final class Dataset {
     guard given > 0 else {
       throw ClipError(
         firstProblem?.status ?? CLIP_FORMAT,
-        "data set: no good sample in epoch \(epoch): \(counts.described)" + (firstProblem.map { "; the first: " + $0.message } ?? ""))
+        "data set: no good sample in epoch \(epoch): \(counts.described)"
+          + (firstProblem.map { "; the first: " + $0.message } ?? ""))
     }
     // With the last bad one there may have been too few to judge by.
     try counts.check(options.maxBadShare, lastProblem)
     guard !options.wantsFullBatches || given >= options.batchSize else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "data set: \(given) samples in an epoch do not fill a batch of \(options.batchSize) (CLIP_DATASET_FULL_BATCHES)")
+        "data set: \(given) samples in an epoch do not fill a batch of \(options.batchSize) (CLIP_DATASET_FULL_BATCHES)"
+      )
     }
     firstProblem = nil
     count {

@@ -28,7 +28,8 @@ struct DatasetOptions {
 
   init(_ given: clip_dataset_options) throws(ClipError) {
     let known =
-      CLIP_DATASET_ORDERED | CLIP_DATASET_FULL_BATCHES | CLIP_DATASET_IMAGES | CLIP_DATASET_FILES | CLIP_DATASET_PATHS_OUTSIDE
+      CLIP_DATASET_ORDERED | CLIP_DATASET_FULL_BATCHES | CLIP_DATASET_IMAGES | CLIP_DATASET_FILES
+      | CLIP_DATASET_PATHS_OUTSIDE
       | CLIP_DATASET_ALL_CAPTIONS
     let flags = Int(given.flags)
     guard flags & ~known == 0 else {
@@ -48,7 +49,8 @@ struct DatasetOptions {
     prefetch = try DatasetOptions.number(given.prefetch, batchSize, atMost: 1 << 20, "prefetch")
     guard given.shard_index < max(1, given.shard_count) else {
       throw ClipError(
-        CLIP_INVALID_ARGUMENT, "options.shard_index: expected less than shard_count, \(given.shard_count), found \(given.shard_index)")
+        CLIP_INVALID_ARGUMENT,
+        "options.shard_index: expected less than shard_count, \(given.shard_count), found \(given.shard_index)")
     }
     part = Int(given.shard_index)
     parts = max(1, Int(given.shard_count))
@@ -69,18 +71,22 @@ struct DatasetOptions {
   }
 
   private static func number(_ given: UInt32, _ usual: Int, atMost: Int, _ name: String) throws(ClipError) -> Int {
-    guard Int(given) <= atMost else { throw ClipError(CLIP_INVALID_ARGUMENT, "options.\(name): expected at most \(atMost), found \(given)") }
+    guard Int(given) <= atMost else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.\(name): expected at most \(atMost), found \(given)")
+    }
     return given == 0 ? usual : Int(given)
   }
 
   private static func names(_ given: UnsafePointer<UnsafePointer<CChar>?>?, _ count: Int) throws(ClipError) -> [Name] {
     guard count >= 0, count <= 256, count == 0 || given != nil else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.caption_fields: expected up to 256 names, found \(count) or a null pointer")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "options.caption_fields: expected up to 256 names, found \(count) or a null pointer")
     }
     var names: [Name] = []
     for index in 0..<count {
       guard let name = given?[index] else {
-        throw ClipError(CLIP_INVALID_ARGUMENT, "options.caption_fields[\(index)]: expected a name, found a null pointer")
+        throw ClipError(
+          CLIP_INVALID_ARGUMENT, "options.caption_fields[\(index)]: expected a name, found a null pointer")
       }
       names.append(Name(cString: name))
     }

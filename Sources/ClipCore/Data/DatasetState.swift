@@ -11,19 +11,22 @@ struct DatasetState {
   /// "CLIPDAT1".
   private static var signature: UInt64 { 0x3154_4144_5049_4c43 }
   private static let runNames: [StaticString] = [
-    "seed", "shuffle_buffer", "CLIP_DATASET_ORDERED", "shard_index", "shard_count", "sources (their names, sizes or order)",
+    "seed", "shuffle_buffer", "CLIP_DATASET_ORDERED", "shard_index", "shard_count",
+    "sources (their names, sizes or order)",
   ]
 
   static func run(_ options: DatasetOptions, _ list: ShardList) -> [UInt64] {
     [
-      options.seed, UInt64(options.shuffleBuffer), options.isOrdered ? 1 : 0, UInt64(options.part), UInt64(options.parts),
+      options.seed, UInt64(options.shuffleBuffer), options.isOrdered ? 1 : 0, UInt64(options.part),
+      UInt64(options.parts),
       list.fingerprint,
     ]
   }
 
   func write(to bytes: UnsafeMutablePointer<UInt8>) {
     let place = [
-      position.epoch, position.start.shard, position.start.place.offset, position.start.place.ordinal, position.block, position.index,
+      position.epoch, position.start.shard, position.start.place.offset, position.start.place.ordinal, position.block,
+      position.index,
     ].map { UInt64($0) }
     let counted = [counts.given] + counts.left + [counts.damagedShards, counts.epochGiven, counts.epochLeft]
     var numbers = [DatasetState.signature] + run + place + [position.sequence] + counted
@@ -59,7 +62,8 @@ struct DatasetState {
     }
     self.run = run
     position = SamplePosition(
-      epoch: place[0], start: .init(shard: place[1], place: ShardPosition(offset: place[2], ordinal: place[3])), block: place[4],
+      epoch: place[0], start: .init(shard: place[1], place: ShardPosition(offset: place[2], ordinal: place[3])),
+      block: place[4],
       index: place[5], sequence: numbers[at])
     counts = DatasetCounts()
     counts.given = numbers[at + 1]

@@ -52,12 +52,15 @@ final class FileReader {
       windowStart = offset
       windowCount = try read(at: offset, FileReader.windowBytes, into: memory.base)
     }
-    return UnsafeBufferPointer(start: memory.bytes + (offset - windowStart), count: min(wanted, windowCount - (offset - windowStart)))
+    return UnsafeBufferPointer(
+      start: memory.bytes + (offset - windowStart), count: min(wanted, windowCount - (offset - windowStart)))
   }
 
   /// All of `extent`, in memory of its own. CLIP_FORMAT where the file ends before it.
   func read(_ extent: Extent, for what: StaticString) throws(ClipError) -> Memory {
-    guard extent.offset >= 0, extent.size >= 0, extent.offset <= size, extent.size <= size - extent.offset else { throw cut(extent, size) }
+    guard extent.offset >= 0, extent.size >= 0, extent.offset <= size, extent.size <= size - extent.offset else {
+      throw cut(extent, size)
+    }
     let memory = try Memory(byteCount: extent.size, for: what)
     let count = try read(at: extent.offset, extent.size, into: memory.base)
     guard count == extent.size else { throw cut(extent, extent.offset + count) }
@@ -65,7 +68,8 @@ final class FileReader {
   }
 
   private func cut(_ extent: Extent, _ end: Int) -> ClipError {
-    ClipError(CLIP_FORMAT, "\(path): expected \(extent.size) bytes at byte \(extent.offset), the file ends at byte \(end)")
+    ClipError(
+      CLIP_FORMAT, "\(path): expected \(extent.size) bytes at byte \(extent.offset), the file ends at byte \(end)")
   }
 
   private func read(at offset: Int, _ count: Int, into target: UnsafeMutableRawPointer) throws(ClipError) -> Int {

@@ -65,7 +65,8 @@ final class FolderReader: ShardReader {
         shard: shard, ordinal: ordinal, key: FolderReader.path(level.path, stem),
         content: .files(
           SampleParts(
-            image: FolderReader.path(level.path, entry.name), text: beside(".txt"), json: beside(".json"), label: beside(".cls"))))
+            image: FolderReader.path(level.path, entry.name), text: beside(".txt"), json: beside(".json"),
+            label: beside(".cls"))))
     }
     return nil
   }

@@ -27,7 +27,9 @@ final class CText {
 
   convenience init(_ bytes: [UInt8]) throws(ClipError) {
     let memory = try Memory(byteCount: bytes.count + 1, for: "a text")
-    bytes.withUnsafeBytes { if let base = $0.baseAddress { memory.base.copyMemory(from: base, byteCount: bytes.count) } }
+    bytes.withUnsafeBytes {
+      if let base = $0.baseAddress { memory.base.copyMemory(from: base, byteCount: bytes.count) }
+    }
     memory.bytes[bytes.count] = 0
     self.init(memory)
   }

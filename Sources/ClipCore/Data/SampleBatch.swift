@@ -36,7 +36,8 @@ final class SampleBatch {
     }
     if options.keepsImages { batch.images = UnsafePointer(try list(&images) { $0.image?.view ?? clip_image_view() }) }
     if options.keepsFiles {
-      batch.files = UnsafePointer(try list(&files) { sample -> UnsafeRawPointer? in sample.file.map { UnsafeRawPointer($0.memory.base) } })
+      batch.files = UnsafePointer(
+        try list(&files) { sample -> UnsafeRawPointer? in sample.file.map { UnsafeRawPointer($0.memory.base) } })
       batch.file_sizes = UnsafePointer(try list(&fileSizes) { $0.file?.size ?? 0 })
     }
     if options.keepsCaptions {
@@ -62,7 +63,9 @@ final class SampleBatch {
   }
 
   /// One value of each sample.
-  private func list<Value>(_ buffer: inout GrowingBuffer, _ value: (Sample) -> Value) throws(ClipError) -> UnsafeMutablePointer<Value> {
+  private func list<Value>(_ buffer: inout GrowingBuffer, _ value: (Sample) -> Value) throws(ClipError)
+    -> UnsafeMutablePointer<Value>
+  {
     let bytes = try product(options.batchSize, MemoryLayout<Value>.stride, "a batch")
     let values = try buffer.reserve(bytes, for: "a batch").bindMemory(to: Value.self, capacity: options.batchSize)
     for (index, sample) in samples.enumerated() { (values + index).initialize(to: value(sample)) }

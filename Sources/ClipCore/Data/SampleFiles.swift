@@ -16,8 +16,12 @@ enum FileSource {
     }
   }
 
-  private static func read(_ file: FileReader, _ extent: Extent, _ limit: Int) throws(ClipError) -> (memory: Memory, size: Int) {
-    guard extent.size <= limit else { throw ClipError(CLIP_LIMIT, "expected at most \(limit) bytes, found \(extent.size)") }
+  private static func read(_ file: FileReader, _ extent: Extent, _ limit: Int) throws(ClipError) -> (
+    memory: Memory, size: Int
+  ) {
+    guard extent.size <= limit else {
+      throw ClipError(CLIP_LIMIT, "expected at most \(limit) bytes, found \(extent.size)")
+    }
     return (try file.read(extent, for: "a file of a data set"), extent.size)
   }
 }
@@ -78,8 +82,12 @@ struct SampleFiles {
   }
 
   /// A delimited record's path and captions.
-  private mutating func read(_ record: [UInt8], _ delimiter: UInt8, _ columns: TableColumns) throws(ClipError) -> [UInt8]? {
-    let fields = try record.withUnsafeBufferPointer { bytes throws(ClipError) in try TableReader.fields(bytes, delimiter) }
+  private mutating func read(_ record: [UInt8], _ delimiter: UInt8, _ columns: TableColumns) throws(ClipError)
+    -> [UInt8]?
+  {
+    let fields = try record.withUnsafeBufferPointer { bytes throws(ClipError) in
+      try TableReader.fields(bytes, delimiter)
+    }
     for column in columns.captions + [columns.image] where column >= fields.count {
       throw ClipError(CLIP_FORMAT, "expected at least \(column + 1) fields, found \(fields.count)")
     }

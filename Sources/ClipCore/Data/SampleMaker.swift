@@ -99,7 +99,8 @@ final class SampleMaker {
     let view = try ImageView(image.view, maxPixels: runtime.maxImagePixels, place: "its picture")
     let pixels = try Memory(byteCount: config.floats, for: "a preprocessed picture")
     try preprocessBytes(
-      view, config, background: options.encoding.background, into: pixels.bytes, kernels: runtime.kernels, scratch: scratch)
+      view, config, background: options.encoding.background, into: pixels.bytes, kernels: runtime.kernels,
+      scratch: scratch)
     withExtendedLifetime(image) {}
     sample.pixels = pixels
   }

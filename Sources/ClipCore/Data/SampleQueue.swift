@@ -118,14 +118,17 @@ final class SampleWorkers {
     self.init(queue)
     for _ in 0..<count {
       var thread = pthread_t()
-      let code = pthread_create(&thread, nil, { context in
-        guard let context else { return nil }
-        Unmanaged<SampleQueue>.fromOpaque(context).takeUnretainedValue().work()
-        return nil
-      }, Unmanaged.passUnretained(queue).toOpaque())
+      let code = pthread_create(
+        &thread, nil,
+        { context in
+          guard let context else { return nil }
+          Unmanaged<SampleQueue>.fromOpaque(context).takeUnretainedValue().work()
+          return nil
+        }, Unmanaged.passUnretained(queue).toOpaque())
       guard code == 0 else {
         // deinit ends the threads that did start.
-        throw ClipError(CLIP_OUT_OF_MEMORY, "workers: expected to start \(count), the system refused after \(threads.count)")
+        throw ClipError(
+          CLIP_OUT_OF_MEMORY, "workers: expected to start \(count), the system refused after \(threads.count)")
       }
       threads.append(thread)
     }

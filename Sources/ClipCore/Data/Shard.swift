@@ -59,7 +59,9 @@ struct ShardList {
     var facts = stat()
     guard stat(path, &facts) == 0 else { throw systemError("cannot open " + path) }
     if csystem_is_folder(&facts) != 0 { return Shard(path: path, kind: .folder, size: 0) }
-    guard csystem_is_file(&facts) != 0 else { throw ClipError(CLIP_IO, path + ": expected a file or a folder, found something else") }
+    guard csystem_is_file(&facts) != 0 else {
+      throw ClipError(CLIP_IO, path + ": expected a file or a folder, found something else")
+    }
     let name = fileName(of: path)
     let size = Int(facts.st_size)
     if name.hasSuffix(".tar") { return Shard(path: path, kind: .archive, size: size) }
@@ -68,7 +70,8 @@ struct ShardList {
     }
     guard name.hasSuffix(".csv") || name.hasSuffix(".tsv") else {
       throw ClipError(
-        CLIP_UNSUPPORTED, path + ": expected .tar, .csv, .tsv, .jsonl, .ndjson or a folder; an archive must not be compressed as a whole")
+        CLIP_UNSUPPORTED,
+        path + ": expected .tar, .csv, .tsv, .jsonl, .ndjson or a folder; an archive must not be compressed as a whole")
     }
     let delimiter = UInt8(ascii: name.hasSuffix(".tsv") ? "\t" : ",")
     let columns = try fields.columns(of: try TableReader.header(path, delimiter), path)
@@ -92,7 +95,8 @@ struct FieldNames {
     func place(_ names: [Name], _ what: String) throws(ClipError) -> Int {
       for name in names { if let index = header.firstIndex(of: name) { return index } }
       throw ClipError(
-        CLIP_FORMAT, "\(path): expected a column \(describe(names: names)) for the \(what), found \(describe(names: header))")
+        CLIP_FORMAT,
+        "\(path): expected a column \(describe(names: names)) for the \(what), found \(describe(names: header))")
     }
     var columns = TableColumns(image: try place(image.map { [$0] } ?? FieldNames.imageColumns, "picture's path"))
     // As in JSON, a field that is not there gives no caption; one must be.

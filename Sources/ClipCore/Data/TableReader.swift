@@ -88,7 +88,9 @@ final class TableReader: ShardReader {
         if case .delimited(let delimiter) = dialect { state = TableReader.follow(state, byte, delimiter) }
       }
       at += piece.count
-      guard state != .quoted || at - offset <= TableReader.longestRecord else { throw openQuote("after \(at - offset) bytes") }
+      guard state != .quoted || at - offset <= TableReader.longestRecord else {
+        throw openQuote("after \(at - offset) bytes")
+      }
     }
     guard state != .quoted else { throw openQuote("at the end of the file") }
     guard !isBlank else {
@@ -111,7 +113,9 @@ final class TableReader: ShardReader {
   }
 
   private func openQuote(_ place: String) -> ClipError {
-    ClipError(CLIP_FORMAT, "\(file.path): record \(ordinal + 1), from byte \(offset) on: expected a closing quote, found none \(place)")
+    ClipError(
+      CLIP_FORMAT,
+      "\(file.path): record \(ordinal + 1), from byte \(offset) on: expected a closing quote, found none \(place)")
   }
 
   /// A record's fields. CLIP_FORMAT for text after a closing quote.
@@ -129,12 +133,15 @@ final class TableReader: ShardReader {
         field = []
       case (.start, .quoted), (.quoted, .closing): break
       case (.closing, .plain), (.closing, .closing):
-        throw ClipError(CLIP_FORMAT, "field \(fields.count + 1): expected its end after a closing quote, found more text")
+        throw ClipError(
+          CLIP_FORMAT, "field \(fields.count + 1): expected its end after a closing quote, found more text")
       default: field.append(byte)
       }
       state = next
     }
-    guard state != .quoted else { throw ClipError(CLIP_FORMAT, "field \(fields.count + 1): expected a closing quote, found none") }
+    guard state != .quoted else {
+      throw ClipError(CLIP_FORMAT, "field \(fields.count + 1): expected a closing quote, found none")
+    }
     fields.append(field)
     return fields
   }

@@ -33,7 +33,8 @@ final class TarReader {
     while true {
       let block = try file.peek(at: at, TarHeader.blockBytes)
       guard block.count == TarHeader.blockBytes else {
-        throw ClipError(CLIP_FORMAT, "\(file.path): the archive is cut short: it has no end marker, it stops at byte \(file.size)")
+        throw ClipError(
+          CLIP_FORMAT, "\(file.path): the archive is cut short: it has no end marker, it stops at byte \(file.size)")
       }
       let header: TarHeader?
       do throws(ClipError) { header = try TarHeader(block) } catch { throw error.at("\(file.path): byte \(at)") }
@@ -54,14 +55,17 @@ final class TarReader {
       }
       at = data + (size + TarHeader.blockBytes - 1) / TarHeader.blockBytes * TarHeader.blockBytes
       switch header.kind {
-      case .longName: longName = Array(try text(Extent(offset: data, size: size), TarReader.longestName + 1).prefix { $0 != 0 })
+      case .longName:
+        longName = Array(try text(Extent(offset: data, size: size), TarReader.longestName + 1).prefix { $0 != 0 })
       case .records:
         let bytes = try text(Extent(offset: data, size: size), TarReader.longestRecords)
         do throws(ClipError) { try records.read(bytes) } catch { throw error.at("\(file.path): byte \(data)") }
       case .skipped: break
       case .sparse: throw sparse(name)
       case .file, .other:
-        guard name.count <= TarReader.longestName else { throw tooLong(Extent(offset: data, size: name.count), TarReader.longestName) }
+        guard name.count <= TarReader.longestName else {
+          throw tooLong(Extent(offset: data, size: name.count), TarReader.longestName)
+        }
         offset = at
         if header.kind == .file {
           guard !records.isSparse else { throw sparse(name) }
@@ -83,11 +87,15 @@ final class TarReader {
   }
 
   private func tooLong(_ extent: Extent, _ limit: Int) -> ClipError {
-    ClipError(CLIP_LIMIT, "\(file.path): byte \(extent.offset): expected a name or header of at most \(limit) bytes, found \(extent.size)")
+    ClipError(
+      CLIP_LIMIT,
+      "\(file.path): byte \(extent.offset): expected a name or header of at most \(limit) bytes, found \(extent.size)")
   }
 
   private func sparse(_ name: [UInt8]) -> ClipError {
-    ClipError(CLIP_UNSUPPORTED, "\(file.path): \(TarReader.shown(name)) is stored as a sparse file; archive it without --sparse")
+    ClipError(
+      CLIP_UNSUPPORTED, "\(file.path): \(TarReader.shown(name)) is stored as a sparse file; archive it without --sparse"
+    )
   }
 
   private static func shown(_ name: [UInt8]) -> String { Name(utf8: Array(name.prefix(200))).string }
@@ -112,7 +120,10 @@ struct PaxRecords {
       guard digits > at, digits < bytes.count, bytes[digits] == UInt8(ascii: " "), length > digits - at + 1,
         length <= bytes.count - at, bytes[at + length - 1] == UInt8(ascii: "\n"),
         let equals = bytes[digits..<at + length].firstIndex(of: UInt8(ascii: "="))
-      else { throw ClipError(CLIP_FORMAT, "expected a pax record, \"length key=value\", found something else at its byte \(at)") }
+      else {
+        throw ClipError(
+          CLIP_FORMAT, "expected a pax record, \"length key=value\", found something else at its byte \(at)")
+      }
       try take(Name(utf8: Array(bytes[(digits + 1)..<equals])), Array(bytes[(equals + 1)..<(at + length - 1)]))
       at += length
     }
@@ -126,7 +137,8 @@ struct PaxRecords {
       var number = 0
       for byte in value {
         guard let digit = PaxRecords.digit(byte), number < Int.max / 16 else {
-          throw ClipError(CLIP_FORMAT, "pax size: expected a number of bytes, found \(Name(utf8: Array(value.prefix(40))).string)")
+          throw ClipError(
+            CLIP_FORMAT, "pax size: expected a number of bytes, found \(Name(utf8: Array(value.prefix(40))).string)")
         }
         number = number * 10 + digit
       }

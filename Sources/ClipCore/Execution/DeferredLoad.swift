@@ -20,7 +20,9 @@ final class DeferredLoad<Source> {
 
   /// The source, for the first user of what is not loaded; nil for all others.
   func firstUse() -> Source? {
-    guard state.compareExchange(expected: Self.unused, desired: Self.used, ordering: .relaxed).exchanged else { return nil }
+    guard state.compareExchange(expected: Self.unused, desired: Self.used, ordering: .relaxed).exchanged else {
+      return nil
+    }
     mutex.lock()
     defer { mutex.unlock() }
     return source

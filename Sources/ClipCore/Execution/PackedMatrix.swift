@@ -33,7 +33,8 @@ final class PackedMatrix {
 
   /// Packs the matrix if it is not packed yet.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
-    try later.finish(threads) { panels, threads throws(ClipError) in try panels.forEachPanel(threads, packedTo: memory) }
+    try later.finish(threads) { panels, threads throws(ClipError) in try panels.forEachPanel(threads, packedTo: memory)
+    }
   }
 }
 
@@ -59,7 +60,8 @@ final class MatrixPanels {
 
   /// `part` of the rows of `parameter`, in panels of `width`; `stored` has its shape.
   init(
-    _ parameter: Parameter, _ stored: CheckpointParameter, rows part: Range<Int>?, scale: Memory?, channels: Int, area: Int,
+    _ parameter: Parameter, _ stored: CheckpointParameter, rows part: Range<Int>?, scale: Memory?, channels: Int,
+    area: Int,
     _ storage: clip_storage, width: Int, panelBytes: (Int, clip_storage) -> Int, pack: @escaping Pack
   ) {
     self.stored = stored

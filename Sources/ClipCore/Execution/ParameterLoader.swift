@@ -66,6 +66,7 @@ final class ParameterLoader {
 /// CLIP_UNSUPPORTED for a weight that half precision rounds to infinity.
 func checkHalfRange(_ values: UnsafePointer<Float>, _ count: Int, _ name: Name) throws(ClipError) {
   for index in 0..<count where !(values[index].magnitude < 65520) {
-    throw ClipError(CLIP_UNSUPPORTED, "\(name.string): expected weights that fit half precision, found \(values[index])")
+    throw ClipError(
+      CLIP_UNSUPPORTED, "\(name.string): expected weights that fit half precision, found \(values[index])")
   }
 }

@@ -30,9 +30,12 @@ final class Program {
     output = graph.output
     self.kernels = kernels
     tokens = nodes.lazy.compactMap { $0 as? TokenInput }.first
-    stopsAtEnd = tokens?.dropsPadding == true || tokens != nil && nodes.allSatisfy { node in
-      node.ignoresRowsAfterEnd || node.inputs.allSatisfy { graph.nodes[$0].shape.rows != .tokens }
-    }
+    stopsAtEnd =
+      tokens?.dropsPadding == true
+      || tokens != nil
+        && nodes.allSatisfy { node in
+          node.ignoresRowsAfterEnd || node.inputs.allSatisfy { graph.nodes[$0].shape.rows != .tokens }
+        }
     (slots, slotCount) = ownSlots ? (Array(graph.nodes.indices), graph.nodes.count) : Program.plan(graph)
   }
 
@@ -115,7 +118,8 @@ final class Program {
       for position in 0..<length where row[position] < 0 || Int(row[position]) >= tokens.vocabulary {
         throw ClipError(
           CLIP_INVALID_ARGUMENT,
-          "tokens[\(firstIndex + item), \(position)]: expected an id from 0 to \(tokens.vocabulary - 1), found \(row[position])")
+          "tokens[\(firstIndex + item), \(position)]: expected an id from 0 to \(tokens.vocabulary - 1), found \(row[position])"
+        )
       }
       guard let end = tokens.end(of: row) else {
         throw ClipError(
@@ -145,10 +149,14 @@ final class Program {
     return try Workspace()
   }
 
-  private func run(_ batch: Batch, _ workspace: Workspace, _ threads: ThreadPool, _ features: UnsafeMutablePointer<Float>)
+  private func run(
+    _ batch: Batch, _ workspace: Workspace, _ threads: ThreadPool, _ features: UnsafeMutablePointer<Float>
+  )
     throws(ClipError)
   {
-    guard hasWeights else { throw ClipError(CLIP_UNSUPPORTED, "model: it was opened without its weights, and cannot encode") }
+    guard hasWeights else {
+      throw ClipError(CLIP_UNSUPPORTED, "model: it was opened without its weights, and cannot encode")
+    }
     var scratch = 0
     try workspace.clearSlots(slotCount)
     for (index, node) in nodes.enumerated() {
@@ -162,7 +170,8 @@ final class Program {
     for index in nodes.indices {
       nodes[index].run(
         Run(
-          batch: batch, kernels: kernels, threads: threads, scratch: workspace.scratch, failures: workspace.failures, program: self,
+          batch: batch, kernels: kernels, threads: threads, scratch: workspace.scratch, failures: workspace.failures,
+          program: self,
           arena: workspace.arena, offsets: workspace.offsets, node: index))
     }
     try workspace.failures.throwFirst()

@@ -17,11 +17,15 @@ final class Table {
   }
 
   /// Copies the rows `ids` one after another to `target`. CLIP_IO for a file that was changed after it was opened.
-  func copyRows(_ ids: UnsafePointer<Int32>, _ count: Int, to target: UnsafeMutablePointer<Float>, _ threads: ThreadPool)
+  func copyRows(
+    _ ids: UnsafePointer<Int32>, _ count: Int, to target: UnsafeMutablePointer<Float>, _ threads: ThreadPool
+  )
     throws(ClipError)
   {
     if let stored = later.firstUse() {
-      for row in 0..<count { try stored.readAgain(rows: Int(ids[row])..<(Int(ids[row]) + 1), into: target + row * width) }
+      for row in 0..<count {
+        try stored.readAgain(rows: Int(ids[row])..<(Int(ids[row]) + 1), into: target + row * width)
+      }
       return
     }
     try makeReady(threads)
@@ -98,7 +102,8 @@ extension ParameterLoader {
         return Table(memory: try vector(parameter), storage: storage, width: width)
       }
       try stored.forEachRow(threads, readTo: nil)
-      return Table(memory: try Memory(floats: parameter.count, for: "a parameter"), storage: storage, width: width, later: stored)
+      return Table(
+        memory: try Memory(floats: parameter.count, for: "a parameter"), storage: storage, width: width, later: stored)
     }
     if storage == CLIP_STORAGE_INT8 { return try byteTable(parameter, width: width) }
     let memory = try Memory(byteCount: try product(parameter.count, 2, "an embedding table"), for: "an embedding table")

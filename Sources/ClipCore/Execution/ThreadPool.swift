@@ -26,7 +26,8 @@ final class ThreadPool {
   private let jobs = JobList()
   private var workers: [pthread_t] = []
 
-  convenience init(threads: Int, hostLoop: clip_parallel_for_fn?, hostUser: UnsafeMutableRawPointer?) throws(ClipError) {
+  convenience init(threads: Int, hostLoop: clip_parallel_for_fn?, hostUser: UnsafeMutableRawPointer?) throws(ClipError)
+  {
     self.init(width: max(1, threads), hostLoop, hostUser)
     if hostLoop == nil, width > 1 { try start(width - 1) }
   }
@@ -41,14 +42,17 @@ final class ThreadPool {
     workers.reserveCapacity(count)
     for _ in 0..<count {
       var thread = pthread_t()
-      let code = pthread_create(&thread, nil, { context in
-        guard let context else { return nil }
-        Unmanaged<JobList>.fromOpaque(context).takeUnretainedValue().work()
-        return nil
-      }, Unmanaged.passUnretained(jobs).toOpaque())
+      let code = pthread_create(
+        &thread, nil,
+        { context in
+          guard let context else { return nil }
+          Unmanaged<JobList>.fromOpaque(context).takeUnretainedValue().work()
+          return nil
+        }, Unmanaged.passUnretained(jobs).toOpaque())
       guard code == 0 else {
         // deinit ends the threads that did start.
-        throw ClipError(CLIP_OUT_OF_MEMORY, "threads: expected to start \(count), the system refused after \(workers.count)")
+        throw ClipError(
+          CLIP_OUT_OF_MEMORY, "threads: expected to start \(count), the system refused after \(workers.count)")
       }
       workers.append(thread)
     }
@@ -77,10 +81,12 @@ final class ThreadPool {
       }
       withUnsafeMutablePointer(to: &job) { job in
         if let hostLoop {
-          hostLoop(hostUser, count, { context, index in
-            guard let job = context?.assumingMemoryBound(to: Job.self) else { return }
-            job.pointee.call(job.pointee.context, index)
-          }, job)
+          hostLoop(
+            hostUser, count,
+            { context, index in
+              guard let job = context?.assumingMemoryBound(to: Job.self) else { return }
+              job.pointee.call(job.pointee.context, index)
+            }, job)
         } else {
           jobs.run(job)
         }

@@ -23,7 +23,8 @@ final class Closure {
     }
     let call = UnsafeMutablePointer<ClosureCall>.allocate(capacity: 1)
     call.initialize(
-      to: ClosureCall(outer: outer, inner: inner, callback: unsafeBitCast(callback, to: UnsafeMutableRawPointer.self), user: user))
+      to: ClosureCall(
+        outer: outer, inner: inner, callback: unsafeBitCast(callback, to: UnsafeMutableRawPointer.self), user: user))
     self.init(unsafeBitCast(code, to: clip_function.self), memory, call)
     let status = library.closurePrepare(
       memory.assumingMemoryBound(to: ffi_closure.self), outer.description, { runClosure($1, $2, $3) }, call, code)
@@ -49,10 +50,12 @@ final class Closure {
     func wrong(_ what: String) -> ClipError {
       ClipError(
         CLIP_INVALID_ARGUMENT,
-        "signature: expected such as \"int(pointer,size_t)\" of \(ForeignType.list); found \(what) in \"\(signature.string)\"")
+        "signature: expected such as \"int(pointer,size_t)\" of \(ForeignType.list); found \(what) in \"\(signature.string)\""
+      )
     }
     let bytes = signature.utf8.filter { $0 != UInt8(ascii: " ") }
-    guard let open = bytes.firstIndex(of: UInt8(ascii: "(")), bytes.last == UInt8(ascii: ")"), open < bytes.count - 1 else {
+    guard let open = bytes.firstIndex(of: UInt8(ascii: "(")), bytes.last == UInt8(ascii: ")"), open < bytes.count - 1
+    else {
       throw wrong("no parentheses")
     }
     guard let result = ForeignType(Name(utf8: Array(bytes[..<open]))) else { throw wrong("an unknown result") }
@@ -79,7 +82,8 @@ private struct ClosureCall {
 }
 
 private func runClosure(
-  _ result: UnsafeMutableRawPointer?, _ arguments: UnsafeMutablePointer<UnsafeMutableRawPointer?>?, _ context: UnsafeMutableRawPointer?
+  _ result: UnsafeMutableRawPointer?, _ arguments: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
+  _ context: UnsafeMutableRawPointer?
 ) {
   guard let context else { return }
   let call = context.assumingMemoryBound(to: ClosureCall.self)

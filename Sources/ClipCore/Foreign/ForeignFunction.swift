@@ -79,7 +79,8 @@ final class ForeignFunction {
 
   init(
     kind: Kind, symbol: Name, pointer: UnsafeMutableRawPointer, signature: ForeignSignature, arguments: [Argument],
-    outcome: Outcome, parameters: [clip_parameter], parameterErrors: [UnsafePointer<CChar>], format: ImageView.Format, outWidth: Side, outHeight: Side
+    outcome: Outcome, parameters: [clip_parameter], parameterErrors: [UnsafePointer<CChar>], format: ImageView.Format,
+    outWidth: Side, outHeight: Side
   ) {
     self.kind = kind
     self.symbol = symbol

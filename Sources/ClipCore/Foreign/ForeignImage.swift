@@ -13,7 +13,8 @@ final class ForeignImage {
   convenience init(_ function: ForeignFunction, _ settings: UnsafePointer<clip_settings>) throws(ClipError) {
     self.init(function)
     for parameter in function.parameters {
-      let hasNumber = parameter.type != CLIP_PARAMETER_NUMBERS.rawValue && parameter.type != CLIP_PARAMETER_TEXT.rawValue
+      let hasNumber =
+        parameter.type != CLIP_PARAMETER_NUMBERS.rawValue && parameter.type != CLIP_PARAMETER_TEXT.rawValue
       numbers.append(hasNumber ? settings.pointee.number(settings, parameter.name) : 0)
     }
     for argument in function.arguments {
@@ -102,7 +103,8 @@ final class ForeignImage {
     case .height: return view.height
     case .value(let value):
       guard let pixels = UInt32(exactly: number(value)), pixels > 0 else {
-        throw ClipError(CLIP_INVALID_ARGUMENT, "a side of the result: expected at least 1, found \(plain(number(value)))")
+        throw ClipError(
+          CLIP_INVALID_ARGUMENT, "a side of the result: expected at least 1, found \(plain(number(value)))")
       }
       return pixels
     }
@@ -113,11 +115,14 @@ final class ForeignImage {
     _ type: ForeignType, _ low: Double, _ high: Double, _ random: UnsafeMutablePointer<clip_random>
   ) throws(ClipError) -> UInt64 {
     guard low <= high else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "random: expected low to be at most high, found \(plain(low)) and \(plain(high))")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "random: expected low to be at most high, found \(plain(low)) and \(plain(high))")
     }
     if type.integers != nil {
-      guard let first = Int(exactly: low.rounded(.up)), let last = Int(exactly: high.rounded(.down)), first <= last else {
-        throw ClipError(CLIP_INVALID_ARGUMENT, "random: expected an integer from \(plain(low)) to \(plain(high)), there is none")
+      guard let first = Int(exactly: low.rounded(.up)), let last = Int(exactly: high.rounded(.down)), first <= last
+      else {
+        throw ClipError(
+          CLIP_INVALID_ARGUMENT, "random: expected an integer from \(plain(low)) to \(plain(high)), there is none")
       }
       // The manifest's reader has seen to it that there are fewer than 2^32.
       let step = random.pointee.below(random, UInt32(clamping: last &- first &+ 1))
@@ -128,7 +133,9 @@ final class ForeignImage {
 }
 
 /// Numbers as an array of C numbers, kept in `arena`; its address.
-func foreignArray(_ numbers: [Double], _ element: ForeignType, _ name: String, _ arena: Arena) throws(ClipError) -> UInt64 {
+func foreignArray(_ numbers: [Double], _ element: ForeignType, _ name: String, _ arena: Arena) throws(ClipError)
+  -> UInt64
+{
   var bytes: [UInt8] = []
   for number in numbers {
     guard let bits = element.bits(number) else {

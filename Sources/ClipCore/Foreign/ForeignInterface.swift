@@ -23,7 +23,8 @@ final class LibFFI {
     // It stays: unloaded, it would leave the pages of its trampolines behind.
     let mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE
     guard let handle = dlopen("libffi.so.8", mode) ?? dlopen("libffi.so.7", mode) else {
-      throw ClipError(CLIP_UNSUPPORTED, "libffi, which calls functions named in manifests, cannot be loaded: " + loaderWords())
+      throw ClipError(
+        CLIP_UNSUPPORTED, "libffi, which calls functions named in manifests, cannot be loaded: " + loaderWords())
     }
     var types: [UnsafeMutablePointer<ffi_type>] = []
     for symbol in LibFFI.typeSymbols {
@@ -38,13 +39,16 @@ final class LibFFI {
       throw ClipError(CLIP_UNSUPPORTED, "libffi lacks a function or type that this version needs")
     }
     self.init(
-      handle, types, unsafeBitCast(prepare, to: clip_ffi_prep_cif_fn.self), unsafeBitCast(call, to: clip_ffi_call_fn.self),
-      unsafeBitCast(allocate, to: clip_ffi_closure_alloc_fn.self), unsafeBitCast(free, to: clip_ffi_closure_free_fn.self),
+      handle, types, unsafeBitCast(prepare, to: clip_ffi_prep_cif_fn.self),
+      unsafeBitCast(call, to: clip_ffi_call_fn.self),
+      unsafeBitCast(allocate, to: clip_ffi_closure_alloc_fn.self),
+      unsafeBitCast(free, to: clip_ffi_closure_free_fn.self),
       unsafeBitCast(closure, to: clip_ffi_prep_closure_loc_fn.self))
   }
 
   private init(
-    _ handle: UnsafeMutableRawPointer, _ types: [UnsafeMutablePointer<ffi_type>], _ prepare: @escaping clip_ffi_prep_cif_fn,
+    _ handle: UnsafeMutableRawPointer, _ types: [UnsafeMutablePointer<ffi_type>],
+    _ prepare: @escaping clip_ffi_prep_cif_fn,
     _ call: @escaping clip_ffi_call_fn, _ allocate: @escaping clip_ffi_closure_alloc_fn,
     _ free: @escaping clip_ffi_closure_free_fn, _ closure: @escaping clip_ffi_prep_closure_loc_fn
   ) {
@@ -78,7 +82,9 @@ final class ForeignSignature {
 
   convenience init(_ library: LibFFI, result: ForeignType, arguments: [ForeignType]) throws(ClipError) {
     self.init(library, result, arguments)
-    guard library.prepare(description, clip_ffi_default_abi, UInt32(arguments.count), library.type(result), types) == FFI_OK else {
+    guard
+      library.prepare(description, clip_ffi_default_abi, UInt32(arguments.count), library.type(result), types) == FFI_OK
+    else {
       throw ClipError(CLIP_UNSUPPORTED, "libffi refuses the signature")
     }
   }
@@ -102,7 +108,8 @@ final class ForeignSignature {
   /// result's bits come back.
   func call(_ function: UnsafeMutableRawPointer, _ slots: UnsafeMutablePointer<UInt64>) -> UInt64 {
     var result: UInt64 = 0
-    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: ForeignSignature.maxArguments) { places in
+    withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: ForeignSignature.maxArguments) {
+      places in
       for index in 0..<arguments.count { places[index] = UnsafeMutableRawPointer(slots + index) }
       library.call(description, function, &result, places.baseAddress)
     }

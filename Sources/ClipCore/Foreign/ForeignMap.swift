@@ -11,7 +11,9 @@ enum ForeignMap {
     op.setting_count = UInt32(function.parameters.count)
     op.user = Unmanaged.passUnretained(function).toOpaque()
     op.shape = { use, output, message in
-      guard let use, let output, let inputs = use.pointee.inputs, let function = called(use) else { return CLIP_INVALID_ARGUMENT }
+      guard let use, let output, let inputs = use.pointee.inputs, let function = called(use) else {
+        return CLIP_INVALID_ARGUMENT
+      }
       for (index, parameter) in function.parameters.enumerated() {
         guard let settings = use.pointee.settings, settings[index] >= parameter.low, settings[index] <= parameter.high,
           parameter.type != CLIP_PARAMETER_INTEGER.rawValue || settings[index].rounded() == settings[index]
@@ -24,14 +26,17 @@ enum ForeignMap {
       return CLIP_OK
     }
     op.forward = { call in
-      guard let call, let use = call.pointee.use, let function = called(use), let inputs = call.pointee.inputs else { return }
+      guard let call, let use = call.pointee.use, let function = called(use), let inputs = call.pointee.inputs else {
+        return
+      }
       run(function, inputs[0].data, call.pointee.output.data, inputs[0].rows * inputs[0].width, use.pointee.settings)
     }
   }
 }
 
 private func run(
-  _ function: ForeignFunction, _ input: UnsafeMutablePointer<Float>, _ output: UnsafeMutablePointer<Float>, _ count: Int,
+  _ function: ForeignFunction, _ input: UnsafeMutablePointer<Float>, _ output: UnsafeMutablePointer<Float>,
+  _ count: Int,
   _ settings: UnsafePointer<Double>?
 ) {
   withUnsafeTemporaryAllocation(of: UInt64.self, capacity: ForeignSignature.maxArguments) { slots in

@@ -28,16 +28,22 @@ struct ForeignParameters {
     }
   }
 
-  private static func parameter(_ reader: ConfigReader, _ name: Name, _ arena: Arena) throws(ClipError) -> clip_parameter {
+  private static func parameter(_ reader: ConfigReader, _ name: Name, _ arena: Arena) throws(ClipError)
+    -> clip_parameter
+  {
     var parameter = clip_parameter()
     parameter.name = arena.keep(name)
     parameter.description = arena.keep(try reader.string("description", ""))
     let usual = reader.json["default"]
-    func limit(_ key: Name) throws(ClipError) -> Double { try reader.number(key, .nan, -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude) }
+    func limit(_ key: Name) throws(ClipError) -> Double {
+      try reader.number(key, .nan, -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude)
+    }
     func setRange() throws(ClipError) {
       parameter.low = try limit("low")
       parameter.high = try limit("high")
-      guard parameter.low <= parameter.high else { throw reader.error(CLIP_FORMAT, "low", "\"low\" and \"high\", low at most high") }
+      guard parameter.low <= parameter.high else {
+        throw reader.error(CLIP_FORMAT, "low", "\"low\" and \"high\", low at most high")
+      }
     }
     let type = try reader.string("type", "")
     switch type {
@@ -63,7 +69,9 @@ struct ForeignParameters {
       }
       guard !words.isEmpty else { throw reader.error(CLIP_FORMAT, "choices", "a list of texts") }
       let first = reader.json["choices"]?.array?[Int(parameter.number)].string
-      guard let usual = usual?.string, usual == first else { throw reader.error(CLIP_FORMAT, "default", "one of the choices") }
+      guard let usual = usual?.string, usual == first else {
+        throw reader.error(CLIP_FORMAT, "default", "one of the choices")
+      }
       parameter.choices = UnsafePointer(arena.keep(words))
       parameter.choice_count = words.count
       parameter.high = Double(words.count - 1)
@@ -91,7 +99,9 @@ struct ForeignParameters {
       parameter.number_count = numbers.count
     case "text":
       parameter.type = CLIP_PARAMETER_TEXT.rawValue
-      guard let text = usual?.string, !text.utf8.contains(0) else { throw reader.error(CLIP_FORMAT, "default", "a text") }
+      guard let text = usual?.string, !text.utf8.contains(0) else {
+        throw reader.error(CLIP_FORMAT, "default", "a text")
+      }
       parameter.text = arena.keep(text)
     default: throw reader.error(CLIP_FORMAT, "type", "number, integer, boolean, choice, numbers or text")
     }

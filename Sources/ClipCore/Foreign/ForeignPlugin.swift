@@ -33,7 +33,9 @@ final class ForeignPlugin {
   /// it starts with one.
   private static func open(_ manifest: ConfigReader) throws(ClipError) -> UnsafeMutableRawPointer {
     let name = try manifest.string("library", "")
-    guard !name.isEmpty, !name.utf8.contains(0) else { throw manifest.error(CLIP_FORMAT, "library", "a library's name or path") }
+    guard !name.isEmpty, !name.utf8.contains(0) else {
+      throw manifest.error(CLIP_FORMAT, "library", "a library's name or path")
+    }
     var path = name.string
     if name.utf8.contains(UInt8(ascii: "/")) {
       if !name.hasPrefix("/") { path = join(parent(of: manifest.place), name) }
@@ -70,17 +72,21 @@ final class ForeignPlugin {
       case .imageAugmentation:
         items.append(
           clip_plugin_item(
-            kind: CLIP_KIND_IMAGE_AUGMENTATION.rawValue, reserved: 0, table: UnsafeRawPointer(arena.keep([try augmentation(entry, function)]))))
+            kind: CLIP_KIND_IMAGE_AUGMENTATION.rawValue, reserved: 0,
+            table: UnsafeRawPointer(arena.keep([try augmentation(entry, function)]))))
       case .map:
         items.append(
-          clip_plugin_item(kind: CLIP_KIND_OP.rawValue, reserved: 0, table: UnsafeRawPointer(arena.keep([try op(entry, function)]))))
+          clip_plugin_item(
+            kind: CLIP_KIND_OP.rawValue, reserved: 0, table: UnsafeRawPointer(arena.keep([try op(entry, function)]))))
       }
     }
     table = UnsafePointer(
       arena.keep([
         clip_plugin(
-          struct_size: UInt32(MemoryLayout<clip_plugin>.size), abi_version: clip_abi_version(), id: try text("id", manifest),
-          version: try text("version", manifest), license: try text("license", manifest), items: UnsafePointer(arena.keep(items)),
+          struct_size: UInt32(MemoryLayout<clip_plugin>.size), abi_version: clip_abi_version(),
+          id: try text("id", manifest),
+          version: try text("version", manifest), license: try text("license", manifest),
+          items: UnsafePointer(arena.keep(items)),
           item_count: items.count)
       ]))
   }

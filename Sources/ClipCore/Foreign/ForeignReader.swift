@@ -23,7 +23,9 @@ struct ForeignReader {
 
   func function(in handle: UnsafeMutableRawPointer, _ library: LibFFI) throws(ClipError) -> ForeignFunction {
     let symbol = try reader.string("symbol", "")
-    guard !symbol.isEmpty, !symbol.utf8.contains(0) else { throw reader.error(CLIP_FORMAT, "symbol", "a function's name") }
+    guard !symbol.isEmpty, !symbol.utf8.contains(0) else {
+      throw reader.error(CLIP_FORMAT, "symbol", "a function's name")
+    }
     let arguments = try self.arguments()
     let (result, outcome) = try self.result()
     try check(arguments, result, outcome)
@@ -59,7 +61,9 @@ struct ForeignReader {
     for named in ForeignFunction.Binding.named(kind) where named.word == word {
       try argument.allow(["type", "bind"])
       guard named.binding.isPointer == (type == .pointer) else {
-        throw argument.error(CLIP_FORMAT, "type", named.binding.isPointer ? "pointer for \(word.string)" : "a type of numbers for \(word.string)")
+        throw argument.error(
+          CLIP_FORMAT, "type",
+          named.binding.isPointer ? "pointer for \(word.string)" : "a type of numbers for \(word.string)")
       }
       return named.binding
     }
@@ -93,7 +97,8 @@ struct ForeignReader {
       try fits(parameters.list[index], type, argument, "type")
       return .parameter(index, element: nil)
     }
-    throw argument.error(CLIP_FORMAT, "type", "a type that the parameter \(parameters.names[index].string) can be given as")
+    throw argument.error(
+      CLIP_FORMAT, "type", "a type that the parameter \(parameters.names[index].string) can be given as")
   }
 
   /// The type of an array's elements, which must hold whatever the parameter may be.
@@ -103,7 +108,8 @@ struct ForeignReader {
     }
     if let parameter, let integers = element.integers {
       guard parameter.low >= Double(integers.lowerBound), parameter.high <= Double(integers.upperBound) else {
-        throw argument.error(CLIP_FORMAT, "element", "a type for numbers from \(plain(parameter.low)) to \(plain(parameter.high))")
+        throw argument.error(
+          CLIP_FORMAT, "element", "a type for numbers from \(plain(parameter.low)) to \(plain(parameter.high))")
       }
     }
     return element
@@ -134,14 +140,18 @@ struct ForeignReader {
   }
 
   /// A number, or {"parameter": name}, that fits `type`.
-  private func value(_ key: Name, _ argument: ConfigReader, _ type: ForeignType) throws(ClipError) -> ForeignFunction.Value {
+  private func value(_ key: Name, _ argument: ConfigReader, _ type: ForeignType) throws(ClipError)
+    -> ForeignFunction.Value
+  {
     if let number = argument.json[key]?.number {
       guard number.isFinite, type.integers == nil || type.bits(number) != nil, abs(number) < 0x1p31 else {
         throw argument.error(CLIP_FORMAT, key, "a number that fits the type, below 2^31")
       }
       return .number(number)
     }
-    guard let object = try argument.object(key) else { throw argument.error(CLIP_FORMAT, key, "a number or a parameter") }
+    guard let object = try argument.object(key) else {
+      throw argument.error(CLIP_FORMAT, key, "a number or a parameter")
+    }
     try object.allow(["parameter"])
     let index = try parameterIndex("parameter", object)
     guard abs(parameters.list[index].low) < 0x1p31, abs(parameters.list[index].high) < 0x1p31 else {
@@ -161,16 +171,21 @@ struct ForeignReader {
   }
 
   /// That every value a parameter may have is one of `type`.
-  private func fits(_ parameter: clip_parameter, _ type: ForeignType, _ object: ConfigReader, _ key: Name) throws(ClipError) {
+  private func fits(_ parameter: clip_parameter, _ type: ForeignType, _ object: ConfigReader, _ key: Name)
+    throws(ClipError)
+  {
     let declared = clip_parameter_type(parameter.type)
     guard declared != CLIP_PARAMETER_NUMBERS, declared != CLIP_PARAMETER_TEXT else {
       throw object.error(CLIP_FORMAT, key, "a parameter that is one number")
     }
     guard let integers = type.integers else { return }
-    guard declared != CLIP_PARAMETER_NUMBER, parameter.low >= Double(integers.lowerBound), parameter.high <= Double(integers.upperBound)
+    guard declared != CLIP_PARAMETER_NUMBER, parameter.low >= Double(integers.lowerBound),
+      parameter.high <= Double(integers.upperBound)
     else {
       throw object.error(
-        CLIP_FORMAT, key, "a type for what \(parameter.string) may be, \(declared == CLIP_PARAMETER_NUMBER ? "numbers" : "integers") from \(plain(parameter.low)) to \(plain(parameter.high))")
+        CLIP_FORMAT, key,
+        "a type for what \(parameter.string) may be, \(declared == CLIP_PARAMETER_NUMBER ? "numbers" : "integers") from \(plain(parameter.low)) to \(plain(parameter.high))"
+      )
     }
   }
 
@@ -228,12 +243,18 @@ struct ForeignReader {
     }
     switch kind {
     case .imageAugmentation:
-      guard count({ if case .pixels = $0 { true } else { false } }) == 1 else { throw wrong("one argument bound to pixels") }
+      guard count({ if case .pixels = $0 { true } else { false } }) == 1 else {
+        throw wrong("one argument bound to pixels")
+      }
       let outs = count { if case .outPixels = $0 { true } else { false } }
       guard outs <= 1 else { throw wrong("at most one argument bound to out_pixels") }
-      guard outs == 1 || !reader.has("output") else { throw wrong("an argument bound to out_pixels, for a result of another size") }
+      guard outs == 1 || !reader.has("output") else {
+        throw wrong("an argument bound to out_pixels, for a result of another size")
+      }
     case .map:
-      let (x, input) = (count { if case .x = $0 { true } else { false } }, count { if case .input = $0 { true } else { false } })
+      let (x, input) = (
+        count { if case .x = $0 { true } else { false } }, count { if case .input = $0 { true } else { false } }
+      )
       let output = count { if case .output = $0 { true } else { false } }
       let counts = count { if case .count = $0 { true } else { false } }
       let byNumber = x == 1 && input + output + counts == 0
@@ -241,9 +262,13 @@ struct ForeignReader {
         throw wrong("one argument bound to x; or one to input, one to output and one to count")
       }
       if byNumber {
-        guard result == .float || result == .double else { throw reader.error(CLIP_FORMAT, "result", "float or double") }
+        guard result == .float || result == .double else {
+          throw reader.error(CLIP_FORMAT, "result", "float or double")
+        }
         for argument in arguments {
-          if case .x = argument.binding, argument.type != .float, argument.type != .double { throw wrong("float or double for x") }
+          if case .x = argument.binding, argument.type != .float, argument.type != .double {
+            throw wrong("float or double for x")
+          }
         }
       } else {
         guard result == .void else { throw reader.error(CLIP_FORMAT, "result", "void") }
@@ -255,7 +280,8 @@ struct ForeignReader {
       }
     }
     for (index, name) in parameters.names.enumerated() where !isUsed(index, arguments) {
-      throw ClipError(CLIP_FORMAT, "\(reader.place): \(reader.prefix)parameters[\(index)]: \(name.string) is bound to nothing")
+      throw ClipError(
+        CLIP_FORMAT, "\(reader.place): \(reader.prefix)parameters[\(index)]: \(name.string) is bound to nothing")
     }
   }
 
@@ -267,7 +293,9 @@ struct ForeignReader {
       }
     }
     for key in ["width", "height"] as [Name] {
-      if let name = reader.json["output"]?[key]?["parameter"]?.string, name == parameters.names[parameter] { return true }
+      if let name = reader.json["output"]?[key]?["parameter"]?.string, name == parameters.names[parameter] {
+        return true
+      }
     }
     return false
   }

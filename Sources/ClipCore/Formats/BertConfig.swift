@@ -54,7 +54,8 @@ enum BertConfig {
       guard known.contains(where: { type.hasSuffix($0) }) else {
         throw ClipError(
           CLIP_UNSUPPORTED,
-          "\(path): [\(index)].type: expected Transformer, Pooling or Normalize, found \(module["type"]?.kind ?? "nothing")")
+          "\(path): [\(index)].type: expected Transformer, Pooling or Normalize, found \(module["type"]?.kind ?? "nothing")"
+        )
       }
     }
   }
@@ -85,6 +86,7 @@ enum BertConfig {
   private static func contextLength(_ folder: String, _ positions: Int) throws(ClipError) -> Int {
     let path = join(folder, "sentence_bert_config.json")
     guard FileKind(path) != .absent else { return positions }
-    return min(positions, try ConfigReader(path: path).int("max_seq_length", positions, 1...ConfigReader.widths.upperBound))
+    return min(
+      positions, try ConfigReader(path: path).int("max_seq_length", positions, 1...ConfigReader.widths.upperBound))
   }
 }

@@ -56,7 +56,8 @@ struct CheckpointParameter {
         CLIP_INVALID_ARGUMENT, "\(place): rows \(rows.lowerBound) to \(rows.upperBound) of \(rowCount)")
     }
     guard tensor.type.holdsWeights else {
-      throw ClipError(CLIP_UNSUPPORTED, "\(place): expected weights in F32, F16, BF16 or F64, found \(tensor.type.name)")
+      throw ClipError(
+        CLIP_UNSUPPORTED, "\(place): expected weights in F32, F16, BF16 or F64, found \(tensor.type.name)")
     }
     guard tensor.count > 0 else { return }
     let width = rowWidth
@@ -83,7 +84,8 @@ struct CheckpointParameter {
   /// since it was opened.
   func readAgain(rows: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
     guard let first = start(of: rows), let base = tensor.bytes.baseAddress else { return }
-    try tensor.file.read(UnsafeRawBufferPointer(start: base + first &* 4, count: rows.count &* rowWidth &* 4), into: out)
+    try tensor.file.read(
+      UnsafeRawBufferPointer(start: base + first &* 4, count: rows.count &* rowWidth &* 4), into: out)
   }
 
   /// The element of the tensor with which rows begin that the file has as dense float32.
@@ -110,7 +112,8 @@ struct CheckpointParameter {
   }
 
   /// Takes stretches of the file's rows, so that reads are dense, and scatters each down a column.
-  private func convertTransposed(_ rows: Range<Int>, _ width: Int, _ out: UnsafeMutablePointer<Float>) throws(ClipError) {
+  private func convertTransposed(_ rows: Range<Int>, _ width: Int, _ out: UnsafeMutablePointer<Float>) throws(ClipError)
+  {
     let stretch = 64
     var bad: Int?
     withUnsafeTemporaryAllocation(of: Float.self, capacity: stretch) { buffer in

@@ -32,7 +32,9 @@ struct ClipConfigWriter {
   /// The files' names and what is in them.
   func files(_ storage: ElementType) throws(ClipError) -> [(name: Name, text: [UInt8])] {
     if layout == .openClip { return [(OpenClipConfig.file, try openClip())] }
-    return [(HuggingFaceConfig.file, try huggingFace(storage)), ("preprocessor_config.json", try huggingFacePreprocess())]
+    return [
+      (HuggingFaceConfig.file, try huggingFace(storage)), ("preprocessor_config.json", try huggingFacePreprocess()),
+    ]
   }
 
   private func unsupported(_ what: StaticString) -> ClipError {
@@ -140,9 +142,13 @@ struct ClipConfigWriter {
 
   private func openClip() throws(ClipError) -> [UInt8] {
     let end = text["end_token"]?.int ?? -1
-    guard end < 0 || end == (text["vocab_size"]?.int ?? 0) - 1 else { throw unsupported("an end token that is not the last") }
+    guard end < 0 || end == (text["vocab_size"]?.int ?? 0) - 1 else {
+      throw unsupported("an end token that is not the last")
+    }
     let isQuick = image["activation"]?.string == "quick_gelu"
-    guard isQuick == (text["activation"]?.string == "quick_gelu") else { throw unsupported("quick_gelu in one tower alone") }
+    guard isQuick == (text["activation"]?.string == "quick_gelu") else {
+      throw unsupported("quick_gelu in one tower alone")
+    }
     let isSquare = preprocess.height == preprocess.width
     let mode: Name
     switch preprocess.mode {

@@ -4,7 +4,8 @@ import CClip
 enum HuggingFaceConfig {
   static let file: Name = "config.json"
 
-  static func read(_ folder: String, _ checkpoint: Checkpoint, image: Bool, text: Bool) throws(ClipError) -> ModelConfig {
+  static func read(_ folder: String, _ checkpoint: Checkpoint, image: Bool, text: Bool) throws(ClipError) -> ModelConfig
+  {
     let config = try ConfigReader(path: join(folder, file))
     guard !config.has("quantization_config") else {
       throw config.error(CLIP_UNSUPPORTED, "quantization_config", "weights that are not quantized")
@@ -16,7 +17,8 @@ enum HuggingFaceConfig {
     case "vit": return try ViTConfig.read(config, folder, checkpoint, image: image)
     default:
       throw config.error(
-        config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type", "\"clip\", \"siglip\", \"bert\" or \"vit\"")
+        config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type",
+        "\"clip\", \"siglip\", \"bert\" or \"vit\"")
     }
   }
 
@@ -71,7 +73,8 @@ enum HuggingFaceConfig {
     return TextTransformerConfig(
       vocabulary: vocabulary, context: try text.int("max_position_embeddings", 77, 2...ConfigReader.sides.upperBound),
       width: width, layers: try text.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
-      mlpWidth: try text.int("intermediate_size", 2048, ConfigReader.widths), activation: try activation(text, "quick_gelu"),
+      mlpWidth: try text.int("intermediate_size", 2048, ConfigReader.widths),
+      activation: try activation(text, "quick_gelu"),
       embedding: embedding, epsilon: try epsilon(text, 1e-5), endToken: try endToken(text, vocabulary)
     ).text
   }

@@ -83,7 +83,8 @@ enum HuggingFacePreprocess {
       guard let crop else {
         throw config.error(CLIP_UNSUPPORTED, "do_center_crop", "true where do_resize is false")
       }
-      return PreprocessConfig(width: crop.width, height: crop.height, resizeTo: min(crop.width, crop.height), mode: .none)
+      return PreprocessConfig(
+        width: crop.width, height: crop.height, resizeTo: min(crop.width, crop.height), mode: .none)
     }
     if let edge = try shortestEdge(config) {
       guard let crop else {
@@ -98,7 +99,8 @@ enum HuggingFacePreprocess {
         "\(config.place): expected size to be a shortest edge or the same as crop_size, "
           + "found \(size.text) and \(crop?.text ?? "")")
     }
-    return PreprocessConfig(width: size.width, height: size.height, resizeTo: min(size.width, size.height), mode: .squash)
+    return PreprocessConfig(
+      width: size.width, height: size.height, resizeTo: min(size.width, size.height), mode: .squash)
   }
 
   /// size as an integer or {"shortest_edge"}; nil where it is height and width.
@@ -118,11 +120,13 @@ enum HuggingFacePreprocess {
       return try config.sides(key, fallback)
     }
     return Sides(
-      height: try object.int("height", nil, ConfigReader.sides), width: try object.int("width", nil, ConfigReader.sides))
+      height: try object.int("height", nil, ConfigReader.sides), width: try object.int("width", nil, ConfigReader.sides)
+    )
   }
 
   /// Pillow's numbers for its filters.
-  private static func resample(_ config: ConfigReader, _ family: Family) throws(ClipError) -> PreprocessConfig.Resample {
+  private static func resample(_ config: ConfigReader, _ family: Family) throws(ClipError) -> PreprocessConfig.Resample
+  {
     switch try config.int("resample", family == .vit ? 2 : 3, 0...5) {
     case 0: return .nearest
     case 1: return .lanczos

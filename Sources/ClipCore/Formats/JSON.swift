@@ -28,7 +28,8 @@ extension JSON {
     let flags = Int(JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
     let text = bytes.bindMemory(to: CChar.self)
     // jansson wants a pointer even for no bytes.
-    let tree = text.baseAddress.map { json_loadb($0, text.count, flags, &failure) } ?? json_loadb("", 0, flags, &failure)
+    let tree =
+      text.baseAddress.map { json_loadb($0, text.count, flags, &failure) } ?? json_loadb("", 0, flags, &failure)
     guard let tree else {
       let reason = withUnsafeBytes(of: failure.text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
       throw ClipError(CLIP_FORMAT, "\(place): expected JSON, line \(failure.line) column \(failure.column): \(reason)")

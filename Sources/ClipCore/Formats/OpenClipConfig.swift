@@ -79,7 +79,8 @@ enum OpenClipConfig {
     guard size.height % 32 == 0, size.width % 32 == 0 else {
       throw ClipError(
         CLIP_FORMAT,
-        "\(vision.place): \(vision.prefix)image_size \(size.text) is not a multiple of 32, by which a ResNet shrinks it")
+        "\(vision.place): \(vision.prefix)image_size \(size.text) is not a multiple of 32, by which a ResNet shrinks it"
+      )
     }
     return ResNetConfig(image: size, width: width, layers: layers, heads: width * 32 / head, embedding: embedding).tower
   }

@@ -35,7 +35,8 @@ final class SafetensorsWriter {
       SafetensorsWriter.quote(tensor.name, &header)
       var shape = ""
       for side in tensor.shape { shape += (shape.isEmpty ? "" : ",") + "\(side)" }
-      let facts = ":{\"dtype\":\"\(tensor.type.name)\",\"shape\":[\(shape)],\"data_offsets\":[\(end),\(end &+ tensor.byteCount)]}"
+      let facts =
+        ":{\"dtype\":\"\(tensor.type.name)\",\"shape\":[\(shape)],\"data_offsets\":[\(end),\(end &+ tensor.byteCount)]}"
       header.append(contentsOf: facts.utf8)
       end = end &+ tensor.byteCount
     }

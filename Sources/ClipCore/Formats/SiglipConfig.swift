@@ -10,7 +10,8 @@ enum SiglipConfig {
     let embedding = try vision.int("hidden_size", 768, ConfigReader.widths)
     return ModelConfig(
       embeddingWidth: embedding, image: image ? try readImage(vision, embedding, folder) : nil,
-      text: text ? try readText(language, embedding) : nil, names: .direct(image: ["vision_model."], text: ["text_model."]),
+      text: text ? try readText(language, embedding) : nil,
+      names: .direct(image: ["vision_model."], text: ["text_model."]),
       logitScale: "logit_scale", logitBias: "logit_bias")
   }
 
@@ -32,7 +33,8 @@ enum SiglipConfig {
       ("image_height", .int(size.height)), ("image_width", .int(size.width)), ("patch_size", .int(patch)),
     ]
     let tower = TowerDescription(
-      encoder: "clipcore.encoder.siglip-vit", config: .object(members + (try block(vision, width))), scope: "vision_model")
+      encoder: "clipcore.encoder.siglip-vit", config: .object(members + (try block(vision, width))),
+      scope: "vision_model")
     return ModelConfig.Image(
       tower: tower, preprocess: try HuggingFacePreprocess.read(folder, size, vision.place, .siglip))
   }

@@ -159,7 +159,9 @@ final class Builder {
   func checkWidth(_ width: UInt32, _ op: StaticString, _ name: Name) -> Int? {
     guard error == nil else { return nil }
     guard width >= 1, Int(width) <= Builder.largestWidth else {
-      fail(CLIP_INVALID_ARGUMENT, "\(op) " + scoped(name).string + ": expected a width from 1 to \(Builder.largestWidth), found \(width)")
+      fail(
+        CLIP_INVALID_ARGUMENT,
+        "\(op) " + scoped(name).string + ": expected a width from 1 to \(Builder.largestWidth), found \(width)")
       return nil
     }
     return Int(width)
@@ -182,7 +184,9 @@ final class Builder {
 
   func tokens(_ vocabulary: UInt32, _ contextLength: UInt32, _ rule: clip_end_rule, _ endToken: Int32) -> clip_value {
     guard vocabulary >= 1, vocabulary <= 1 << 24, (1...65536).contains(contextLength) else {
-      fail(CLIP_INVALID_ARGUMENT, "tokens: expected a vocabulary and a context length, found \(vocabulary) and \(contextLength)")
+      fail(
+        CLIP_INVALID_ARGUMENT,
+        "tokens: expected a vocabulary and a context length, found \(vocabulary) and \(contextLength)")
       return -1
     }
     guard rule.rawValue <= CLIP_END_LAST.rawValue else {
@@ -212,7 +216,9 @@ final class Builder {
   func linear(_ x: clip_value, _ name: Name, _ features: UInt32, _ flags: UInt32) -> clip_value {
     guard let shape = shape(x, "linear"), let features = checkWidth(features, "linear", name) else { return -1 }
     return add(
-      Linear(input: Int(x), shape: shape, name: scoped(name), features: features, hasBias: flags & UInt32(CLIP_NO_BIAS) == 0))
+      Linear(
+        input: Int(x), shape: shape, name: scoped(name), features: features, hasBias: flags & UInt32(CLIP_NO_BIAS) == 0)
+    )
   }
 
   func embedding(_ tokens: clip_value, _ name: Name, _ width: UInt32) -> clip_value {
@@ -280,28 +286,37 @@ final class Builder {
   }
 
   func attention(_ q: clip_value, _ k: clip_value, _ v: clip_value, _ heads: UInt32, _ flags: UInt32) -> clip_value {
-    guard let queries = shape(q, "attention"), let keys = shape(k, "attention"), let values = shape(v, "attention") else {
+    guard let queries = shape(q, "attention"), let keys = shape(k, "attention"), let values = shape(v, "attention")
+    else {
       return -1
     }
     guard keys.rows == values.rows, keys.width == values.width, queries.width == keys.width,
       queries.rows == keys.rows || queries.rows == .one
     else {
-      fail(CLIP_INVALID_ARGUMENT, "attention: expected q, k and v of one shape, found " + queries.text + ", " + keys.text + " and " + values.text)
+      fail(
+        CLIP_INVALID_ARGUMENT,
+        "attention: expected q, k and v of one shape, found " + queries.text + ", " + keys.text + " and " + values.text)
       return -1
     }
     let isCausal = flags & UInt32(CLIP_CAUSAL) != 0
     guard heads >= 1, queries.width % Int(heads) == 0, !isCausal || queries.rows == keys.rows else {
-      fail(CLIP_INVALID_ARGUMENT, "attention: expected a number of heads that divides the width \(queries.width), found \(heads)")
+      fail(
+        CLIP_INVALID_ARGUMENT,
+        "attention: expected a number of heads that divides the width \(queries.width), found \(heads)")
       return -1
     }
     let shape = Shape(rows: queries.rows, width: queries.width)
-    return add(Attention(q: Int(q), k: Int(k), v: Int(v), shape: shape, keyRows: keys.rows, heads: Int(heads), isCausal: isCausal))
+    return add(
+      Attention(
+        q: Int(q), k: Int(k), v: Int(v), shape: shape, keyRows: keys.rows, heads: Int(heads), isCausal: isCausal))
   }
 
   func prepend(_ x: clip_value, _ row: clip_value) -> clip_value {
     guard let shape = shape(x, "prepend"), let first = self.shape(row, "prepend") else { return -1 }
     guard case .fixed(let rows) = shape.rows, first.rows == .one, first.width == shape.width else {
-      fail(CLIP_INVALID_ARGUMENT, "prepend: expected a picture's rows and one row as wide, found " + shape.text + " and " + first.text)
+      fail(
+        CLIP_INVALID_ARGUMENT,
+        "prepend: expected a picture's rows and one row as wide, found " + shape.text + " and " + first.text)
       return -1
     }
     return add(Prepend(input: Int(x), of: shape, row: Int(row), rows: rows))
@@ -340,14 +355,18 @@ final class Builder {
     }
   }
 
-  func conv(_ x: clip_value, _ name: Name, _ features: UInt32, _ window: UnsafePointer<clip_window>?, _ flags: UInt32) -> clip_value {
-    guard let (shape, window, groups) = windowed(x, window, "conv"), let features = checkWidth(features, "conv", name) else {
+  func conv(_ x: clip_value, _ name: Name, _ features: UInt32, _ window: UnsafePointer<clip_window>?, _ flags: UInt32)
+    -> clip_value
+  {
+    guard let (shape, window, groups) = windowed(x, window, "conv"), let features = checkWidth(features, "conv", name)
+    else {
       return -1
     }
     guard shape.width % groups == 0, features % groups == 0 else {
       fail(
         CLIP_INVALID_ARGUMENT,
-        "conv " + scoped(name).string + ": expected groups that divide \(shape.width) and \(features) channels, found \(groups)")
+        "conv " + scoped(name).string
+          + ": expected groups that divide \(shape.width) and \(features) channels, found \(groups)")
       return -1
     }
     return add(
@@ -368,7 +387,9 @@ final class Builder {
       throw ClipError(CLIP_PLUGIN, "build: expected a value of this builder, found \(output)")
     }
     let shape = graph.nodes[Int(output)].shape
-    guard shape.rows == .one else { throw ClipError(CLIP_PLUGIN, "build: expected one row an item, found " + shape.text) }
+    guard shape.rows == .one else {
+      throw ClipError(CLIP_PLUGIN, "build: expected one row an item, found " + shape.text)
+    }
     graph.output = Int(output)
     graph.prune()
     return graph

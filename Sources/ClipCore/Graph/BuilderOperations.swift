@@ -3,7 +3,9 @@ import CClip
 /// Nodes that spread, join and shrink values.
 extension Builder {
   func tableRow(_ name: Name, _ rows: UInt32, _ row: UInt32, _ width: UInt32) -> clip_value {
-    guard let width = checkWidth(width, "table_row", name), let rows = checkWidth(rows, "table_row", name) else { return -1 }
+    guard let width = checkWidth(width, "table_row", name), let rows = checkWidth(rows, "table_row", name) else {
+      return -1
+    }
     guard Int(row) < rows else {
       fail(CLIP_INVALID_ARGUMENT, "table_row " + scoped(name).string + ": expected a row below \(rows), found \(row)")
       return -1
@@ -29,7 +31,8 @@ extension Builder {
   func concat(_ x: clip_value, _ y: clip_value) -> clip_value {
     guard let left = shape(x, "concat"), let right = shape(y, "concat") else { return -1 }
     guard left.rows == right.rows, left.width + right.width <= Builder.largestWidth else {
-      fail(CLIP_INVALID_ARGUMENT, "concat: expected two values of as many rows, found " + left.text + " and " + right.text)
+      fail(
+        CLIP_INVALID_ARGUMENT, "concat: expected two values of as many rows, found " + left.text + " and " + right.text)
       return -1
     }
     return add(

@@ -74,7 +74,8 @@ extension Builder {
   private static func fillMore(_ table: inout clip_builder) {
     table.grid_height_of = { b, x in UInt32(clamping: at(b)?.shape(x, "grid_height_of")?.grid?.height ?? 0) }
     table.grid_width_of = { b, x in UInt32(clamping: at(b)?.shape(x, "grid_width_of")?.grid?.width ?? 0) }
-    table.encoder = { b, id, scope, key in at(b)?.encoder(name(id), name(scope), key.map { Name(cString: $0) }, b) ?? -1 }
+    table.encoder = { b, id, scope, key in at(b)?.encoder(name(id), name(scope), key.map { Name(cString: $0) }, b) ?? -1
+    }
     table.publish = { b, key, x in at(b)?.publish(name(key), x) }
     table.published = { b, key in at(b)?.findPublished(name(key)) ?? -1 }
     table.table_row = { b, parameter, rows, row, width in at(b)?.tableRow(name(parameter), rows, row, width) ?? -1 }

@@ -70,11 +70,14 @@ extension Graph {
         // Another selector's row of the same value: the value is whole, and this pick its own.
         whole[index] =
           demand[source] == .row(pick.selector)
-          ? pickedValue(source, pick.selector) : place(PickRow(input: whole[source], of: nodes[source].shape, pick.selector))
+          ? pickedValue(source, pick.selector)
+          : place(PickRow(input: whole[source], of: nodes[source].shape, pick.selector))
       } else if case .row(let selector) = demand[index],
-        let narrow = node.picking(selector, inputs: node.inputs.enumerated().map { position, input in
-          node.needsOneRow(ofInput: position) ? pickedOrWhole(input, selector) : whole[input]
-        })
+        let narrow = node.picking(
+          selector,
+          inputs: node.inputs.enumerated().map { position, input in
+            node.needsOneRow(ofInput: position) ? pickedOrWhole(input, selector) : whole[input]
+          })
       {
         picked[index] = place(narrow)
       } else {

@@ -12,7 +12,8 @@ struct EncoderTable {
   init(_ table: UnsafeRawPointer) {
     let size = Int(table.load(as: UInt32.self))
     func text(at offset: Int) -> UnsafePointer<CChar>? {
-      size < offset + EncoderTable.pointerSize ? nil : table.load(fromByteOffset: offset, as: UnsafePointer<CChar>?.self)
+      size < offset + EncoderTable.pointerSize
+        ? nil : table.load(fromByteOffset: offset, as: UnsafePointer<CChar>?.self)
     }
     example = text(at: EncoderTable.requiredSize)
     strengths = text(at: EncoderTable.requiredSize + EncoderTable.pointerSize)

@@ -65,7 +65,8 @@ final class Plugin {
     guard isID(Name(cString: id)) else {
       return "expected an id of a-z, 0-9, '.' and '-', found \"" + String(cString: id) + "\""
     }
-    guard table.pointee.items != nil || table.pointee.item_count == 0, (0...4096).contains(table.pointee.item_count) else {
+    guard table.pointee.items != nil || table.pointee.item_count == 0, (0...4096).contains(table.pointee.item_count)
+    else {
       let found = table.pointee.items == nil ? "a null pointer" : "\(UInt(bitPattern: table.pointee.item_count))"
       return "expected a list of at most 4096 items, found " + found
     }

@@ -20,6 +20,7 @@ private func failure(_ plugin: String, _ place: String, _ status: clip_status, _
   let known = status.rawValue >= CLIP_OK.rawValue && status.rawValue <= CLIP_PLUGIN.rawValue
   let text = words.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
   let message =
-    text.isEmpty ? "\(plugin) failed with status \(status.rawValue) and no words" : String(decoding: text, as: UTF8.self)
+    text.isEmpty
+    ? "\(plugin) failed with status \(status.rawValue) and no words" : String(decoding: text, as: UTF8.self)
   return ClipError(known ? status : CLIP_PLUGIN, "\(place): \(message)")
 }

@@ -105,7 +105,8 @@ struct FileStamp: Equatable {
     var facts = stat()
     guard fstat(descriptor, &facts) == 0 else { throw systemError("cannot look at " + path) }
     guard csystem_is_file(&facts) != 0 else {
-      throw ClipError(CLIP_IO, path + ": expected a file, found " + (csystem_is_folder(&facts) != 0 ? "a folder" : "something else"))
+      throw ClipError(
+        CLIP_IO, path + ": expected a file, found " + (csystem_is_folder(&facts) != 0 ? "a folder" : "something else"))
     }
     self.init(facts)
   }

@@ -81,7 +81,8 @@ final class PluginHost {
     try change { () throws(ClipError) in
       let old = try changeable(name)
       guard !old.path.isEmpty else {
-        throw ClipError(CLIP_UNSUPPORTED, old.id.string + ": expected a plugin from a file, this one is linked into the program")
+        throw ClipError(
+          CLIP_UNSUPPORTED, old.id.string + ": expected a plugin from a file, this one is linked into the program")
       }
       publish(try registry.with(try Plugin(path: old.path), insteadOf: old, log: log))
     }
@@ -94,7 +95,9 @@ final class PluginHost {
     if plugin === computing {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        plugin.place + ": its kernels compute for this runtime, whose weights are packed for them; it stays as long as the runtime")
+        plugin.place
+          + ": its kernels compute for this runtime, whose weights are packed for them; it stays as long as the runtime"
+      )
     }
     return plugin
   }

@@ -55,14 +55,21 @@ final class PluginRegistry {
   {
     for other in plugins where other !== old && other.id == plugin.id {
       throw ClipError(
-        CLIP_PLUGIN, plugin.place + ": the plugin " + plugin.id.string + " was already loaded"
+        CLIP_PLUGIN,
+        plugin.place + ": the plugin " + plugin.id.string + " was already loaded"
           + (other.path.isEmpty ? "" : " from " + other.path))
     }
     var before: [Item] = []
     var after: [Item] = []
     var passed = false
     for item in items {
-      if let old, item.plugin === old { passed = true } else if passed { after.append(item) } else { before.append(item) }
+      if let old, item.plugin === old {
+        passed = true
+      } else if passed {
+        after.append(item)
+      } else {
+        before.append(item)
+      }
     }
     for index in 0..<plugin.table.pointee.item_count {
       guard let entry = plugin.table.pointee.items?[index] else { break }
@@ -74,7 +81,8 @@ final class PluginRegistry {
         for other in [before, after] {
           for known in other where known.kind == item.kind && Name(cString: known.id) == Name(cString: item.id) {
             throw ClipError(
-              CLIP_PLUGIN, String(cString: item.id) + " was already loaded from " + (known.plugin?.place ?? "the library"))
+              CLIP_PLUGIN,
+              String(cString: item.id) + " was already loaded from " + (known.plugin?.place ?? "the library"))
           }
         }
         if let problem = AugmentationTable.clash(item, before + after) { throw ClipError(CLIP_PLUGIN, problem) }
@@ -105,23 +113,27 @@ final class PluginRegistry {
     case CLIP_KIND_IMAGE_CODEC:
       let codec = try read(table, clip_image_codec.self)
       let missing = firstMissing([
-        (codec.recognises != nil, "recognises"), (codec.read_header != nil, "read_header"), (codec.decode != nil, "decode"),
+        (codec.recognises != nil, "recognises"), (codec.read_header != nil, "read_header"),
+        (codec.decode != nil, "decode"),
       ])
       return try checked(kind, codec.id, codec.description, table, plugin, "clip_image_codec", missing: missing)
     case CLIP_KIND_KERNELS:
       let kernels = try read(table, clip_kernels.self)
-      return try checked(kind, kernels.id, kernels.description, table, plugin, "clip_kernels", missing: KernelChoice.missing(kernels))
+      return try checked(
+        kind, kernels.id, kernels.description, table, plugin, "clip_kernels", missing: KernelChoice.missing(kernels))
     case CLIP_KIND_TOKENIZER:
       let tokenizer = try read(table, clip_tokenizer.self)
       return try checked(
-        kind, tokenizer.id, tokenizer.description, table, plugin, "clip_tokenizer", missing: SentencePiece.missing(tokenizer))
+        kind, tokenizer.id, tokenizer.description, table, plugin, "clip_tokenizer",
+        missing: SentencePiece.missing(tokenizer))
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
       return try checked(kind, op.id, op.description, table, plugin, "clip_op", missing: Builder.missing(op))
     case CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION:
       let augmentation = try read(table, clip_augmentation.self)
       if let problem = AugmentationTable.problem(in: augmentation, kind) { throw ClipError(CLIP_PLUGIN, problem) }
-      return try checked(kind, augmentation.id, augmentation.description, table, plugin, "clip_augmentation", missing: nil)
+      return try checked(
+        kind, augmentation.id, augmentation.description, table, plugin, "clip_augmentation", missing: nil)
     default:
       return nil
     }
@@ -141,7 +153,8 @@ final class PluginRegistry {
   }
 
   private static func checked(
-    _ kind: clip_plugin_kind, _ id: UnsafePointer<CChar>?, _ description: UnsafePointer<CChar>?, _ table: UnsafeRawPointer,
+    _ kind: clip_plugin_kind, _ id: UnsafePointer<CChar>?, _ description: UnsafePointer<CChar>?,
+    _ table: UnsafeRawPointer,
     _ plugin: Plugin, _ type: StaticString, missing: StaticString?
   ) throws(ClipError) -> Item {
     guard let id, let description else {
@@ -151,7 +164,8 @@ final class PluginRegistry {
       throw ClipError(CLIP_PLUGIN, "expected an id of a-z, 0-9, '.' and '-', found \"" + String(cString: id) + "\"")
     }
     if let missing {
-      throw ClipError(CLIP_PLUGIN, String(cString: id) + ": expected all functions and sizes of a \(type), found no \(missing)")
+      throw ClipError(
+        CLIP_PLUGIN, String(cString: id) + ": expected all functions and sizes of a \(type), found no \(missing)")
     }
     return Item(kind: kind, id: id, description: description, table: table, plugin: plugin)
   }

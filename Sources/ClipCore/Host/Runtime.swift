@@ -20,10 +20,12 @@ final class Runtime {
       throw ClipError(CLIP_INVALID_ARGUMENT, "threads: expected at most 256, found \(options.threads)")
     }
     guard options.plugin_path_count == 0 || options.plugin_paths != nil else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_paths: expected \(options.plugin_path_count) paths, found a null pointer")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "plugin_paths: expected \(options.plugin_path_count) paths, found a null pointer")
     }
     guard options.plugin_path_count <= 4096 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_path_count: expected at most 4096, found \(options.plugin_path_count)")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "plugin_path_count: expected at most 4096, found \(options.plugin_path_count)")
     }
     let log = Log(function: options.log, user: options.log_user)
     let limit = options.max_image_pixels == 0 ? UInt64(Runtime.defaultMaxImagePixels) : options.max_image_pixels
@@ -44,7 +46,8 @@ final class Runtime {
     }
     if let folder = Runtime.pluginFolder(), FileKind(folder) == .folder { host.scan(folder) }
 
-    let threads = try ThreadPool(threads: Int(options.threads), hostLoop: options.parallel_for, hostUser: options.parallel_user)
+    let threads = try ThreadPool(
+      threads: Int(options.threads), hostLoop: options.parallel_for, hostUser: options.parallel_user)
     var wanted = options.kernels.map { Name(cString: $0) }
     if wanted == nil, let name = getenv("CLIP_KERNELS") { wanted = Name(cString: name) }
     if wanted?.isEmpty == true { wanted = nil }
@@ -72,7 +75,9 @@ final class Runtime {
   func watchPlugins(_ changed: clip_plugin_changed_fn?, _ user: UnsafeMutableRawPointer?) throws(ClipError) {
     watching.lock()
     defer { watching.unlock() }
-    guard watch == nil else { throw ClipError(CLIP_INVALID_ARGUMENT, "plugin watch: expected to be asked once, this runtime watches already") }
+    guard watch == nil else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "plugin watch: expected to be asked once, this runtime watches already")
+    }
     watch = try PluginWatch(host, log, changed, user)
   }
 

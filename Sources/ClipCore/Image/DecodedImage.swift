@@ -24,7 +24,8 @@ final class DecodedImage {
   /// Decodes with the first of `codecs` that recognises `data`, which is not needed afterwards.
   /// The size is held against `maxPixels` before memory is taken. `place` is the file's name, or
   /// what the caller calls its bytes.
-  convenience init(data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, place: String) throws(ClipError) {
+  convenience init(data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, place: String) throws(ClipError)
+  {
     guard let base = data.baseAddress, data.count > 0 else {
       throw ClipError(CLIP_FORMAT, "\(place): expected an image file, found no bytes")
     }
@@ -47,7 +48,8 @@ final class DecodedImage {
     do throws(ClipError) { try checkPixelCount(width, height, maxPixels) } catch { throw error.at(place) }
 
     let stride = try product(width, format.channels, "a row of pixels")
-    let memory = try Memory(byteCount: try product(stride, height, "the pixels of an image"), for: "the pixels of an image")
+    let memory = try Memory(
+      byteCount: try product(stride, height, "the pixels of an image"), for: "the pixels of an image")
     let pixels = memory.bytes
     try callPlugin(codec.id, place) { error in
       codec.table.pointee.decode(bytes, data.count, &header, pixels, stride, error)
@@ -66,7 +68,8 @@ final class DecodedImage {
   }
 
   /// Fewer bytes than the longest signature have no format; more are one that no codec reads.
-  private static func unrecognised(_ data: UnsafeRawBufferPointer, _ codecs: [CodecTable], _ place: String) -> ClipError {
+  private static func unrecognised(_ data: UnsafeRawBufferPointer, _ codecs: [CodecTable], _ place: String) -> ClipError
+  {
     var known = ""
     for codec in codecs where codec.isComplete { known += (known.isEmpty ? "" : ", ") + codec.id }
     let expected = known.isEmpty ? "an image codec plugin, found none" : "an image for one of \(known)"

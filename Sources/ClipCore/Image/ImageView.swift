@@ -68,7 +68,8 @@ struct ImageView {
     guard let given = Int(exactly: view.stride), given == 0 || given >= row else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "expected a stride of 0 or at least \(row) bytes for \(view.width) pixels, found \(UInt(bitPattern: view.stride))")
+        "expected a stride of 0 or at least \(row) bytes for \(view.width) pixels, found \(UInt(bitPattern: view.stride))"
+      )
     }
     self.pixels = pixels
     self.format = format

@@ -16,7 +16,8 @@ struct PixelBuffer {
     _ format: ImageView.Format, width: Int, height: Int
   ) throws(ClipError) -> (buffer: PixelBuffer, pixels: UnsafeMutablePointer<UInt8>) {
     let row = try product(width, format.channels, "a row of pixels")
-    let memory = try Memory(byteCount: try product(row, height, "the pixels of an image"), for: "the pixels of an image")
+    let memory = try Memory(
+      byteCount: try product(row, height, "the pixels of an image"), for: "the pixels of an image")
     let view = ImageView(UnsafePointer(memory.bytes), format, width: width, height: height)
     return (PixelBuffer(view, memory), memory.bytes)
   }

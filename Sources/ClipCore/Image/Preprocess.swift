@@ -85,7 +85,9 @@ func preprocess(
 
 /// The second half of `preprocess`: [height, width, 3] bytes of a config that is one to [3, height, width]
 /// floats.
-func normalizePixels(_ bytes: UnsafePointer<UInt8>, _ config: PreprocessConfig, into output: UnsafeMutablePointer<Float>) {
+func normalizePixels(
+  _ bytes: UnsafePointer<UInt8>, _ config: PreprocessConfig, into output: UnsafeMutablePointer<Float>
+) {
   let count = config.width * config.height
   for channel in 0..<3 {
     // A byte has 256 values: a table of them holds the exact arithmetic. A larger one would be taken from the heap.

@@ -27,7 +27,8 @@ func resize(
   case .lanczos: filter = .lanczos
   case .nearest:
     return try pickNearest(
-      image, over: background, width: width, height: height, window: window, into: output, stride: stride, scratch: scratch)
+      image, over: background, width: width, height: height, window: window, into: output, stride: stride,
+      scratch: scratch)
   }
   if width == image.width && height == image.height {
     if image.format == .rgb {
@@ -37,7 +38,8 @@ func resize(
       return
     }
     return try pickNearest(
-      image, over: background, width: width, height: height, window: window, into: output, stride: stride, scratch: scratch)
+      image, over: background, width: width, height: height, window: window, into: output, stride: stride,
+      scratch: scratch)
   }
   let across = try ResampleWeights(
     inputSize: image.width, outputSize: width, range: window.left..<window.left + window.width, filter: filter,

@@ -23,7 +23,8 @@ struct EncodeOptions {
     let colour = options.background
     background = flags & CLIP_COMPOSITE_ALPHA != 0 ? (colour.0, colour.1, colour.2) : nil
     sizes = InputSizes(
-      imageWidth: Int(options.image_width), imageHeight: Int(options.image_height), contextLength: Int(options.context_length))
+      imageWidth: Int(options.image_width), imageHeight: Int(options.image_height),
+      contextLength: Int(options.context_length))
   }
 }
 
@@ -49,7 +50,9 @@ extension Model {
     return max(1, items)
   }
 
-  func encode(pixels: UnsafePointer<Float>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
+  func encode(
+    pixels: UnsafePointer<Float>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>
+  )
     throws(ClipError)
   {
     let side = try imageSide()
@@ -61,7 +64,10 @@ extension Model {
     }
   }
 
-  func encode(images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
+  func encode(
+    images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions,
+    into embeddings: UnsafeMutablePointer<Float>
+  )
     throws(ClipError)
   {
     let side = try imageSide()
@@ -87,20 +93,24 @@ extension Model {
 
   /// The same on the runtime's threads with scratch in hand; messages count from `firstIndex`.
   private func preprocess(
-    images: UnsafePointer<clip_image_view>, _ n: Int, firstIndex: Int, _ options: EncodeOptions, _ scratch: ImageScratch,
+    images: UnsafePointer<clip_image_view>, _ n: Int, firstIndex: Int, _ options: EncodeOptions,
+    _ scratch: ImageScratch,
     into pixels: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
     let config = try imageSide().preprocess
     let pieces = max(1, min(n, runtime.threads.width))
     scratch.reserve(pieces: pieces)
     let work = PreprocessWork(
-      config: config, kernels: runtime.kernels, maxPixels: runtime.maxImagePixels, scratch: scratch, images: images, count: n, firstIndex: firstIndex, options: options, pixels: pixels,
+      config: config, kernels: runtime.kernels, maxPixels: runtime.maxImagePixels, scratch: scratch, images: images,
+      count: n, firstIndex: firstIndex, options: options, pixels: pixels,
       pieces: pieces)
     runtime.threads.run(pieces, work)
     try scratch.failures.throwFirst()
   }
 
-  func encode(tokens: UnsafePointer<Int32>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>)
+  func encode(
+    tokens: UnsafePointer<Int32>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>
+  )
     throws(ClipError)
   {
     let side = try textSide()
@@ -114,7 +124,8 @@ extension Model {
   }
 
   func encode(
-    texts: UnsafePointer<UnsafePointer<CChar>?>, _ n: Int, _ options: EncodeOptions, into embeddings: UnsafeMutablePointer<Float>
+    texts: UnsafePointer<UnsafePointer<CChar>?>, _ n: Int, _ options: EncodeOptions,
+    into embeddings: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
     let side = try textSide()
     let scratch = textScratch.take() ?? TextScratch()
@@ -127,12 +138,15 @@ extension Model {
 
   /// tokens: [n, context length]; lengths: [n] or nil.
   func tokenize(
-    _ texts: UnsafePointer<UnsafePointer<CChar>?>, _ n: Int, _ options: EncodeOptions, into tokens: UnsafeMutablePointer<Int32>,
+    _ texts: UnsafePointer<UnsafePointer<CChar>?>, _ n: Int, _ options: EncodeOptions,
+    into tokens: UnsafeMutablePointer<Int32>,
     lengths: UnsafeMutablePointer<UInt32>?
   ) throws(ClipError) {
     let side = try textSide()
     let contextLength = side.contextLength
-    guard let tokenizer = side.tokenizer else { throw ClipError(CLIP_UNSUPPORTED, "model: its config says that it has no tokenizer") }
+    guard let tokenizer = side.tokenizer else {
+      throw ClipError(CLIP_UNSUPPORTED, "model: its config says that it has no tokenizer")
+    }
     let scratch = textScratch.take() ?? TextScratch()
     defer { textScratch.give(scratch) }
     for index in 0..<n {
@@ -155,7 +169,9 @@ extension Model {
     runtime.kernels.table.pointee.normalize?(rows, rows, count, embeddingWidth)
   }
 
-  private func inChunks(_ n: Int, _ size: Int, _ body: (_ first: Int, _ count: Int) throws(ClipError) -> Void) throws(ClipError) {
+  private func inChunks(_ n: Int, _ size: Int, _ body: (_ first: Int, _ count: Int) throws(ClipError) -> Void)
+    throws(ClipError)
+  {
     var first = 0
     while first < n {
       let count = min(size, n - first)

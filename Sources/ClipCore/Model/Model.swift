@@ -35,7 +35,8 @@ final class Model {
     let description = try ModelDescription.open(folder: folder, image: wantsImage, text: wantsText)
     if options.towers != 0, wantsImage && description.image == nil || wantsText && description.text == nil {
       throw ClipError(
-        CLIP_UNSUPPORTED, folder + ": towers: the model has no \(description.image == nil && wantsImage ? "image" : "text") tower")
+        CLIP_UNSUPPORTED,
+        folder + ": towers: the model has no \(description.image == nil && wantsImage ? "image" : "text") tower")
     }
     let source = ParameterSource(description.checkpoint, description.names)
 
@@ -60,7 +61,8 @@ final class Model {
 
     for width in [imagePlan?.width, textPlan?.width] {
       if let width, width != description.embeddingWidth {
-        throw ClipError(CLIP_FORMAT, folder + ": expected embeddings of \(description.embeddingWidth), the encoder makes \(width)")
+        throw ClipError(
+          CLIP_FORMAT, folder + ": expected embeddings of \(description.embeddingWidth), the encoder makes \(width)")
       }
     }
     let loader =
@@ -89,7 +91,8 @@ final class Model {
   convenience init(_ old: Model, with other: Model) {
     self.init(
       old.runtime, old.layout, other.image ?? old.image, other.text ?? old.text, old.embeddingWidth,
-      logitScale: old.logitScale, logitBias: old.logitBias, imageScratch: old.imageScratch, textScratch: old.textScratch)
+      logitScale: old.logitScale, logitBias: old.logitBias, imageScratch: old.imageScratch, textScratch: old.textScratch
+    )
   }
 
   /// `old` with both towers' weights, the logit scale and bias of `source`, which the plans' parameters are in under
@@ -179,12 +182,16 @@ final class Model {
   }
 
   func imageSide() throws(ClipError) -> ImageSide {
-    guard let image else { throw ClipError(CLIP_UNSUPPORTED, "model: its image tower was left out when it was opened, or it has none") }
+    guard let image else {
+      throw ClipError(CLIP_UNSUPPORTED, "model: its image tower was left out when it was opened, or it has none")
+    }
     return image
   }
 
   func textSide() throws(ClipError) -> TextSide {
-    guard let text else { throw ClipError(CLIP_UNSUPPORTED, "model: its text tower was left out when it was opened, or it has none") }
+    guard let text else {
+      throw ClipError(CLIP_UNSUPPORTED, "model: its text tower was left out when it was opened, or it has none")
+    }
     return text
   }
 }

@@ -45,7 +45,8 @@ struct ModelDescription {
   {
     let layout = try findLayout(folder)
     let config: ModelConfig
-    var checkpoint = try hasWeights && layout != .clipcore
+    var checkpoint =
+      try hasWeights && layout != .clipcore
       ? Checkpoint(folder: folder, candidates: layout.weightFiles) : Checkpoint(zeros: [])
     switch layout {
     case .huggingFace:
@@ -54,7 +55,9 @@ struct ModelDescription {
       config = try OpenClipConfig.read(folder, image: image, text: text)
     case .clipcore:
       config = try ClipcoreConfig.read(folder, image: image, text: text)
-      if hasWeights { checkpoint = try Checkpoint(folder: folder, candidates: config.weightFiles ?? layout.weightFiles) }
+      if hasWeights {
+        checkpoint = try Checkpoint(folder: folder, candidates: config.weightFiles ?? layout.weightFiles)
+      }
     }
     var scale = config.logitScale
     var bias = config.logitBias

@@ -21,7 +21,8 @@ struct ModelExport {
     case CLIP_STORAGE_F16: type = .float16
     case CLIP_STORAGE_BF16: type = .bfloat16
     default:
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.storage: expected F32, F16 or BF16, found \(options.storage.rawValue)")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "options.storage: expected F32, F16 or BF16, found \(options.storage.rawValue)")
     }
     description = try ModelDescription.open(folder: folder)
     source = ParameterSource(description.checkpoint, description.names)
@@ -61,7 +62,10 @@ struct ModelExport {
   /// Names of configurations and weights: of a model that is replaced, all of them go.
   private static var modelFiles: [Name] { configs + Layout.openClip.weightFiles }
   private static var configs: [Name] {
-    [HuggingFaceConfig.file, OpenClipConfig.file, ClipcoreConfig.file, "preprocessor_config.json", "processor_config.json"]
+    [
+      HuggingFaceConfig.file, OpenClipConfig.file, ClipcoreConfig.file, "preprocessor_config.json",
+      "processor_config.json",
+    ]
   }
 
   /// Tokenizer, and configuration where it stays: what is no weight and no code.
@@ -181,7 +185,8 @@ struct ModelExport {
         break
       }
       guard recipe == .whole || parameter.shape.count == 2 || recipe != .transposed && parameter.shape.count == 1 else {
-        throw ClipError(CLIP_UNSUPPORTED, "\(folder): layout: no tensor of \(layout.name) holds \(parameter.name.string)")
+        throw ClipError(
+          CLIP_UNSUPPORTED, "\(folder): layout: no tensor of \(layout.name) holds \(parameter.name.string)")
       }
       if indexes[name] == nil {
         indexes[name] = outputs.count

@@ -62,7 +62,8 @@ final class OpenModel {
     let new = try Model(runtime: old.runtime, folder: folder, options)
     guard new.embeddingWidth == old.embeddingWidth else {
       throw ClipError(
-        CLIP_MISMATCH, "\(folder): expected embeddings of \(old.embeddingWidth) as the model's, found \(new.embeddingWidth)")
+        CLIP_MISMATCH,
+        "\(folder): expected embeddings of \(old.embeddingWidth) as the model's, found \(new.embeddingWidth)")
     }
     for tower in [new.image?.tower, new.text?.tower] { try tower?.program.makeReady(new.runtime.threads) }
     return new
@@ -85,7 +86,8 @@ struct InputSizes {
       let width = said.imageWidth == 0 ? opened.imageWidth : said.imageWidth
       let height = said.imageHeight == 0 ? opened.imageHeight : said.imageHeight
       guard width == imageWidth, height == imageHeight else {
-        throw InputSizes.changed("pixels: expected \(imageWidth) x \(imageHeight)", "\(width) x \(height)", "image_width and image_height")
+        throw InputSizes.changed(
+          "pixels: expected \(imageWidth) x \(imageHeight)", "\(width) x \(height)", "image_width and image_height")
       }
     case .tokens:
       let length = said.contextLength == 0 ? opened.contextLength : said.contextLength
@@ -98,7 +100,8 @@ struct InputSizes {
   private static func changed(_ expected: String, _ found: String, _ fields: String) -> ClipError {
     ClipError(
       CLIP_MISMATCH,
-      expected + " as the model's tower takes, found " + found + ": after a swap to other sizes, describe the model and say its "
+      expected + " as the model's tower takes, found " + found
+        + ": after a swap to other sizes, describe the model and say its "
         + fields + " in the options")
   }
 }

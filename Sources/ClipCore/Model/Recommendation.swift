@@ -112,7 +112,9 @@ struct Recommendation {
       switch need.name {
       case Recommendation.latency:
         met = Recommendation.closeness(cost, to: cheapest)
-        why = milliseconds > 0 ? tenths(milliseconds) + " ms measured" : tenths(Double(multiplyAdds) / 1e9) + " G multiply-adds"
+        why =
+          milliseconds > 0
+          ? tenths(milliseconds) + " ms measured" : tenths(Double(multiplyAdds) / 1e9) + " G multiply-adds"
       case Recommendation.size:
         met = Recommendation.closeness(Double(parameters), to: smallest)
         why = tenths(Double(parameters) / 1e6) + " M parameters"

@@ -32,14 +32,17 @@ struct TowerPlan {
     guard (pixels != nil) == isImage, (tokens != nil) != isImage else {
       throw ClipError(
         CLIP_PLUGIN,
-        description.encoder.string + ": expected features made from \(isImage ? "pixels" : "tokens"), and from nothing else")
+        description.encoder.string
+          + ": expected features made from \(isImage ? "pixels" : "tokens"), and from nothing else")
     }
     encoderID = description.encoder
     owners = (item.plugin.map { [$0] } ?? []) + graph.plugins
     var seen: [Name: Int] = [:]
     var parameters: [Parameter] = []
     for node in graph.nodes {
-      for parameter in node.parameters where seen.updateValue(1, forKey: parameter.name) == nil { parameters.append(parameter) }
+      for parameter in node.parameters where seen.updateValue(1, forKey: parameter.name) == nil {
+        parameters.append(parameter)
+      }
     }
     self.parameters = parameters
   }
@@ -94,7 +97,8 @@ struct TensorProblems {
   /// "place: 3 tensors do not fit the config: …", nil when all is well.
   func error(_ place: String) -> ClipError? {
     guard !lines.isEmpty else { return nil }
-    var message = place + ": \(lines.count) " + (lines.count == 1 ? "tensor does" : "tensors do") + " not fit the config"
+    var message =
+      place + ": \(lines.count) " + (lines.count == 1 ? "tensor does" : "tensors do") + " not fit the config"
     for line in lines.prefix(TensorProblems.mostLines) { message += "\n  " + line }
     if lines.count > TensorProblems.mostLines { message += "\n  and \(lines.count - TensorProblems.mostLines) more" }
     return ClipError(CLIP_MISMATCH, message)

@@ -33,7 +33,9 @@ func writeFile(_ path: String, _ bytes: UnsafeRawBufferPointer) throws(ClipError
 
 /// Makes the folder `path` of what `body` writes to the one that it is given, beside its place, and puts it there
 /// whole. Of a folder that was there, files of other names stay, but for `replaced`; after an error all do.
-func writeFolder(_ path: String, replacing replaced: [Name], _ body: (String) throws(ClipError) -> Void) throws(ClipError) {
+func writeFolder(_ path: String, replacing replaced: [Name], _ body: (String) throws(ClipError) -> Void)
+  throws(ClipError)
+{
   let target = try settled(path)
   let aside = try makeFolderAside(target)
   do throws(ClipError) {
@@ -50,7 +52,11 @@ func writeFolder(_ path: String, replacing replaced: [Name], _ body: (String) th
   }
   for name in entries(aside) {
     let old = join(aside, name)
-    if replaced.contains(name) || FileKind(join(target, name)) != .absent { unlink(old) } else { rename(old, join(target, name)) }
+    if replaced.contains(name) || FileKind(join(target, name)) != .absent {
+      unlink(old)
+    } else {
+      rename(old, join(target, name))
+    }
   }
   rmdir(aside)
   syncFolder(parent(of: target))

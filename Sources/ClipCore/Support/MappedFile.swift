@@ -29,7 +29,9 @@ final class MappedFile {
       return
     }
     let mapping = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0)
-    guard let mapping, mapping != UnsafeMutableRawPointer(bitPattern: -1) else { throw systemError("cannot map " + path) }
+    guard let mapping, mapping != UnsafeMutableRawPointer(bitPattern: -1) else {
+      throw systemError("cannot map " + path)
+    }
     isKept = true
     self.init(path, UnsafeRawBufferPointer(start: mapping, count: size), descriptor, facts)
   }
@@ -47,7 +49,8 @@ final class MappedFile {
   }
 
   private init(
-    _ path: String, _ bytes: UnsafeRawBufferPointer, _ descriptor: Int32 = -1, _ facts: stat = stat(), memory: Memory? = nil
+    _ path: String, _ bytes: UnsafeRawBufferPointer, _ descriptor: Int32 = -1, _ facts: stat = stat(),
+    memory: Memory? = nil
   ) {
     self.path = path
     self.bytes = bytes
@@ -74,7 +77,8 @@ final class MappedFile {
     }
     var now = stat()
     guard done == part.count, fstat(descriptor, &now) == 0, now.st_dev == facts.st_dev, now.st_ino == facts.st_ino,
-      now.st_size == facts.st_size, now.st_mtim.tv_sec == facts.st_mtim.tv_sec, now.st_mtim.tv_nsec == facts.st_mtim.tv_nsec
+      now.st_size == facts.st_size, now.st_mtim.tv_sec == facts.st_mtim.tv_sec,
+      now.st_mtim.tv_nsec == facts.st_mtim.tv_nsec
     else {
       throw ClipError(CLIP_IO, path + ": expected the file as it was opened, found that it was changed since")
     }
@@ -98,5 +102,6 @@ func systemError(_ what: String) -> ClipError {
   var text = [CChar](repeating: 0, count: 128)
   text.withUnsafeMutableBufferPointer { csystem_describe(code, $0.baseAddress, $0.count) }
   let reason = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  return ClipError(code == ENOENT ? CLIP_NOT_FOUND : code == ENOMEM ? CLIP_OUT_OF_MEMORY : CLIP_IO, what + ": " + reason)
+  return ClipError(
+    code == ENOENT ? CLIP_NOT_FOUND : code == ENOMEM ? CLIP_OUT_OF_MEMORY : CLIP_IO, what + ": " + reason)
 }

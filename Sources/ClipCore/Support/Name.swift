@@ -15,7 +15,9 @@ struct Name: Hashable, Comparable, ExpressibleByStringLiteral {
   var isEmpty: Bool { utf8.isEmpty }
 
   func hasPrefix(_ prefix: Name) -> Bool { utf8.starts(with: prefix.utf8) }
-  func hasSuffix(_ suffix: Name) -> Bool { utf8.count >= suffix.utf8.count && utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8) }
+  func hasSuffix(_ suffix: Name) -> Bool {
+    utf8.count >= suffix.utf8.count && utf8.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
+  }
 
   static func + (a: Name, b: Name) -> Name { Name(utf8: a.utf8 + b.utf8) }
   static func < (a: Name, b: Name) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }

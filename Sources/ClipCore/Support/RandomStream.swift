@@ -26,7 +26,8 @@ struct RandomStream {
   init(seed: UInt64, purpose: Purpose, stream: UInt64, part: UInt32 = 0, position: UInt64 = 0) {
     key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
     name = (
-      purpose.rawValue << 24 | part & 0xff_ffff, UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32)
+      purpose.rawValue << 24 | part & 0xff_ffff, UInt32(truncatingIfNeeded: stream),
+      UInt32(truncatingIfNeeded: stream >> 32)
     )
     self.position = position
   }

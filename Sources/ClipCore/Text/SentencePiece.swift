@@ -24,7 +24,8 @@ final class SentencePiece {
       throw ClipError(
         CLIP_NOT_FOUND,
         "\(file.path): expected the plugin \(SentencePiece.plugin.string) to read it, found "
-          + plugins.ids(CLIP_KIND_TOKENIZER) + ". It is clipcore/plugins/on-demand/tokenizer_sentencepiece.so, which needs "
+          + plugins.ids(CLIP_KIND_TOKENIZER)
+          + ". It is clipcore/plugins/on-demand/tokenizer_sentencepiece.so, which needs "
           + "libsentencepiece.so.0 (Debian: libsentencepiece0); the log says why it was not loaded")
     }
     let table = item.table.assumingMemoryBound(to: clip_tokenizer.self)

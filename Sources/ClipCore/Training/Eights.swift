@@ -51,7 +51,8 @@ func addFloats(
 
 /// target = a * b, or target += a * b, number by number.
 func putProducts(
-  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, adding: Bool, to target: UnsafeMutablePointer<Float>
+  _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, adding: Bool,
+  to target: UnsafeMutablePointer<Float>
 ) {
   forEachEight(count) { i, lanes in
     let product = eight(a + i, lanes) * eight(b + i, lanes)

@@ -27,7 +27,8 @@ struct InitialWeights {
 
   init(folder: String, plugins: PluginRegistry) throws(ClipError) {
     let description = try ModelDescription.open(folder: folder, hasWeights: false)
-    for name in description.layout.weightFiles + [description.weightFile] where FileKind(join(folder, name)) != .absent {
+    for name in description.layout.weightFiles + [description.weightFile] where FileKind(join(folder, name)) != .absent
+    {
       throw ClipError(CLIP_INVALID_ARGUMENT, join(folder, name) + ": expected a folder without weights")
     }
     path = join(folder, description.weightFile)
@@ -39,7 +40,9 @@ struct InitialWeights {
     // SigLIP's start where there is a bias, else CLIP's 1 / 0.07.
     let hasBias = description.logitBias != nil
     let shape = hasBias ? [1] : []
-    if let name = description.logitScale { add(name, shape, .constant(Float(log(hasBias ? 10 : 1 / 0.07))), description.names) }
+    if let name = description.logitScale {
+      add(name, shape, .constant(Float(log(hasBias ? 10 : 1 / 0.07))), description.names)
+    }
     if let name = description.logitBias { add(name, shape, .constant(-10), description.names) }
   }
 
@@ -49,7 +52,9 @@ struct InitialWeights {
     let sums = graph.nodes.reduce(0) { $0 + ($1 is Add ? 1 : 0) }
     for (index, node) in graph.nodes.enumerated() {
       for (place, parameter) in node.parameters.enumerated() {
-        add(parameter.name, parameter.shape, InitialWeights.rule(node, place, parameter, users[index], sums, isText), names)
+        add(
+          parameter.name, parameter.shape, InitialWeights.rule(node, place, parameter, users[index], sums, isText),
+          names)
       }
     }
   }

@@ -20,10 +20,13 @@ final class LowRank {
   private var buffer = GrowingBuffer()
 
   /// A starts random, B at 0, so that training starts from W0.
-  convenience init(_ settings: LowRankSettings, _ store: ParameterStore, _ products: Products, seed: UInt64) throws(ClipError) {
+  convenience init(_ settings: LowRankSettings, _ store: ParameterStore, _ products: Products, seed: UInt64)
+    throws(ClipError)
+  {
     var targets: [Target] = []
     for (index, entry) in store.entries.enumerated() where entry.kind == .derived {
-      guard let a = store.index(entry.parameter.name + ".low_rank_a"), let b = store.index(entry.parameter.name + ".low_rank_b")
+      guard let a = store.index(entry.parameter.name + ".low_rank_a"),
+        let b = store.index(entry.parameter.name + ".low_rank_b")
       else { continue }
       let base = try Memory(floats: entry.count, for: "frozen weights")
       memcpy(base.base, store.value(index), entry.count * 4)
@@ -69,7 +72,8 @@ final class LowRank {
 
   /// `matrix` += scale B A.
   static func add(
-    a: UnsafePointer<Float>, b: UnsafePointer<Float>, scale: Double, _ sizes: Sizes, to matrix: UnsafeMutablePointer<Float>,
+    a: UnsafePointer<Float>, b: UnsafePointer<Float>, scale: Double, _ sizes: Sizes,
+    to matrix: UnsafeMutablePointer<Float>,
     _ products: Products, _ buffer: inout GrowingBuffer
   ) throws(ClipError) {
     let (scaled, rest) = try scratch(sizes, products, &buffer)
@@ -77,7 +81,8 @@ final class LowRank {
     let packed = products.pack(
       Products.Matrix(data: a, stride: sizes.depth), .columns, columns: sizes.depth, depth: sizes.rank, into: rest)
     products.multiply(
-      Products.Matrix(data: scaled, stride: sizes.rank), packed, matrix, cStride: sizes.depth, rows: sizes.features, adding: true)
+      Products.Matrix(data: scaled, stride: sizes.rank), packed, matrix, cStride: sizes.depth, rows: sizes.features,
+      adding: true)
   }
 
   /// W = W0 + scale B A.
@@ -102,11 +107,13 @@ final class LowRank {
       let b = store.value(target.b)
       let gradient = Products.Matrix(data: dw, stride: depth)
       for index in 0..<(rank * depth) { scaled[index] = Float(scale * Double(a[index])) }
-      let packed = products.pack(Products.Matrix(data: scaled, stride: depth), .rows, columns: rank, depth: depth, into: rest)
+      let packed = products.pack(
+        Products.Matrix(data: scaled, stride: depth), .rows, columns: rank, depth: depth, into: rest)
       products.multiply(gradient, packed, db, cStride: rank, rows: features, adding: true)
       for index in 0..<(features * rank) { scaled[index] = Float(scale * Double(b[index])) }
       products.weights(
-        Products.Matrix(data: scaled, stride: rank), gradient, rows: features, features: rank, depth: depth, into: da, rest)
+        Products.Matrix(data: scaled, stride: rank), gradient, rows: features, features: rank, depth: depth, into: da,
+        rest)
     }
   }
 }

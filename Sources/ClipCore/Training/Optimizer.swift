@@ -59,7 +59,8 @@ final class Optimizer {
   }
 
   private init(
-    _ settings: Settings, _ store: ParameterStore, _ pieces: [Piece], _ first: Memory, _ second: Memory?, _ partial: Memory
+    _ settings: Settings, _ store: ParameterStore, _ pieces: [Piece], _ first: Memory, _ second: Memory?,
+    _ partial: Memory
   ) {
     self.settings = settings
     self.store = store

@@ -47,7 +47,8 @@ final class PairLoss {
     let square = (try product(n, n, "logits") + 15) & ~15
     let side = (try product(n, width, "features") + 15) & ~15
     let packing = max(
-      Products.forwardFloats(rows: n, n, width, products.kernels), Products.backwardFloats(rows: n, n, width, products.kernels),
+      Products.forwardFloats(rows: n, n, width, products.kernels),
+      Products.backwardFloats(rows: n, n, width, products.kernels),
       teacher.map { Products.forwardFloats(rows: n, n, $0.width, products.kernels) } ?? 0)
     let needsTeacher = terms.contains { $0.kind == CLIP_LOSS_DISTILLATION }
     let squares = needsTeacher ? 5 : 3
@@ -66,7 +67,8 @@ final class PairLoss {
     let scale = exp(logScale)
     func matrix(_ data: UnsafePointer<Float>) -> Products.Matrix { Products.Matrix(data: data, stride: width) }
     products.forward(
-      matrix(normalImages), rows: n, matrix(normalTexts), features: n, depth: width, bias: nil, into: z, stride: n, scratch)
+      matrix(normalImages), rows: n, matrix(normalTexts), features: n, depth: width, bias: nil, into: z, stride: n,
+      scratch)
     for index in 0..<(n * n) { z[index] = Float(scale * Double(z[index]) + bias) }
     memset(dz, 0, n * n * 4)
 
@@ -98,7 +100,8 @@ final class PairLoss {
     let gradient = Products.Matrix(data: dz, stride: n)
     // The raw features are in the normal ones and their norms, so their memory is free.
     products.backward(
-      gradient, rows: n, matrix(normalTexts), features: n, depth: width, into: images, stride: width, adding: false, scratch)
+      gradient, rows: n, matrix(normalTexts), features: n, depth: width, into: images, stride: width, adding: false,
+      scratch)
     memset(texts, 0, n * width * 4)
     products.weights(gradient, matrix(normalImages), rows: n, features: n, depth: width, into: texts, scratch)
     throughNorm(images, normalImages, norms, n, width)
@@ -107,7 +110,8 @@ final class PairLoss {
 
   /// x / |x| for each row, as PyTorch's normalize does it.
   private func normalise(
-    _ x: UnsafePointer<Float>, _ n: Int, _ width: Int, into normal: UnsafeMutablePointer<Float>, _ norms: UnsafeMutablePointer<Float>
+    _ x: UnsafePointer<Float>, _ n: Int, _ width: Int, into normal: UnsafeMutablePointer<Float>,
+    _ norms: UnsafeMutablePointer<Float>
   ) {
     for row in 0..<n {
       var squares = 0.0
@@ -140,7 +144,8 @@ final class PairLoss {
       memcpy(logits, given, n * n * 4)
     } else if let images = teacher.images, let texts = teacher.texts {
       products.forward(
-        Products.Matrix(data: images, stride: teacher.width), rows: n, Products.Matrix(data: texts, stride: teacher.width),
+        Products.Matrix(data: images, stride: teacher.width), rows: n,
+        Products.Matrix(data: texts, stride: teacher.width),
         features: n, depth: teacher.width, bias: nil, into: logits, stride: n, scratch)
       for index in 0..<(n * n) { logits[index] = Float(teacher.scale * Double(logits[index])) }
     }

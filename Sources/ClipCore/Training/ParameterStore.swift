@@ -63,7 +63,8 @@ final class ParameterStore {
       if isDerived, let rank = settings.lowRank?.rank {
         for (ending, shape) in [("a", [rank, parameter.shape[1]]), ("b", [parameter.shape[0], rank])] {
           let name = parameter.name + Name(".low_rank_" + ending)
-          list.add(Parameter(name: name, shape: shape), name, .whole, .learned, rate: rate == 0 ? 1 : rate, decays: true)
+          list.add(
+            Parameter(name: name, shape: shape), name, .whole, .learned, rate: rate == 0 ? 1 : rate, decays: true)
         }
       }
     }
@@ -85,7 +86,9 @@ final class ParameterStore {
     var count = 0
     var trainedCount = 0
 
-    mutating func add(_ parameter: Parameter, _ tensor: Name, _ recipe: ParameterRule.Recipe, _ kind: Kind, rate: Double, decays: Bool) {
+    mutating func add(
+      _ parameter: Parameter, _ tensor: Name, _ recipe: ParameterRule.Recipe, _ kind: Kind, rate: Double, decays: Bool
+    ) {
       let room = (parameter.count + 15) & ~15
       indexes[parameter.name] = entries.count
       entries.append(

@@ -66,7 +66,8 @@ struct Pass {
 
   /// target[c] += the sum of column c of rows [0, rows), for columns [columns), from the first row to the last.
   func addColumns(
-    _ source: UnsafePointer<Float>, stride: Int, rows: Int, _ columns: Range<Int>, to target: UnsafeMutablePointer<Float>
+    _ source: UnsafePointer<Float>, stride: Int, rows: Int, _ columns: Range<Int>,
+    to target: UnsafeMutablePointer<Float>
   ) {
     for row in 0..<rows {
       addFloats(source + row * stride + columns.lowerBound, columns.count, to: target + columns.lowerBound)
@@ -74,12 +75,16 @@ struct Pass {
   }
 
   /// The same for all columns, on the pool's threads.
-  func addColumns(_ source: UnsafePointer<Float>, stride: Int, rows: Int, width: Int, to target: UnsafeMutablePointer<Float>) {
+  func addColumns(
+    _ source: UnsafePointer<Float>, stride: Int, rows: Int, width: Int, to target: UnsafeMutablePointer<Float>
+  ) {
     let groups = (width + 15) / 16
     let pieces = max(1, min(run.threads.width * 4, groups, rows * width / 16384))
     run.threads.run(
       pieces,
-      ColumnSums(pass: self, source: source, stride: stride, rows: rows, width: width, groups: groups, pieces: pieces, target: target))
+      ColumnSums(
+        pass: self, source: source, stride: stride, rows: rows, width: width, groups: groups, pieces: pieces,
+        target: target))
   }
 
   private struct ColumnSums: Work {

@@ -27,14 +27,18 @@ struct Products {
   }
 
   /// Floats of a packed block of rows, and of that with room to turn the block beside it.
-  private static func blockFloats(_ rows: Int, _ depth: Int, isTurned: Bool, _ kernels: Kernels) -> (packed: Int, all: Int) {
+  private static func blockFloats(_ rows: Int, _ depth: Int, isTurned: Bool, _ kernels: Kernels) -> (
+    packed: Int, all: Int
+  ) {
     let packed = kernels.packedFloats(rows, depth: depth, CLIP_STORAGE_F32)
     return (packed, packed + (isTurned ? (rows * depth + 15) & ~15 : 0))
   }
 
   /// Floats that the first operand's rows take beside a packed second one, for any depth up to `depth`: a shallower
   /// block may have more rows.
-  static func rowFloats(_ rows: Int, _ depth: Int, _ kernels: Kernels, isTurned: Bool = false, here: Bool = false) -> Int {
+  static func rowFloats(_ rows: Int, _ depth: Int, _ kernels: Kernels, isTurned: Bool = false, here: Bool = false)
+    -> Int
+  {
     let shallow = min(depth, RowCut.blockNumbers / RowCut.mostBlockRows + 1)
     let floats = max(
       blockFloats(min(rows, RowCut.mostBlockRows(depth, kernels)), depth, isTurned: isTurned, kernels).all,
@@ -105,7 +109,8 @@ struct Products {
       for panel in panels.share(piece, of: pieces) {
         let first = panel * width
         products.kernels.table.pointee.pack_panel?(
-          b.data + first * b.stride, b.stride, min(width, columns - first), depth, CLIP_STORAGE_F32, target + panel * size)
+          b.data + first * b.stride, b.stride, min(width, columns - first), depth, CLIP_STORAGE_F32,
+          target + panel * size)
       }
     }
 
@@ -200,7 +205,8 @@ struct Products {
     /// Some columns of what lies, as rows.
     private func turn(_ columns: Range<Int>, into turned: UnsafeMutablePointer<Float>) -> Matrix {
       products.transposeHere(
-        Matrix(data: a.data + columns.lowerBound, stride: a.stride), rows: b.depth, columns: 0..<columns.count, into: turned)
+        Matrix(data: a.data + columns.lowerBound, stride: a.stride), rows: b.depth, columns: 0..<columns.count,
+        into: turned)
       return Matrix(data: UnsafePointer(turned), stride: b.depth)
     }
   }
@@ -259,7 +265,8 @@ struct Products {
     let groups = (columns + 15) / 16
     let pieces = max(1, min(threads.width * 4, groups, rows * columns / 8192))
     threads.run(
-      pieces, Transposing(products: self, a: a, rows: rows, columns: columns, groups: groups, pieces: pieces, target: target))
+      pieces,
+      Transposing(products: self, a: a, rows: rows, columns: columns, groups: groups, pieces: pieces, target: target))
     return Matrix(data: UnsafePointer(target), stride: rows)
   }
 
@@ -322,7 +329,8 @@ struct Products {
     while first < rows {
       let count = min(Products.blockRows, rows - first)
       let packed = pack(
-        Matrix(data: x.data + first * x.stride, stride: x.stride), .columns, columns: depth, depth: count, into: scratch)
+        Matrix(data: x.data + first * x.stride, stride: x.stride), .columns, columns: depth, depth: count, into: scratch
+      )
       multiply(
         Matrix(data: dy.data + first * dy.stride, stride: dy.stride, isTurned: true), packed, dw, cStride: depth,
         rows: features, adding: adding || first > 0)

@@ -24,20 +24,29 @@ extension Trainer {
       if average { continue }
       let matrix = Name(utf8: own.utf8.dropLast(endA.utf8.count))
       guard let b = saved.tensors[prefix + matrix + endB], tensor.shape.count == 2, b.shape.count == 2,
-        b.shape[1] == tensor.shape[0], (1...4096).contains(b.shape[1]), let bits = number(saved.metadata["low_rank_scale"])
-      else { throw ClipError(CLIP_FORMAT, "\(file): \(name.string): expected another of ending \(endB.string) and low_rank_scale") }
+        b.shape[1] == tensor.shape[0], (1...4096).contains(b.shape[1]),
+        let bits = number(saved.metadata["low_rank_scale"])
+      else {
+        throw ClipError(
+          CLIP_FORMAT, "\(file): \(name.string): expected another of ending \(endB.string) and low_rank_scale")
+      }
       let sizes = LowRank.Sizes(features: b.shape[0], depth: tensor.shape[1], rank: b.shape[1])
       let found = try find(matrix, [sizes.features, sizes.depth], in: base, file)
       let sum = try numbers(found)
-      let (first, second) = (try numbers(CheckpointParameter(tensor, .whole)), try numbers(CheckpointParameter(b, .whole)))
-      try LowRank.add(a: first.floats, b: second.floats, scale: Double(bitPattern: bits), sizes, to: sum.floats, products, &buffer)
+      let (first, second) = (
+        try numbers(CheckpointParameter(tensor, .whole)), try numbers(CheckpointParameter(b, .whole))
+      )
+      try LowRank.add(
+        a: first.floats, b: second.floats, scale: Double(bitPattern: bits), sizes, to: sum.floats, products, &buffer)
       withExtendedLifetime((first, second)) {}
       tensors[matrix] = Safetensors.Tensor(
-        name: matrix, type: .float32, shape: found.shape, bytes: UnsafeRawBufferPointer(start: sum.base, count: sum.byteCount),
+        name: matrix, type: .float32, shape: found.shape,
+        bytes: UnsafeRawBufferPointer(start: sum.base, count: sum.byteCount),
         count: sum.byteCount / 4, file: MappedFile(sum, name: file))
     }
     guard !tensors.isEmpty else {
-      throw ClipError(CLIP_NOT_FOUND, file + (average ? ": no mean of the weights is kept" : ": expected weights, found none"))
+      throw ClipError(
+        CLIP_NOT_FOUND, file + (average ? ": no mean of the weights is kept" : ": expected weights, found none"))
     }
     return Checkpoint(file, tensors)
   }

@@ -5,13 +5,16 @@ import CSystem
 /// tensor of three parameters, a projection lies transposed.
 extension Trainer {
   /// Copies a tensor to values[count].
-  func read(_ kind: clip_trainer_tensor, _ name: Name, into values: UnsafeMutablePointer<Float>, _ count: Int) throws(ClipError) {
+  func read(_ kind: clip_trainer_tensor, _ name: Name, into values: UnsafeMutablePointer<Float>, _ count: Int)
+    throws(ClipError)
+  {
     guard kind.rawValue <= CLIP_TENSOR_AVERAGE.rawValue else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "kind: expected a clip_trainer_tensor, found \(kind.rawValue)")
     }
     // What low-rank adaptation adds has its own name alone.
     guard let expected = tensors[name] ?? store.index(name).map({ store.entries[$0].count }) else {
-      throw ClipError(CLIP_NOT_FOUND, "name: expected a tensor of the checkpoint in \(self.folder), found " + name.string)
+      throw ClipError(
+        CLIP_NOT_FOUND, "name: expected a tensor of the checkpoint in \(self.folder), found " + name.string)
     }
     guard count == expected else {
       throw ClipError(CLIP_MISMATCH, "count: \(name.string) has \(expected) numbers, found \(count)")
@@ -46,7 +49,9 @@ extension Trainer {
     return list
   }
 
-  private func place(_ entry: ParameterStore.Entry, _ numbers: UnsafePointer<Float>, in tensor: UnsafeMutablePointer<Float>) {
+  private func place(
+    _ entry: ParameterStore.Entry, _ numbers: UnsafePointer<Float>, in tensor: UnsafeMutablePointer<Float>
+  ) {
     entry.recipe.place(numbers, shape: entry.parameter.shape, in: tensor)
   }
 

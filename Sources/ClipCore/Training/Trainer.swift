@@ -52,7 +52,8 @@ final class Trainer {
   }
 
   private init(
-    _ model: Model, _ options: TrainerOptions, _ parts: Parts, _ optimizer: Optimizer, _ average: Memory?, _ lowRank: LowRank?
+    _ model: Model, _ options: TrainerOptions, _ parts: Parts, _ optimizer: Optimizer, _ average: Memory?,
+    _ lowRank: LowRank?
   ) {
     self.model = model
     self.options = options
@@ -111,17 +112,25 @@ final class Trainer {
       store = try ParameterStore(parameters, source, options)
       if let lowRank = options.lowRank, !store.entries.contains(where: { $0.kind == .derived }) {
         throw ClipError(
-          CLIP_NOT_FOUND, "options.low_rank_patterns: expected to fit a matrix, and fit none: " + describe(names: lowRank.patterns))
+          CLIP_NOT_FOUND,
+          "options.low_rank_patterns: expected to fit a matrix, and fit none: " + describe(names: lowRank.patterns))
       }
       for group in options.groups where !store.entries.contains(where: { matches($0.tensor, pattern: group.pattern) }) {
-        throw ClipError(CLIP_NOT_FOUND, "options.groups: expected to fit a tensor, and fits none: " + describe(names: [group.pattern]))
+        throw ClipError(
+          CLIP_NOT_FOUND, "options.groups: expected to fit a tensor, and fits none: " + describe(names: [group.pattern])
+        )
       }
-      guard store.trainedCount > 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen") }
-      let loader = ParameterLoader(source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, store: store)
+      guard store.trainedCount > 0 else {
+        throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen")
+      }
+      let loader = ParameterLoader(
+        source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, store: store)
       image = try TrainingTower(
-        imagePlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 0, checkpoints: options.checkpoints)
+        imagePlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 0,
+        checkpoints: options.checkpoints)
       text = try TrainingTower(
-        textPlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 1, checkpoints: options.checkpoints)
+        textPlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 1,
+        checkpoints: options.checkpoints)
       tensors = description.checkpoint.tensors.mapValues { $0.count }
       self.folder = folder
       pixelCount = description.preprocess.floats
@@ -155,7 +164,8 @@ final class Trainer {
     let teacher = try teacher(batch)
     let width = image.width
     let size = try product(items.n, width, "features")
-    let images = try features.reserve(try product(size, 8, "features"), for: "features").assumingMemoryBound(to: Float.self)
+    let images = try features.reserve(try product(size, 8, "features"), for: "features").assumingMemoryBound(
+      to: Float.self)
     let texts = images + size
     let chunk = options.chunk == 0 ? items.n : min(options.chunk, items.n)
     store.beginGradients()
@@ -179,10 +189,12 @@ final class Trainer {
       let name = optimizer.firstBadEntry().map { store.entries[$0].tensor.string } ?? "a parameter"
       let maker = try whoSpoils(items, chunk, images, texts).map { ", which begins with the gradient of " + $0 } ?? ""
       throw ClipError(
-        CLIP_NOT_FINITE, "step \(step + 1): the gradient of \(name) is NaN or infinite\(maker); the weights are as they were")
+        CLIP_NOT_FINITE,
+        "step \(step + 1): the gradient of \(name) is NaN or infinite\(maker); the weights are as they were")
     }
     if let name = badStatistic() {
-      throw ClipError(CLIP_NOT_FINITE, "step \(step + 1): \(name.string) would be NaN or infinite; the weights are as they were")
+      throw ClipError(
+        CLIP_NOT_FINITE, "step \(step + 1): \(name.string) would be NaN or infinite; the weights are as they were")
     }
     let rate = options.schedule.rate(at: step)
     let limit = options.gradientClip
@@ -205,13 +217,16 @@ final class Trainer {
 
   private func prepare(_ batch: clip_train_batch) throws(ClipError) -> Items {
     let n = batch.n
-    guard n >= 1, n <= 1 << 20 else { throw ClipError(CLIP_INVALID_ARGUMENT, "batch.n: expected 1 to \(1 << 20), found \(n)") }
+    guard n >= 1, n <= 1 << 20 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "batch.n: expected 1 to \(1 << 20), found \(n)")
+    }
     let encoding = try EncodeOptions(try ClipCore.options(batch.options, clip_encode_options(), "batch.options"))
     var found = batch.pixels
     if found == nil {
       let images = try required(batch.images, "batch.pixels or batch.images")
       let numbers = try product(n, pixelCount, "pixels")
-      let room = try pixels.reserve(try product(numbers, 4, "pixels"), for: "pixels").assumingMemoryBound(to: Float.self)
+      let room = try pixels.reserve(try product(numbers, 4, "pixels"), for: "pixels").assumingMemoryBound(
+        to: Float.self)
       try model.preprocess(images: images, n, encoding, into: room)
       found = UnsafePointer(room)
     }
@@ -219,7 +234,8 @@ final class Trainer {
     if ids == nil {
       let texts = try required(batch.texts, "batch.tokens or batch.texts")
       let numbers = try product(n, contextLength, "tokens")
-      let room = try tokens.reserve(try product(numbers, 4, "tokens"), for: "tokens").assumingMemoryBound(to: Int32.self)
+      let room = try tokens.reserve(try product(numbers, 4, "tokens"), for: "tokens").assumingMemoryBound(
+        to: Int32.self)
       try model.tokenize(texts, n, encoding, into: room, lengths: nil)
       ids = UnsafePointer(room)
     }
@@ -231,7 +247,8 @@ final class Trainer {
     let width = Int(batch.teacher_width)
     guard batch.teacher_logits != nil || batch.teacher_images != nil && batch.teacher_texts != nil && width > 0 else {
       throw ClipError(
-        CLIP_INVALID_ARGUMENT, "batch: distillation takes teacher_logits, or teacher_images, teacher_texts and teacher_width")
+        CLIP_INVALID_ARGUMENT,
+        "batch: distillation takes teacher_logits, or teacher_images, teacher_texts and teacher_width")
     }
     return Teacher(
       logits: batch.teacher_logits, images: batch.teacher_images, texts: batch.teacher_texts, width: width,
@@ -253,7 +270,8 @@ final class Trainer {
         let count = min(chunk, items.n - first)
         let rows = values + first * tower.width
         if !isBackward || !isWhole {
-          let target = isBackward
+          let target =
+            isBackward
             ? try scrap.reserve(count * tower.width * 4, for: "features").assumingMemoryBound(to: Float.self) : rows
           try tower.forward(
             try self.batch(items, first, count, tower), context(first), keeping: isWhole || isBackward,
@@ -343,7 +361,8 @@ final class Trainer {
       while first < items.n {
         let count = min(chunk, items.n - first)
         let found = try tower.firstBadGradient(
-          try batch(items, first, count, tower), context(first), gradients + first * tower.width, threads: runtime.threads)
+          try batch(items, first, count, tower), context(first), gradients + first * tower.width,
+          threads: runtime.threads)
         if let found { return found }
         first += count
       }

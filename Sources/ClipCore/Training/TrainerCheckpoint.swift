@@ -25,7 +25,8 @@ extension Trainer {
     for (index, entry) in store.entries.enumerated() {
       guard let trained = entry.trained else { continue }
       func add(_ kind: Name, _ numbers: UnsafeMutablePointer<Float>) {
-        parts.append(Part(name: kind + entry.parameter.name, shape: entry.parameter.shape, numbers: numbers, count: entry.count))
+        parts.append(
+          Part(name: kind + entry.parameter.name, shape: entry.parameter.shape, numbers: numbers, count: entry.count))
       }
       if entry.kind != .derived { add("weight.", store.value(index)) }
       if entry.kind == .learned {
@@ -54,7 +55,9 @@ extension Trainer {
     guard keep > 0 else { return }
     // Those of later steps are another run's, or of a time that this one went back behind.
     let own = Trainer.fileName(step)
-    for name in try Trainer.saved(folder).filter({ $0 <= own }).dropLast(keep) { _ = join(folder, name).withCString { unlink($0) } }
+    for name in try Trainer.saved(folder).filter({ $0 <= own }).dropLast(keep) {
+      _ = join(folder, name).withCString { unlink($0) }
+    }
   }
 
   private static func fileName(_ step: UInt64) -> Name {
@@ -81,7 +84,9 @@ extension Trainer {
       file = join(path, last)
     }
     let saved = try Safetensors(path: file)
-    guard saved.metadata["format"] == Trainer.format, let step = Trainer.number(saved.metadata["step"]), step < mostSteps else {
+    guard saved.metadata["format"] == Trainer.format, let step = Trainer.number(saved.metadata["step"]),
+      step < mostSteps
+    else {
       throw ClipError(CLIP_FORMAT, file + ": expected a checkpoint of clip_trainer_save")
     }
     return (saved, file, step)
@@ -107,7 +112,8 @@ extension Trainer {
       }
     }
     guard parts.count == saved.tensors.count else {
-      throw ClipError(CLIP_MISMATCH, "\(file): expected \(parts.count) tensors, as the options train, found \(saved.tensors.count)")
+      throw ClipError(
+        CLIP_MISMATCH, "\(file): expected \(parts.count) tensors, as the options train, found \(saved.tensors.count)")
     }
     for part in parts {
       guard let source = saved.tensors[part.name]?.bytes.baseAddress else { continue }

@@ -25,7 +25,8 @@ extension Trainer {
       text.encoderID == oldText.tower.encoderID, image.parameterCount == oldImage.tower.parameterCount,
       text.parameterCount == oldText.tower.parameterCount, text.tokens?.contextLength == oldText.contextLength,
       text.tokens?.vocabulary == oldText.vocabularySize, description.preprocess.height == oldImage.preprocess.height,
-      description.preprocess.width == oldImage.preprocess.width, (description.logitBias == nil) == (old.logitBias == nil)
+      description.preprocess.width == oldImage.preprocess.width,
+      (description.logitBias == nil) == (old.logitBias == nil)
     else { throw ClipError(CLIP_MISMATCH, "model: expected one of the trainer's architecture, that of " + folder) }
     let source = ParameterSource(try weights(average: average), TensorNames(isDirect: true))
     let new = try Model(
@@ -52,7 +53,8 @@ extension Model {
   func export(checkpoint: String?, folder: String, _ options: clip_export_options) throws(ClipError) {
     let source = try sourceFolder("exporting")
     guard image?.origin.isPublished != true, text?.origin.isPublished != true else {
-      throw ClipError(CLIP_UNSUPPORTED, "model: its weights are a trainer's: export that, or swap the model to its folder")
+      throw ClipError(
+        CLIP_UNSUPPORTED, "model: its weights are a trainer's: export that, or swap the model to its folder")
     }
     let export = try ModelExport(folder: source, options)
     guard let checkpoint else {

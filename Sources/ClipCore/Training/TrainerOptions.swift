@@ -18,10 +18,12 @@ struct TrainerOptions {
       throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_TRAIN_* bits, found \(options.flags)")
     }
     guard options.optimizer.rawValue <= CLIP_OPTIMIZER_SGD.rawValue else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.optimizer: expected a clip_optimizer, found \(options.optimizer.rawValue)")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "options.optimizer: expected a clip_optimizer, found \(options.optimizer.rawValue)")
     }
     guard options.schedule.rawValue <= CLIP_SCHEDULE_LINEAR.rawValue else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.schedule: expected a clip_schedule, found \(options.schedule.rawValue)")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "options.schedule: expected a clip_schedule, found \(options.schedule.rawValue)")
     }
     seed = options.seed
     checkpoints = options.flags & UInt32(CLIP_TRAIN_CHECKPOINTS) != 0
@@ -40,7 +42,8 @@ struct TrainerOptions {
     guard options.schedule == CLIP_SCHEDULE_CONSTANT || options.total_steps > options.warmup_steps else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "options.total_steps: expected more than the \(options.warmup_steps) of the warm-up, found \(options.total_steps)")
+        "options.total_steps: expected more than the \(options.warmup_steps) of the warm-up, found \(options.total_steps)"
+      )
     }
     gradientClip = try TrainerOptions.number(options.gradient_clip, "gradient_clip", 0, below: 1e30, default: 0)
     averageDecay = try TrainerOptions.number(options.average_decay, "average_decay", 0, below: 1, default: 0)
@@ -54,7 +57,8 @@ struct TrainerOptions {
     _ value: Float, _ name: StaticString, _ low: Float, below high: Float, default fallback: Double
   ) throws(ClipError) -> Double {
     guard value >= low, value < high else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.\(name): expected a number from \(low) to below \(high), found \(value)")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "options.\(name): expected a number from \(low) to below \(high), found \(value)")
     }
     return value == 0 ? fallback : Double(value)
   }
@@ -62,7 +66,9 @@ struct TrainerOptions {
   /// From one struct of an array to the next: each says its size, as the caller's header has it.
   private static func stride(_ at: UnsafeRawPointer, _ what: StaticString) throws(ClipError) -> Int {
     let size = Int(at.load(as: UInt32.self))
-    guard size % 8 == 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "\(what).struct_size: expected a multiple of 8, found \(size)") }
+    guard size % 8 == 0 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "\(what).struct_size: expected a multiple of 8, found \(size)")
+    }
     return size
   }
 
@@ -70,7 +76,8 @@ struct TrainerOptions {
     guard options.loss_count != 0 else { return [] }
     guard let list = options.losses, (1...64).contains(options.loss_count) else {
       throw ClipError(
-        CLIP_INVALID_ARGUMENT, "options.losses: expected 1 to 64 terms, found \(UInt(bitPattern: options.loss_count)) or a null pointer")
+        CLIP_INVALID_ARGUMENT,
+        "options.losses: expected 1 to 64 terms, found \(UInt(bitPattern: options.loss_count)) or a null pointer")
     }
     var terms: [LossTerm] = []
     var at = UnsafeRawPointer(list)
@@ -86,7 +93,9 @@ struct TrainerOptions {
             + "\(term.kind.rawValue), \(term.weight) and \(term.label_smoothing)")
       }
       terms.append(
-        LossTerm(kind: term.kind, weight: term.weight == 0 ? 1 : Double(term.weight), labelSmoothing: Double(term.label_smoothing)))
+        LossTerm(
+          kind: term.kind, weight: term.weight == 0 ? 1 : Double(term.weight),
+          labelSmoothing: Double(term.label_smoothing)))
       at += try TrainerOptions.stride(at, "options.losses")
     }
     return terms
@@ -96,7 +105,8 @@ struct TrainerOptions {
     guard options.group_count != 0 else { return [] }
     guard let list = options.groups, (1...4096).contains(options.group_count) else {
       throw ClipError(
-        CLIP_INVALID_ARGUMENT, "options.groups: expected 1 to 4096, found \(UInt(bitPattern: options.group_count)) or a null pointer")
+        CLIP_INVALID_ARGUMENT,
+        "options.groups: expected 1 to 4096, found \(UInt(bitPattern: options.group_count)) or a null pointer")
     }
     var groups: [(pattern: Name, rate: Double)] = []
     var at = UnsafeRawPointer(list)
@@ -145,19 +155,22 @@ struct LowRankSettings {
     guard options.low_rank <= 4096, options.low_rank_scale >= 0, options.low_rank_scale < 1e6 else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "options.low_rank: expected a rank to 4096 and a scale from 0, found \(options.low_rank) and \(options.low_rank_scale)")
+        "options.low_rank: expected a rank to 4096 and a scale from 0, found \(options.low_rank) and \(options.low_rank_scale)"
+      )
     }
     guard let list = options.low_rank_patterns, (1...4096).contains(options.low_rank_pattern_count) else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "options.low_rank_patterns: expected 1 to 4096, found \(UInt(bitPattern: options.low_rank_pattern_count)) or a null pointer")
+        "options.low_rank_patterns: expected 1 to 4096, found \(UInt(bitPattern: options.low_rank_pattern_count)) or a null pointer"
+      )
     }
     rank = Int(options.low_rank)
     scale = options.low_rank_scale == 0 ? 1 : Double(options.low_rank_scale) / Double(options.low_rank)
     var patterns: [Name] = []
     for index in 0..<options.low_rank_pattern_count {
       guard let pattern = list[index] else {
-        throw ClipError(CLIP_INVALID_ARGUMENT, "options.low_rank_patterns[\(index)]: expected a pattern, found a null pointer")
+        throw ClipError(
+          CLIP_INVALID_ARGUMENT, "options.low_rank_patterns[\(index)]: expected a pattern, found a null pointer")
       }
       patterns.append(Name(cString: pattern))
     }

@@ -78,7 +78,9 @@ final class TrainingPlan {
         for (position, input) in node.inputs.enumerated() {
           if node.backwardReads(input: position) { read(input, at: step) }
           guard wanted[input] else { continue }
-          let isSet = gradients[input] < 0 && node.beginsGradient(ofInput: position) && node.inputs.count(where: { $0 == input }) == 1
+          let isSet =
+            gradients[input] < 0 && node.beginsGradient(ofInput: position)
+            && node.inputs.count(where: { $0 == input }) == 1
           if isSet { begins[index].append(position) }
           want(input, at: step, isSet: isSet)
         }

@@ -115,7 +115,8 @@ final class TrainingTower {
 
   /// Features of a batch: [items, width] to `features`. With `keeping`, `backward` may follow.
   func forward(
-    _ batch: Batch, _ context: PassContext, keeping: Bool, threads: ThreadPool, into features: UnsafeMutablePointer<Float>
+    _ batch: Batch, _ context: PassContext, keeping: Bool, threads: ThreadPool,
+    into features: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
     let plan = keeping ? plan : forwardPlan
     var scratch = 0
@@ -153,7 +154,8 @@ final class TrainingTower {
       offsets[node] = position.places[buffer]
       let op = program.nodes[node]
       op.forward(pass(node, position, activations, threads))
-      let count = op.inputs.isEmpty && op.shape.rows == .tokens && op.shape.width == 1
+      let count =
+        op.inputs.isEmpty && op.shape.rows == .tokens && op.shape.width == 1
         ? 0 : batch.totalRows(op.shape.rows) * op.shape.width
       if !areFinite(activations.floats + offsets[node], count) {
         let of = op.parameters.first.map { " of " + $0.name.string } ?? ""
@@ -238,7 +240,8 @@ final class TrainingTower {
   private func pass(_ node: Int, _ position: Position, _ activations: Memory, _ threads: ThreadPool) -> Pass {
     Pass(
       run: Run(
-        batch: position.batch, kernels: program.kernels, threads: threads, scratch: activations.floats + position.scratch, failures: nil,
+        batch: position.batch, kernels: program.kernels, threads: threads,
+        scratch: activations.floats + position.scratch, failures: nil,
         program: program, arena: activations.floats, offsets: offsets, node: node),
       context: position.context, gradientOffsets: gradientOffsets, tower: self)
   }

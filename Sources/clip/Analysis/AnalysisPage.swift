@@ -68,9 +68,15 @@ struct AnalysisPage {
     }
     if report.captions.count > 1 {
       rows.append(
-        ("Captions changed", "share that the pipeline made different", report.captions.map { $0.changed.map(percent) ?? "" }))
+        (
+          "Captions changed", "share that the pipeline made different",
+          report.captions.map { $0.changed.map(percent) ?? "" }
+        ))
       rows.append(
-        ("Cosine with the caption", "1: means the same to the model", report.captions.map { $0.cosine.map { fixed($0, 3) } ?? "" }))
+        (
+          "Cosine with the caption", "1: means the same to the model",
+          report.captions.map { $0.cosine.map { fixed($0, 3) } ?? "" }
+        ))
     }
     let ways: [(String, (clip_analysis) -> clip_retrieval)] = [
       ("picture to caption", { $0.image_to_text }), ("caption to picture", { $0.text_to_image }),
@@ -86,9 +92,13 @@ struct AnalysisPage {
     }
     add("Modality gap", "distance of the two centroids") { $0.gap }
     add("Gap after a shift", "both sides moved together by half of it") { $0.shifted_gap }
-    add("Recall at 1 after the shift, picture to caption", "more: the gap was in the way") { $0.shifted_image_to_text.recall_at_1 }
+    add("Recall at 1 after the shift, picture to caption", "more: the gap was in the way") {
+      $0.shifted_image_to_text.recall_at_1
+    }
     add("Recall at 1 after the shift, caption to picture", "") { $0.shifted_text_to_image.recall_at_1 }
-    add("Loss after the shift, mean of both ways", "") { ($0.shifted_image_to_text.loss + $0.shifted_text_to_image.loss) / 2 }
+    add("Loss after the shift, mean of both ways", "") {
+      ($0.shifted_image_to_text.loss + $0.shifted_text_to_image.loss) / 2
+    }
     add("Alignment", "mean squared distance of pairs, 0 is best") { $0.alignment }
     add("Uniformity of pictures", "lower: more evenly spread") { $0.image_uniformity }
     add("Uniformity of captions", "lower: more evenly spread") { $0.text_uniformity }

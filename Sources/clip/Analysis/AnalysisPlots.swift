@@ -69,7 +69,8 @@ struct AnalysisPlots {
   /// Viridis (van der Walt and Smith), by eight of its colours: even in lightness, and read without colour too.
   private static func color(_ value: Double) -> [UInt8] {
     let stops: [[Double]] = [
-      [68, 1, 84], [70, 50, 127], [54, 92, 141], [39, 127, 142], [31, 161, 135], [74, 194, 109], [159, 218, 58], [253, 231, 37],
+      [68, 1, 84], [70, 50, 127], [54, 92, 141], [39, 127, 142], [31, 161, 135], [74, 194, 109], [159, 218, 58],
+      [253, 231, 37],
     ]
     let place = min(max(value, 0), 1) * 7
     let first = min(Int(place), 6)
@@ -100,7 +101,8 @@ struct AnalysisPlots {
       let (image, text) = (at(index), at(chosen.count + index))
       joins += "M\(image.x) \(image.y)L\(text.x) \(text.y)"
       points += "<circle class=\"image\" cx=\"\(image.x)\" cy=\"\(image.y)\" r=\"2.6\"/>"
-      points += "<rect class=\"text\" x=\"\(text.x)\" y=\"\(text.y)\" width=\"4.6\" height=\"4.6\" transform=\"translate(-2.3 -2.3)\"/>"
+      points +=
+        "<rect class=\"text\" x=\"\(text.x)\" y=\"\(text.y)\" width=\"4.6\" height=\"4.6\" transform=\"translate(-2.3 -2.3)\"/>"
     }
     let content = """
       <rect class="axis" x="10" y="10" width="420" height="394"/><path class="join" d="\(joins)"/>\(points)
@@ -149,7 +151,8 @@ struct AnalysisPlots {
     for tick in 0...4 {
       let x = fixed(20 + 410 * Double(tick) / 4, 1)
       let anchor = tick == 0 ? "start" : tick == 4 ? "end" : "middle"
-      content += "<text x=\"\(x)\" y=\"388\" text-anchor=\"\(anchor)\">\(fixed(low + extent * Double(tick) / 4, 2))</text>"
+      content +=
+        "<text x=\"\(x)\" y=\"388\" text-anchor=\"\(anchor)\">\(fixed(low + extent * Double(tick) / 4, 2))</text>"
     }
     content += """
       <text x="225" y="406" text-anchor="middle">cosine</text>

@@ -21,13 +21,20 @@ struct CheckProcess {
   /// Runs this program again for `check` alone and reads its report.
   func run(_ check: String, scratch: ByteString) throws(Failure) -> Outcome {
     let output = scratch.appending(Array("report".utf8))
-    let arguments = [ByteString("clip"), "plugins", "check", "--only", ByteString(check), "--scratch", scratch] + options + ["--", file]
+    let arguments =
+      [ByteString("clip"), "plugins", "check", "--only", ByteString(check), "--scratch", scratch] + options + [
+        "--", file,
+      ]
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
-    _ = output.withCString { posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, $0, O_WRONLY | O_CREAT | O_TRUNC, 0o600) }
+    _ = output.withCString {
+      posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, $0, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    }
     let words = scratch.appending(Array("errors".utf8))
-    _ = words.withCString { posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, $0, O_WRONLY | O_CREAT | O_TRUNC, 0o600) }
+    _ = words.withCString {
+      posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, $0, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    }
     var process = pid_t()
     var copies = arguments.map { argument in argument.withCString { strdup($0) } } + [nil]
     defer { for copy in copies { free(copy) } }

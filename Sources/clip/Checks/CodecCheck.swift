@@ -59,7 +59,9 @@ enum CodecCheck {
       try report.fail("read_header gave \(width) x \(height) pixels and no error")
       return false
     }
-    guard width.multipliedReportingOverflow(by: height).partialValue <= most, width <= most, height <= most else { return false }
+    guard width.multipliedReportingOverflow(by: height).partialValue <= most, width <= most, height <= most else {
+      return false
+    }
     let guardBytes = 256
     let stride = width * channels + 5
     var pixels = [UInt8](repeating: 0xa5, count: stride * height + 2 * guardBytes)
@@ -69,7 +71,8 @@ enum CodecCheck {
         return codec.decode(data, bytes.count, &header, pixels.baseAddress.map { $0 + guardBytes }, stride, &error)
       }
     }
-    var isIntact = pixels.prefix(guardBytes).allSatisfy { $0 == 0xa5 } && pixels.suffix(guardBytes).allSatisfy { $0 == 0xa5 }
+    var isIntact =
+      pixels.prefix(guardBytes).allSatisfy { $0 == 0xa5 } && pixels.suffix(guardBytes).allSatisfy { $0 == 0xa5 }
     for row in 0..<height {
       let end = guardBytes + row * stride + width * channels
       isIntact = isIntact && pixels[end..<end + 5].allSatisfy { $0 == 0xa5 }

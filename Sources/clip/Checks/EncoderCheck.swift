@@ -18,7 +18,8 @@ struct EncoderCheck {
     let required = MemoryLayout<clip_encoder>.size - 2 * pointer
     let table = try plugin.item(index, CLIP_KIND_ENCODER, clip_encoder.self, size: required)
     let hasExample = Int(UnsafeRawPointer(table).load(as: UInt32.self)) >= required + pointer
-    let example = hasExample ? string(UnsafeRawPointer(table).load(fromByteOffset: required, as: UnsafePointer<CChar>?.self)) : ""
+    let example =
+      hasExample ? string(UnsafeRawPointer(table).load(fromByteOffset: required, as: UnsafePointer<CChar>?.self)) : ""
     return (plugin.id(of: index), config ?? (example.isEmpty ? "{}" : example))
   }
 
@@ -45,7 +46,8 @@ struct EncoderCheck {
     for item in 0..<count {
       let alone = try input.slice(item, 1, of: count).encode(model, count: 1)
       try report.require(
-        same(alone, Array(batch[item * width..<(item + 1) * width])), "item \(item) alone gave other numbers than in a batch")
+        same(alone, Array(batch[item * width..<(item + 1) * width])),
+        "item \(item) alone gave other numbers than in a batch")
     }
     let many = try made.open(runtime(3))
     try report.require(same(try input.encode(many, count: count), batch), "three threads gave other numbers than one")
@@ -70,7 +72,9 @@ struct EncoderCheck {
         try report.require(!error.message.isEmpty, "a configuration was refused without a word: \(config)")
       }
     }
-    if report.failures == 0 { try report.pass("\(built + refused) changed configurations: \(built) build, \(refused) are refused") }
+    if report.failures == 0 {
+      try report.pass("\(built + refused) changed configurations: \(built) build, \(refused) are refused")
+    }
   }
 
   /// `config` with each of its values, one by one, replaced by each of a list.
@@ -78,8 +82,12 @@ struct EncoderCheck {
     let bytes = Array(config.utf8)
     var list: [String] = []
     for value in valueRanges(bytes) {
-      for other in ["0", "-1", "1", "3", "7", "17", "4097", "1048576", "9007199254740993", "0.5", "1e300", "\"x\"", "null", "[]", "{}"] {
-        list.append(String(decoding: bytes[..<value.lowerBound] + Array(other.utf8) + bytes[value.upperBound...], as: UTF8.self))
+      for other in [
+        "0", "-1", "1", "3", "7", "17", "4097", "1048576", "9007199254740993", "0.5", "1e300", "\"x\"", "null", "[]",
+        "{}",
+      ] {
+        list.append(
+          String(decoding: bytes[..<value.lowerBound] + Array(other.utf8) + bytes[value.upperBound...], as: UTF8.self))
       }
     }
     return list
@@ -139,7 +147,9 @@ struct EncoderCheck {
     }
     let relative = (error / size).squareRoot()
     try report.require(relative < 1e-4, "a small transformer is off by \(relative) of its size")
-    if report.failures == 0 { try report.pass("a small transformer as by the reference kernels, but for \(relative) of its size") }
+    if report.failures == 0 {
+      try report.pass("a small transformer as by the reference kernels, but for \(relative) of its size")
+    }
   }
 }
 

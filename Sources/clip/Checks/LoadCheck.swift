@@ -8,7 +8,8 @@ enum LoadCheck {
     let plugin = try LoadedPlugin(file)
     let taken = milliseconds() - start
     let table = plugin.table.pointee
-    try report.require(table.id != nil && table.version != nil && table.license != nil, "expected an id, a version and a license")
+    try report.require(
+      table.id != nil && table.version != nil && table.license != nil, "expected an id, a version and a license")
     try report.require(!plugin.items.isEmpty, "the plugin brings nothing")
     for index in plugin.items.indices {
       guard plugin.items[index].table != nil else {

@@ -56,9 +56,11 @@ struct OpCheck {
     let inputs = use.inputs(seed: 5)
     let first = use.forward(inputs, output, parameters)
     try report.require(first.isIntact, place + "forward wrote beside its output or its scratch, or to an input")
-    try report.require(first.output.allSatisfy { $0.bitPattern != OpTrial.unwritten }, place + "some of the output was not written")
+    try report.require(
+      first.output.allSatisfy { $0.bitPattern != OpTrial.unwritten }, place + "some of the output was not written")
     try report.require(first.output.allSatisfy(\.isFinite), place + "some of the output is not finite")
-    try report.require(same(use.forward(inputs, output, parameters).output, first.output), place + "called again, it gave other numbers")
+    try report.require(
+      same(use.forward(inputs, output, parameters).output, first.output), place + "called again, it gave other numbers")
     if isRowWise {
       // The rows by themselves are the rows of the block.
       let rows = use.rows(of: output)
@@ -72,13 +74,16 @@ struct OpCheck {
     }
     if op.flags & UInt32(CLIP_OP_IN_PLACE) != 0, use.canBeInPlace(output) {
       let inPlace = use.forward(inputs, output, parameters, inPlace: true)
-      try report.require(same(inPlace.output, first.output), place + "in the first input's place, it gave other numbers")
+      try report.require(
+        same(inPlace.output, first.output), place + "in the first input's place, it gave other numbers")
     }
     var agree = true
     onThreads(4) { _ in
       let other = use.forward(inputs, output, parameters)
       return same(other.output, first.output)
-    } result: { agree = agree && $0 }
+    } result: {
+      agree = agree && $0
+    }
     try report.require(agree, place + "on 4 threads at once, it gave other numbers")
   }
 
@@ -93,7 +98,8 @@ struct OpCheck {
     let gradients = use.backward(inputs, output, parameters, forward, outer, start: 0)
     try report.require(gradients.isIntact, place + "backward wrote beside its gradients, or to what it was given")
     let shifted = use.backward(inputs, output, parameters, forward, outer, start: 2)
-    for (a, b) in zip(gradients.all, shifted.all) where zip(a, b).contains(where: { abs($0 + 2 - $1) > 1e-4 * (1 + abs($0)) }) {
+    for (a, b) in zip(gradients.all, shifted.all)
+    where zip(a, b).contains(where: { abs($0 + 2 - $1) > 1e-4 * (1 + abs($0)) }) {
       try report.fail(place + "backward does not add to what is there")
       return 0
     }
@@ -115,7 +121,9 @@ struct OpCheck {
       }
       let measured = (loss(1) - loss(-1)) / (2 * Double(step))
       let told = zip(gradients.all[index], direction).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
-      let size = zip(gradients.all[index], direction).reduce(0.0) { $0 + abs(Double($1.0) * Double($1.1)) } + abs(measured) + 1e-3
+      let size =
+        zip(gradients.all[index], direction).reduce(0.0) { $0 + abs(Double($1.0) * Double($1.1)) } + abs(measured)
+        + 1e-3
       let error = abs(measured - told) / size
       worst = max(worst, error)
       let what = index < inputs.count ? "input \(index)" : "parameter \(index - inputs.count)"
@@ -149,7 +157,9 @@ struct OpCheck {
     var agree = true
     onThreads(4) { _ in
       zip(backward(nil, true).all, whole.all).allSatisfy { same($0, $1) }
-    } result: { agree = agree && $0 }
+    } result: {
+      agree = agree && $0
+    }
     try report.require(agree, place + "backward, on 4 threads at once, gave other gradients")
   }
 
@@ -167,7 +177,9 @@ struct OpCheck {
       for kind in kinds {
         list.append([clip_shape](repeating: kind, count: count))
         guard count > 1 else { continue }
-        for other in [shape(CLIP_ROWS_ONE, 1, width), shape(kind.rows, kind.row_count, 1, (kind.grid_height, kind.grid_width))] {
+        for other in [
+          shape(CLIP_ROWS_ONE, 1, width), shape(kind.rows, kind.row_count, 1, (kind.grid_height, kind.grid_width)),
+        ] {
           list.append([kind] + [clip_shape](repeating: other, count: count - 1))
         }
       }

@@ -74,7 +74,9 @@ final class OpTrial: @unchecked Sendable {
 
   /// What the host would refuse of a shape; nil where it is well.
   func problem(with shape: clip_shape, _ isRowWise: Bool) -> String? {
-    guard shape.rows.rawValue <= CLIP_ROWS_TOKENS.rawValue else { return "shape: \(shape.rows.rawValue) is no clip_rows" }
+    guard shape.rows.rawValue <= CLIP_ROWS_TOKENS.rawValue else {
+      return "shape: \(shape.rows.rawValue) is no clip_rows"
+    }
     guard (1...(1 << 20)).contains(shape.width) else { return "shape: a width of \(shape.width)" }
     let inputs = (0..<count).map { shapes[$0] }
     if shape.rows == CLIP_ROWS_TOKENS, !inputs.contains(where: { $0.rows == CLIP_ROWS_TOKENS }) {
@@ -132,7 +134,8 @@ final class OpTrial: @unchecked Sendable {
 
   /// Forward over all rows, or for a row-wise op over some.
   func forward(
-    _ inputs: [[Float]], _ shape: clip_shape, _ parameters: [[Float]], rows part: Range<Int>? = nil, inPlace: Bool = false
+    _ inputs: [[Float]], _ shape: clip_shape, _ parameters: [[Float]], rows part: Range<Int>? = nil,
+    inPlace: Bool = false
   ) -> Forward {
     let part = part ?? 0..<rows(of: shape)
     let buffers = Buffers(inputs, parameters)
@@ -161,7 +164,8 @@ final class OpTrial: @unchecked Sendable {
 
   /// Backward over all rows, or for a row-wise op over some. Without `wanting` nobody wants the inputs' gradients.
   func backward(
-    _ inputs: [[Float]], _ shape: clip_shape, _ parameters: [[Float]], _ forward: [Float], _ outer: [Float], start: Float,
+    _ inputs: [[Float]], _ shape: clip_shape, _ parameters: [[Float]], _ forward: [Float], _ outer: [Float],
+    start: Float,
     rows part: Range<Int>? = nil, wanting: Bool = true
   ) -> Gradients {
     let whole = rows(of: shape)
@@ -195,7 +199,8 @@ final class OpTrial: @unchecked Sendable {
         op.backward?(&work)
       }
     }
-    let isIntact = results.allSatisfy(\.isIntact) && scratch.isIntact && buffers.isUnchanged(inputs, parameters)
+    let isIntact =
+      results.allSatisfy(\.isIntact) && scratch.isIntact && buffers.isUnchanged(inputs, parameters)
       && output.holds(forward) && gradient.holds(outer)
     return Gradients(
       all: results.map { Array(UnsafeBufferPointer(start: $0.data, count: $0.count)) }, isIntact: isIntact)

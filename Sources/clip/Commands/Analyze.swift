@@ -39,18 +39,27 @@ struct Analyze: ParsableCommand {
       (name: path.shown, pipeline: try TextPipeline(runtime, try readFile(path), name: path.shown))
     }
     // A folder that cannot be written to is known before the work.
-    if report.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST { throw Failure.system("cannot make \(report.shown)") }
+    if report.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
+      throw Failure.system("cannot make \(report.shown)")
+    }
     let files = (json: report.appending(Array("report.json".utf8)), page: report.appending(Array("report.html".utf8)))
     try OutputFile.checkWritable(files.json)
     try OutputFile.checkWritable(files.page)
 
     let model = try self.model.open(runtime, [.image, .text])
     let pairs = try source.pairs(model, limit: limit, workers: common.threadCount, keeping: [.texts, .thumbnails])
-    guard pairs.keys.count >= 2 else { throw Failure("\(counted(pairs.keys.count, "pair")) to analyze: expected at least 2") }
-    var found = [CaptionAnalysis(name: "captions", texts: pairs.texts, analysis: try model.analyze(images: pairs.images, texts: pairs.texts))]
+    guard pairs.keys.count >= 2 else {
+      throw Failure("\(counted(pairs.keys.count, "pair")) to analyze: expected at least 2")
+    }
+    var found = [
+      CaptionAnalysis(
+        name: "captions", texts: pairs.texts, analysis: try model.analyze(images: pairs.images, texts: pairs.texts))
+    ]
     for (name, pipeline) in pipelines {
       var varied: [ByteString] = []
-      for (index, caption) in pairs.captions.enumerated() { varied.append(try pipeline.vary(caption, seed: source.seed, index: index)) }
+      for (index, caption) in pairs.captions.enumerated() {
+        varied.append(try pipeline.vary(caption, seed: source.seed, index: index))
+      }
       let texts = try model.embed(texts: varied, batch: source.batch.batch, flags: source.flags)
       let differing = zip(varied, pairs.captions).count { $0 != $1 }
       // Both have length 1.
@@ -71,13 +80,15 @@ struct Analyze: ParsableCommand {
 
   private func summary(_ report: AnalysisReport) -> String {
     var table = Table([
-      ("", .left), ("R@1 i>t", .right), ("R@1 t>i", .right), ("gap", .right), ("hubness i>t", .right), ("ECE i>t", .right),
+      ("", .left), ("R@1 i>t", .right), ("R@1 t>i", .right), ("gap", .right), ("hubness i>t", .right),
+      ("ECE i>t", .right),
       ("best scale", .right),
     ])
     for item in report.captions {
       let facts = item.analysis.facts
       table.add([
-        item.name, fixed(facts.image_to_text.recall_at_1, 3), fixed(facts.text_to_image.recall_at_1, 3), fixed(facts.gap, 3),
+        item.name, fixed(facts.image_to_text.recall_at_1, 3), fixed(facts.text_to_image.recall_at_1, 3),
+        fixed(facts.gap, 3),
         fixed(facts.image_to_text.hubness, 2), fixed(facts.image_to_text.calibration_error, 3),
         fixed(facts.best_logit_scale, 1),
       ])

@@ -34,7 +34,9 @@ struct Augment: ParsableCommand {
   @Option(help: ArgumentHelp("Variants to make, 1 to 1024.", valueName: "n"))
   var count = 16
 
-  @Option(name: .shortAndLong, help: ArgumentHelp("The file to write; texts go to standard output without it.", valueName: "file"))
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("The file to write; texts go to standard output without it.", valueName: "file"))
   var output: ByteString?
 
   @OptionGroup var background: BackgroundOptions
@@ -76,7 +78,9 @@ struct Augment: ParsableCommand {
     return ByteString(bytes)
   }
 
-  private func vary(_ picture: Picture, _ pipeline: AugmentationPipeline, _ runtime: Runtime, _ output: ByteString) throws {
+  private func vary(_ picture: Picture, _ pipeline: AugmentationPipeline, _ runtime: Runtime, _ output: ByteString)
+    throws
+  {
     var variants: [Picture] = []
     for index in 0..<count {
       let variant = try pipeline.vary(picture, seed: seed, index: UInt64(index))
@@ -92,7 +96,8 @@ struct Augment: ParsableCommand {
         "height": .integer(sheet.height),
       ])
     } else {
-      try StandardOutput.write("Wrote \(output.shown): \(counted(count, "variant")), \(sheet.width) x \(sheet.height) pixels.\n")
+      try StandardOutput.write(
+        "Wrote \(output.shown): \(counted(count, "variant")), \(sheet.width) x \(sheet.height) pixels.\n")
     }
   }
 

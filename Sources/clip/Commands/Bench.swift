@@ -19,7 +19,9 @@ struct Bench: ParsableCommand {
   @Option(help: ArgumentHelp("Batch sizes, separated by commas.", valueName: "n,…"))
   var batch = "1,8,32"
 
-  @Option(help: ArgumentHelp("Which towers to time, separated by commas; the others are not opened.", valueName: "image,text"))
+  @Option(
+    help: ArgumentHelp("Which towers to time, separated by commas; the others are not opened.", valueName: "image,text")
+  )
   var tower = "image,text"
 
   @Option(help: ArgumentHelp("Tokens of each text, start and end counted.", valueName: "n"))

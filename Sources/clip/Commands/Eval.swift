@@ -26,7 +26,9 @@ struct Eval: ParsableCommand {
     help: ArgumentHelp("Classes: one a line, or JSON with \"classes\" and \"templates\".", valueName: "file"))
   var zeroShot: ByteString?
 
-  @Option(help: ArgumentHelp("Templates, one a line, with {} for the class (default: \(ClassList.usualTemplate)).", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "Templates, one a line, with {} for the class (default: \(ClassList.usualTemplate)).", valueName: "file"))
   var templates: ByteString?
 
   @Option(
@@ -50,7 +52,9 @@ struct Eval: ParsableCommand {
         throw ValidationError("--templates, --label-field and --per-class are for --zero-shot")
       }
     } else {
-      guard source.captionFields.isEmpty else { throw ValidationError("--caption-fields is for retrieval: expected --label-field") }
+      guard source.captionFields.isEmpty else {
+        throw ValidationError("--caption-fields is for retrieval: expected --label-field")
+      }
     }
   }
 
@@ -75,15 +79,20 @@ struct Eval: ParsableCommand {
     let toImage = Ranks(of: pairs.texts, among: pairs.images, width: model.width, own: owner, title: "Captions")
     if common.json {
       let report: JSON = [
-        "pictures": .integer(pairs.keys.count), "captions": .integer(pairs.captions.count), "left_out": .integer(pairs.skipped),
+        "pictures": .integer(pairs.keys.count), "captions": .integer(pairs.captions.count),
+        "left_out": .integer(pairs.skipped),
         "image_to_text": toText.json, "text_to_image": toImage.json,
       ]
       return try StandardOutput.write(report)
     }
-    var table = Table([("", .left), ("R@1", .right), ("R@5", .right), ("R@10", .right), ("median", .right), ("MRR", .right)])
+    var table = Table([
+      ("", .left), ("R@1", .right), ("R@5", .right), ("R@10", .right), ("median", .right), ("MRR", .right),
+    ])
     for (name, ranks) in [("picture to caption", toText), ("caption to picture", toImage)] {
       table.add(
-        [name] + [1, 5, 10].map { fixed(ranks.recall(at: $0), 4) } + [fixed(ranks.median, 1), fixed(ranks.meanReciprocal, 4)])
+        [name] + [1, 5, 10].map { fixed(ranks.recall(at: $0), 4) } + [
+          fixed(ranks.median, 1), fixed(ranks.meanReciprocal, 4),
+        ])
     }
     try StandardOutput.write(
       "\(counted(pairs.keys.count, "picture")), \(counted(pairs.captions.count, "caption")), \(pairs.skipped) left out\n"
@@ -102,16 +111,19 @@ struct Eval: ParsableCommand {
     // Archives have no folders, and WebDataset's file of a class is .cls.
     let isArchived = source.data.allSatisfy { $0.fileExtension == "tar" }
     if let field = labelField ?? (isArchived ? "cls" : nil) {
-      let pairs = try source.pairs(model, fields: [field], limit: limit, workers: common.threadCount, keeping: [.allCaptions])
+      let pairs = try source.pairs(
+        model, fields: [field], limit: limit, workers: common.threadCount, keeping: [.allCaptions])
       images = pairs.images
       leftOut = pairs.skipped
       for (key, labels) in zip(pairs.keys, pairs.own) {
-        own.append(try labels.map { try zeroShot.index(of: pairs.captions[$0].text, key, isNumbered: field.text == "cls") })
+        own.append(
+          try labels.map { try zeroShot.index(of: pairs.captions[$0].text, key, isNumbered: field.text == "cls") })
       }
     } else {
       let pictures = sample(try labelledPictures(zeroShot, &skipped))
       let failed = try model.embed(
-        images: pictures.map(\.path), batch: source.batch.batch, threads: common.threadCount, flags: source.flags.intersection(.overWhite)
+        images: pictures.map(\.path), batch: source.batch.batch, threads: common.threadCount,
+        flags: source.flags.intersection(.overWhite)
       ) { index, row in
         images += row
         own.append([pictures[index].index])
@@ -122,14 +134,18 @@ struct Eval: ParsableCommand {
     }
     let ranks = Ranks(of: images, among: zeroShot.embeddings, width: model.width, own: own, title: "Ranks")
     let report = ZeroShotReport(classes: classes, truth: own.compactMap(\.first), ranks: ranks, leftOut: leftOut)
-    if common.json { try StandardOutput.write(report.json(perClass: perClass)) } else {
+    if common.json {
+      try StandardOutput.write(report.json(perClass: perClass))
+    } else {
       try StandardOutput.write(report.text(perClass: perClass))
     }
     try finish(skipped: skipped, of: own.count + skipped.count)
   }
 
   /// The pictures of a folder with one folder a class, whose name is the class.
-  private func labelledPictures(_ zeroShot: ZeroShot, _ skipped: inout [Skipped]) throws -> [(path: ByteString, index: Int)] {
+  private func labelledPictures(_ zeroShot: ZeroShot, _ skipped: inout [Skipped]) throws -> [(
+    path: ByteString, index: Int
+  )] {
     var found: [(path: ByteString, index: Int)] = []
     for root in source.data {
       let names = try ImageWalk.folders(in: root)

@@ -4,7 +4,8 @@ import CClip
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write a model's folder in another layout or storage, or with trained weights.",
-    usage: "clip export --model <dir> --output <dir> [--checkpoint <path>] [--layout <layout>] [--storage <storage>] [<options>]",
+    usage:
+      "clip export --model <dir> --output <dir> [--checkpoint <path>] [--layout <layout>] [--storage <storage>] [<options>]",
     discussion: """
       The folder is one that Hugging Face's transformers or open_clip load, and clip too. It is written \
       aside and put in its place whole; a model that was there is replaced.
@@ -52,7 +53,8 @@ struct Export: ParsableCommand {
     let result: JSON = [
       "model": .string(output.text), "layout": .string(written), "storage": .string(storage.rawValue),
     ]
-    try StandardOutput.write(common.json ? result.pretty() + "\n" : "\(output.shown): \(written), \(storage.rawValue)\n")
+    try StandardOutput.write(
+      common.json ? result.pretty() + "\n" : "\(output.shown): \(written), \(storage.rawValue)\n")
   }
 }
 

@@ -53,7 +53,8 @@ struct Gap: ParsableCommand {
 
   private func document(_ gap: ModalityGap) -> JSON {
     [
-      "a": .string(modalities[0]), "b": .string(modalities[1]), "score": .double(gap.score), "level": .string(gap.level),
+      "a": .string(modalities[0]), "b": .string(modalities[1]), "score": .double(gap.score),
+      "level": .string(gap.level),
       "properties": .array(
         gap.properties.map { item -> JSON in
           [
@@ -82,7 +83,8 @@ struct Gap: ParsableCommand {
             entries.map { entry in
               (
                 entry.name,
-                .object(entry.fields.map { ($0.name, $0.values.count == 1 ? .string($0.values[0]) : .strings($0.values)) })
+                .object(
+                  entry.fields.map { ($0.name, $0.values.count == 1 ? .string($0.values[0]) : .strings($0.values)) })
               )
             })
         ))
@@ -90,7 +92,8 @@ struct Gap: ParsableCommand {
       for entry in entries {
         text += "  \(visible(entry.name)): \(visible(entry["title"].first ?? ""))\n"
         for field in entry.fields where field.name != "title" {
-          text += "    \(visible(String(field.name.map { $0 == "_" ? " " : $0 }))): \(visible(field.values.joined(separator: "; ")))\n"
+          text +=
+            "    \(visible(String(field.name.map { $0 == "_" ? " " : $0 }))): \(visible(field.values.joined(separator: "; ")))\n"
         }
       }
     }

@@ -39,13 +39,17 @@ struct PluginsList: ParsableCommand {
         visible(plugin.description), plugin.path.isEmpty ? "built in" : visible(plugin.path),
       ])
     }
-    for file in waiting { table.add(["", "", "", "", "on demand", "loaded when a model asks for it", visible(file.text)]) }
+    for file in waiting {
+      table.add(["", "", "", "", "on demand", "loaded when a model asks for it", visible(file.text)])
+    }
     return table.text()
   }
 
   /// The plugins' files that nothing has loaded yet: in the folder "on-demand".
   private static func onDemand() -> [ByteString] {
-    guard let folder = try? installed("lib/clipcore/plugins/on-demand"), let names = try? names(in: folder) else { return [] }
+    guard let folder = try? installed("lib/clipcore/plugins/on-demand"), let names = try? names(in: folder) else {
+      return []
+    }
     return names.filter { $0.fileExtension == "so" }.map { folder.appending($0.bytes) }
   }
 

@@ -21,10 +21,14 @@ struct PluginsCheck: ParsableCommand {
   @Option(help: ArgumentHelp("What encoders are built with (default: their own example).", valueName: "json"))
   var config: ByteString?
 
-  @Option(help: ArgumentHelp("A picture for codecs: it must decode, and spoilt copies of it must not crash.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "A picture for codecs: it must decode, and spoilt copies of it must not crash.", valueName: "file"))
   var picture: ByteString?
 
-  @Option(help: ArgumentHelp("A model file for tokenizers: it must open, and spoilt copies of it must not crash.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp(
+      "A model file for tokenizers: it must open, and spoilt copies of it must not crash.", valueName: "file"))
   var model: ByteString?
 
   @Flag(help: "Write one JSON document instead of text for people.")
@@ -94,14 +98,17 @@ struct PluginsCheck: ParsableCommand {
       case CLIP_KIND_TEXT_AUGMENTATION: checks.append("text \(item.index)")
       case CLIP_KIND_TOKENIZER: checks.append("tokenizer \(item.index)")
       case CLIP_KIND_KERNELS: checks.append("kernels \(item.index)")
-      default: findings.append(Finding(verdict: .note, check: "load", text: "\(item.id): there is no check of kind \(item.kind)"))
+      default:
+        findings.append(
+          Finding(verdict: .note, check: "load", text: "\(item.id): there is no check of kind \(item.kind)"))
       }
     }
     for check in checks {
       let found = try process.run(check, scratch: scratch).findings
       findings += found.map { finding in
         let words = check.split(separator: " ")
-        guard words.count > 1, let index = Int(words[1]), let item = loaded.items.first(where: { $0.index == index }) else {
+        guard words.count > 1, let index = Int(words[1]), let item = loaded.items.first(where: { $0.index == index })
+        else {
           return finding
         }
         return Finding(verdict: finding.verdict, check: "\(words[0]) \(item.id)", text: finding.text)

@@ -14,7 +14,9 @@ struct PluginsRecommend: ParsableCommand {
         clip plugins recommend --need texture:2 low-latency --max-parameters 30000000
       """)
 
-  @Option(name: .customLong("need"), parsing: .upToNextOption, help: ArgumentHelp("What counts, and how much.", valueName: "name[:weight]"))
+  @Option(
+    name: .customLong("need"), parsing: .upToNextOption,
+    help: ArgumentHelp("What counts, and how much.", valueName: "name[:weight]"))
   var needs: [String]
 
   @Flag(help: "Compare text encoders instead of image encoders.")

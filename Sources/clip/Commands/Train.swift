@@ -43,7 +43,9 @@ struct Train: ParsableCommand {
   @Option(help: ArgumentHelp("Seed of everything random.", valueName: "n"))
   var seed: Int?
 
-  @Option(name: .customLong("set"), help: ArgumentHelp("Sets a key of the configuration; may be repeated.", valueName: "key=value"))
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp("Sets a key of the configuration; may be repeated.", valueName: "key=value"))
   var settings: [ByteString] = []
 
   @Flag(help: "Go on with the run that the output folder has.")
@@ -118,7 +120,8 @@ struct Train: ParsableCommand {
     if common.json {
       try StandardOutput.write([
         "steps": .integer(steps), "parameters": .integer(all), "trained_parameters": .integer(learned),
-        "tensors": .array(tensors.map { ["name": .string($0.name), "count": .integer($0.count), "rate": .double($0.rate)] }),
+        "tensors": .array(
+          tensors.map { ["name": .string($0.name), "count": .integer($0.count), "rate": .double($0.rate)] }),
         "config": config.effective,
       ])
       return
@@ -128,7 +131,8 @@ struct Train: ParsableCommand {
       table.add([tensor.name, grouped(UInt64(tensor.count)), tensor.rate == 0 ? "frozen" : fixed(tensor.rate, 3)])
     }
     try StandardOutput.write(
-      table.text() + "\n\(counted(steps, "step")) of \(counted(config.batchSize, "pair")); \(grouped(UInt64(learned))) of "
+      table.text()
+        + "\n\(counted(steps, "step")) of \(counted(config.batchSize, "pair")); \(grouped(UInt64(learned))) of "
         + "\(grouped(UInt64(all))) parameters in \(trained.count) of \(counted(tensors.count, "tensor")) are trained\n")
   }
 
@@ -158,10 +162,13 @@ struct Train: ParsableCommand {
 
   /// This command line, to be typed again, with --resume.
   private var commandToResume: String {
-    let words = ["clip"] + RawArguments.encoded().map { RawArguments.readable($0) }.filter { $0 != "--resume" } + ["--resume"]
+    let words =
+      ["clip"] + RawArguments.encoded().map { RawArguments.readable($0) }.filter { $0 != "--resume" } + ["--resume"]
     return words.map { word in
-      let isPlain = !word.isEmpty && word.utf8.allSatisfy { $0 > 127 || isalnum(Int32($0)) != 0 || "-_./=,:+@%".utf8.contains($0) }
-      return isPlain ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+      let isPlain =
+        !word.isEmpty && word.utf8.allSatisfy { $0 > 127 || isalnum(Int32($0)) != 0 || "-_./=,:+@%".utf8.contains($0) }
+      return isPlain
+        ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
     }.joined(separator: " ")
   }
 }

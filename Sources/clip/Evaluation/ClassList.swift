@@ -13,7 +13,9 @@ struct ClassList {
     let place = path.shown
     if bytes.first(where: { $0 > 32 }) == UInt8(ascii: "{") {
       let reader = try ObjectReader(try JSON.parse(bytes, place: place), place)
-      let classes = try reader.read("classes") { json throws(Failure) in (try ClassList.classes(json, place), .object([])) }
+      let classes = try reader.read("classes") { json throws(Failure) in
+        (try ClassList.classes(json, place), .object([]))
+      }
       labels = classes.map(\.label)
       names = classes.map(\.name)
       templates = try reader.texts("templates")
@@ -58,7 +60,9 @@ struct ClassList {
     switch json {
     case .array(let list):
       for item in list {
-        guard case .string(let name) = item else { throw Failure("\(place): classes: expected names, found \(item.kind)") }
+        guard case .string(let name) = item else {
+          throw Failure("\(place): classes: expected names, found \(item.kind)")
+        }
         classes.append((name, name))
       }
     case .object(let members):
@@ -70,7 +74,9 @@ struct ClassList {
       }
     default: throw Failure("\(place): classes: expected a list or an object, found \(json?.kind ?? "nothing")")
     }
-    for (label, name) in classes where label.isEmpty || name.isEmpty { throw Failure("\(place): classes: a name is empty") }
+    for (label, name) in classes where label.isEmpty || name.isEmpty {
+      throw Failure("\(place): classes: a name is empty")
+    }
     return classes
   }
 

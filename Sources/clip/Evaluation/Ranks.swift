@@ -50,13 +50,17 @@ struct Ranks {
 }
 
 /// The product of `count` numbers of each, from `first` and `second` on, the same bits for the same numbers.
-private func dot(_ a: UnsafePointer<Float>?, _ first: Int, _ b: UnsafePointer<Float>?, _ second: Int, _ count: Int) -> Float {
+private func dot(_ a: UnsafePointer<Float>?, _ first: Int, _ b: UnsafePointer<Float>?, _ second: Int, _ count: Int)
+  -> Float
+{
   guard let a, let b else { return 0 }
   let (x, y) = (UnsafeRawPointer(a + first), UnsafeRawPointer(b + second))
   var sum = SIMD16<Float>()
   var at = 0
   while at + 16 <= count {
-    sum += x.loadUnaligned(fromByteOffset: at * 4, as: SIMD16<Float>.self) * y.loadUnaligned(fromByteOffset: at * 4, as: SIMD16<Float>.self)
+    sum +=
+      x.loadUnaligned(fromByteOffset: at * 4, as: SIMD16<Float>.self)
+      * y.loadUnaligned(fromByteOffset: at * 4, as: SIMD16<Float>.self)
     at += 16
   }
   var total = sum.sum()

@@ -6,7 +6,8 @@ struct ZeroShot {
 
   init(_ model: Model, _ classes: ClassList, batch: Int, flags: EncodeFlags) throws(Failure) {
     self.classes = classes
-    let texts = try model.embed(texts: classes.names.indices.flatMap { classes.captions($0) }, batch: batch, flags: flags)
+    let texts = try model.embed(
+      texts: classes.names.indices.flatMap { classes.captions($0) }, batch: batch, flags: flags)
     let (width, each) = (model.width, classes.templates.count)
     var embeddings: [Float] = []
     for index in classes.names.indices {
@@ -76,7 +77,9 @@ struct ZeroShotReport {
     guard perClass else { return text }
     var each = Table([("class", .left), ("pictures", .right), ("top-1", .right), ("top-5", .right)])
     for (label, score) in zip(classes.labels, scores) {
-      each.add([visible(label), "\(score.pictures)"] + (score.pictures == 0 ? ["", ""] : [fixed(score.top1, 4), fixed(score.top5, 4)]))
+      each.add(
+        [visible(label), "\(score.pictures)"]
+          + (score.pictures == 0 ? ["", ""] : [fixed(score.top1, 4), fixed(score.top5, 4)]))
     }
     return text + "\n" + each.text()
   }
@@ -89,7 +92,10 @@ struct ZeroShotReport {
     ]
     if perClass {
       let list = zip(classes.labels, scores).map { label, score -> JSON in
-        ["class": .string(label), "pictures": .integer(score.pictures), "top_1": .double(score.top1), "top_5": .double(score.top5)]
+        [
+          "class": .string(label), "pictures": .integer(score.pictures), "top_1": .double(score.top1),
+          "top_5": .double(score.top5),
+        ]
       }
       members.append(("per_class", .array(list)))
     }

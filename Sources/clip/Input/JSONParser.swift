@@ -7,7 +7,9 @@ extension JSON {
   static func parse(_ bytes: [UInt8], place: String) throws(Failure) -> JSON {
     var failure = json_error_t()
     let flags = Int(JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
-    let tree = (bytes + [0]).withUnsafeBytes { json_loadb($0.bindMemory(to: CChar.self).baseAddress, bytes.count, flags, &failure) }
+    let tree = (bytes + [0]).withUnsafeBytes {
+      json_loadb($0.bindMemory(to: CChar.self).baseAddress, bytes.count, flags, &failure)
+    }
     guard let tree else {
       let reason = withUnsafeBytes(of: failure.text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
       throw Failure("\(place): expected JSON, line \(failure.line) column \(failure.column): \(reason)")

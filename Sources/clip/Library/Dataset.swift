@@ -15,7 +15,9 @@ final class Dataset {
   }
 
   /// Without a model, pairs have keys and captions alone.
-  init(_ runtime: Runtime, _ model: Model?, _ source: TrainingConfig.Source, _ config: TrainingConfig, _ settings: Settings)
+  init(
+    _ runtime: Runtime, _ model: Model?, _ source: TrainingConfig.Source, _ config: TrainingConfig, _ settings: Settings
+  )
     throws(Failure)
   {
     let strings = CStrings()
@@ -59,7 +61,9 @@ final class Dataset {
 
   deinit { clip_dataset_close(handle) }
 
-  private static func pipeline(_ runtime: Runtime, _ json: ByteString?, _ key: String) throws(Failure) -> AugmentationPipeline? {
+  private static func pipeline(_ runtime: Runtime, _ json: ByteString?, _ key: String) throws(Failure)
+    -> AugmentationPipeline?
+  {
     guard let json else { return nil }
     do {
       return try AugmentationPipeline(runtime, json: json)

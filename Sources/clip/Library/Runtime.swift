@@ -20,11 +20,14 @@ final class Runtime: @unchecked Sendable {
     var options = clip_runtime_options()
     options.struct_size = UInt32(MemoryLayout<clip_runtime_options>.size)
     options.threads = UInt32(threads)
-    options.log = isQuiet ? nil : { _, level, message in
-      guard let message, level != CLIP_LOG_INFO else { return }
-      let text = String(cString: message)
-      if level == CLIP_LOG_ERROR { Console.shared.error(text) } else { Console.shared.warning(text) }
-    }
+    options.log =
+      isQuiet
+      ? nil
+      : { _, level, message in
+        guard let message, level != CLIP_LOG_INFO else { return }
+        let text = String(cString: message)
+        if level == CLIP_LOG_ERROR { Console.shared.error(text) } else { Console.shared.warning(text) }
+      }
     var out: OpaquePointer?
     let status = withCStrings(plugins) { paths in
       options.plugin_paths = paths

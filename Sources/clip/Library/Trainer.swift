@@ -35,7 +35,8 @@ final class Trainer {
     }
     let groups = config.groups.map {
       clip_parameter_group(
-        struct_size: UInt32(MemoryLayout<clip_parameter_group>.size), rate: Float($0.rate), pattern: strings.pointer($0.pattern))
+        struct_size: UInt32(MemoryLayout<clip_parameter_group>.size), rate: Float($0.rate),
+        pattern: strings.pointer($0.pattern))
     }
     let patterns = config.lowRank?.patterns.map { strings.pointer($0) } ?? []
     var out: OpaquePointer?

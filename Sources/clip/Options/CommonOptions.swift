@@ -16,7 +16,8 @@ struct CommonOptions: ParsableArguments {
   var pluginFolders: [ByteString] = []
 
   @Option(
-    help: ArgumentHelp("Kernels to compute with, such as x86-64-v3 (default: the best that run here).",
+    help: ArgumentHelp(
+      "Kernels to compute with, such as x86-64-v3 (default: the best that run here).",
       valueName: "name"))
   var kernels: ByteString?
 
@@ -135,7 +136,8 @@ struct DataOptions: ParsableArguments {
     try Pairs(
       model,
       .init(
-        paths: data, captionFields: fields ?? captionFields, limit: limit, seed: seed, batch: batch.batch, workers: workers,
+        paths: data, captionFields: fields ?? captionFields, limit: limit, seed: seed, batch: batch.batch,
+        workers: workers,
         flags: flags, keeps: parts))
   }
 }

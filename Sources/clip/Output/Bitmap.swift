@@ -45,7 +45,9 @@ struct Bitmap {
           }
         }
         let area = rows.count * columns.count * 255
-        for color in 0..<3 { pixels[3 * (y * self.width + x) + color] = UInt8(clamping: (sums[color] + area / 2) / area) }
+        for color in 0..<3 {
+          pixels[3 * (y * self.width + x) + color] = UInt8(clamping: (sums[color] + area / 2) / area)
+        }
       }
     }
   }
@@ -54,7 +56,9 @@ struct Bitmap {
   var dataURI: String {
     let row = (3 * width + 3) & ~3
     var bytes: [UInt8] = Array("BM".utf8)
-    func word(_ value: Int, _ count: Int = 4) { for shift in 0..<count { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * shift))) } }
+    func word(_ value: Int, _ count: Int = 4) {
+      for shift in 0..<count { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * shift))) }
+    }
     word(54 + row * height)
     word(0)
     word(54)

@@ -65,7 +65,8 @@ final class EventFile {
 
   private func write(_ message: ProtocolBuffer) throws(Failure) {
     let length = littleEndian(UInt64(message.bytes.count))
-    let record = length + littleEndian(maskedChecksum(length)) + message.bytes + littleEndian(maskedChecksum(message.bytes))
+    let record =
+      length + littleEndian(maskedChecksum(length)) + message.bytes + littleEndian(maskedChecksum(message.bytes))
     let code = record.withUnsafeBytes { writeAll(descriptor, $0) }
     guard code == 0 else { throw .system("cannot write \(name)", code) }
   }
@@ -112,7 +113,9 @@ private struct ProtocolBuffer {
   }
 }
 
-private func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.littleEndian) { Array($0) } }
+private func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
+  withUnsafeBytes(of: value.littleEndian) { Array($0) }
+}
 
 /// Remainders of each byte for CRC32C: Castagnoli's polynomial 0x1EDC6F41, reflected (RFC 3720, B.4).
 private let remainders: [UInt32] = (0..<256).map { byte in

@@ -2,7 +2,9 @@ import Glibc
 
 /// What a folder holds, without "." and "..", sorted.
 func names(in folder: ByteString) throws(Failure) -> [ByteString] {
-  guard let stream = folder.withCString({ opendir($0) }) else { throw .system("cannot read the folder \(folder.shown)") }
+  guard let stream = folder.withCString({ opendir($0) }) else {
+    throw .system("cannot read the folder \(folder.shown)")
+  }
   defer { closedir(stream) }
   var names: [ByteString] = []
   while let entry = readdir(stream) {

@@ -5,7 +5,9 @@ import Glibc
 enum PNGWriter {
   /// `pixels` are red, green, blue in rows without gaps.
   static func write(_ pixels: [UInt8], width: Int, height: Int, to writer: FileWriter) throws(Failure) {
-    guard let context = spng_ctx_new(Int32(SPNG_CTX_ENCODER.rawValue)) else { throw Failure("no memory to write a PNG file") }
+    guard let context = spng_ctx_new(Int32(SPNG_CTX_ENCODER.rawValue)) else {
+      throw Failure("no memory to write a PNG file")
+    }
     defer { spng_ctx_free(context) }
     var head = spng_ihdr()
     head.width = UInt32(clamping: width)

@@ -35,7 +35,8 @@ struct ProgressBar {
     }
     let length = min(columns - line().count - 4, 40)
     let filled = Int(share * Double(max(length, 0)))
-    let bar = length < 5 ? "" : "[\(String(repeating: "=", count: filled))\(String(repeating: " ", count: length - filled))]  "
+    let bar =
+      length < 5 ? "" : "[\(String(repeating: "=", count: filled))\(String(repeating: " ", count: length - filled))]  "
     Console.shared.show(String(line(bar).prefix(columns)))
   }
 

@@ -18,7 +18,9 @@ enum Interruption {
       }
       sigaddset(&watched, number)
       // As nohup has it. A shell's background jobs ignore SIGINT too, but whoever sends it to one means it.
-      if number == SIGHUP, unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) { signal(number, SIG_IGN) }
+      if number == SIGHUP, unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) {
+        signal(number, SIG_IGN)
+      }
     }
     // A program's worker threads may have them blocked, and who is started by one inherits that.
     pthread_sigmask(SIG_UNBLOCK, &watched, nil)

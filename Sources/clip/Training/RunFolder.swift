@@ -29,7 +29,8 @@ struct RunFolder {
       guard self.config.withCString({ access($0, F_OK) }) == 0 else {
         throw Failure("\(path.shown): expected a run to go on with, found no config.json")
       }
-      try RunFolder.compare(try JSON.parse(try readFile(self.config), place: self.config.shown), config, self.config.shown)
+      try RunFolder.compare(
+        try JSON.parse(try readFile(self.config), place: self.config.shown), config, self.config.shown)
     }
     try makeFolder(path)
     try makeFolder(checkpoints)
@@ -81,7 +82,9 @@ struct RunFolder {
   private func makeFolder(_ path: ByteString) throws(Failure) {
     let parent = path.folder
     if parent != path, parent.withCString({ access($0, F_OK) }) != 0 { try makeFolder(parent) }
-    if path.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST { throw .system("cannot make the folder \(path.shown)") }
+    if path.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
+      throw .system("cannot make the folder \(path.shown)")
+    }
   }
 }
 
@@ -96,7 +99,8 @@ final class RunLog {
     var kept = ""
     if step > 0 {
       for line in try RunLog.lines(of: path) {
-        guard case .object(let members) = line, case .integer(let number)? = members.first(where: { $0.key == "step" })?.value,
+        guard case .object(let members) = line,
+          case .integer(let number)? = members.first(where: { $0.key == "step" })?.value,
           number <= step
         else { continue }
         kept += line.compact() + "\n"
@@ -113,7 +117,9 @@ final class RunLog {
   /// The whole lines of a log; none where there is no file.
   static func lines(of path: ByteString) throws(Failure) -> [JSON] {
     guard path.withCString({ access($0, F_OK) }) == 0 else { return [] }
-    return try readFile(path).split(separator: UInt8(ascii: "\n")).compactMap { try? JSON.parse(Array($0), place: path.shown) }
+    return try readFile(path).split(separator: UInt8(ascii: "\n")).compactMap {
+      try? JSON.parse(Array($0), place: path.shown)
+    }
   }
 
   func append(_ line: JSON) throws(Failure) {

@@ -97,7 +97,9 @@ struct TrainingConfig {
   let effective: JSON
 
   /// What may change from a run to the one that goes on with it.
-  static let free = ["threads", "workers", "epochs", "steps", "max_bad_share", "eval", "save_every", "keep", "log_every"]
+  static let free = [
+    "threads", "workers", "epochs", "steps", "max_bad_share", "eval", "save_every", "keep", "log_every",
+  ]
 
   init(_ json: JSON, _ place: String) throws(Failure) {
     let reader = try ObjectReader(json, place)
@@ -108,7 +110,9 @@ struct TrainingConfig {
     model = try required("model", try reader.text("model"))
     fromScratch = try reader.bool("from_scratch")
     source = try Source(reader)
-    guard !source.paths.isEmpty else { throw Failure("\(place): expected the key data, one source or more, found none") }
+    guard !source.paths.isEmpty else {
+      throw Failure("\(place): expected the key data, one source or more, found none")
+    }
     output = try required("output", try reader.text("output"))
     imagePipeline = try reader.pipeline("image_pipeline")
     textPipeline = try reader.pipeline("text_pipeline")
@@ -160,7 +164,9 @@ struct TrainingConfig {
           : "\(place): teacher: expected a distillation loss in losses that uses it, found none")
     }
     guard replay == nil || (1..<batchSize).contains(replayCount) else {
-      throw Failure("\(place): replay: a share of \(replay?.share ?? 0) of \(batchSize) samples is \(replayCount): expected 1 to \(batchSize - 1)")
+      throw Failure(
+        "\(place): replay: a share of \(replay?.share ?? 0) of \(batchSize) samples is \(replayCount): expected 1 to \(batchSize - 1)"
+      )
     }
   }
 
@@ -301,7 +307,9 @@ extension ObjectReader {
       guard let json else { return (nil, .null) }
       if case .string(let text) = json {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-        if parts.count == 2, let index = parts[0], let count = parts[1], (1...1_000_000).contains(count), (0..<count).contains(index) {
+        if parts.count == 2, let index = parts[0], let count = parts[1], (1...1_000_000).contains(count),
+          (0..<count).contains(index)
+        {
           return ((index, count), json)
         }
       }

@@ -61,7 +61,8 @@ struct TrainingCurves {
         title: "Learning rate", curves: [("learning_rate", "c", "")], box: (left + column + gap, second, column, 210),
         startsAtZero: true, isNoisy: false, digits: -1),
       Panel(
-        title: "Gradient norm", curves: [("gradient_norm", "c", "")], box: (left + 2 * (column + gap), second, column, 210),
+        title: "Gradient norm", curves: [("gradient_norm", "c", "")],
+        box: (left + 2 * (column + gap), second, column, 210),
         startsAtZero: true),
     ]
   }
@@ -86,7 +87,9 @@ struct TrainingCurves {
   private func draw(_ panel: Panel, _ id: String) -> String {
     let (x, y, width, height) = panel.box
     let area = (left: x + 52, top: y + 50, width: width - 52 - 20, height: height - 50 - 34)
-    let curves = panel.curves.map { curve in (curve, (series[curve.key]?.points ?? []).map { (step: $0.step, value: $0.value * panel.scale) }) }
+    let curves = panel.curves.map { curve in
+      (curve, (series[curve.key]?.points ?? []).map { (step: $0.step, value: $0.value * panel.scale) })
+    }
     let smooth = curves.map { panel.isNoisy ? TrainingCurves.smoothed($0.1) : TrainingCurves.thinned($0.1) }
     // A few wild steps are cut off rather than make the rest flat.
     let raw = curves.flatMap { TrainingCurves.thinned($0.1).map(\.value) }.sorted()
@@ -109,24 +112,30 @@ struct TrainingCurves {
     for tick in ticks {
       let at = place((0, tick)).y
       text += "<path class=\"grid\" d=\"M\(fixed(area.left, 1)) \(at)h\(fixed(area.width, 1))\"/>"
-      text += "<text class=\"tick\" x=\"\(fixed(area.left - 8, 1))\" y=\"\(at)\" dy=\"4\" text-anchor=\"end\">\(TrainingCurves.label(tick))</text>"
+      text +=
+        "<text class=\"tick\" x=\"\(fixed(area.left - 8, 1))\" y=\"\(at)\" dy=\"4\" text-anchor=\"end\">\(TrainingCurves.label(tick))</text>"
     }
     let steps = TrainingCurves.ticks(0, lastStep, width > 400 ? 8 : 4).filter { $0 <= lastStep && $0.rounded() == $0 }
     for tick in steps {
       let at = place((tick, low)).x
-      text += "<text class=\"tick\" x=\"\(at)\" y=\"\(fixed(area.top + area.height + 20, 1))\" text-anchor=\"middle\">\(TrainingCurves.label(tick))</text>"
+      text +=
+        "<text class=\"tick\" x=\"\(at)\" y=\"\(fixed(area.top + area.height + 20, 1))\" text-anchor=\"middle\">\(TrainingCurves.label(tick))</text>"
     }
-    text += "<clipPath id=\"\(id)\"><rect x=\"\(area.left)\" y=\"\(area.top - 2)\" width=\"\(area.width + 6)\" height=\"\(area.height + 4)\"/></clipPath><g clip-path=\"url(#\(id))\">"
+    text +=
+      "<clipPath id=\"\(id)\"><rect x=\"\(area.left)\" y=\"\(area.top - 2)\" width=\"\(area.width + 6)\" height=\"\(area.height + 4)\"/></clipPath><g clip-path=\"url(#\(id))\">"
     for ((curve, points), line) in zip(curves, smooth) {
       guard let last = line.last, let first = line.first else { continue }
       let path = { (points: [(step: Double, value: Double)]) in
-        points.enumerated().map { index, point in (index == 0 ? "M" : "L") + "\(place(point).x) \(place(point).y)" }.joined()
+        points.enumerated().map { index, point in (index == 0 ? "M" : "L") + "\(place(point).x) \(place(point).y)" }
+          .joined()
       }
       let floor = fixed(area.top + area.height, 1)
       if curves.count == 1 {
         text += "<path fill=\"url(#fade-\(curve.style))\" d=\"\(path(line))V\(floor)H\(place(first).x)Z\"/>"
       }
-      if panel.isNoisy, points.count >= TrainingCurves.smoothedFrom { text += "<path class=\"raw \(curve.style)\" d=\"\(path(TrainingCurves.thinned(points)))\"/>" }
+      if panel.isNoisy, points.count >= TrainingCurves.smoothedFrom {
+        text += "<path class=\"raw \(curve.style)\" d=\"\(path(TrainingCurves.thinned(points)))\"/>"
+      }
       text += "<path class=\"line \(curve.style)\" d=\"\(path(line))\"/>"
       text += "<circle class=\"dot \(curve.style)\" cx=\"\(place(last).x)\" cy=\"\(place(last).y)\" r=\"4\"/>"
     }
@@ -137,7 +146,8 @@ struct TrainingCurves {
       guard let last = line.last else { continue }
       let value = (panel.digits < 0 ? TrainingCurves.label(last.value) : fixed(last.value, panel.digits)) + panel.unit
       let words = curve.name.isEmpty ? "" : "<tspan class=\"soft\">\(curve.name)</tspan>"
-      text += "<text class=\"value \(curve.style)\" x=\"\(fixed(right, 1))\" y=\"\(y + 30)\" text-anchor=\"end\">\(words)<tspan dx=\"\(curve.name.isEmpty ? 0 : 6)\">\(value)</tspan></text>"
+      text +=
+        "<text class=\"value \(curve.style)\" x=\"\(fixed(right, 1))\" y=\"\(y + 30)\" text-anchor=\"end\">\(words)<tspan dx=\"\(curve.name.isEmpty ? 0 : 6)\">\(value)</tspan></text>"
       right -= Double(curve.name.count + value.count) * 7.8 + 15
     }
     return text + "</g>"
@@ -148,7 +158,9 @@ struct TrainingCurves {
     let count = min(points.count, 500)
     return (0..<count).map { index in
       let part = points[(index * points.count / count)..<((index + 1) * points.count / count)]
-      return (part.reduce(0) { $0 + $1.step } / Double(part.count), part.reduce(0) { $0 + $1.value } / Double(part.count))
+      return (
+        part.reduce(0) { $0 + $1.step } / Double(part.count), part.reduce(0) { $0 + $1.value } / Double(part.count)
+      )
     }
   }
 

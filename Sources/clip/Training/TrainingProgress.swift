@@ -41,14 +41,16 @@ struct TrainingProgress {
     } else if isLine {
       let left = clock((now - start) / Double(max(step - first, 1)) * Double(total - step))
       Console.shared.line(
-        "step \(step)/\(total)  loss \(loss)  accuracy \(accuracy)  temperature \(temperature)  rate \(rate)  \(speed)  \(left) left")
+        "step \(step)/\(total)  loss \(loss)  accuracy \(accuracy)  temperature \(temperature)  rate \(rate)  \(speed)  \(left) left"
+      )
     }
   }
 
   /// The step as a line of the log.
   func line(_ metrics: clip_train_metrics, epoch: Int) -> JSON {
     [
-      "step": .integer(Int(metrics.step)), "epoch": .integer(epoch), "loss": .double(metrics.loss), "accuracy": .float(metrics.accuracy),
+      "step": .integer(Int(metrics.step)), "epoch": .integer(epoch), "loss": .double(metrics.loss),
+      "accuracy": .float(metrics.accuracy),
       "temperature": .double(metrics.temperature), "learning_rate": .double(metrics.learning_rate),
       "gradient_norm": .double(metrics.gradient_norm), "samples_per_second": .double(samplesPerSecond),
       "seconds": .double(seconds() - start),

@@ -34,7 +34,8 @@ final class TrainingRun {
     totalSteps = try TrainingRun.steps(config)
     guard config.schedule.kind == .constant || config.schedule.warmupSteps < totalSteps else {
       throw Failure(
-        "schedule: warmup_steps: expected fewer than the run's \(counted(totalSteps, "step")), found \(config.schedule.warmupSteps)")
+        "schedule: warmup_steps: expected fewer than the run's \(counted(totalSteps, "step")), found \(config.schedule.warmupSteps)"
+      )
     }
     let start = try folder.startingModel(config, runtime)
     let model = try Model(runtime, folder: start, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
@@ -144,10 +145,13 @@ final class TrainingRun {
   /// The curves of all steps so far, those before a stop among them.
   private func draw(_ ending: Ending) throws(Failure) {
     let name = config.model.bytes.last == UInt8(ascii: "/") ? ByteString(config.model.bytes.dropLast()) : config.model
-    let done = ending == .finished ? "\(grouped(UInt64(step))) steps" : "step \(grouped(UInt64(step))) of \(grouped(UInt64(totalSteps)))"
+    let done =
+      ending == .finished
+      ? "\(grouped(UInt64(step))) steps" : "step \(grouped(UInt64(step))) of \(grouped(UInt64(totalSteps)))"
     let curves = TrainingCurves(
       title: ByteString(name.lastComponent).shown,
-      subtitle: "\(done) of \(counted(config.batchSize, "pair")) from \(config.source.paths.map(\.shown).joined(separator: ", "))",
+      subtitle:
+        "\(done) of \(counted(config.batchSize, "pair")) from \(config.source.paths.map(\.shown).joined(separator: ", "))",
       lines: try RunLog.lines(of: folder.log))
     let svg = curves.svg
     try OutputFile.write(to: folder.curves) { writer throws(Failure) in try writer.write(svg) }

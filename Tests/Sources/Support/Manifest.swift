@@ -48,7 +48,8 @@ public struct Manifest {
     isHuggingFace = root["config"] != nil
     clipcore = root["clipcore"] as? [String: Any]
     pixelShape = root["pixels"] as? [Int]
-    guard let config = (root["config"] ?? root["open_clip_config"] ?? clipcore.map { _ in [:] }) as? [String: Any] else {
+    guard let config = (root["config"] ?? root["open_clip_config"] ?? clipcore.map { _ in [:] }) as? [String: Any]
+    else {
       throw SupportError("\(name): no config")
     }
     self.config = config

@@ -57,7 +57,8 @@ public enum ModelFolder {
   public static func writeTokenizer(vocabularySize: Int, to folder: URL) throws {
     let source = Paths.fixtures.appending(path: "tokenizer")
     let files = FileManager.default
-    let names = vocabularySize == 49408 ? ["vocab.json", "merges.txt", "tokenizer_config.json"] : ["tokenizer_config.json"]
+    let names =
+      vocabularySize == 49408 ? ["vocab.json", "merges.txt", "tokenizer_config.json"] : ["tokenizer_config.json"]
     for name in names { try files.copyItem(at: source.appending(path: name), to: folder.appending(path: name)) }
     if vocabularySize == 49408 { return }
     let merges = try String(contentsOf: source.appending(path: "merges.txt"), encoding: .utf8)

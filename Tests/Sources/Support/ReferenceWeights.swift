@@ -69,9 +69,11 @@ public enum ReferenceWeights {
       do {
         let data = try fill(tensors[order[i]], seed: seed)
         try data.withUnsafeBytes { bytes in
+          guard let base = bytes.baseAddress else { return }
           var done = 0
           while done < bytes.count {
-            let n = pwrite(descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(front.count + starts[order[i]] + done))
+            let n = pwrite(
+              descriptor, base + done, bytes.count - done, off_t(front.count + starts[order[i]] + done))
             guard n > 0 else { throw SupportError("\(url.path): cannot write") }
             done += n
           }

@@ -51,7 +51,8 @@ public enum Safetensors {
   public static func read(_ url: URL) throws -> [String: StoredTensor] {
     let file = try Data(contentsOf: url, options: .alwaysMapped)
     guard file.count >= 8 else { throw SupportError("\(url.path): no header") }
-    let length = Int(file.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * UInt64($1.offset)) })
+    let length = Int(
+      file.prefix(8).enumerated().reduce(UInt64(0)) { $0 | UInt64($1.element) << (8 * UInt64($1.offset)) })
     guard let header = try JSONSerialization.jsonObject(with: file[8..<8 + length]) as? [String: [String: Any]] else {
       throw SupportError("\(url.path): header is not an object")
     }

@@ -11,7 +11,9 @@ public struct TarWriter {
     _ name: String, size: String, type: Character = "0", prefix: String = "", change: (inout [UInt8]) -> Void = { _ in }
   ) {
     var block = [UInt8](repeating: 0, count: 512)
-    func put(_ text: String, at offset: Int) { for (index, byte) in text.utf8.enumerated() { block[offset + index] = byte } }
+    func put(_ text: String, at offset: Int) {
+      for (index, byte) in text.utf8.enumerated() { block[offset + index] = byte }
+    }
     put(String(name.prefix(100)), at: 0)
     put("0000644\0", at: 100)
     put(size, at: 124)

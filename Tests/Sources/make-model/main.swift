@@ -30,7 +30,8 @@ func writeIndex(of folder: URL) throws {
   let shard = "model-00001-of-00001.safetensors"
   let names = try Safetensors.read(folder.appending(path: shard)).keys
   let map = Dictionary(uniqueKeysWithValues: names.map { ($0, shard) })
-  try ModelFolder.writeJSON(["metadata": ["total_size": 0], "weight_map": map], to: folder.appending(path: "model.safetensors.index.json"))
+  try ModelFolder.writeJSON(
+    ["metadata": ["total_size": 0], "weight_map": map], to: folder.appending(path: "model.safetensors.index.json"))
 }
 
 do {

@@ -72,7 +72,8 @@ extension clip_activation {
       kernels.table.pointee.scale_shift?(x, width, result, width, rows, width, scale.baseAddress, nil, activation)
       let rest = count - rows * width
       kernels.table.pointee.scale_shift?(
-        x + rows * width, width, result + rows * width, width, rest > 0 ? 1 : 0, rest, scale.baseAddress, nil, activation)
+        x + rows * width, width, result + rows * width, width, rest > 0 ? 1 : 0, rest, scale.baseAddress, nil,
+        activation)
     }
   }
 }

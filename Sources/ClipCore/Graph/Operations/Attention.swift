@@ -115,7 +115,8 @@ final class Attention: Operation {
     let keyStart = pass.batch.firstRow(of: item, in: keyRows) * shape.width + column
     let queryStart = pass.batch.firstRow(of: item, in: shape.rows) * shape.width + column
     var gradient = AttentionGradient(
-      queries: pass.batch.rows(of: item, in: shape.rows), keys: pass.batch.rows(of: item, in: keyRows), width: headWidth,
+      queries: pass.batch.rows(of: item, in: shape.rows), keys: pass.batch.rows(of: item, in: keyRows),
+      width: headWidth,
       kernels: pass.run.kernels)
     gradient.stride = shape.width
     gradient.firstQuery = picked == .end ? pass.batch.endPosition(of: item) : 0

@@ -27,7 +27,8 @@ struct AttentionGradient {
       + max(
         Products.packedFloats(keys, width, kernels) + Products.rowFloats(queries, width, kernels, here: true),
         Products.packedFloats(width, keys, kernels) + Products.rowFloats(queries, keys, kernels, here: true),
-        Products.packedFloats(width, queries, kernels) + Products.rowFloats(keys, queries, kernels, isTurned: true, here: true))
+        Products.packedFloats(width, queries, kernels)
+          + Products.rowFloats(keys, queries, kernels, isTurned: true, here: true))
   }
 
   /// Where an input's gradient goes, and whether it is added to one that others began.
@@ -53,7 +54,8 @@ struct AttentionGradient {
     if let dv {
       let columns = products.packHere(matrix(dy), .columns, columns: width, depth: queries, into: packed)
       products.multiplyHere(
-        Products.Matrix(data: p, stride: keys, isTurned: true), columns, dv.sums, cStride: stride, rows: keys, adding: dv.adding)
+        Products.Matrix(data: p, stride: keys, isTurned: true), columns, dv.sums, cStride: stride, rows: keys,
+        adding: dv.adding)
     }
 
     // dS = scale P (dP - the row's sum of P dP).
@@ -73,7 +75,8 @@ struct AttentionGradient {
     if let dk {
       let columns = products.packHere(matrix(q), .columns, columns: width, depth: queries, into: packed)
       products.multiplyHere(
-        Products.Matrix(data: dp, stride: keys, isTurned: true), columns, dk.sums, cStride: stride, rows: keys, adding: dk.adding)
+        Products.Matrix(data: dp, stride: keys, isTurned: true), columns, dk.sums, cStride: stride, rows: keys,
+        adding: dk.adding)
     }
   }
 

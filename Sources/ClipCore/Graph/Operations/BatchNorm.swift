@@ -33,7 +33,9 @@ final class BatchNorm: Operation {
     for channel in 0..<shape.width {
       let spread = Double(variances.floats[channel]) + Double(epsilon)
       guard spread > 0 else {
-        throw ClipError(CLIP_FORMAT, "\(variance.name.string)[\(channel)]: expected a variance of at least 0, found \(variances.floats[channel])")
+        throw ClipError(
+          CLIP_FORMAT,
+          "\(variance.name.string)[\(channel)]: expected a variance of at least 0, found \(variances.floats[channel])")
       }
       let factor = Double(scale.floats[channel]) / spread.squareRoot()
       shift.floats[channel] = Float(Double(shift.floats[channel]) - Double(means.floats[channel]) * factor)

@@ -64,7 +64,11 @@ final class Broadcast: Operation {
     let x = run.input(0).data + row * width
     let y = run.input(1)
     let z = run.output.data + row * width
-    if spread == .column { combine(x, with: y.data[other], z, width) } else { combine(x, y.data + other * width, z, width) }
+    if spread == .column {
+      combine(x, with: y.data[other], z, width)
+    } else {
+      combine(x, y.data + other * width, z, width)
+    }
   }
 
   private func combine(

@@ -13,7 +13,9 @@ struct Window {
 
   init(_ window: clip_window, on input: Shape.Grid) throws(ClipError) {
     func limited(_ value: UInt32, _ fallback: Int, _ what: StaticString) throws(ClipError) -> Int {
-      guard value <= 4096 else { throw ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected at most 4096, found \(value)") }
+      guard value <= 4096 else {
+        throw ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected at most 4096, found \(value)")
+      }
       return value == 0 ? fallback : Int(value)
     }
     kernelHeight = try limited(window.kernel_height, 1, "kernel height")
@@ -25,7 +27,9 @@ struct Window {
     let height = input.height + 2 * padding - dilation * (kernelHeight - 1) - 1
     let width = input.width + 2 * padding - dilation * (kernelWidth - 1) - 1
     guard height >= 0, width >= 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "a \(kernelHeight) x \(kernelWidth) window does not fit a \(input.height) x \(input.width) grid")
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        "a \(kernelHeight) x \(kernelWidth) window does not fit a \(input.height) x \(input.width) grid")
     }
     output = Shape.Grid(height: height / stride + 1, width: width / stride + 1)
   }
@@ -87,7 +91,9 @@ class Convolution: MatrixProduct {
     guard let norm else { return (bias, nil) }
     let affine = try norm.affine(loader)
     if let bias {
-      for channel in 0..<shape.width { affine.shift.floats[channel] += bias.floats[channel] * affine.scale.floats[channel] }
+      for channel in 0..<shape.width {
+        affine.shift.floats[channel] += bias.floats[channel] * affine.scale.floats[channel]
+      }
     }
     return (affine.shift, affine.scale)
   }
@@ -113,7 +119,8 @@ class Convolution: MatrixProduct {
     }
     for row in rows {
       layOut(x.data, first..<(first + groupWidth), row: row, to: line)
-      run.kernels.packRows(UnsafePointer(line), stride: depth, row..<(row + 1), of: block, depth: depth, storage, packed)
+      run.kernels.packRows(
+        UnsafePointer(line), stride: depth, row..<(row + 1), of: block, depth: depth, storage, packed)
     }
   }
 
@@ -297,7 +304,8 @@ class Convolution: MatrixProduct {
     let pixels = window.output.height * window.output.width
     let items = (rows.lowerBound / pixels)..<((rows.upperBound - 1) / pixels + 1)
     pass.run.threads.run(
-      items.count, Scatter(op: self, pass: pass, windows: dwindows, rows: rows, firstItem: items.lowerBound, group: group))
+      items.count,
+      Scatter(op: self, pass: pass, windows: dwindows, rows: rows, firstItem: items.lowerBound, group: group))
   }
 
   private struct Scatter: Work {

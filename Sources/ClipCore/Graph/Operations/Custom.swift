@@ -47,7 +47,8 @@ final class Custom: Operation {
     let shapes = use.widths.map { Shape(rows: .one, width: $0) }
     do throws(ClipError) {
       let one = try Custom(op, plugin: plugin, inputs: inputs, shapes: shapes, settings: use.settings, prefix: prefix)
-      let isSame = one.shape.width == shape.width && one.list.elementsEqual(list) { $0.name == $1.name && $0.shape == $1.shape }
+      let isSame =
+        one.shape.width == shape.width && one.list.elementsEqual(list) { $0.name == $1.name && $0.shape == $1.shape }
       return isSame ? one : nil
     } catch {
       return nil
@@ -55,7 +56,8 @@ final class Custom: Operation {
   }
 
   override func load(_ loader: ParameterLoader) throws(ClipError) {
-    let memory = try Memory(byteCount: list.count * MemoryLayout<UnsafePointer<Float>?>.stride, for: "an op's parameters")
+    let memory = try Memory(
+      byteCount: list.count * MemoryLayout<UnsafePointer<Float>?>.stride, for: "an op's parameters")
     for (index, parameter) in list.enumerated() {
       let value = try loader.vector(parameter)
       values.append(value)
@@ -133,7 +135,8 @@ final class Custom: Operation {
 
   /// What one call gets. The blocks of the inputs are written to `memory`.
   private func work(
-    _ run: Run, _ memory: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>?, _ stretch: (Rows) -> Range<Int>
+    _ run: Run, _ memory: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>?,
+    _ stretch: (Rows) -> Range<Int>
   ) -> clip_op_run {
     let blocks = UnsafeMutableRawPointer(memory).assumingMemoryBound(to: clip_block.self)
     for index in inputs.indices {
@@ -255,7 +258,9 @@ extension Builder {
       return -1
     }
     guard settingCount == Int(op.pointee.setting_count), settingCount == 0 || settings != nil else {
-      fail(CLIP_PLUGIN, place + ": expected \(op.pointee.setting_count) settings, found \(settings == nil ? 0 : settingCount)")
+      fail(
+        CLIP_PLUGIN,
+        place + ": expected \(op.pointee.setting_count) settings, found \(settings == nil ? 0 : settingCount)")
       return -1
     }
     var shapes: [Shape] = []

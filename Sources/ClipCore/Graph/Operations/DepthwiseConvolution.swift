@@ -139,7 +139,9 @@ final class DepthwiseConvolution: Convolution {
       for item in part { for pixel in 0..<pixels { spread(pass, item, pixel, 0..<shape.width, filters: false) } }
     } else {
       let channels = (part.lowerBound * 16)..<min(shape.width, part.upperBound * 16)
-      for item in 0..<pass.batch.items { for pixel in 0..<pixels { spread(pass, item, pixel, channels, filters: true) } }
+      for item in 0..<pass.batch.items {
+        for pixel in 0..<pixels { spread(pass, item, pixel, channels, filters: true) }
+      }
     }
   }
 
@@ -152,7 +154,8 @@ final class DepthwiseConvolution: Convolution {
     for ky in inside(top, window.kernelHeight, window.input.height) {
       for kx in inside(left, window.kernelWidth, window.input.width) {
         let tap = ky * window.kernelWidth + kx
-        let place = item * size
+        let place =
+          item * size
           + ((top + ky * window.dilation) * window.input.width + left + kx * window.dilation) * width
         if wantsFilters {
           guard let dw = pass.parameterGradient(0) else { return }

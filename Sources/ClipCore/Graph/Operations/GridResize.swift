@@ -59,7 +59,8 @@ final class Resize: Operation {
       let output = target + column * width
       for channel in 0..<width {
         output[channel] =
-          a * upper[left + channel] + b * upper[right + channel] + c * lower[left + channel] + d * lower[right + channel]
+          a * upper[left + channel] + b * upper[right + channel] + c * lower[left + channel] + d
+          * lower[right + channel]
       }
     }
   }
@@ -106,7 +107,8 @@ final class Resize: Operation {
           let horizontal = neighbours(column, from.width, to.width)
           let dy = gradient + (row * to.width + column) * width
           for (line, a) in [(vertical.low, vertical.lowWeight), (vertical.high, vertical.highWeight)] where a != 0 {
-            for (place, b) in [(horizontal.low, horizontal.lowWeight), (horizontal.high, horizontal.highWeight)] where b != 0 {
+            for (place, b) in [(horizontal.low, horizontal.lowWeight), (horizontal.high, horizontal.highWeight)]
+            where b != 0 {
               let target = picture + (line * from.width + place) * width
               for channel in 0..<width { target[channel] += a * b * dy[channel] }
             }

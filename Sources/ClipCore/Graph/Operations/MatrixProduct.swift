@@ -41,7 +41,8 @@ class MatrixProduct: Operation {
     guard let weights else { return }
     let x = run.input(0)
     run.kernels.packRows(
-      x.data + rows.lowerBound * x.width, stride: x.width, rows, of: block, depth: weights.depth, weights.storage, packed)
+      x.data + rows.lowerBound * x.width, stride: x.width, rows, of: block, depth: weights.depth, weights.storage,
+      packed)
   }
 
   /// Fills in what all pieces of the product have in common.
@@ -137,7 +138,8 @@ final class Linear: MatrixProduct {
     }
     if let dx = pass.inputGradient(0) {
       pass.products.backward(
-        dy, rows: x.rows, Products.Matrix(data: pass.parameter(0), stride: x.width), features: shape.width, depth: x.width,
+        dy, rows: x.rows, Products.Matrix(data: pass.parameter(0), stride: x.width), features: shape.width,
+        depth: x.width,
         into: dx, stride: x.width, adding: pass.adds(0), pass.scratch)
     }
   }

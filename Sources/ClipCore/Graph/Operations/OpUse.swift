@@ -23,7 +23,8 @@ final class OpUse {
     pointer.initialize(
       to: clip_op_use(
         struct_size: UInt32(MemoryLayout<clip_op_use>.size), input_count: UInt32(shapes.count),
-        inputs: UnsafePointer(shapeList), settings: UnsafePointer(settingList), setting_count: settings.count, user: user))
+        inputs: UnsafePointer(shapeList), settings: UnsafePointer(settingList), setting_count: settings.count,
+        user: user))
   }
 
   deinit {
@@ -39,7 +40,8 @@ final class OpUse {
     guard let status = op.pointee.shape?(pointer, &answer, &message), status == CLIP_OK else {
       var found = ""
       for input in inputs { found += (found.isEmpty ? "" : ", ") + input.text }
-      throw ClipError(CLIP_INVALID_ARGUMENT, (message.map { String(cString: $0) } ?? "it takes no such inputs") + ": found " + found)
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, (message.map { String(cString: $0) } ?? "it takes no such inputs") + ": found " + found)
     }
     let width = Int(answer.width)
     guard (1...Builder.largestWidth).contains(width) else {
@@ -61,14 +63,18 @@ final class OpUse {
       guard (1...OpUse.mostRows).contains(rows), !isGrid || !overflow && area == rows else {
         throw ClipError(
           CLIP_PLUGIN,
-          "shape: expected 1 to \(OpUse.mostRows) rows and a grid of as many, found \(rows) and \(grid.height) x \(grid.width)")
+          "shape: expected 1 to \(OpUse.mostRows) rows and a grid of as many, found \(rows) and \(grid.height) x \(grid.width)"
+        )
       }
       shape = Shape(rows: .fixed(rows), width: width, grid: isGrid ? grid : nil)
     default: throw ClipError(CLIP_PLUGIN, "shape: expected a clip_rows, found \(answer.rows.rawValue)")
     }
     if op.pointee.flags & UInt32(CLIP_OP_ROW_WISE) != 0 {
       for input in inputs where input.rows != shape.rows {
-        throw ClipError(CLIP_PLUGIN, "shape: expected a row-wise op's inputs to have the output's rows, found " + input.text + " for " + shape.text)
+        throw ClipError(
+          CLIP_PLUGIN,
+          "shape: expected a row-wise op's inputs to have the output's rows, found " + input.text + " for " + shape.text
+        )
       }
     }
     return shape
@@ -87,13 +93,16 @@ final class OpUse {
       let name = entry.name.map { Name(cString: $0) } ?? ""
       let sides = [Int(entry.shape.0), Int(entry.shape.1), Int(entry.shape.2), Int(entry.shape.3)]
       guard !name.isEmpty, name.utf8.count <= 200, (1...4).contains(entry.rank) else {
-        throw ClipError(CLIP_PLUGIN, "parameters: expected a name and 1 to 4 sides, found \"" + name.string + "\" of \(entry.rank)")
+        throw ClipError(
+          CLIP_PLUGIN, "parameters: expected a name and 1 to 4 sides, found \"" + name.string + "\" of \(entry.rank)")
       }
       var floats = 1
       for side in sides.prefix(Int(entry.rank)) {
         let (size, overflow) = floats.multipliedReportingOverflow(by: side)
         guard side >= 1, !overflow, size <= OpUse.mostFloats else {
-          throw ClipError(CLIP_PLUGIN, "parameters: " + name.string + ": expected 1 to \(OpUse.mostFloats) numbers, found a side of \(side)")
+          throw ClipError(
+            CLIP_PLUGIN,
+            "parameters: " + name.string + ": expected 1 to \(OpUse.mostFloats) numbers, found a side of \(side)")
         }
         floats = size
       }

@@ -68,7 +68,9 @@ final class Prepend: Operation {
     for item in items {
       let source = dy.data + item * (rows + 1) * dy.width
       if let row = pass.inputGradient(1) { addFloats(source, dy.width, to: row + item * dy.width) }
-      if let dx = pass.inputGradient(0) { addFloats(source + dy.width, rows * dy.width, to: dx + item * rows * dy.width) }
+      if let dx = pass.inputGradient(0) {
+        addFloats(source + dy.width, rows * dy.width, to: dx + item * rows * dy.width)
+      }
     }
   }
 }
