@@ -17,7 +17,7 @@ LIB     := build/lib/libclipcore.so.$(VERSION)
 # Plugins with libraries that most programs have no use for are loaded when a model asks for them.
 ON_DEMAND := tokenizer_sentencepiece
 MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND),$(PLUGINS)) $(ON_DEMAND:%=on-demand/%))
-HEADERS := build/include/clipcore/clip.h build/include/clipcore/clip_plugin.h
+HEADERS := $(patsubst Include/%,build/include/clipcore/%,$(wildcard Include/*.h Include/plugin/*.h))
 CLIP    := build/bin/clip
 EXAMPLES := build/share/clipcore/examples
 CATALOGUE := build/share/clipcore/modalities.json

@@ -4,7 +4,7 @@
 header_compiles() {
   local compiler=$1 standard=$2 language=c header
   [[ $standard == c++* ]] && language=c++
-  for header in Include/*.h; do
+  for header in Include/*.h Include/plugin/*.h; do
     echo "#include \"$header\"" | "$compiler" -x "$language" -std="$standard" -Wall -Wextra -Wpedantic -Werror \
       -fsyntax-only -I. - || return
   done
@@ -13,7 +13,7 @@ header_compiles() {
 # The functions that clip.h declares, and the symbols that the library exports.
 exports_match() {
   local declared exported
-  declared=$(cc -E -P Include/clip.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
+  declared=$(cc -E -P Include/clipcore.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
   exported=$(nm -D --extern-only --defined-only build/lib/libclipcore.so | awk '{ print $3 }' | sort)
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$exported")
 }
@@ -21,7 +21,7 @@ exports_match() {
 # Every function of clip.h is in docs/c-interface.md, and nothing else of that name is.
 interface_documented() {
   local declared documented
-  declared=$(cc -E -P Include/clip.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
+  declared=$(cc -E -P Include/clipcore.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
   documented=$(grep -oE '`clip_[a-z_]+`' docs/c-interface.md | tr -d '`' | grep -vE '^clip_(image_view|model_options|encode_options)$' | sort -u)
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$documented")
 }

@@ -1,5 +1,5 @@
 /* Each op's gradient against central differences of the loss, through the trainer: gradients_test PLUGIN FOLDER. */
-#include "clip.h"
+#include "clipcore.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,2 +1,0 @@
-#include <malloc.h>
-#include "../../Include/clip.h"

@@ -1,24 +1,5 @@
 import CClip
 
-/// What builds one tower.
-struct TowerDescription {
-  /// The id of the encoder plugin.
-  var encoder: Name
-  /// What the encoder reads, under clipcore's own keys; every size in it is positive.
-  var config: JSON
-  /// What the tower's parameters are under: "visual", or "" for the top.
-  var scope: Name
-  /// A linear layer on top of the encoder's features; nil for none.
-  var projection: Projection?
-
-  struct Projection {
-    /// Of its parameters, at the top: "visual_projection".
-    var name: Name
-    var width: Int
-    var hasBias: Bool
-  }
-}
-
 /// What a model's folder says: its towers, its preprocessing and its checkpoint. The sizes are the
 /// config's word; the shapes of the tensors have the last one.
 struct ModelDescription {

@@ -1,0 +1,63 @@
+/* plugin/entry.h: what every plugin has.
+ *
+ * A plugin is a shared library with one exported function, clip_plugin_entry. It returns a
+ * table that lists what the plugin brings: encoders, ops, image codecs, tokenizers, kernels, augmentations.
+ * A plugin links nothing of clipcore: the host hands it tables of functions.
+ *
+ * Rules
+ * -----
+ * Scanning.    clip_plugin_entry and the table it returns make no host call, start nothing and
+ *              allocate nothing that unloading would leak. The host may call it more than once;
+ *              the same pointer comes back. The table and its strings live until unload.
+ * Structs.     Every struct starts with struct_size, set by whoever owns the memory. Both sides
+ *              grow structs at the end, and read a field only if struct_size covers it.
+ * Versions.    abi_version is (major << 16) | minor. A plugin loads when its major is the
+ *              host's; fields of a later minor are absent, never different.
+ * Ids.         "<vendor>.<kind>.<name>" in [a-z0-9.-], as clipcore's "clipcore.encoder.clip-vit".
+ * Threads.     Functions of a table may be called from any thread, also at the same time;
+ *              the memory a call gets is that call's own.
+ * Trust.       A plugin runs with the host's rights: load only what you would link. The bytes
+ *              that it is handed (images, configs) are not trusted, and must not crash it.
+ */
+#ifndef CLIPCORE_PLUGIN_ENTRY_H
+#define CLIPCORE_PLUGIN_ENTRY_H
+
+#include "../clip_host.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define CLIP_PLUGIN_ABI_VERSION ((uint32_t)((1u << 16) | 0u))
+
+/* One thing a plugin brings. `table` is a clip_encoder, clip_op, clip_image_codec, clip_kernels or
+ * clip_tokenizer or clip_augmentation as `kind` says; a kind that the host does not know is skipped. */
+typedef struct clip_plugin_item {
+  uint32_t kind; /* clip_plugin_kind */
+  uint32_t reserved;
+  const void *table;
+} clip_plugin_item;
+
+/* clip_plugin and the type of the one function that a plugin exports, clip_plugin_entry_fn, are
+ * named in clip.h. */
+struct clip_plugin {
+  uint32_t struct_size;
+  uint32_t abi_version; /* CLIP_PLUGIN_ABI_VERSION of the header the plugin was built with */
+  const char *id;       /* of the plugin: no other that is loaded has it */
+  const char *version;  /* the plugin's own, "1.0.0" */
+  const char *license;  /* SPDX expression, "Apache-2.0" */
+  const clip_plugin_item *items;
+  size_t item_count;
+};
+
+/* Where a plugin's function puts the words of a failure: at most `capacity` bytes with the NUL. */
+typedef struct clip_plugin_error {
+  char *message;
+  size_t capacity;
+} clip_plugin_error;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,37 @@
+/* plugin/image_codec.h: image codecs. */
+#ifndef CLIPCORE_PLUGIN_IMAGE_CODEC_H
+#define CLIPCORE_PLUGIN_IMAGE_CODEC_H
+
+#include "entry.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct clip_codec_header {
+  uint32_t struct_size;
+  uint32_t width;  /* pixels */
+  uint32_t height;
+  clip_pixel_format format; /* what decode will write: RGB, RGBA or GRAY */
+} clip_codec_header;
+
+/* Decoding takes two steps, so that the host can refuse a size before memory is taken.
+ * read_header looks at the header alone. decode writes every pixel of `header`'s size to
+ * `pixels`, rows `stride` bytes apart. A file cut short is CLIP_FORMAT, never half a picture. */
+typedef struct clip_image_codec {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char *id;
+  const char *description;
+  const char *extensions; /* lower case, comma-separated: "jpg,jpeg" */
+  int (*recognises)(const uint8_t *data, size_t size); /* 1 when the first bytes are this format's */
+  clip_status (*read_header)(const uint8_t *data, size_t size, clip_codec_header *header, clip_plugin_error *error);
+  clip_status (*decode)(const uint8_t *data, size_t size, const clip_codec_header *header, uint8_t *pixels,
+                        size_t stride, clip_plugin_error *error);
+} clip_image_codec;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,153 @@
+/* plugin/kernels.h: kernels, which compute. */
+#ifndef CLIPCORE_PLUGIN_KERNELS_H
+#define CLIPCORE_PLUGIN_KERNELS_H
+
+#include "encoder.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Processor features a kernel set needs; the host runs it only where all are there. */
+enum {
+  CLIP_CPU_AVX2 = 1u,
+  CLIP_CPU_FMA = 2u,
+  CLIP_CPU_F16C = 4u,
+  CLIP_CPU_AVX512 = 8u /* F, BW, CD, DQ and VL: x86-64-v4 */
+};
+
+/* One block of C = after(activation(A B' + bias) + residual): the tiles [tile_begin, tile_end) of A's
+ * rows and the panels [panel_begin, panel_end) of the packed weights. Panel p makes columns
+ * [p * panel_width, (p + 1) * panel_width) of C, cut at `columns`; tile t of T makes the rows
+ * from rows * t / T (rounded down) to rows * (t + 1) / T, where T is rows / tile_rows rounded up. Each
+ * number of C is summed over depth in one fixed order, whatever the block and the rows around it, so
+ * results do not depend on how work was cut. With CLIP_STORAGE_INT8 a set may round A to 16 bits, each
+ * row by its own numbers alone. */
+typedef struct clip_matmul {
+  const float *a;          /* all rows, as pack_rows wrote them */
+  const void *weights;     /* all panels, as pack_panel wrote them */
+  clip_storage storage;
+  clip_activation activation;
+  float *c;                /* row 0, column 0 of C */
+  size_t c_stride;         /* floats from row to row */
+  const float *bias;       /* [columns] or NULL */
+  const float *residual;   /* row 0, column 0, or NULL; may be c itself */
+  size_t residual_stride;
+  size_t rows, columns, depth;
+  size_t tile_begin, tile_end;
+  size_t panel_begin, panel_end;
+  clip_activation after;   /* applied to the sum with a residual; without one it is not */
+} clip_matmul;
+
+/* Attention of one head over one item: out = softmax(scale Q K') V. Query i sits at position
+ * first_query + i; with causal, it sees keys [0, first_query + i]. */
+typedef struct clip_attention {
+  const float *q, *k, *v;
+  size_t q_stride, k_stride, v_stride; /* floats from row to row */
+  float *out;
+  size_t out_stride;
+  size_t queries, keys, width; /* width of the head */
+  size_t first_query;
+  float scale;
+  uint32_t causal;
+  float *scratch;          /* attention_scratch(keys, width) floats */
+} clip_attention;
+
+/* Winograd's convolution F(2 x 2, 3 x 3) (Lavin and Gray, 2015, https://arxiv.org/abs/1509.09308), of stride
+ * and padding 1: Y = A' (sum over channels of (G g G') * (B' d B)) A. A picture of height x width
+ * is (height + 1) / 2 lines of (width + 1) / 2 tiles of 2 x 2 pixels, the last of which may reach
+ * over its edge. Tiles count from top left, picture after picture, and never mix.
+ *
+ * Input: B' d B of each of `tiles` tiles, where d is the 4 x 4 pixels about it, zeros outside of the
+ * picture. The 16 numbers of a channel go to 16 matrices [rows, channels], one behind the other, each as
+ * pack_rows writes it for CLIP_STORAGE_F32. The tiles are their rows from first_row on. */
+typedef struct clip_winograd_input {
+  const float *x;          /* the first picture; pixels are `channels` floats, dense */
+  size_t height, width, channels;
+  size_t first_tile, tiles;
+  float *packed;
+  size_t first_row, rows;
+} clip_winograd_input;
+
+/* Output: C = after(activation(A' m A + bias) + residual), m the 16 numbers of a tile and column. */
+typedef struct clip_winograd_output {
+  float *products;         /* 16 matrices [tiles, columns], dense; not kept */
+  size_t height, width, columns;
+  size_t first_tile, tiles;
+  clip_activation activation;
+  clip_activation after;   /* applied to the sum with a residual; without one it is not */
+  float *c;                /* the first picture's first pixel; pixels are c_stride floats apart */
+  size_t c_stride;
+  const float *bias;       /* [columns] or NULL */
+  const float *residual;   /* the first picture's first pixel, or NULL; may be c itself */
+  size_t residual_stride;
+} clip_winograd_output;
+
+/* What one position of a resized side is made of, in Pillow's fixed point (libImaging/Resample.c): positions
+ * [first, first + count) of the side before. Weights have 22 fractional bits. They come in groups of four, the
+ * last ones of the last group 0, and in two parts, so that products of 16 bits give exact sums of 32: a
+ * weight is high * 2^15 + low, low from 0 to 2^15 - 1. A result is (sum + 2^21) >> 22, cut to 0 to 255. */
+typedef struct clip_resample_weights {
+  int16_t low[4], high[4];
+} clip_resample_weights;
+typedef struct clip_resample_span {
+  size_t first, count;
+  const clip_resample_weights *weights; /* (count + 3) / 4 groups */
+} clip_resample_span;
+
+/* A set of kernels for one instruction set. Pointers need no alignment but the packed weights
+ * and scratch, which are at 64 bytes. Rows of different items never mix. */
+typedef struct clip_kernels {
+  uint32_t struct_size;
+  uint32_t features;    /* CLIP_CPU_* needed */
+  const char *id;
+  const char *description;
+  uint32_t rank;        /* of the sets a machine can run, the highest is taken */
+  uint32_t panel_width; /* columns in a panel */
+  uint32_t tile_rows;   /* rows in a tile at most */
+  uint32_t storages;    /* bit (1 << clip_storage) for each storage that matmul reads */
+
+  /* Bytes of one packed panel of `depth`, a multiple of 64. */
+  size_t (*panel_bytes)(size_t depth, clip_storage storage);
+  /* Packs rows [0, rows) of weights [rows, depth], rows <= panel_width; missing rows are 0. */
+  void (*pack_panel)(const float *weights, size_t stride, size_t rows, size_t depth, clip_storage storage,
+                     void *panel);
+  /* Floats that `rows` packed rows of A take. */
+  size_t (*packed_rows)(size_t rows, size_t depth, clip_storage storage);
+  /* Packs `count` rows of A, which are the rows from `first` on of `rows` rows in all. */
+  void (*pack_rows)(const float *a, size_t stride, size_t first, size_t count, size_t rows, size_t depth,
+                    clip_storage storage, float *packed);
+  void (*matmul)(const clip_matmul *work);
+
+  size_t (*attention_scratch)(size_t keys, size_t width);
+  void (*attention)(const clip_attention *work);
+
+  /* y = (x - mean) / sqrt(variance + epsilon) * weight + bias for each row; y may be x. */
+  void (*layer_norm)(const float *x, size_t x_stride, float *y, size_t y_stride, size_t rows, size_t width,
+                     const float *weight, const float *bias, float epsilon);
+  /* y = activation(x * scale + shift), scale and shift [width] or NULL; y may be x. */
+  void (*scale_shift)(const float *x, size_t x_stride, float *y, size_t y_stride, size_t rows, size_t width,
+                      const float *scale, const float *shift, clip_activation activation);
+  /* y = x + z; y may be either. */
+  void (*add)(const float *x, size_t x_stride, const float *z, size_t z_stride, float *y, size_t y_stride,
+              size_t rows, size_t width);
+  /* y = x / |x| for each row, a row of zeros stays; y may be x. */
+  void (*normalize)(const float *x, float *y, size_t rows, size_t width);
+
+  void (*winograd_input)(const clip_winograd_input *work);
+  void (*winograd_output)(const clip_winograd_output *work);
+
+  /* One row across: `width` pixels of three bytes, and a byte without meaning behind them, from pixels of four.
+   * The pixel at `source` has position `first`; pixels that a group's weights of 0 are for are readable too. */
+  void (*resample_across)(const uint8_t *source, size_t first, const clip_resample_span *spans, size_t width,
+                          uint8_t *output);
+  /* One row down: `bytes` bytes, a multiple of 16, each from those at its place in span->count rows. rows is one
+   * pointer longer where that is odd; its row is readable. */
+  void (*resample_down)(const uint8_t *const *rows, const clip_resample_span *span, size_t bytes, uint8_t *output);
+} clip_kernels;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
