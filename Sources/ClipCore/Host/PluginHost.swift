@@ -40,7 +40,7 @@ final class PluginHost {
   /// From now on `wake` is raised after each change.
   func report(to wake: Wake) { change { watcher = wake } }
 
-  /// Loads a plugin file, or every .so and .ffi.json of a folder. What is broken is skipped with a warning.
+  /// Loads a plugin file, or every one of a folder. What is broken is skipped with a warning.
   func scan(_ path: String) {
     if FileKind(path) == .folder {
       scanFolder(path)
@@ -61,7 +61,7 @@ final class PluginHost {
   func load(_ path: String) throws(ClipError) {
     if FileKind(path) == .folder { return scanFolder(path) }
     try change { () throws(ClipError) in
-      publish(try registry.with(try Plugin(path: path), log: log))
+      publish(try registry.with(try Plugin(path: path, registry), log: log))
     }
   }
 
@@ -84,7 +84,7 @@ final class PluginHost {
         throw ClipError(
           CLIP_UNSUPPORTED, old.id.string + ": expected a plugin from a file, this one is linked into the program")
       }
-      publish(try registry.with(try Plugin(path: old.path), insteadOf: old, log: log))
+      publish(try registry.with(try Plugin(path: old.path, registry), insteadOf: old, log: log))
     }
   }
 
@@ -102,20 +102,31 @@ final class PluginHost {
     return plugin
   }
 
+  /// Loads the files of a folder whose names begin with `prefix`.
+  func scan(_ folder: String, prefix: Name) { change { loadAll(folder, prefix: prefix) } }
+
   private func scanFolder(_ path: String) { change { loadAll(path) } }
 
-  private func loadAll(_ folder: String) {
+  /// A file that is loaded from there already is left as it is.
+  private func loadAll(_ folder: String, prefix: Name = "") {
     do throws(ClipError) {
-      for name in try names(in: folder, endingIn: ".so") { loadOrWarn(join(folder, name)) }
-      for name in try names(in: folder, endingIn: ForeignPlugin.suffix) { loadOrWarn(join(folder, name)) }
+      try loadAll(folder, prefix, ".so")
+      for loader in registry.loaders { try loadAll(folder, prefix, loader.suffix) }
     } catch {
       log.warning("plugins: " + error.message)
     }
   }
 
+  private func loadAll(_ folder: String, _ prefix: Name, _ suffix: Name) throws(ClipError) {
+    for name in try names(in: folder, endingIn: suffix) where name.hasPrefix(prefix) {
+      let path = join(folder, name)
+      if !registry.plugins.contains(where: { Name($0.path) == Name(path) }) { loadOrWarn(path) }
+    }
+  }
+
   private func loadOrWarn(_ path: String) {
     do throws(ClipError) {
-      publish(try registry.with(try Plugin(path: path), skipsBroken: true, log: log))
+      publish(try registry.with(try Plugin(path: path, registry), skipsBroken: true, log: log))
     } catch {
       log.warning("plugin skipped: " + error.message)
     }

@@ -126,6 +126,10 @@ final class PluginRegistry {
       return try checked(
         kind, tokenizer.id, tokenizer.description, table, plugin, "clip_tokenizer",
         missing: SentencePiece.missing(tokenizer))
+    case CLIP_KIND_LOADER:
+      let loader = try read(table, clip_loader.self)
+      return try checked(
+        kind, loader.id, loader.description, table, plugin, "clip_loader", missing: LoadedFile.missing(loader))
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
       return try checked(kind, op.id, op.description, table, plugin, "clip_op", missing: Builder.missing(op))
@@ -160,7 +164,7 @@ final class PluginRegistry {
     guard let id, let description else {
       throw ClipError(CLIP_PLUGIN, "an item: expected an id and a description, found a null pointer")
     }
-    guard Plugin.isID(Name(cString: id)) else {
+    guard PluginNames.isID(Name(cString: id)) else {
       throw ClipError(CLIP_PLUGIN, "expected an id of a-z, 0-9, '.' and '-', found \"" + String(cString: id) + "\"")
     }
     if let missing {

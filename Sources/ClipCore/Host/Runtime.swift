@@ -31,6 +31,9 @@ final class Runtime {
     let limit = options.max_image_pixels == 0 ? UInt64(Runtime.defaultMaxImagePixels) : options.max_image_pixels
 
     let host = PluginHost(log: log)
+    let folder = Runtime.pluginFolder().flatMap { FileKind($0) == .folder ? $0 : nil }
+    // First of all, since any path may have files for them.
+    if let folder { host.scan(folder, prefix: "loader_") }
     if let paths = options.plugin_paths {
       for index in 0..<options.plugin_path_count {
         guard let path = paths[index] else {
@@ -44,7 +47,7 @@ final class Runtime {
         host.scan(String(decoding: part, as: UTF8.self))
       }
     }
-    if let folder = Runtime.pluginFolder(), FileKind(folder) == .folder { host.scan(folder) }
+    if let folder { host.scan(folder) }
 
     let threads = try ThreadPool(
       threads: Int(options.threads), hostLoop: options.parallel_for, hostUser: options.parallel_user)
