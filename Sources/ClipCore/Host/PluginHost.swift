@@ -7,7 +7,7 @@ import ClipKernels
 final class PluginHost {
   private let log: Log
   private let changes = Mutex()
-  private let published: Published<PluginRegistry>
+  private let plugins: Replaceable<PluginRegistry>
   /// The plain kernels that the library always has.
   private let reference: UnsafeMutablePointer<clip_kernels>
   /// The plugin whose kernels compute. Weights are packed for them, so it stays as it is.
@@ -26,13 +26,13 @@ final class PluginHost {
           kind: CLIP_KIND_KERNELS, id: id, description: description, table: UnsafeRawPointer(reference), plugin: nil)
       ]
     }
-    published = Published(PluginRegistry(items, []))
+    plugins = Replaceable(PluginRegistry(items, []))
   }
 
   deinit { reference.deallocate() }
 
   /// What is loaded now.
-  var registry: PluginRegistry { published.current }
+  var registry: PluginRegistry { plugins.current }
 
   /// From now on `plugin` is neither unloaded nor reloaded.
   func keepForComputing(_ plugin: Plugin?) { change { computing = plugin } }
@@ -61,19 +61,19 @@ final class PluginHost {
   func load(_ path: String) throws(ClipError) {
     if FileKind(path) == .folder { return scanFolder(path) }
     try change { () throws(ClipError) in
-      publish(try registry.with(try Plugin(path: path), log: log))
+      replace(with: try registry.with(try Plugin(path: path), log: log))
     }
   }
 
   func register(_ entry: clip_plugin_entry_fn) throws(ClipError) {
     try change { () throws(ClipError) in
-      publish(try registry.with(try Plugin(entry: entry), log: log))
+      replace(with: try registry.with(try Plugin(entry: entry), log: log))
     }
   }
 
   /// Takes away a plugin by its id or path. Its code stays mapped until its last user is gone.
   func unload(_ name: Name) throws(ClipError) {
-    try change { () throws(ClipError) in publish(registry.without(try changeable(name))) }
+    try change { () throws(ClipError) in replace(with: registry.without(try changeable(name))) }
   }
 
   /// Loads a plugin's file again and puts it in its place; on an error the old one stays.
@@ -84,7 +84,7 @@ final class PluginHost {
         throw ClipError(
           CLIP_UNSUPPORTED, old.id.string + ": expected a plugin from a file, this one is linked into the program")
       }
-      publish(try registry.with(try Plugin(path: old.path), insteadOf: old, log: log))
+      replace(with: try registry.with(try Plugin(path: old.path), insteadOf: old, log: log))
     }
   }
 
@@ -115,7 +115,7 @@ final class PluginHost {
 
   private func loadOrWarn(_ path: String) {
     do throws(ClipError) {
-      publish(try registry.with(try Plugin(path: path), skipsBroken: true, log: log))
+      replace(with: try registry.with(try Plugin(path: path), skipsBroken: true, log: log))
     } catch {
       log.warning("plugin skipped: " + error.message)
     }
@@ -127,8 +127,8 @@ final class PluginHost {
     try body()
   }
 
-  private func publish(_ next: PluginRegistry) {
-    published.publish(next)
+  private func replace(with next: PluginRegistry) {
+    plugins.replace(with: next)
     watcher?.raise()
   }
 }
