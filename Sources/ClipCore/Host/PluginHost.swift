@@ -40,26 +40,32 @@ final class PluginHost {
   /// From now on `wake` is raised after each change.
   func report(to wake: Wake) { change { watcher = wake } }
 
-  /// Loads a plugin file, or every .so and .ffi.json of a folder. What is broken is skipped with a warning.
-  func scan(_ path: String) {
-    if FileKind(path) == .folder {
-      scanFolder(path)
-    } else {
-      change { loadOrWarn(path) }
+  /// Loads a plugin file, or every .so and .ffi.json of a folder. What is broken is skipped with a warning; where the
+  /// system has no memory or descriptors left, nothing is known of a plugin, and that is thrown.
+  func scan(_ path: String) throws(ClipError) {
+    let kind: FileKind
+    do throws(ClipError) {
+      kind = try FileKind(path)
+    } catch {
+      if error.isResourceFailure { throw error }
+      return log.warning("plugins: " + error.message)
+    }
+    try change { () throws(ClipError) in
+      if kind == .folder { try loadAll(path) } else { try loadOrWarn(path) }
     }
   }
 
   /// Loads the plugins of `folder` where nothing that is loaded brings `id`.
-  func demand(_ kind: clip_plugin_kind, _ id: Name, from folder: String) {
-    change {
-      guard registry.find(kind, id) == nil, FileKind(folder) == .folder else { return }
-      loadAll(folder)
+  func demand(_ kind: clip_plugin_kind, _ id: Name, from folder: String) throws(ClipError) {
+    guard registry.find(kind, id) == nil, try FileKind(folder) == .folder else { return }
+    try change { () throws(ClipError) in
+      if registry.find(kind, id) == nil { try loadAll(folder) }
     }
   }
 
   /// Loads a plugin file; what is broken is thrown. Of a folder, what is broken is skipped with a warning.
   func load(_ path: String) throws(ClipError) {
-    if FileKind(path) == .folder { return scanFolder(path) }
+    if try FileKind(path) == .folder { return try scan(path) }
     try change { () throws(ClipError) in
       replace(with: try registry.with(try Plugin(path: path), log: log))
     }
@@ -102,21 +108,24 @@ final class PluginHost {
     return plugin
   }
 
-  private func scanFolder(_ path: String) { change { loadAll(path) } }
-
-  private func loadAll(_ folder: String) {
+  private func loadAll(_ folder: String) throws(ClipError) {
+    let libraries: [Name]
+    let manifests: [Name]
     do throws(ClipError) {
-      for name in try names(in: folder, endingIn: ".so") { loadOrWarn(join(folder, name)) }
-      for name in try names(in: folder, endingIn: ForeignPlugin.suffix) { loadOrWarn(join(folder, name)) }
+      libraries = try names(in: folder, endingIn: ".so")
+      manifests = try names(in: folder, endingIn: ForeignPlugin.suffix)
     } catch {
-      log.warning("plugins: " + error.message)
+      if error.isResourceFailure { throw error }
+      return log.warning("plugins: " + error.message)
     }
+    for name in libraries + manifests { try loadOrWarn(join(folder, name)) }
   }
 
-  private func loadOrWarn(_ path: String) {
+  private func loadOrWarn(_ path: String) throws(ClipError) {
     do throws(ClipError) {
       replace(with: try registry.with(try Plugin(path: path), skipsBroken: true, log: log))
     } catch {
+      if error.isResourceFailure { throw error }
       log.warning("plugin skipped: " + error.message)
     }
   }
