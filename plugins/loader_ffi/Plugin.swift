@@ -7,9 +7,9 @@ import ClipPluginKit
   PluginTable.plugin(id: "clipcore.loader-ffi", version: "0.1.0", license: "Apache-2.0") { table in
     table.add(
       clip_loader(
-        struct_size: UInt32(MemoryLayout<clip_loader>.size), id: ("clipcore.loader.ffi" as StaticString).cString,
-        description: ("functions of any library, named in a manifest and called by libffi" as StaticString).cString,
-        suffix: (".ffi.json" as StaticString).cString,
+        struct_size: UInt32(MemoryLayout<clip_loader>.size), id: text("clipcore.loader.ffi"),
+        description: text("functions of any library, named in a manifest and called by libffi"),
+        suffix: text(".ffi.json"),
         load: { load($0, $1, $2, $3) },
         unload: { if let instance = $0 { Unmanaged<ForeignPlugin>.fromOpaque(instance).release() } }))
   }
@@ -25,4 +25,8 @@ private func load(
     plugin.pointee = manifest.table
     instance.pointee = Unmanaged.passRetained(manifest).toOpaque()
   }
+}
+
+private func text(_ literal: StaticString) -> UnsafePointer<CChar> {
+  UnsafeRawPointer(literal.utf8Start).assumingMemoryBound(to: CChar.self)
 }

@@ -45,11 +45,4 @@ final class LoadedFile {
   }
 
   deinit { loader.table.pointee.unload(instance) }
-
-  static func missing(_ loader: clip_loader) -> StaticString? {
-    firstMissing([
-      (loader.load != nil, "load"), (loader.unload != nil, "unload"),
-      (loader.suffix.map { Name(cString: $0).utf8.first == UInt8(ascii: ".") } ?? false, "suffix that starts with '.'"),
-    ])
-  }
 }
