@@ -127,10 +127,10 @@ final class Trainer {
         source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, store: store)
       image = try TrainingTower(
         imagePlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 0,
-        checkpoints: options.checkpoints)
+        recomputes: options.recomputes)
       text = try TrainingTower(
         textPlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 1,
-        checkpoints: options.checkpoints)
+        recomputes: options.recomputes)
       tensors = description.checkpoint.tensors.mapValues { $0.count }
       self.folder = folder
       pixelCount = description.preprocess.floats
