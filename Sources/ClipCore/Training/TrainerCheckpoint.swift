@@ -43,15 +43,15 @@ extension Trainer {
   func save(folder: String, keep: Int, note: Name) throws(ClipError) {
     try makeFolder(folder)
     let parts = parts
-    let setRate = setRate.map { [("learning_rate" as Name, Name("\($0.bitPattern)"))] } ?? []
+    var metadata: [(key: Name, value: Name)] = [
+      ("format", Trainer.format), ("step", Name("\(step)")), ("seed", Name("\(options.seed)")),
+      ("optimizer", options.optimizer.kind == CLIP_OPTIMIZER_ADAMW ? "adamw" : "sgd"), ("note", note),
+      ("low_rank_scale", Name("\((options.lowRank?.scale ?? 0).bitPattern)")),
+    ]
+    if let setRate { metadata.append((key: "learning_rate", value: Name("\(setRate.bitPattern)"))) }
     let writer = try SafetensorsWriter(
       path: join(folder, Trainer.fileName(step)),
-      parts.map { .init(name: $0.name, type: .float32, shape: $0.shape, byteCount: $0.count * 4) },
-      metadata: [
-        ("format", Trainer.format), ("step", Name("\(step)")), ("seed", Name("\(options.seed)")),
-        ("optimizer", options.optimizer.kind == CLIP_OPTIMIZER_ADAMW ? "adamw" : "sgd"), ("note", note),
-        ("low_rank_scale", Name("\((options.lowRank?.scale ?? 0).bitPattern)")),
-      ] + setRate)
+      parts.map { .init(name: $0.name, type: .float32, shape: $0.shape, byteCount: $0.count * 4) }, metadata: metadata)
     for part in parts { try writer.append(part.numbers, part.count * 4) }
     try writer.finish()
     guard keep > 0 else { return }
