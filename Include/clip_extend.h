@@ -31,14 +31,14 @@ CLIP_API uint32_t clip_runtime_threads(const clip_runtime *runtime);
 CLIP_API clip_status clip_runtime_parallel_for(clip_runtime *runtime, size_t count, clip_task_fn task, void *context);
 
 /* A second handle on the model as it is at this moment: it shares the weights, and a later swap of one is not seen
- * by the other. *out is owned by the caller: clip_model_close. [any-thread] */
+ * by the other. *out is owned by the caller: clip_model_release. [any-thread] */
 CLIP_API clip_status clip_model_snapshot(clip_model *model, clip_model **out);
 
 /* ---------------------------------------------------------------- pixels */
 
 /* Makes an image of width x height pixels for the caller to write: *pixels is where, its rows follow each other
  * without gaps. Write before any other call gets the image; the contents are unspecified until then.
- * CLIP_LIMIT: more pixels than the runtime's max_image_pixels. *out is owned by the caller: clip_image_free.
+ * CLIP_LIMIT: more pixels than the runtime's max_image_pixels. *out is owned by the caller: clip_image_release.
  * [any-thread] */
 CLIP_API clip_status clip_image_create(clip_runtime *runtime, clip_pixel_format format, uint32_t width,
                                        uint32_t height, clip_image **out, uint8_t **pixels);

@@ -61,7 +61,7 @@ final class Picture {
     self.view = view
   }
 
-  deinit { clip_image_free(handle) }
+  deinit { clip_image_release(handle) }
 
   /// The handle, from now on the caller's.
   func release() -> OpaquePointer? {
@@ -90,10 +90,9 @@ final class Picture {
 
   private static func of(_ handle: OpaquePointer?) throws(ClipError) -> Picture {
     var view = clip_image_view()
-    view.struct_size = UInt32(MemoryLayout<clip_image_view>.size)
     guard let handle else { throw ClipError(CLIP_OUT_OF_MEMORY, "image: expected a handle, found a null pointer") }
     do throws(ClipError) { try call(clip_image_get_view(handle, &view)) } catch {
-      clip_image_free(handle)
+      clip_image_release(handle)
       throw error
     }
     return Picture(handle, view)
@@ -120,7 +119,7 @@ final class Model {
       let hasTokenizer = try Model.hasTokenizer(handle, Int(info.context_length))
       self.init(handle, pixelCount: pixels, contextLength: hasTokenizer ? Int(info.context_length) : 0)
     } catch {
-      clip_model_close(handle)
+      clip_model_release(handle)
       throw error
     }
   }
@@ -131,7 +130,7 @@ final class Model {
     self.contextLength = contextLength
   }
 
-  deinit { clip_model_close(handle) }
+  deinit { clip_model_release(handle) }
 
   /// A text tower may take tokens of the caller's alone: then an empty text cannot be tokenized.
   private static func hasTokenizer(_ handle: OpaquePointer, _ contextLength: Int) throws(ClipError) -> Bool {
@@ -139,7 +138,7 @@ final class Model {
     var tokens = [Int32](repeating: 0, count: contextLength)
     let status = "".withCString { text in
       var text: UnsafePointer<CChar>? = text
-      return tokens.withUnsafeMutableBufferPointer { clip_tokenize(handle, &text, 1, nil, $0.baseAddress, nil) }
+      return tokens.withUnsafeMutableBufferPointer { clip_tokenize(handle, &text, 1, nil, $0.baseAddress, $0.count, nil, 0) }
     }
     if status == CLIP_UNSUPPORTED { return false }
     try call(status)

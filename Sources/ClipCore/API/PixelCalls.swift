@@ -22,8 +22,7 @@ public func clip_image_create(
     let memory = try Memory(
       byteCount: try product(stride, Int(height), "the pixels of an image"), for: "the pixels of an image")
     let view = clip_image_view(
-      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: format, width: width, height: height,
-      stride: stride, pixels: UnsafePointer(memory.bytes))
+      pixels: UnsafePointer(memory.bytes), width: width, height: height, stride: stride, format: format)
     out.pointee = handle(owning: DecodedImage(memory, view))
     pixels.pointee = memory.bytes
   }
@@ -48,10 +47,8 @@ public func clip_image_resize(
           + "\(UInt(bitPattern: stride))")
     }
     let (bytes, overflow) = try product(stride, height - 1, "rows of pixels").addingReportingOverflow(row)
-    guard !overflow, UInt(bitPattern: capacity) >= UInt(bytes) else {
-      throw ClipError(
-        CLIP_INVALID_ARGUMENT, "capacity: expected at least \(bytes) bytes, found \(UInt(bitPattern: capacity))")
-    }
+    guard !overflow else { throw ClipError(CLIP_LIMIT, "rows of pixels: \(height) of \(stride) bytes are too large") }
+    try requireCapacity(capacity, bytes, "pixels")
     let filter: PreprocessConfig.Resample
     switch resample {
     case CLIP_RESAMPLE_NEAREST: filter = .nearest

@@ -29,14 +29,11 @@ struct DatasetOptions {
   let textPipeline: Pipeline?
 
   init(_ given: clip_dataset_options) throws(ClipError) {
-    let known =
+    try requireFlags(
+      given.flags,
       CLIP_DATASET_ORDERED | CLIP_DATASET_FULL_BATCHES | CLIP_DATASET_IMAGES | CLIP_DATASET_FILES
-      | CLIP_DATASET_PATHS_OUTSIDE
-      | CLIP_DATASET_ALL_CAPTIONS
+        | CLIP_DATASET_PATHS_OUTSIDE | CLIP_DATASET_ALL_CAPTIONS, "CLIP_DATASET_")
     let flags = Int(given.flags)
-    guard flags & ~known == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_DATASET_* bits, found \(flags)")
-    }
     isOrdered = flags & CLIP_DATASET_ORDERED != 0
     wantsFullBatches = flags & CLIP_DATASET_FULL_BATCHES != 0
     keepsImages = flags & CLIP_DATASET_IMAGES != 0
@@ -66,16 +63,22 @@ struct DatasetOptions {
       captions: try DatasetOptions.names(given.caption_fields, Int(given.caption_field_count)))
     // A caption that is too long never stops a run.
     var encoding = try ClipBase.options(given.encode, clip_encode_options(), "options.encode")
-    let encodeFlags = UInt32(CLIP_RAW_FEATURES | CLIP_TRUNCATE | CLIP_OPENAI_CLEANING | CLIP_COMPOSITE_ALPHA)
-    guard encoding.flags & ~encodeFlags == 0 else {
-      throw ClipError(
-        CLIP_INVALID_ARGUMENT, "options.encode.flags: expected CLIP_ENCODE_* bits, found \(encoding.flags)")
+    try requireFlags(
+      encoding.flags,
+      CLIP_ENCODE_RAW | CLIP_ENCODE_TRUNCATE | CLIP_ENCODE_OPENAI_CLEANING | CLIP_ENCODE_COMPOSITE_ALPHA,
+      "CLIP_ENCODE_", "options.encode.flags")
+    let colour = encoding.background
+    guard colour <= 0xFFFFFF else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.encode.background: expected 0xRRGGBB, found \(colour)")
     }
     encoding.struct_size = UInt32(MemoryLayout<clip_encode_options>.size)
-    encoding.flags |= UInt32(CLIP_TRUNCATE)
+    encoding.flags |= UInt32(CLIP_ENCODE_TRUNCATE)
+    encoding.progress = clip_progress()
     self.encoding = encoding
-    let colour = encoding.background
-    background = encoding.flags & UInt32(CLIP_COMPOSITE_ALPHA) == 0 ? nil : (colour.0, colour.1, colour.2)
+    background =
+      encoding.flags & UInt32(CLIP_ENCODE_COMPOSITE_ALPHA) == 0
+      ? nil
+      : (UInt8(truncatingIfNeeded: colour >> 16), UInt8(truncatingIfNeeded: colour >> 8), UInt8(truncatingIfNeeded: colour))
     imagePipeline = try DatasetOptions.pipeline(given.image_pipeline, CLIP_KIND_IMAGE_AUGMENTATION)
     textPipeline = try DatasetOptions.pipeline(given.text_pipeline, CLIP_KIND_TEXT_AUGMENTATION)
   }

@@ -73,7 +73,7 @@ final class SampleMaker {
     var length: UInt32 = 0
     var encoding = options.encoding
     let status = sample.tokens.withUnsafeMutableBufferPointer {
-      clip_tokenize(model.handle, &text, 1, &encoding, $0.baseAddress, &length)
+      clip_tokenize(model.handle, &text, 1, &encoding, $0.baseAddress, $0.count, &length, 1)
     }
     try call(status)
     sample.tokenCount = length
