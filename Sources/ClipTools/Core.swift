@@ -138,7 +138,9 @@ final class Model {
     var tokens = [Int32](repeating: 0, count: contextLength)
     let status = "".withCString { text in
       var text: UnsafePointer<CChar>? = text
-      return tokens.withUnsafeMutableBufferPointer { clip_tokenize(handle, &text, 1, nil, $0.baseAddress, $0.count, nil, 0) }
+      return tokens.withUnsafeMutableBufferPointer {
+        clip_tokenize(handle, &text, 1, nil, $0.baseAddress, $0.count, nil, 0)
+      }
     }
     if status == CLIP_UNSUPPORTED { return false }
     try call(status)

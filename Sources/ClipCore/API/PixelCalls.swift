@@ -13,7 +13,8 @@ public func clip_image_create(
     guard width > 0, height > 0, let known = ImageView.Format(format) else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "image: expected at least 1 x 1 pixels of a known format, found \(width) x \(height) of format \(format.rawValue)")
+        "image: expected at least 1 x 1 pixels of a known format, found \(width) x \(height) of format \(format.rawValue)"
+      )
     }
     do throws(ClipError) { try checkPixelCount(Int(width), Int(height), runtime.maxImagePixels) } catch {
       throw error.at("image")

@@ -78,7 +78,10 @@ struct DatasetOptions {
     background =
       encoding.flags & UInt32(CLIP_ENCODE_COMPOSITE_ALPHA) == 0
       ? nil
-      : (UInt8(truncatingIfNeeded: colour >> 16), UInt8(truncatingIfNeeded: colour >> 8), UInt8(truncatingIfNeeded: colour))
+      : (
+        UInt8(truncatingIfNeeded: colour >> 16), UInt8(truncatingIfNeeded: colour >> 8),
+        UInt8(truncatingIfNeeded: colour)
+      )
     imagePipeline = try DatasetOptions.pipeline(given.image_pipeline, CLIP_KIND_IMAGE_AUGMENTATION)
     textPipeline = try DatasetOptions.pipeline(given.text_pipeline, CLIP_KIND_TEXT_AUGMENTATION)
   }
