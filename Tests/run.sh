@@ -67,7 +67,7 @@ sanitized() {
   # The thread sanitizer's runtime, as Swift ships it, needs libdispatch.
   local more=()
   [ "$kind" != thread ] || more=(-Wl,--no-as-needed -L"$swift_libraries" -ldispatch -lBlocksRuntime -Wl,-rpath,"$swift_libraries")
-  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lclipcore \
+  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lcliptools -lclipcore \
     -Wl,-rpath,"$root/build/$kind/lib" -Wl,-rpath,"$runtime" "${more[@]}" || return
   timeout 600 "build/tests/$name-$kind" "$@"
 }
@@ -101,7 +101,7 @@ c_programs() {
     read -ra arguments <<< "${rest#*|}"
     case $kind in
       plain | full)
-        compile cc "build/tests/$name" "Tests/C/$name.c" -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+        compile cc "build/tests/$name" "Tests/C/$name.c" -Lbuild/lib -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib"
         program "$what" "build/tests/$name" "${arguments[@]}"
         ;;
       valgrind)
