@@ -83,6 +83,7 @@ programs=(
   "dataset_test      plain,valgrind,address,thread data sets                    | $emoji $picture"
   "augment_test      plain,valgrind,address,thread augmentations                |"
   "foreign_test      plain,valgrind,address,thread functions of other libraries | build/models/grey Tests/Fixtures/manifests"
+  "extend_test       plain,valgrind,address,thread what other libraries use     | $emoji $picture"
   "closures_test     plain,valgrind,address,thread closures                     | build/models/grey"
   "analysis_test     plain,valgrind,address,thread analysis                     | share/modalities.json"
   "text_augment_test plain,valgrind,address,thread text augmentations           |"
