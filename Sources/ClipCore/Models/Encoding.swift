@@ -7,7 +7,7 @@ struct EncodeOptions {
   let truncate: Bool
   let cleaning: TextCleaning
   /// The colour under transparent pixels; nil drops alpha.
-  let background: (UInt8, UInt8, UInt8)?
+  let background: Colour?
   /// What the caller's pixels and tokens were made for; 0 where it does not say.
   let sizes: InputSizes
   private var callback: clip_progress
@@ -21,17 +21,8 @@ struct EncodeOptions {
     rawFeatures = flags & CLIP_ENCODE_RAW != 0
     truncate = flags & CLIP_ENCODE_TRUNCATE != 0
     cleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0 ? .openAI : .huggingFace
-    let colour = options.background
-    guard colour <= 0xff_ffff else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.background: expected 0xRRGGBB, found \(colour)")
-    }
-    background =
-      flags & CLIP_ENCODE_COMPOSITE_ALPHA == 0
-      ? nil
-      : (
-        UInt8(truncatingIfNeeded: colour >> 16), UInt8(truncatingIfNeeded: colour >> 8),
-        UInt8(truncatingIfNeeded: colour)
-      )
+    let under = try colour(rgb: options.background)
+    background = flags & CLIP_ENCODE_COMPOSITE_ALPHA != 0 ? under : nil
     sizes = InputSizes(
       imageWidth: Int(options.image_width), imageHeight: Int(options.image_height),
       contextLength: Int(options.context_length))
@@ -123,6 +114,26 @@ extension Model {
     try inChunks(n, progress.isWanted ? Model.itemsBetweenReports : n, progress) { first, count throws(ClipError) in
       try preprocess(
         images: images + first, count, firstIndex: first, options, scratch, into: pixels + first * size)
+    }
+  }
+
+  /// Pictures resized and cropped as the tower takes them, before they are normalised: [n, height, width, 3] bytes.
+  func preprocessBytes(
+    images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into bytes: UnsafeMutablePointer<UInt8>
+  ) throws(ClipError) {
+    let config = try imageSide().preprocess
+    let scratch = imageScratch.take() ?? ImageScratch()
+    defer { imageScratch.give(scratch) }
+    scratch.reserve(pieces: 1)
+    for index in 0..<n {
+      do throws(ClipError) {
+        let view = try ImageView(images[index], maxPixels: runtime.maxImagePixels)
+        try ClipCore.preprocessBytes(
+          view, config, background: options.background, into: bytes + index * config.floats, kernels: runtime.kernels,
+          scratch: scratch.pieces[0])
+      } catch {
+        throw error.at("images[\(index)]")
+      }
     }
   }
 
