@@ -118,9 +118,11 @@ final class PluginRegistry {
       ])
       return try checked(kind, codec.id, codec.description, table, plugin, "clip_image_codec", missing: missing)
     case CLIP_KIND_KERNELS:
-      let kernels = try read(table, clip_kernels.self)
+      try checkSize(table, MemoryLayout<clip_kernels>.size)
       return try checked(
-        kind, kernels.id, kernels.description, table, plugin, "clip_kernels", missing: KernelChoice.missing(kernels))
+        kind, pointer(in: table, at: MemoryLayout<clip_kernels>.offset(of: \.id)),
+        pointer(in: table, at: MemoryLayout<clip_kernels>.offset(of: \.description)), table, plugin, "clip_kernels",
+        missing: KernelChoice.missing(table))
     case CLIP_KIND_TOKENIZER:
       let tokenizer = try read(table, clip_tokenizer.self)
       return try checked(
@@ -169,6 +171,17 @@ final class PluginRegistry {
     }
     return Item(kind: kind, id: id, description: description, table: table, plugin: plugin)
   }
+}
+
+/// The pointer in a table at `offset`, which may be NULL though the header says that it is not.
+func pointer(in table: UnsafeRawPointer, at offset: Int?) -> UnsafePointer<CChar>? {
+  offset.flatMap { table.load(fromByteOffset: $0, as: UnsafePointer<CChar>?.self) }
+}
+
+/// The first of a table's functions that is NULL.
+func firstNull(in table: UnsafeRawPointer, _ fields: [(offset: Int?, name: StaticString)]) -> StaticString? {
+  for field in fields where pointer(in: table, at: field.offset) == nil { return field.name }
+  return nil
 }
 
 /// The first of a table's fields that is not there.

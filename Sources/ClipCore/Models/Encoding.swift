@@ -166,7 +166,7 @@ extension Model {
   }
 
   private func normalize(_ rows: UnsafeMutablePointer<Float>, _ count: Int) {
-    runtime.kernels.table.pointee.normalize?(rows, rows, count, embeddingWidth)
+    runtime.kernels.table.pointee.normalize(rows, rows, count, embeddingWidth)
   }
 
   private func inChunks(_ n: Int, _ size: Int, _ body: (_ first: Int, _ count: Int) throws(ClipError) -> Void)
