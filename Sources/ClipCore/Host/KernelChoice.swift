@@ -4,29 +4,6 @@ import ClipKernels
 
 /// Which kernel set computes.
 enum KernelChoice {
-  static func missing(_ table: UnsafeRawPointer) -> StaticString? {
-    typealias Table = MemoryLayout<clip_kernels>
-    let function = firstNull(
-      in: table,
-      [
-        (Table.offset(of: \.panel_bytes), "panel_bytes"), (Table.offset(of: \.pack_panel), "pack_panel"),
-        (Table.offset(of: \.packed_rows), "packed_rows"), (Table.offset(of: \.pack_rows), "pack_rows"),
-        (Table.offset(of: \.matmul), "matmul"), (Table.offset(of: \.attention_scratch), "attention_scratch"),
-        (Table.offset(of: \.attention), "attention"), (Table.offset(of: \.layer_norm), "layer_norm"),
-        (Table.offset(of: \.scale_shift), "scale_shift"), (Table.offset(of: \.add), "add"),
-        (Table.offset(of: \.normalize), "normalize"), (Table.offset(of: \.winograd_input), "winograd_input"),
-        (Table.offset(of: \.winograd_output), "winograd_output"),
-        (Table.offset(of: \.resample_across), "resample_across"), (Table.offset(of: \.resample_down), "resample_down"),
-      ])
-    if let function { return function }
-    let kernels = table.assumingMemoryBound(to: clip_kernels.self)
-    return firstMissing([
-      ((1...1024).contains(kernels.pointee.panel_width), "panel_width from 1 to 1024"),
-      ((1...1024).contains(kernels.pointee.tile_rows), "tile_rows from 1 to 1024"),
-      (kernels.pointee.storages & 1 != 0, "CLIP_STORAGE_F32 among the storages"),
-    ])
-  }
-
   static func runsHere(_ kernels: clip_kernels) -> Bool { kernels.features & ~csystem_cpu_features() == 0 }
 
   /// The set that `wanted` names (its id or the part after "kernels."), or the highest in rank
