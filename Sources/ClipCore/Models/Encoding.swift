@@ -216,7 +216,7 @@ extension Model {
   }
 
   private func normalize(_ rows: UnsafeMutablePointer<Float>, _ count: Int) {
-    runtime.kernels.table.pointee.normalize?(rows, rows, count, embeddingWidth)
+    runtime.kernels.table.pointee.normalize(rows, rows, count, embeddingWidth)
   }
 
   private func inChunks(
