@@ -1,5 +1,5 @@
 /* clip_extend.h: what a library or binding on top of libclipcore needs beyond clip.h, as libcliptools does: error
- * messages, references, threads and log of a runtime, and the tables of loaded plugins. Conventions: clip.h. */
+ * messages, references, threads and log of a runtime, and the tables of loaded plugins. The rules are in clip.h. */
 #ifndef CLIPCORE_CLIP_EXTEND_H
 #define CLIPCORE_CLIP_EXTEND_H
 

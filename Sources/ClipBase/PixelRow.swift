@@ -1,7 +1,18 @@
+import CClip
 import CSystem
 
 /// Red, green and blue that pixels with alpha are laid over.
 package typealias Colour = (red: UInt8, green: UInt8, blue: UInt8)
+
+/// The colour 0xRRGGBB.
+package func colour(rgb: UInt32) throws(ClipError) -> Colour {
+  guard rgb <= 0xff_ffff else {
+    throw ClipError(CLIP_INVALID_ARGUMENT, "options.background: expected 0xRRGGBB, found \(rgb)")
+  }
+  return (
+    UInt8(truncatingIfNeeded: rgb >> 16), UInt8(truncatingIfNeeded: rgb >> 8), UInt8(truncatingIfNeeded: rgb)
+  )
+}
 
 extension ImageView {
   /// Columns [from, to) of row y as four bytes a pixel: red, green, blue and one without meaning.

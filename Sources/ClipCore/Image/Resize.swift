@@ -68,7 +68,7 @@ func resize(
   let rows = (finished + acrossBytes).bindMemory(to: UnsafePointer<UInt8>?.self, capacity: down.longest + 1)
 
   func resampleAcross(into target: UnsafeMutableRawPointer) {
-    kernels.table.pointee.resample_across?(
+    kernels.table.pointee.resample_across(
       source.assumingMemoryBound(to: UInt8.self), across.input.lowerBound, across.spans, window.width,
       target.assumingMemoryBound(to: UInt8.self))
   }
@@ -90,7 +90,7 @@ func resize(
       rows[tap] = UnsafePointer(row.assumingMemoryBound(to: UInt8.self))
     }
     let target = (isDownFirst ? source : finished).assumingMemoryBound(to: UInt8.self)
-    kernels.table.pointee.resample_down?(rows, span, rowBytes, target)
+    kernels.table.pointee.resample_down(rows, span, rowBytes, target)
     if isDownFirst { resampleAcross(into: finished) }
     memcpy(output + y * stride, finished, window.width * 3)
   }
