@@ -227,6 +227,33 @@ CSYSTEM_WIDEN(4)
 CSYSTEM_WIDEN(8)
 CSYSTEM_WIDEN(16)
 
+/* Float arithmetic that Swift's SIMD types do lane by lane, at a great cost in compile time.
+ * _multiply_add: sum + a * b, rounded once. _select: `other` where a < b, else `value`. _power_of_2: 2^n of a float
+ * with n in its low bits, n in [-127, 128]. */
+#define CSYSTEM_ARITHMETIC(lanes)                                                                 \
+  static inline csystem_float##lanes csystem_add##lanes(csystem_float##lanes a, csystem_float##lanes b) { return a + b; } \
+  static inline csystem_float##lanes csystem_subtract##lanes(csystem_float##lanes a, csystem_float##lanes b) { return a - b; } \
+  static inline csystem_float##lanes csystem_multiply##lanes(csystem_float##lanes a, csystem_float##lanes b) { return a * b; } \
+  static inline csystem_float##lanes csystem_divide##lanes(csystem_float##lanes a, csystem_float##lanes b) { return a / b; } \
+  static inline csystem_float##lanes csystem_multiply_add##lanes(                                 \
+      csystem_float##lanes sum, csystem_float##lanes a, csystem_float##lanes b) {                 \
+    return __builtin_elementwise_fma(a, b, sum);                                                  \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_select##lanes(                                       \
+      csystem_float##lanes value, csystem_float##lanes other, csystem_float##lanes a, csystem_float##lanes b) { \
+    csystem_int##lanes below = a < b;                                                             \
+    return (csystem_float##lanes)((below & (csystem_int##lanes)other) | (~below & (csystem_int##lanes)value)); \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_power_of_2_##lanes(csystem_float##lanes bits) {      \
+    unsigned __attribute__((ext_vector_type(lanes))) n;                                           \
+    memcpy(&n, &bits, sizeof n);                                                                  \
+    n = (n + 127) << 23;                                                                          \
+    return (csystem_float##lanes)n;                                                               \
+  }
+CSYSTEM_ARITHMETIC(4)
+CSYSTEM_ARITHMETIC(8)
+CSYSTEM_ARITHMETIC(16)
+
 /* Products of 16-bit integers, two to a lane of a float vector, whose bits are all that counts.
  * _add_pairs: the 32-bit lanes of `sum`, plus a's low half times b's low half, plus the same of the
  * high halves: one instruction and an addition on x86. _load_pairs widens 2 * lanes signed bytes.
