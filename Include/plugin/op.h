@@ -8,30 +8,14 @@
 extern "C" {
 #endif
 
-/* How many rows a value has for one item. */
-typedef enum clip_rows {
-  CLIP_ROWS_ONE = 0,
-  CLIP_ROWS_FIXED = 1, /* row_count rows, for every item the same: a picture's */
-  CLIP_ROWS_TOKENS = 2 /* as many as the item has tokens */
-} clip_rows;
-
-/* Shape of a value: rows x width for each item. This struct stays as it is. */
-typedef struct clip_shape {
-  clip_rows rows;
-  uint32_t row_count;   /* 1, a number, or 0 for CLIP_ROWS_TOKENS */
-  uint32_t width;       /* 1 to 2^20 */
-  uint32_t grid_height; /* where rows are pixels, sides whose product is row_count; else 0 */
-  uint32_t grid_width;
-} clip_shape;
-
-/* One use of an op in a graph: what an encoder gave to clip_builder.custom. */
+/* One use of an op in a graph: what an encoder passed to clip_builder.op. */
 typedef struct clip_op_use {
   uint32_t struct_size;
   uint32_t input_count;
   const clip_shape *inputs;
-  const double *settings;
+  const double *settings; /* in the order of clip_op.setting_names; never NaN */
   size_t setting_count;
-  void *user;           /* clip_op.user */
+  void *user;             /* clip_op.user */
 } clip_op_use;
 
 /* A parameter: its name after the op's own and a dot, and its shape, of 1 to 4 sides. It is
@@ -85,7 +69,8 @@ typedef struct clip_op {
   const char *id;         /* "<vendor>.op.<name>" */
   const char *description;
   uint32_t input_count;   /* 1 to 8 */
-  uint32_t setting_count; /* 0 to 64 */
+  uint32_t setting_count; /* 0 to 64, all of which a use must name */
+  const char *const *setting_names; /* NULL where setting_count is 0 */
   void *user;             /* handed on in clip_op_use; may be NULL */
 
   /* The output's shape. Anything but CLIP_OK refuses this use; *message may then say why, a string

@@ -128,7 +128,7 @@ final class PluginRegistry {
         missing: SentencePiece.missing(tokenizer))
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
-      return try checked(kind, op.id, op.description, table, plugin, "clip_op", missing: Builder.missing(op))
+      return try checked(kind, op.id, op.description, table, plugin, "clip_op", missing: OpDescriptor.missing(op))
     case CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION:
       let augmentation = try read(table, clip_augmentation.self)
       if let problem = AugmentationTable.problem(in: augmentation, kind) { throw ClipError(CLIP_PLUGIN, problem) }

@@ -1,45 +1,25 @@
 import CClip
 import CSystem
 
-/// Sizes of a sliding window, checked: kernel and stride at least 1, the output at least 1 x 1.
-struct Window {
-  let kernelHeight: Int
-  let kernelWidth: Int
-  let stride: Int
-  let padding: Int
-  let dilation: Int
-  let input: Shape.Grid
-  let output: Shape.Grid
-
-  init(_ window: clip_window, on input: Shape.Grid) throws(ClipError) {
-    func limited(_ value: UInt32, _ fallback: Int, _ what: StaticString) throws(ClipError) -> Int {
-      guard value <= 4096 else {
-        throw ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected at most 4096, found \(value)")
-      }
-      return value == 0 ? fallback : Int(value)
-    }
-    kernelHeight = try limited(window.kernel_height, 1, "kernel height")
-    kernelWidth = try limited(window.kernel_width, 1, "kernel width")
-    stride = try limited(window.stride, 1, "stride")
-    padding = try limited(window.padding, 0, "padding")
-    dilation = try limited(window.dilation, 1, "dilation")
-    self.input = input
-    let height = input.height + 2 * padding - dilation * (kernelHeight - 1) - 1
-    let width = input.width + 2 * padding - dilation * (kernelWidth - 1) - 1
-    guard height >= 0, width >= 0 else {
+extension OpDescriptor {
+  static let conv = OpDescriptor(
+    "conv", inputs: 1, named: .required,
+    settings: [
+      .integer("features", 1...Builder.largestWidth), .flag("bias", default: true),
+      .integer("groups", 0...Builder.largestWidth, default: 0),
+    ] + Window.settings
+  ) { call throws(ClipError) in
+    let shape = call.shapes[0]
+    let (features, groups) = (try call.integer("features"), max(1, try call.integer("groups")))
+    guard shape.width % groups == 0, features % groups == 0 else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "a \(kernelHeight) x \(kernelWidth) window does not fit a \(input.height) x \(input.width) grid")
+        "expected groups that divide \(shape.width) and \(features) channels, found \(groups)")
     }
-    output = Shape.Grid(height: height / stride + 1, width: width / stride + 1)
-  }
-
-  var isPointwise: Bool { kernelHeight == 1 && kernelWidth == 1 && stride == 1 && padding == 0 }
-
-  /// What the window makes of a value: a grid or, of one row, one row.
-  func shape(of value: Shape, channels: Int) -> Shape {
-    if value.rows == .one, output.height == 1, output.width == 1 { return Shape(rows: .one, width: channels) }
-    return .grid(output.height, output.width, channels: channels)
+    return try call.add(
+      Convolution.make(
+        input: call.inputs[0], shape: shape, window: try Window(call), groups: groups, name: call.name,
+        features: features, hasBias: try call.flag("bias")))
   }
 }
 

@@ -34,8 +34,8 @@ final class Custom: Operation {
     super.init(inputs: inputs, shape: shape)
   }
 
-  override var name: StaticString { "custom" }
-  override var label: String { "custom " + String(cString: op.pointee.id) }
+  override var name: StaticString { "op of a plugin" }
+  override var label: String { String(cString: op.pointee.id) }
   override var parameters: [Parameter] { list }
   override var isRowWise: Bool { op.pointee.flags & UInt32(CLIP_OP_ROW_WISE) != 0 }
   override func mayOverwrite(input index: Int) -> Bool {
@@ -232,52 +232,35 @@ final class Custom: Operation {
   }
 }
 
-extension Builder {
+extension OpDescriptor {
   /// What an op's table lacks.
   static func missing(_ op: clip_op) -> StaticString? {
-    firstMissing([
+    let names = UnsafeBufferPointer(
+      start: op.setting_names, count: op.setting_names == nil ? 0 : Int(min(64, op.setting_count)))
+    return firstMissing([
       (op.shape != nil, "shape"), (op.forward != nil, "forward"), ((1...8).contains(op.input_count), "1 to 8 inputs"),
       (op.setting_count <= 64, "count of settings up to 64"),
+      (names.count == Int(op.setting_count) && names.allSatisfy { $0 != nil }, "name for each setting"),
     ])
   }
 
-  /// See clip_builder's custom.
-  func custom(
-    _ id: Name, _ name: Name, _ values: UnsafePointer<clip_value>?, _ count: Int, _ settings: UnsafePointer<Double>?,
-    _ settingCount: Int
-  ) -> clip_value {
-    guard error == nil else { return -1 }
-    let place = "custom " + id.string
-    guard let item = plugins.find(CLIP_KIND_OP, id) else {
-      fail(CLIP_NOT_FOUND, "custom: expected the op " + id.string + ", found " + plugins.ids(CLIP_KIND_OP))
-      return -1
-    }
+  /// The op of a plugin.
+  init(_ item: PluginRegistry.Item) {
     let op = item.table.assumingMemoryBound(to: clip_op.self)
-    guard let values, count == Int(op.pointee.input_count) else {
-      fail(CLIP_PLUGIN, place + ": expected \(op.pointee.input_count) inputs, found \(values == nil ? 0 : count)")
-      return -1
+    var settings: [Setting] = []
+    for index in 0..<Int(op.pointee.setting_count) {
+      guard let name = op.pointee.setting_names?[index] else { break }
+      let most = Double.greatestFiniteMagnitude
+      settings.append(.real(Name(cString: name), -most...most))
     }
-    guard settingCount == Int(op.pointee.setting_count), settingCount == 0 || settings != nil else {
-      fail(
-        CLIP_PLUGIN,
-        place + ": expected \(op.pointee.setting_count) settings, found \(settings == nil ? 0 : settingCount)")
-      return -1
-    }
-    var shapes: [Shape] = []
-    for index in 0..<count {
-      guard let shape = shape(values[index], "custom") else { return -1 }
-      shapes.append(shape)
-    }
-    var numbers: [Double] = []
-    if let settings { for index in 0..<settingCount { numbers.append(settings[index]) } }
-    do throws(ClipError) {
-      let node = try Custom(
-        op, plugin: item.plugin, inputs: (0..<count).map { Int(values[$0]) }, shapes: shapes, settings: numbers,
-        prefix: name.isEmpty ? name : scoped(name))
-      return add(node)
-    } catch {
-      record(error.at(place))
-      return -1
+    let order = settings.map { $0.name }
+    self.init(Name(cString: item.id), inputs: Int(op.pointee.input_count), named: .optional, settings: settings) {
+      call throws(ClipError) in
+      var values: [Double] = []
+      for name in order { values.append(try call.real(name)) }
+      return try call.add(
+        try Custom(
+          op, plugin: item.plugin, inputs: call.inputs, shapes: call.shapes, settings: values, prefix: call.name))
     }
   }
 }

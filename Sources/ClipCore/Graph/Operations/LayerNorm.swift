@@ -1,5 +1,14 @@
 import CClip
 
+extension OpDescriptor {
+  static let layerNorm = OpDescriptor("layer_norm", inputs: 1, named: .required, settings: [.real("epsilon", 0...1)]) {
+    call throws(ClipError) in
+    try call.add(
+      LayerNorm(input: call.inputs[0], shape: call.shapes[0], name: call.name, epsilon: Float(try call.real("epsilon")))
+    )
+  }
+}
+
 /// Layer normalisation of each row (Ba et al., 2016, https://arxiv.org/abs/1607.06450).
 final class LayerNorm: Operation {
   let weight: Parameter
