@@ -30,6 +30,7 @@ final class BatchNorm: Operation {
 
   override var name: StaticString { "batch_norm" }
   override var parameters: [Parameter] { [weight, bias, mean, variance] }
+  override func initialValue(ofParameter index: Int) -> Float? { index == 0 || index == 3 ? 1 : 0 }
   override func mayOverwrite(input index: Int) -> Bool { true }
   override func load(_ loader: ParameterLoader) throws(ClipError) { values = try affine(loader) }
 

@@ -32,6 +32,7 @@ final class LayerNorm: Operation {
 
   override var name: StaticString { "layer_norm" }
   override var parameters: [Parameter] { [weight, bias] }
+  override func initialValue(ofParameter index: Int) -> Float? { index == 0 ? 1 : 0 }
   override var isRowWise: Bool { true }
   override func mayOverwrite(input index: Int) -> Bool { true }
   override func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? {
