@@ -81,6 +81,7 @@ static V sample_chain(B *b, V x) {
   ROW(conv_depthwise, clip_op_conv(b, x, "op", W, window(3, 2, 1, 1, W), 0), plain_conv(x, "op", W, 3, 2, 1, 1, W)) \
   ROW(batch_norm, clip_op_batch_norm(b, x, "op", 1e-5), plain_batch_norm(x, "op", 1e-5)) \
   ROW(layer_norm, clip_op_layer_norm(b, x, "op", 1e-5), plain_layer_norm(x, "op", 1e-5)) \
+  ROW(rms_norm, clip_op_unary(b, "rms_norm", "op", x, &(clip_setting){"epsilon", 1e-5}, 1), plain_rms_norm(x, "op", 1e-5)) \
   ROW(dropout, clip_op_dropout(b, x, 0.4), x) \
   ROW(relu, clip_op_activate(b, x, CLIP_RELU), plain_activate(x, CLIP_RELU)) \
   ROW(gelu, clip_op_activate(b, x, CLIP_GELU), plain_activate(x, CLIP_GELU)) \

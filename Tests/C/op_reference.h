@@ -73,6 +73,17 @@ static plain plain_layer_norm(plain x, const char *name, double epsilon) {
   return y;
 }
 
+static plain plain_rms_norm(plain x, const char *name, double epsilon) {
+  const float *weight = parameter(name, ".weight");
+  plain y = plain_make(x.rows, x.width, x.height, x.columns);
+  for (size_t row = 0; row < x.rows; row++) {
+    double square = 0;
+    for (size_t c = 0; c < x.width; c++) square += x.data[row * x.width + c] * x.data[row * x.width + c] / (double)x.width;
+    for (size_t c = 0; c < x.width; c++) y.data[row * x.width + c] = x.data[row * x.width + c] / sqrt(square + epsilon) * weight[c];
+  }
+  return y;
+}
+
 static plain plain_batch_norm(plain x, const char *name, double epsilon) {
   const float *weight = parameter(name, ".weight"), *bias = parameter(name, ".bias");
   const float *mean = parameter(name, ".running_mean"), *variance = parameter(name, ".running_var");

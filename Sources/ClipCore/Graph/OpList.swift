@@ -2,7 +2,8 @@
 extension OpDescriptor {
   static let all: [OpDescriptor] = [
     .pixels, .tokens, .rowParameter, .tableRow,
-    .linear, .embedding, .positions, .layerNorm, .batchNorm, .activate, .add, .multiply, .concat, .mix, .dropout,
+    .linear, .embedding, .positions, .layerNorm, .rmsNorm, .batchNorm, .activate, .add, .multiply, .concat, .mix,
+    .dropout,
     .meanColumns, .maxColumns,
     .attention, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
     .conv, .averagePool, .maxPool, .resize,
