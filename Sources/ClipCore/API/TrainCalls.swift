@@ -122,6 +122,7 @@ public func clip_trainer_publish(_ trainer: OpaquePointer?, _ model: OpaquePoint
     guard flags & ~UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_EXPORT_* bits, found \(flags)")
     }
-    try model.publish(trainer, average: flags & UInt32(CLIP_EXPORT_AVERAGE) != 0)
+    let average = flags & UInt32(CLIP_EXPORT_AVERAGE) != 0
+    try model.update { (current) throws(ClipError) in try trainer.model(like: current, average: average) }
   }
 }

@@ -8,12 +8,18 @@ struct ClipError: Error {
   let status: clip_status
   /// What was expected, what was found, and where.
   let message: String
+  /// The system had no memory or descriptors left, or its disk failed: nothing is known of the file or the plugin that
+  /// was asked for, so that it is neither skipped nor called malformed.
+  let isResourceFailure: Bool
 
-  init(_ status: clip_status, _ message: String) {
+  init(_ status: clip_status, _ message: String, isResourceFailure: Bool = false) {
     self.status = status
     self.message = message
+    self.isResourceFailure = isResourceFailure || status == CLIP_OUT_OF_MEMORY
   }
 
   /// The same error with the place it happened in before its message.
-  func at(_ place: String) -> ClipError { ClipError(status, place + ": " + message) }
+  func at(_ place: String) -> ClipError {
+    ClipError(status, place + ": " + message, isResourceFailure: isResourceFailure)
+  }
 }

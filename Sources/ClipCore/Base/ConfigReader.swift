@@ -85,11 +85,11 @@ struct ConfigReader {
   /// Red, green and blue, each finite; one number stands for all three.
   func channels(_ key: Name, _ fallback: [Float], zeroAllowed: Bool) throws(ClipError) -> [Float] {
     guard let value = json[key] else { return fallback }
-    let expected = zeroAllowed ? "three finite numbers" : "three finite numbers that are not zero"
+    let expected = zeroAllowed ? "three numbers from -1e6 to 1e6" : "three numbers of magnitude 1e-6 to 1e6"
     let elements = value.array ?? [value, value, value]
     var channels: [Float] = []
     for element in elements {
-      guard let number = element.number, Float(number).isFinite, zeroAllowed || Float(number) != 0 else { break }
+      guard let number = element.number, number.magnitude <= 1e6, zeroAllowed || number.magnitude >= 1e-6 else { break }
       channels.append(Float(number))
     }
     guard elements.count == 3, channels.count == 3 else {

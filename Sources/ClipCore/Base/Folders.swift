@@ -3,7 +3,7 @@ import CSystem
 
 /// Makes a folder where there is none.
 func makeFolder(_ path: String) throws(ClipError) {
-  if FileKind(path) == .folder { return }
+  if try FileKind(path) == .folder { return }
   guard path.withCString({ mkdir($0, 0o777) }) == 0 else { throw systemError("cannot make the folder " + path) }
 }
 
@@ -21,8 +21,7 @@ func writeFile(_ path: String, _ bytes: UnsafeRawBufferPointer) throws(ClipError
   guard descriptor >= 0 else { throw systemError("cannot write " + path) }
   var done = 0
   while done < bytes.count, let base = bytes.baseAddress {
-    let written = CSystem.write(descriptor, base + done, bytes.count - done)
-    if written < 0, csystem_errno() == EINTR { continue }
+    let written = csystem_write(descriptor, base + done, bytes.count - done)
     guard written > 0 else { break }
     done += written
   }
@@ -52,7 +51,7 @@ func writeFolder(_ path: String, replacing replaced: [Name], _ body: (String) th
   }
   for name in entries(aside) {
     let old = join(aside, name)
-    if replaced.contains(name) || FileKind(join(target, name)) != .absent {
+    if replaced.contains(name) || isThere(join(target, name)) {
       unlink(old)
     } else {
       rename(old, join(target, name))
@@ -60,6 +59,12 @@ func writeFolder(_ path: String, replacing replaced: [Name], _ body: (String) th
   }
   rmdir(aside)
   syncFolder(parent(of: target))
+}
+
+/// Whether there is anything of that name, a broken link too.
+private func isThere(_ path: String) -> Bool {
+  var facts = stat()
+  return lstat(path, &facts) == 0
 }
 
 /// What is in a folder; nothing for one that cannot be read.
@@ -70,7 +75,7 @@ private func entries(_ folder: String) -> [Name] {
 
 /// Without links and slashes at the end, so that there is something beside it.
 private func settled(_ path: String) throws(ClipError) -> String {
-  switch FileKind(path) {
+  switch try FileKind(path) {
   case .folder:
     guard let real = realpath(path, nil) else { throw systemError("cannot look at " + path) }
     defer { free(real) }

@@ -31,6 +31,9 @@ extension JSON {
     let tree =
       text.baseAddress.map { json_loadb($0, text.count, flags, &failure) } ?? json_loadb("", 0, flags, &failure)
     guard let tree else {
+      guard failure.text.0 != 0, json_error_code(&failure) != json_error_out_of_memory else {
+        throw ClipError(CLIP_OUT_OF_MEMORY, "\(place): no memory to read the JSON")
+      }
       let reason = withUnsafeBytes(of: failure.text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
       throw ClipError(CLIP_FORMAT, "\(place): expected JSON, line \(failure.line) column \(failure.column): \(reason)")
     }

@@ -95,13 +95,3 @@ final class MappedFile {
     if memory == nil, let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
   }
 }
-
-/// An error with the reason that errno gives.
-func systemError(_ what: String) -> ClipError {
-  let code = csystem_errno()
-  var text = [CChar](repeating: 0, count: 128)
-  text.withUnsafeMutableBufferPointer { csystem_describe(code, $0.baseAddress, $0.count) }
-  let reason = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  return ClipError(
-    code == ENOENT ? CLIP_NOT_FOUND : code == ENOMEM ? CLIP_OUT_OF_MEMORY : CLIP_IO, what + ": " + reason)
-}

@@ -5,9 +5,16 @@ import CSystem
 enum FileKind {
   case absent, file, folder, other
 
-  init(_ path: String) {
+  /// Absent is what has no name there. A link that leads to nothing or in circles, a folder that may not be searched and
+  /// whatever else the system refuses is an error: taken for absent, it would change which files count.
+  init(_ path: String) throws(ClipError) {
     var facts = stat()
-    guard stat(path, &facts) == 0 else {
+    if stat(path, &facts) != 0 {
+      let error = systemError("cannot look at " + path)
+      guard csystem_errno() == ENOENT else { throw error }
+      guard lstat(path, &facts) != 0 else {
+        throw ClipError(CLIP_IO, path + ": expected a file or folder, found a link that leads to nothing")
+      }
       self = .absent
       return
     }
@@ -35,12 +42,15 @@ func fileName(of path: String) -> Name {
 
 /// Names in a folder that end in `suffix`, sorted by bytes.
 func names(in folder: String, endingIn suffix: Name) throws(ClipError) -> [Name] {
-  guard let listing = folder.withCString({ opendir($0) }) else { throw systemError("cannot open the folder " + folder) }
+  guard let listing = folder.withCString({ csystem_open_folder($0) }) else {
+    throw systemError("cannot open the folder " + folder)
+  }
   defer { closedir(listing) }
   var names: [Name] = []
-  while let entry = readdir(listing) {
-    let name = Name(cString: csystem_entry_name(entry))
+  while let entry = csystem_next_entry(listing) {
+    let name = Name(cString: entry)
     if name.hasSuffix(suffix) { names.append(name) }
   }
+  guard csystem_errno() == 0 else { throw systemError("cannot list the folder " + folder) }
   return names.sorted()
 }

@@ -43,7 +43,7 @@ struct ShardList {
     var hash = Fingerprint()
     for source in sources {
       // A file of that very name needs no pattern.
-      let paths = FileKind(source) == .absent ? try BracePattern.expand(Array(source.utf8)) : [Array(source.utf8)]
+      let paths = try FileKind(source) == .absent ? try BracePattern.expand(Array(source.utf8)) : [Array(source.utf8)]
       for path in paths {
         let shard = try ShardList.shard(String(decoding: path, as: UTF8.self), fields)
         hash.add(fileName(of: shard.path).utf8)

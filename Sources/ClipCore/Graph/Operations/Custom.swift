@@ -233,17 +233,6 @@ final class Custom: Operation {
 }
 
 extension OpDescriptor {
-  /// What an op's table lacks.
-  static func missing(_ op: clip_op) -> StaticString? {
-    let names = UnsafeBufferPointer(
-      start: op.setting_names, count: op.setting_names == nil ? 0 : Int(min(64, op.setting_count)))
-    return firstMissing([
-      (op.shape != nil, "shape"), (op.forward != nil, "forward"), ((1...8).contains(op.input_count), "1 to 8 inputs"),
-      (op.setting_count <= 64, "count of settings up to 64"),
-      (names.count == Int(op.setting_count) && names.allSatisfy { $0 != nil }, "name for each setting"),
-    ])
-  }
-
   /// The op of a plugin.
   init(_ item: PluginRegistry.Item) {
     let op = item.table.assumingMemoryBound(to: clip_op.self)

@@ -1,6 +1,6 @@
 /// An object that is replaced while others use it. Readers take a reference, which keeps what they
 /// got alive; the lock is held for that alone.
-final class Published<Object: AnyObject> {
+final class Replaceable<Object: AnyObject> {
   private let mutex = Mutex()
   private var object: Object
 
@@ -13,7 +13,7 @@ final class Published<Object: AnyObject> {
   }
 
   /// The former object is released after the lock, by its last user.
-  func publish(_ next: Object) {
+  func replace(with next: Object) {
     mutex.lock()
     let former = object
     object = next
