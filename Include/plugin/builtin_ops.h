@@ -105,6 +105,12 @@ static inline clip_value clip_op_layer_norm(clip_builder *b, clip_value x, const
   return clip_op_unary(b, "layer_norm", name, x, settings, 1);
 }
 
+/* x / sqrt(mean of squares + epsilon) * "<name>.weight" [width]. */
+static inline clip_value clip_op_rms_norm(clip_builder *b, clip_value x, const char *name, double epsilon) {
+  const clip_setting settings[] = {{"epsilon", epsilon}};
+  return clip_op_unary(b, "rms_norm", name, x, settings, 1);
+}
+
 /* "<name>.weight", ".bias", ".running_mean" and ".running_var" [width]. */
 static inline clip_value clip_op_batch_norm(clip_builder *b, clip_value x, const char *name, double epsilon) {
   const clip_setting settings[] = {{"epsilon", epsilon}};
@@ -116,8 +122,8 @@ static inline clip_value clip_op_activate(clip_builder *b, clip_value x, clip_ac
   return clip_op_unary(b, "activate", NULL, x, settings, 1);
 }
 
-/* Sum and product: y has x's shape, or is one row that stands for all of x's rows, or is as many rows of width 1,
- * a number for each row. The other way round works too. */
+/* Sum and product. y has x's shape, or is one row, which is used for each row of x, or has x's rows and width 1, each
+ * element of which is used for a whole row. x and y may be exchanged. */
 static inline clip_value clip_op_add(clip_builder *b, clip_value x, clip_value y) { return clip_op_binary(b, "add", x, y); }
 static inline clip_value clip_op_multiply(clip_builder *b, clip_value x, clip_value y) {
   return clip_op_binary(b, "multiply", x, y);

@@ -8,11 +8,9 @@
 extern "C" {
 #endif
 
-/* A node of the graph being built, below 0 after an error: errors are sticky, so a plugin
- * passes values on without checking them.
- *
- * Every value is rows x width, for each item of the batch its own rows. A picture is a grid:
- * its rows are its pixels from top left, its width the channels. */
+/* A value of the graph being built. Below 0 after an error: errors are sticky, so a plugin passes values on without
+ * checking them. A value has rows of `width` elements for each item of the batch. A picture is a grid: its rows are
+ * its pixels, from the top left, its width the number of channels. */
 typedef int32_t clip_value;
 
 typedef enum clip_activation {
@@ -34,8 +32,8 @@ enum {
 typedef enum clip_end_rule {
   CLIP_END_LARGEST_ID = 0, /* the first position of a text's largest token id */
   CLIP_END_TOKEN_ID = 1,   /* the first position of the token id given */
-  CLIP_END_PADDING = 2,    /* before the first token of the id given, or the last position; rows from
-                              there on are never computed, as if masked */
+  CLIP_END_PADDING = 2,    /* before the first token of the id given, or the last position; rows after the end are
+                              never computed, as if masked */
   CLIP_END_LAST = 3        /* the last position, whatever token is there */
 } clip_end_rule;
 
@@ -111,8 +109,7 @@ struct clip_builder {
   clip_value (*output)(clip_builder *b, const char *name);
 };
 
-/* An encoder builds its graph; the host owns parameters, memory, threads and everything after.
- * The value returned is one row for each item: its features. */
+/* An encoder. build calls ops and returns their result, one row for each item: its features. */
 typedef struct clip_encoder {
   uint32_t struct_size;
   uint32_t tower; /* CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT */
@@ -120,11 +117,11 @@ typedef struct clip_encoder {
   const char *description;
   clip_value (*build)(clip_builder *builder);
 
-  /* From here on a table may end.
-   * example: a configuration that builds, as JSON: what `clip plugins check` and clip_encoder_describe
-   *   take where they are given none; the sizes of a well-known model. NULL: "{}".
-   * strengths: what the encoder is good at, "local-detail:3,texture:2": a clip_need's name and 1 to 3,
-   *   for clip_recommend_encoders. NULL: none declared. */
+  /* A table may end before these.
+   * example: a configuration that builds, as JSON, with the sizes of a well-known model: the default of
+   *   `clip plugins check` and clip_encoder_describe. NULL: "{}".
+   * strengths: what the encoder is good at, as names of clip_need with 1 to 3, "local-detail:3,texture:2", for
+   *   clip_recommend_encoders. NULL: none. */
   const char *example;
   const char *strengths;
 } clip_encoder;

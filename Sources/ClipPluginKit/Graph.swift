@@ -173,6 +173,14 @@ public struct Graph {
     clip_op_scale_attention(builder, x, kernels, kernels.count)
   }
 
+  /// The op `id` of a plugin, with its parameters under "<name>.".
+  public func op(
+    _ id: String, _ name: String, _ inputs: [clip_value], settings: [(name: StaticString, value: Double)] = []
+  ) -> clip_value {
+    let list = settings.map { clip_setting(name: $0.name.cString, value: $0.value) }
+    return table.op(builder, id, name, inputs, inputs.count, list, list.count)
+  }
+
   // MARK: Other encoders
 
   /// The features of another encoder, configured by the object at `key`, with its parameters under `scope`.
