@@ -35,7 +35,7 @@ final class ParameterLoader {
     let memory = try Memory(floats: parameter.count, for: "a parameter")
     let stored = try find(parameter)
     try stored.read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
-    stored.forget()
+    stored.discardPages()
     return memory
   }
 

@@ -1,19 +1,18 @@
 import CSystem
 
-/// Red, green and blue that pixels with alpha are laid over.
+/// A background for pixels with alpha.
 typealias Colour = (red: UInt8, green: UInt8, blue: UInt8)
 
 extension ImageView {
-  /// Columns [from, to) of row y as four bytes a pixel: red, green, blue and one without meaning.
-  /// Gray is repeated; alpha is dropped, or with a background composited as Pillow's
-  /// alpha_composite does over an opaque image. The caller has checked y, from < to and that
-  /// `output` has room.
+  /// Writes columns [from, to) of row y as four bytes a pixel: red, green, blue and an unspecified byte.
+  /// Gray is repeated. Alpha is dropped, or composited over `background` as Pillow's alpha_composite does
+  /// over an opaque image. The caller checks y, from < to, and the size of `output`.
   func copyRow(_ y: Int, from: Int, to: Int, over background: Colour?, into output: UnsafeMutableRawPointer) {
     let row = pixels + y * stride + from * format.channels
     let count = to - from
     switch format {
     case .rgb:
-      // Four bytes at a time also take the next pixel's first, which the last pixel does not have.
+      // A load of four bytes includes the first byte of the next pixel, so the last pixel is copied alone.
       for x in 0..<count - 1 {
         let pixel = UnsafeRawPointer(row).loadUnaligned(fromByteOffset: x &* 3, as: UInt32.self)
         output.storeBytes(of: pixel, toByteOffset: x &* 4, as: UInt32.self)
@@ -51,8 +50,8 @@ extension ImageView {
     output.storeBytes(of: pixel.littleEndian, toByteOffset: x &* 4, as: UInt32.self)
   }
 
-  /// One channel over an opaque one, in Pillow's fixed point (AlphaComposite.c): 7 more bits,
-  /// rounded division by 255.
+  /// Composites one channel over an opaque one in Pillow's fixed point (AlphaComposite.c): 7 fractional
+  /// bits, rounded division by 255.
   @inline(__always)
   private func blend(_ over: UInt8, _ under: UInt8, _ alpha: UInt8) -> UInt8 {
     let weight = UInt32(alpha) &* 128
