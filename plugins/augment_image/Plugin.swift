@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// Image augmentations, with the meaning, settings and defaults of torchvision's transforms; `outline` is our own.
+/// Image augmentations with the semantics, settings and defaults of torchvision's transforms, and `outline`.
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.augment-image", version: "0.1.0", license: "Apache-2.0") { table in
     addCropsAndFlips(&table)

@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// Text augmentations: EDA's four (Wei and Zou, 2019) with its meaning and defaults, and noise.
+/// Text augmentations: the four of EDA (Wei and Zou, 2019) with its semantics and defaults, and noise.
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.augment-text", version: "0.1.0", license: "Apache-2.0") { table in
     let words = Setting.number("alpha", 0.1, 0...1, "how many of the words, at least one; 0 changes nothing")

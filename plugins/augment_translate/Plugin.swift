@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// Back-translation, by itself: who does not use it loads nothing that starts processes.
+/// Back-translation, in a plugin of its own because it starts processes.
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.augment-translate", version: "0.1.0", license: "Apache-2.0") { table in
     table.add(
