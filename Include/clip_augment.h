@@ -68,7 +68,7 @@ CLIP_API void clip_pipeline_release(clip_pipeline *pipeline);
 
 /* Varies a picture. The result depends on the picture, the pipeline, `seed` and `index` alone, on any
  * thread: give a run one seed, and each picture of it another index. The result has the view's pixel
- * format unless a step changes that. *out is owned by the caller: clip_image_free. [any-thread] */
+ * format unless a step changes that. *out is owned by the caller: clip_image_release. [any-thread] */
 CLIP_API clip_status clip_augment_image(const clip_pipeline *pipeline, const clip_image_view *image, uint64_t seed,
                                         uint64_t index, clip_image **out);
 

@@ -44,7 +44,7 @@ typedef struct clip_dataset_options {
   /* The run stops when more than this share of at least 100 samples of an epoch is bad; 0: 0.1 */
   double max_bad_share;
   uint64_t max_file_bytes; /* of one picture's file; 0: 64 MiB */
-  /* Cleaning and background (laid under before image_pipeline), as in the encode calls; CLIP_TRUNCATE goes
+  /* Cleaning and background (laid under before image_pipeline), as in the encode calls; CLIP_ENCODE_TRUNCATE goes
    * without saying. NULL: none. Copied. */
   const clip_encode_options *encode;
   const clip_pipeline *image_pipeline; /* NULL: none; kept until the data set is closed, also when freed */

@@ -26,6 +26,38 @@ interface_documented() {
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$documented")
 }
 
+# The C of README and docs. A block with an #include is a file, one that begins with "static" goes beside functions,
+# any other into one. README's program also runs, and ranks the right caption first.
+documented_c_compiles() {
+  local folder=build/tests/docs page block source out
+  rm -rf "$folder" && mkdir -p "$folder" || return
+  for page in README.md docs/*.md; do
+    awk -v name="$folder/$(basename "$page" .md)" '
+      /^```c$/ { block = name "-" NR ".block"; next }
+      /^```/ { block = "" }
+      block != "" { print > block }' "$page"
+  done
+  for block in "$folder"/*.block; do
+    source=${block%.block}.c
+    if grep -q '^#include' "$block"; then
+      cp "$block" "$source"
+    elif grep -q '^static [^=]*) {' "$block"; then
+      { echo '#include "docs_prelude.h"'; cat "$block"; } > "$source"
+    else
+      { echo '#include "docs_prelude.h"'; echo 'void piece(void);'; echo 'void piece(void) {'; cat "$block"; echo '}'; } > "$source"
+    fi
+    cc -std=c11 -Wall -Wextra -Wno-unused -Wno-unused-parameter -Werror -fsyntax-only -Ibuild/include -Ibuild/include/clipcore \
+      -ITests/C "$source" || { echo "in ${block%-*}.md, line ${block##*-}"; return 1; }
+  done
+  source=$(grep -l 'int main(void)' "$folder"/README-*.c) && cc -std=c11 -Ibuild/include "$source" -o "$folder/readme" -Lbuild/lib -lclipcore \
+    -Wl,-rpath,"$root/build/lib" || return
+  out=$("$folder/readme") || return
+  echo "$out"
+  awk '{ exit !($3 > 0.9 && $3 <= 1) }' <<< "${out/,/}" || return
+  # Elsewhere there is no Models/emoji: a message, and not zeros.
+  ! (cd "$folder" && ./readme) 2> "$folder/message" && grep -q Models/emoji "$folder/message"
+}
+
 plugins_export_entry() {
   local file exported
   for file in build/lib/clipcore/plugins/{*,on-demand/*}.so; do

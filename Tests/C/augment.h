@@ -32,18 +32,17 @@ static inline int refused(const char *json, clip_status want, const char *words)
 }
 
 static inline clip_image_view view_of(clip_pixel_format format, uint32_t width, uint32_t height, const uint8_t *pixels) {
-  return (clip_image_view){.struct_size = sizeof(clip_image_view), .format = format, .width = width, .height = height, .pixels = pixels};
+  return (clip_image_view){.format = format, .width = width, .height = height, .pixels = pixels};
 }
 
 /* The picture after `json`: width and height are set, the pixels are to be freed. NULL after an error. */
 static inline uint8_t *image(clip_pipeline *p, const clip_image_view *in, uint64_t seed, uint64_t index, clip_image_view *out) {
   clip_image *made = NULL;
-  *out = (clip_image_view){.struct_size = sizeof *out};
   if (clip_augment_image(p, in, seed, index, &made) != CLIP_OK || clip_image_get_view(made, out) != CLIP_OK) return NULL;
   size_t size = out->stride * out->height;
   uint8_t *copy = malloc(size);
   memcpy(copy, out->pixels, size);
-  clip_image_free(made);
+  clip_image_release(made);
   out->pixels = copy;
   return copy;
 }

@@ -106,7 +106,7 @@ static void closures(const char *model_folder) {
   CHECK(clip_runtime_create(&options, &own) == CLIP_OK && one.calls == 1);
   runtime = own;
   float rows[MOST * 8];
-  CHECK(clip_plugin_register(runtime, op_entry) == CLIP_OK && features_of(model_folder, "test.op.tanh", 0, 0, MOST, rows));
+  CHECK(clip_plugin_register(runtime, op_entry) == CLIP_OK && features_of(model_folder, "test.op.tanh", 0, 0, MOST, rows, sizeof rows / sizeof *rows));
   CHECK(two.calls > 0);
   clip_runtime_release(own);
   runtime = kept;

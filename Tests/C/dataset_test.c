@@ -133,12 +133,12 @@ int main(int argc, char **argv) {
       CHECK(clip_dataset_next(dataset, &batch) == CLIP_OK && batch.count == 5);
       for (uint32_t k = 0; k < batch.count; k++) {
         clip_image *image = NULL;
-        clip_image_view view = {.struct_size = sizeof view};
+        clip_image_view view;
         CHECK(clip_image_decode(runtime, batch.files[k], batch.file_sizes[k], &image) == CLIP_OK);
         CHECK(clip_image_get_view(image, &view) == CLIP_OK);
         CHECK(view.width == batch.images[k].width && view.height == batch.images[k].height);
         CHECK(!memcmp(view.pixels, batch.images[k].pixels, view.stride * view.height));
-        clip_image_free(image);
+        clip_image_release(image);
       }
     }
     atomic_store(&is_over, 1);
@@ -191,7 +191,7 @@ int main(int argc, char **argv) {
     snprintf(name, sizeof name, "%03d.txt", i), remove(path_of(name));
   }
   remove(folder);
-  clip_model_close(model);
+  clip_model_release(model);
   clip_runtime_release(runtime);
   return checks_report();
 }

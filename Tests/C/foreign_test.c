@@ -7,6 +7,7 @@
 #define _GNU_SOURCE
 #include "augment.h"
 #include "op_model.h"
+#include "plugin_list.h"
 
 static void libyuv(void) {
   enum { W = 5, H = 3 };
@@ -72,7 +73,7 @@ static void libyuv(void) {
 }
 
 static int features(const char *model_folder, const char *id, double setting, size_t settings, float row[8]) {
-  return features_of(model_folder, id, setting, settings, 1, row);
+  return features_of(model_folder, id, setting, settings, 1, row, 8);
 }
 static void maps(const char *model_folder) {
   CHECK(clip_plugin_register(runtime, op_entry) == CLIP_OK);
@@ -151,7 +152,7 @@ static void manifests(const char *given) {
   char folder[] = "/tmp/clipcore-foreign-XXXXXX";
   CHECK(mkdtemp(folder) != NULL);
   snprintf(path, sizeof path, "%s/bad.ffi.json", folder);
-  size_t count = clip_plugin_count(runtime);
+  size_t count = plugin_count(runtime);
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     FILE *file = fopen(path, "w");
     CHECK(file && fputs(bad[i].json, file) >= 0);
@@ -160,15 +161,15 @@ static void manifests(const char *given) {
     if (!strstr(clip_last_error(), bad[i].words)) printf("  wanted \"%s\" of %s\n", bad[i].words, bad[i].json);
     CHECK(status != CLIP_OK && strstr(clip_last_error(), bad[i].words) && strstr(clip_last_error(), "bad.ffi.json"));
   }
-  CHECK(clip_plugin_count(runtime) == count);
+  CHECK(plugin_count(runtime) == count);
   remove(path), remove(folder);
 
   /* The folder as a whole, and a reload of one. */
-  CHECK(clip_plugin_load(runtime, given) == CLIP_OK && clip_plugin_count(runtime) == count + 9);
-  clip_plugin_info info = {.struct_size = sizeof info};
-  CHECK(clip_plugin_at(runtime, count, &info) == CLIP_OK && strstr(info.path, "libm.ffi.json") && info.kind == CLIP_KIND_OP);
+  CHECK(clip_plugin_load(runtime, given) == CLIP_OK && plugin_count(runtime) == count + 9);
+  plugin_facts info;
+  CHECK(plugin_at(runtime, count, &info) && strstr(info.path, "libm.ffi.json") && info.kind == CLIP_KIND_OP);
   CHECK(!strcmp(info.license, "LGPL-2.1-or-later"));
-  CHECK(clip_plugin_reload(runtime, "test.libm") == CLIP_OK && clip_plugin_count(runtime) == count + 9);
+  CHECK(clip_plugin_reload(runtime, "test.libm") == CLIP_OK && plugin_count(runtime) == count + 9);
 }
 
 int main(int argc, char **argv) {

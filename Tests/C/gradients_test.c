@@ -98,14 +98,14 @@ static int find_tensors(void) {
 /* The loss of one step, and the gradients with `wants`. NaN on failure. */
 static double loss(int wants) {
   write_weights();
-  clip_model_options options = {sizeof options, 0, CLIP_STORAGE_F32, CLIP_OPEN_WITHOUT_WEIGHTS};
+  clip_model_options options = {.struct_size = sizeof options, .flags = CLIP_OPEN_WITHOUT_WEIGHTS};
   clip_trainer_options training;
   memset(&training, 0, sizeof training);
   training.struct_size = sizeof training;
   training.seed = 7;
   training.flags = trainer_flags;
   training.chunk = trainer_chunk;
-  clip_parameter_group group = {sizeof group, 0, frozen};
+  clip_tensor_group group = {frozen, 0};
   training.groups = &group;
   training.group_count = frozen != NULL;
   clip_model *model = NULL;
@@ -126,7 +126,7 @@ static double loss(int wants) {
     if (clip_trainer_read(trainer, CLIP_TENSOR_GRADIENT, tensors[i].name, tensors[i].gradient, tensors[i].count))
       memset(tensors[i].gradient, 0, sizeof tensors[i].gradient);
   clip_trainer_release(trainer);
-  clip_model_close(model);
+  clip_model_release(model);
   return metrics.loss;
 }
 
@@ -229,7 +229,7 @@ static void compare_bits(const char *plugin, const char *image, const char *text
   const uint32_t threads[] = {1, 3, 7};
   for (int i = 0; i < 3; i++) {
     runtime = create_runtime(plugin, threads[i]);
-    trainer_flags = i == 2 ? CLIP_TRAIN_CHECKPOINTS : 0;
+    trainer_flags = i == 2 ? CLIP_TRAIN_RECOMPUTE : 0;
     CHECK(isfinite(loss(1)) && distance(first) < 0);
     trainer_flags = 0;
     clip_runtime_release(runtime);
@@ -249,14 +249,14 @@ static void refuse(const char *image, int is_created, clip_status expected, cons
   write_config(image, "");
   CHECK(find_tensors());
   write_weights();
-  clip_model_options options = {sizeof options, 0, CLIP_STORAGE_F32, CLIP_OPEN_WITHOUT_WEIGHTS};
+  clip_model_options options = {.struct_size = sizeof options, .flags = CLIP_OPEN_WITHOUT_WEIGHTS};
   clip_model *model = NULL;
   clip_trainer *trainer = NULL;
   CHECK(clip_model_open(runtime, folder, &options, &model) == CLIP_OK);
   clip_status status = clip_trainer_create(model, NULL, &trainer);
   if (is_created) {
     CHECK(status == CLIP_OK);
-    clip_train_batch batch = {sizeof batch, 0, pair_count, pixels, NULL, tokens, NULL, NULL, NULL, NULL, NULL, 0};
+    clip_train_batch batch = {.struct_size = sizeof batch, .n = pair_count, .pixels = pixels, .tokens = tokens};
     status = clip_train_step(trainer, &batch, NULL);
     CHECK(strstr(clip_last_error(), "the weights are as they were"));
   }
@@ -268,7 +268,7 @@ static void refuse(const char *image, int is_created, clip_status expected, cons
     CHECK(!memcmp(values, tensors[i].values, tensors[i].count * sizeof(float)));
   }
   clip_trainer_release(trainer);
-  clip_model_close(model);
+  clip_model_release(model);
 }
 
 int main(int argc, char **argv) {
@@ -286,7 +286,7 @@ int main(int argc, char **argv) {
                                "tanh_first", "dropout", "custom_running", "custom_end"};
   for (size_t i = 0; i < sizeof images / sizeof *images; i++) differentiate(images[i], "");
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) differentiate("none", texts[i]);
-  trainer_flags = CLIP_TRAIN_CHECKPOINTS;
+  trainer_flags = CLIP_TRAIN_RECOMPUTE;
   differentiate("checkpointed", "causal");
   differentiate("feature_pyramid", "dropout");
   differentiate("custom_all", "custom_end");
