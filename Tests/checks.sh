@@ -10,18 +10,22 @@ header_compiles() {
   done
 }
 
-# The functions that clip.h declares, and the symbols that the library exports.
+# declared_functions HEADER...: the functions that these headers declare themselves.
+declared_functions() { sed -n '/^CLIP_API/,/;/p' "$@" | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u; }
+
+# exports_match LIBRARY HEADER...: the functions that the headers declare are the symbols that the library exports.
 exports_match() {
-  local declared exported
-  declared=$(cc -E -P Include/clipcore.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
-  exported=$(nm -D --extern-only --defined-only build/lib/libclipcore.so | awk '{ print $3 }' | sort)
+  local library=$1 declared exported
+  shift
+  declared=$(declared_functions "$@")
+  exported=$(nm -D --extern-only --defined-only "build/lib/$library" | awk '{ print $3 }' | sort)
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$exported")
 }
 
-# Every function of clip.h is in docs/c-interface.md, and nothing else of that name is.
+# Every function of the headers is in docs/c-interface.md, and nothing else of that name is.
 interface_documented() {
   local declared documented
-  declared=$(cc -E -P Include/clipcore.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
+  declared=$(declared_functions Include/clip*.h)
   documented=$(grep -oE '`clip_[a-z_]+`' docs/c-interface.md | tr -d '`' | grep -vE '^clip_(image_view|model_options|encode_options)$' | sort -u)
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$documented")
 }

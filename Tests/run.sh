@@ -146,7 +146,8 @@ fi
 echo "C headers, symbols and sizes"
 check "headers in C11" header_compiles cc c11
 check "headers in C++17" header_compiles "$cxx" c++17
-check "exported symbols are clip.h's functions" exports_match
+check "libclipcore.so exports its headers' functions" exports_match libclipcore.so Include/clip{,_extend,_host,_train}.h
+check "libcliptools.so exports its headers' functions" exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi}.h
 check "docs/c-interface.md names every function" interface_documented
 check "the C of README and docs" documented_c_compiles
 check "libraries that libclipcore.so needs" needs_only_allowed
