@@ -2,7 +2,7 @@
 #ifndef CLIPCORE_TESTS_AUGMENT_H
 #define CLIPCORE_TESTS_AUGMENT_H
 
-#include <clip.h>
+#include <clipcore.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,8 +48,14 @@ static inline uint8_t *image(clip_pipeline *p, const clip_image_view *in, uint64
 }
 
 static inline char *text(clip_pipeline *p, const char *given, uint64_t seed, uint64_t index) {
-  char *out = NULL;
-  return clip_augment_text(p, given, seed, index, &out) == CLIP_OK ? out : NULL;
+  size_t length = 0, capacity = 256;
+  for (;;) {
+    char *out = malloc(capacity);
+    if (clip_augment_text(p, given, seed, index, out, capacity, &length) == CLIP_OK) return out;
+    free(out);
+    if (length < capacity) return NULL;
+    capacity = length + 1;
+  }
 }
 
 /* ---------------------------------------------------------------- threads */
@@ -76,7 +82,7 @@ static inline uint64_t image_hash(uint64_t index) {
 static inline uint64_t text_hash(uint64_t index) {
   char *got = text(shared_text, "a text", 9, index);
   uint64_t sum = got ? hash(got, strlen(got)) : 0;
-  clip_text_free(got);
+  free(got);
   return sum;
 }
 

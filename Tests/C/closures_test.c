@@ -106,7 +106,7 @@ static void closures(const char *model_folder) {
   CHECK(clip_runtime_create(&options, &own) == CLIP_OK && one.calls == 1);
   runtime = own;
   float rows[MOST * 8];
-  CHECK(clip_plugin_register(runtime, op_entry) == CLIP_OK && features_of(model_folder, "test.op.tanh", 0, 0, MOST, rows, sizeof rows / sizeof *rows));
+  CHECK(clip_plugin_register(runtime, op_entry) == CLIP_OK && features_of(model_folder, "test.op.tanh", 0, 0, MOST, rows));
   CHECK(two.calls > 0);
   clip_runtime_release(own);
   runtime = kept;
@@ -122,7 +122,7 @@ static void closures(const char *model_folder) {
   clip_pipeline *p = pipeline("[{\"op\": \"one\"}, {\"op\": \"two\"}, {\"op\": \"one\"}]");
   char *got = text(p, "zero", 0, 0);
   CHECK(got && !strcmp(got, "zero-one-two-one"));
-  clip_text_free(got), clip_pipeline_release(p);
+  free(got), clip_pipeline_release(p);
   CHECK(clip_plugin_unload(runtime, "test.closed") == CLIP_OK);
   clip_closure_release(a), clip_closure_release(b);
 

@@ -3,7 +3,7 @@
  *   dataset_test MODEL PICTURE
  */
 #define _GNU_SOURCE
-#include <clip.h>
+#include <clipcore.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -79,7 +79,7 @@ static void run(uint32_t workers, const uint8_t *state, int stop_after, uint8_t 
   for (int i = 0; clip_dataset_next(dataset, &batch) == CLIP_OK && batch.count > 0; i++) {
     length += describe(&batch, text + length, capacity - length);
     if (i + 1 == stop_after) {
-      CHECK(clip_dataset_save(dataset, saved) == CLIP_OK);
+      CHECK(clip_dataset_save(dataset, saved, CLIP_DATASET_STATE_BYTES) == CLIP_OK);
       text[0] = 0, length = 0;
     }
   }
@@ -168,7 +168,7 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
     CHECK(clip_dataset_open(runtime, NULL, sources, 1, &wrong[i], &none) == CLIP_INVALID_ARGUMENT && !none);
   CHECK(clip_dataset_next(NULL, NULL) == CLIP_INVALID_ARGUMENT);
-  CHECK(clip_dataset_save(NULL, state) == CLIP_INVALID_ARGUMENT);
+  CHECK(clip_dataset_save(NULL, state, sizeof state) == CLIP_INVALID_ARGUMENT);
   CHECK(clip_dataset_restore(NULL, state, sizeof state) == CLIP_INVALID_ARGUMENT);
   CHECK(clip_dataset_get_counters(NULL, NULL) == CLIP_INVALID_ARGUMENT);
   clip_dataset_release(NULL);
@@ -177,6 +177,7 @@ int main(int argc, char **argv) {
   clip_dataset *dataset = open_pairs(2, CLIP_DATASET_ORDERED);
   CHECK(clip_dataset_restore(dataset, state, sizeof state) == CLIP_MISMATCH);
   CHECK(clip_dataset_restore(dataset, state, 8) == CLIP_FORMAT);
+  CHECK(clip_dataset_save(dataset, state, sizeof state - 1) == CLIP_INVALID_ARGUMENT);
   state[100] ^= 1;
   CHECK(clip_dataset_restore(dataset, state, sizeof state) == CLIP_FORMAT);
   clip_batch batch = {.struct_size = 3};

@@ -49,8 +49,7 @@ static const clip_plugin *op_entry(void) { return &op_plugin; }
 
 /* The model's features of one picture, or for each of `n` the same, with this op; 0 after an error. */
 enum { MOST = 64 };
-static inline int features_of(const char *model_folder, const char *id, double setting, size_t settings, size_t n, float *rows,
-                              size_t capacity) {
+static inline int features_of(const char *model_folder, const char *id, double setting, size_t settings, size_t n, float *rows) {
   uint8_t pixels[16 * 16 * 3];
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37 + i / 256);
   clip_image_view in[MOST];
@@ -58,7 +57,7 @@ static inline int features_of(const char *model_folder, const char *id, double s
   clip_encode_options raw = {.struct_size = sizeof raw, .flags = CLIP_ENCODE_RAW};
   clip_model *model = NULL;
   op_id = id, op_setting = setting, op_settings = settings;
-  int good = clip_model_open(runtime, model_folder, NULL, &model) == CLIP_OK && clip_encode_image(model, in, n, &raw, rows, capacity) == CLIP_OK;
+  int good = clip_model_open(runtime, model_folder, NULL, &model) == CLIP_OK && clip_encode_image(model, in, n, &raw, rows, n * 8) == CLIP_OK;
   clip_model_release(model);
   return good;
 }

@@ -29,14 +29,11 @@ struct DatasetOptions {
   let textPipeline: Pipeline?
 
   init(_ given: clip_dataset_options) throws(ClipError) {
-    let known =
+    try requireFlags(
+      given.flags,
       CLIP_DATASET_ORDERED | CLIP_DATASET_FULL_BATCHES | CLIP_DATASET_IMAGES | CLIP_DATASET_FILES
-      | CLIP_DATASET_PATHS_OUTSIDE
-      | CLIP_DATASET_ALL_CAPTIONS
+        | CLIP_DATASET_PATHS_OUTSIDE | CLIP_DATASET_ALL_CAPTIONS, "CLIP_DATASET_")
     let flags = Int(given.flags)
-    guard flags & ~known == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_DATASET_* bits, found \(flags)")
-    }
     isOrdered = flags & CLIP_DATASET_ORDERED != 0
     wantsFullBatches = flags & CLIP_DATASET_FULL_BATCHES != 0
     keepsImages = flags & CLIP_DATASET_IMAGES != 0
