@@ -115,7 +115,7 @@ private func addWarps(_ table: inout PluginTable) {
     id: "clipcore.augment.random-affine", op: "random_affine",
     description: "Rotates clockwise, translates, scales and shears",
     parameters: common(0) + [
-      .numbers("translate", [], count: 0...2, 0...1, "the largest shares of width and height; none: 0"),
+      .numbers("translate", [], count: 0...2, 0...1, "largest shift as shares of width and height; none: 0"),
       .numbers("scale", [1, 1], count: 2...2, 1e-3...1e3, "range of the factor"),
       .numbers("shear", [0], count: 1...4, -180...180, "range of the angle along x, or ranges along x and along y"),
     ],
