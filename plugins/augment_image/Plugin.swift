@@ -107,14 +107,14 @@ private func addWarps(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.random-rotation", op: "random_rotation",
     description: "Rotates counter-clockwise",
-    parameters: common(15) + [
+    settings: common(15) + [
       .boolean("expand", false, "enlarge the result to hold the whole rotated picture")
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Rotation(settings) } })
   table.add(
     id: "clipcore.augment.random-affine", op: "random_affine",
     description: "Rotates clockwise, translates, scales and shears",
-    parameters: common(0) + [
+    settings: common(0) + [
       .numbers("translate", [], count: 0...2, 0...1, "largest shift as shares of width and height; none: 0"),
       .numbers("scale", [1, 1], count: 2...2, 1e-3...1e3, "range of the factor"),
       .numbers("shear", [0], count: 1...4, -180...180, "range of the angle along x, or ranges along x and along y"),

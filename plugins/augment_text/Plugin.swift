@@ -4,19 +4,19 @@ import ClipPluginKit
 /// Text augmentations: the four of EDA (Wei and Zou, 2019) with its semantics and defaults, and noise.
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.augment-text", version: "0.1.0", license: "Apache-2.0") { table in
-    let words = Parameter.number("alpha", 0.1, 0...1, "the share of the words, at least one word; 0 changes nothing")
-    let each = Parameter.number("alpha", 0.1, 0...1, "the probability for each word")
+    let words = Setting.number("alpha", 0.1, 0...1, "the share of the words, at least one word; 0 changes nothing")
+    let each = Setting.number("alpha", 0.1, 0...1, "the probability for each word")
     let wordnet: [Setting] = [
       words, .integer("senses", 0, 0...255, "how many senses of a word are taken, the most frequent first; 0 is all"),
       .text("path", "/usr/share/wordnet", "the folder of WordNet's dictionary files"),
     ]
     table.add(
       id: "clipcore.augment.synonym-replacement", op: "synonym_replacement",
-      description: "Replaces words by synonyms from WordNet (EDA)", parameters: wordnet,
+      description: "Replaces words by synonyms from WordNet (EDA)", settings: wordnet,
       text: { textAugmentation($1, $2, $3) { settings throws(PluginFailure) in try SynonymReplacement(settings) } })
     table.add(
       id: "clipcore.augment.random-insertion", op: "random_insertion",
-      description: "Inserts synonyms from WordNet at random places (EDA)", parameters: wordnet,
+      description: "Inserts synonyms from WordNet at random places (EDA)", settings: wordnet,
       text: { textAugmentation($1, $2, $3) { settings throws(PluginFailure) in try RandomInsertion(settings) } })
     table.add(
       id: "clipcore.augment.random-swap", op: "random_swap", description: "Exchanges words (EDA)",
