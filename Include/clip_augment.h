@@ -73,7 +73,8 @@ CLIP_API clip_status clip_augment_image(const clip_pipeline *pipeline, const cli
                                         uint64_t index, clip_image **out);
 
 /* Varies a text in the same way and writes it to `buffer` with its NUL. *length is its length in bytes without the
- * NUL, also where `capacity` is too small: CLIP_INVALID_ARGUMENT, and nothing is written. [any-thread] */
+ * NUL, also where `capacity` is too small: CLIP_INVALID_ARGUMENT, and `buffer` is untouched. The steps run again
+ * with the next call, so begin with ample room. [any-thread] */
 CLIP_API clip_status clip_augment_text(const clip_pipeline *pipeline, const char *text, uint64_t seed,
                                        uint64_t index, char *buffer, size_t capacity, size_t *length);
 

@@ -48,7 +48,7 @@ static inline uint8_t *image(clip_pipeline *p, const clip_image_view *in, uint64
 }
 
 static inline char *text(clip_pipeline *p, const char *given, uint64_t seed, uint64_t index) {
-  size_t length = 0, capacity = 256;
+  size_t length = 0, capacity = 2 * strlen(given) + 256;
   for (;;) {
     char *out = malloc(capacity);
     if (clip_augment_text(p, given, seed, index, out, capacity, &length) == CLIP_OK) return out;

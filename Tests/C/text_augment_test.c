@@ -25,7 +25,7 @@ static clip_pipeline *pipeline(const char *json) {
 
 /* NULL after an error. */
 static char *text_of(clip_pipeline *p, const char *given, uint64_t seed, uint64_t index) {
-  size_t length = 0, capacity = 256;
+  size_t length = 0, capacity = 2 * strlen(given) + 256;
   for (;;) {
     char *out = malloc(capacity);
     if (clip_augment_text(p, given, seed, index, out, capacity, &length) == CLIP_OK) return out;
