@@ -1,4 +1,4 @@
-/* Ops of a plugin's own, for gradient_plugin.c. */
+/* Custom ops for gradient_plugin.c. */
 #include <math.h>
 
 static clip_status same_shape(const clip_op_use *use, clip_shape *output, const char **message) {
@@ -8,7 +8,7 @@ static clip_status same_shape(const clip_op_use *use, clip_shape *output, const 
   return CLIP_OK;
 }
 
-/* bend: y = tanh(setting * scale * x + shift). Its gradient is made from its output. */
+/* bend: y = tanh(setting * scale * x + shift). Its gradient is computed from its output. */
 static size_t bend_parameters(const clip_op_use *use, clip_op_parameter *list, size_t capacity) {
   for (size_t i = 0; i < 2 && i < capacity; i++)
     list[i] = (clip_op_parameter){.name = i ? "shift" : "scale", .rank = 1, .shape = {use->inputs[0].width}};
@@ -112,7 +112,7 @@ static void running_back(const clip_op_gradient *g) {
   }
 }
 
-/* twice: y = 2 x. blind has no backward, spoiled one that makes no numbers. */
+/* twice: y = 2 x. blind has no backward; spoiled has one that writes NaN. */
 static void twice(const clip_op_run *run) {
   for (size_t i = 0; i < run->output.rows * run->output.width; i++) run->output.data[i] = 2 * run->inputs[0].data[i];
 }

@@ -1,5 +1,5 @@
-/* Encoders of one op each, between a convolution or an embedding and a linear layer: what gradients_test
- * differentiates. "op" in the configuration says which. */
+/* Encoders with one op each, between a convolution or an embedding and a linear layer, for gradients_test. "op" in the
+ * configuration selects the op. */
 #include "clip_plugin.h"
 
 #include <string.h>
@@ -46,7 +46,7 @@ static V image_op(B *b, V x, const char *op) {
   if (!strcmp(op, "custom_blind")) return custom(b, "test.op.blind", "op", x, 0);
   if (!strcmp(op, "custom_spoiled")) return custom(b, "test.op.spoiled", "op", x, 0);
   if (!strcmp(op, "custom_all")) {
-    V y = custom(b, "test.op.bend", "op", custom(b, "test.op.bend", "op", x, 0), 0); /* one set of parameters */
+    V y = custom(b, "test.op.bend", "op", custom(b, "test.op.bend", "op", x, 0), 0); /* both uses share their parameters */
     return custom(b, "test.op.gather", "gather", custom(b, "test.op.product", "", x, y), b->mean_rows(b, y));
   }
   clip_window two = window(2, 2, 0, 1, 1), three = window(3, 2, 1, 1, 1);
@@ -82,7 +82,7 @@ static V image_op(B *b, V x, const char *op) {
     V keys = b->linear(b, rows, "k", 4, 0);
     return b->add(b, b->attention(b, rows, keys, keys, 2, 0), rows);
   }
-  /* One matrix for two layers, the second of which reads the first. */
+  /* Two consecutive layers share one matrix. */
   if (!strcmp(op, "linear_twice")) return b->linear(b, b->activate(b, b->linear(b, rows, "l", 4, 0), CLIP_TANH), "l", 4, 0);
   if (!strcmp(op, "class_token")) return b->first_row(b, b->layer_norm(b, b->add(b, rows, attend(b, rows, 0)), "norm", 1e-5f));
   if (!strcmp(op, "checkpointed")) {
@@ -100,7 +100,7 @@ static V image_op(B *b, V x, const char *op) {
 static V build_image(B *b) {
   const char *op = b->get_string(b, "op", "conv");
   V x = b->pixels(b, 6, 6);
-  /* Nobody wants the gradient by pixels: an op without one may stand before all that learns. */
+  /* No gradient with respect to the pixels is needed, so an op without one may precede all trained parameters. */
   int is_first = op != NULL && !strcmp(op, "custom_first");
   if (is_first) x = custom(b, "test.op.bend", "op", custom(b, "test.op.blind", "", x, 0), 0);
   x = conv(b, x, "stem", 4, window(3, 1, 1, 1, 1), 0);

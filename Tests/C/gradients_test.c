@@ -1,4 +1,4 @@
-/* Each op's gradient against central differences of the loss, through the trainer: gradients_test PLUGIN FOLDER. */
+/* gradients_test PLUGIN FOLDER: each op's gradient against central differences of the trainer's loss. */
 #include "clipcore.h"
 
 #include <math.h>
@@ -26,7 +26,7 @@ static float pixels[most_pairs * 3 * 36];
 static int32_t tokens[most_pairs * context];
 static size_t pair_count = pairs;
 static uint32_t trainer_flags, trainer_chunk;
-static const char *frozen; /* a pattern */
+static const char *frozen; /* a pattern of frozen tensors */
 static uint64_t state;
 
 static double uniform(void) {
@@ -71,7 +71,7 @@ static void write_weights(void) {
   fclose(f);
 }
 
-/* What the model lacks is what its error lists. */
+/* The tensors to write are those that the error of an empty model lists as missing. */
 static int find_tensors(void) {
   clip_model *model = NULL;
   tensor_count = 0;
@@ -95,7 +95,7 @@ static int find_tensors(void) {
   return tensor_count > 0;
 }
 
-/* The loss of one step, and the gradients with `wants`. NaN on failure. */
+/* The loss of one step; also reads the gradients if `wants`. NaN on failure. */
 static double loss(int wants) {
   write_weights();
   clip_model_options options = {sizeof options, 0, CLIP_STORAGE_F32, CLIP_OPEN_WITHOUT_WEIGHTS};
@@ -130,7 +130,7 @@ static double loss(int wants) {
   return metrics.loss;
 }
 
-/* The slope of the loss along `direction`, which has length 1. */
+/* The directional derivative of the loss along the unit vector `direction`. */
 static double slope(tensor *t, const double *direction, double step) {
   float kept[512];
   double sides[2];
@@ -171,7 +171,7 @@ static void differentiate(const char *image, const char *text) {
     double norm = 0, other = 0, expected = 0, direction[512];
     for (size_t k = 0; k < t->count; k++) norm += (double)t->gradient[k] * t->gradient[k];
     norm = sqrt(norm);
-    /* Along the gradient, and along a random direction, which misses nothing that the gradient leaves out. */
+    /* Along the gradient, and along a random direction, which also finds components that the gradient lacks. */
     double step = 7e-4, noise = 5e-7 / step;
     if (norm > 1e-4) {
       for (size_t k = 0; k < t->count; k++) direction[k] = t->gradient[k] / norm;
@@ -201,7 +201,7 @@ static clip_runtime *create_runtime(const char *plugin, uint32_t threads) {
   return created;
 }
 
-/* The largest difference of the tensors' gradients from `others`, of the largest of each. -1: not one bit differs. */
+/* The largest difference of a tensor's gradient from `others`, relative to the largest element. -1: the same bits. */
 static double distance(const tensor *others) {
   double worst = -1;
   for (int i = 0; i < tensor_count; i++) {
@@ -215,7 +215,7 @@ static double distance(const tensor *others) {
   return worst;
 }
 
-/* A batch that is cut into many pieces: the same bits on any threads and with values computed again. */
+/* A batch that is cut into many pieces: the same bits on any number of threads and with recomputation. */
 static void compare_bits(const char *plugin, const char *image, const char *text) {
   static tensor first[most_tensors];
   state = 2;
@@ -242,7 +242,7 @@ static void compare_bits(const char *plugin, const char *image, const char *text
   pair_count = pairs;
 }
 
-/* What an op's plugin cannot do ends in words that name the op, and changes nothing. */
+/* A failure of a plugin's op is an error that names the op and changes nothing. */
 static void refuse(const char *image, int is_created, clip_status expected, const char *words) {
   state = 3;
   make_batch("");
