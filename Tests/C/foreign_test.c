@@ -1,4 +1,4 @@
-/* Functions of other libraries that a manifest makes ops of.
+/* Manifests, which make ops of functions of other libraries.
  *
  *   foreign_test MODEL MANIFESTS
  *
@@ -35,7 +35,7 @@ static void libyuv(void) {
     for (int x = 0; x < 2 * W; x++) wrong += memcmp(got + (y * 2 * W + x) * 4, rgba + (y / 2 * W + x / 2) * 4, 4) != 0;
   free(got), clip_pipeline_release(p);
 
-  /* Red and blue change places; half of each: 64ths, blue first. */
+  /* Red and blue are exchanged, then halved: in 64ths, blue first. */
   p = pipeline("[{\"op\": \"yuv_color_matrix\", \"matrix\": [0, 0, 32, 0, 0, 32, 0, 0, 32, 0, 0, 0, 0, 0, 0, 64]}]");
   got = image(p, &in, 0, 0, &view);
   for (int i = 0; got && i < W * H; i++)
@@ -43,7 +43,7 @@ static void libyuv(void) {
   CHECK(got != NULL);
   free(got), clip_pipeline_release(p);
 
-  /* In place: the first rows get one number for all three colours, the others stay; the caller's pixels too. */
+  /* In place: in the first rows all three channels become equal; other rows and the caller's pixels are unchanged. */
   uint8_t before[sizeof rgba];
   memcpy(before, rgba, sizeof rgba);
   p = pipeline("[{\"op\": \"yuv_gray_rows\", \"rows\": 2, \"p\": 1}]");
@@ -184,7 +184,7 @@ static void manifests(const char *given) {
   CHECK(item_count() == count);
   remove(path), remove(folder);
 
-  /* The folder as a whole, and a reload of one. */
+  /* The whole folder, and a reload of one manifest. */
   CHECK(clip_plugin_load(runtime, given) == CLIP_OK && item_count() == count + 9);
   listing found = {.wanted = count};
   CHECK(clip_plugins_visit(runtime, list, &found) == CLIP_OK && strstr(found.path, "libm.ffi.json") && found.kind == CLIP_KIND_OP);
