@@ -48,7 +48,7 @@ public func clip_image_resize(
           + "\(UInt(bitPattern: stride))")
     }
     let (bytes, overflow) = try product(stride, height - 1, "rows of pixels").addingReportingOverflow(row)
-    guard !overflow else { throw ClipError(CLIP_LIMIT, "pixels: \(stride) bytes in \(height) rows is too large") }
+    guard !overflow else { throw ClipError(CLIP_LIMIT, "rows of pixels: \(height) of \(stride) bytes are too large") }
     try requireCapacity(capacity, bytes, "pixels")
     let filter: PreprocessConfig.Resample
     switch resample {
