@@ -95,11 +95,11 @@ demo: deps build ## see it work: rank captions, search pictures, train for a min
 	@scripts/demo
 
 .PHONY: test
-test: deps test-deps build ## run every test; the last line says how many passed
-	@Tests/run.sh full
+test: $(if $(ONLY),,lint deps test-deps) build ## run every test; ONLY=api_test runs one (by its name in the output, or a Swift suite's; * and ? match)
+	@Tests/run.sh full '$(ONLY)'
 
 .PHONY: test-smoke
-test-smoke: deps build ## run the tests that take seconds
+test-smoke: lint deps build ## run the tests that take seconds
 	@Tests/run.sh smoke
 
 .PHONY: test-deps
