@@ -44,7 +44,7 @@ timed() {
 # run_check NAME COMMAND...: one test; it fails when the command does.
 run_check() {
   local log=$logs/$1.log
-  if timed "${@:2}" > "$log" 2>&1; then report "$1" 1 0 "$log"; else report "$1" 0 1 "$log"; fi
+  if timed "${@:2}" > "$log" 2>&1; then report "$1" 1 0 "$log"; else report "$1" 0 1 "$log" && return 1; fi
 }
 
 # run_program NAME COMMAND...: a program that ends with "N passed, N failed". One that does not, or ends badly, failed.
@@ -124,11 +124,13 @@ under_valgrind() {
     --errors-for-leak-kinds=definite,indirect,possible "build/tests/$1.valgrind" "${arguments[@]}"
 }
 
+build_sanitized() { scripts/build-sanitized "$1"; } # takes longer than `timed` allows
+
 # sanitized_tests KIND TEST...: a library with the sanitizer, then the C tests with it.
 sanitized_tests() {
   local kind=$1 test words
   [ $# -gt 1 ] || return 0
-  run_check "build.$kind" scripts/build-sanitized "$kind"
+  run_check "build.$kind" build_sanitized "$kind" || return
   for test in "${@:2}"; do
     read -ra words <<< "$test"
     run_program "${words[0]}.$kind" sanitized "$kind" "${words[@]}"
