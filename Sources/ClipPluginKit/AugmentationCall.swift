@@ -1,6 +1,6 @@
 import CClip
 
-/// The parameters of a step, by the names that the augmentation declares.
+/// The settings of a step, by the names that the augmentation declares.
 public struct Settings {
   private let settings: UnsafePointer<clip_settings>
 
@@ -62,8 +62,7 @@ public struct Pixels {
 
   fileprivate var view: clip_image_view {
     clip_image_view(
-      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: format, width: UInt32(clamping: width),
-      height: UInt32(clamping: height), stride: stride, pixels: base)
+      pixels: base, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format)
   }
 }
 

@@ -19,21 +19,21 @@ static void libyuv(void) {
   got = image(p, &in, 0, 0, &view);
   CHECK(got && view.format == CLIP_PIXELS_RGBA && view.width == W && view.height == H);
   for (int i = 0; got && i < W * H; i++) wrong += memcmp(got + i * 4, rgba + (i / W * W + W - 1 - i % W) * 4, 4) != 0;
-  free(got), clip_pipeline_free(p);
+  free(got), clip_pipeline_release(p);
 
   p = pipeline("[{\"op\": \"yuv_rotate_90\"}]");
   got = image(p, &in, 0, 0, &view);
   CHECK(got && view.width == H && view.height == W);
   for (int y = 0; got && y < W; y++)
     for (int x = 0; x < H; x++) wrong += memcmp(got + (y * H + x) * 4, rgba + ((H - 1 - x) * W + y) * 4, 4) != 0;
-  free(got), clip_pipeline_free(p);
+  free(got), clip_pipeline_release(p);
 
   p = pipeline("[{\"op\": \"yuv_scale\", \"width\": 10, \"height\": 6, \"filter\": \"none\"}]");
   got = image(p, &in, 0, 0, &view);
   CHECK(got && view.width == 2 * W && view.height == 2 * H);
   for (int y = 0; got && y < 2 * H; y++)
     for (int x = 0; x < 2 * W; x++) wrong += memcmp(got + (y * 2 * W + x) * 4, rgba + (y / 2 * W + x / 2) * 4, 4) != 0;
-  free(got), clip_pipeline_free(p);
+  free(got), clip_pipeline_release(p);
 
   /* Red and blue change places; half of each: 64ths, blue first. */
   p = pipeline("[{\"op\": \"yuv_color_matrix\", \"matrix\": [0, 0, 32, 0, 0, 32, 0, 0, 32, 0, 0, 0, 0, 0, 0, 64]}]");
@@ -41,7 +41,7 @@ static void libyuv(void) {
   for (int i = 0; got && i < W * H; i++)
     for (int channel = 0; channel < 3; channel++) wrong += got[i * 4 + channel] != rgba[i * 4 + 2 - channel] * 32 / 64;
   CHECK(got != NULL);
-  free(got), clip_pipeline_free(p);
+  free(got), clip_pipeline_release(p);
 
   /* In place: the first rows get one number for all three colours, the others stay; the caller's pixels too. */
   uint8_t before[sizeof rgba];
@@ -63,12 +63,12 @@ static void libyuv(void) {
     free(got);
   }
   CHECK(rows_seen == 3 && !memcmp(before, rgba, sizeof rgba));
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
   CHECK(wrong == 0);
   CHECK(refused("[{\"op\": \"yuv_scale\", \"width\": 0}]", CLIP_INVALID_ARGUMENT, "from 1 to 4096"));
   p = pipeline("[{\"op\": \"yuv_gray_rows\", \"rows\": 16, \"p\": 1}]");
   CHECK(p != NULL);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 }
 
 static int features(const char *model_folder, const char *id, double setting, size_t settings, float row[8]) {
@@ -101,6 +101,27 @@ static void maps(const char *model_folder) {
 #define IMAGE "{\"kind\": \"image_augmentation\", \"id\": \"t.a\", \"op\": \"t\", \"description\": \"d\", "
 #define X "{\"type\": \"float\", \"bind\": \"x\"}"
 #define PIXELS "{\"type\": \"pointer\", \"bind\": \"pixels\"}"
+
+/* How many items there are, and facts of one of them. */
+typedef struct {
+  size_t count, wanted;
+  char path[300], license[100];
+  clip_plugin_kind kind;
+} listing;
+
+static int list(void *user, const clip_plugin_info *info) {
+  listing *l = user;
+  if (l->count++ != l->wanted) return 0;
+  snprintf(l->path, sizeof l->path, "%s", info->path), snprintf(l->license, sizeof l->license, "%s", info->license);
+  l->kind = info->kind;
+  return 0;
+}
+
+static size_t item_count(void) {
+  listing l = {.wanted = SIZE_MAX};
+  CHECK(clip_plugins_visit(runtime, list, &l) == CLIP_OK);
+  return l.count;
+}
 
 static void manifests(const char *given) {
   char path[300];
@@ -151,7 +172,7 @@ static void manifests(const char *given) {
   char folder[] = "/tmp/clipcore-foreign-XXXXXX";
   CHECK(mkdtemp(folder) != NULL);
   snprintf(path, sizeof path, "%s/bad.ffi.json", folder);
-  size_t count = clip_plugin_count(runtime);
+  size_t count = item_count();
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     FILE *file = fopen(path, "w");
     CHECK(file && fputs(bad[i].json, file) >= 0);
@@ -160,15 +181,15 @@ static void manifests(const char *given) {
     if (!strstr(clip_last_error(), bad[i].words)) printf("  wanted \"%s\" of %s\n", bad[i].words, bad[i].json);
     CHECK(status != CLIP_OK && strstr(clip_last_error(), bad[i].words) && strstr(clip_last_error(), "bad.ffi.json"));
   }
-  CHECK(clip_plugin_count(runtime) == count);
+  CHECK(item_count() == count);
   remove(path), remove(folder);
 
   /* The folder as a whole, and a reload of one. */
-  CHECK(clip_plugin_load(runtime, given) == CLIP_OK && clip_plugin_count(runtime) == count + 9);
-  clip_plugin_info info = {.struct_size = sizeof info};
-  CHECK(clip_plugin_at(runtime, count, &info) == CLIP_OK && strstr(info.path, "libm.ffi.json") && info.kind == CLIP_KIND_OP);
-  CHECK(!strcmp(info.license, "LGPL-2.1-or-later"));
-  CHECK(clip_plugin_reload(runtime, "test.libm") == CLIP_OK && clip_plugin_count(runtime) == count + 9);
+  CHECK(clip_plugin_load(runtime, given) == CLIP_OK && item_count() == count + 9);
+  listing found = {.wanted = count};
+  CHECK(clip_plugins_visit(runtime, list, &found) == CLIP_OK && strstr(found.path, "libm.ffi.json") && found.kind == CLIP_KIND_OP);
+  CHECK(!strcmp(found.license, "LGPL-2.1-or-later"));
+  CHECK(clip_plugin_reload(runtime, "test.libm") == CLIP_OK && item_count() == count + 9);
 }
 
 int main(int argc, char **argv) {

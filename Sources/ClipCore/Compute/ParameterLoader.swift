@@ -13,22 +13,27 @@ final class ParameterLoader {
   let storage: clip_storage
   /// While training, the values that change.
   private let trained: (any TrainedValues)?
+  private let progress: LoadProgress?
+  /// Counts what stays in memory.
+  let meter = MemoryMeter()
 
   init(
     source: ParameterSource, kernels: Kernels, threads: ThreadPool, storage: clip_storage,
-    trained: (any TrainedValues)? = nil
+    trained: (any TrainedValues)? = nil, progress: LoadProgress? = nil
   ) {
     self.source = source
     self.kernels = kernels
     self.threads = threads
     self.storage = storage
     self.trained = trained
+    self.progress = progress
   }
 
   var isTraining: Bool { trained != nil }
 
   /// The parameter in the checkpoint, which must have the shape that the encoder expects.
   func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
+    try progress?.add(parameter.count)
     guard let found = source.find(parameter), found.shape == parameter.shape else {
       throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
     }
@@ -39,6 +44,7 @@ final class ParameterLoader {
   func vector(_ parameter: Parameter) throws(ClipError) -> Memory {
     if let trained { return try trained.view(parameter) }
     let memory = try Memory(floats: parameter.count, for: "a parameter")
+    memory.count(in: meter)
     let stored = try find(parameter)
     try stored.read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
     stored.forget()
@@ -54,8 +60,7 @@ final class ParameterLoader {
     try WeightMatrix(
       WeightPanels(
         parameter, try find(parameter), rows: part, scale: scale, channels: channels, area: area,
-        storage(of: parameter),
-        kernels), threads)
+        storage(of: parameter), kernels), threads, meter)
   }
 
   /// A convolution of the picture's three colours does not become bytes: it is a hundredth of a model's

@@ -11,15 +11,20 @@ final class WeightMatrix {
   /// Holds the packed panels once `makeReady` has returned.
   private let memory: Memory
   private let deferred: DeferredLoad<WeightPanels>
+  private let meter: MemoryMeter
 
-  convenience init(_ source: WeightPanels, _ threads: ThreadPool) throws(ClipError) {
+  convenience init(_ source: WeightPanels, _ threads: ThreadPool, _ meter: MemoryMeter) throws(ClipError) {
     let memory = try Memory(byteCount: try product(source.count, source.bytes, "packed weights"), for: "packed weights")
     let isLeftInFile = source.isLeftInFile
     try source.forEachPanel(threads, packedTo: isLeftInFile ? nil : memory)
-    self.init(source, memory, DeferredLoad(isLeftInFile ? source : nil))
+    if !isLeftInFile { memory.count(in: meter) }
+    self.init(source, memory, DeferredLoad(isLeftInFile ? source : nil), meter)
   }
 
-  private init(_ source: WeightPanels, _ memory: Memory, _ deferred: DeferredLoad<WeightPanels>) {
+  private init(
+    _ source: WeightPanels, _ memory: Memory, _ deferred: DeferredLoad<WeightPanels>, _ meter: MemoryMeter
+  ) {
+    self.meter = meter
     self.memory = memory
     self.deferred = deferred
     storage = source.storage
@@ -41,6 +46,7 @@ final class WeightMatrix {
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
     try deferred.finish(threads) { source, threads throws(ClipError) in
       try source.forEachPanel(threads, packedTo: memory)
+      memory.count(in: meter)
     }
   }
 }

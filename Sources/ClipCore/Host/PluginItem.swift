@@ -27,6 +27,9 @@ extension PluginRegistry.Item {
       try self.init(
         kind, tokenizer.id, tokenizer.description, table, plugin, "clip_tokenizer",
         missing: firstNull(["open", "token_count", "token_id", "encode", "close"], atEndOf: table, clip_tokenizer.self))
+    case CLIP_KIND_LOADER:
+      let loader = try read(table, clip_loader.self)
+      try self.init(kind, loader.id, loader.description, table, plugin, "clip_loader", missing: missing(loader))
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
       try self.init(kind, op.id, op.description, table, plugin, "clip_op", missing: missing(op))
@@ -46,7 +49,7 @@ extension PluginRegistry.Item {
     guard let id, let description else {
       throw ClipError(CLIP_PLUGIN, "an item: expected an id and a description, found a null pointer")
     }
-    guard Plugin.isID(Name(cString: id)) else {
+    guard PluginNames.isID(Name(cString: id)) else {
       throw ClipError(CLIP_PLUGIN, "expected an id of a-z, 0-9, '.' and '-', found \"" + String(cString: id) + "\"")
     }
     if let missing {
@@ -99,6 +102,14 @@ private func missing(_ op: clip_op) -> StaticString? {
   firstMissing([
     (op.shape != nil, "shape"), (op.forward != nil, "forward"), ((1...8).contains(op.input_count), "1 to 8 inputs"),
     (op.setting_count <= 64, "count of settings up to 64"),
+  ])
+}
+
+private func missing(_ loader: clip_loader) -> StaticString? {
+  let suffix = loader.suffix.map { Name(cString: $0) } ?? ""
+  return firstMissing([
+    (loader.load != nil, "load"), (loader.unload != nil, "unload"),
+    (suffix.utf8.count > 1 && suffix.utf8.first == UInt8(ascii: "."), "suffix such as \".json\""),
   ])
 }
 

@@ -33,7 +33,7 @@ final class TrainingTower: TrainingMemory {
   private var position: Position?
 
   convenience init(
-    _ graph: Graph, store: ParameterStore, loader: ParameterLoader, kernels: Kernels, index: UInt32, checkpoints: Bool
+    _ graph: Graph, store: ParameterStore, loader: ParameterLoader, kernels: Kernels, index: UInt32, recomputes: Bool
   ) throws(ClipError) {
     let program = try Program(training: graph, loader: loader, kernels: kernels)
     var entries: [[Int]] = []
@@ -53,12 +53,12 @@ final class TrainingTower: TrainingMemory {
         throw ClipError(CLIP_UNSUPPORTED, "training: the op \"\(node.label)\" has no gradient")
       }
     }
-    self.init(program, store, entries, wanted, try Workspace(), index, checkpoints)
+    self.init(program, store, entries, wanted, try Workspace(), index, recomputes)
   }
 
   private init(
     _ program: Program, _ store: ParameterStore, _ entries: [[Int]], _ wanted: [Bool], _ workspace: Workspace,
-    _ index: UInt32, _ checkpoints: Bool
+    _ index: UInt32, _ recomputes: Bool
   ) {
     self.program = program
     self.store = store
@@ -68,7 +68,7 @@ final class TrainingTower: TrainingMemory {
     let nodes = program.nodes
     let none = [Bool](repeating: false, count: nodes.count)
     forwardPlan = TrainingPlan(nodes, output: program.output, wanted: none, keeping: none)
-    let keeping = checkpoints ? TrainingTower.checkpoints(program) : nodes.map { !$0.isCheap }
+    let keeping = recomputes ? TrainingTower.keptWhenRecomputing(program) : nodes.map { !$0.isCheap }
     plan = TrainingPlan(nodes, output: program.output, wanted: wanted, keeping: keeping)
     offsets = .allocate(capacity: nodes.count)
     offsets.initialize(repeating: 0, count: nodes.count)
@@ -82,9 +82,9 @@ final class TrainingTower: TrainingMemory {
     gradientOffsets.deallocate()
   }
 
-  /// The values that activation checkpointing keeps: of those that are all that later ops read of earlier
+  /// The values that are kept when the others are computed again: of those that are all that later ops read of earlier
   /// ones, about the square root of their number.
-  private static func checkpoints(_ program: Program) -> [Bool] {
+  private static func keptWhenRecomputing(_ program: Program) -> [Bool] {
     let nodes = program.nodes
     var lastRead = Array(nodes.indices)
     for (index, node) in nodes.enumerated() { for input in node.inputs { lastRead[input] = index } }
@@ -172,7 +172,9 @@ final class TrainingTower: TrainingMemory {
       activations = nil
       activations = try Memory(floats: room, for: "activations")
     }
-    let step = TrainingStep(seed: step.seed, number: step.number, firstItem: step.firstItem, towerIndex: index)
+    let step = TrainingStep(
+      seed: step.seed, number: step.number, firstItem: step.firstItem, towerIndex: index,
+      isEvaluation: step.isEvaluation)
     let position = Position(batch: batch, step: step, places: places, sizes: sizes, scratch: total)
     run(plan, 0..<plan.forwardSteps, position, threads)
     try workspace.failures.throwFirst()

@@ -14,6 +14,7 @@ final class DepthwiseConvolution: Convolution {
     let (bias, scale) = try affine(loader)
     let rows = try loader.vector(weight)
     let reordered = try Memory(floats: weight.count, for: "a depthwise filter")
+    reordered.count(in: loader.meter)
     for channel in 0..<shape.width {
       let factor = scale?.floats[channel] ?? 1
       for tap in 0..<area { reordered.floats[tap * shape.width + channel] = rows.floats[channel * area + tap] * factor }
