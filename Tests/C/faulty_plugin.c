@@ -60,18 +60,18 @@ static void backward(const clip_op_gradient *g) {
 
 static clip_value build(clip_builder *b) {
   volatile int64_t side = b->get_int(b, "image_height", 16);
-  clip_value x = b->pixels(b, (uint32_t)side, (uint32_t)side);
+  clip_value x = clip_op_pixels(b, (uint32_t)side, (uint32_t)side);
   if (FAULT == 20) *(volatile int *)0 = 1;
   if (FAULT == 21) return 77;
   if (FAULT == 22) return x;
   if (FAULT == 23) side = 100 / (int64_t)(side - 7); /* a division by zero for a side of 7 */
   if (FAULT == 24) b->fail(b, "I would rather not");
-  if (FAULT == 25) x = b->custom(b, "test.op.absent", "op", &x, 1, NULL, 0);
-  if (FAULT == 26) x = b->custom(b, "test.op.affine", "op", &x, 2, NULL, 0);
-  if (FAULT == 27) x = b->custom(b, "test.op.affine", "op", &x, 1, (double[]){1}, 1);
-  if (FAULT == 28) x = b->custom(b, "test.op.affine", "op", NULL, 1, NULL, 0);
-  x = b->custom(b, "test.op.affine", "op", &x, 1, NULL, 0);
-  return b->linear(b, b->mean_rows(b, x), "head", 8, 0);
+  if (FAULT == 25) x = b->op(b, "test.op.absent", "op", &x, 1, NULL, 0);
+  if (FAULT == 26) x = b->op(b, "test.op.affine", "op", &x, 2, NULL, 0);
+  if (FAULT == 27) x = b->op(b, "test.op.affine", "op", &x, 1, (clip_setting[]){{"hardness", 1}}, 1);
+  if (FAULT == 28) x = b->op(b, "test.op.affine", "op", NULL, 1, NULL, 0);
+  x = b->op(b, "test.op.affine", "op", &x, 1, NULL, 0);
+  return clip_op_linear(b, clip_op_mean_rows(b, x), "head", 8, 0);
 }
 
 static const clip_op op = {

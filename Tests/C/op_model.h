@@ -13,9 +13,9 @@ static double op_setting;
 static size_t op_settings;
 
 static clip_value build(clip_builder *b) {
-  clip_value pixels = b->pixels(b, (uint32_t)b->need_int(b, "image_height", 1, 1024), (uint32_t)b->need_int(b, "image_width", 1, 1024));
-  clip_value y = b->custom(b, op_id, "op", &pixels, 1, &op_setting, op_settings);
-  return b->linear(b, b->mean_rows(b, y), "head", (uint32_t)b->need_int(b, "width", 1, 1024), 0);
+  clip_value pixels = clip_op_pixels(b, (uint32_t)b->need_int(b, "image_height", 1, 1024), (uint32_t)b->need_int(b, "image_width", 1, 1024));
+  clip_value y = b->op(b, op_id, "op", &pixels, 1, &(clip_setting){"power", op_setting}, op_settings);
+  return clip_op_linear(b, clip_op_mean_rows(b, y), "head", (uint32_t)b->need_int(b, "width", 1, 1024), 0);
 }
 
 static clip_status plain_shape(const clip_op_use *use, clip_shape *output, const char **message) {

@@ -122,6 +122,7 @@ final class ForeignPlugin {
     op.struct_size = UInt32(MemoryLayout<clip_op>.size)
     op.id = try text("id", entry)
     op.description = try text("description", entry)
+    op.setting_names = UnsafePointer(arena.keep(function.parameters.map { $0.name }))
     ForeignMap.fill(&op, function)
     return op
   }

@@ -18,9 +18,9 @@
 #define GREY_TEXT(x) GREY_TEXT_OF(x)
 
 static clip_value grey_build(clip_builder *b) {
-  clip_value pixels = b->pixels(b, (uint32_t)b->need_int(b, "image_height", 1, 1024), (uint32_t)b->need_int(b, "image_width", 1, 1024));
-  clip_value pooled = GREY_VERSION == 1 ? b->mean_rows(b, pixels) : b->max_rows(b, pixels);
-  return b->linear(b, pooled, "head", (uint32_t)b->need_int(b, "width", 1, 1024), 0);
+  clip_value pixels = clip_op_pixels(b, (uint32_t)b->need_int(b, "image_height", 1, 1024), (uint32_t)b->need_int(b, "image_width", 1, 1024));
+  clip_value pooled = GREY_VERSION == 1 ? clip_op_mean_rows(b, pixels) : clip_op_max_rows(b, pixels);
+  return clip_op_linear(b, pooled, "head", (uint32_t)b->need_int(b, "width", 1, 1024), 0);
 }
 
 static const clip_encoder grey_encoder = {
