@@ -1,4 +1,4 @@
-/* clipcore.h: every header of the library but those for plugins (clip_plugin.h). */
+/* clipcore.h: all headers of the library except those for plugins (clip_plugin.h). */
 #ifndef CLIPCORE_CLIPCORE_H
 #define CLIPCORE_CLIPCORE_H
 
@@ -6,6 +6,7 @@
 #include "clip_analysis.h"
 #include "clip_augment.h"
 #include "clip_data.h"
+#include "clip_extend.h"
 #include "clip_ffi.h"
 #include "clip_host.h"
 #include "clip_train.h"

@@ -67,7 +67,7 @@ sanitized() {
   # The thread sanitizer's runtime, as Swift ships it, needs libdispatch.
   local more=()
   [ "$kind" != thread ] || more=(-Wl,--no-as-needed -L"$swift_libraries" -ldispatch -lBlocksRuntime -Wl,-rpath,"$swift_libraries")
-  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lclipcore \
+  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lcliptools -lclipcore \
     -Wl,-rpath,"$root/build/$kind/lib" -Wl,-rpath,"$runtime" "${more[@]}" || return
   timeout 600 "build/tests/$name-$kind" "$@"
 }
@@ -77,12 +77,14 @@ sanitized() {
 # (address) and ThreadSanitizer (thread).
 programs=(
   "api_test          plain,valgrind,address        the interface                | $emoji $picture"
+  "conventions_test plain,valgrind,address        conventions of all calls     | build/models/small-32 build/models/rn-tiny $picture"
   "threads_test      plain,address,thread          threads                      | build/models/small-32 $picture"
   "allocations_test  plain                         allocations of warm calls    | $emoji $picture"
   "plugins_test      plain,valgrind,address,thread plugins                      | build/models/grey build/tests/grey1.so build/tests/grey2.so $picture"
   "dataset_test      plain,valgrind,address,thread data sets                    | $emoji $picture"
   "augment_test      plain,valgrind,address,thread augmentations                |"
   "foreign_test      plain,valgrind,address,thread functions of other libraries | build/models/grey Tests/Fixtures/manifests"
+  "extend_test       plain,valgrind,address,thread what other libraries use     | $emoji $picture"
   "closures_test     plain,valgrind,address,thread closures                     | build/models/grey"
   "analysis_test     plain,valgrind,address,thread analysis                     | share/modalities.json"
   "text_augment_test plain,valgrind,address,thread text augmentations           |"
@@ -101,7 +103,7 @@ c_programs() {
     read -ra arguments <<< "${rest#*|}"
     case $kind in
       plain | full)
-        compile cc "build/tests/$name" "Tests/C/$name.c" -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+        compile cc "build/tests/$name" "Tests/C/$name.c" -Lbuild/lib -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib"
         program "$what" "build/tests/$name" "${arguments[@]}"
         ;;
       valgrind)
@@ -145,8 +147,10 @@ fi
 echo "C headers, symbols and sizes"
 check "headers in C11" header_compiles cc c11
 check "headers in C++17" header_compiles "$cxx" c++17
-check "exported symbols are clip.h's functions" exports_match
+check "libclipcore.so exports its headers' functions" exports_match libclipcore.so Include/clip{,_extend,_host,_train}.h
+check "libcliptools.so exports its headers' functions" exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi}.h
 check "docs/c-interface.md names every function" interface_documented
+check "the C of README and docs" documented_c_compiles
 check "libraries that libclipcore.so needs" needs_only_allowed
 check "the plugins export their entry alone" plugins_export_entry
 if [ "$tier" = full ]; then

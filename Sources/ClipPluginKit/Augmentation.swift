@@ -1,40 +1,28 @@
 import CClip
-import CSystem
 
-/// Why a plugin's function failed.
-public struct PluginFailure: Error {
-  public let status: clip_status
-  public let message: String
-
-  public init(_ status: clip_status, _ message: String) {
-    self.status = status
-    self.message = message
-  }
-}
-
-/// An image augmentation with a step's parameters: a subclass reads them in its initialiser, keeps what
-/// it needs in constants, and overrides `apply`, which any threads call at once.
+/// An image augmentation with the settings of one step. A subclass reads them in its initialiser, keeps what
+/// it needs in constants, and overrides `apply`. Several threads may call `apply` at once.
 ///
 ///     table.add(
 ///       id: "example.augment.invert", op: "invert", description: "The negative",
-///       parameters: [.number("strength", 1, 0...1, "0 leaves the picture, 1 inverts it")],
+///       settings: [.number("strength", 1, 0...1, "0 leaves the picture, 1 inverts it")],
 ///       image: { imageAugmentation($1, $2, $3) { settings in Invert(settings.number("strength")) } })
 open class ImageAugmentation {
   public init() {}
 
-  /// Writes the varied picture into memory of `sink`; without a call of it the picture stays as it is.
+  /// Writes the new picture to memory that `sink` allocates. If it allocates none, the picture stays as it is.
   open func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {}
 }
 
-/// The same for texts.
+/// A text augmentation with the settings of one step, as ImageAugmentation.
 open class TextAugmentation {
   public init() {}
 
-  /// Appends the varied text to `sink`. `text` is UTF-8.
+  /// Appends the new text to `sink`. `text` is UTF-8 without NUL.
   open func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {}
 }
 
-/// `clip_augmentation.create`, as a C function that captures nothing.
+/// The type of `clip_augmentation.create`.
 public typealias Create =
   @convention(c) (
     UnsafePointer<clip_augmentation>?, UnsafePointer<clip_settings>?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
@@ -67,31 +55,20 @@ private func create<Instance: AnyObject>(
   }
 }
 
-/// Runs `body` and puts what it throws into `error`.
-private func reporting(
-  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ body: () throws(PluginFailure) -> Void
-) -> clip_status {
-  do throws(PluginFailure) {
-    try body()
-    return CLIP_OK
-  } catch let failure {
-    failure.message.withCString { csystem_copy_text(error?.pointee.message, error?.pointee.capacity ?? 0, $0) }
-    return failure.status
-  }
-}
-
 extension PluginTable {
-  /// Adds an image augmentation. `formats` are those its `apply` takes; the host converts others.
-  /// `probability` is that of a step which names no "p".
+  /// Adds an image augmentation. `formats` are the pixel formats that `apply` accepts, none for all; the host
+  /// converts others. `probability` is the default of "p".
   public mutating func add(
     id: StaticString, op: StaticString, description: StaticString, probability: Double = 1,
-    formats: [clip_pixel_format] = [CLIP_PIXELS_RGB], parameters: [Parameter] = [], image create: Create
+    formats: [clip_pixel_format] = [CLIP_PIXELS_RGB], settings: [Setting] = [], image create: Create
   ) {
-    var table = common(id, op, description, probability, parameters, create)
+    var table = common(id, op, description, probability, settings, create)
     for format in formats { table.formats |= 1 << format.rawValue }
     table.destroy = { if let instance = $0 { Unmanaged<ImageAugmentation>.fromOpaque(instance).release() } }
     table.apply_image = { instance, view, sink, random, error in
-      guard let instance, let view, let sink, let random else { return CLIP_INVALID_ARGUMENT }
+      guard let instance, let view, let sink, let random else {
+        return fail(error, CLIP_INVALID_ARGUMENT, "apply_image: found a null pointer")
+      }
       let augmentation = Unmanaged<ImageAugmentation>.fromOpaque(instance).takeUnretainedValue()
       return reporting(error) { () throws(PluginFailure) in
         try augmentation.apply(Pixels(view.pointee), ImageSink(sink), Random(random))
@@ -100,15 +77,17 @@ extension PluginTable {
     add(table)
   }
 
-  /// Adds a text augmentation.
+  /// Adds a text augmentation. `probability` is the default of "p".
   public mutating func add(
     id: StaticString, op: StaticString, description: StaticString, probability: Double = 1,
-    parameters: [Parameter] = [], text create: Create
+    settings: [Setting] = [], text create: Create
   ) {
-    var table = common(id, op, description, probability, parameters, create)
+    var table = common(id, op, description, probability, settings, create)
     table.destroy = { if let instance = $0 { Unmanaged<TextAugmentation>.fromOpaque(instance).release() } }
     table.apply_text = { instance, text, size, sink, random, error in
-      guard let instance, let text, let sink, let random else { return CLIP_INVALID_ARGUMENT }
+      guard let instance, let text, let sink, let random else {
+        return fail(error, CLIP_INVALID_ARGUMENT, "apply_text: found a null pointer")
+      }
       let augmentation = Unmanaged<TextAugmentation>.fromOpaque(instance).takeUnretainedValue()
       let bytes = UnsafeBufferPointer(start: UnsafeRawPointer(text).assumingMemoryBound(to: UInt8.self), count: size)
       return reporting(error) { () throws(PluginFailure) in
@@ -118,9 +97,10 @@ extension PluginTable {
     add(table)
   }
 
+  /// The fields that image and text augmentations share.
   private mutating func common(
     _ id: StaticString, _ op: StaticString, _ description: StaticString, _ probability: Double,
-    _ parameters: [Parameter],
+    _ settings: [Setting],
     _ create: Create
   ) -> clip_augmentation {
     var table = clip_augmentation()
@@ -129,75 +109,75 @@ extension PluginTable {
     table.op = op.cString
     table.description = description.cString
     table.probability = probability
-    var declared: [clip_parameter] = []
-    for parameter in parameters { declared.append(parameter.kept(in: &self)) }
-    table.parameters = UnsafePointer(keep(declared))
-    table.parameter_count = declared.count
+    var declared: [clip_setting_info] = []
+    for setting in settings { declared.append(setting.stored(in: &self)) }
+    table.settings = UnsafePointer(keep(declared))
+    table.setting_count = declared.count
     table.create = create
     return table
   }
 }
 
-/// A parameter that an augmentation declares: the host checks what a pipeline says against it.
-public struct Parameter {
-  private var fields = clip_parameter()
+/// A setting that an augmentation declares. The host checks the values of a pipeline against it.
+public struct Setting {
+  private var fields = clip_setting_info()
   private var numbers: [Double] = []
   private var choices: [StaticString] = []
 
-  private init(_ name: StaticString, _ type: clip_parameter_type, _ description: StaticString) {
+  private init(_ name: StaticString, _ type: clip_setting_type, _ description: StaticString) {
     fields.name = name.cString
     fields.description = description.cString
-    fields.type = type.rawValue
+    fields.type = type
   }
 
   public static func number(
     _ name: StaticString, _ usual: Double, _ range: ClosedRange<Double>, _ description: StaticString
-  ) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_NUMBER, description)
-    parameter.fields.number = usual
-    parameter.setRange(range)
-    return parameter
+  ) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_NUMBER, description)
+    setting.fields.number = usual
+    setting.setRange(range)
+    return setting
   }
 
   public static func integer(
     _ name: StaticString, _ usual: Int32, _ range: ClosedRange<Int32>, _ description: StaticString
-  ) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_INTEGER, description)
-    parameter.fields.number = Double(usual)
-    parameter.setRange(Double(range.lowerBound)...Double(range.upperBound))
-    return parameter
+  ) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_INTEGER, description)
+    setting.fields.number = Double(usual)
+    setting.setRange(Double(range.lowerBound)...Double(range.upperBound))
+    return setting
   }
 
-  public static func boolean(_ name: StaticString, _ usual: Bool, _ description: StaticString) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_BOOLEAN, description)
-    parameter.fields.number = usual ? 1 : 0
-    return parameter
+  public static func boolean(_ name: StaticString, _ usual: Bool, _ description: StaticString) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_BOOLEAN, description)
+    setting.fields.number = usual ? 1 : 0
+    return setting
   }
 
   /// The first choice is the default.
-  public static func choice(_ name: StaticString, _ choices: [StaticString], _ description: StaticString) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_CHOICE, description)
-    parameter.choices = choices
-    return parameter
+  public static func choice(_ name: StaticString, _ choices: [StaticString], _ description: StaticString) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_CHOICE, description)
+    setting.choices = choices
+    return setting
   }
 
-  /// As many numbers as `count` says, each in `range`.
+  /// A list of numbers whose count is in `count`, each in `range`.
   public static func numbers(
     _ name: StaticString, _ usual: [Double], count: ClosedRange<Int>, _ range: ClosedRange<Double>,
     _ description: StaticString
-  ) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_NUMBERS, description)
-    parameter.numbers = usual
-    parameter.setRange(range)
-    parameter.fields.count_low = count.lowerBound
-    parameter.fields.count_high = count.upperBound
-    return parameter
+  ) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_NUMBERS, description)
+    setting.numbers = usual
+    setting.setRange(range)
+    setting.fields.count_low = count.lowerBound
+    setting.fields.count_high = count.upperBound
+    return setting
   }
 
-  public static func text(_ name: StaticString, _ usual: StaticString, _ description: StaticString) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_TEXT, description)
-    parameter.fields.text = usual.cString
-    return parameter
+  public static func text(_ name: StaticString, _ usual: StaticString, _ description: StaticString) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_TEXT, description)
+    setting.fields.text = usual.cString
+    return setting
   }
 
   private mutating func setRange(_ range: ClosedRange<Double>) {
@@ -205,7 +185,7 @@ public struct Parameter {
     fields.high = range.upperBound
   }
 
-  fileprivate func kept(in table: inout PluginTable) -> clip_parameter {
+  fileprivate func stored(in table: inout PluginTable) -> clip_setting_info {
     var kept = fields
     kept.numbers = UnsafePointer(table.keep(numbers))
     kept.number_count = kept.numbers == nil ? 0 : numbers.count

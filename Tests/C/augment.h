@@ -1,8 +1,8 @@
-/* What the tests of augmentations share: a runtime, pipelines made of JSON, what they make. */
+/* Shared by the tests of augmentations: a runtime, pipelines from JSON, their results. */
 #ifndef CLIPCORE_TESTS_AUGMENT_H
 #define CLIPCORE_TESTS_AUGMENT_H
 
-#include <clip.h>
+#include <clipcore.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static inline clip_pipeline *pipeline(const char *json) {
   return made;
 }
 
-/* Whether a call fails with this status and says `words`. */
+/* Whether the call failed with this status and a message that contains `words`. */
 static inline int says(clip_status got, clip_status want, const char *words) {
   if (got == want && strstr(clip_last_error(), words)) return 1;
   printf("  wanted %s \"%s\", found %s\n", clip_status_name(want), words, clip_status_name(got));
@@ -27,30 +27,35 @@ static inline int says(clip_status got, clip_status want, const char *words) {
 static inline int refused(const char *json, clip_status want, const char *words) {
   clip_pipeline *none = NULL;
   clip_status got = clip_pipeline_create(runtime, json, &none);
-  if (none) clip_pipeline_free(none);
+  if (none) clip_pipeline_release(none);
   return none == NULL && says(got, want, words);
 }
 
 static inline clip_image_view view_of(clip_pixel_format format, uint32_t width, uint32_t height, const uint8_t *pixels) {
-  return (clip_image_view){.struct_size = sizeof(clip_image_view), .format = format, .width = width, .height = height, .pixels = pixels};
+  return (clip_image_view){.format = format, .width = width, .height = height, .pixels = pixels};
 }
 
-/* The picture after `json`: width and height are set, the pixels are to be freed. NULL after an error. */
+/* The image after the pipeline `json`: sets width and height; the caller frees the pixels. NULL on error. */
 static inline uint8_t *image(clip_pipeline *p, const clip_image_view *in, uint64_t seed, uint64_t index, clip_image_view *out) {
   clip_image *made = NULL;
-  *out = (clip_image_view){.struct_size = sizeof *out};
   if (clip_augment_image(p, in, seed, index, &made) != CLIP_OK || clip_image_get_view(made, out) != CLIP_OK) return NULL;
   size_t size = out->stride * out->height;
   uint8_t *copy = malloc(size);
   memcpy(copy, out->pixels, size);
-  clip_image_free(made);
+  clip_image_release(made);
   out->pixels = copy;
   return copy;
 }
 
 static inline char *text(clip_pipeline *p, const char *given, uint64_t seed, uint64_t index) {
-  char *out = NULL;
-  return clip_augment_text(p, given, seed, index, &out) == CLIP_OK ? out : NULL;
+  size_t length = 0, capacity = 2 * strlen(given) + 256;
+  for (;;) {
+    char *out = malloc(capacity);
+    if (clip_augment_text(p, given, seed, index, out, capacity, &length) == CLIP_OK) return out;
+    free(out);
+    if (length < capacity) return NULL;
+    capacity = length + 1;
+  }
 }
 
 /* ---------------------------------------------------------------- threads */
@@ -77,7 +82,7 @@ static inline uint64_t image_hash(uint64_t index) {
 static inline uint64_t text_hash(uint64_t index) {
   char *got = text(shared_text, "a text", 9, index);
   uint64_t sum = got ? hash(got, strlen(got)) : 0;
-  clip_text_free(got);
+  free(got);
   return sum;
 }
 
@@ -90,7 +95,7 @@ static inline void *worker(void *argument) {
   return (void *)bad;
 }
 
-/* Four threads get from two pipelines what one alone gets, and pictures differ. */
+/* Four threads get the same results from two pipelines as one thread, and the images differ. */
 static inline void same_on_threads(const char *image_json, const char *text_json) {
   for (size_t i = 0; i < sizeof shared_pixels; i++) shared_pixels[i] = (uint8_t)(i * 31);
   shared_image = pipeline(image_json), shared_text = pipeline(text_json);
@@ -107,7 +112,7 @@ static inline void same_on_threads(const char *image_json, const char *text_json
     pthread_join(callers[i], &bad);
     CHECK(bad == NULL);
   }
-  clip_pipeline_free(shared_image), clip_pipeline_free(shared_text);
+  clip_pipeline_release(shared_image), clip_pipeline_release(shared_text);
 }
 
 static inline void make_runtime(void) {

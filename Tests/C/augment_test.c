@@ -5,7 +5,7 @@
 
 /* ---------------------------------------------------------------- the random stream */
 
-/* Philox 4x32-10 as its paper has it (Salmon et al., 2011, section 3.3). */
+/* Philox 4x32-10 (Salmon et al., 2011, section 3.3). */
 static void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
   uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]}, k[2] = {key[0], key[1]};
   for (int round = 0; round < 10; round++) {
@@ -18,7 +18,7 @@ static void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t ou
 }
 
 static void random_streams(void) {
-  /* Random123's known answers (kat_vectors). */
+  /* Known answers of Random123 (kat_vectors). */
   static const uint32_t known[3][10] = {
       {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
       {~0u, ~0u, ~0u, ~0u, ~0u, ~0u, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
@@ -29,8 +29,8 @@ static void random_streams(void) {
     CHECK(!memcmp(out, known[i] + 6, sizeof out));
   }
 
-  /* The library's, as docs/augmentation.md has its counter: block, purpose and step, index. The step's
-   * probability takes the first two numbers. */
+  /* The library's stream, with the counter of docs/augmentation.md: block, purpose and step, index. The first two
+   * numbers decide whether the step is applied. */
   clip_pipeline *p = pipeline("[{\"op\": \"bits\"}, {\"op\": \"bits\"}]");
   uint64_t seeds[] = {0, 1, 0x0123456789abcdef}, indices[] = {0, 7, 0xfedcba9876543210};
   for (int i = 0; i < 3; i++) {
@@ -43,31 +43,50 @@ static void random_streams(void) {
         at += sprintf(at, "%08x ", out[n % 4]);
       }
     CHECK(got && !strcmp(got, want));
-    clip_text_free(got);
+    free(got);
   }
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 
   /* Distributions, with a fixed seed. */
   p = pipeline("[{\"op\": \"moments\"}]");
   char *got = text(p, "", 5, 0);
   double mean = 0, deviation = 0, lowest = 0, highest = 0, chi = 0, third = 0;
   CHECK(got && sscanf(got, "%lf %lf %lf %lf %lf %lf", &mean, &deviation, &lowest, &highest, &chi, &third) == 6);
-  CHECK(fabs(mean) < 0.02 && fabs(deviation - 1) < 0.02);                  /* normal, of 40,000 */
+  CHECK(fabs(mean) < 0.02 && fabs(deviation - 1) < 0.02);                  /* 40,000 normal numbers */
   CHECK(lowest >= 0 && lowest < 0.001 && highest < 1 && highest > 0.999); /* uniform */
   CHECK(chi < 22.5);                                                       /* below(7): 6 degrees, p = 0.001 */
   CHECK(fabs(third - 1.0 / 3) < 0.01);                                     /* below(3 * 2^30): biased without rejection */
-  clip_text_free(got);
-  clip_pipeline_free(p);
+  free(got);
+  clip_pipeline_release(p);
 }
 
 /* ---------------------------------------------------------------- pipelines */
+
+static int is_marks(void *user, const clip_augmentation_info *info) {
+  ++*(int *)user;
+  CHECK(info->kind == CLIP_KIND_TEXT_AUGMENTATION && info->setting_count == 6 && info->probability == 1);
+  CHECK(!strcmp(info->settings[4].name, "numbers"));
+  return 0;
+}
+
+static int is_flip(void *user, const clip_augmentation_info *info) {
+  ++*(int *)user;
+  CHECK(info->kind == CLIP_KIND_IMAGE_AUGMENTATION && info->probability == 0.5 && !strcmp(info->op, "random_horizontal_flip"));
+  return 0;
+}
+
+/* Stops at once where *user is below 0. */
+static int count_all(void *user, const clip_augmentation_info *info) {
+  (void)info;
+  return ++*(int *)user == 0;
+}
 
 static void pipelines(void) {
   const char *malformed[] = {"", "{", "null", "{}", "[1]", "[{}]", "[{\"op\": 1}]", "[{\"one_of\": 3}]", "[[]]", "[{\"op\": \"bits\"},]"};
   for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) CHECK(refused(malformed[i], CLIP_FORMAT, "pipeline"));
   CHECK(refused("[{\"op\": \"bits\"}, {\"op\": \"nope\"}]", CLIP_NOT_FOUND, "pipeline[1]: unknown op \"nope\""));
   CHECK(strstr(clip_last_error(), "random_horizontal_flip") && strstr(clip_last_error(), "marks"));
-  CHECK(refused("[{\"op\": \"marks\", \"numbr\": 1}]", CLIP_INVALID_ARGUMENT, "pipeline[0] (marks): unknown parameter \"numbr\"; it has number, integer"));
+  CHECK(refused("[{\"op\": \"marks\", \"numbr\": 1}]", CLIP_INVALID_ARGUMENT, "pipeline[0] (marks): unknown setting \"numbr\"; it has number, integer"));
   CHECK(refused("[{\"op\": \"marks\", \"number\": 3}]", CLIP_INVALID_ARGUMENT, "number: expected a number from -1 to 2, found 3"));
   CHECK(refused("[{\"op\": \"marks\", \"number\": \"1\"}]", CLIP_INVALID_ARGUMENT, "number: expected a number"));
   CHECK(refused("[{\"op\": \"marks\", \"integer\": 1.5}]", CLIP_INVALID_ARGUMENT, "integer: expected an integer from 0 to 9"));
@@ -89,7 +108,7 @@ static void pipelines(void) {
   CHECK(refused("[{\"op\": \"asks\"}]", CLIP_PLUGIN, "asks for a number \"undeclared\""));
   CHECK(instances == 0);
 
-  /* 2000 steps, and steps in steps in steps. */
+  /* 2000 steps, and deeply nested steps. */
   char *many = malloc(2000 * 16 + 2);
   strcpy(many, "[");
   for (int i = 0; i < 2000; i++) strcat(many + i * 14, i < 1999 ? "{\"op\":\"bits\"}," : "{\"op\":\"bits\"}]");
@@ -105,37 +124,38 @@ static void pipelines(void) {
   clip_pipeline *p = NULL;
   CHECK(says(clip_pipeline_create(runtime, NULL, &p), CLIP_INVALID_ARGUMENT, "json"));
   CHECK(says(clip_pipeline_create(NULL, "[]", &p), CLIP_INVALID_ARGUMENT, "runtime"));
-  clip_pipeline_free(NULL);
-  clip_text_free(NULL);
+  clip_pipeline_release(NULL);
 
-  /* Every kind of parameter, by default and given. */
+  /* Every kind of setting, by default and given. */
   p = pipeline("[{\"op\": \"test.augment.marks\"}]");
   char *got = text(p, "x", 0, 0);
   CHECK(got && !strcmp(got, "x 0.5 3 1 b/1 2:0.25,0.75 none"));
-  clip_text_free(got), clip_pipeline_free(p);
+  free(got), clip_pipeline_release(p);
   p = pipeline("[{\"op\": \"marks\", \"number\": -1, \"integer\": 9, \"boolean\": false, \"choice\": \"a\", \"numbers\": [0, 1, 0.5], \"text\": \"\\u00e9\"}]");
   got = text(p, "x", 0, 0);
   CHECK(got && !strcmp(got, "x -1 9 0 a/0 3:0,1,0.5 \xc3\xa9"));
-  clip_text_free(got);
+  free(got);
   CHECK(instances == 1);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
   CHECK(instances == 0);
 
-  clip_augmentation_info info = {.struct_size = sizeof info};
-  CHECK(clip_augmentation_describe(runtime, "marks", &info) == CLIP_OK && info.kind == CLIP_KIND_TEXT_AUGMENTATION);
-  CHECK(info.parameter_count == 6 && !strcmp(info.parameters[4].name, "numbers") && info.probability == 1);
-  CHECK(clip_augmentation_describe(runtime, "clipcore.augment.random-horizontal-flip", &info) == CLIP_OK);
-  CHECK(info.kind == CLIP_KIND_IMAGE_AUGMENTATION && info.probability == 0.5 && !strcmp(info.op, "random_horizontal_flip"));
-  CHECK(says(clip_augmentation_describe(runtime, "nope", &info), CLIP_NOT_FOUND, "marks"));
+  int visits = 0;
+  CHECK(clip_augmentations_visit(runtime, "marks", is_marks, &visits) == CLIP_OK && visits == 1);
+  CHECK(clip_augmentations_visit(runtime, "clipcore.augment.random-horizontal-flip", is_flip, &visits) == CLIP_OK && visits == 2);
+  CHECK(says(clip_augmentations_visit(runtime, "nope", is_flip, &visits), CLIP_NOT_FOUND, "marks"));
+  CHECK(clip_augmentations_visit(runtime, NULL, count_all, &visits) == CLIP_OK && visits > 10);
+  visits = -1;
+  CHECK(clip_augmentations_visit(runtime, NULL, count_all, &visits) == CLIP_OK && visits == 0);
+  CHECK(says(clip_augmentations_visit(runtime, NULL, NULL, NULL), CLIP_INVALID_ARGUMENT, "visit"));
 }
 
-/* How often of 4,000 items a text gets this letter. */
+/* The number of items, of 4,000, whose text gets this letter. */
 static int letters(clip_pipeline *p, char letter) {
   int count = 0;
   for (uint64_t index = 0; index < 4000; index++) {
     char *got = text(p, "", 11, index);
     for (char *at = got; at && *at; at++) count += *at == letter;
-    clip_text_free(got);
+    free(got);
   }
   return count;
 }
@@ -143,36 +163,41 @@ static int letters(clip_pipeline *p, char letter) {
 static void choices(void) {
   clip_pipeline *p = pipeline("[{\"op\": \"say\", \"text\": \"a\", \"p\": 0.3}]");
   CHECK(abs(letters(p, 'a') - 1200) < 120);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
   p = pipeline("[{\"one_of\": [{\"op\": \"say\", \"text\": \"a\"}, {\"op\": \"say\", \"text\": \"b\", \"weight\": 3},"
                " {\"sequence\": [{\"op\": \"say\", \"text\": \"c\"}, {\"op\": \"say\", \"text\": \"d\"}], \"weight\": 4},"
                " {\"op\": \"say\", \"text\": \"e\", \"weight\": 0}], \"p\": 0.5}]");
   int c = letters(p, 'c');
   CHECK(abs(letters(p, 'a') - 250) < 60 && abs(letters(p, 'b') - 750) < 100 && abs(c - 1000) < 110);
   CHECK(letters(p, 'd') == c && letters(p, 'e') == 0);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 
-  /* A step's numbers do not depend on whether the steps before it were done. */
+  /* A step's random numbers do not depend on whether the steps before it were applied. */
   clip_pipeline *with = pipeline("[{\"op\": \"say\", \"text\": \"\", \"p\": 1}, {\"op\": \"bits\"}]");
   clip_pipeline *without = pipeline("[{\"op\": \"bits\", \"p\": 0}, {\"op\": \"bits\"}]");
   char *a = text(with, "", 3, 4), *b = text(without, "", 3, 4), *other = text(with, "", 3, 5);
   CHECK(a && b && other && !strcmp(a, b) && strcmp(a, other));
-  clip_text_free(a), clip_text_free(b), clip_text_free(other);
-  clip_pipeline_free(with), clip_pipeline_free(without);
+  free(a), free(b), free(other);
+  clip_pipeline_release(with), clip_pipeline_release(without);
 }
 
 static void results(void) {
   /* Texts. */
   clip_pipeline *p = pipeline("[]");
-  char *got = text(p, "caf\xc3\xa9", 0, 0), *out = NULL;
+  char *got = text(p, "caf\xc3\xa9", 0, 0), out[8] = "before";
+  size_t length = 0;
   CHECK(got && !strcmp(got, "caf\xc3\xa9"));
-  clip_text_free(got);
-  CHECK(says(clip_augment_text(p, "\xff", 0, 0, &out), CLIP_INVALID_ARGUMENT, "expected UTF-8"));
-  CHECK(says(clip_augment_text(p, "a\xc3", 0, 0, &out), CLIP_INVALID_ARGUMENT, "offset 1"));
-  CHECK(says(clip_augment_text(p, NULL, 0, 0, &out), CLIP_INVALID_ARGUMENT, "text"));
-  CHECK(says(clip_augment_text(NULL, "", 0, 0, &out), CLIP_INVALID_ARGUMENT, "pipeline"));
-  CHECK(says(clip_augment_text(p, "", 0, 0, NULL), CLIP_INVALID_ARGUMENT, "out"));
-  clip_pipeline_free(p);
+  free(got);
+  /* Room for all but the NUL is too little. */
+  CHECK(says(clip_augment_text(p, "12345678", 0, 0, out, 8, &length), CLIP_INVALID_ARGUMENT, "9 bytes") && length == 8);
+  CHECK(says(clip_augment_text(p, "12345", 0, 0, NULL, 0, &length), CLIP_INVALID_ARGUMENT, "6 bytes") && length == 5);
+  CHECK(!strcmp(out, "before"));
+  CHECK(says(clip_augment_text(p, "\xff", 0, 0, out, sizeof out, &length), CLIP_INVALID_ARGUMENT, "expected UTF-8"));
+  CHECK(says(clip_augment_text(p, "a\xc3", 0, 0, out, sizeof out, &length), CLIP_INVALID_ARGUMENT, "offset 1"));
+  CHECK(says(clip_augment_text(p, NULL, 0, 0, out, sizeof out, &length), CLIP_INVALID_ARGUMENT, "text"));
+  CHECK(says(clip_augment_text(NULL, "", 0, 0, out, sizeof out, &length), CLIP_INVALID_ARGUMENT, "pipeline"));
+  CHECK(says(clip_augment_text(p, "", 0, 0, out, sizeof out, NULL), CLIP_INVALID_ARGUMENT, "length"));
+  clip_pipeline_release(p);
   struct { const char *mode, *words; clip_status status; } bad[] = {
       {"malformed", "pipeline[1] (bad): its result: expected UTF-8 without NUL, found byte 255 at offset 2", CLIP_PLUGIN},
       {"nul", "found byte 0 at offset 1", CLIP_PLUGIN},
@@ -185,20 +210,20 @@ static void results(void) {
     char json[200];
     snprintf(json, sizeof json, "[{\"op\": \"say\", \"text\": \"\"}, {\"op\": \"bad\", \"text\": \"%s\"}]", bad[i].mode);
     p = pipeline(json);
-    CHECK(says(clip_augment_text(p, "a", 0, 0, &out), bad[i].status, bad[i].words) && out == NULL);
-    clip_pipeline_free(p);
+    CHECK(says(clip_augment_text(p, "a", 0, 0, out, sizeof out, &length), bad[i].status, bad[i].words) && !strcmp(out, "before"));
+    clip_pipeline_release(p);
   }
   p = pipeline("[{\"op\": \"bad\", \"text\": \"empty\"}]");
   got = text(p, "a", 0, 0);
   CHECK(got && !*got);
-  clip_text_free(got);
+  free(got);
   uint8_t pixels[12] = {0};
   clip_image_view in = view_of(CLIP_PIXELS_RGB, 2, 2, pixels), view;
   clip_image *made = NULL;
   CHECK(says(clip_augment_image(p, &in, 0, 0, &made), CLIP_INVALID_ARGUMENT, "expected one for pictures"));
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 
-  /* Pictures: each format comes back as it was, gaps between rows are left alone. */
+  /* Images: each format is converted back, and gaps between rows are not touched. */
   static const uint32_t channels[] = {0, 3, 4, 3, 4, 1};
   for (int format = CLIP_PIXELS_RGB; format <= CLIP_PIXELS_GRAY; format++) {
     uint8_t bytes[2 * 16];
@@ -216,12 +241,12 @@ static void results(void) {
         for (uint32_t x = 0; x < 3; x++)
           for (uint32_t channel = 0; channel < size; channel++) {
             uint8_t want = bytes[y * 16 + (step == 1 ? 2 - x : x) * size + channel];
-            if (step == 2 && channel == 3) want = 255; /* that one takes RGB alone */
+            if (step == 2 && channel == 3) want = 255; /* this step takes RGB only */
             wrong += got_pixels[y * view.stride + x * size + channel] != want;
           }
       CHECK(wrong == 0);
       free(got_pixels);
-      clip_pipeline_free(p);
+      clip_pipeline_release(p);
     }
   }
   in = view_of(CLIP_PIXELS_RGB, 2, 2, pixels);
@@ -236,7 +261,7 @@ static void results(void) {
     snprintf(json, sizeof json, "[{\"op\": \"picture\", \"text\": \"%s\"}]", broken[i].mode);
     p = pipeline(json);
     CHECK(says(clip_augment_image(p, &in, 0, 0, &made), broken[i].status, broken[i].words) && made == NULL);
-    clip_pipeline_free(p);
+    clip_pipeline_release(p);
   }
   p = pipeline("[{\"op\": \"picture\", \"text\": \"nothing\"}]");
   uint8_t *same = image(p, &in, 0, 0, &view);
@@ -245,10 +270,10 @@ static void results(void) {
   in.width = 0;
   CHECK(says(clip_augment_image(p, &in, 0, 0, &made), CLIP_INVALID_ARGUMENT, "at least 1 x 1"));
   CHECK(says(clip_augment_image(p, NULL, 0, 0, &made), CLIP_INVALID_ARGUMENT, "image"));
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 }
 
-/* A pipeline keeps what it uses when that is taken away. */
+/* A pipeline keeps its plugin after the plugin is unloaded. */
 static void unloading(void) {
   clip_pipeline *p = pipeline("[{\"op\": \"random_horizontal_flip\", \"p\": 1}]");
   CHECK(clip_plugin_unload(runtime, "clipcore.augment-image") == CLIP_OK);
@@ -258,7 +283,7 @@ static void unloading(void) {
   uint8_t *got = image(p, &in, 0, 0, &view);
   CHECK(got && got[0] == 2 && got[1] == 1);
   free(got);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 }
 
 int main(void) {

@@ -1,9 +1,9 @@
-/* A data set from C: workers, order, states, ends at any moment, while another thread reads the counters.
+/* Data sets: workers, order, saved states, release at any moment, while another thread reads the counters.
  *
  *   dataset_test MODEL PICTURE
  */
 #define _GNU_SOURCE
-#include <clip.h>
+#include <clipcore.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ static void write_file(const char *name, const void *bytes, size_t size) {
   CHECK(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
 }
 
-/* PAIRS pairs, some with a picture that is none. */
+/* PAIRS pairs, some with an invalid image. */
 static void write_pairs(const char *picture) {
   FILE *file = fopen(picture, "rb");
   static char bytes[1 << 20];
@@ -56,7 +56,7 @@ static clip_dataset *open_pairs(uint32_t workers, uint32_t flags) {
   return dataset;
 }
 
-/* What a batch says, as text and the sum of its numbers. */
+/* A batch as text: its keys and captions, and the sum of its elements. */
 static size_t describe(const clip_batch *batch, char *text, size_t capacity) {
   size_t length = 0;
   double sum = 0;
@@ -69,7 +69,7 @@ static size_t describe(const clip_batch *batch, char *text, size_t capacity) {
   return length + (size_t)snprintf(text + length, capacity - length, "%llu %f\n", (unsigned long long)batch->epoch, sum);
 }
 
-/* All batches from `state` on, or from the start; at `stop_after` batches writes the state there. */
+/* All batches from `state`, or from the start if it is NULL. After `stop_after` batches the state is saved there. */
 static void run(uint32_t workers, const uint8_t *state, int stop_after, uint8_t *saved, char *text, size_t capacity) {
   clip_dataset *dataset = open_pairs(workers, 0);
   if (state) CHECK(clip_dataset_restore(dataset, state, CLIP_DATASET_STATE_BYTES) == CLIP_OK);
@@ -79,14 +79,14 @@ static void run(uint32_t workers, const uint8_t *state, int stop_after, uint8_t 
   for (int i = 0; clip_dataset_next(dataset, &batch) == CLIP_OK && batch.count > 0; i++) {
     length += describe(&batch, text + length, capacity - length);
     if (i + 1 == stop_after) {
-      CHECK(clip_dataset_save(dataset, saved) == CLIP_OK);
+      CHECK(clip_dataset_save(dataset, saved, CLIP_DATASET_STATE_BYTES) == CLIP_OK);
       text[0] = 0, length = 0;
     }
   }
   clip_dataset_counters counters = {.struct_size = sizeof counters};
   CHECK(clip_dataset_get_counters(dataset, &counters) == CLIP_OK);
   CHECK(counters.samples == EPOCHS * (PAIRS - BAD) && counters.bad_images == EPOCHS * BAD);
-  clip_dataset_close(dataset);
+  clip_dataset_release(dataset);
 }
 
 static void *watch(void *dataset) {
@@ -115,14 +115,14 @@ int main(int argc, char **argv) {
   for (uint32_t workers = 2; workers <= 4; workers += 2) {
     run(workers, NULL, 0, NULL, other, CAPACITY);
     CHECK(!strcmp(whole, other));
-    /* What follows the seventh batch, uninterrupted and from there. */
+    /* The batches after the seventh, without a stop and resumed there. */
     static char rest[CAPACITY];
     run(workers, NULL, 7, state, rest, CAPACITY);
     run(5 - workers, state, 0, NULL, other, CAPACITY);
     CHECK(strlen(rest) > 0 && !strcmp(rest, other));
   }
 
-  /* Closed before, during and after its work. */
+  /* Released before, during and after its work. */
   for (int batches = 0; batches < 4; batches++) {
     clip_dataset *dataset = open_pairs(4, CLIP_DATASET_IMAGES | CLIP_DATASET_FILES);
     pthread_t watcher;
@@ -133,22 +133,22 @@ int main(int argc, char **argv) {
       CHECK(clip_dataset_next(dataset, &batch) == CLIP_OK && batch.count == 5);
       for (uint32_t k = 0; k < batch.count; k++) {
         clip_image *image = NULL;
-        clip_image_view view = {.struct_size = sizeof view};
+        clip_image_view view;
         CHECK(clip_image_decode(runtime, batch.files[k], batch.file_sizes[k], &image) == CLIP_OK);
         CHECK(clip_image_get_view(image, &view) == CLIP_OK);
         CHECK(view.width == batch.images[k].width && view.height == batch.images[k].height);
         CHECK(!memcmp(view.pixels, batch.images[k].pixels, view.stride * view.height));
-        clip_image_free(image);
+        clip_image_release(image);
       }
     }
     atomic_store(&is_over, 1);
     void *wrong = NULL;
     pthread_join(watcher, &wrong);
     CHECK(wrong == NULL);
-    clip_dataset_close(dataset);
+    clip_dataset_release(dataset);
   }
 
-  /* Arguments. */
+  /* Invalid arguments. */
   clip_dataset *none = NULL;
   const char *sources[] = {folder, NULL};
   CHECK(clip_dataset_open(runtime, NULL, sources, 2, NULL, &none) == CLIP_INVALID_ARGUMENT && !none);
@@ -168,22 +168,23 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
     CHECK(clip_dataset_open(runtime, NULL, sources, 1, &wrong[i], &none) == CLIP_INVALID_ARGUMENT && !none);
   CHECK(clip_dataset_next(NULL, NULL) == CLIP_INVALID_ARGUMENT);
-  CHECK(clip_dataset_save(NULL, state) == CLIP_INVALID_ARGUMENT);
+  CHECK(clip_dataset_save(NULL, state, sizeof state) == CLIP_INVALID_ARGUMENT);
   CHECK(clip_dataset_restore(NULL, state, sizeof state) == CLIP_INVALID_ARGUMENT);
   CHECK(clip_dataset_get_counters(NULL, NULL) == CLIP_INVALID_ARGUMENT);
-  clip_dataset_close(NULL);
+  clip_dataset_release(NULL);
 
-  /* States that are none leave the data set as it was. */
+  /* Invalid states leave the data set unchanged. */
   clip_dataset *dataset = open_pairs(2, CLIP_DATASET_ORDERED);
   CHECK(clip_dataset_restore(dataset, state, sizeof state) == CLIP_MISMATCH);
   CHECK(clip_dataset_restore(dataset, state, 8) == CLIP_FORMAT);
+  CHECK(clip_dataset_save(dataset, state, sizeof state - 1) == CLIP_INVALID_ARGUMENT);
   state[100] ^= 1;
   CHECK(clip_dataset_restore(dataset, state, sizeof state) == CLIP_FORMAT);
   clip_batch batch = {.struct_size = 3};
   CHECK(clip_dataset_next(dataset, &batch) == CLIP_INVALID_ARGUMENT);
   batch.struct_size = sizeof batch;
   CHECK(clip_dataset_next(dataset, &batch) == CLIP_OK && batch.count == 5 && !strcmp(batch.keys[0], "003"));
-  clip_dataset_close(dataset);
+  clip_dataset_release(dataset);
 
   for (int i = 0; i < PAIRS; i++) {
     char name[32];
@@ -191,7 +192,7 @@ int main(int argc, char **argv) {
     snprintf(name, sizeof name, "%03d.txt", i), remove(path_of(name));
   }
   remove(folder);
-  clip_model_close(model);
+  clip_model_release(model);
   clip_runtime_release(runtime);
   return checks_report();
 }

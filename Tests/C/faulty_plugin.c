@@ -1,5 +1,5 @@
-/* A plugin with one fault, the number FAULT: what `clip plugins check` must find. 0: none.
- * 40: a table that ends where clip_encoder first did, which is no fault either. */
+/* A plugin with one fault, numbered FAULT, which `clip plugins check` must find. 0: no fault. 40: a shorter clip_encoder,
+ * of an older header, which is no fault either. */
 #include "../../Include/clip_plugin.h"
 #include <stdint.h>
 #include <stdlib.h>
@@ -34,9 +34,9 @@ static void forward(const clip_op_run *run) {
   for (size_t i = 0; i + (FAULT == 9) < count; i++) {
     y.data[i] = scale[i % y.width] * run->scratch[i] + shift[i % y.width];
     if (FAULT == 10) y.data[i] /= 0.0f * x.data[0];
-    if (FAULT == 11) y.data[i] += x.data[0];                 /* row-wise, it said */
+    if (FAULT == 11) y.data[i] += x.data[0];                 /* reads another row, though declared row-wise */
     if (FAULT == 12) y.data[i] += (float)(__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 7);
-    if (FAULT == 13) y.data[i] += x.data[count - 1 - i] * 0 + (i ? x.data[i - 1] == y.data[i - 1] : 0); /* not in place */
+    if (FAULT == 13) y.data[i] += x.data[count - 1 - i] * 0 + (i ? x.data[i - 1] == y.data[i - 1] : 0); /* differs if the output is in place */
   }
 }
 

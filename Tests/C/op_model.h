@@ -1,4 +1,4 @@
-/* A model of plugins/grey.h's kind whose encoder is pixels through one op, and plain ops for it. */
+/* A model like that of plugins/grey.h, whose encoder applies one op to pixels; and plain ops for it. */
 #ifndef CLIPCORE_TESTS_OP_MODEL_H
 #define CLIPCORE_TESTS_OP_MODEL_H
 
@@ -7,7 +7,7 @@
 
 #include "augment.h"
 
-/* The encoder of the model under test: pixels through one op. */
+/* The encoder under test: one op on pixels. */
 static const char *op_id;
 static double op_setting;
 static size_t op_settings;
@@ -47,18 +47,18 @@ static const clip_plugin op_plugin = {.struct_size = sizeof op_plugin, .abi_vers
                                       .version = "1.0.0", .license = "Apache-2.0", .items = op_items, .item_count = 5};
 static const clip_plugin *op_entry(void) { return &op_plugin; }
 
-/* The model's features of one picture, or for each of `n` the same, with this op; 0 after an error. */
+/* Writes the features of `n` equal images with this op to `rows`. 0 on error. */
 enum { MOST = 64 };
 static inline int features_of(const char *model_folder, const char *id, double setting, size_t settings, size_t n, float *rows) {
   uint8_t pixels[16 * 16 * 3];
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37 + i / 256);
   clip_image_view in[MOST];
   for (size_t i = 0; i < n; i++) in[i] = view_of(CLIP_PIXELS_RGB, 16, 16, pixels);
-  clip_encode_options raw = {.struct_size = sizeof raw, .flags = CLIP_RAW_FEATURES};
+  clip_encode_options raw = {.struct_size = sizeof raw, .flags = CLIP_ENCODE_RAW};
   clip_model *model = NULL;
   op_id = id, op_setting = setting, op_settings = settings;
-  int good = clip_model_open(runtime, model_folder, NULL, &model) == CLIP_OK && clip_encode_image(model, in, n, &raw, rows) == CLIP_OK;
-  clip_model_close(model);
+  int good = clip_model_open(runtime, model_folder, NULL, &model) == CLIP_OK && clip_encode_image(model, in, n, &raw, rows, n * 8) == CLIP_OK;
+  clip_model_release(model);
   return good;
 }
 

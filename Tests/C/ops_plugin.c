@@ -1,4 +1,4 @@
-/* Ops over texts, and encoders that must come out the same with and without them:
+/* Ops over texts, and encoders whose results are known from "ends":
  * test.encoder.ends       each text's last row
  * test.encoder.reversed   the first row of the rows in reverse order: the same
  * test.encoder.doubled    each row doubled by an op, then the last: the same times 2
@@ -15,7 +15,7 @@ static clip_status same_shape(const clip_op_use *use, clip_shape *output, const 
 
 static size_t all_rows(const clip_op_use *use, size_t rows) { return rows * use->inputs[0].width; }
 
-/* By way of the scratch, so that what is too small or shared shows. */
+/* Copies through the scratch, so that scratch that is too small or shared is noticed. */
 static void reverse(const clip_op_run *run) {
   const clip_block x = run->inputs[0];
   memcpy(run->scratch, x.data, x.rows * x.width * sizeof(float));

@@ -15,42 +15,64 @@ public func clip_trainer_create(
 @c @implementation
 public func clip_trainer_release(_ trainer: OpaquePointer?) { releaseHandle(trainer, Trainer.self) }
 
-@c @implementation
-public func clip_train_step(
+/// A call that computes a batch and fills metrics, which may be NULL.
+private func batch(
   _ trainer: OpaquePointer?, _ batch: UnsafePointer<clip_train_batch>?,
-  _ metrics: UnsafeMutablePointer<clip_train_metrics>?
+  _ metrics: UnsafeMutablePointer<clip_train_metrics>?,
+  _ body: (Trainer, clip_train_batch) throws(ClipError) -> clip_train_metrics
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let batch = try ClipCore.options(try required(batch, "batch"), clip_train_batch(), "batch")
     // Metrics that cannot be filled must not cost an update.
     if metrics != nil { try requireRoom(metrics, "metrics") }
-    let facts = try trainer.train(batch)
-    if metrics != nil { try fill(metrics, with: facts, "metrics") }
+    let found = try body(trainer, batch)
+    if metrics != nil { try fill(metrics, with: found, "metrics") }
   }
+}
+
+@c @implementation
+public func clip_train_step(
+  _ trainer: OpaquePointer?, _ given: UnsafePointer<clip_train_batch>?,
+  _ metrics: UnsafeMutablePointer<clip_train_metrics>?
+) -> clip_status {
+  batch(trainer, given, metrics) { trainer, batch throws(ClipError) in try trainer.train(batch) }
+}
+
+@c @implementation
+public func clip_trainer_evaluate(
+  _ trainer: OpaquePointer?, _ given: UnsafePointer<clip_train_batch>?,
+  _ metrics: UnsafeMutablePointer<clip_train_metrics>?
+) -> clip_status {
+  batch(trainer, given, metrics) { trainer, batch throws(ClipError) in try trainer.evaluate(batch) }
+}
+
+@c @implementation
+public func clip_trainer_set_learning_rate(_ trainer: OpaquePointer?, _ rate: Double) -> clip_status {
+  reporting { () throws(ClipError) in try object(trainer, Trainer.self, "trainer").set(learningRate: rate) }
 }
 
 @c @implementation
 public func clip_trainer_read(
-  _ trainer: OpaquePointer?, _ kind: clip_trainer_tensor, _ name: UnsafePointer<CChar>?,
-  _ values: UnsafeMutablePointer<Float>?, _ count: Int
+  _ trainer: OpaquePointer?, _ kind: clip_tensor_kind, _ name: UnsafePointer<CChar>?,
+  _ values: UnsafeMutablePointer<Float>?, _ capacity: Int
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let name = Name(cString: try required(name, "name"))
-    try trainer.read(kind, name, into: try required(values, "values"), count)
+    try trainer.read(kind, name, into: try required(values, "values"), capacity)
   }
 }
 
 @c @implementation
-public func clip_trainer_visit(
+public func clip_trainer_tensors_visit(
   _ trainer: OpaquePointer?, _ visit: clip_trained_tensor_fn?, _ user: UnsafeMutableRawPointer?
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let visit = try required(visit, "visit")
     for (name, count, rate) in trainer.trainedTensors {
-      name.string.withCString { visit(user, $0, UInt64(count), rate) }
+      if name.string.withCString({ visit(user, $0, UInt64(count), rate) }) != 0 { return }
     }
   }
 }
@@ -79,14 +101,9 @@ public func clip_trainer_resume(_ trainer: OpaquePointer?, _ path: UnsafePointer
 
 @c @implementation
 public func clip_trainer_note(_ trainer: OpaquePointer?, _ note: UnsafeMutablePointer<CChar>?, _ capacity: Int) -> Int {
-  guard let trainer else { return 0 }
-  let text = Unmanaged<Trainer>.fromOpaque(UnsafeRawPointer(trainer)).takeUnretainedValue().note.utf8
-  if let note, capacity > 0 {
-    let count = min(capacity - 1, text.count)
-    for index in 0..<count { note[index] = CChar(bitPattern: text[index]) }
-    note[count] = 0
-  }
-  return text.count
+  var text: Name = ""
+  if let trainer { text = Unmanaged<Trainer>.fromOpaque(UnsafeRawPointer(trainer)).takeUnretainedValue().note }
+  return write(text, to: note, capacity)
 }
 
 @c @implementation
@@ -115,13 +132,13 @@ public func clip_model_export(
 }
 
 @c @implementation
-public func clip_trainer_publish(_ trainer: OpaquePointer?, _ model: OpaquePointer?, _ flags: UInt32) -> clip_status {
+public func clip_trainer_update_model(_ trainer: OpaquePointer?, _ model: OpaquePointer?, _ flags: UInt32)
+  -> clip_status
+{
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let model = try object(model, OpenModel.self, "model")
-    guard flags & ~UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_EXPORT_* bits, found \(flags)")
-    }
+    try requireFlags(flags, CLIP_EXPORT_AVERAGE, "CLIP_EXPORT_", "flags")
     let average = flags & UInt32(CLIP_EXPORT_AVERAGE) != 0
     try model.update { (current) throws(ClipError) in try trainer.model(like: current, average: average) }
   }

@@ -19,14 +19,10 @@ final class PluginHost {
     self.log = log
     reference = .allocate(capacity: 1)
     reference.initialize(to: referenceKernels())
-    var items: [PluginRegistry.Item] = []
-    if let id = reference.pointee.id, let description = reference.pointee.description {
-      items = [
-        PluginRegistry.Item(
-          kind: CLIP_KIND_KERNELS, id: id, description: description, table: UnsafeRawPointer(reference), plugin: nil)
-      ]
-    }
-    plugins = Replaceable(PluginRegistry(items, []))
+    let item = PluginRegistry.Item(
+      kind: CLIP_KIND_KERNELS, id: reference.pointee.id, description: reference.pointee.description,
+      table: UnsafeRawPointer(reference), plugin: nil)
+    plugins = Replaceable(PluginRegistry([item], []))
   }
 
   deinit { reference.deallocate() }
@@ -40,8 +36,8 @@ final class PluginHost {
   /// From now on `wake` is raised after each change.
   func report(to wake: Wake) { change { watcher = wake } }
 
-  /// Loads a plugin file, or every .so and .ffi.json of a folder. What is broken is skipped with a warning; where the
-  /// system has no memory or descriptors left, nothing is known of a plugin, and that is thrown.
+  /// Loads a plugin file, or every one of a folder. What is broken is skipped with a warning; where the system has no
+  /// memory or descriptors left, nothing is known of a plugin, and that is thrown.
   func scan(_ path: String) throws(ClipError) {
     let kind: FileKind
     do throws(ClipError) {
@@ -67,7 +63,7 @@ final class PluginHost {
   func load(_ path: String) throws(ClipError) {
     if try FileKind(path) == .folder { return try scan(path) }
     try change { () throws(ClipError) in
-      replace(with: try registry.with(try Plugin(path: path), log: log))
+      replace(with: try registry.with(try Plugin(path: path, registry), log: log))
     }
   }
 
@@ -90,7 +86,7 @@ final class PluginHost {
         throw ClipError(
           CLIP_UNSUPPORTED, old.id.string + ": expected a plugin from a file, this one is linked into the program")
       }
-      replace(with: try registry.with(try Plugin(path: old.path), insteadOf: old, log: log))
+      replace(with: try registry.with(try Plugin(path: old.path, registry), insteadOf: old, log: log))
     }
   }
 
@@ -108,22 +104,34 @@ final class PluginHost {
     return plugin
   }
 
+  /// Loads the shared libraries of a folder whose names begin with `prefix`.
+  func scan(_ folder: String, prefix: Name) throws(ClipError) {
+    try change { () throws(ClipError) in try loadAll(folder, prefix, ".so") }
+  }
+
   private func loadAll(_ folder: String) throws(ClipError) {
-    let libraries: [Name]
-    let manifests: [Name]
+    try loadAll(folder, "", ".so")
+    for loader in registry.loaders { try loadAll(folder, "", loader.suffix) }
+  }
+
+  /// A file that is loaded from there already is left as it is.
+  private func loadAll(_ folder: String, _ prefix: Name, _ suffix: Name) throws(ClipError) {
+    let files: [Name]
     do throws(ClipError) {
-      libraries = try names(in: folder, endingIn: ".so")
-      manifests = try names(in: folder, endingIn: ForeignPlugin.suffix)
+      files = try names(in: folder, endingIn: suffix)
     } catch {
       if error.isResourceFailure { throw error }
       return log.warning("plugins: " + error.message)
     }
-    for name in libraries + manifests { try loadOrWarn(join(folder, name)) }
+    for name in files where name.hasPrefix(prefix) {
+      let path = join(folder, name)
+      if !registry.plugins.contains(where: { Name($0.path) == Name(path) }) { try loadOrWarn(path) }
+    }
   }
 
   private func loadOrWarn(_ path: String) throws(ClipError) {
     do throws(ClipError) {
-      replace(with: try registry.with(try Plugin(path: path), skipsBroken: true, log: log))
+      replace(with: try registry.with(try Plugin(path: path, registry), skipsBroken: true, log: log))
     } catch {
       if error.isResourceFailure { throw error }
       log.warning("plugin skipped: " + error.message)

@@ -7,7 +7,6 @@ final class Runtime {
   let log: Log
   let threads: ThreadPool
   let host: PluginHost
-  let strings = StringPool()
   let kernels: Kernels
   let maxImagePixels: Int
   private let watching = Mutex()
@@ -31,6 +30,10 @@ final class Runtime {
     let limit = options.max_image_pixels == 0 ? UInt64(Runtime.defaultMaxImagePixels) : options.max_image_pixels
 
     let host = PluginHost(log: log)
+    var folder = Runtime.pluginFolder()
+    if let path = folder, try FileKind(path) != .folder { folder = nil }
+    // First of all, since any path may have files for them.
+    if let folder { try host.scan(folder, prefix: "loader_") }
     if let paths = options.plugin_paths {
       for index in 0..<options.plugin_path_count {
         guard let path = paths[index] else {
@@ -40,7 +43,7 @@ final class Runtime {
       }
     }
     for path in PluginPath.entries(log) { try host.scan(path) }
-    if let folder = Runtime.pluginFolder(), try FileKind(folder) == .folder { try host.scan(folder) }
+    if let folder { try host.scan(folder) }
 
     let threads = try ThreadPool(
       threads: Int(options.threads), hostLoop: options.parallel_for, hostUser: options.parallel_user)

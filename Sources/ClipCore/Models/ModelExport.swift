@@ -10,12 +10,11 @@ struct ModelExport {
   private let layout: Layout
   private let type: ElementType
   private let isConverted: Bool
+  private let callback: clip_progress
 
   /// `folder` is what the model was opened from.
   init(folder: String, _ options: clip_export_options) throws(ClipError) {
-    guard options.flags & ~UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_EXPORT_* bits, found \(options.flags)")
-    }
+    try requireFlags(options.flags, CLIP_EXPORT_AVERAGE, "CLIP_EXPORT_")
     switch options.storage {
     case CLIP_STORAGE_F32: type = .float32
     case CLIP_STORAGE_F16: type = .float16
@@ -35,6 +34,7 @@ struct ModelExport {
       throw ClipError(CLIP_INVALID_ARGUMENT, "options.layout: expected a clip_layout, found \(options.layout.rawValue)")
     }
     isConverted = layout != description.layout
+    callback = options.progress
   }
 
   /// Writes to `target`. `weights`, under the encoders' names, take the place of the file's.
@@ -48,7 +48,14 @@ struct ModelExport {
         path: join(aside, weightFile),
         outputs.map { .init(name: $0.name, type: $0.type, shape: $0.shape, byteCount: $0.byteCount) },
         metadata: [("format", "pt")])
-      for output in outputs { try output.write(to: writer) }
+      let progress = Progress(callback, total: outputs.reduce(0) { $0 &+ $1.byteCount })
+      var done = 0
+      for output in outputs {
+        try progress.report(done)
+        try output.write(to: writer)
+        done += output.byteCount
+      }
+      try progress.report(done)
       try writer.finish()
       for (name, text) in configs {
         let memory = try Memory(byteCount: text.count, for: "a configuration")
@@ -145,7 +152,7 @@ struct ModelExport {
 
     private func read(_ found: CheckpointParameter, into memory: Memory) throws(ClipError) {
       try found.read(rows: 0..<found.rowCount, into: memory.floats)
-      found.forget()
+      found.discardPages()
     }
   }
 

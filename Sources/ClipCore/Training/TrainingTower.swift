@@ -16,6 +16,11 @@ final class TrainingTower: TrainingMemory {
   /// Where each node's value and gradient lie at the moment.
   private let offsets: UnsafeMutablePointer<Int>
   private let gradientOffsets: UnsafeMutablePointer<Int>
+  /// By nodes.
+  private let gradients: GradientSink
+  /// Of the op whose `backward` runs.
+  private var inputAdds: [Bool] = []
+  private var parameterAdds: [Bool] = []
 
   /// What `backward` needs of the forward pass before it.
   private struct Position {
@@ -28,7 +33,7 @@ final class TrainingTower: TrainingMemory {
   private var position: Position?
 
   convenience init(
-    _ graph: Graph, store: ParameterStore, loader: ParameterLoader, kernels: Kernels, index: UInt32, checkpoints: Bool
+    _ graph: Graph, store: ParameterStore, loader: ParameterLoader, kernels: Kernels, index: UInt32, recomputes: Bool
   ) throws(ClipError) {
     let program = try Program(training: graph, loader: loader, kernels: kernels)
     var entries: [[Int]] = []
@@ -48,12 +53,12 @@ final class TrainingTower: TrainingMemory {
         throw ClipError(CLIP_UNSUPPORTED, "training: the op \"\(node.label)\" has no gradient")
       }
     }
-    self.init(program, store, entries, wanted, try Workspace(), index, checkpoints)
+    self.init(program, store, entries, wanted, try Workspace(), index, recomputes)
   }
 
   private init(
     _ program: Program, _ store: ParameterStore, _ entries: [[Int]], _ wanted: [Bool], _ workspace: Workspace,
-    _ index: UInt32, _ checkpoints: Bool
+    _ index: UInt32, _ recomputes: Bool
   ) {
     self.program = program
     self.store = store
@@ -63,12 +68,13 @@ final class TrainingTower: TrainingMemory {
     let nodes = program.nodes
     let none = [Bool](repeating: false, count: nodes.count)
     forwardPlan = TrainingPlan(nodes, output: program.output, wanted: none, keeping: none)
-    let keeping = checkpoints ? TrainingTower.checkpoints(program) : nodes.map { !$0.isCheap }
+    let keeping = recomputes ? TrainingTower.keptWhenRecomputing(program) : nodes.map { !$0.isCheap }
     plan = TrainingPlan(nodes, output: program.output, wanted: wanted, keeping: keeping)
     offsets = .allocate(capacity: nodes.count)
     offsets.initialize(repeating: 0, count: nodes.count)
     gradientOffsets = .allocate(capacity: nodes.count)
     gradientOffsets.initialize(repeating: -1, count: nodes.count)
+    gradients = GradientSink(count: nodes.count)
   }
 
   deinit {
@@ -76,9 +82,9 @@ final class TrainingTower: TrainingMemory {
     gradientOffsets.deallocate()
   }
 
-  /// The values that activation checkpointing keeps: of those that are all that later ops read of earlier
+  /// The values that are kept when the others are computed again: of those that are all that later ops read of earlier
   /// ones, about the square root of their number.
-  private static func checkpoints(_ program: Program) -> [Bool] {
+  private static func keptWhenRecomputing(_ program: Program) -> [Bool] {
     let nodes = program.nodes
     var lastRead = Array(nodes.indices)
     for (index, node) in nodes.enumerated() { for input in node.inputs { lastRead[input] = index } }
@@ -106,9 +112,29 @@ final class TrainingTower: TrainingMemory {
     store.gradient(entries[node][index])
   }
 
-  func beginParameterGradient(_ index: Int, of node: Int) -> Bool { store.begin(entries[node][index]) }
+  func adds(parameter index: Int) -> Bool { parameterAdds[index] }
+  func adds(input index: Int) -> Bool { inputAdds[index] }
 
-  func setsInputGradient(_ index: Int, of node: Int) -> Bool { plan.begins[node].contains(index) }
+  /// Lets `node` write the gradients of its inputs and parameters.
+  private func beginGradients(of node: Int, _ position: Position, _ activations: Memory) {
+    let op = program.nodes[node]
+    inputAdds.removeAll(keepingCapacity: true)
+    parameterAdds.removeAll(keepingCapacity: true)
+    for (index, input) in op.inputs.enumerated() {
+      guard gradientOffsets[input] >= 0 else {
+        inputAdds.append(true)
+        continue
+      }
+      let isAlone = op.inputs.count(where: { $0 == input }) == 1
+      inputAdds.append(
+        gradients.begin(
+          input, activations.floats + gradientOffsets[input], position.sizes[plan.gradients[input]],
+          canSet: isAlone && op.setsGradient(ofInput: index)))
+    }
+    for (index, entry) in entries[node].enumerated() {
+      parameterAdds.append(store.beginGradient(entry, canSet: op.setsGradient(ofParameter: index)))
+    }
+  }
 
   // MARK: Running
 
@@ -146,9 +172,12 @@ final class TrainingTower: TrainingMemory {
       activations = nil
       activations = try Memory(floats: room, for: "activations")
     }
-    let step = TrainingStep(seed: step.seed, number: step.number, firstItem: step.firstItem, towerIndex: index)
+    let step = TrainingStep(
+      seed: step.seed, number: step.number, firstItem: step.firstItem, towerIndex: index,
+      isEvaluation: step.isEvaluation)
     let position = Position(batch: batch, step: step, places: places, sizes: sizes, scratch: total)
     run(plan, 0..<plan.forwardSteps, position, threads)
+    try workspace.failures.throwFirst()
     guard let activations else { return }
     memcpy(features, activations.floats + offsets[program.output], batch.items * width * 4)
     self.position = keeping ? position : nil
@@ -188,6 +217,8 @@ final class TrainingTower: TrainingMemory {
   private func takePosition(_ gradient: UnsafePointer<Float>) -> Position? {
     guard let position, let activations, learns else { return nil }
     self.position = nil
+    gradients.reset()
+    gradients.markBegun(program.output)
     memcpy(
       activations.floats + position.places[plan.gradients[program.output]], gradient, position.batch.items * width * 4)
     return position
@@ -232,19 +263,13 @@ final class TrainingTower: TrainingMemory {
     threads.beginCall()
     defer { threads.endCall() }
     for index in steps {
-      for buffer in plan.clears[index] where plan.buffers[buffer].node != program.output {
-        memset(activations.floats + position.places[buffer], 0, position.sizes[buffer] * 4)
-      }
       switch plan.steps[index] {
       case .forward(let node, let buffer):
         offsets[node] = position.places[buffer]
         program.nodes[node].forward(context(node, position, activations, threads))
       case .backward(let node):
-        let op = program.nodes[node]
-        for (parameter, entry) in entries[node].enumerated() where !op.beginsGradient(ofParameter: parameter) {
-          store.beginWithZeros(entry)
-        }
-        op.backward(context(node, position, activations, threads))
+        beginGradients(of: node, position, activations)
+        program.nodes[node].backward(context(node, position, activations, threads))
       }
     }
   }
@@ -255,7 +280,7 @@ final class TrainingTower: TrainingMemory {
     TrainingContext(
       run: Run(
         batch: position.batch, kernels: program.kernels, threads: threads,
-        scratch: activations.floats + position.scratch, failures: nil,
+        scratch: activations.floats + position.scratch, failures: workspace.failures,
         program: program, arena: activations.floats, offsets: offsets, node: node),
       step: position.step, gradientOffsets: gradientOffsets, memory: self)
   }

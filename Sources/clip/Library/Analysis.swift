@@ -42,7 +42,7 @@ final class TextPipeline {
     handle = out
   }
 
-  deinit { clip_pipeline_free(handle) }
+  deinit { clip_pipeline_release(handle) }
 
   func vary(_ text: ByteString, seed: UInt64, index: Int) throws(Failure) -> ByteString {
     var out: UnsafeMutablePointer<CChar>?

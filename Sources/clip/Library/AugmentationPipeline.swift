@@ -13,7 +13,7 @@ final class AugmentationPipeline {
   }
 
   deinit {
-    clip_pipeline_free(handle)
+    clip_pipeline_release(handle)
   }
 
   func vary(_ picture: Picture, seed: UInt64, index: UInt64) throws(Failure) -> Picture {

@@ -59,7 +59,7 @@ final class Dataset {
     handle = out
   }
 
-  deinit { clip_dataset_close(handle) }
+  deinit { clip_dataset_release(handle) }
 
   private static func pipeline(_ runtime: Runtime, _ json: ByteString?, _ key: String) throws(Failure)
     -> AugmentationPipeline?

@@ -38,7 +38,7 @@ struct Pairs {
   /// Bad pairs are told and left out.
   init(_ model: Model, _ source: Source) throws(Failure) {
     let data = try Pairs.open(model, source)
-    defer { clip_dataset_close(data) }
+    defer { clip_dataset_release(data) }
     let most = source.limit ?? Int.max
     let progress = source.limit.map { ProgressBar("Pairs", total: $0) }
     while keys.count < most {

@@ -1,12 +1,12 @@
-/* A small image encoder: the pixels' mean and maximum through one linear layer, "head". It is the
- * plugin that tests load, rewrite, break and link into themselves. */
+/* A small image encoder: the mean and maximum of the pixels through one linear layer, "head". Tests load, rewrite and
+ * break this plugin, and register it from their own program. */
 #ifndef CLIPCORE_TESTS_GREY_H
 #define CLIPCORE_TESTS_GREY_H
 
 #include <clip_plugin.h>
 
 #ifndef GREY_VERSION
-#define GREY_VERSION 1 /* another number encodes otherwise */
+#define GREY_VERSION 1 /* another version computes other embeddings */
 #endif
 #ifndef GREY_PLUGIN
 #define GREY_PLUGIN "test.grey"

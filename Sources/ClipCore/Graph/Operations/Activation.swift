@@ -34,7 +34,7 @@ final class Activation: Operation {
   override var isCheap: Bool { true }
   override func backwardReads(input index: Int) -> Bool { true }
 
-  override func beginsGradient(ofInput index: Int) -> Bool { true }
+  override func setsGradient(ofInput index: Int) -> Bool { true }
 
   /// Numbers whose slopes are computed at a time.
   private static var slopeFloats: Int { 1024 }
@@ -48,7 +48,7 @@ final class Activation: Operation {
   override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
     guard let dx = context.inputGradient(0) else { return }
     let dy = context.gradient
-    let adding = context.adds(0)
+    let adding = context.adds(input: 0)
     let end = min(dy.rows * shape.width, part.upperBound * Activation.slopeFloats)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: Activation.slopeFloats) { buffer in
       guard let slopes = buffer.baseAddress else { return }
@@ -70,7 +70,7 @@ extension Run {
   ) {
     let x = input(0)
     let start = rows.lowerBound * x.width
-    kernels.table.pointee.scale_shift?(
+    kernels.table.pointee.scale_shift(
       x.data + start, x.width, output.data + start, x.width, rows.count, x.width, scale, shift, activation)
   }
 }

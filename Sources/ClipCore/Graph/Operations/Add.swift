@@ -30,7 +30,7 @@ final class Add: Operation {
   }
 
   override var isDifferentiable: Bool { true }
-  override func beginsGradient(ofInput index: Int) -> Bool { true }
+  override func setsGradient(ofInput index: Int) -> Bool { true }
   override func backward(_ context: TrainingContext) {
     context.parallel(self, context.gradient.rows, grain: max(1, 16384 / shape.width))
   }
@@ -40,7 +40,7 @@ final class Add: Operation {
     for index in inputs.indices {
       guard let dx = context.inputGradient(index) else { continue }
       let dy = context.gradient.data + start
-      if context.adds(index) {
+      if context.adds(input: index) {
         addFloats(dy, rows.count * shape.width, to: dx + start)
       } else {
         memcpy(dx + start, dy, rows.count * shape.width * 4)

@@ -57,7 +57,7 @@ final class Attention: Operation {
   private func pieces(_ batch: Batch, _ threads: Int) -> Int { min(batch.items * heads, 4 * threads) }
 
   private func scratchOfPiece(_ batch: Batch, _ kernels: Kernels) -> Int {
-    let floats = kernels.table.pointee.attention_scratch?(batch.longest(keyRows), headWidth) ?? 0
+    let floats = kernels.table.pointee.attention_scratch(batch.longest(keyRows), headWidth)
     return (floats + 15) & ~15
   }
 
@@ -100,7 +100,7 @@ final class Attention: Operation {
     work.scale = 1 / Float(headWidth).squareRoot()
     work.causal = isCausal ? 1 : 0
     work.scratch = scratch
-    run.kernels.table.pointee.attention?(&work)
+    run.kernels.table.pointee.attention(&work)
   }
 
   // MARK: Training
@@ -115,7 +115,7 @@ final class Attention: Operation {
     return max(scratchFloats(batch, kernels), pieces(batch, kernels.threads) * gradient.floats)
   }
 
-  override func beginsGradient(ofInput index: Int) -> Bool { true }
+  override func setsGradient(ofInput index: Int) -> Bool { true }
 
   override func backward(_ context: TrainingContext) {
     context.parallel(self, pieces(context.batch, context.run.kernels.threads), grain: 1)
@@ -148,11 +148,11 @@ final class Attention: Operation {
     gradient.stride = shape.width
     gradient.firstQuery = picked == .end ? context.batch.endPosition(of: item) : 0
     gradient.isCausal = isCausal
-    gradient.add(
-      context.products, q: context.run.input(0).data + queryStart, k: context.run.input(1).data + keyStart,
+    gradient.compute(
+      q: context.run.input(0).data + queryStart, k: context.run.input(1).data + keyStart,
       v: context.run.input(2).data + keyStart, dy: context.gradient.data + queryStart,
-      dq: context.inputGradient(0).map { ($0 + queryStart, context.adds(0)) },
-      dk: context.inputGradient(1).map { ($0 + keyStart, context.adds(1)) },
-      dv: context.inputGradient(2).map { ($0 + keyStart, context.adds(2)) }, scratch)
+      dq: context.inputGradient(0).map { ($0 + queryStart, context.adds(input: 0)) },
+      dk: context.inputGradient(1).map { ($0 + keyStart, context.adds(input: 1)) },
+      dv: context.inputGradient(2).map { ($0 + keyStart, context.adds(input: 2)) }, scratch)
   }
 }

@@ -32,7 +32,7 @@ final class Embedding: Operation {
     do throws(ClipError) {
       try table?.copyRows(run.batch.tokenIDs, run.output.rows, to: run.output.data, run.threads)
     } catch {
-      run.failures?.record(error, run.node)
+      run.failures.record(error, run.node)
     }
   }
 

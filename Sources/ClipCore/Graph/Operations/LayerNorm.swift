@@ -47,7 +47,7 @@ final class LayerNorm: Operation {
     guard let values else { return }
     let x = run.input(0)
     let y = run.output
-    run.kernels.table.pointee.layer_norm?(
+    run.kernels.table.pointee.layer_norm(
       x.data + rows.lowerBound * x.width, x.width, y.data + rows.lowerBound * x.width, x.width, rows.count, x.width,
       values.weight.floats, values.bias.floats, epsilon)
   }

@@ -13,7 +13,7 @@ extension OpDescriptor {
 }
 
 /// y = x W' + b for each row; W is [features, width].
-final class Linear: MatrixProduct {
+final class Linear: MatrixOperation {
   let weight: Parameter
   let biasParameter: Parameter?
 
@@ -36,53 +36,52 @@ final class Linear: MatrixProduct {
     inputs.first.map { Linear(self, input: $0) }
   }
 
+  override var depth: Int { weight.shape[1] }
+
   override func load(_ loader: ParameterLoader) throws(ClipError) {
-    var bias: Memory?
-    if let biasParameter { bias = try loader.vector(biasParameter) }
-    keep(try loader.matrix(weight), bias: bias)
+    keep([try loader.matrix(weight)], bias: try biasParameter.map(loader.vector))
   }
 
   // MARK: Training
 
   override var isDifferentiable: Bool { true }
-  override func bind(_ loader: ParameterLoader) throws(ClipError) {}
+  override func bind(_ loader: ParameterLoader) throws(ClipError) {
+    keep([], bias: try biasParameter.map(loader.vector))
+  }
   override func backwardReads(input index: Int) -> Bool { true }
-  override func beginsGradient(ofInput index: Int) -> Bool { true }
-  override func beginsGradient(ofParameter index: Int) -> Bool { index == 0 }
+  override func setsGradient(ofInput index: Int) -> Bool { true }
+  override func setsGradient(ofParameter index: Int) -> Bool { index == 0 }
+
+  private func products(rows: Int) -> LayerProducts { LayerProducts(rows: rows, columns: shape.width, depth: depth) }
+
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
-    let depth = weight.shape[1]
-    let rows = batch.totalRows(shape.rows)
-    return max(
-      Products.forwardFloats(rows: rows, shape.width, depth, kernels),
-      Products.backwardFloats(rows: rows, shape.width, depth, kernels))
+    let products = products(rows: batch.totalRows(shape.rows))
+    return max(products.forwardFloats(kernels), products.backwardFloats(kernels))
   }
 
   override func forward(_ context: TrainingContext) {
-    let x = context.run.input(0)
-    context.products.forward(
-      Products.Matrix(data: x.data, stride: x.width), rows: x.rows,
-      Products.Matrix(data: context.parameter(0), stride: x.width), features: shape.width, depth: x.width,
-      bias: biasParameter == nil ? nil : UnsafePointer(context.parameter(1)), into: context.run.output.data,
-      stride: shape.width, context.scratch)
+    let weights = Matrix(data: UnsafePointer(context.parameter(0)), stride: depth)
+    let right = RightOperand.matrix(weights, .rows, columns: shape.width, depth: depth)
+    context.run.executor.multiply(product(context.run, right, group: 0), context.scratch)
   }
 
-  /// dW += dy' x, db += the sum of dy's rows, dx += dy W.
+  /// dW = dy' x, db += the sum of dy's rows, dx = dy W.
   override func backward(_ context: TrainingContext) {
     let x = context.run.input(0)
-    let dy = Products.Matrix(data: context.gradient.data, stride: shape.width)
-    if let dw = context.beginParameterGradient(0) {
-      context.products.weights(
-        dy, Products.Matrix(data: x.data, stride: x.width), rows: x.rows, features: shape.width, depth: x.width,
-        into: dw.sums, adding: dw.adding, context.scratch)
+    let dy = Matrix(data: UnsafePointer(context.gradient.data), stride: shape.width)
+    let products = products(rows: x.rows)
+    if let dw = context.parameterGradient(0) {
+      products.weightGradient(
+        dy, Matrix(data: UnsafePointer(x.data), stride: x.width), into: dw, adds: context.adds(parameter: 0),
+        context.run.executor, context.scratch)
     }
     if biasParameter != nil, let db = context.parameterGradient(1) {
       context.addColumns(dy.data, stride: dy.stride, rows: x.rows, width: shape.width, to: db)
     }
     if let dx = context.inputGradient(0) {
-      context.products.backward(
-        dy, rows: x.rows, Products.Matrix(data: context.parameter(0), stride: x.width), features: shape.width,
-        depth: x.width,
-        into: dx, stride: x.width, adding: context.adds(0), context.scratch)
+      products.inputGradient(
+        dy, Matrix(data: UnsafePointer(context.parameter(0)), stride: x.width), into: dx, stride: x.width,
+        adds: context.adds(input: 0), context.run.executor, context.scratch)
     }
   }
 }
