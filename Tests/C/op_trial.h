@@ -128,7 +128,8 @@ static int find_tensors(void) {
 /* The loss of one step, and the gradients with `wants`. NaN on failure. */
 static double loss(int wants) {
   write_weights();
-  clip_model_options options = {.struct_size = sizeof options, .flags = CLIP_OPEN_WITHOUT_WEIGHTS};
+  clip_model_options options = CLIP_INIT(clip_model_options);
+  options.flags = CLIP_OPEN_WITHOUT_WEIGHTS;
   clip_trainer_options training;
   memset(&training, 0, sizeof training);
   training.struct_size = sizeof training;

@@ -134,7 +134,8 @@ static void compare_bits(const char *image, const char *text) {
 static void refuse(const char *image, int is_created, clip_status expected, const char *words) {
   CHECK(prepare(image_named(image), text_named("plain_text"), 3));
   write_weights();
-  clip_model_options options = {.struct_size = sizeof options, .flags = CLIP_OPEN_WITHOUT_WEIGHTS};
+  clip_model_options options = CLIP_INIT(clip_model_options);
+  options.flags = CLIP_OPEN_WITHOUT_WEIGHTS;
   clip_model *model = NULL;
   clip_trainer *trainer = NULL;
   CHECK(clip_model_open(runtime, folder, &options, &model) == CLIP_OK);
@@ -162,10 +163,8 @@ static int encode(clip_runtime *by, float *features) {
   clip_model *model = NULL;
   clip_encode_options raw = {.struct_size = sizeof raw, .flags = CLIP_ENCODE_RAW};
   write_weights();
-  size_t count = pair_count * 5;
-  int good = !clip_model_open(by, folder, NULL, &model) &&
-             !clip_encode_pixels(model, pixels, pair_count, &raw, features, count) &&
-             !clip_encode_tokens(model, tokens, pair_count, &raw, features + count, count);
+  int good = !clip_model_open(by, folder, NULL, &model) && !clip_encode_pixels(model, pixels, pair_count, &raw, features, pair_count * 5) &&
+             !clip_encode_tokens(model, tokens, pair_count, &raw, features + pair_count * 5, pair_count * 5);
   clip_model_release(model);
   return good;
 }
