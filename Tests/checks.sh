@@ -340,11 +340,11 @@ faults_are_found() {
     fi
   done <<'EOF'
 0|nothing is wrong
-1|test.encoder.faulty: custom test.op.affine: shape: expected a width from 1
-2|custom test.op.affine: shape: expected a clip_rows, found 9
-3|custom test.op.affine: shape: expected 1 to 268435456 rows and a grid of as many
-4|custom test.op.affine: parameters: expected each name once, found scale twice
-5|custom test.op.affine: parameters: expected at most 64, found 1000
+1|test.encoder.faulty: test.op.affine op: shape: expected a width from 1
+2|test.op.affine op: shape: expected a clip_rows, found 9
+3|test.op.affine op: shape: expected 1 to 268435456 rows and a grid of as many
+4|test.op.affine op: parameters: expected each name once, found scale twice
+5|test.op.affine op: parameters: expected at most 64, found 1000
 6|forward wrote beside its output
 7|forward wrote beside its output or its scratch
 8|or to an input
@@ -362,9 +362,9 @@ faults_are_found() {
 22|build: expected one row an item
 23|configs test.encoder.faulty  crashed: Floating point exception
 24|I would rather not
-25|custom: expected the op test.op.absent
+25|test.op.absent op: expected an op, one of pixels
 26|expected 1 inputs, found 2
-27|expected 0 settings, found 1
+27|expected no settings, found the setting hardness
 28|expected 1 inputs, found 0
 30|test.op.affine: expected all functions and sizes of a clip_op, found no forward
 31|expected a table of 32 bytes, found 16

@@ -88,7 +88,7 @@ programs=(
   "closures_test     plain,valgrind,address,thread closures                     | build/models/grey"
   "analysis_test     plain,valgrind,address,thread analysis                     | share/modalities.json"
   "text_augment_test plain,valgrind,address,thread text augmentations           |"
-  "gradients_test    plain,address,thread          gradients                    | build/tests/gradient_plugin.so build/tests/gradients"
+  "ops_test          plain,address,thread          ops and their gradients      | build/tests/ops"
   "swap_test         full,address,thread           swaps                        | build/models/small-32 build/models/rn-tiny $picture"
   "publish_test      full,address,thread           publishing                   | build/models/small-32 $picture"
 )
@@ -166,8 +166,7 @@ cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -
 for version in 1 2; do
   compile cc "build/tests/grey$version.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version
 done
-compile cc build/tests/gradient_plugin.so Tests/C/gradient_plugin.c -shared -fPIC -fvisibility=hidden
-mkdir -p build/tests/gradients
+mkdir -p build/tests/ops
 for name in grey small-32 rn-tiny; do
   [ -d "build/models/$name" ] || Tests/.build/release/make-model "$name" "build/models/$name"
 done

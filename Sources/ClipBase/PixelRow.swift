@@ -24,7 +24,7 @@ extension ImageView {
     let count = to - from
     switch format {
     case .rgb:
-      // Four bytes at a time also take the next pixel's first, which the last pixel does not have.
+      // A load of four bytes includes the first byte of the next pixel, so the last pixel is copied alone.
       for x in 0..<count - 1 {
         let pixel = UnsafeRawPointer(row).loadUnaligned(fromByteOffset: x &* 3, as: UInt32.self)
         output.storeBytes(of: pixel, toByteOffset: x &* 4, as: UInt32.self)
@@ -62,8 +62,8 @@ extension ImageView {
     output.storeBytes(of: pixel.littleEndian, toByteOffset: x &* 4, as: UInt32.self)
   }
 
-  /// One channel over an opaque one, in Pillow's fixed point (AlphaComposite.c): 7 more bits,
-  /// rounded division by 255.
+  /// Composites one channel over an opaque one in Pillow's fixed point (AlphaComposite.c): 7 fractional
+  /// bits, rounded division by 255.
   @inline(__always)
   private func blend(_ over: UInt8, _ under: UInt8, _ alpha: UInt8) -> UInt8 {
     let weight = UInt32(alpha) &* 128

@@ -1,5 +1,5 @@
-/* allocations_test MODEL PICTURE: a warm encode call takes no memory from the heap. Every allocation of
- * the process goes through the functions below, which count. */
+/* allocations_test MODEL PICTURE: a warm encode call allocates nothing on the heap. The functions below replace those of
+ * libc and count every allocation of the process. */
 #include <clip.h>
 #include <errno.h>
 #include <stdatomic.h>

@@ -1,4 +1,4 @@
-/* The whole interface from C, on a small model: what works, what is refused, what is left alone.
+/* All functions of clip.h on a small model: results, errors, and outputs that must stay unchanged.
  *
  *   api_test MODEL PICTURE
  */
@@ -86,7 +86,7 @@ static void runtimes(void) {
   clip_runtime_options options = {.struct_size = sizeof options};
   options.threads = 257;
   INVALID(clip_runtime_create(&options, &runtime));
-  CHECK(runtime == (clip_runtime *)&log_calls); /* left as it was */
+  CHECK(runtime == (clip_runtime *)&log_calls); /* unchanged */
   options.threads = 1;
   options.struct_size = 0;
   INVALID(clip_runtime_create(&options, &runtime));
@@ -99,7 +99,7 @@ static void runtimes(void) {
   options.plugin_paths = none;
   INVALID(clip_runtime_create(&options, &runtime));
 
-  /* A plugin that is not there is a warning. */
+  /* A missing plugin file is a warning. */
   const char *paths[] = {"/no-such-plugin.so"};
   options.plugin_paths = paths;
   options.log = count_log;
@@ -221,7 +221,7 @@ static void images(clip_runtime *runtime, clip_model *model, const clip_model_in
   options = (clip_encode_options){.struct_size = 1};
   INVALID(clip_encode_pixels(model, pixels, 1, &options, row, 2 * d));
 
-  /* Views that cannot be. */
+  /* Invalid views. */
   clip_image_view bad = view;
   bad.width = 0;
   INVALID(clip_preprocess(model, &bad, 1, NULL, pixels, 2 * numbers));
@@ -240,7 +240,7 @@ static void images(clip_runtime *runtime, clip_model *model, const clip_model_in
   pair[1] = view, pair[1].format = (clip_pixel_format)0; /* the second of two */
   INVALID(clip_encode_image(model, pair, 2, NULL, row, 2 * d));
 
-  /* The picture's bytes are not needed after the call, nor the runtime while the model lives. */
+  /* The image file's bytes are not needed after the call, nor the runtime's handle while the model is open. */
   clip_image_release(image);
   free(pixels);
   free(row);
@@ -328,14 +328,14 @@ int main(int argc, char **argv) {
   pthread_t thread;
   pthread_create(&thread, NULL, other_thread, &ok);
   pthread_join(thread, NULL);
-  CHECK(ok); /* a message stays on the thread whose call failed */
+  CHECK(ok); /* the message belongs to the thread whose call failed */
 
   CHECK(clip_model_open(runtime, argv[1], NULL, &model) == CLIP_OK);
   clip_model_info facts = {.struct_size = sizeof facts};
   CHECK(clip_model_describe(model, &facts) == CLIP_OK);
   images(runtime, model, &facts, argv[2]);
   texts(model, &facts);
-  CHECK(thread_count() == 1); /* nobody asked for threads */
+  CHECK(thread_count() == 1); /* no thread was requested */
   clip_runtime_release(runtime); /* the model keeps its runtime */
   texts(model, &facts);
   clip_model_release(model);
@@ -347,6 +347,6 @@ int main(int argc, char **argv) {
   CHECK(thread_count() <= 3);
   clip_model_release(model);
   clip_runtime_release(runtime);
-  CHECK(thread_count() == 1); /* and they ended */
+  CHECK(thread_count() == 1); /* the workers have ended */
   return checks_report();
 }

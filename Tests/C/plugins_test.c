@@ -1,4 +1,4 @@
-/* Plugins that come, go and change while a runtime is used; one that is linked in; files watched.
+/* Plugins loaded, unloaded and reloaded while a runtime is used; a registered one; watched files.
  *
  *   plugins_test MODEL GREY GREY2 PICTURE
  *
@@ -32,7 +32,7 @@ static int count_of(const char *directory) {
   return count;
 }
 
-/* Plugins' code in this process: one mapping that runs for each. */
+/* The number of plugins in this process: each has one executable mapping. */
 static int mapped(void) {
   FILE *maps = fopen("/proc/self/maps", "r");
   char line[512];
@@ -42,7 +42,7 @@ static int mapped(void) {
   return count;
 }
 
-/* Writes the file that is loaded: a copy of `source`, in place or moved there. */
+/* Writes the loaded file: a copy of `source`, in place or by a rename. */
 static void put(const char *source, int moved) {
   static char bytes[1 << 20];
   char aside[80];
@@ -73,10 +73,10 @@ static int encodes(clip_model *model, const float *want) {
   return clip_encode_image(model, &view, 1, NULL, row, WIDTH) == CLIP_OK && !memcmp(row, want, sizeof row);
 }
 
-/* The results of both builds; the one that is linked in is as the first. */
+/* The results of both builds; the registered plugin computes as the first. */
 static float want[2][WIDTH];
 
-/* One call, whichever of both it ran. */
+/* One call, with the result of either build. */
 static int encodes_either(clip_model *model) {
   float row[WIDTH];
   return clip_encode_image(model, &view, 1, NULL, row, WIDTH) == CLIP_OK &&
@@ -121,7 +121,7 @@ static void life(void) {
   CHECK(!strcmp(info.plugin, "test.grey") && !strcmp(info.description, "version 1") && !strcmp(info.path, file));
   CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK && encodes(model, want[0]));
 
-  /* Rewritten and loaded anew. An open model stays with the old code until it is swapped. */
+  /* The file is rewritten and reloaded. An open model keeps the old code until its tower is swapped. */
   put(grey[1], 0);
   CHECK(encodes(model, want[0]));
   CHECK(clip_plugin_reload(runtime, file) == CLIP_OK && mapped() == shipped + 2);
@@ -129,9 +129,9 @@ static void life(void) {
   CHECK(clip_encode_image(other, &view, 1, NULL, want[1], WIDTH) == CLIP_OK && memcmp(want[0], want[1], sizeof want[0]));
   CHECK(encodes(model, want[0]));
   CHECK(clip_model_swap(model, CLIP_TOWER_IMAGE, NULL, NULL) == CLIP_OK && encodes(model, want[1]));
-  CHECK(mapped() == shipped + 1); /* nobody uses the old code */
+  CHECK(mapped() == shipped + 1); /* the old code is unmapped */
 
-  /* Taken away: nothing new finds it, what is open goes on, and the last user unmaps it. */
+  /* Unloaded: new models do not find it, the open one keeps working, and its last user unmaps it. */
   CHECK(clip_plugin_unload(runtime, "test.grey") == CLIP_OK && mapped() == shipped + 1);
   CHECK(clip_plugin_unload(runtime, "test.grey") == CLIP_NOT_FOUND);
   CHECK(encodes(model, want[1]) && encodes(other, want[1]));
@@ -146,7 +146,7 @@ static void life(void) {
   CHECK(mapped() == shipped + 1);
   CHECK(clip_plugin_unload(runtime, grey[0]) == CLIP_OK && mapped() == shipped);
 
-  /* The kernels that compute stay. */
+  /* Kernels in use cannot be unloaded. */
   for (size_t i = 0; i < plugin_count(runtime); i++) {
     CHECK(plugin_at(runtime, i, &info));
     if (info.kind != CLIP_KIND_KERNELS || !info.active || !info.path[0]) continue;
@@ -157,7 +157,7 @@ static void life(void) {
   CHECK(mapped() == 0);
 }
 
-/* Nothing is left behind by loading, whether it succeeds or not. */
+/* Loading leaks no file descriptor and no mapping, whether it succeeds or not. */
 static void leaves_nothing(void) {
   clip_runtime *runtime = new_runtime(1);
   int maps = mapped(), descriptors = count_of("/proc/self/fd");
@@ -217,7 +217,7 @@ static void many_threads(void) {
     failed += clip_plugin_unload(shared, "test.grey") != CLIP_OK;
     failed += clip_plugin_load(shared, grey[round % 2]) != CLIP_OK;
     failed += clip_plugin_reload(shared, "test.grey") != CLIP_OK;
-    failed += clip_plugin_register(shared, grey_entry) != CLIP_PLUGIN; /* its encoder is there */
+    failed += clip_plugin_register(shared, grey_entry) != CLIP_PLUGIN; /* its encoder id exists already */
     failed += clip_plugin_load(shared, "/nowhere.so") != CLIP_NOT_FOUND;
   }
   atomic_store(&stop, 1);
@@ -239,8 +239,8 @@ typedef struct change {
   int good, bad;
   clip_status status;
   char path[80], message[512];
-  clip_model *model;  /* brought to the new code */
-  clip_runtime *last; /* released, from the watching thread itself */
+  clip_model *model;  /* swapped to the new code */
+  clip_runtime *last; /* released on the watcher thread */
 } change;
 
 static void changed(void *user, const char *plugin, const char *where, clip_status status, const char *message) {
@@ -258,7 +258,7 @@ static void changed(void *user, const char *plugin, const char *where, clip_stat
   pthread_mutex_unlock(&c->lock);
 }
 
-/* Waits until so many changes of a kind were told; a minute is a failure. */
+/* Waits until that many changes of a kind were reported; fails after a minute. */
 static int told(change *c, const int *count, int wanted) {
   struct timespec end;
   clock_gettime(CLOCK_REALTIME, &end);
@@ -278,7 +278,7 @@ static int tally(change *c, const int *count) {
   return found;
 }
 
-/* Whether the last change told was about the file, with this status and these words. */
+/* Whether the last reported change is of the file, with this status and message. */
 static int last_was(change *c, clip_status status, const char *words) {
   pthread_mutex_lock(&c->lock);
   int found = c->status == status && !strcmp(c->path, file) && strstr(c->message, words) != NULL;
@@ -296,20 +296,20 @@ static void watching(void) {
   CHECK(clip_plugin_watch(runtime, changed, &c) == CLIP_OK && threads() == alone + 1);
   CHECK(clip_plugin_watch(runtime, changed, &c) == CLIP_INVALID_ARGUMENT && threads() == alone + 1);
   put(grey[0], 0);
-  CHECK(clip_plugin_load(runtime, file) == CLIP_OK); /* later than the watch */
+  CHECK(clip_plugin_load(runtime, file) == CLIP_OK); /* loaded after the watch began */
   clip_model *model = NULL;
   CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK && encodes(model, want[0]));
-  pthread_mutex_lock(&c.lock); /* the watch's thread reads it */
+  pthread_mutex_lock(&c.lock); /* read by the watcher thread */
   c.model = model;
   pthread_mutex_unlock(&c.lock);
 
-  put(grey[1], 0); /* written in place: its end may be told more than once */
+  put(grey[1], 0); /* written in place, which may be reported more than once */
   CHECK(told(&c, &c.good, 1) && encodes(c.model, want[1]) && last_was(&c, CLIP_OK, ""));
   int good = tally(&c, &c.good);
-  put(grey[0], 1); /* another file in its place */
+  put(grey[0], 1); /* replaced by another file */
   CHECK(told(&c, &c.good, good + 1) && encodes(c.model, want[0]));
   int bad = tally(&c, &c.bad);
-  put_text("no library"); /* broken: what was there stays */
+  put_text("no library"); /* broken: the old plugin stays loaded */
   CHECK(told(&c, &c.bad, bad + 1) && last_was(&c, CLIP_PLUGIN, "grey.so: expected a shared library (ELF)"));
   CHECK(encodes(c.model, want[0]) && clip_model_swap(c.model, 0, NULL, NULL) == CLIP_OK && encodes(c.model, want[0]));
   good = tally(&c, &c.good);
@@ -319,7 +319,7 @@ static void watching(void) {
   clip_runtime_release(runtime);
   CHECK(threads() == alone && count_of("/proc/self/fd") == descriptors);
 
-  /* Plugins that were there before are watched as well; and the runtime may end in the callback. */
+  /* Plugins loaded before the watch are watched too, and the callback may release the runtime. */
   runtime = new_runtime(1);
   CHECK(clip_plugin_load(runtime, file) == CLIP_OK);
   change last = {.lock = PTHREAD_MUTEX_INITIALIZER, .told = PTHREAD_COND_INITIALIZER, .last = runtime};
@@ -329,7 +329,7 @@ static void watching(void) {
   for (int i = 0; i < 600 && threads() != alone; i++) usleep(100000);
   CHECK(threads() == alone && count_of("/proc/self/fd") == descriptors);
 
-  /* Without a callback the log is told, and nobody must be. */
+  /* Without a callback, changes go to the log; the log may be NULL too. */
   runtime = new_runtime(1);
   CHECK(clip_plugin_watch(runtime, NULL, NULL) == CLIP_OK);
   clip_runtime_release(runtime);

@@ -1,8 +1,8 @@
-/* Two trainers' weights that take turns in one model while four threads encode with it.
+/* The weights of two trainers alternate in one model while four threads encode with it.
  *
  *   publish_test MODEL PICTURE
  *
- * Every result is of the one's weights or of the other's, bit for bit, as the model gives them at rest.
+ * Every result has the bits of either trainer's weights, as computed without concurrent calls.
  */
 #include <clip_train.h>
 #include <pthread.h>
@@ -23,7 +23,7 @@ static atomic_int stop;
 static atomic_size_t seen[2], bad;
 static const char *captions[CAPTIONS] = {"a cat", "a dog"};
 
-/* Whose result this is; -1 for neither's. */
+/* The index of the weights that give this result; -1: neither. */
 static int owner(const float *got, float **want, size_t count) {
   for (int i = 0; i < 2; i++)
     if (!memcmp(got, want[i], count * sizeof(float))) return i;
@@ -56,7 +56,7 @@ int main(int argc, char **argv) {
   CHECK(clip_model_describe(model, &info) == CLIP_OK);
   width = info.embedding_width;
 
-  /* One that has not learned, and one that has taken a step. */
+  /* One trainer before and one after a step. */
   clip_trainer *trainers[2] = {NULL};
   clip_trainer_options training = {.struct_size = sizeof training, .learning_rate = 0.01f};
   for (int i = 0; i < 2; i++) {
@@ -77,7 +77,7 @@ int main(int argc, char **argv) {
   int failed = 0, round = 0;
   while (round < ROUNDS || (round < MOST_ROUNDS && (!atomic_load(&seen[0]) || !atomic_load(&seen[1])))) {
     failed += clip_trainer_update_model(trainers[round % 2], model, 0) != CLIP_OK;
-    /* One that fails changes nothing. */
+    /* A failed update changes nothing. */
     failed += round % 10 == 0 && clip_trainer_update_model(trainers[0], model, CLIP_EXPORT_AVERAGE) == CLIP_OK;
     round++;
   }
@@ -88,7 +88,7 @@ int main(int argc, char **argv) {
   CHECK(atomic_load(&seen[0]) > 0 && atomic_load(&seen[1]) > 0);
   printf("%d times published, %zu and %zu calls with either's weights\n", round, atomic_load(&seen[0]), atomic_load(&seen[1]));
 
-  /* The trainers may go before the model. */
+  /* Trainers may be released before the model. */
   for (int i = 0; i < 2; i++) clip_trainer_release(trainers[i]);
   float *row = malloc(CAPTIONS * width * sizeof(float));
   int last = (round - 1) % 2;

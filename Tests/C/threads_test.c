@@ -1,4 +1,4 @@
-/* Many threads on one model at once, its first calls among theirs, while others open and close their own.
+/* Many threads use one model at once, from its first call on, while others open and release models of their own.
  *
  *   threads_test MODEL PICTURE
  */

@@ -47,7 +47,7 @@ final class ParameterLoader {
     memory.count(in: meter)
     let stored = try find(parameter)
     try stored.read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
-    stored.forget()
+    stored.discardPages()
     return memory
   }
 

@@ -11,18 +11,14 @@ struct Window {
   let input: Shape.Grid
   let output: Shape.Grid
 
-  init(_ window: clip_window, on input: Shape.Grid) throws(ClipError) {
-    func limited(_ value: UInt32, _ fallback: Int, _ what: StaticString) throws(ClipError) -> Int {
-      guard value <= 4096 else {
-        throw ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected at most 4096, found \(value)")
-      }
-      return value == 0 ? fallback : Int(value)
-    }
-    kernelHeight = try limited(window.kernel_height, 1, "kernel height")
-    kernelWidth = try limited(window.kernel_width, 1, "kernel width")
-    stride = try limited(window.stride, 1, "stride")
-    padding = try limited(window.padding, 0, "padding")
-    dilation = try limited(window.dilation, 1, "dilation")
+  init(
+    kernelHeight: Int, kernelWidth: Int, stride: Int, padding: Int, dilation: Int, on input: Shape.Grid
+  ) throws(ClipError) {
+    self.kernelHeight = kernelHeight
+    self.kernelWidth = kernelWidth
+    self.stride = stride
+    self.padding = padding
+    self.dilation = dilation
     self.input = input
     let height = input.height + 2 * padding - dilation * (kernelHeight - 1) - 1
     let width = input.width + 2 * padding - dilation * (kernelWidth - 1) - 1

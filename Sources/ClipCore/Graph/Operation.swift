@@ -21,6 +21,9 @@ class Operation {
   /// The tensors it takes from a checkpoint.
   var parameters: [Parameter] { [] }
 
+  /// The value that all of a parameter has in a new model; nil where it is drawn at random.
+  func initialValue(ofParameter index: Int) -> Float? { nil }
+
   /// Output row i is made from row i of each input alone.
   var isRowWise: Bool { false }
 

@@ -99,9 +99,12 @@ private func firstMissing(_ fields: [(isThere: Bool, name: StaticString)]) -> St
 }
 
 private func missing(_ op: clip_op) -> StaticString? {
-  firstMissing([
+  let names = UnsafeBufferPointer(
+    start: op.setting_names, count: op.setting_names == nil ? 0 : Int(min(64, op.setting_count)))
+  return firstMissing([
     (op.shape != nil, "shape"), (op.forward != nil, "forward"), ((1...8).contains(op.input_count), "1 to 8 inputs"),
     (op.setting_count <= 64, "count of settings up to 64"),
+    (names.count == Int(op.setting_count) && names.allSatisfy { $0 != nil }, "name for each setting"),
   ])
 }
 

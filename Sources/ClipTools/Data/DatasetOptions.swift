@@ -70,6 +70,8 @@ struct DatasetOptions {
     encoding.struct_size = UInt32(MemoryLayout<clip_encode_options>.size)
     encoding.flags |= UInt32(CLIP_ENCODE_TRUNCATE)
     encoding.progress = clip_progress()
+    // The sizes of a caller's buffers, which a data set does not have.
+    (encoding.image_width, encoding.image_height, encoding.context_length) = (0, 0, 0)
     self.encoding = encoding
     let under = try colour(rgb: encoding.background)
     background = encoding.flags & UInt32(CLIP_ENCODE_COMPOSITE_ALPHA) == 0 ? nil : under

@@ -1,5 +1,30 @@
 import CClip
 
+extension OpDescriptor {
+  static let attention = OpDescriptor(
+    "attention", inputs: 3,
+    settings: [.integer("heads", 1...Builder.largestWidth), .flag("causal", default: false)]
+  ) { call throws(ClipError) in
+    let (queries, keys, values) = (call.shapes[0], call.shapes[1], call.shapes[2])
+    guard keys.rows == values.rows, keys.width == values.width, queries.width == keys.width,
+      queries.rows == keys.rows || queries.rows == .one
+    else { throw call.expected("q, k and v of one shape") }
+    let (heads, isCausal) = (try call.integer("heads"), try call.flag("causal"))
+    guard queries.width % heads == 0 else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        "expected a number of heads that divides the width \(queries.width), found \(heads)")
+    }
+    guard !isCausal || queries.rows == keys.rows else {
+      throw call.expected("as many queries as keys where it is causal")
+    }
+    return try call.add(
+      Attention(
+        q: call.inputs[0], k: call.inputs[1], v: call.inputs[2],
+        shape: Shape(rows: queries.rows, width: queries.width), keyRows: keys.rows, heads: heads, isCausal: isCausal))
+  }
+}
+
 /// Scaled dot-product attention of several heads (Vaswani et al., 2017,
 /// https://arxiv.org/abs/1706.03762), one item and one head at a time.
 final class Attention: Operation {

@@ -1,5 +1,27 @@
 import CClip
 
+extension OpDescriptor {
+  static let conv = OpDescriptor(
+    "conv", inputs: 1, named: .required,
+    settings: [
+      .integer("features", 1...Builder.largestWidth), .flag("bias", default: true),
+      .integer("groups", 0...Builder.largestWidth, default: 0),
+    ] + Window.settings
+  ) { call throws(ClipError) in
+    let shape = call.shapes[0]
+    let (features, groups) = (try call.integer("features"), max(1, try call.integer("groups")))
+    guard shape.width % groups == 0, features % groups == 0 else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        "expected groups that divide \(shape.width) and \(features) channels, found \(groups)")
+    }
+    return try call.add(
+      Convolution.make(
+        input: call.inputs[0], shape: shape, window: try Window(call), groups: groups, name: call.name,
+        features: features, hasBias: try call.flag("bias")))
+  }
+}
+
 /// A 2-D convolution, run as a matrix product over the pixels under each window (im2col), which are copied as the rows
 /// are packed. With groups, each group of output channels sees its own group of input channels (Xie et al., 2017,
 /// https://arxiv.org/abs/1611.05431): one product for each.
