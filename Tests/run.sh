@@ -77,7 +77,7 @@ sanitized() {
 # (address) and ThreadSanitizer (thread).
 programs=(
   "api_test          plain,valgrind,address        the interface                | $emoji $picture"
-  "conventions_test plain,valgrind,address        conventions of all calls     | build/models/small-32 build/models/rn-tiny $picture"
+  "conventions_test plain,address                 conventions of all calls     | $emoji build/models/rn-tiny $picture"
   "threads_test      plain,address,thread          threads                      | build/models/small-32 $picture"
   "allocations_test  plain                         allocations of warm calls    | $emoji $picture"
   "plugins_test      plain,valgrind,address,thread plugins                      | build/models/grey build/tests/grey1.so build/tests/grey2.so $picture"
