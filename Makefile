@@ -6,28 +6,34 @@ FUZZ_SECONDS ?= 60
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.NOTPARALLEL: # SwiftPM runs one build at a time and is parallel inside
+ifneq ($(MAKECMDGOALS),tree) # that alone has its prerequisites in parallel
+.NOTPARALLEL:
+endif
 .DELETE_ON_ERROR:
 
 VERSION := $(shell sed -n 's/.*StaticString("\([0-9]*\.[0-9]*\.[0-9]*\)").*/\1/p' Sources/ClipCore/API/Version.swift)
 PLUGINS := $(sort $(patsubst plugins/%/Plugin.swift,%,$(wildcard plugins/*/Plugin.swift)))
 
 # build/ has the layout of an installed tree.
-LIB     := build/lib/libclipcore.so.$(VERSION)
-TOOLS   := build/lib/libcliptools.so.$(VERSION)
+LIBRARIES := $(patsubst %,build/lib/lib%.so.$(VERSION),clipcore cliptools)
 # Plugins with libraries that most programs have no use for are loaded when a model asks for them.
 ON_DEMAND := tokenizer_sentencepiece
 MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND),$(PLUGINS)) $(ON_DEMAND:%=on-demand/%))
 HEADERS := $(patsubst Include/%,build/include/clipcore/%,$(wildcard Include/*.h Include/plugin/*.h))
 CLIP    := build/bin/clip
+PC_FILES := $(patsubst scripts/%.in,build/lib/pkgconfig/%,$(wildcard scripts/*.pc.in))
 EXAMPLES := build/share/clipcore/examples
 CATALOGUE := build/share/clipcore/modalities.json
 
 BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libsentencepiece-dev pkg-config
 TEST_PACKAGES  := valgrind libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
 
-COMMON  := Package.swift $(shell find Include $(filter-out Sources/ClipCore Sources/ClipTools,$(wildcard Sources/C*)) -type f)
-SWIFT_BUILD := scripts/swift-build -c release
+# What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
+CORE    := .build/core.stamp
+PACKAGE := .build/package.stamp
+TOOL    := .build-tool/compiled.stamp
+
+SHARED  := Package.swift $(shell find Include -type f) $(wildcard Sources/C*/*.h Sources/C*/*.modulemap)
 
 .PHONY: help
 help: ## this list
@@ -38,46 +44,42 @@ deps: ## install the Debian packages that the library needs
 	@scripts/install-packages $(BUILD_PACKAGES)
 
 .PHONY: build
-build: $(LIB) $(TOOLS) $(MODULES) $(HEADERS) build/lib/pkgconfig/clipcore.pc build/lib/pkgconfig/cliptools.pc $(CLIP) $(EXAMPLES) $(CATALOGUE) ## build everything, in release mode, into build/
+build: ## build everything, in release mode, into build/
+	@$(MAKE) --no-print-directory -j2 tree
 
-$(LIB): $(COMMON) $(shell find Sources/ClipCore -type f)
-	@$(SWIFT_BUILD) --product clipcore
-	@mkdir -p build/lib
-	@rm -f build/lib/libclipcore.so*
-	@cp .build/release/libclipcore.so $@
-	@ln -sf $(notdir $@) build/lib/libclipcore.so.1
-	@ln -sf libclipcore.so.1 build/lib/libclipcore.so
+# SwiftPM does not know that what links with libclipcore.so comes after it, so that is built first. Meanwhile the
+# other processor compiles the tool; both build what is left.
+.PHONY: tree
+tree: $(PACKAGE) $(CLIP) $(HEADERS) $(PC_FILES) $(EXAMPLES) $(CATALOGUE)
 
-$(TOOLS): $(LIB) $(COMMON) $(shell find Sources/ClipTools -type f)
-	@$(SWIFT_BUILD) --product cliptools
-	@rm -f build/lib/libcliptools.so*
-	@cp .build/release/libcliptools.so $@
-	@ln -sf $(notdir $@) build/lib/libcliptools.so.1
-	@ln -sf libcliptools.so.1 build/lib/libcliptools.so
+$(CORE): $(SHARED) $(shell find Sources/Clip[A-Z]* -type f)
+	@scripts/swift-build --product clipcore
+	@scripts/place .build/release/libclipcore.so $(filter %/libclipcore.so.$(VERSION),$(LIBRARIES))
+	@touch $@
 
-# Copied aside and moved: a process that has the old file open keeps it.
-define plugin
-$(filter %/$(1).so,$(MODULES)): $(COMMON) plugins/plugin.map $(shell find plugins/$(1) -type f)
-	@$(SWIFT_BUILD) --product $(1)
-	@mkdir -p $$(@D)
-	@cp .build/release/lib$(1).so $$@.new && mv $$@.new $$@
-endef
-$(foreach name,$(PLUGINS),$(eval $(call plugin,$(name))))
+$(PACKAGE): $(CORE) $(shell find plugins -type f)
+	@CLIPCORE_WITHOUT_TOOL=1 scripts/swift-build
+	@for library in $(LIBRARIES); do scripts/place .build/release/$$(basename $${library%.$(VERSION)}) $$library; done
+	@for module in $(MODULES); do scripts/place .build/release/lib$${module##*/} $$module; done
+	@touch $@
+
+$(TOOL): $(SHARED) $(shell find Sources/clip -type f)
+	@scripts/swift-build --target clip --scratch-path .build-tool --static-swift-stdlib
+	@touch $@
+
+$(CLIP): $(TOOL) $(CORE)
+	@scripts/swift-build --product clip --scratch-path .build-tool --static-swift-stdlib \
+	  -Xlinker -L$(CURDIR)/build/lib -Xlinker -rpath -Xlinker '$$ORIGIN/../lib'
+	@scripts/place .build-tool/release/clip $@
+	@touch $@
 
 build/include/clipcore/%.h: Include/%.h
 	@mkdir -p $(@D)
 	@cp $< $@
 
-build/lib/pkgconfig/%.pc: scripts/%.pc.in $(LIB)
+build/lib/pkgconfig/%.pc: scripts/%.pc.in Sources/ClipCore/API/Version.swift
 	@mkdir -p $(@D)
 	@sed 's/@VERSION@/$(VERSION)/' $< > $@
-
-# Its own scratch folder: with the Swift runtime linked statically, its objects differ.
-$(CLIP): $(LIB) $(TOOLS) $(COMMON) $(shell find Sources/clip -type f)
-	@$(SWIFT_BUILD) --product clip --scratch-path .build-cli --static-swift-stdlib \
-	  -Xlinker -L$(CURDIR)/build/lib -Xlinker -rpath -Xlinker '$$ORIGIN/../lib'
-	@mkdir -p $(@D)
-	@cp .build-cli/release/clip $@.new && mv $@.new $@
 
 # What `clip plugins new` begins from.
 $(EXAMPLES): $(shell find Examples/plugins)
@@ -93,11 +95,11 @@ demo: deps build ## see it work: rank captions, search pictures, train for a min
 	@scripts/demo
 
 .PHONY: test
-test: deps test-deps build ## run every test; the last line says how many passed
-	@Tests/run.sh full
+test: $(if $(ONLY),,lint deps test-deps) build ## run every test; ONLY=api_test runs one (by its name in the output, or a Swift suite's; * and ? match)
+	@Tests/run.sh full '$(ONLY)'
 
 .PHONY: test-smoke
-test-smoke: deps build ## run the tests that take seconds
+test-smoke: lint deps build ## run the tests that take seconds
 	@Tests/run.sh smoke
 
 .PHONY: test-deps

@@ -77,6 +77,17 @@ let plugins: [Target] = [
   kernels("kernels_x86_64_v4", "x86-64-v4"),
 ]
 
+/// `make` compiles the tool beside the libraries, in a scratch folder of its own.
+let tool: [Target] =
+  Context.environment["CLIPCORE_WITHOUT_TOOL"] != nil
+  ? []
+  : [
+    .executableTarget(
+      name: "clip",
+      dependencies: ["CClip", "CJansson", "CSpng", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      linkerSettings: [.linkedLibrary("clipcore"), .linkedLibrary("jansson"), .linkedLibrary("spng")])
+  ]
+
 func library(_ name: String, _ package: String) -> Target {
   .systemLibrary(name: name, path: "Sources/\(name)", providers: [.apt([package])])
 }
@@ -86,7 +97,6 @@ let package = Package(
   products: [
     .library(name: "clipcore", type: .dynamic, targets: ["ClipCore"]),
     .library(name: "cliptools", type: .dynamic, targets: ["ClipTools"]),
-    .executable(name: "clip", targets: ["clip"]),
   ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) },
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
   targets: [
@@ -112,7 +122,7 @@ let package = Package(
       linkerSettings: [
         sharing(
           "cliptools", "Sources/ClipTools/cliptools.map",
-          ["-L\(root)/build/lib", "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("jansson"),
+          ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("jansson"),
         .linkedLibrary("clipcore"),
       ]),
     .target(
@@ -121,9 +131,5 @@ let package = Package(
       name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
       cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
-    .executableTarget(
-      name: "clip",
-      dependencies: ["CClip", "CJansson", "CSpng", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-      linkerSettings: [.linkedLibrary("clipcore"), .linkedLibrary("jansson"), .linkedLibrary("spng")]),
-  ] + plugins,
+  ] + plugins + tool,
   cxxLanguageStandard: .cxx17)

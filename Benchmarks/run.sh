@@ -7,7 +7,7 @@ seconds=${1:-2}
 threads=$(nproc)
 
 echo "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $threads cores, $(uname -sr), clipcore $(git describe --always 2> /dev/null || echo release)"
-scripts/swift-build --package-path Tests -c release --product make-model > /dev/null
+scripts/swift-build --package-path Tests --product make-model > /dev/null
 for name in vit-b-32 rn50; do
   folder=$(Tests/.build/release/make-model "$name")
   for count in $(printf '1\n%s\n' "$threads" | sort -nu); do

@@ -63,6 +63,12 @@ documented_c_compiles() {
   ! (cd "$folder" && ./readme) 2> "$folder/message" && grep -q Models/emoji "$folder/message"
 }
 
+# The kernels against plain loops.
+kernels_work() {
+  cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -ldl -lm &&
+    timeout 600 build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
+}
+
 plugins_export_entry() {
   local file exported
   for file in build/lib/clipcore/plugins/{*,on-demand/*}.so; do

@@ -1,54 +1,70 @@
 #!/usr/bin/env bash
-# run.sh smoke|full: the tests over build/, each group's counts, and a last line "N passed, N failed".
+# run.sh smoke|full [PATTERN]: the tests over build/, two at a time: a line for each with its counts, and a last line
+# "N passed, N failed". PATTERN, a glob, picks tests by the names in these lines; Swift suites have their own names.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-tier=${1:-full}
+tier=${1:-full} pattern=${2:-}
 root=$PWD
 logs=build/test-logs
-mkdir -p "$logs" build/tests
+rm -rf "$logs" && mkdir -p "$logs" build/tests build/models
+: > "$logs/counts"
 # What SwiftPM and tests leave among the temporary files, also when they fail, goes with this run.
 TMPDIR=$(mktemp -d)
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
-passed=0 failed=0
 clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
 cxx=$(command -v c++ || echo "$clang++")
 emoji=Models/emoji picture=Examples/images/cat.png
 
-# count NAME PASSED FAILED
-count() {
-  passed=$((passed + $2)) failed=$((failed + $3))
-  printf '%-44s %5d passed, %d failed\n' "$1" "$2" "$3"
+# chosen TIER NAME: whether a test is run.
+chosen() {
+  # shellcheck disable=SC2053 # the pattern is one
+  if [ -n "$pattern" ]; then [[ $2 == $pattern ]]; else [ "$1" = smoke ] || [ "$tier" = full ]; fi
 }
 
-# check NAME COMMAND...: one test; it fails when the command does. Its output is shown then.
-check() {
-  local name=$1 log
-  log=$logs/$(tr -c 'a-zA-Z0-9\n' - <<< "$name").log
-  shift
-  if "$@" > "$log" 2>&1; then count "$name" 1 0; else tail -40 "$log"; count "$name" 0 1; fi
+# background COMMAND...: runs it beside one other.
+background() {
+  while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n; done
+  "$@" &
 }
 
-# program NAME COMMAND...: a program that ends with "N passed, N failed". One that does not, or ends badly, failed.
-program() {
-  local name=$1 log status=0 line
-  log=$logs/$(tr -c 'a-zA-Z0-9\n' - <<< "$name").log
-  shift
-  # A program that hangs is one that failed. timeout starts no function, so those run as they are.
-  if declare -F "$1" > /dev/null; then "$@" > "$log" 2>&1 || status=$?; else timeout 300 "$@" > "$log" 2>&1 || status=$?; fi
+# report NAME PASSED FAILED LOG: the line of a test, after the end of its log when it failed. Tests report one by one.
+report() {
+  exec 8> "$logs/lock" && flock 8
+  [ "$3" -eq 0 ] || tail -60 "$4"
+  printf '%-32s %5d passed, %d failed\n' "$1" "$2" "$3" | tee -a "$logs/counts"
+  exec 8>&-
+}
+
+# timed COMMAND...: what hangs has failed. timeout starts no function, so those run as they are.
+timed() {
+  if declare -F "$1" > /dev/null; then "$@"; else timeout 600 "$@"; fi
+}
+
+# run_check NAME COMMAND...: one test; it fails when the command does.
+run_check() {
+  local log=$logs/$1.log
+  if timed "${@:2}" > "$log" 2>&1; then report "$1" 1 0 "$log"; else report "$1" 0 1 "$log"; fi
+}
+
+# run_program NAME COMMAND...: a program that ends with "N passed, N failed". One that does not, or ends badly, failed.
+run_program() {
+  local log=$logs/$1.log status=0 good=0 bad=1 line
+  timed "${@:2}" > "$log" 2>&1 || status=$?
   line=$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$log" | tail -1)
-  if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
-    local good=${BASH_REMATCH[1]} bad=${BASH_REMATCH[2]}
+  if [ -n "$line" ]; then
+    read -r good _ bad _ <<< "$line"
     # A sanitizer or valgrind fails a program whose own checks are all well.
     if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then bad=1; fi
-    [ "$bad" -eq 0 ] || tail -60 "$log"
-    count "$name" "$good" "$bad"
   else
-    tail -60 "$log"
-    echo "$name ended with status $status and no count"
-    count "$name" 0 1
+    echo "$1 ended with status $status and no count" >> "$log"
   fi
+  report "$1" "$good" "$bad" "$log"
 }
+
+# check TIER NAME COMMAND..., program TIER NAME COMMAND...: a test of the tables below.
+check() { ! chosen "$1" "$2" || background run_check "${@:2}"; }
+program() { ! chosen "$1" "$2" || background run_program "${@:2}"; }
 
 # compile COMPILER OUT SOURCE FLAGS...: a C test against the library in build/lib.
 compile() {
@@ -61,147 +77,141 @@ compile() {
 sanitized() {
   local kind=$1 name=$2
   shift 2
-  local runtime swift_libraries
+  local runtime swift_libraries arguments
+  with_folder "$@"
   runtime=$(dirname "$("$clang" -print-file-name=libclang_rt.asan-x86_64.so)")
   swift_libraries=$(dirname "$clang")/../lib/swift/linux
   # The thread sanitizer's runtime, as Swift ships it, needs libdispatch.
   local more=()
   [ "$kind" != thread ] || more=(-Wl,--no-as-needed -L"$swift_libraries" -ldispatch -lBlocksRuntime -Wl,-rpath,"$swift_libraries")
-  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lcliptools -lclipcore \
+  compile "$clang" "build/tests/$name.$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lcliptools -lclipcore \
     -Wl,-rpath,"$root/build/$kind/lib" -Wl,-rpath,"$runtime" "${more[@]}" || return
-  timeout 600 "build/tests/$name-$kind" "$@"
+  timeout 600 "build/tests/$name.$kind" "${arguments[@]}"
 }
 
-# The C programs: where each runs, what it tests, and what it is given. Built as for users it runs in both tiers
-# (plain) or in the full one alone (full), where the other runs are too: under valgrind, and with AddressSanitizer
-# (address) and ThreadSanitizer (thread).
-programs=(
-  "api_test          plain,valgrind,address        the interface                | $emoji $picture"
-  "conventions_test plain,address                 conventions of all calls     | $emoji build/models/rn-tiny $picture"
-  "threads_test      plain,address,thread          threads                      | build/models/small-32 $picture"
-  "allocations_test  plain                         allocations of warm calls    | $emoji $picture"
-  "plugins_test      plain,valgrind,address,thread plugins                      | build/models/grey build/tests/grey1.so build/tests/grey2.so $picture"
-  "dataset_test      plain,valgrind,address,thread data sets                    | $emoji $picture"
-  "augment_test      plain,valgrind,address,thread augmentations                |"
-  "foreign_test      plain,valgrind,address,thread functions of other libraries | build/models/grey Tests/Fixtures/manifests"
-  "extend_test       plain,valgrind,address,thread what other libraries use     | $emoji $picture"
-  "closures_test     plain,valgrind,address,thread closures                     | build/models/grey"
-  "analysis_test     plain,valgrind,address,thread analysis                     | share/modalities.json"
-  "text_augment_test plain,valgrind,address,thread text augmentations           |"
-  "ops_test          plain,address,thread          ops and their gradients      | build/tests/ops"
-  "swap_test         full,address,thread           swaps                        | build/models/small-32 build/models/rn-tiny $picture"
-  "publish_test      full,address,thread           publishing                   | build/models/small-32 $picture"
-)
-
-# c_programs KIND: runs those of the table that run there.
-c_programs() {
-  local kind=$1 entry name kinds rest what arguments
-  for entry in "${programs[@]}"; do
-    read -r name kinds rest <<< "$entry"
-    [[ ,$kinds, == *,$kind,* ]] || continue
-    read -r what <<< "${rest%%|*}"
-    read -ra arguments <<< "${rest#*|}"
+# c_test TIER KINDS NAME ARGUMENT...: the program Tests/C/NAME.c, built as for users, and in the full tier also each of
+# KINDS: valgrind, address and thread (with that sanitizer). These are named NAME.KIND.
+address=() thread=()
+c_test() {
+  local test_tier=$1 kinds=$2 name=$3 kind
+  shift 3
+  ! chosen "$test_tier" "$name" || background run_program "$name" plain "$name" "$@"
+  for kind in ${kinds//,/ }; do
+    chosen full "$name.$kind" || continue
     case $kind in
-      plain | full)
-        compile cc "build/tests/$name" "Tests/C/$name.c" -Lbuild/lib -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib"
-        program "$what" "build/tests/$name" "${arguments[@]}"
-        ;;
-      valgrind)
-        program "$what under valgrind" valgrind --quiet --fair-sched=try --error-exitcode=1 --leak-check=full \
-          --errors-for-leak-kinds=definite,indirect,possible "build/tests/$name" "${arguments[@]}"
-        ;;
-      address) program "$what under AddressSanitizer" sanitized address "$name" "${arguments[@]}" ;;
-      thread) program "$what under ThreadSanitizer" sanitized thread "$name" "${arguments[@]}" ;;
+      valgrind) background run_program "$name.valgrind" under_valgrind "$name" "$@" ;;
+      address) address+=("$name $*") ;;
+      thread) thread+=("$name $*") ;;
     esac
   done
 }
 
+# with_folder ARGUMENT...: sets `arguments` to these, each @ an empty folder.
+with_folder() { arguments=("${@/#@/$(mktemp -d)}"); }
+
+plain() {
+  local arguments
+  with_folder "${@:2}"
+  compile cc "build/tests/$1" "Tests/C/$1.c" -Lbuild/lib -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib" || return
+  timeout 300 "build/tests/$1" "${arguments[@]}"
+}
+
+under_valgrind() {
+  local arguments
+  with_folder "${@:2}"
+  compile cc "build/tests/$1.valgrind" "Tests/C/$1.c" -Lbuild/lib -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib" || return
+  timeout 600 valgrind --quiet --fair-sched=try --error-exitcode=1 --leak-check=full \
+    --errors-for-leak-kinds=definite,indirect,possible "build/tests/$1.valgrind" "${arguments[@]}"
+}
+
+# sanitized_tests KIND TEST...: a library with the sanitizer, then the C tests with it.
+sanitized_tests() {
+  local kind=$1 test words
+  [ $# -gt 1 ] || return 0
+  run_check "build.$kind" scripts/build-sanitized "$kind"
+  for test in "${@:2}"; do
+    read -ra words <<< "$test"
+    run_program "${words[0]}.$kind" sanitized "$kind" "${words[@]}"
+  done
+}
+
+# swift_tests [SUITE...]: these Swift suites, or all.
 swift_tests() {
-  rm -f "$logs"/swift*.xml
-  local status=0 tests
+  local log=$logs/swift.log status=0 tests failures suites="$*"
+  if ! scripts/swift-build --package-path Tests --build-tests > "$log" 2>&1; then
+    report swift 0 1 "$log"
+    return
+  fi
   CLIPCORE_TIER=$tier swift test --package-path Tests -c release --skip-build --no-parallel \
-    --xunit-output "$logs/swift.xml" > "$logs/swift.log" 2>&1 || status=$?
-  grep -E '^(parity|preprocess) ' "$logs/swift.log"
+    ${suites:+--filter "Suites\.(${suites// /|})/"} --xunit-output "$logs/swift.xml" > "$log" 2>&1 || status=$?
+  grep -E '^(parity|preprocess) ' "$log"
   if [ ! -s "$logs/swift-swift-testing.xml" ]; then
-    tail -40 "$logs/swift.log"
-    count "Swift suites (ended with status $status)" 0 1
+    echo "the Swift suites ended with status $status" >> "$log"
+    report swift 0 1 "$log"
     return
   fi
   tests=$(grep -c '<testcase ' "$logs/swift-swift-testing.xml")
-  local failures
   failures=$(awk '/<testcase /{seen=0} /<failure /{if(!seen){n++; seen=1}} END{print n+0}' "$logs/swift-swift-testing.xml")
   if [ "$status" -ne 0 ] && [ "$failures" -eq 0 ]; then failures=1; fi
-  [ "$failures" -eq 0 ] || grep -E 'recorded an issue|Caught error|↳' "$logs/swift.log" | cut -c1-600 | head -80
-  count "Swift suites" $((tests - failures)) "$failures"
+  grep -E 'recorded an issue|Caught error|↳' "$log" | cut -c1-600 | head -80 > "$logs/swift.failures"
+  report swift $((tests - failures)) "$failures" "$logs/swift.failures"
 }
 
 . Tests/checks.sh
 
-if ! scripts/swift-build --package-path Tests -c release --build-tests > "$logs/swift-build.log" 2>&1; then
-  cat "$logs/swift-build.log"
-  count "Swift suites (do not build)" 0 1
-  echo "$passed passed, $failed failed"
-  exit 1
-fi
-
-echo "C headers, symbols and sizes"
-check "headers in C11" header_compiles cc c11
-check "headers in C++17" header_compiles "$cxx" c++17
-check "libclipcore.so exports its headers' functions" exports_match libclipcore.so Include/clip{,_extend,_host,_train}.h
-check "libcliptools.so exports its headers' functions" exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi}.h
-check "docs/c-interface.md names every function" interface_documented
-check "the C of README and docs" documented_c_compiles
-check "libraries that libclipcore.so needs" needs_only_allowed
-check "the plugins export their entry alone" plugins_export_entry
-if [ "$tier" = full ]; then
-  check "headers in C17" header_compiles cc c17
-  for standard in c++11 c++14 c++20; do check "headers in $standard" header_compiles "$cxx" "$standard"; done
-  for standard in c11 c++20; do check "headers in $standard, with clang" header_compiles "$clang" "$standard"; done
-  check "size of libclipcore.so and of all" sizes_fit
-  check "an installed tree works where it is put" installed_tree_works
-fi
-
-echo "C programs"
-cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -ldl -lm
+# What several tests are given.
 for version in 1 2; do
   compile cc "build/tests/grey$version.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version
 done
-mkdir -p build/tests/ops
+scripts/swift-build --package-path Tests --product make-model > "$logs/make-model.log" 2>&1 || cat "$logs/make-model.log"
 for name in grey small-32 rn-tiny; do
   [ -d "build/models/$name" ] || Tests/.build/release/make-model "$name" "build/models/$name"
 done
-c_programs plain
-check "the examples of docs/augmentation.md" augmentation_examples_work
-check "clip analyze and its page" analysis_page_works
-check "clip gap" catalogue_is_shown
-check "plugins are looked for in order" plugins_found_in_order
-check "what to install for SentencePiece is said" missing_sentencepiece_is_said
-program "kernels against plain loops" build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
-program "fuzzers' seeds and findings" replay_fuzzers
-if [ "$tier" = full ]; then
-  c_programs full
-  c_programs valgrind
-  check "a library with AddressSanitizer" scripts/build-sanitized address
-  c_programs address
-  check "a library with ThreadSanitizer" scripts/build-sanitized thread
-  c_programs thread
-fi
 
-echo "Plugins and examples"
-check "docs/plugins.md's commands" documented_plugin_works
-check "clip plugins recommend" encoders_are_recommended
-check "clip plugins check in JSON" plugin_check_writes_json
-if [ "$tier" = full ]; then
-  command -v rustc > /dev/null || echo "the examples in Rust are left out: there is no rustc here"
-  check "programs in C++, Rust and Swift" example_programs
-  program "plugins begun with clip plugins new" new_plugins_work
-  program "clip plugins check of the shipped plugins" shipped_plugins_pass
-  program "faults that clip plugins check finds" faults_are_found
-fi
+# The Swift suites take longest, and begin.
+suites=()
+for file in Tests/Suites/*Tests.swift; do
+  name=$(basename "$file" .swift)
+  if [ -n "$pattern" ] && chosen smoke "$name"; then suites+=("$name"); fi
+done
+if chosen smoke swift || [ ${#suites[@]} -gt 0 ]; then background swift_tests "${suites[@]}"; fi
 
-echo "Swift suites"
-swift_tests
+# A C test is one row: its tier, what else it runs with, its name and arguments; @ is an empty folder.
+c_test smoke valgrind,address        api_test $emoji $picture
+c_test smoke address                 conventions_test $emoji build/models/rn-tiny $picture
+c_test smoke address,thread          threads_test build/models/small-32 $picture
+c_test smoke ''                      allocations_test $emoji $picture
+c_test smoke valgrind,address,thread plugins_test build/models/grey build/tests/grey1.so build/tests/grey2.so $picture
+c_test smoke valgrind,address,thread dataset_test $emoji $picture
+c_test smoke valgrind,address,thread augment_test
+c_test smoke valgrind,address,thread foreign_test build/models/grey Tests/Fixtures/manifests
+c_test smoke valgrind,address,thread extend_test $emoji $picture
+c_test smoke valgrind,address,thread closures_test build/models/grey
+c_test smoke valgrind,address,thread analysis_test share/modalities.json
+c_test smoke valgrind,address,thread text_augment_test
+c_test smoke address,thread          ops_test @
+c_test full  address,thread          swap_test build/models/small-32 build/models/rn-tiny $picture
+c_test full  address,thread          publish_test build/models/small-32 $picture
+[ ${#address[@]} -eq 0 ] || background sanitized_tests address "${address[@]}"
+[ ${#thread[@]} -eq 0 ] || background sanitized_tests thread "${thread[@]}"
 
-echo
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+check smoke headers.c11 header_compiles cc c11
+check full headers.c17 header_compiles cc c17
+check smoke headers.c++17 header_compiles "$cxx" c++17
+for standard in c++11 c++14 c++20; do check full "headers.$standard" header_compiles "$cxx" $standard; done
+for standard in c11 c++20; do check full "headers.clang.$standard" header_compiles "$clang" $standard; done
+check smoke exports.clipcore exports_match libclipcore.so Include/clip{,_extend,_host,_train}.h
+check smoke exports.cliptools exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi}.h
+for name in interface_documented documented_c_compiles needs_only_allowed plugins_export_entry augmentation_examples_work \
+  analysis_page_works catalogue_is_shown plugins_found_in_order missing_sentencepiece_is_said documented_plugin_works \
+  encoders_are_recommended plugin_check_writes_json; do
+  check smoke $name $name
+done
+for name in sizes_fit installed_tree_works example_programs; do check full $name $name; done
+for name in kernels_work replay_fuzzers; do program smoke $name $name; done
+for name in new_plugins_work shipped_plugins_pass faults_are_found; do program full $name $name; done
+wait
+command -v rustc > /dev/null || [ "$tier" = smoke ] || echo "without rustc, the examples in Rust were left out"
+
+awk '{ passed += $2; failed += $4 } END { printf "\n%d passed, %d failed\n", passed, failed; exit !(passed > 0 && failed == 0) }' \
+  "$logs/counts"

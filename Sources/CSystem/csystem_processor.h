@@ -78,6 +78,45 @@ CSYSTEM_WIDEN(4)
 CSYSTEM_WIDEN(8)
 CSYSTEM_WIDEN(16)
 
+/* Float arithmetic. Swift's SIMD operators are inlined lane by lane, which made the kernels compile four times as long.
+ * _multiply_add: sum + a * b, rounded once. _select: `other` where a < b, else `value`. _power_of_2: 2^n for n in
+ * [-127, 128], which the low bits of the float hold. */
+#define CSYSTEM_ARITHMETIC(lanes)                                                                 \
+  static inline csystem_float##lanes csystem_add##lanes(                                          \
+      csystem_float##lanes a, csystem_float##lanes b) {                                           \
+    return a + b;                                                                                 \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_subtract##lanes(                                     \
+      csystem_float##lanes a, csystem_float##lanes b) {                                           \
+    return a - b;                                                                                 \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_multiply##lanes(                                     \
+      csystem_float##lanes a, csystem_float##lanes b) {                                           \
+    return a * b;                                                                                 \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_divide##lanes(                                       \
+      csystem_float##lanes a, csystem_float##lanes b) {                                           \
+    return a / b;                                                                                 \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_multiply_add##lanes(                                 \
+      csystem_float##lanes sum, csystem_float##lanes a, csystem_float##lanes b) {                 \
+    return __builtin_elementwise_fma(a, b, sum);                                                  \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_select##lanes(                                       \
+      csystem_float##lanes value, csystem_float##lanes other, csystem_float##lanes a, csystem_float##lanes b) { \
+    csystem_int##lanes below = a < b;                                                             \
+    return (csystem_float##lanes)((below & (csystem_int##lanes)other) | (~below & (csystem_int##lanes)value)); \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_power_of_2_##lanes(csystem_float##lanes bits) {      \
+    unsigned __attribute__((ext_vector_type(lanes))) n;                                           \
+    memcpy(&n, &bits, sizeof n);                                                                  \
+    n = (n + 127) << 23;                                                                          \
+    return (csystem_float##lanes)n;                                                               \
+  }
+CSYSTEM_ARITHMETIC(4)
+CSYSTEM_ARITHMETIC(8)
+CSYSTEM_ARITHMETIC(16)
+
 /* Integer operations on the bits of float vectors. A pair is two 16-bit integers in one 32-bit lane.
  * _load_pairs: widens 2 * lanes signed bytes to pairs.
  * _add_pairs: adds to each 32-bit lane of `sum` the dot product of a pair of `a` and a pair of `b`: one instruction

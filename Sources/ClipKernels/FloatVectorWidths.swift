@@ -30,6 +30,14 @@ extension SIMD4: FloatVector where Scalar == Float {
   @_alwaysEmitIntoClient @inline(__always)
   public func storeLow16(_ target: UnsafeMutableRawPointer) { csystem_store_low16_4(target, self) }
   @_alwaysEmitIntoClient @inline(__always)
+  public static func + (a: Self, b: Self) -> Self { csystem_add4(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func - (a: Self, b: Self) -> Self { csystem_subtract4(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func * (a: Self, b: Self) -> Self { csystem_multiply4(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func / (a: Self, b: Self) -> Self { csystem_divide4(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
   public func adding(_ a: Self, times b: Self) -> Self {
     #if arch(arm64)
       addingProduct(a, b)
@@ -39,11 +47,11 @@ extension SIMD4: FloatVector where Scalar == Float {
   }
   @_alwaysEmitIntoClient @inline(__always)
   public func replacing(with other: Self, where value: Self, isBelow limit: Self) -> Self {
-    replacing(with: other, where: value .< limit)
+    csystem_select4(self, other, value, limit)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func power(of2 shifted: Self) -> Self {
-    unsafeBitCast((unsafeBitCast(shifted, to: SIMD4<Int32>.self) &+ 127) &<< 23, to: Self.self)
+    csystem_power_of_2_4(shifted)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public var sum: Float { (x + z) + (y + w) }
@@ -80,16 +88,24 @@ extension SIMD8: FloatVector where Scalar == Float {
   @_alwaysEmitIntoClient @inline(__always)
   public func storeLow16(_ target: UnsafeMutableRawPointer) { csystem_store_low16_8(target, self) }
   @_alwaysEmitIntoClient @inline(__always)
+  public static func + (a: Self, b: Self) -> Self { csystem_add8(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func - (a: Self, b: Self) -> Self { csystem_subtract8(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func * (a: Self, b: Self) -> Self { csystem_multiply8(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func / (a: Self, b: Self) -> Self { csystem_divide8(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
   public func adding(_ a: Self, times b: Self) -> Self {
-    addingProduct(a, b)
+    csystem_multiply_add8(self, a, b)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public func replacing(with other: Self, where value: Self, isBelow limit: Self) -> Self {
-    replacing(with: other, where: value .< limit)
+    csystem_select8(self, other, value, limit)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func power(of2 shifted: Self) -> Self {
-    unsafeBitCast((unsafeBitCast(shifted, to: SIMD8<Int32>.self) &+ 127) &<< 23, to: Self.self)
+    csystem_power_of_2_8(shifted)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public var sum: Float { (lowHalf + highHalf).sum }
@@ -126,16 +142,24 @@ extension SIMD16: FloatVector where Scalar == Float {
   @_alwaysEmitIntoClient @inline(__always)
   public func storeLow16(_ target: UnsafeMutableRawPointer) { csystem_store_low16_16(target, self) }
   @_alwaysEmitIntoClient @inline(__always)
+  public static func + (a: Self, b: Self) -> Self { csystem_add16(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func - (a: Self, b: Self) -> Self { csystem_subtract16(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func * (a: Self, b: Self) -> Self { csystem_multiply16(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func / (a: Self, b: Self) -> Self { csystem_divide16(a, b) }
+  @_alwaysEmitIntoClient @inline(__always)
   public func adding(_ a: Self, times b: Self) -> Self {
-    addingProduct(a, b)
+    csystem_multiply_add16(self, a, b)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public func replacing(with other: Self, where value: Self, isBelow limit: Self) -> Self {
-    replacing(with: other, where: value .< limit)
+    csystem_select16(self, other, value, limit)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func power(of2 shifted: Self) -> Self {
-    unsafeBitCast((unsafeBitCast(shifted, to: SIMD16<Int32>.self) &+ 127) &<< 23, to: Self.self)
+    csystem_power_of_2_16(shifted)
   }
   @_alwaysEmitIntoClient @inline(__always)
   public var sum: Float { (lowHalf + highHalf).sum }

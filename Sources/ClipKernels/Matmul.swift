@@ -90,8 +90,8 @@ public enum KernelSet<T: Tile> {
             }
             if isLast {
               finish(
-                work, storage, place, stride: stride, rowBegin: row, rowEnd: end, column: panel * T.panelWidth,
-                weights + panel * panelBytes)
+                work, place, stride: stride, rowBegin: row, rowEnd: end, column: panel * T.panelWidth,
+                scaled: Weights.columnBytes == 0 ? nil : weights + panel * panelBytes)
             }
           }
         }
@@ -137,11 +137,12 @@ public enum KernelSet<T: Tile> {
     }
   }
 
-  /// C = after(activation(sums + bias) + residual), cut at the last column.
+  /// C = after(activation(sums + bias) + residual), cut at the last column. `scaled` is the panels whose columns have
+  /// scales: those of `ByteWeights`.
   @_alwaysEmitIntoClient @inline(never)
-  static func finish<Weights: WeightStorage>(
-    _ work: clip_matmul, _ storage: Weights.Type, _ sums: UnsafePointer<Float>, stride: Int, rowBegin: Int,
-    rowEnd: Int, column: Int, _ panels: UnsafeRawPointer
+  static func finish(
+    _ work: clip_matmul, _ sums: UnsafePointer<Float>, stride: Int, rowBegin: Int, rowEnd: Int, column: Int,
+    scaled panels: UnsafeRawPointer?
   ) {
     guard let output = work.c else { return }
     let columns = min(stride, Int(work.columns) - column)
@@ -149,27 +150,25 @@ public enum KernelSet<T: Tile> {
       finish(
         sums + (row - rowBegin) * stride, columns, bias: work.bias.map { $0 + column }, work.activation,
         residual: work.residual.map { $0 + row * Int(work.residual_stride) + column }, work.after,
-        to: output + row * Int(work.c_stride) + column
-      ) { sum, i in
-        if Weights.columnBytes == 0 { return sum }
-        return sum * Vector.load(columnScales(panels, depth: Int(work.depth), storage, column: i))
-      }
+        to: output + row * Int(work.c_stride) + column, scaled: panels, depth: Int(work.depth))
     }
   }
 
-  /// One row of `finish`; `scaled` makes numbers of the sums from column i on.
+  /// One row of `finish`.
   @_alwaysEmitIntoClient @inline(__always)
   static func finish(
     _ sums: UnsafePointer<Float>, _ columns: Int, bias: UnsafePointer<Float>?, _ activation: clip_activation,
     residual: UnsafePointer<Float>?, _ after: clip_activation, to c: UnsafeMutablePointer<Float>,
-    scaled: (Vector, Int) -> Vector
+    scaled panels: UnsafeRawPointer? = nil, depth: Int = 0
   ) {
-    vectors(columns) { i, lanes in
-      var value = scaled(Vector.load(sums + i, lanes: lanes), i)
+    @inline(__always) func vector(_ i: Int, _ lanes: Int) {
+      var value = Vector.load(sums + i, lanes: lanes)
+      if let panels { value = value * Vector.load(columnScales(panels, depth: depth, ByteWeights.self, column: i)) }
       if let bias { value = value + Vector.load(bias + i, lanes: lanes) }
       value = value.activated(activation)
       if let residual { value = (value + Vector.load(residual + i, lanes: lanes)).activated(after) }
       value.store(c + i, lanes: lanes)
     }
+    vectors(columns) { vector($0, $1) }
   }
 }

@@ -83,8 +83,7 @@ extension KernelSet {
         finish(
           tile + pixel * stride, columns, bias: work.bias, work.activation,
           residual: work.residual.map { $0 + row * Int(work.residual_stride) }, work.after,
-          to: c + row * Int(work.c_stride)
-        ) { sum, _ in sum }
+          to: c + row * Int(work.c_stride))
       }
     }
   }

@@ -8,7 +8,7 @@ read -ra targets <<< "${FUZZ_TARGETS:-$(cat Tests/Fuzz/targets)}"
 clang=$(dirname "$(readlink -f "$(command -v swift)")")/clang
 runtime=$(dirname "$("$clang" -print-file-name=libclang_rt.asan-x86_64.so)")
 scripts/build-sanitized fuzz || exit
-scripts/swift-build --package-path Tests -c release --product make-model > /dev/null || exit
+scripts/swift-build --package-path Tests --product make-model > /dev/null || exit
 FUZZ_FOLDER=$(Tests/Fuzz/folder.sh) || exit
 export FUZZ_FOLDER
 trap 'rm -rf "$FUZZ_FOLDER"' EXIT
