@@ -74,6 +74,9 @@ let package = Package(
   name: "clipcore",
   products: [
     .library(name: "clipcore", type: .dynamic, targets: ["ClipCore"]),
+    .library(name: "CLIP", targets: ["CLIP"]),
+    .library(name: "CLIPTools", targets: ["CLIPTools"]),
+    .library(name: "CClip", targets: ["CClip"]),
     .executable(name: "clip", targets: ["clip"]),
   ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) },
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
@@ -104,9 +107,21 @@ let package = Package(
       name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
       cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
+    // Where the installed library is; `pkg-config clipcore` says it.
+    .systemLibrary(name: "CClipcore", path: "Sources/CClipcore", pkgConfig: "clipcore"),
+    .target(
+      name: "CLIP", dependencies: ["CClip", "CClipcore"],
+      swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")],
+      linkerSettings: [.linkedLibrary("clipcore")]),
+    .target(
+      name: "CLIPTools", dependencies: ["CLIP", "CClip"],
+      swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")]),
     .executableTarget(
       name: "clip",
-      dependencies: ["CClip", "CJansson", "CSpng", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-      linkerSettings: [.linkedLibrary("clipcore"), .linkedLibrary("jansson"), .linkedLibrary("spng")]),
+      dependencies: [
+        "CLIP", "CLIPTools", "CClip", "CJansson", "CSpng",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      linkerSettings: [.linkedLibrary("jansson"), .linkedLibrary("spng")]),
   ] + plugins,
   cxxLanguageStandard: .cxx17)
