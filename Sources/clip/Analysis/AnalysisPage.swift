@@ -1,4 +1,3 @@
-import CClip
 
 /// The report as one HTML file that needs nothing else: styles and plots inside, no script.
 struct AnalysisPage {

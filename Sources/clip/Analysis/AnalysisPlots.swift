@@ -1,4 +1,3 @@
-import CClip
 
 /// The page's plots, as SVG in HTML.
 struct AnalysisPlots {

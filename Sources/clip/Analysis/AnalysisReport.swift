@@ -1,4 +1,3 @@
-import CClip
 
 /// What one kind of captions came to: the data set's own, or those that a pipeline made of them.
 struct CaptionAnalysis {

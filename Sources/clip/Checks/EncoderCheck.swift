@@ -7,12 +7,12 @@ struct EncoderCheck {
   /// A JSON object; nil for the encoder's own example.
   let config: String?
 
-  private func runtime(_ threads: Int, kernels: String? = nil) throws(Failure) -> Runtime {
+  private func runtime(_ threads: Int, kernels: String? = nil) throws(CLIPError) -> Runtime {
     try Runtime(threads: threads, plugins: [file], kernels: kernels.map { ByteString($0) })
   }
 
   /// The encoder's id and the configuration to build it with.
-  private func subject() throws(Failure) -> (id: String, config: String) {
+  private func subject() throws(CLIPError) -> (id: String, config: String) {
     let plugin = try LoadedPlugin(file)
     let pointer = MemoryLayout<UnsafeRawPointer>.size
     let required = MemoryLayout<clip_encoder>.size - 2 * pointer
@@ -23,13 +23,13 @@ struct EncoderCheck {
     return (plugin.id(of: index), config ?? (example.isEmpty ? "{}" : example))
   }
 
-  func build(_ report: Report) throws(Failure) {
+  func build(_ report: Report) throws(CLIPError) {
     let (id, config) = try subject()
     try report.pass(try runtime(1).describe(encoder: id, config: config).text)
   }
 
   /// With made-up weights: finite numbers, the same ones each time, alone and in company, on any threads.
-  func encode(_ report: Report, scratch: ByteString) throws(Failure) {
+  func encode(_ report: Report, scratch: ByteString) throws(CLIPError) {
     let (id, config) = try subject()
     let facts = try runtime(1).describe(encoder: id, config: config)
     guard facts.info.parameters <= UInt64(RandomModel.largest / 4) else {
@@ -59,12 +59,12 @@ struct EncoderCheck {
   }
 
   /// Configurations with values changed: each may be refused, none may end the process.
-  func fuzz(_ report: Report) throws(Failure) {
+  func fuzz(_ report: Report) throws(CLIPError) {
     let (id, config) = try subject()
     let runtime = try runtime(1)
     var built = 0, refused = 0
     for config in ["{}", "{\"image_height\": {}}"] + EncoderCheck.changed(config) {
-      do throws(Failure) {
+      do throws(CLIPError) {
         _ = try runtime.describe(encoder: id, config: config)
         built += 1
       } catch {
@@ -122,7 +122,7 @@ struct EncoderCheck {
   }
 
   /// Kernels: clip-vit of a few thousand weights by them and by the reference set.
-  static func kernels(_ file: ByteString, _ index: Int, _ report: Report, scratch: ByteString) throws(Failure) {
+  static func kernels(_ file: ByteString, _ index: Int, _ report: Report, scratch: ByteString) throws(CLIPError) {
     let plugin = try LoadedPlugin(file)
     let id = plugin.id(of: index)
     let config =
@@ -133,7 +133,7 @@ struct EncoderCheck {
     let made = try RandomModel(encoder: "clipcore.encoder.clip-vit", config: config, facts: facts, in: scratch)
     let want = try made.input(4).encode(made.open(reference), count: 4)
     let runtime: Runtime
-    do throws(Failure) {
+    do throws(CLIPError) {
       runtime = try Runtime(threads: 2, plugins: [file], kernels: ByteString(id))
     } catch {
       guard error.status == CLIP_UNSUPPORTED else { throw error }

@@ -3,7 +3,7 @@ import Glibc
 
 /// Scanning: the file alone, then by the host, then again and again.
 enum LoadCheck {
-  static func run(_ file: ByteString, _ report: Report) throws(Failure) {
+  static func run(_ file: ByteString, _ report: Report) throws(CLIPError) {
     let start = milliseconds()
     let plugin = try LoadedPlugin(file)
     let taken = milliseconds() - start
@@ -28,7 +28,7 @@ enum LoadCheck {
   }
 
   /// What the host says when it loads the file: every line about it is a failure.
-  private static func askHost(_ file: ByteString, _ plugin: LoadedPlugin, _ report: Report) throws(Failure) {
+  private static func askHost(_ file: ByteString, _ plugin: LoadedPlugin, _ report: Report) throws(CLIPError) {
     var lines: [String] = []
     var options = clip_runtime_options()
     options.struct_size = UInt32(MemoryLayout<clip_runtime_options>.size)
@@ -59,7 +59,7 @@ enum LoadCheck {
   }
 
   /// Loaded and unloaded by turns.
-  static func again(_ file: ByteString, _ report: Report) throws(Failure) {
+  static func again(_ file: ByteString, _ report: Report) throws(CLIPError) {
     for _ in 0..<100 { try LoadedPlugin(file).unload() }
     let before = residentPages()
     for _ in 0..<400 { try LoadedPlugin(file).unload() }

@@ -27,7 +27,7 @@ struct RandomModel {
   let facts: EncoderFacts
 
   /// `config` is a JSON object.
-  init(encoder id: String, config: String, facts: EncoderFacts, in folder: ByteString) throws(Failure) {
+  init(encoder id: String, config: String, facts: EncoderFacts, in folder: ByteString) throws(CLIPError) {
     self.folder = folder
     self.facts = facts
     let info = facts.info
@@ -36,15 +36,15 @@ struct RandomModel {
       ? "\"text\": {\"encoder\": \"\(id)\", \"config\": \(config), \"tokenizer\": \"none\"}"
       : "\"image\": {\"encoder\": \"\(id)\", \"config\": \(config), "
         + "\"preprocess\": {\"size\": [\(info.image_height), \(info.image_width)]}}"
-    try OutputFile.write(to: folder.appending(Array("clipcore.json".utf8))) { (writer) throws(Failure) in
+    try OutputFile.write(to: folder.appending(Array("clipcore.json".utf8))) { (writer) throws(CLIPError) in
       try writer.write("{\"version\": 1, \"embed_dim\": \(info.features), \(tower)}\n")
     }
-    try OutputFile.write(to: folder.appending(Array("model.safetensors".utf8))) { (writer) throws(Failure) in
+    try OutputFile.write(to: folder.appending(Array("model.safetensors".utf8))) { (writer) throws(CLIPError) in
       try RandomModel.writeWeights(facts.tensors, writer)
     }
   }
 
-  private static func writeWeights(_ tensors: [WantedTensor], _ writer: FileWriter) throws(Failure) {
+  private static func writeWeights(_ tensors: [WantedTensor], _ writer: FileWriter) throws(CLIPError) {
     var header: [(key: String, value: JSON)] = []
     var offset = 0
     for tensor in tensors {
@@ -75,7 +75,7 @@ struct RandomModel {
     return (0..<tensor.count).map { _ in (isGain ? 1 : 0) + scale * random.float() }
   }
 
-  func open(_ runtime: Runtime) throws(Failure) -> Model {
+  func open(_ runtime: Runtime) throws(CLIPError) -> Model {
     try Model(runtime, folder: folder, towers: facts.isText ? .text : .image, storage: CLIP_STORAGE_F32)
   }
 
@@ -123,7 +123,7 @@ enum RandomInput {
     }
   }
 
-  func encode(_ model: Model, count: Int) throws(Failure) -> [Float] {
+  func encode(_ model: Model, count: Int) throws(CLIPError) -> [Float] {
     switch self {
     case .pixels(let values): return try model.encode(pixels: values, count: count, flags: .rawFeatures)
     case .tokens(let values): return try model.encode(tokens: values, count: count, flags: .rawFeatures)

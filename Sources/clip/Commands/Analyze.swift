@@ -40,7 +40,7 @@ struct Analyze: ParsableCommand {
     }
     // A folder that cannot be written to is known before the work.
     if report.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
-      throw Failure.system("cannot make \(report.shown)")
+      throw CLIPError.system("cannot make \(report.shown)")
     }
     let files = (json: report.appending(Array("report.json".utf8)), page: report.appending(Array("report.html".utf8)))
     try OutputFile.checkWritable(files.json)
@@ -49,7 +49,7 @@ struct Analyze: ParsableCommand {
     let model = try self.model.open(runtime, [.image, .text])
     let pairs = try source.pairs(model, limit: limit, workers: common.threadCount, keeping: [.texts, .thumbnails])
     guard pairs.keys.count >= 2 else {
-      throw Failure("\(counted(pairs.keys.count, "pair")) to analyze: expected at least 2")
+      throw CLIPError("\(counted(pairs.keys.count, "pair")) to analyze: expected at least 2")
     }
     var found = [
       CaptionAnalysis(
@@ -73,8 +73,8 @@ struct Analyze: ParsableCommand {
     let report = AnalysisReport(
       model: self.model.model.shown, data: source.data.map(\.shown), width: model.width, pairs: pairs, captions: found)
     let (json, page) = (report.json.pretty() + "\n", AnalysisPage(report).html)
-    try OutputFile.write(to: files.json) { (writer) throws(Failure) in try writer.write(json) }
-    try OutputFile.write(to: files.page) { (writer) throws(Failure) in try writer.write(page) }
+    try OutputFile.write(to: files.json) { (writer) throws(CLIPError) in try writer.write(json) }
+    try OutputFile.write(to: files.page) { (writer) throws(CLIPError) in try writer.write(page) }
     try StandardOutput.write(common.json ? json : summary(report) + "\n\(files.json.shown)\n\(files.page.shown)\n")
   }
 

@@ -70,7 +70,7 @@ struct Augment: ParsableCommand {
   }
 
   /// The pipeline's JSON: what --pipeline holds or names.
-  private func json() throws(Failure) -> ByteString {
+  private func json() throws(CLIPError) -> ByteString {
     guard let pipeline, pipeline.text != "default" else { return ByteString("\"default\"") }
     if pipeline.bytes.first == UInt8(ascii: "[") { return pipeline }
     var bytes: [UInt8] = []
@@ -87,7 +87,7 @@ struct Augment: ParsableCommand {
       variants.append(try shrunk(variant, runtime))
     }
     let sheet = ContactSheet(variants)
-    try OutputFile.write(to: output) { writer throws(Failure) in
+    try OutputFile.write(to: output) { writer throws(CLIPError) in
       try PNGWriter.write(sheet.pixels, width: sheet.width, height: sheet.height, to: writer)
     }
     if common.json {
@@ -102,7 +102,7 @@ struct Augment: ParsableCommand {
   }
 
   /// The picture as large as a contact sheet takes it.
-  private func shrunk(_ picture: Picture, _ runtime: Runtime) throws(Failure) -> Picture {
+  private func shrunk(_ picture: Picture, _ runtime: Runtime) throws(CLIPError) -> Picture {
     let side = max(picture.width, picture.height)
     guard side > ContactSheet.longest else { return picture }
     let (width, height) = (
@@ -120,7 +120,7 @@ struct Augment: ParsableCommand {
     var variants: [ByteString] = []
     for index in 0..<count { variants.append(try pipeline.vary(text, seed: seed, index: UInt64(index))) }
     if let output {
-      try OutputFile.write(to: output) { writer throws(Failure) in
+      try OutputFile.write(to: output) { writer throws(CLIPError) in
         for variant in variants { try writer.write(variant.bytes + [UInt8(ascii: "\n")]) }
       }
     } else if common.json {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 import Glibc
 
 /// Times encode calls; with --json, lines of the shape that Benchmarks/peers prints.

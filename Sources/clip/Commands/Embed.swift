@@ -78,8 +78,8 @@ struct Embed: ParsableCommand {
       images: found.images, batch: batch.batch, threads: common.threadCount, flags: flags
     ) { imageSet.append(found.images[$0].text, $1) }
     let sets = [imageSet, textSet].filter { !$0.names.isEmpty }
-    guard !sets.isEmpty else { throw Failure("no picture could be read: \(output.shown) is not written") }
-    try OutputFile.write(to: output) { writer throws(Failure) in try write(sets, to: writer) }
+    guard !sets.isEmpty else { throw CLIPError("no picture could be read: \(output.shown) is not written") }
+    try OutputFile.write(to: output) { writer throws(CLIPError) in try write(sets, to: writer) }
 
     let skipped = found.skipped + failed
     try report(images: imageSet.names.count, texts: textSet.names.count, width: model.width, skipped)
@@ -95,7 +95,7 @@ struct Embed: ParsableCommand {
     return set
   }
 
-  private func write(_ sets: [EmbeddingSet], to writer: FileWriter) throws(Failure) {
+  private func write(_ sets: [EmbeddingSet], to writer: FileWriter) throws(CLIPError) {
     switch Format(rawValue: output.fileExtension) {
     case .safetensors: try SafetensorsWriter.write(sets, to: writer)
     case .npy: for set in sets { try NpyWriter.write(set, to: writer) }

@@ -130,7 +130,7 @@ struct Eval: ParsableCommand {
       }
       skipped += failed
       leftOut = skipped.count
-      guard !own.isEmpty else { throw Failure("there is no picture to classify") }
+      guard !own.isEmpty else { throw CLIPError("there is no picture to classify") }
     }
     let ranks = Ranks(of: images, among: zeroShot.embeddings, width: model.width, own: own, title: "Ranks")
     let report = ZeroShotReport(classes: classes, truth: own.compactMap(\.first), ranks: ranks, leftOut: leftOut)
@@ -150,7 +150,7 @@ struct Eval: ParsableCommand {
     for root in source.data {
       let names = try ImageWalk.folders(in: root)
       guard !names.isEmpty else {
-        throw Failure("\(root.shown): expected one folder a class in it, found none; --label-field is for other data")
+        throw CLIPError("\(root.shown): expected one folder a class in it, found none; --label-field is for other data")
       }
       for name in names {
         let index = try zeroShot.index(of: name.text, root.shown)

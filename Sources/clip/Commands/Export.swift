@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(

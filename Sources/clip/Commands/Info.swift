@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(

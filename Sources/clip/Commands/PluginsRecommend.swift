@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 
 struct PluginsRecommend: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 import Glibc
 
 struct Train: ParsableCommand {
@@ -74,11 +73,11 @@ struct Train: ParsableCommand {
   }
 
   /// The configuration's object with the options in it.
-  private func json() throws(Failure) -> JSON {
+  private func json() throws(CLIPError) -> JSON {
     var json = JSON.object([])
     if let config {
       json = try JSON.parse(try readFile(config), place: config.shown)
-      guard case .object = json else { throw Failure("\(config.shown): expected an object, found \(json.kind)") }
+      guard case .object = json else { throw CLIPError("\(config.shown): expected an object, found \(json.kind)") }
     }
     if let model { json.set(["model"], .string(model.text)) }
     if !data.isEmpty { json.set(["data"], .strings(data.map(\.text))) }
@@ -105,9 +104,9 @@ struct Train: ParsableCommand {
   }
 
   /// Writes what the run would do.
-  private func plan(_ config: TrainingConfig, _ runtime: Runtime) throws(Failure) {
+  private func plan(_ config: TrainingConfig, _ runtime: Runtime) throws(CLIPError) {
     let steps = try TrainingRun.steps(config)
-    let tensors = try withTemporaryFolder { folder throws(Failure) in
+    let tensors = try withTemporaryFolder { folder throws(CLIPError) in
       if config.fromScratch { try RunFolder.drawWeights(config, runtime, in: folder) }
       let model = try Model(
         runtime, folder: config.fromScratch ? folder : config.model, towers: [.image, .text],

@@ -1,4 +1,3 @@
-import CClip
 
 /// A small picture of red, green and blue bytes, rows from top to bottom.
 struct Bitmap {

@@ -1,4 +1,3 @@
-import CClip
 import Glibc
 
 /// The batches of a run: of its data, and with replay a fixed share of each from other data.
@@ -18,7 +17,7 @@ final class TrainingBatches {
   private var images: [Float] = []
   private var texts: [Float] = []
 
-  init(_ runtime: Runtime, _ model: Model, _ config: TrainingConfig) throws(Failure) {
+  init(_ runtime: Runtime, _ model: Model, _ config: TrainingConfig) throws(CLIPError) {
     self.config = config
     pixelCount = model.pixelCount
     contextLength = Int(model.info.context_length)
@@ -29,18 +28,18 @@ final class TrainingBatches {
     data = try Dataset(
       runtime, model, config.source, config,
       .init(batchSize: config.batchSize - replayed, epochs: config.epochs, flags: Int32(views | full), seed: seed))
-    replay = try config.replay.map { replay throws(Failure) in
+    replay = try config.replay.map { replay throws(CLIPError) in
       try Dataset(
         runtime, model, replay.source, config,
         .init(batchSize: replayed, epochs: 0, flags: Int32(views | CLIP_DATASET_FULL_BATCHES), seed: ~seed))
     }
-    teacher = try config.teacher.map { folder throws(Failure) in
+    teacher = try config.teacher.map { folder throws(CLIPError) in
       try Model(runtime, folder: folder, towers: [.image, .text])
     }
     pixels = replay == nil ? nil : malloc(4 * config.batchSize * pixelCount)?.assumingMemoryBound(to: Float.self)
     tokens = replay == nil ? nil : malloc(4 * config.batchSize * contextLength)?.assumingMemoryBound(to: Int32.self)
     guard replay == nil || pixels != nil && tokens != nil else {
-      throw Failure("not enough memory for a batch of \(config.batchSize): take a smaller batch_size")
+      throw CLIPError("not enough memory for a batch of \(config.batchSize): take a smaller batch_size")
     }
   }
 
@@ -50,7 +49,7 @@ final class TrainingBatches {
   }
 
   /// Calls `use` with the next batch; false when all epochs are over.
-  func next(_ use: (inout clip_train_batch) throws(Failure) -> Void) throws(Failure) -> Bool {
+  func next(_ use: (inout clip_train_batch) throws(CLIPError) -> Void) throws(CLIPError) -> Bool {
     guard let first = try data.next() else { return false }
     epoch = Int(clamping: first.epoch)
     let second = try replay?.next()
@@ -70,8 +69,8 @@ final class TrainingBatches {
       batch.tokens = UnsafePointer(tokens)
     }
     if let teacher { try teach(teacher, [first, second].compactMap { $0 }, &batch) }
-    try images.withUnsafeBufferPointer { images throws(Failure) in
-      try texts.withUnsafeBufferPointer { texts throws(Failure) in
+    try images.withUnsafeBufferPointer { images throws(CLIPError) in
+      try texts.withUnsafeBufferPointer { texts throws(CLIPError) in
         batch.teacher_images = images.baseAddress
         batch.teacher_texts = texts.baseAddress
         try use(&batch)
@@ -81,7 +80,7 @@ final class TrainingBatches {
   }
 
   /// Lets the teacher embed the same pictures and captions, varied as they are.
-  private func teach(_ teacher: Model, _ parts: [clip_batch], _ batch: inout clip_train_batch) throws(Failure) {
+  private func teach(_ teacher: Model, _ parts: [clip_batch], _ batch: inout clip_train_batch) throws(CLIPError) {
     var views: [clip_image_view] = []
     var captions: [UnsafePointer<CChar>?] = []
     for part in parts {
@@ -95,26 +94,26 @@ final class TrainingBatches {
   }
 
   /// Where the run is in its data, as members of a checkpoint's note.
-  func state() throws(Failure) -> [(key: String, value: JSON)] {
+  func state() throws(CLIPError) -> [(key: String, value: JSON)] {
     var members: [(key: String, value: JSON)] = [("data", .string(hexadecimal(try data.state())))]
     if let replay { members.append(("replay", .string(hexadecimal(try replay.state())))) }
     return members
   }
 
   /// Goes on where `state` was.
-  func restore(_ note: ObjectReader) throws(Failure) {
+  func restore(_ note: ObjectReader) throws(CLIPError) {
     try data.restore(try bytes(note, "data"))
     if let replay { try replay.restore(try bytes(note, "replay")) }
   }
 
-  private func bytes(_ reader: ObjectReader, _ key: String) throws(Failure) -> [UInt8] {
+  private func bytes(_ reader: ObjectReader, _ key: String) throws(CLIPError) -> [UInt8] {
     guard let text = try reader.text(key), let bytes = fromHexadecimal(text) else {
-      throw Failure("\(reader.place): \(key): expected a data set's position, found none")
+      throw CLIPError("\(reader.place): \(key): expected a data set's position, found none")
     }
     return bytes
   }
 
-  func counters() throws(Failure) -> clip_dataset_counters { try data.counters() }
+  func counters() throws(CLIPError) -> clip_dataset_counters { try data.counters() }
 }
 
 private func hexadecimal(_ bytes: [UInt8]) -> String {

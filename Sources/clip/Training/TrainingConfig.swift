@@ -1,4 +1,3 @@
-import CClip
 
 /// What a training run is made of. docs/training.md has the table of keys.
 struct TrainingConfig {
@@ -101,17 +100,17 @@ struct TrainingConfig {
     "threads", "workers", "epochs", "steps", "max_bad_share", "eval", "save_every", "keep", "log_every",
   ]
 
-  init(_ json: JSON, _ place: String) throws(Failure) {
+  init(_ json: JSON, _ place: String) throws(CLIPError) {
     let reader = try ObjectReader(json, place)
-    func required(_ key: String, _ value: String?) throws(Failure) -> ByteString {
-      guard let value else { throw Failure("\(place): expected the key \(key), found none") }
+    func required(_ key: String, _ value: String?) throws(CLIPError) -> ByteString {
+      guard let value else { throw CLIPError("\(place): expected the key \(key), found none") }
       return ByteString(value)
     }
     model = try required("model", try reader.text("model"))
     fromScratch = try reader.bool("from_scratch")
     source = try Source(reader)
     guard !source.paths.isEmpty else {
-      throw Failure("\(place): expected the key data, one source or more, found none")
+      throw CLIPError("\(place): expected the key data, one source or more, found none")
     }
     output = try required("output", try reader.text("output"))
     imagePipeline = try reader.pipeline("image_pipeline")
@@ -138,15 +137,15 @@ struct TrainingConfig {
     for item in try reader.objects("groups") {
       let pattern = try item.text("pattern")
       let rate = try item.number("rate", 0...1e5, default: 1)
-      guard let pattern else { throw Failure("\(item.place): expected the key pattern, found none") }
+      guard let pattern else { throw CLIPError("\(item.place): expected the key pattern, found none") }
       try item.finish()
       groups.append((ByteString(pattern), rate))
     }
-    lowRank = try reader.optionalObject("lora").map { item throws(Failure) in try LowRank(item) }
+    lowRank = try reader.optionalObject("lora").map { item throws(CLIPError) in try LowRank(item) }
     averageDecay = try reader.number("average_decay", 0...0.9999999, default: 0)
     activationCheckpoints = try reader.bool("activation_checkpoints")
-    replay = try reader.optionalObject("replay").map { item throws(Failure) in try Replay(item) }
-    evaluation = try reader.optionalObject("eval").map { item throws(Failure) in try Evaluation(item) }
+    replay = try reader.optionalObject("replay").map { item throws(CLIPError) in try Replay(item) }
+    evaluation = try reader.optionalObject("eval").map { item throws(CLIPError) in try Evaluation(item) }
     saveEvery = try reader.integer("save_every", 0...1_000_000_000, default: 500)
     keep = try reader.integer("keep", 1...1_000_000, default: 3)
     logEvery = try reader.integer("log_every", 1...1_000_000, default: 10)
@@ -154,17 +153,17 @@ struct TrainingConfig {
     effective = reader.effective
 
     guard (epochs == 0) != (steps == 0) else {
-      throw Failure("\(place): expected epochs or steps, found \(epochs) epochs and \(steps) steps")
+      throw CLIPError("\(place): expected epochs or steps, found \(epochs) epochs and \(steps) steps")
     }
     let distils = losses.contains { $0.kind == .distillation }
     guard distils == (teacher != nil) else {
-      throw Failure(
+      throw CLIPError(
         distils
           ? "\(place): teacher: expected a model's folder, as there is a distillation loss, found none"
           : "\(place): teacher: expected a distillation loss in losses that uses it, found none")
     }
     guard replay == nil || (1..<batchSize).contains(replayCount) else {
-      throw Failure(
+      throw CLIPError(
         "\(place): replay: a share of \(replay?.share ?? 0) of \(batchSize) samples is \(replayCount): expected 1 to \(batchSize - 1)"
       )
     }
@@ -187,7 +186,7 @@ struct TrainingConfig {
 }
 
 extension TrainingConfig.Source {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     paths = try reader.texts("data").map { ByteString($0) }
     captionFields = try reader.texts("caption_fields").map { ByteString($0) }
     imageField = try reader.text("image_field").map { ByteString($0) }
@@ -195,18 +194,18 @@ extension TrainingConfig.Source {
 }
 
 extension TrainingConfig.Replay {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     source = try .init(reader)
-    guard !source.paths.isEmpty else { throw Failure("\(reader.place): expected the key data, found none") }
+    guard !source.paths.isEmpty else { throw CLIPError("\(reader.place): expected the key data, found none") }
     share = try reader.number("share", 0...1, default: 0.1)
     try reader.finish()
   }
 }
 
 extension TrainingConfig.Evaluation {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     source = try .init(reader)
-    guard !source.paths.isEmpty else { throw Failure("\(reader.place): expected the key data, found none") }
+    guard !source.paths.isEmpty else { throw CLIPError("\(reader.place): expected the key data, found none") }
     every = try reader.integer("every", 1...1_000_000_000, default: 500)
     limit = try reader.integer("limit", 2...100_000, default: 1000)
     try reader.finish()
@@ -214,7 +213,7 @@ extension TrainingConfig.Evaluation {
 }
 
 extension TrainingConfig.Loss {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     kind = try reader.choice("kind", default: .contrastive)
     weight = try reader.number("weight", 1e-9...1e5, default: 1)
     labelSmoothing = try reader.number("label_smoothing", 0...0.999, default: 0)
@@ -231,7 +230,7 @@ extension TrainingConfig.Loss {
 }
 
 extension TrainingConfig.Optimizer {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     kind = try reader.choice("kind", default: .adamw)
     learningRate = try reader.number("learning_rate", 1e-30...1e5, default: 5e-4)
     beta1 = try reader.number("beta1", 0...0.9999999, default: 0.9)
@@ -244,7 +243,7 @@ extension TrainingConfig.Optimizer {
 }
 
 extension TrainingConfig.Schedule {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     kind = try reader.choice("kind", default: .cosine)
     warmupSteps = try reader.integer("warmup_steps", 0...1_000_000_000, default: 0)
     finalRate = try reader.number("final_rate", 0...1, default: 0)
@@ -261,19 +260,19 @@ extension TrainingConfig.Schedule {
 }
 
 extension TrainingConfig.LowRank {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     rank = try reader.integer("rank", 1...4096, default: 8)
     scale = try reader.number("scale", 0...1e5, default: 0)
     patterns = try reader.texts("patterns").map { ByteString($0) }
-    guard !patterns.isEmpty else { throw Failure("\(reader.place): expected the key patterns, found none") }
+    guard !patterns.isEmpty else { throw CLIPError("\(reader.place): expected the key patterns, found none") }
     try reader.finish()
   }
 }
 
 extension ObjectReader {
   /// A pipeline's JSON, the name of a file that has it, or "default". The run keeps what the file says.
-  fileprivate func pipeline(_ key: String) throws(Failure) -> ByteString? {
-    try read(key) { json throws(Failure) in
+  fileprivate func pipeline(_ key: String) throws(CLIPError) -> ByteString? {
+    try read(key) { json throws(CLIPError) in
       switch json {
       case nil: return (nil, .null)
       case .array?: break
@@ -289,8 +288,8 @@ extension ObjectReader {
   }
 
   /// [red, green, blue], each 0 to 255.
-  fileprivate func colour(_ key: String) throws(Failure) -> (UInt8, UInt8, UInt8)? {
-    try read(key) { json throws(Failure) in
+  fileprivate func colour(_ key: String) throws(CLIPError) -> (UInt8, UInt8, UInt8)? {
+    try read(key) { json throws(CLIPError) in
       guard let json else { return (nil, .null) }
       var channels: [UInt8] = []
       if case .array(let list) = json {
@@ -302,8 +301,8 @@ extension ObjectReader {
   }
 
   /// "i/n": part i, from 0, of n.
-  fileprivate func shard(_ key: String) throws(Failure) -> (index: Int, count: Int)? {
-    try read(key) { json throws(Failure) in
+  fileprivate func shard(_ key: String) throws(CLIPError) -> (index: Int, count: Int)? {
+    try read(key) { json throws(CLIPError) in
       guard let json else { return (nil, .null) }
       if case .string(let text) = json {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }

@@ -1,4 +1,3 @@
-import CClip
 
 /// Recall of held-out pairs while a run goes on, with the weights of the moment or, where one is kept, their mean.
 final class TrainingEvaluation {
@@ -8,7 +7,7 @@ final class TrainingEvaluation {
   private let model: Model
 
   /// nil where the run has none. `folder` is the model's.
-  init?(_ runtime: Runtime, _ config: TrainingConfig, _ folder: ByteString) throws(Failure) {
+  init?(_ runtime: Runtime, _ config: TrainingConfig, _ folder: ByteString) throws(CLIPError) {
     guard let settings = config.evaluation else { return nil }
     self.settings = settings
     self.config = config
@@ -18,14 +17,14 @@ final class TrainingEvaluation {
     _ = try pairs()
   }
 
-  private func pairs() throws(Failure) -> Dataset {
+  private func pairs() throws(CLIPError) -> Dataset {
     try Dataset(
       model.runtime, model, settings.source, config,
       .init(batchSize: 64, epochs: 1, flags: Int32(CLIP_DATASET_ORDERED), seed: 0, isTraining: false))
   }
 
   /// Each picture among all captions and the other way round: means of both ways.
-  func measure(_ trainer: Trainer) throws(Failure) -> [(tag: String, value: Double)] {
+  func measure(_ trainer: Trainer) throws(CLIPError) -> [(tag: String, value: Double)] {
     try trainer.publish(to: model, average: config.averageDecay > 0)
     let data = try pairs()
     var (images, texts, done): ([Float], [Float], Int) = ([], [], 0)
@@ -35,7 +34,7 @@ final class TrainingEvaluation {
       texts += try model.encode(tokens: tokens, count: count, flags: [])
       done += count
     }
-    guard done >= 2 else { throw Failure("eval: the data has \(counted(done, "pair")): expected at least 2") }
+    guard done >= 2 else { throw CLIPError("eval: the data has \(counted(done, "pair")): expected at least 2") }
     let facts = try model.analyze(images: images, texts: texts).facts
     let (there, back) = (facts.image_to_text, facts.text_to_image)
     return [

@@ -1,4 +1,3 @@
-import CClip
 
 /// What a person sees of a run: a bar on a terminal, else a line every so many steps.
 struct TrainingProgress {

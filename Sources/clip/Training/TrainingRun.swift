@@ -1,4 +1,3 @@
-import CClip
 import Glibc
 
 /// A training run from its configuration to the exported model.
@@ -18,9 +17,9 @@ final class TrainingRun {
   enum Ending { case finished, interrupted }
 
   /// What cannot begin, for its data or its settings, leaves no new folder.
-  convenience init(_ runtime: Runtime, _ config: TrainingConfig, resume: Bool) throws(Failure) {
+  convenience init(_ runtime: Runtime, _ config: TrainingConfig, resume: Bool) throws(CLIPError) {
     let folder = try RunFolder(config, resume: resume)
-    do throws(Failure) {
+    do throws(CLIPError) {
       try self.init(runtime, config, folder, resume: resume)
     } catch {
       folder.removeIfNew()
@@ -28,12 +27,12 @@ final class TrainingRun {
     }
   }
 
-  private init(_ runtime: Runtime, _ config: TrainingConfig, _ folder: RunFolder, resume: Bool) throws(Failure) {
+  private init(_ runtime: Runtime, _ config: TrainingConfig, _ folder: RunFolder, resume: Bool) throws(CLIPError) {
     self.config = config
     self.folder = folder
     totalSteps = try TrainingRun.steps(config)
     guard config.schedule.kind == .constant || config.schedule.warmupSteps < totalSteps else {
-      throw Failure(
+      throw CLIPError(
         "schedule: warmup_steps: expected fewer than the run's \(counted(totalSteps, "step")), found \(config.schedule.warmupSteps)"
       )
     }
@@ -47,9 +46,9 @@ final class TrainingRun {
   }
 
   /// Brings trainer and data to the run's last checkpoint and returns its step: 0 where none was saved yet.
-  private static func goOn(_ trainer: Trainer, _ batches: TrainingBatches, _ folder: RunFolder) throws(Failure) -> Int {
+  private static func goOn(_ trainer: Trainer, _ batches: TrainingBatches, _ folder: RunFolder) throws(CLIPError) -> Int {
     let place = "\(folder.checkpoints.shown): the checkpoint's note"
-    do throws(Failure) {
+    do throws(CLIPError) {
       let note = try trainer.resume(folder.checkpoints)
       let reader = try ObjectReader(try JSON.parse(Array(note.utf8), place: place), place)
       let step = try reader.integer("step", 0...Int.max, default: 0)
@@ -63,7 +62,7 @@ final class TrainingRun {
   }
 
   /// The steps of the whole run. Epochs are counted once for it: captions are read and no picture is.
-  static func steps(_ config: TrainingConfig) throws(Failure) -> Int {
+  static func steps(_ config: TrainingConfig) throws(CLIPError) -> Int {
     if config.steps > 0 { return config.steps }
     let quiet = try Runtime(threads: 1, plugins: [], kernels: nil, isQuiet: true)
     let data = try Dataset(
@@ -74,7 +73,7 @@ final class TrainingRun {
     let size = config.batchSize - config.replayCount
     let batches = config.dropLast ? pairs / size : (pairs + size - 1) / size
     guard batches > 0 else {
-      throw Failure("the data has \(counted(pairs, "pair")): expected at least a batch of \(size), or drop_last false")
+      throw CLIPError("the data has \(counted(pairs, "pair")): expected at least a batch of \(size), or drop_last false")
     }
     return batches * config.epochs
   }
@@ -86,7 +85,7 @@ final class TrainingRun {
     var progress = TrainingProgress(total: totalSteps, from: step, every: config.logEvery)
     defer { progress.finish() }
     // What is due every so many steps, and when the run is over, which bad samples may bring about early.
-    func record(isOver: Bool) throws(Failure) {
+    func record(isOver: Bool) throws(CLIPError) {
       progress.update(last, samples: samples, isOver: isOver)
       if (step % config.logEvery == 0) != isOver {
         try records.log.append(progress.line(last, epoch: batches.epoch))
@@ -115,9 +114,9 @@ final class TrainingRun {
   }
 
   /// False when the data is over. An error leaves a checkpoint of all steps so far.
-  private func takeStep() throws(Failure) -> Bool {
-    do throws(Failure) {
-      let isTaken = try batches.next { batch throws(Failure) in
+  private func takeStep() throws(CLIPError) -> Bool {
+    do throws(CLIPError) {
+      let isTaken = try batches.next { batch throws(CLIPError) in
         last = try trainer.step(&batch)
         samples += batch.n
       }
@@ -127,23 +126,23 @@ final class TrainingRun {
       let isBadBatch = error.status == CLIP_NOT_FINITE
       guard isBadBatch || step > firstStep else { throw error }
       var message = error.message
-      do throws(Failure) {
+      do throws(CLIPError) {
         try save()
         if isBadBatch { message += ". The run is saved as it was before this batch; --resume goes on after it" }
       } catch {
         message += "\n\(error.message)"
       }
-      throw Failure(message, status: error.status)
+      throw CLIPError(message, status: error.status)
     }
   }
 
-  private func save() throws(Failure) {
+  private func save() throws(CLIPError) {
     let note = JSON.object([(key: "step", value: .integer(step))] + (try batches.state()))
     try trainer.save(folder.checkpoints, keep: config.keep, note: note.compact())
   }
 
   /// The curves of all steps so far, those before a stop among them.
-  private func draw(_ ending: Ending) throws(Failure) {
+  private func draw(_ ending: Ending) throws(CLIPError) {
     let name = config.model.bytes.last == UInt8(ascii: "/") ? ByteString(config.model.bytes.dropLast()) : config.model
     let done =
       ending == .finished
@@ -154,10 +153,10 @@ final class TrainingRun {
         "\(done) of \(counted(config.batchSize, "pair")) from \(config.source.paths.map(\.shown).joined(separator: ", "))",
       lines: try RunLog.lines(of: folder.log))
     let svg = curves.svg
-    try OutputFile.write(to: folder.curves) { writer throws(Failure) in try writer.write(svg) }
+    try OutputFile.write(to: folder.curves) { writer throws(CLIPError) in try writer.write(svg) }
   }
 
-  func counters() throws(Failure) -> clip_dataset_counters { try batches.counters() }
+  func counters() throws(CLIPError) -> clip_dataset_counters { try batches.counters() }
 }
 
 extension clip_train_metrics {

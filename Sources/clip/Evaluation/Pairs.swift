@@ -1,4 +1,3 @@
-import CClip
 
 /// Pairs of a data set, embedded.
 struct Pairs {
@@ -36,7 +35,7 @@ struct Pairs {
   }
 
   /// Bad pairs are told and left out.
-  init(_ model: Model, _ source: Source) throws(Failure) {
+  init(_ model: Model, _ source: Source) throws(CLIPError) {
     let data = try Pairs.open(model, source)
     defer { clip_dataset_close(data) }
     let most = source.limit ?? Int.max
@@ -85,7 +84,7 @@ struct Pairs {
     }
   }
 
-  private static func open(_ model: Model, _ source: Source) throws(Failure) -> OpaquePointer {
+  private static func open(_ model: Model, _ source: Source) throws(CLIPError) -> OpaquePointer {
     var encode = source.flags.options
     var options = clip_dataset_options()
     options.struct_size = UInt32(MemoryLayout<clip_dataset_options>.size)
@@ -110,7 +109,7 @@ struct Pairs {
       }
     }
     try check(status)
-    guard let out else { throw Failure("clip_dataset_open returned no data set") }
+    guard let out else { throw CLIPError("clip_dataset_open returned no data set") }
     return out
   }
 }
