@@ -1,4 +1,11 @@
-/* clip_train.h: training of a model. Conventions: clip.h. */
+/* clip_train.h: training of CLIP models. The rules are in clip.h; docs/training.md has examples.
+ *
+ *   clip_trainer_options options = CLIP_INIT(clip_trainer_options);
+ *   options.learning_rate = 1e-3f;
+ *   clip_trainer_create(model, &options, &trainer);
+ *   for (each batch of n images with their captions) clip_train_step(trainer, &batch, &metrics);
+ *   clip_trainer_export(trainer, "trained", NULL);
+ */
 #ifndef CLIPCORE_CLIP_TRAIN_H
 #define CLIPCORE_CLIP_TRAIN_H
 
@@ -8,152 +15,170 @@
 extern "C" {
 #endif
 
-/* A model's weights in training, with the optimiser's state. It reads the model's folder anew, in float32, and
- * does not touch the model: export the weights and open them to embed with them. One thread at a time may use
- * it; the runtime's threads compute. */
+/* A model's weights in training, with the state of the optimizer. A trainer reads its model's folder, in float32,
+ * and does not change the model: see clip_trainer_export and clip_trainer_update_model. One thread at a time may
+ * use a trainer; the threads of the runtime compute. */
 typedef struct clip_trainer clip_trainer;
 
-/* Losses of n pictures against n captions, over logits scale * cosine + bias. */
+/* ---------------------------------------------------------------- options */
+
+/* Losses of n images and their n texts, on logits = logit scale * cosine + bias. */
 typedef enum clip_loss {
-  CLIP_LOSS_CONTRASTIVE = 0,  /* CLIP's symmetric cross-entropy (Radford et al., 2021) */
-  CLIP_LOSS_SIGMOID = 1,      /* SigLIP's sigmoid of each pair, summed over captions (Zhai et al., 2023) */
-  CLIP_LOSS_DISTILLATION = 2  /* cross-entropy against the softmax of a teacher's logits, both ways */
+  CLIP_LOSS_CONTRASTIVE = 0,  /* symmetric cross-entropy (CLIP: Radford et al., 2021) */
+  CLIP_LOSS_SIGMOID = 1,      /* sigmoid of each pair, summed over texts (SigLIP: Zhai et al., 2023) */
+  CLIP_LOSS_DISTILLATION = 2  /* symmetric cross-entropy against the softmax of a teacher's logits */
 } clip_loss;
 
 typedef struct clip_loss_term {
-  uint32_t struct_size;
   clip_loss kind;
   float weight;          /* 0: 1 */
-  float label_smoothing; /* contrastive: in [0, 1), the share of the target spread over all captions */
+  float label_smoothing; /* contrastive: in [0, 1), the share of the target that is spread over all texts */
 } clip_loss_term;
 
 typedef enum clip_optimizer { CLIP_OPTIMIZER_ADAMW = 0, CLIP_OPTIMIZER_SGD = 1 } clip_optimizer;
 
-/* After a linear warm-up. */
+/* The learning rate after a linear warm-up. */
 typedef enum clip_schedule { CLIP_SCHEDULE_CONSTANT = 0, CLIP_SCHEDULE_COSINE = 1, CLIP_SCHEDULE_LINEAR = 2 } clip_schedule;
 
-/* Tensors whose names, as the checkpoint has them, fit a pattern: "*" is any characters, "?" one. Of several
- * groups the first that fits counts; one that fits no tensor of the model is CLIP_NOT_FOUND. */
-typedef struct clip_parameter_group {
-  uint32_t struct_size;
-  float rate;          /* multiplies the learning rate; 0: these tensors are frozen */
+/* Tensors whose names in the weight file match a pattern, where "*" is any characters and "?" is one. A tensor
+ * belongs to the first group that it matches. A pattern that matches no tensor is CLIP_NOT_FOUND. */
+typedef struct clip_tensor_group {
   const char *pattern; /* "visual.*" */
-} clip_parameter_group;
+  float rate;          /* multiplies the learning rate; 0: the tensors are frozen */
+} clip_tensor_group;
 
 enum {
-  CLIP_TRAIN_CHECKPOINTS = 1u /* keep few activations and compute the others again: less memory, more time */
+  CLIP_TRAIN_RECOMPUTE = 1u /* keep few activations and compute the others again: less memory, more time */
 };
 
-/* Weight decay is for tensors of two sides and more in the file: norms, biases, class tokens and scales have none. */
+/* Weight decay applies to tensors of two or more dimensions in the weight file, so not to norms, biases, class
+ * tokens and scales. */
 typedef struct clip_trainer_options {
   uint32_t struct_size;
   uint32_t flags;                /* CLIP_TRAIN_* */
   uint64_t seed;                 /* of dropout and of new low-rank weights */
-  const clip_loss_term *losses;  /* their weighted sum; none: sigmoid for a model with a logit bias, else contrastive */
+  const clip_loss_term *losses;  /* summed with their weights. None: sigmoid for a model with a logit bias, else
+                                    contrastive */
   size_t loss_count;
   clip_optimizer optimizer;
-  float learning_rate;           /* 0: 0.0005 */
-  float beta1;                   /* AdamW's first, SGD's momentum. 0: 0.9; below 0: none */
+  float learning_rate;           /* 0: 0.0005. See clip_trainer_set_learning_rate */
+  float beta1;                   /* beta1 of AdamW, momentum of SGD. 0: 0.9; below 0: none */
   float beta2;                   /* 0: 0.98 */
   float epsilon;                 /* 0: 1e-6 */
   float weight_decay;            /* 0: none */
-  float gradient_clip;           /* the largest norm of all gradients together, which scales them; 0: no limit */
+  float gradient_clip;           /* the largest norm of all gradients together; larger ones are scaled. 0: no limit */
   clip_schedule schedule;
-  float final_rate;              /* share of the learning rate that is left at total_steps, in [0, 1] */
+  float final_rate;              /* the share of the learning rate left at total_steps, in [0, 1] */
   uint64_t warmup_steps;
-  uint64_t total_steps;          /* cosine and linear need it */
-  float average_decay;           /* of an exponential mean of the weights, in [0, 1); 0: none is kept */
+  uint64_t total_steps;          /* needed by cosine and linear */
+  float average_decay;           /* of an exponential moving average of the weights, in [0, 1); 0: none is kept */
   uint32_t chunk;                /* items computed at a time; the gradients are those of the whole batch. 0: all */
-  const clip_parameter_group *groups;
+  const clip_tensor_group *groups;
   size_t group_count;
-  /* Low-rank adaptation (Hu et al., 2021): matrices whose names fit a pattern are frozen and get an update of
-   * this rank instead, scaled by low_rank_scale / low_rank (0: 1). 0: none. Exports have it merged in. */
+  /* Low-rank adaptation (LoRA: Hu et al., 2021): matrices whose names match a pattern are frozen, and an update of
+   * rank low_rank, scaled by low_rank_scale / low_rank, is trained in their place. Exports have it merged.
+   * low_rank 0: none. low_rank_scale 0: the update is not scaled. */
   uint32_t low_rank;
   float low_rank_scale;
   const char *const *low_rank_patterns;
   size_t low_rank_pattern_count;
 } clip_trainer_options;
 
-/* n pairs: picture i belongs to caption i. Pictures as `pixels` or as `images`, captions as `tokens` or `texts`;
- * the first of each is taken where both are there. The teacher's are for distillation. */
+/* Prepares the weights of a model for training. Both towers must be open. `options` may be NULL. CLIP_UNSUPPORTED
+ * names an op without a gradient. [any-thread] */
+CLIP_API clip_status clip_trainer_create(clip_model *model, const clip_trainer_options *options, clip_trainer **out);
+
+/* Releases the trainer. [owner-thread] */
+CLIP_API void clip_trainer_release(clip_trainer *trainer);
+
+/* ---------------------------------------------------------------- steps */
+
+/* n pairs: image i belongs to text i. Images are given as `pixels` or `images`, texts as `tokens` or `texts`; the
+ * first of each counts if both are set. The teacher's fields are for distillation. */
 typedef struct clip_train_batch {
   uint32_t struct_size;
-  uint32_t teacher_width;          /* numbers in one of the teacher's embeddings */
+  uint32_t teacher_width;          /* elements of one embedding of the teacher */
+  float teacher_scale;             /* the factor of cosines in the teacher's logits; 0: 100 */
   size_t n;
   const float *pixels;             /* [n, 3, image_height, image_width], preprocessed */
   const clip_image_view *images;   /* [n] */
   const int32_t *tokens;           /* [n, context_length] */
-  const char *const *texts;        /* [n]; the empty text is one */
-  const clip_encode_options *options; /* for images and texts; NULL: none */
-  const float *teacher_logits;     /* [n, n], a row for each picture; or both of the next */
+  const char *const *texts;        /* [n] */
+  const clip_encode_options *options; /* for `images` and `texts`; may be NULL. Its progress is not called */
+  const float *teacher_logits;     /* [n, n], a row for each image; or teacher_images and teacher_texts */
   const float *teacher_images;     /* [n, teacher_width], of unit length */
   const float *teacher_texts;      /* [n, teacher_width], of unit length */
-  float teacher_scale;             /* what the teacher's cosines are multiplied with; 0: 100 */
 } clip_train_batch;
 
-/* Of one step. */
 typedef struct clip_train_metrics {
   uint32_t struct_size;
-  float accuracy;      /* share of pictures and captions that rank their own partner first, before the update */
-  double loss;         /* before the update */
-  double temperature;  /* what cosines are multiplied with, after the update */
-  double gradient_norm; /* of all gradients together, before clipping */
-  double learning_rate; /* of this update */
-  uint64_t step;       /* updates made so far, this one counted */
+  float accuracy;       /* the share of images and texts that rank their own partner first */
+  double loss;          /* accuracy and loss are those before the update */
+  double temperature;   /* the factor of cosines, after the update */
+  double gradient_norm; /* of all gradients together, before clipping; 0 of clip_trainer_evaluate */
+  double learning_rate; /* of this update; of the next one for clip_trainer_evaluate */
+  uint64_t step;        /* updates made so far, this one included */
 } clip_train_metrics;
 
-/* Prepares the model's weights for training. `options` may be NULL. Both towers must be open. CLIP_UNSUPPORTED
- * names an op that has no gradient. *out is owned by the caller: clip_trainer_release. [any-thread] */
-CLIP_API clip_status clip_trainer_create(clip_model *model, const clip_trainer_options *options, clip_trainer **out);
-
-/* [owner-thread] */
-CLIP_API void clip_trainer_release(clip_trainer *trainer);
-
-/* One update from one batch. Fills *metrics, which may be NULL. CLIP_NOT_FINITE names the tensor that first went
- * bad; then, as after every other failure, the weights and the optimiser are as they were. The same steps from
- * the same seed give the same bits on any number of threads. [owner-thread] */
+/* Makes one update from one batch and fills *metrics, which may be NULL. On any error the weights and the
+ * optimizer are unchanged; CLIP_NOT_FINITE names the first tensor that is NaN or infinite. The same steps from the
+ * same seed have the same bits on any number of threads. [owner-thread] */
 CLIP_API clip_status clip_train_step(clip_trainer *trainer, const clip_train_batch *batch, clip_train_metrics *metrics);
 
-/* What clip_trainer_read copies. */
-typedef enum clip_trainer_tensor {
+/* Computes loss and accuracy of a batch as a validation step: without dropout, without gradients and without an
+ * update. Nothing in the trainer changes, but gradients of the last step can no longer be read.
+ * CLIP_NOT_FINITE as for clip_train_step. [owner-thread] */
+CLIP_API clip_status clip_trainer_evaluate(clip_trainer *trainer, const clip_train_batch *batch,
+                                           clip_train_metrics *metrics);
+
+/* Sets the learning rate of the next updates, in place of that of the options: above 0 and below 1e6. Schedule and
+ * tensor groups multiply it as before. Checkpoints keep it. [owner-thread] */
+CLIP_API clip_status clip_trainer_set_learning_rate(clip_trainer *trainer, double rate);
+
+/* ---------------------------------------------------------------- tensors */
+
+typedef enum clip_tensor_kind {
   CLIP_TENSOR_WEIGHT = 0,
-  CLIP_TENSOR_GRADIENT = 1, /* of the last step, before clipping; CLIP_NOT_FOUND for a frozen one */
-  CLIP_TENSOR_AVERAGE = 2   /* the exponential mean of the weight */
-} clip_trainer_tensor;
+  CLIP_TENSOR_GRADIENT = 1, /* of the last step, before clipping; CLIP_NOT_FOUND for a frozen tensor */
+  CLIP_TENSOR_AVERAGE = 2   /* the moving average of the weight */
+} clip_tensor_kind;
 
-/* Copies the tensor that the checkpoint calls `name`, as it lies there, row-major float32, to values[count]; also
- * a new one of low-rank adaptation, as clip_trainer_visit calls it.
- * CLIP_MISMATCH when it has another number of elements. [owner-thread] */
-CLIP_API clip_status clip_trainer_read(const clip_trainer *trainer, clip_trainer_tensor kind, const char *name,
-                                       float *values, size_t count);
+/* Copies a tensor by its name and in its layout in the weight file; or one that low-rank adaptation added, by its
+ * name in clip_trainer_tensors_visit. [owner-thread] */
+CLIP_API clip_status clip_trainer_read(const clip_trainer *trainer, clip_tensor_kind kind, const char *name,
+                                       float *values, size_t capacity);
 
-/* Receives a tensor of the checkpoint, valid during the call: how many numbers it has, and the factor of the learning
- * rate that it is trained with. 0: it is frozen. */
-typedef void (*clip_trained_tensor_fn)(void *user, const char *name, uint64_t count, double rate);
+/* A tensor in training: its number of elements, and the factor of its learning rate, 0 for a frozen one. */
+typedef int (*clip_trained_tensor_fn)(void *user, const char *name, uint64_t count, double rate);
 
-/* Visits the tensors that the towers use, in no set order, and the new ones of low-rank adaptation. [owner-thread] */
-CLIP_API clip_status clip_trainer_visit(const clip_trainer *trainer, clip_trained_tensor_fn visit, void *user);
+/* Lists the tensors that the towers use, and those that low-rank adaptation added, in no set order.
+ * [owner-thread] */
+CLIP_API clip_status clip_trainer_tensors_visit(const clip_trainer *trainer, clip_trained_tensor_fn visit, void *user);
 
-/* Writes a checkpoint, <folder>/step-<number>.safetensors: the weights that are trained, the optimiser's state
- * and the step. It is written aside, synced and renamed, so that a crash or a full disk leaves the earlier ones
- * whole; of those, all but the last `keep`, this one counted, are removed then (0: none is). The folder is made
- * where there is none. `note`, UTF-8 of at most 65536 bytes or NULL, is kept in it for the caller. [owner-thread] */
+/* ---------------------------------------------------------------- checkpoints */
+
+/* Writes a checkpoint, <folder>/step-<number>.safetensors: the trained weights, the state of the optimizer and the
+ * step. The file is complete or absent, also after a crash. Then removes all but the last `keep` checkpoints up to
+ * this step (0: none is removed). The folder is created if there is none. `note`, at most 65536 bytes or NULL, is
+ * stored with it. [owner-thread] */
 CLIP_API clip_status clip_trainer_save(const clip_trainer *trainer, const char *folder, uint32_t keep, const char *note);
 
-/* Goes on from a checkpoint, or from a folder's last: what follows is the same bits as if the run had not
- * stopped. The trainer is one of the same model and options; CLIP_MISMATCH, with nothing changed, where a
- * tensor, the optimiser or the seed differs. [owner-thread] */
+/* Continues from a checkpoint, or from the last one of a folder, with the same bits as if the run had not stopped.
+ * The trainer must be of the same model and options: CLIP_MISMATCH, with nothing changed, if a tensor, the
+ * optimizer or the seed differs. [owner-thread] */
 CLIP_API clip_status clip_trainer_resume(clip_trainer *trainer, const char *path);
 
-/* The note of the checkpoint last resumed from, "" without one, cut to `capacity` bytes with the NUL. Returns its
- * length. [owner-thread] */
+/* Writes the note of the checkpoint last resumed from, "" if there is none, and returns its length.
+ * [owner-thread] */
 CLIP_API size_t clip_trainer_note(const clip_trainer *trainer, char *note, size_t capacity);
 
+/* ---------------------------------------------------------------- trained models */
+
 enum {
-  CLIP_EXPORT_AVERAGE = 1u /* the exponential mean of the weights */
+  CLIP_EXPORT_AVERAGE = 1u /* the moving average of the weights in place of the weights */
 };
 
-/* How a model's folder names its files and tensors. */
+/* The names of files and tensors in a model folder. */
 typedef enum clip_layout {
   CLIP_LAYOUT_AS_OPENED = 0,
   CLIP_LAYOUT_HUGGING_FACE = 1, /* config.json, preprocessor_config.json, model.safetensors */
@@ -162,32 +187,34 @@ typedef enum clip_layout {
 
 typedef struct clip_export_options {
   uint32_t struct_size;
-  uint32_t flags;       /* CLIP_EXPORT_* */
+  uint32_t flags;         /* CLIP_EXPORT_* */
   clip_layout layout;
-  clip_storage storage; /* of weights in the file, F32, F16 or BF16; a tensor of one number is float32 */
+  clip_storage storage;   /* of the weights in the file: F32, F16 or BF16. Tensors of one element are float32 */
+  clip_progress progress; /* of writing, in bytes */
 } clip_export_options;
 
-/* Writes a model's folder: the weights in training, with low-rank updates merged in, configuration and tokenizer
- * files. `options` may be NULL. The folder is written beside its place and put there whole; a model that was in it
- * is replaced, other files stay. On an error it is as it was: CLIP_UNSUPPORTED says what the layout cannot express
- * (in Hugging Face's a ResNet, in any other a composed model), or which weight half precision cannot hold.
+/* Writes a model folder: the trained weights, with low-rank updates merged, the configuration and the tokenizer
+ * files. `options` may be NULL. The folder is written aside and moved into place; a model that was there is
+ * replaced, other files stay. On any error it is unchanged. CLIP_UNSUPPORTED: what the layout cannot hold (Hugging
+ * Face's no ResNet, and no layout but its own a composed model), or a weight beyond the range of F16.
  * [owner-thread] */
 CLIP_API clip_status clip_trainer_export(const clip_trainer *trainer, const char *folder,
                                          const clip_export_options *options);
 
-/* The same without a trainer: the weights of the folder that the model was opened from, of both towers, or in their
- * place those of `checkpoint`: a file of clip_trainer_save, or a folder, whose last one is taken. NULL: none.
- * CLIP_MISMATCH when it is not one of this model. The model may be open without weights. [any-thread] */
+/* Writes a model folder without a trainer: with the weights of the folder that both towers of the model were opened
+ * from or, unless `checkpoint` is NULL, with those of that checkpoint, or of the last one of that folder.
+ * CLIP_MISMATCH if it is of another model. As clip_trainer_export in all else. The model may be open without
+ * weights. [any-thread] */
 CLIP_API clip_status clip_model_export(const clip_model *model, const char *checkpoint, const char *folder,
                                        const clip_export_options *options);
 
-/* Makes an open model embed with the trainer's weights and logit scale, while other threads use it: as with
- * clip_model_swap, calls that run finish on the weights that they began with, and any error leaves the model as it
- * was. `flags`: CLIP_EXPORT_*. The model has both towers; CLIP_MISMATCH for another architecture than the trainer's.
- * Its storage, tokenizer and preprocessing stay. It may have been opened without weights. Its folder is as before:
- * clip_model_swap without another brings those weights back; until then clip_model_export is CLIP_UNSUPPORTED.
- * [owner-thread] of the trainer, [any-thread] of the model */
-CLIP_API clip_status clip_trainer_publish(const clip_trainer *trainer, clip_model *model, uint32_t flags);
+/* Gives an open model the trainer's weights and logit scale, while other threads use the model. As with
+ * clip_model_swap, running calls finish with the old weights, and on any error the model is unchanged. `flags`:
+ * CLIP_EXPORT_*. Both towers must be open, with or without weights; CLIP_MISMATCH if the architecture is not the
+ * trainer's. Storage, tokenizer and preprocessing of the model stay. The model's folder is not changed:
+ * clip_model_swap with folder NULL restores its weights, and clip_model_export is CLIP_UNSUPPORTED until then.
+ * [owner-thread] for the trainer, [any-thread] for the model */
+CLIP_API clip_status clip_trainer_update_model(const clip_trainer *trainer, clip_model *model, uint32_t flags);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* clipcore.h: every header of the library but those for plugins (clip_plugin.h). */
+/* clipcore.h: all headers of the library except those for plugins (clip_plugin.h). */
 #ifndef CLIPCORE_CLIPCORE_H
 #define CLIPCORE_CLIPCORE_H
 

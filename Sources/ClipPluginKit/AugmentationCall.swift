@@ -62,8 +62,7 @@ public struct Pixels {
 
   fileprivate var view: clip_image_view {
     clip_image_view(
-      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: format, width: UInt32(clamping: width),
-      height: UInt32(clamping: height), stride: stride, pixels: base)
+      pixels: base, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format)
   }
 }
 

@@ -7,6 +7,18 @@ private func isNull(_ what: StaticString, _ expected: StaticString) -> ClipError
   ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected a \(expected), found a null pointer")
 }
 
+/// Throws unless the bytes of a struct from `size` up to its struct_size are zero.
+@inline(never)
+private func requireZeros(_ pointer: UnsafeRawPointer, after size: Int, _ what: StaticString) throws(ClipError) {
+  let said = Int(pointer.load(as: UInt32.self))
+  guard said > size else { return }
+  for offset in size..<said where pointer.load(fromByteOffset: offset, as: UInt8.self) != 0 {
+    throw ClipError(
+      CLIP_INVALID_ARGUMENT,
+      "\(what): a newer field, at byte \(offset), is set; this library knows the first \(size) bytes")
+  }
+}
+
 /// The number of bytes to copy of a struct that says its size and has `size` here.
 @inline(never)
 private func sharedSize(_ pointer: UnsafeRawPointer?, _ size: Int, _ what: StaticString) throws(ClipError) -> Int {
@@ -39,17 +51,56 @@ func required<Pointer>(_ pointer: Pointer?, _ what: StaticString) throws(ClipErr
   return pointer
 }
 
+/// Throws for flags that are not in `known`; `family` is their prefix.
+func requireFlags(_ flags: UInt32, _ known: Int, _ family: StaticString, _ what: StaticString = "options.flags")
+  throws(ClipError)
+{
+  guard Int(flags) & ~known == 0 else {
+    throw ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected \(family)* bits, found \(flags)")
+  }
+}
+
+/// An output buffer of the caller's that must hold `count` elements for each of `n` items.
+func buffer<T>(
+  _ pointer: UnsafeMutablePointer<T>?, _ capacity: Int, for n: Int, of count: Int, _ what: StaticString
+) throws(ClipError) -> UnsafeMutablePointer<T> {
+  guard let pointer else { throw isNull(what, "pointer") }
+  try requireCapacity(capacity, try product(n, count, what), what)
+  return pointer
+}
+
+@inline(never)
+func requireCapacity(_ capacity: Int, _ needed: Int, _ what: StaticString) throws(ClipError) {
+  guard UInt(bitPattern: capacity) >= UInt(bitPattern: needed) else {
+    throw ClipError(
+      CLIP_INVALID_ARGUMENT,
+      "\(what): expected room for \(needed) elements, found a capacity of \(UInt(bitPattern: capacity))")
+  }
+}
+
+/// Writes a text to the caller's buffer as snprintf does, and returns its whole length.
+func write(_ text: Name, to buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int) -> Int {
+  let bytes = text.utf8
+  if let buffer, capacity != 0 {
+    let count = Int(min(UInt(bitPattern: capacity) - 1, UInt(bytes.count)))
+    for index in 0..<count { buffer[index] = CChar(bitPattern: bytes[index]) }
+    buffer[count] = 0
+  }
+  return bytes.count
+}
+
 func requirePositive(_ count: Int, _ what: StaticString) throws(ClipError) {
   guard count >= 1 else { throw ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected at least 1, found \(count)") }
 }
 
-/// Copies the caller's options: as many bytes as struct_size says, the rest zero, which means the
-/// default. An older caller has a shorter struct, a newer one a longer.
+/// Copies the caller's options; NULL is all defaults. Fields that an older caller does not have are zero, the default;
+/// a newer caller's fields that are not known here must be.
 func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ empty: T, _ what: StaticString) throws(ClipError) -> T
 {
   guard let pointer else { return empty }
   var copy = empty
   let size = try sharedSize(pointer, MemoryLayout<T>.size, what)
+  try requireZeros(pointer, after: MemoryLayout<T>.size, what)
   withUnsafeMutableBytes(of: &copy) { $0.copyMemory(from: UnsafeRawBufferPointer(start: pointer, count: size)) }
   return copy
 }

@@ -10,7 +10,7 @@ private func batch(
     let open = try object(model, OpenModel.self, "model")
     let model = open.current
     try requirePositive(n, "n")
-    // No buffer of the caller's is larger than memory, whatever n says.
+    // No buffer of the caller's is larger than memory, whatever n is.
     let widest = max(model.embeddingWidth, model.image?.preprocess.floats ?? 0, model.text?.contextLength ?? 0)
     _ = try product(n, widest * 4, "n")
     let options = try EncodeOptions(try ClipCore.options(options, clip_encode_options(), "options"))
@@ -22,66 +22,73 @@ private func batch(
 @c @implementation
 public func clip_preprocess(
   _ model: OpaquePointer?, _ images: UnsafePointer<clip_image_view>?, _ n: Int,
-  _ options: UnsafePointer<clip_encode_options>?, _ pixels: UnsafeMutablePointer<Float>?
+  _ options: UnsafePointer<clip_encode_options>?, _ pixels: UnsafeMutablePointer<Float>?, _ capacity: Int
 ) -> clip_status {
   batch(model, n, options, buffers: .pixels) { model, options throws(ClipError) in
     let images = try required(images, "images")
-    try model.preprocess(images: images, n, options, into: try required(pixels, "pixels"))
+    let pixels = try buffer(pixels, capacity, for: n, of: try model.imageSide().preprocess.floats, "pixels")
+    try model.preprocess(images: images, n, options, into: pixels)
   }
 }
 
 @c @implementation
 public func clip_tokenize(
   _ model: OpaquePointer?, _ texts: UnsafePointer<UnsafePointer<CChar>?>?, _ n: Int,
-  _ options: UnsafePointer<clip_encode_options>?, _ tokens: UnsafeMutablePointer<Int32>?,
-  _ lengths: UnsafeMutablePointer<UInt32>?
+  _ options: UnsafePointer<clip_encode_options>?, _ tokens: UnsafeMutablePointer<Int32>?, _ capacity: Int,
+  _ lengths: UnsafeMutablePointer<UInt32>?, _ lengthsCapacity: Int
 ) -> clip_status {
   batch(model, n, options, buffers: .tokens) { model, options throws(ClipError) in
     let texts = try required(texts, "texts")
-    try model.tokenize(texts, n, options, into: try required(tokens, "tokens"), lengths: lengths)
+    let tokens = try buffer(tokens, capacity, for: n, of: try model.textSide().contextLength, "tokens")
+    if lengths != nil { try requireCapacity(lengthsCapacity, n, "lengths") }
+    try model.tokenize(texts, n, options, into: tokens, lengths: lengths)
   }
 }
 
 @c @implementation
 public func clip_encode_image(
   _ model: OpaquePointer?, _ images: UnsafePointer<clip_image_view>?, _ n: Int,
-  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?
+  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int
 ) -> clip_status {
   batch(model, n, options) { model, options throws(ClipError) in
     let images = try required(images, "images")
-    try model.encode(images: images, n, options, into: try required(embeddings, "embeddings"))
+    let embeddings = try buffer(embeddings, capacity, for: n, of: model.embeddingWidth, "embeddings")
+    try model.encode(images: images, n, options, into: embeddings)
   }
 }
 
 @c @implementation
 public func clip_encode_pixels(
   _ model: OpaquePointer?, _ pixels: UnsafePointer<Float>?, _ n: Int,
-  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?
+  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int
 ) -> clip_status {
   batch(model, n, options, buffers: .pixels) { model, options throws(ClipError) in
     let pixels = try required(pixels, "pixels")
-    try model.encode(pixels: pixels, n, options, into: try required(embeddings, "embeddings"))
+    let embeddings = try buffer(embeddings, capacity, for: n, of: model.embeddingWidth, "embeddings")
+    try model.encode(pixels: pixels, n, options, into: embeddings)
   }
 }
 
 @c @implementation
 public func clip_encode_text(
   _ model: OpaquePointer?, _ texts: UnsafePointer<UnsafePointer<CChar>?>?, _ n: Int,
-  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?
+  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int
 ) -> clip_status {
   batch(model, n, options) { model, options throws(ClipError) in
     let texts = try required(texts, "texts")
-    try model.encode(texts: texts, n, options, into: try required(embeddings, "embeddings"))
+    let embeddings = try buffer(embeddings, capacity, for: n, of: model.embeddingWidth, "embeddings")
+    try model.encode(texts: texts, n, options, into: embeddings)
   }
 }
 
 @c @implementation
 public func clip_encode_tokens(
   _ model: OpaquePointer?, _ tokens: UnsafePointer<Int32>?, _ n: Int,
-  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?
+  _ options: UnsafePointer<clip_encode_options>?, _ embeddings: UnsafeMutablePointer<Float>?, _ capacity: Int
 ) -> clip_status {
   batch(model, n, options, buffers: .tokens) { model, options throws(ClipError) in
     let tokens = try required(tokens, "tokens")
-    try model.encode(tokens: tokens, n, options, into: try required(embeddings, "embeddings"))
+    let embeddings = try buffer(embeddings, capacity, for: n, of: model.embeddingWidth, "embeddings")
+    try model.encode(tokens: tokens, n, options, into: embeddings)
   }
 }

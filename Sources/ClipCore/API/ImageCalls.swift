@@ -36,9 +36,10 @@ private func decode(_ bytes: UnsafeRawBufferPointer, _ runtime: Runtime, _ place
 public func clip_image_get_view(_ image: OpaquePointer?, _ view: UnsafeMutablePointer<clip_image_view>?) -> clip_status
 {
   reporting { () throws(ClipError) in
-    try fill(view, with: try object(image, DecodedImage.self, "image").view, "view")
+    let image = try object(image, DecodedImage.self, "image")
+    try required(view, "view").pointee = image.view
   }
 }
 
 @c @implementation
-public func clip_image_free(_ image: OpaquePointer?) { releaseHandle(image, DecodedImage.self) }
+public func clip_image_release(_ image: OpaquePointer?) { releaseHandle(image, DecodedImage.self) }

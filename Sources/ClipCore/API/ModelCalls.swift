@@ -27,7 +27,7 @@ public func clip_model_initialize(_ runtime: OpaquePointer?, _ folder: UnsafePoi
 }
 
 @c @implementation
-public func clip_model_close(_ model: OpaquePointer?) { releaseHandle(model, OpenModel.self) }
+public func clip_model_release(_ model: OpaquePointer?) { releaseHandle(model, OpenModel.self) }
 
 @c @implementation
 public func clip_model_describe(_ model: OpaquePointer?, _ info: UnsafeMutablePointer<clip_model_info>?) -> clip_status
@@ -37,8 +37,6 @@ public func clip_model_describe(_ model: OpaquePointer?, _ info: UnsafeMutablePo
     var facts = clip_model_info()
     facts.embedding_width = UInt32(clamping: model.embeddingWidth)
     facts.towers = model.towers
-    facts.image_encoder = try model.runtime.strings.keep(model.image?.tower.encoderID ?? "")
-    facts.text_encoder = try model.runtime.strings.keep(model.text?.tower.encoderID ?? "")
     if let image = model.image {
       facts.image_width = UInt32(clamping: image.preprocess.width)
       facts.image_height = UInt32(clamping: image.preprocess.height)
@@ -56,6 +54,22 @@ public func clip_model_describe(_ model: OpaquePointer?, _ info: UnsafeMutablePo
     facts.storage = (model.image?.origin ?? model.text?.origin)?.options.storage ?? CLIP_STORAGE_F32
     try fill(info, with: facts, "info")
   }
+}
+
+@c @implementation
+public func clip_model_encoder(
+  _ model: OpaquePointer?, _ tower: UInt32, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int
+) -> Int {
+  var id: Name = ""
+  if let model {
+    let model = Unmanaged<OpenModel>.fromOpaque(UnsafeRawPointer(model)).takeUnretainedValue().current
+    switch Int(tower) {
+    case CLIP_TOWER_IMAGE: id = model.image?.tower.encoderID ?? ""
+    case CLIP_TOWER_TEXT: id = model.text?.tower.encoderID ?? ""
+    default: break
+    }
+  }
+  return write(id, to: buffer, capacity)
 }
 
 @c @implementation

@@ -1,40 +1,35 @@
 import CClip
 
 @c @implementation
-public func clip_plugin_count(_ runtime: OpaquePointer?) -> Int {
-  guard let runtime else { return 0 }
-  return Unmanaged<Runtime>.fromOpaque(UnsafeRawPointer(runtime)).takeUnretainedValue().plugins.items.count
-}
-
-@c @implementation
-public func clip_plugin_at(
-  _ runtime: OpaquePointer?, _ index: Int, _ info: UnsafeMutablePointer<clip_plugin_info>?
+public func clip_plugins_visit(
+  _ runtime: OpaquePointer?, _ visit: clip_plugin_fn?, _ user: UnsafeMutableRawPointer?
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let runtime = try object(runtime, Runtime.self, "runtime")
+    let visit = try required(visit, "visit")
     let plugins = runtime.plugins
+    // The visitor may unload what it is told of.
     defer { withExtendedLifetime(plugins) {} }
-    guard plugins.items.indices.contains(index) else {
-      throw ClipError(
-        CLIP_INVALID_ARGUMENT, "index: expected less than \(plugins.items.count), found \(UInt(bitPattern: index))")
+    for item in plugins.items {
+      let table = item.plugin?.table.pointee
+      var info = clip_plugin_info()
+      info.struct_size = UInt32(MemoryLayout<clip_plugin_info>.size)
+      info.kind = item.kind
+      let isInUse = item.table == UnsafeRawPointer(runtime.kernels.table)
+      info.active = item.kind != CLIP_KIND_KERNELS || isInUse ? 1 : 0
+      info.id = item.id
+      info.description = item.description
+      info.version = table?.version ?? clip_version()
+      info.license = table?.license ?? StaticString("Apache-2.0").cString
+      let answer = (item.plugin?.path ?? "").withCString { path in
+        (item.plugin?.id ?? "").string.withCString { plugin in
+          info.path = path
+          info.plugin = plugin
+          return visit(user, &info)
+        }
+      }
+      if answer != 0 { return }
     }
-    let item = plugins.items[index]
-    let table = item.plugin?.table.pointee
-    let strings = runtime.strings
-    var facts = clip_plugin_info()
-    facts.kind = item.kind
-    facts.id = try strings.keep(Name(cString: item.id))
-    facts.description = try strings.keep(Name(cString: item.description))
-    facts.version = try strings.keep(Name(cString: table?.version ?? clip_version() ?? StaticString("").cString))
-    facts.license = try strings.keep(Name(cString: table?.license ?? StaticString("Apache-2.0").cString))
-    facts.path = try strings.keep(Name(item.plugin?.path ?? ""))
-    facts.plugin = try strings.keep(item.plugin?.id ?? "")
-    if item.kind == CLIP_KIND_KERNELS {
-      facts.active = item.table == UnsafeRawPointer(runtime.kernels.table) ? 1 : 0
-    } else {
-      facts.active = 1
-    }
-    try fill(info, with: facts, "info")
   }
 }
 

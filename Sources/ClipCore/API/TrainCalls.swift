@@ -32,25 +32,25 @@ public func clip_train_step(
 
 @c @implementation
 public func clip_trainer_read(
-  _ trainer: OpaquePointer?, _ kind: clip_trainer_tensor, _ name: UnsafePointer<CChar>?,
-  _ values: UnsafeMutablePointer<Float>?, _ count: Int
+  _ trainer: OpaquePointer?, _ kind: clip_tensor_kind, _ name: UnsafePointer<CChar>?,
+  _ values: UnsafeMutablePointer<Float>?, _ capacity: Int
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let name = Name(cString: try required(name, "name"))
-    try trainer.read(kind, name, into: try required(values, "values"), count)
+    try trainer.read(kind, name, into: try required(values, "values"), capacity)
   }
 }
 
 @c @implementation
-public func clip_trainer_visit(
+public func clip_trainer_tensors_visit(
   _ trainer: OpaquePointer?, _ visit: clip_trained_tensor_fn?, _ user: UnsafeMutableRawPointer?
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let visit = try required(visit, "visit")
     for (name, count, rate) in trainer.trainedTensors {
-      name.string.withCString { visit(user, $0, UInt64(count), rate) }
+      if name.string.withCString({ visit(user, $0, UInt64(count), rate) }) != 0 { return }
     }
   }
 }
@@ -79,14 +79,9 @@ public func clip_trainer_resume(_ trainer: OpaquePointer?, _ path: UnsafePointer
 
 @c @implementation
 public func clip_trainer_note(_ trainer: OpaquePointer?, _ note: UnsafeMutablePointer<CChar>?, _ capacity: Int) -> Int {
-  guard let trainer else { return 0 }
-  let text = Unmanaged<Trainer>.fromOpaque(UnsafeRawPointer(trainer)).takeUnretainedValue().note.utf8
-  if let note, capacity > 0 {
-    let count = min(capacity - 1, text.count)
-    for index in 0..<count { note[index] = CChar(bitPattern: text[index]) }
-    note[count] = 0
-  }
-  return text.count
+  var text: Name = ""
+  if let trainer { text = Unmanaged<Trainer>.fromOpaque(UnsafeRawPointer(trainer)).takeUnretainedValue().note }
+  return write(text, to: note, capacity)
 }
 
 @c @implementation
@@ -115,13 +110,13 @@ public func clip_model_export(
 }
 
 @c @implementation
-public func clip_trainer_publish(_ trainer: OpaquePointer?, _ model: OpaquePointer?, _ flags: UInt32) -> clip_status {
+public func clip_trainer_update_model(_ trainer: OpaquePointer?, _ model: OpaquePointer?, _ flags: UInt32)
+  -> clip_status
+{
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let model = try object(model, OpenModel.self, "model")
-    guard flags & ~UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_EXPORT_* bits, found \(flags)")
-    }
-    try model.publish(trainer, average: flags & UInt32(CLIP_EXPORT_AVERAGE) != 0)
+    try requireFlags(flags, CLIP_EXPORT_AVERAGE, "CLIP_EXPORT_", "flags")
+    try model.update(from: trainer, average: flags & UInt32(CLIP_EXPORT_AVERAGE) != 0)
   }
 }

@@ -21,6 +21,7 @@ public func clip_status_name(_ status: clip_status) -> UnsafePointer<CChar>? {
     case CLIP_OUT_OF_MEMORY: "CLIP_OUT_OF_MEMORY"
     case CLIP_PLUGIN: "CLIP_PLUGIN"
     case CLIP_NOT_FINITE: "CLIP_NOT_FINITE"
+    case CLIP_CANCELLED: "CLIP_CANCELLED"
     default: "unknown status"
     }
   return name.cString

@@ -64,7 +64,7 @@ struct DatasetOptions {
       captions: try DatasetOptions.names(given.caption_fields, Int(given.caption_field_count)))
     // A caption that is too long never stops a run.
     var encoding = try ClipCore.options(given.encode, clip_encode_options(), "options.encode")
-    encoding.flags |= UInt32(CLIP_TRUNCATE)
+    encoding.flags |= UInt32(CLIP_ENCODE_TRUNCATE)
     self.encoding = try EncodeOptions(encoding)
     imagePipeline = try DatasetOptions.pipeline(given.image_pipeline, CLIP_KIND_IMAGE_AUGMENTATION)
     textPipeline = try DatasetOptions.pipeline(given.text_pipeline, CLIP_KIND_TEXT_AUGMENTATION)

@@ -1,6 +1,6 @@
 /// An encoder's computation: nodes in an order in which each comes after its inputs.
 ///
-/// A graph is built by a plugin through `Builder`, rewritten by `Passes`, and run by `Program`.
+/// A graph is built by a plugin through `Builder`, rewritten by `Rewrites`, and run by `Program`.
 struct Graph {
   var nodes: [Operation] = []
   var output = 0

@@ -70,8 +70,8 @@ class Operation {
   /// Whether `backward` reads the value that `forward` made.
   var backwardReadsOutput: Bool { false }
 
-  /// Whether `backward` can set a gradient, all of it, rather than add to it: see Pass.adds and
-  /// Pass.beginParameterGradient. Others find zeros where nobody was before them.
+  /// Whether `backward` can set a gradient, all of it, rather than add to it: see TrainingContext.adds and
+  /// TrainingContext.beginParameterGradient. Others find zeros where nobody was before them.
   func beginsGradient(ofInput index: Int) -> Bool { false }
   func beginsGradient(ofParameter index: Int) -> Bool { false }
 
@@ -82,14 +82,14 @@ class Operation {
   func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { scratchFloats(batch, kernels) }
 
   /// Computes the output while training. Doing it twice gives the same.
-  func forward(_ pass: Pass) { run(pass.run) }
+  func forward(_ context: TrainingContext) { run(context.run) }
 
   /// Adds the output's gradient, through the op, to those of its inputs and parameters.
-  func backward(_ pass: Pass) {}
+  func backward(_ context: TrainingContext) {}
 
-  /// A part of `backward`, as `Pass.parallel` has cut it. Called from several threads at once. Sums over
+  /// A part of `backward`, as `TrainingContext.parallel` has cut it. Called from several threads at once. Sums over
   /// rows are made in one order, wherever the cuts fall.
-  func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {}
+  func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {}
 }
 
 /// Which row of an item is picked.

@@ -7,7 +7,6 @@ final class Runtime {
   let log: Log
   let threads: ThreadPool
   let host: PluginHost
-  let strings = StringPool()
   let kernels: Kernels
   let maxImagePixels: Int
   private let watching = Mutex()

@@ -42,8 +42,8 @@ final class DecodedImage {
     self.init(
       memory,
       clip_image_view(
-        struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: header.format, width: header.width,
-        height: header.height, stride: stride, pixels: UnsafePointer(pixels)))
+        pixels: UnsafePointer(pixels), width: header.width, height: header.height, stride: stride,
+        format: header.format))
   }
 
   /// `view` is of pixels in `memory`.

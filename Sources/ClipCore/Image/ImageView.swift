@@ -47,11 +47,6 @@ struct ImageView {
   let stride: Int
 
   init(_ view: clip_image_view, maxPixels: Int) throws(ClipError) {
-    guard Int(view.struct_size) >= MemoryLayout<clip_image_view>.size else {
-      throw ClipError(
-        CLIP_INVALID_ARGUMENT,
-        "expected struct_size \(MemoryLayout<clip_image_view>.size), found \(view.struct_size)")
-    }
     guard let format = Format(view.format) else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT, "expected a pixel format from 1 to 5, found \(view.format.rawValue)")
@@ -90,8 +85,8 @@ struct ImageView {
 
   var c: clip_image_view {
     clip_image_view(
-      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: format.c, width: UInt32(clamping: width),
-      height: UInt32(clamping: height), stride: stride, pixels: pixels)
+      pixels: pixels, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format.c
+    )
   }
 }
 

@@ -10,21 +10,41 @@ struct EncodeOptions {
   let background: (UInt8, UInt8, UInt8)?
   /// What the caller's pixels and tokens were made for; 0 where it does not say.
   let sizes: InputSizes
+  private var callback: clip_progress
 
   init(_ options: clip_encode_options) throws(ClipError) {
-    let known = CLIP_RAW_FEATURES | CLIP_TRUNCATE | CLIP_OPENAI_CLEANING | CLIP_COMPOSITE_ALPHA
     let flags = Int(options.flags)
-    guard flags & ~known == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_RAW_FEATURES and its kin, found \(flags)")
-    }
-    rawFeatures = flags & CLIP_RAW_FEATURES != 0
-    truncate = flags & CLIP_TRUNCATE != 0
-    cleaning = flags & CLIP_OPENAI_CLEANING != 0 ? .openAI : .huggingFace
+    try requireFlags(
+      options.flags,
+      CLIP_ENCODE_RAW | CLIP_ENCODE_TRUNCATE | CLIP_ENCODE_OPENAI_CLEANING | CLIP_ENCODE_COMPOSITE_ALPHA, "CLIP_ENCODE_"
+    )
+    rawFeatures = flags & CLIP_ENCODE_RAW != 0
+    truncate = flags & CLIP_ENCODE_TRUNCATE != 0
+    cleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0 ? .openAI : .huggingFace
     let colour = options.background
-    background = flags & CLIP_COMPOSITE_ALPHA != 0 ? (colour.0, colour.1, colour.2) : nil
+    guard colour <= 0xff_ffff else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.background: expected 0xRRGGBB, found \(colour)")
+    }
+    background =
+      flags & CLIP_ENCODE_COMPOSITE_ALPHA == 0
+      ? nil
+      : (
+        UInt8(truncatingIfNeeded: colour >> 16), UInt8(truncatingIfNeeded: colour >> 8),
+        UInt8(truncatingIfNeeded: colour)
+      )
     sizes = InputSizes(
       imageWidth: Int(options.image_width), imageHeight: Int(options.image_height),
       contextLength: Int(options.context_length))
+    callback = options.progress
+  }
+
+  func progress(total: Int) -> Progress { Progress(callback, total: total) }
+
+  /// The same for a part of a call, which does not report.
+  var withoutProgress: EncodeOptions {
+    var options = self
+    options.callback = clip_progress()
+    return options
   }
 }
 
@@ -33,6 +53,8 @@ extension Model {
   /// changes no result.
   private static var rowsAtATime: Int { 4096 }
   private static var floatsAtATime: Int { 1 << 24 }
+  /// Pictures preprocessed, or texts tokenized, from one report of progress to the next.
+  private static var itemsBetweenReports: Int { 64 }
 
   /// How many items of `tower` go through at once; a text has `contextLength` tokens.
   private func itemsAtATime(_ tower: Tower, contextLength: Int = 0) -> Int {
@@ -57,11 +79,19 @@ extension Model {
   {
     let side = try imageSide()
     let size = side.preprocess.floats
-    try inChunks(n, itemsAtATime(side.tower)) { first, count throws(ClipError) in
+    try inChunks(n, itemsAtATime(side.tower), options.progress(total: n)) { first, count throws(ClipError) in
       let output = embeddings + first * embeddingWidth
-      try side.tower.program.run(pixels: pixels + first * size, items: count, threads: runtime.threads, into: output)
-      if !options.rawFeatures { normalize(output, count) }
+      try encode(pixels: pixels + first * size, count, side, options, into: output)
     }
+  }
+
+  /// Pictures that go through at once.
+  private func encode(
+    pixels: UnsafePointer<Float>, _ count: Int, _ side: ImageSide, _ options: EncodeOptions,
+    into embeddings: UnsafeMutablePointer<Float>
+  ) throws(ClipError) {
+    try side.tower.program.run(pixels: pixels, items: count, threads: runtime.threads, into: embeddings)
+    if !options.rawFeatures { normalize(embeddings, count) }
   }
 
   func encode(
@@ -74,11 +104,11 @@ extension Model {
     let size = side.preprocess.floats
     let scratch = imageScratch.take() ?? ImageScratch()
     defer { imageScratch.give(scratch) }
-    try inChunks(n, itemsAtATime(side.tower)) { first, count throws(ClipError) in
+    try inChunks(n, itemsAtATime(side.tower), options.progress(total: n)) { first, count throws(ClipError) in
       let bytes = try product(try product(count, size, "pixels"), 4, "pixels")
       let pixels = try scratch.pixels.reserve(bytes, for: "preprocessed pictures").assumingMemoryBound(to: Float.self)
       try preprocess(images: images + first, count, firstIndex: first, options, scratch, into: pixels)
-      try encode(pixels: pixels, count, options, into: embeddings + first * embeddingWidth)
+      try encode(pixels: pixels, count, side, options, into: embeddings + first * embeddingWidth)
     }
   }
 
@@ -88,7 +118,12 @@ extension Model {
   ) throws(ClipError) {
     let scratch = imageScratch.take() ?? ImageScratch()
     defer { imageScratch.give(scratch) }
-    try preprocess(images: images, n, firstIndex: 0, options, scratch, into: pixels)
+    let size = try imageSide().preprocess.floats
+    let progress = options.progress(total: n)
+    try inChunks(n, progress.isWanted ? Model.itemsBetweenReports : n, progress) { first, count throws(ClipError) in
+      try preprocess(
+        images: images + first, count, firstIndex: first, options, scratch, into: pixels + first * size)
+    }
   }
 
   /// The same on the runtime's threads with scratch in hand; messages count from `firstIndex`.
@@ -115,7 +150,8 @@ extension Model {
   {
     let side = try textSide()
     let contextLength = side.contextLength
-    try inChunks(n, itemsAtATime(side.tower, contextLength: contextLength)) { first, count throws(ClipError) in
+    let size = itemsAtATime(side.tower, contextLength: contextLength)
+    try inChunks(n, size, options.progress(total: n)) { first, count throws(ClipError) in
       let output = embeddings + first * embeddingWidth
       try side.tower.program.run(
         tokens: tokens + first * contextLength, items: count, firstIndex: first, threads: runtime.threads, into: output)
@@ -132,7 +168,7 @@ extension Model {
     defer { textScratch.give(scratch) }
     let ids = try scratch.tokens.reserve(try product(n, side.contextLength * 4, "tokens"), for: "tokens")
       .assumingMemoryBound(to: Int32.self)
-    try tokenize(texts, n, options, into: ids, lengths: nil)
+    try tokenize(texts, n, options.withoutProgress, into: ids, lengths: nil)
     try encode(tokens: ids, n, options, into: embeddings)
   }
 
@@ -149,7 +185,9 @@ extension Model {
     }
     let scratch = textScratch.take() ?? TextScratch()
     defer { textScratch.give(scratch) }
+    let progress = options.progress(total: n)
     for index in 0..<n {
+      if index % Model.itemsBetweenReports == 0 { try progress.report(index) }
       guard let text = texts[index] else {
         throw ClipError(CLIP_INVALID_ARGUMENT, "texts[\(index)]: expected a string, found a null pointer")
       }
@@ -163,21 +201,24 @@ extension Model {
         throw error.at("texts[\(index)]")
       }
     }
+    try progress.report(n)
   }
 
   private func normalize(_ rows: UnsafeMutablePointer<Float>, _ count: Int) {
     runtime.kernels.table.pointee.normalize?(rows, rows, count, embeddingWidth)
   }
 
-  private func inChunks(_ n: Int, _ size: Int, _ body: (_ first: Int, _ count: Int) throws(ClipError) -> Void)
-    throws(ClipError)
-  {
+  private func inChunks(
+    _ n: Int, _ size: Int, _ progress: Progress, _ body: (_ first: Int, _ count: Int) throws(ClipError) -> Void
+  ) throws(ClipError) {
     var first = 0
     while first < n {
+      try progress.report(first)
       let count = min(size, n - first)
       try body(first, count)
       first += count
     }
+    try progress.report(n)
   }
 }
 

@@ -20,9 +20,7 @@ final class Model {
     guard options.towers & ~known == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "towers: expected CLIP_TOWER_* bits, found \(options.towers)")
     }
-    guard options.flags & ~UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS | CLIP_OPEN_WITHOUT_WEIGHTS) == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "flags: expected CLIP_OPEN_* bits, found \(options.flags)")
-    }
+    try requireFlags(options.flags, CLIP_OPEN_ALLOW_EXTRA_TENSORS | CLIP_OPEN_WITHOUT_WEIGHTS, "CLIP_OPEN_")
     guard options.storage.rawValue <= CLIP_STORAGE_INT8.rawValue else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "storage: expected a clip_storage, found \(options.storage.rawValue)")
     }
@@ -110,10 +108,11 @@ final class Model {
     self.init(
       old.runtime, old.layout,
       ImageSide(
-        tower: try tower(image, oldImage.origin), preprocess: oldImage.preprocess, origin: oldImage.origin.published),
+        tower: try tower(image, oldImage.origin), preprocess: oldImage.preprocess,
+        origin: oldImage.origin.withTrainerWeights),
       TextSide(
         tower: try tower(text, oldText.origin), tokenizer: oldText.tokenizer, contextLength: oldText.contextLength,
-        vocabularySize: oldText.vocabularySize, origin: oldText.origin.published),
+        vocabularySize: oldText.vocabularySize, origin: oldText.origin.withTrainerWeights),
       old.embeddingWidth, logitScale: logitScale, logitBias: logitBias, imageScratch: old.imageScratch,
       textScratch: old.textScratch)
   }
@@ -219,7 +218,7 @@ struct TowerOrigin {
   let folder: String
   let options: clip_model_options
   /// The weights came from a trainer since.
-  var isPublished = false
+  var hasTrainerWeights = false
 
-  var published: TowerOrigin { TowerOrigin(folder: folder, options: options, isPublished: true) }
+  var withTrainerWeights: TowerOrigin { TowerOrigin(folder: folder, options: options, hasTrainerWeights: true) }
 }

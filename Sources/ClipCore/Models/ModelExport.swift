@@ -13,9 +13,7 @@ struct ModelExport {
 
   /// `folder` is what the model was opened from.
   init(folder: String, _ options: clip_export_options) throws(ClipError) {
-    guard options.flags & ~UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_EXPORT_* bits, found \(options.flags)")
-    }
+    try requireFlags(options.flags, CLIP_EXPORT_AVERAGE, "CLIP_EXPORT_")
     switch options.storage {
     case CLIP_STORAGE_F32: type = .float32
     case CLIP_STORAGE_F16: type = .float16

@@ -47,7 +47,7 @@ final class OpenModel {
   }
 
   /// Puts the trainer's weights, or their means, in the place of the model's.
-  func publish(_ trainer: Trainer, average: Bool) throws(ClipError) {
+  func update(from trainer: Trainer, average: Bool) throws(ClipError) {
     swaps.lock()
     defer { swaps.unlock() }
     published.publish(try trainer.model(like: current, average: average))

@@ -44,13 +44,13 @@ struct Weights {
   }
 }
 
-/// The encoders of one modality against what a task needs.
+/// The encoders of one modality against what is needed.
 struct Recommendation {
   static let declared: [Name] = ["local-detail", "global-context", "texture", "multi-scale", "small-data"]
   static let latency: Name = "low-latency"
   static let size: Name = "few-parameters"
 
-  let id: UnsafePointer<CChar>
+  let id: Name
   var score = 0.0
   var reasons = ""
   let parameters: Int
@@ -60,24 +60,28 @@ struct Recommendation {
   private let strengths: Weights?
   private var cost: Double { milliseconds > 0 ? milliseconds : Double(multiplyAdds) }
 
-  static func all(_ task: clip_task, _ runtime: Runtime) throws(ClipError) -> [Recommendation] {
-    let tower = task.tower == 0 ? UInt32(CLIP_TOWER_IMAGE) : task.tower
+  static func all(_ options: clip_recommend_options, _ runtime: Runtime) throws(ClipError) -> [Recommendation] {
+    try requireFlags(options.flags, CLIP_RECOMMEND_MEASURE, "CLIP_RECOMMEND_")
+    let tower = options.tower == 0 ? UInt32(CLIP_TOWER_IMAGE) : options.tower
     guard tower == CLIP_TOWER_IMAGE || tower == CLIP_TOWER_TEXT else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "task.tower: expected one of CLIP_TOWER_*, found \(tower)")
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.tower: expected one of CLIP_TOWER_*, found \(tower)")
     }
-    let needs = try needs(task.needs)
-    let measures = task.flags & UInt32(CLIP_RECOMMEND_MEASURE) != 0
+    let needs = try needs(options.needs)
+    let measures = options.flags & UInt32(CLIP_RECOMMEND_MEASURE) != 0
     var list: [Recommendation] = []
     for item in runtime.plugins.items where item.kind == CLIP_KIND_ENCODER {
       guard item.table.assumingMemoryBound(to: clip_encoder.self).pointee.tower == tower else { continue }
       do throws(ClipError) {
-        let probe = try EncoderProbe(Name(cString: item.id), config: nil, runtime: runtime)
-        guard task.max_parameters == 0 || UInt64(probe.plan.parameterCount) <= task.max_parameters else { continue }
+        let id = Name(cString: item.id)
+        let probe = try EncoderProbe(id, config: nil, runtime: runtime)
+        guard options.max_parameters == 0 || UInt64(probe.plan.parameterCount) <= options.max_parameters else {
+          continue
+        }
         let milliseconds = measures ? try probe.milliseconds(runtime) : 0
-        guard task.max_milliseconds <= 0 || milliseconds <= task.max_milliseconds else { continue }
+        guard options.max_milliseconds <= 0 || milliseconds <= options.max_milliseconds else { continue }
         list.append(
           Recommendation(
-            id: item.id, parameters: probe.plan.parameterCount, multiplyAdds: probe.multiplyAdds,
+            id: id, parameters: probe.plan.parameterCount, multiplyAdds: probe.multiplyAdds,
             milliseconds: milliseconds,
             strengths: EncoderTable(item.table).strengths.flatMap { Weights(String(cString: $0)) }))
       } catch {
@@ -95,10 +99,10 @@ struct Recommendation {
     var list = ""
     for name in known { list += (list.isEmpty ? "" : ", ") + name.string }
     guard let text, let needs = Weights(String(cString: text)) else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "task.needs: expected \"need:weight,…\" with " + list)
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.needs: expected \"need:weight,…\" with " + list)
     }
     for entry in needs.entries where !known.contains(entry.name) {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "task.needs: expected one of " + list + ", found " + entry.name.string)
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.needs: expected one of " + list + ", found " + entry.name.string)
     }
     return needs
   }

@@ -4,21 +4,19 @@ import CSystem
 /// The trainer's numbers as the checkpoint's tensors hold them: a matrix of queries, keys and values is one
 /// tensor of three parameters, a projection lies transposed.
 extension Trainer {
-  /// Copies a tensor to values[count].
-  func read(_ kind: clip_trainer_tensor, _ name: Name, into values: UnsafeMutablePointer<Float>, _ count: Int)
+  /// Copies a tensor to values[capacity].
+  func read(_ kind: clip_tensor_kind, _ name: Name, into values: UnsafeMutablePointer<Float>, _ capacity: Int)
     throws(ClipError)
   {
     guard kind.rawValue <= CLIP_TENSOR_AVERAGE.rawValue else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "kind: expected a clip_trainer_tensor, found \(kind.rawValue)")
+      throw ClipError(CLIP_INVALID_ARGUMENT, "kind: expected a clip_tensor_kind, found \(kind.rawValue)")
     }
     // What low-rank adaptation adds has its own name alone.
     guard let expected = tensors[name] ?? store.index(name).map({ store.entries[$0].count }) else {
       throw ClipError(
         CLIP_NOT_FOUND, "name: expected a tensor of the checkpoint in \(self.folder), found " + name.string)
     }
-    guard count == expected else {
-      throw ClipError(CLIP_MISMATCH, "count: \(name.string) has \(expected) numbers, found \(count)")
-    }
+    try requireCapacity(capacity, expected, "values")
     var isThere = false
     for (index, entry) in store.entries.enumerated() where entry.tensor == name {
       switch kind {

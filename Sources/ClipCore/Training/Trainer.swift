@@ -127,10 +127,10 @@ final class Trainer {
         source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, store: store)
       image = try TrainingTower(
         imagePlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 0,
-        checkpoints: options.checkpoints)
+        recomputes: options.recomputes)
       text = try TrainingTower(
         textPlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 1,
-        checkpoints: options.checkpoints)
+        recomputes: options.recomputes)
       tensors = description.checkpoint.tensors.mapValues { $0.count }
       self.folder = folder
       pixelCount = description.preprocess.floats
@@ -274,7 +274,7 @@ final class Trainer {
             isBackward
             ? try scrap.reserve(count * tower.width * 4, for: "features").assumingMemoryBound(to: Float.self) : rows
           try tower.forward(
-            try self.batch(items, first, count, tower), context(first), keeping: isWhole || isBackward,
+            try self.batch(items, first, count, tower), stepInfo(first), keeping: isWhole || isBackward,
             threads: runtime.threads, into: target)
         }
         if isBackward { tower.backward(rows, threads: runtime.threads) }
@@ -283,8 +283,8 @@ final class Trainer {
     }
   }
 
-  private func context(_ first: Int) -> PassContext {
-    PassContext(seed: options.seed, step: step, firstItem: first, towerIndex: 0)
+  private func stepInfo(_ first: Int) -> TrainingStep {
+    TrainingStep(seed: options.seed, number: step, firstItem: first, towerIndex: 0)
   }
 
   private func batch(_ items: Items, _ first: Int, _ count: Int, _ tower: TrainingTower) throws(ClipError) -> Batch {
@@ -343,7 +343,7 @@ final class Trainer {
       var first = 0
       while first < items.n {
         let count = min(chunk, items.n - first)
-        let found = try tower.firstBad(try batch(items, first, count, tower), context(first), threads: runtime.threads)
+        let found = try tower.firstBad(try batch(items, first, count, tower), stepInfo(first), threads: runtime.threads)
         if let found { return ClipError(CLIP_NOT_FINITE, what + (tower === image ? "images" : "texts") + ": " + found) }
         first += count
       }
@@ -361,7 +361,7 @@ final class Trainer {
       while first < items.n {
         let count = min(chunk, items.n - first)
         let found = try tower.firstBadGradient(
-          try batch(items, first, count, tower), context(first), gradients + first * tower.width,
+          try batch(items, first, count, tower), stepInfo(first), gradients + first * tower.width,
           threads: runtime.threads)
         if let found { return found }
         first += count

@@ -52,7 +52,7 @@ extension Model {
   /// Writes the folder anew, with the weights of the trainer's checkpoint at `checkpoint` in it.
   func export(checkpoint: String?, folder: String, _ options: clip_export_options) throws(ClipError) {
     let source = try sourceFolder("exporting")
-    guard image?.origin.isPublished != true, text?.origin.isPublished != true else {
+    guard image?.origin.hasTrainerWeights != true, text?.origin.hasTrainerWeights != true else {
       throw ClipError(
         CLIP_UNSUPPORTED, "model: its weights are a trainer's: export that, or swap the model to its folder")
     }

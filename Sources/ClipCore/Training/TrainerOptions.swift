@@ -3,7 +3,7 @@ import CClip
 /// What the caller's options say, checked.
 struct TrainerOptions {
   var seed: UInt64
-  var checkpoints: Bool
+  var recomputes: Bool
   var losses: [LossTerm]
   var optimizer = Optimizer.Settings()
   var schedule = Schedule()
@@ -14,9 +14,7 @@ struct TrainerOptions {
   var lowRank: LowRankSettings?
 
   init(_ options: clip_trainer_options) throws(ClipError) {
-    guard options.flags & ~UInt32(CLIP_TRAIN_CHECKPOINTS) == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_TRAIN_* bits, found \(options.flags)")
-    }
+    try requireFlags(options.flags, CLIP_TRAIN_RECOMPUTE, "CLIP_TRAIN_")
     guard options.optimizer.rawValue <= CLIP_OPTIMIZER_SGD.rawValue else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT, "options.optimizer: expected a clip_optimizer, found \(options.optimizer.rawValue)")
@@ -26,7 +24,7 @@ struct TrainerOptions {
         CLIP_INVALID_ARGUMENT, "options.schedule: expected a clip_schedule, found \(options.schedule.rawValue)")
     }
     seed = options.seed
-    checkpoints = options.flags & UInt32(CLIP_TRAIN_CHECKPOINTS) != 0
+    recomputes = options.flags & UInt32(CLIP_TRAIN_RECOMPUTE) != 0
     losses = try TrainerOptions.losses(options)
     optimizer.kind = options.optimizer
     optimizer.beta1 =
@@ -63,15 +61,6 @@ struct TrainerOptions {
     return value == 0 ? fallback : Double(value)
   }
 
-  /// From one struct of an array to the next: each says its size, as the caller's header has it.
-  private static func stride(_ at: UnsafeRawPointer, _ what: StaticString) throws(ClipError) -> Int {
-    let size = Int(at.load(as: UInt32.self))
-    guard size % 8 == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "\(what).struct_size: expected a multiple of 8, found \(size)")
-    }
-    return size
-  }
-
   private static func losses(_ options: clip_trainer_options) throws(ClipError) -> [LossTerm] {
     guard options.loss_count != 0 else { return [] }
     guard let list = options.losses, (1...64).contains(options.loss_count) else {
@@ -80,10 +69,8 @@ struct TrainerOptions {
         "options.losses: expected 1 to 64 terms, found \(UInt(bitPattern: options.loss_count)) or a null pointer")
     }
     var terms: [LossTerm] = []
-    var at = UnsafeRawPointer(list)
     for index in 0..<options.loss_count {
-      let term = try ClipCore.options(
-        at.assumingMemoryBound(to: clip_loss_term.self), clip_loss_term(), "options.losses")
+      let term = list[index]
       guard term.kind.rawValue <= CLIP_LOSS_DISTILLATION.rawValue, term.weight >= 0, term.weight < 1e6,
         term.label_smoothing >= 0, term.label_smoothing < 1
       else {
@@ -96,7 +83,6 @@ struct TrainerOptions {
         LossTerm(
           kind: term.kind, weight: term.weight == 0 ? 1 : Double(term.weight),
           labelSmoothing: Double(term.label_smoothing)))
-      at += try TrainerOptions.stride(at, "options.losses")
     }
     return terms
   }
@@ -109,16 +95,13 @@ struct TrainerOptions {
         "options.groups: expected 1 to 4096, found \(UInt(bitPattern: options.group_count)) or a null pointer")
     }
     var groups: [(pattern: Name, rate: Double)] = []
-    var at = UnsafeRawPointer(list)
     for index in 0..<options.group_count {
-      let group = try ClipCore.options(
-        at.assumingMemoryBound(to: clip_parameter_group.self), clip_parameter_group(), "options.groups")
+      let group = list[index]
       guard let pattern = group.pattern, group.rate >= 0, group.rate < 1e6 else {
         throw ClipError(
           CLIP_INVALID_ARGUMENT, "options.groups[\(index)]: expected a pattern and a rate from 0, found \(group.rate)")
       }
       groups.append((Name(cString: pattern), Double(group.rate)))
-      at += try TrainerOptions.stride(at, "options.groups")
     }
     return groups
   }

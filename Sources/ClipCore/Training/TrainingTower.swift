@@ -3,7 +3,7 @@ import CSystem
 
 /// One tower in training: its graph over the store's parameters, and the memory of its activations. One thread
 /// at a time.
-final class TrainingTower {
+final class TrainingTower: TrainingMemory {
   let program: Program
   let store: ParameterStore
   /// The store's entries of each node's parameters.
@@ -17,10 +17,10 @@ final class TrainingTower {
   private let offsets: UnsafeMutablePointer<Int>
   private let gradientOffsets: UnsafeMutablePointer<Int>
 
-  /// Where a pass is: forward done, backward not.
+  /// What `backward` needs of the forward pass before it.
   private struct Position {
     var batch: Batch
-    var context: PassContext
+    var step: TrainingStep
     var places: [Int]
     var sizes: [Int]
     var scratch: Int
@@ -28,7 +28,7 @@ final class TrainingTower {
   private var position: Position?
 
   convenience init(
-    _ graph: Graph, store: ParameterStore, loader: ParameterLoader, kernels: Kernels, index: UInt32, checkpoints: Bool
+    _ graph: Graph, store: ParameterStore, loader: ParameterLoader, kernels: Kernels, index: UInt32, recomputes: Bool
   ) throws(ClipError) {
     let program = try Program(training: graph, loader: loader, kernels: kernels)
     var entries: [[Int]] = []
@@ -48,12 +48,12 @@ final class TrainingTower {
         throw ClipError(CLIP_UNSUPPORTED, "training: the op \"\(node.label)\" has no gradient")
       }
     }
-    self.init(program, store, entries, wanted, try Workspace(), index, checkpoints)
+    self.init(program, store, entries, wanted, try Workspace(), index, recomputes)
   }
 
   private init(
     _ program: Program, _ store: ParameterStore, _ entries: [[Int]], _ wanted: [Bool], _ workspace: Workspace,
-    _ index: UInt32, _ checkpoints: Bool
+    _ index: UInt32, _ recomputes: Bool
   ) {
     self.program = program
     self.store = store
@@ -63,7 +63,7 @@ final class TrainingTower {
     let nodes = program.nodes
     let none = [Bool](repeating: false, count: nodes.count)
     forwardPlan = TrainingPlan(nodes, output: program.output, wanted: none, keeping: none)
-    let keeping = checkpoints ? TrainingTower.checkpoints(program) : nodes.map { !$0.isCheap }
+    let keeping = recomputes ? TrainingTower.keptWhenRecomputing(program) : nodes.map { !$0.isCheap }
     plan = TrainingPlan(nodes, output: program.output, wanted: wanted, keeping: keeping)
     offsets = .allocate(capacity: nodes.count)
     offsets.initialize(repeating: 0, count: nodes.count)
@@ -76,9 +76,9 @@ final class TrainingTower {
     gradientOffsets.deallocate()
   }
 
-  /// The values that activation checkpointing keeps: of those that are all that later ops read of earlier
+  /// The values that are kept when the others are computed again: of those that are all that later ops read of earlier
   /// ones, about the square root of their number.
-  private static func checkpoints(_ program: Program) -> [Bool] {
+  private static func keptWhenRecomputing(_ program: Program) -> [Bool] {
     let nodes = program.nodes
     var lastRead = Array(nodes.indices)
     for (index, node) in nodes.enumerated() { for input in node.inputs { lastRead[input] = index } }
@@ -96,8 +96,21 @@ final class TrainingTower {
     return keeping
   }
 
-  /// Whether the op `node` is the first of a backward pass to write the gradient of its input, and sets it.
-  func begins(_ node: Int, input: Int) -> Bool { plan.begins[node].contains(input) }
+  // MARK: TrainingMemory
+
+  func parameter(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float> {
+    store.values.floats + store.entries[entries[node][index]].offset
+  }
+
+  func parameterGradient(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float>? {
+    store.gradient(entries[node][index])
+  }
+
+  func beginParameterGradient(_ index: Int, of node: Int) -> Bool { store.begin(entries[node][index]) }
+
+  func setsInputGradient(_ index: Int, of node: Int) -> Bool { plan.begins[node].contains(index) }
+
+  // MARK: Running
 
   var width: Int { program.nodes[program.output].shape.width }
   var learns: Bool { plan.steps.count > plan.forwardSteps }
@@ -115,7 +128,7 @@ final class TrainingTower {
 
   /// Features of a batch: [items, width] to `features`. With `keeping`, `backward` may follow.
   func forward(
-    _ batch: Batch, _ context: PassContext, keeping: Bool, threads: ThreadPool,
+    _ batch: Batch, _ step: TrainingStep, keeping: Bool, threads: ThreadPool,
     into features: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
     let plan = keeping ? plan : forwardPlan
@@ -133,9 +146,8 @@ final class TrainingTower {
       activations = nil
       activations = try Memory(floats: room, for: "activations")
     }
-    var context = context
-    context = PassContext(seed: context.seed, step: context.step, firstItem: context.firstItem, towerIndex: index)
-    let position = Position(batch: batch, context: context, places: places, sizes: sizes, scratch: total)
+    let step = TrainingStep(seed: step.seed, number: step.number, firstItem: step.firstItem, towerIndex: index)
+    let position = Position(batch: batch, step: step, places: places, sizes: sizes, scratch: total)
     run(plan, 0..<plan.forwardSteps, position, threads)
     guard let activations else { return }
     memcpy(features, activations.floats + offsets[program.output], batch.items * width * 4)
@@ -143,9 +155,9 @@ final class TrainingTower {
   }
 
   /// Says which op of a forward pass is the first to make NaN or infinity; nil when none does.
-  func firstBad(_ batch: Batch, _ context: PassContext, threads: ThreadPool) throws(ClipError) -> String? {
+  func firstBad(_ batch: Batch, _ step: TrainingStep, threads: ThreadPool) throws(ClipError) -> String? {
     let features = try Memory(floats: try product(batch.items, width, "features"), for: "features")
-    try forward(batch, context, keeping: true, threads: threads, into: features.floats)
+    try forward(batch, step, keeping: true, threads: threads, into: features.floats)
     defer { withExtendedLifetime(features) {} }
     guard let position, let activations else { return nil }
     self.position = nil
@@ -153,7 +165,7 @@ final class TrainingTower {
       guard case .forward(let node, let buffer) = plan.steps[index] else { continue }
       offsets[node] = position.places[buffer]
       let op = program.nodes[node]
-      op.forward(pass(node, position, activations, threads))
+      op.forward(context(node, position, activations, threads))
       let count =
         op.inputs.isEmpty && op.shape.rows == .tokens && op.shape.width == 1
         ? 0 : batch.totalRows(op.shape.rows) * op.shape.width
@@ -184,10 +196,10 @@ final class TrainingTower {
   /// Says which op of a backward pass is the first to make NaN or infinity of the features' gradient; nil when
   /// none does. The store's gradients are not to be used after it.
   func firstBadGradient(
-    _ batch: Batch, _ context: PassContext, _ gradient: UnsafePointer<Float>, threads: ThreadPool
+    _ batch: Batch, _ step: TrainingStep, _ gradient: UnsafePointer<Float>, threads: ThreadPool
   ) throws(ClipError) -> String? {
     let features = try Memory(floats: try product(batch.items, width, "features"), for: "features")
-    try forward(batch, context, keeping: true, threads: threads, into: features.floats)
+    try forward(batch, step, keeping: true, threads: threads, into: features.floats)
     defer { withExtendedLifetime(features) {} }
     guard let position = takePosition(gradient), let activations else { return nil }
     for step in plan.forwardSteps..<plan.steps.count {
@@ -226,23 +238,25 @@ final class TrainingTower {
       switch plan.steps[index] {
       case .forward(let node, let buffer):
         offsets[node] = position.places[buffer]
-        program.nodes[node].forward(pass(node, position, activations, threads))
+        program.nodes[node].forward(context(node, position, activations, threads))
       case .backward(let node):
         let op = program.nodes[node]
         for (parameter, entry) in entries[node].enumerated() where !op.beginsGradient(ofParameter: parameter) {
           store.beginWithZeros(entry)
         }
-        op.backward(pass(node, position, activations, threads))
+        op.backward(context(node, position, activations, threads))
       }
     }
   }
 
-  private func pass(_ node: Int, _ position: Position, _ activations: Memory, _ threads: ThreadPool) -> Pass {
-    Pass(
+  private func context(
+    _ node: Int, _ position: Position, _ activations: Memory, _ threads: ThreadPool
+  ) -> TrainingContext {
+    TrainingContext(
       run: Run(
         batch: position.batch, kernels: program.kernels, threads: threads,
         scratch: activations.floats + position.scratch, failures: nil,
         program: program, arena: activations.floats, offsets: offsets, node: node),
-      context: position.context, gradientOffsets: gradientOffsets, tower: self)
+      step: position.step, gradientOffsets: gradientOffsets, memory: self)
   }
 }

@@ -92,40 +92,42 @@ final class Attention: Operation {
 
   override func beginsGradient(ofInput index: Int) -> Bool { true }
 
-  override func backward(_ pass: Pass) { pass.parallel(self, pieces(pass.batch, pass.run.kernels.threads), grain: 1) }
+  override func backward(_ context: TrainingContext) {
+    context.parallel(self, pieces(context.batch, context.run.kernels.threads), grain: 1)
+  }
 
-  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
-    let units = pass.batch.items * heads
-    let pieces = pieces(pass.batch, pass.run.kernels.threads)
+  override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
+    let units = context.batch.items * heads
+    let pieces = pieces(context.batch, context.run.kernels.threads)
     let floats = AttentionGradient(
-      queries: pass.batch.longest(shape.rows), keys: pass.batch.longest(keyRows), width: headWidth,
-      kernels: pass.run.kernels
+      queries: context.batch.longest(shape.rows), keys: context.batch.longest(keyRows), width: headWidth,
+      kernels: context.run.kernels
     ).floats
     for piece in part {
       for unit in units.share(piece, of: pieces) {
-        backwardUnit(pass, unit, pass.scratch + piece * floats)
+        backwardUnit(context, unit, context.scratch + piece * floats)
       }
     }
   }
 
   /// One head of one item.
-  private func backwardUnit(_ pass: Pass, _ unit: Int, _ scratch: UnsafeMutablePointer<Float>) {
+  private func backwardUnit(_ context: TrainingContext, _ unit: Int, _ scratch: UnsafeMutablePointer<Float>) {
     let item = unit / heads
     let column = unit % heads * headWidth
-    let keyStart = pass.batch.firstRow(of: item, in: keyRows) * shape.width + column
-    let queryStart = pass.batch.firstRow(of: item, in: shape.rows) * shape.width + column
+    let keyStart = context.batch.firstRow(of: item, in: keyRows) * shape.width + column
+    let queryStart = context.batch.firstRow(of: item, in: shape.rows) * shape.width + column
     var gradient = AttentionGradient(
-      queries: pass.batch.rows(of: item, in: shape.rows), keys: pass.batch.rows(of: item, in: keyRows),
+      queries: context.batch.rows(of: item, in: shape.rows), keys: context.batch.rows(of: item, in: keyRows),
       width: headWidth,
-      kernels: pass.run.kernels)
+      kernels: context.run.kernels)
     gradient.stride = shape.width
-    gradient.firstQuery = picked == .end ? pass.batch.endPosition(of: item) : 0
+    gradient.firstQuery = picked == .end ? context.batch.endPosition(of: item) : 0
     gradient.isCausal = isCausal
     gradient.add(
-      pass.products, q: pass.run.input(0).data + queryStart, k: pass.run.input(1).data + keyStart,
-      v: pass.run.input(2).data + keyStart, dy: pass.gradient.data + queryStart,
-      dq: pass.inputGradient(0).map { ($0 + queryStart, pass.adds(0)) },
-      dk: pass.inputGradient(1).map { ($0 + keyStart, pass.adds(1)) },
-      dv: pass.inputGradient(2).map { ($0 + keyStart, pass.adds(2)) }, scratch)
+      context.products, q: context.run.input(0).data + queryStart, k: context.run.input(1).data + keyStart,
+      v: context.run.input(2).data + keyStart, dy: context.gradient.data + queryStart,
+      dq: context.inputGradient(0).map { ($0 + queryStart, context.adds(0)) },
+      dk: context.inputGradient(1).map { ($0 + keyStart, context.adds(1)) },
+      dv: context.inputGradient(2).map { ($0 + keyStart, context.adds(2)) }, scratch)
   }
 }

@@ -62,23 +62,25 @@ final class BatchNorm: Operation {
   /// Doubles: mean, 1 / deviation, sums of dy and of dy z for each column.
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { 8 * shape.width }
 
-  private func columnFacts(_ pass: Pass) -> UnsafeMutablePointer<Double> {
-    UnsafeMutableRawPointer(pass.scratch).assumingMemoryBound(to: Double.self)
+  private func columnFacts(_ context: TrainingContext) -> UnsafeMutablePointer<Double> {
+    UnsafeMutableRawPointer(context.scratch).assumingMemoryBound(to: Double.self)
   }
 
   /// A frozen norm goes by its running statistics.
-  private func usesBatch(_ pass: Pass) -> Bool { pass.parameterGradient(0) != nil || pass.parameterGradient(1) != nil }
+  private func usesBatch(_ context: TrainingContext) -> Bool {
+    context.parameterGradient(0) != nil || context.parameterGradient(1) != nil
+  }
 
   /// The batch's mean and variance, or the running ones, of each column in scratch: [mean, 1 / deviation, sums].
-  private func measure(_ pass: Pass, _ columns: Range<Int>, updating: Bool) {
+  private func measure(_ context: TrainingContext, _ columns: Range<Int>, updating: Bool) {
     let width = shape.width
-    let x = pass.run.input(0)
-    let means = columnFacts(pass)
+    let x = context.run.input(0)
+    let means = columnFacts(context)
     let inverses = means + width
-    guard usesBatch(pass) else {
+    guard usesBatch(context) else {
       for column in columns {
-        means[column] = Double(pass.parameter(2)[column])
-        inverses[column] = 1 / (Double(pass.parameter(3)[column]) + Double(epsilon)).squareRoot()
+        means[column] = Double(context.parameter(2)[column])
+        inverses[column] = 1 / (Double(context.parameter(3)[column]) + Double(epsilon)).squareRoot()
       }
       return
     }
@@ -105,45 +107,45 @@ final class BatchNorm: Operation {
         let place = columns.lowerBound + column
         inverses[place] = 1 / (sums[column] / count + Double(epsilon)).squareRoot()
         guard updating else { continue }
-        if let mean = pass.parameterGradient(2) {
+        if let mean = context.parameterGradient(2) {
           mean[place] += BatchNorm.momentum * (Float(means[place]) - mean[place])
         }
-        if let variance = pass.parameterGradient(3) {
+        if let variance = context.parameterGradient(3) {
           variance[place] += BatchNorm.momentum * (Float(sums[column] / max(1, count - 1)) - variance[place])
         }
       }
     }
   }
 
-  override func forward(_ pass: Pass) {
-    pass.parallel(self, (shape.width + 15) / 16, grain: 1, phase: 0)
-    pass.parallel(self, pass.run.output.rows, grain: max(1, 16384 / shape.width), phase: 1)
+  override func forward(_ context: TrainingContext) {
+    context.parallel(self, (shape.width + 15) / 16, grain: 1, phase: 0)
+    context.parallel(self, context.run.output.rows, grain: max(1, 16384 / shape.width), phase: 1)
   }
 
-  override func backward(_ pass: Pass) {
-    pass.parallel(self, (shape.width + 15) / 16, grain: 1, phase: 2)
-    pass.parallel(self, pass.gradient.rows, grain: max(1, 16384 / shape.width), phase: 3)
+  override func backward(_ context: TrainingContext) {
+    context.parallel(self, (shape.width + 15) / 16, grain: 1, phase: 2)
+    context.parallel(self, context.gradient.rows, grain: max(1, 16384 / shape.width), phase: 3)
   }
 
   /// Phases 0 and 2 are by groups of columns, 1 and 3 by rows. Running statistics move in phase 2, which
   /// a step runs once.
-  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
+  override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
     let width = shape.width
-    let means = columnFacts(pass)
+    let means = columnFacts(context)
     let inverses = means + width
-    let x = pass.run.input(0)
-    let weight = pass.parameter(0)
+    let x = context.run.input(0)
+    let weight = context.parameter(0)
     if phase == 0 || phase == 2 {
       let columns = (part.lowerBound * 16)..<min(width, part.upperBound * 16)
-      measure(pass, columns, updating: phase == 2)
-      if phase == 2 { sum(pass, columns) }
+      measure(context, columns, updating: phase == 2)
+      if phase == 2 { sum(context, columns) }
       return
     }
     if phase == 1 {
-      let bias = pass.parameter(1)
+      let bias = context.parameter(1)
       for row in part {
         let line = x.data + row * width
-        let target = pass.run.output.data + row * width
+        let target = context.run.output.data + row * width
         forEachEight(width) { i, lanes in
           let z = (SIMD8<Double>(eight(line + i, lanes)) - eight(means + i, lanes)) * eight(inverses + i, lanes)
           let y = z * SIMD8<Double>(eight(weight + i, lanes)) + SIMD8<Double>(eight(bias + i, lanes))
@@ -152,13 +154,13 @@ final class BatchNorm: Operation {
       }
       return
     }
-    guard let dx = pass.inputGradient(0) else { return }
+    guard let dx = context.inputGradient(0) else { return }
     let totals = means + 2 * width
     let aligned = means + 3 * width
-    let share = usesBatch(pass) ? 1 / Double(max(1, x.rows)) : 0
+    let share = usesBatch(context) ? 1 / Double(max(1, x.rows)) : 0
     for row in part {
       let line = x.data + row * width
-      let dy = pass.gradient.data + row * width
+      let dy = context.gradient.data + row * width
       let target = dx + row * width
       forEachEight(width) { i, lanes in
         let inverse = eight(inverses + i, lanes)
@@ -171,16 +173,16 @@ final class BatchNorm: Operation {
   }
 
   /// The sums of dy and of dy z over rows, which are the bias's and the weight's gradients.
-  private func sum(_ pass: Pass, _ columns: Range<Int>) {
+  private func sum(_ context: TrainingContext, _ columns: Range<Int>) {
     let width = shape.width
-    let means = columnFacts(pass)
+    let means = columnFacts(context)
     let inverses = means + width
     withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * columns.count) { buffer in
       guard let sums = buffer.baseAddress else { return }
       buffer.initialize(repeating: 0)
       let aligned = sums + columns.count
-      let x = pass.run.input(0).data
-      let dy = pass.gradient
+      let x = context.run.input(0).data
+      let dy = context.gradient
       for row in 0..<dy.rows {
         let start = row * width + columns.lowerBound
         forEachEight(columns.count) { i, lanes in
@@ -195,8 +197,8 @@ final class BatchNorm: Operation {
         let place = columns.lowerBound + column
         means[2 * width + place] = sums[column]
         means[3 * width + place] = aligned[column]
-        if let db = pass.parameterGradient(1) { db[place] += Float(sums[column]) }
-        if let dw = pass.parameterGradient(0) { dw[place] += Float(aligned[column]) }
+        if let db = context.parameterGradient(1) { db[place] += Float(sums[column]) }
+        if let dw = context.parameterGradient(0) { dw[place] += Float(aligned[column]) }
       }
     }
   }

@@ -93,38 +93,38 @@ final class Broadcast: Operation {
 
   override var isDifferentiable: Bool { true }
   override func backwardReads(input index: Int) -> Bool { operation == .product }
-  override func backward(_ pass: Pass) {
+  override func backward(_ context: TrainingContext) {
     let byItem = spread == .row
-    pass.parallel(
-      self, byItem ? pass.batch.items : pass.gradient.rows, grain: byItem ? 1 : max(1, 16384 / shape.width))
+    context.parallel(
+      self, byItem ? context.batch.items : context.gradient.rows, grain: byItem ? 1 : max(1, 16384 / shape.width))
   }
 
   /// Parts as in `compute`.
-  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
+  override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
     for unit in part {
       guard spread == .row else {
-        backwardRow(pass, unit, unit)
+        backwardRow(context, unit, unit)
         continue
       }
-      let first = pass.batch.firstRow(of: unit, in: shape.rows)
-      for row in first..<(first + pass.batch.rows(of: unit, in: shape.rows)) { backwardRow(pass, row, unit) }
+      let first = context.batch.firstRow(of: unit, in: shape.rows)
+      for row in first..<(first + context.batch.rows(of: unit, in: shape.rows)) { backwardRow(context, row, unit) }
     }
   }
 
-  private func backwardRow(_ pass: Pass, _ row: Int, _ other: Int) {
+  private func backwardRow(_ context: TrainingContext, _ row: Int, _ other: Int) {
     let width = shape.width
-    let dz = pass.gradient.data + row * width
-    let dx = pass.inputGradient(0).map { $0 + row * width }
-    let dy = pass.inputGradient(1)
+    let dz = context.gradient.data + row * width
+    let dx = context.inputGradient(0).map { $0 + row * width }
+    let dy = context.inputGradient(1)
     let isSum = operation == .sum
     if spread == .column {
-      let y = isSum ? 1 : pass.run.input(1).data[other]
+      let y = isSum ? 1 : context.run.input(1).data[other]
       if let dx { addFloats(dz, width, times: y, to: dx) }
       guard let dy else { return }
       if isSum {
         for i in 0..<width { dy[other] += dz[i] }
       } else {
-        dy[other] += dotProduct(dz, pass.run.input(0).data + row * width, width)
+        dy[other] += dotProduct(dz, context.run.input(0).data + row * width, width)
       }
       return
     }
@@ -133,8 +133,8 @@ final class Broadcast: Operation {
       if let dy { addFloats(dz, width, to: dy + other * width) }
       return
     }
-    let x = pass.run.input(0).data + row * width
-    let y = pass.run.input(1).data + other * width
+    let x = context.run.input(0).data + row * width
+    let y = context.run.input(1).data + other * width
     if let dx { putProducts(dz, y, width, adding: true, to: dx) }
     if let dy { putProducts(dz, x, width, adding: true, to: dy + other * width) }
   }

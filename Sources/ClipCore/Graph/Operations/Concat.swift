@@ -24,14 +24,16 @@ final class Concat: Operation {
 
   override var isDifferentiable: Bool { true }
   override var isCheap: Bool { true }
-  override func backward(_ pass: Pass) { pass.parallel(self, pass.gradient.rows, grain: max(1, 16384 / shape.width)) }
+  override func backward(_ context: TrainingContext) {
+    context.parallel(self, context.gradient.rows, grain: max(1, 16384 / shape.width))
+  }
 
-  override func backward(_ pass: Pass, _ rows: Range<Int>, phase: Int) {
-    let dy = pass.gradient
+  override func backward(_ context: TrainingContext, _ rows: Range<Int>, phase: Int) {
+    let dy = context.gradient
     var column = 0
     for index in inputs.indices {
-      let width = pass.run.input(index).width
-      if let dx = pass.inputGradient(index) {
+      let width = context.run.input(index).width
+      if let dx = context.inputGradient(index) {
         for row in rows { addFloats(dy.data + row * dy.width + column, width, to: dx + row * width) }
       }
       column += width

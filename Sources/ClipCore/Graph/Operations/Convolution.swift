@@ -189,8 +189,9 @@ class Convolution: MatrixProduct {
   }
 
   /// One group's weights as windows lie, [features, area, channels].
-  private func turned(_ pass: Pass, group: Int, _ scratch: UnsafeMutablePointer<Float>) -> Products.Matrix {
-    let weights = pass.parameter(0) + group * features * depth
+  private func turned(_ context: TrainingContext, group: Int, _ scratch: UnsafeMutablePointer<Float>) -> Products.Matrix
+  {
+    let weights = context.parameter(0) + group * features * depth
     guard turns else { return Products.Matrix(data: weights, stride: depth) }
     for feature in 0..<features {
       let source = weights + feature * depth
@@ -203,28 +204,28 @@ class Convolution: MatrixProduct {
   }
 
   /// The windows of some output rows, of one group's channels.
-  private func windows(_ pass: Pass, group: Int, rows: Range<Int>) -> Products.Matrix {
+  private func windows(_ context: TrainingContext, group: Int, rows: Range<Int>) -> Products.Matrix {
     let channels = (group * groupWidth)..<((group + 1) * groupWidth)
     if window.isPointwise {
-      let x = pass.run.input(0)
+      let x = context.run.input(0)
       return Products.Matrix(data: x.data + rows.lowerBound * x.width + channels.lowerBound, stride: x.width)
     }
-    let pieces = max(1, min(pass.run.threads.width * 4, rows.count * depth / 8192))
-    pass.run.threads.run(pieces, LayOut(op: self, pass: pass, channels: channels, rows: rows, pieces: pieces))
-    return Products.Matrix(data: pass.scratch, stride: depth)
+    let pieces = max(1, min(context.run.threads.width * 4, rows.count * depth / 8192))
+    context.run.threads.run(pieces, LayOut(op: self, context: context, channels: channels, rows: rows, pieces: pieces))
+    return Products.Matrix(data: context.scratch, stride: depth)
   }
 
   private struct LayOut: Work {
     let op: Convolution
-    let pass: Pass
+    let context: TrainingContext
     let channels: Range<Int>
     let rows: Range<Int>
     let pieces: Int
 
     func part(_ piece: Int) {
-      let x = pass.run.input(0).data
+      let x = context.run.input(0).data
       for row in rows.count.share(piece, of: pieces) {
-        op.layOut(x, channels, row: rows.lowerBound + row, to: pass.scratch + row * op.depth)
+        op.layOut(x, channels, row: rows.lowerBound + row, to: context.scratch + row * op.depth)
       }
     }
   }
@@ -236,57 +237,57 @@ class Convolution: MatrixProduct {
     stride(from: 0, to: rows, by: blockRows).map { $0..<min(rows, $0 + blockRows) }
   }
 
-  override func forward(_ pass: Pass) {
-    let rows = pass.run.output.rows
-    let weights = pass.scratch + (min(blockRows, rows) * depth + 15) & ~15
+  override func forward(_ context: TrainingContext) {
+    let rows = context.run.output.rows
+    let weights = context.scratch + (min(blockRows, rows) * depth + 15) & ~15
     for group in 0..<groups {
-      let w = turned(pass, group: group, weights)
-      let packed = pass.products.pack(w, .rows, columns: features, depth: depth, into: weights + weightFloats)
+      let w = turned(context, group: group, weights)
+      let packed = context.products.pack(w, .rows, columns: features, depth: depth, into: weights + weightFloats)
       for block in blocks(rows) {
-        let bias = biasParameter == nil ? nil : UnsafePointer(pass.parameter(1) + group * features)
-        pass.products.multiply(
-          windows(pass, group: group, rows: block), packed,
-          pass.run.output.data + block.lowerBound * shape.width + group * features, cStride: shape.width,
+        let bias = biasParameter == nil ? nil : UnsafePointer(context.parameter(1) + group * features)
+        context.products.multiply(
+          windows(context, group: group, rows: block), packed,
+          context.run.output.data + block.lowerBound * shape.width + group * features, cStride: shape.width,
           rows: block.count, adding: false, bias: bias)
       }
     }
   }
 
-  override func backward(_ pass: Pass) {
-    let rows = pass.gradient.rows
-    if biasParameter != nil, let db = pass.parameterGradient(1) {
-      pass.addColumns(pass.gradient.data, stride: shape.width, rows: rows, width: shape.width, to: db)
+  override func backward(_ context: TrainingContext) {
+    let rows = context.gradient.rows
+    if biasParameter != nil, let db = context.parameterGradient(1) {
+      context.addColumns(context.gradient.data, stride: shape.width, rows: rows, width: shape.width, to: db)
     }
-    for group in 0..<groups { backwardGroup(pass, group) }
+    for group in 0..<groups { backwardGroup(context, group) }
   }
 
-  private func backwardGroup(_ pass: Pass, _ group: Int) {
-    let rows = pass.gradient.rows
-    let dwindows = pass.scratch + (min(blockRows, rows) * depth + 15) & ~15
+  private func backwardGroup(_ context: TrainingContext, _ group: Int) {
+    let rows = context.gradient.rows
+    let dwindows = context.scratch + (min(blockRows, rows) * depth + 15) & ~15
     let weights = dwindows + (min(blockRows, rows) * depth + 15) & ~15
     let dweights = weights + weightFloats
     let scratch = dweights + weightFloats
-    let w = turned(pass, group: group, weights)
-    let gradient = pass.parameterGradient(0).map { $0 + group * features * depth }
+    let w = turned(context, group: group, weights)
+    let gradient = context.parameterGradient(0).map { $0 + group * features * depth }
     if turns { memset(dweights, 0, features * depth * 4) }
     for block in blocks(rows) {
       let dy = Products.Matrix(
-        data: pass.gradient.data + block.lowerBound * shape.width + group * features, stride: shape.width)
+        data: context.gradient.data + block.lowerBound * shape.width + group * features, stride: shape.width)
       if let gradient {
-        pass.products.weights(
-          dy, windows(pass, group: group, rows: block), rows: block.count, features: features, depth: depth,
+        context.products.weights(
+          dy, windows(context, group: group, rows: block), rows: block.count, features: features, depth: depth,
           into: turns ? dweights : gradient, scratch)
       }
-      guard let dx = pass.inputGradient(0) else { continue }
+      guard let dx = context.inputGradient(0) else { continue }
       if window.isPointwise {
-        pass.products.backward(
+        context.products.backward(
           dy, rows: block.count, w, features: features, depth: depth,
           into: dx + block.lowerBound * inputWidth + group * groupWidth, stride: inputWidth, scratch)
       } else {
-        pass.products.backward(
+        context.products.backward(
           dy, rows: block.count, w, features: features, depth: depth, into: dwindows, stride: depth, adding: false,
           scratch)
-        scatter(pass, dwindows, block, group)
+        scatter(context, dwindows, block, group)
       }
     }
     guard turns, let gradient else { return }
@@ -300,24 +301,24 @@ class Convolution: MatrixProduct {
   }
 
   /// Adds the windows' gradients to the pixels they were copied from, item by item.
-  private func scatter(_ pass: Pass, _ dwindows: UnsafePointer<Float>, _ rows: Range<Int>, _ group: Int) {
+  private func scatter(_ context: TrainingContext, _ dwindows: UnsafePointer<Float>, _ rows: Range<Int>, _ group: Int) {
     let pixels = window.output.height * window.output.width
     let items = (rows.lowerBound / pixels)..<((rows.upperBound - 1) / pixels + 1)
-    pass.run.threads.run(
+    context.run.threads.run(
       items.count,
-      Scatter(op: self, pass: pass, windows: dwindows, rows: rows, firstItem: items.lowerBound, group: group))
+      Scatter(op: self, context: context, windows: dwindows, rows: rows, firstItem: items.lowerBound, group: group))
   }
 
   private struct Scatter: Work {
     let op: Convolution
-    let pass: Pass
+    let context: TrainingContext
     let windows: UnsafePointer<Float>
     let rows: Range<Int>
     let firstItem: Int
     let group: Int
 
     func part(_ piece: Int) {
-      guard let dx = pass.inputGradient(0) else { return }
+      guard let dx = context.inputGradient(0) else { return }
       let window = op.window
       let pixels = window.output.height * window.output.width
       let item = firstItem + piece

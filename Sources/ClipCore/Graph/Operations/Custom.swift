@@ -182,24 +182,24 @@ final class Custom: Operation {
     max(scratchFloats(batch, kernels), scratch(gradientPieces(batch), of: gradientScratch(batch)))
   }
 
-  override func backward(_ pass: Pass) {
-    let pieces = gradientPieces(pass.batch)
-    let size = gradientScratch(pass.batch)
-    pass.parallel(self, pieces, grain: 1)
-    var place = pass.scratch + Custom.gradientHeaderFloats
+  override func backward(_ context: TrainingContext) {
+    let pieces = gradientPieces(context.batch)
+    let size = gradientScratch(context.batch)
+    context.parallel(self, pieces, grain: 1)
+    var place = context.scratch + Custom.gradientHeaderFloats
     for (index, parameter) in list.enumerated() {
-      if let gradient = pass.parameterGradient(index) {
+      if let gradient = context.parameterGradient(index) {
         for piece in 0..<pieces { addFloats(place + piece * size, parameter.count, to: gradient) }
       }
       place += (parameter.count + 15) & ~15
     }
   }
 
-  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
-    let pieces = gradientPieces(pass.batch)
-    let size = gradientScratch(pass.batch)
+  override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
+    let pieces = gradientPieces(context.batch)
+    let size = gradientScratch(context.batch)
     for piece in part {
-      let memory = pass.scratch + piece * size
+      let memory = context.scratch + piece * size
       let sums = memory + Custom.gradientHeaderFloats
       let scratch = sums + gradientFloats
       memset(sums, 0, gradientFloats * 4)
@@ -211,18 +211,18 @@ final class Custom: Operation {
         byParameter[index] = place
         place += (parameter.count + 15) & ~15
       }
-      calls(pass.batch, piece, of: pieces) { rows in
-        var work = work(pass.run, memory, memory + size > scratch ? scratch : nil, rows)
+      calls(context.batch, piece, of: pieces) { rows in
+        var work = work(context.run, memory, memory + size > scratch ? scratch : nil, rows)
         for index in inputs.indices {
-          byInput[index] = pass.inputGradient(index).map {
-            $0 + rows(pass.run.inputShape(index).rows).lowerBound * use.widths[index]
+          byInput[index] = context.inputGradient(index).map {
+            $0 + rows(context.run.inputShape(index).rows).lowerBound * use.widths[index]
           }
         }
         withUnsafePointer(to: &work) { work in
           var gradient = clip_op_gradient()
           gradient.struct_size = UInt32(MemoryLayout<clip_op_gradient>.size)
           gradient.run = work
-          gradient.output = UnsafePointer(pass.gradient.data + rows(shape.rows).lowerBound * shape.width)
+          gradient.output = UnsafePointer(context.gradient.data + rows(shape.rows).lowerBound * shape.width)
           gradient.inputs = UnsafePointer(byInput)
           gradient.parameters = UnsafePointer(byParameter)
           op.pointee.backward?(&gradient)

@@ -115,40 +115,43 @@ final class DepthwiseConvolution: Convolution {
 
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { 0 }
 
-  override func forward(_ pass: Pass) {
+  override func forward(_ context: TrainingContext) {
     guard let filters else { return }
-    let rows = pass.parameter(0)
+    let rows = context.parameter(0)
     for channel in 0..<shape.width {
       for tap in 0..<area { filters.floats[tap * shape.width + channel] = rows[channel * area + tap] }
     }
-    run(pass.run)
+    run(context.run)
   }
 
-  override func backward(_ pass: Pass) {
-    if biasParameter != nil, let db = pass.parameterGradient(1) {
-      pass.addColumns(pass.gradient.data, stride: shape.width, rows: pass.gradient.rows, width: shape.width, to: db)
+  override func backward(_ context: TrainingContext) {
+    if biasParameter != nil, let db = context.parameterGradient(1) {
+      context.addColumns(
+        context.gradient.data, stride: shape.width, rows: context.gradient.rows, width: shape.width, to: db)
     }
-    if pass.inputGradient(0) != nil { pass.parallel(self, pass.batch.items, grain: 1, phase: 0) }
-    if pass.parameterGradient(0) != nil { pass.parallel(self, (shape.width + 15) / 16, grain: 1, phase: 1) }
+    if context.inputGradient(0) != nil { context.parallel(self, context.batch.items, grain: 1, phase: 0) }
+    if context.parameterGradient(0) != nil { context.parallel(self, (shape.width + 15) / 16, grain: 1, phase: 1) }
   }
 
   /// Phase 0: the input's gradient, by items. Phase 1: the filters', by groups of channels.
-  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
+  override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
     let pixels = window.output.height * window.output.width
     if phase == 0 {
-      for item in part { for pixel in 0..<pixels { spread(pass, item, pixel, 0..<shape.width, filters: false) } }
+      for item in part { for pixel in 0..<pixels { spread(context, item, pixel, 0..<shape.width, filters: false) } }
     } else {
       let channels = (part.lowerBound * 16)..<min(shape.width, part.upperBound * 16)
-      for item in 0..<pass.batch.items {
-        for pixel in 0..<pixels { spread(pass, item, pixel, channels, filters: true) }
+      for item in 0..<context.batch.items {
+        for pixel in 0..<pixels { spread(context, item, pixel, channels, filters: true) }
       }
     }
   }
 
-  private func spread(_ pass: Pass, _ item: Int, _ pixel: Int, _ channels: Range<Int>, filters wantsFilters: Bool) {
+  private func spread(
+    _ context: TrainingContext, _ item: Int, _ pixel: Int, _ channels: Range<Int>, filters wantsFilters: Bool
+  ) {
     let width = shape.width
     let size = window.input.height * window.input.width * width
-    let dy = pass.gradient.data + (item * window.output.height * window.output.width + pixel) * width
+    let dy = context.gradient.data + (item * window.output.height * window.output.width + pixel) * width
     let top = pixel / window.output.width * window.stride - window.padding
     let left = pixel % window.output.width * window.stride - window.padding
     for ky in inside(top, window.kernelHeight, window.input.height) {
@@ -158,11 +161,11 @@ final class DepthwiseConvolution: Convolution {
           item * size
           + ((top + ky * window.dilation) * window.input.width + left + kx * window.dilation) * width
         if wantsFilters {
-          guard let dw = pass.parameterGradient(0) else { return }
-          let x = pass.run.input(0).data + place
+          guard let dw = context.parameterGradient(0) else { return }
+          let x = context.run.input(0).data + place
           for channel in channels { dw[channel * area + tap] += dy[channel] * x[channel] }
         } else {
-          guard let dx = pass.inputGradient(0), let filters else { return }
+          guard let dx = context.inputGradient(0), let filters else { return }
           let taps = filters.floats + tap * width
           putProducts(dy, taps, width, adding: true, to: dx + place)
         }

@@ -18,26 +18,26 @@ final class Dropout: Operation {
 
   override var isDifferentiable: Bool { true }
   override var isCheap: Bool { true }
-  override func forward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 1, phase: 0) }
-  override func backward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 1, phase: 1) }
+  override func forward(_ context: TrainingContext) { context.parallel(self, context.batch.items, grain: 1, phase: 0) }
+  override func backward(_ context: TrainingContext) { context.parallel(self, context.batch.items, grain: 1, phase: 1) }
 
   /// An item's numbers fall by the step, the item's place among the step's, the op and their own place.
-  override func backward(_ pass: Pass, _ items: Range<Int>, phase: Int) {
+  override func backward(_ context: TrainingContext, _ items: Range<Int>, phase: Int) {
     let limit = UInt32(Double(probability) * 0x1p32)
     let scale = 1 / (1 - probability)
     for item in items {
-      let start = pass.batch.firstRow(of: item, in: shape.rows) * shape.width
-      let count = pass.batch.rows(of: item, in: shape.rows) * shape.width
+      let start = context.batch.firstRow(of: item, in: shape.rows) * shape.width
+      let count = context.batch.rows(of: item, in: shape.rows) * shape.width
       var stream = RandomStream(
-        seed: pass.context.seed, purpose: .dropout,
-        stream: pass.context.step << 24 | UInt64(pass.context.firstItem + item) & 0xff_ffff,
-        part: pass.context.towerIndex << 20 | UInt32(truncatingIfNeeded: pass.run.node) & 0xf_ffff)
+        seed: context.step.seed, purpose: .dropout,
+        stream: context.step.number << 24 | UInt64(context.step.firstItem + item) & 0xff_ffff,
+        part: context.step.towerIndex << 20 | UInt32(truncatingIfNeeded: context.run.node) & 0xf_ffff)
       if phase == 0 {
-        let x = pass.run.input(0).data + start
-        let y = pass.run.output.data + start
+        let x = context.run.input(0).data + start
+        let y = context.run.output.data + start
         for index in 0..<count { y[index] = stream.bits() < limit ? 0 : x[index] * scale }
-      } else if let dx = pass.inputGradient(0).map({ $0 + start }) {
-        let dy = pass.gradient.data + start
+      } else if let dx = context.inputGradient(0).map({ $0 + start }) {
+        let dy = context.gradient.data + start
         for index in 0..<count where stream.bits() >= limit { dx[index] += dy[index] * scale }
       }
     }

@@ -25,11 +25,11 @@ final class Embedding: Operation {
   }
 
   override var isDifferentiable: Bool { true }
-  override func backward(_ pass: Pass) {
-    guard let table = pass.parameterGradient(0) else { return }
-    let dy = pass.gradient
+  override func backward(_ context: TrainingContext) {
+    guard let table = context.parameterGradient(0) else { return }
+    let dy = context.gradient
     for row in 0..<dy.rows {
-      addFloats(dy.data + row * dy.width, dy.width, to: table + Int(pass.batch.tokenIDs[row]) * dy.width)
+      addFloats(dy.data + row * dy.width, dy.width, to: table + Int(context.batch.tokenIDs[row]) * dy.width)
     }
   }
 }
@@ -65,20 +65,20 @@ final class Positions: Operation {
   }
 
   override var isDifferentiable: Bool { true }
-  override func backward(_ pass: Pass) {
-    let dy = pass.gradient
-    pass.parallel(self, (dy.width + 15) / 16, grain: 1)
+  override func backward(_ context: TrainingContext) {
+    let dy = context.gradient
+    context.parallel(self, (dy.width + 15) / 16, grain: 1)
   }
 
   /// Parts are groups of columns.
-  override func backward(_ pass: Pass, _ groups: Range<Int>, phase: Int) {
-    let dy = pass.gradient
+  override func backward(_ context: TrainingContext, _ groups: Range<Int>, phase: Int) {
+    let dy = context.gradient
     let columns = (groups.lowerBound * 16)..<min(dy.width, groups.upperBound * 16)
-    let table = pass.parameterGradient(0)
-    let dx = pass.inputGradient(0)
-    for item in 0..<pass.batch.items {
-      let first = pass.batch.firstRow(of: item, in: shape.rows)
-      for row in 0..<pass.batch.rows(of: item, in: shape.rows) {
+    let table = context.parameterGradient(0)
+    let dx = context.inputGradient(0)
+    for item in 0..<context.batch.items {
+      let first = context.batch.firstRow(of: item, in: shape.rows)
+      for row in 0..<context.batch.rows(of: item, in: shape.rows) {
         let line = dy.data + (first + row) * dy.width
         if let table { for column in columns { table[row * dy.width + column] += line[column] } }
         if let dx { for column in columns { dx[(first + row) * dy.width + column] += line[column] } }

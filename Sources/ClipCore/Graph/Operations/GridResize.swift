@@ -92,15 +92,15 @@ final class Resize: Operation {
   // MARK: Training
 
   override var isDifferentiable: Bool { true }
-  override func backward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 1) }
+  override func backward(_ context: TrainingContext) { context.parallel(self, context.batch.items, grain: 1) }
 
   /// Each number's gradient goes to where it came from, by the same weights.
-  override func backward(_ pass: Pass, _ items: Range<Int>, phase: Int) {
-    guard let dx = pass.inputGradient(0) else { return }
+  override func backward(_ context: TrainingContext, _ items: Range<Int>, phase: Int) {
+    guard let dx = context.inputGradient(0) else { return }
     let width = shape.width
     for item in items {
       let picture = dx + item * from.height * from.width * width
-      let gradient = pass.gradient.data + item * to.height * to.width * width
+      let gradient = context.gradient.data + item * to.height * to.width * width
       for row in 0..<to.height {
         let vertical = neighbours(row, from.height, to.height)
         for column in 0..<to.width {

@@ -113,9 +113,9 @@ final class RowParameter: Operation {
   }
 
   override var isDifferentiable: Bool { true }
-  override func backward(_ pass: Pass) {
-    guard let table = pass.parameterGradient(0) else { return }
-    let dy = pass.gradient
+  override func backward(_ context: TrainingContext) {
+    guard let table = context.parameterGradient(0) else { return }
+    let dy = context.gradient
     for item in 0..<dy.rows { addFloats(dy.data + item * dy.width, dy.width, to: table + row * dy.width) }
   }
 }

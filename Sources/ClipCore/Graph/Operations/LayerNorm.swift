@@ -51,28 +51,28 @@ final class LayerNorm: Operation {
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { 2 * batch.totalRows(shape.rows) }
 
   /// First by rows, then weight and bias by columns.
-  override func backward(_ pass: Pass) {
-    let rows = pass.gradient.rows
-    pass.parallel(self, rows, grain: max(1, 8192 / shape.width))
-    if pass.parameterGradient(0) != nil || pass.parameterGradient(1) != nil {
-      pass.parallel(self, (shape.width + 15) / 16, grain: max(1, 1024 / rows), phase: 1)
+  override func backward(_ context: TrainingContext) {
+    let rows = context.gradient.rows
+    context.parallel(self, rows, grain: max(1, 8192 / shape.width))
+    if context.parameterGradient(0) != nil || context.parameterGradient(1) != nil {
+      context.parallel(self, (shape.width + 15) / 16, grain: max(1, 1024 / rows), phase: 1)
     }
   }
 
-  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
+  override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
     if phase == 0 {
-      for row in part { backwardRow(pass, row) }
+      for row in part { backwardRow(context, row) }
     } else {
-      backwardColumns(pass, (part.lowerBound * 16)..<min(shape.width, part.upperBound * 16))
+      backwardColumns(context, (part.lowerBound * 16)..<min(shape.width, part.upperBound * 16))
     }
   }
 
   /// dx += (g - mean(g) - z mean(g z)) / deviation, with z the normalised row and g = dy * weight.
-  private func backwardRow(_ pass: Pass, _ row: Int) {
+  private func backwardRow(_ context: TrainingContext, _ row: Int) {
     let width = shape.width
-    let x = pass.run.input(0).data + row * width
-    let dy = pass.gradient.data + row * width
-    let weight = UnsafePointer(pass.parameter(0))
+    let x = context.run.input(0).data + row * width
+    let dy = context.gradient.data + row * width
+    let weight = UnsafePointer(context.parameter(0))
     let size = Float(width)
     var sum = SIMD8<Float>.zero
     forEachEight(width) { i, lanes in sum += eight(x + i, lanes) }
@@ -83,9 +83,9 @@ final class LayerNorm: Operation {
       sum += centred * centred
     }
     let inverse = 1 / (sum.sum() / size + epsilon).squareRoot()
-    pass.scratch[2 * row] = mean
-    pass.scratch[2 * row + 1] = inverse
-    guard let dx = pass.inputGradient(0).map({ $0 + row * width }) else { return }
+    context.scratch[2 * row] = mean
+    context.scratch[2 * row + 1] = inverse
+    guard let dx = context.inputGradient(0).map({ $0 + row * width }) else { return }
     var total = SIMD8<Float>.zero
     var aligned = SIMD8<Float>.zero
     forEachEight(width) { i, lanes in
@@ -101,15 +101,15 @@ final class LayerNorm: Operation {
     }
   }
 
-  private func backwardColumns(_ pass: Pass, _ columns: Range<Int>) {
+  private func backwardColumns(_ context: TrainingContext, _ columns: Range<Int>) {
     let width = shape.width
-    let x = pass.run.input(0).data
-    let dy = pass.gradient
-    let dw = pass.parameterGradient(0).map { $0 + columns.lowerBound }
-    let db = pass.parameterGradient(1).map { $0 + columns.lowerBound }
+    let x = context.run.input(0).data
+    let dy = context.gradient
+    let dw = context.parameterGradient(0).map { $0 + columns.lowerBound }
+    let db = context.parameterGradient(1).map { $0 + columns.lowerBound }
     for row in 0..<dy.rows {
-      let mean = pass.scratch[2 * row]
-      let inverse = pass.scratch[2 * row + 1]
+      let mean = context.scratch[2 * row]
+      let inverse = context.scratch[2 * row + 1]
       let line = dy.data + row * width + columns.lowerBound
       let source = x + row * width + columns.lowerBound
       if let dw {

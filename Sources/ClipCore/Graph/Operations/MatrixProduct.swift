@@ -115,32 +115,32 @@ final class Linear: MatrixProduct {
       Products.backwardFloats(rows: rows, shape.width, depth, kernels))
   }
 
-  override func forward(_ pass: Pass) {
-    let x = pass.run.input(0)
-    pass.products.forward(
+  override func forward(_ context: TrainingContext) {
+    let x = context.run.input(0)
+    context.products.forward(
       Products.Matrix(data: x.data, stride: x.width), rows: x.rows,
-      Products.Matrix(data: pass.parameter(0), stride: x.width), features: shape.width, depth: x.width,
-      bias: biasParameter == nil ? nil : UnsafePointer(pass.parameter(1)), into: pass.run.output.data,
-      stride: shape.width, pass.scratch)
+      Products.Matrix(data: context.parameter(0), stride: x.width), features: shape.width, depth: x.width,
+      bias: biasParameter == nil ? nil : UnsafePointer(context.parameter(1)), into: context.run.output.data,
+      stride: shape.width, context.scratch)
   }
 
   /// dW += dy' x, db += the sum of dy's rows, dx += dy W.
-  override func backward(_ pass: Pass) {
-    let x = pass.run.input(0)
-    let dy = Products.Matrix(data: pass.gradient.data, stride: shape.width)
-    if let dw = pass.beginParameterGradient(0) {
-      pass.products.weights(
+  override func backward(_ context: TrainingContext) {
+    let x = context.run.input(0)
+    let dy = Products.Matrix(data: context.gradient.data, stride: shape.width)
+    if let dw = context.beginParameterGradient(0) {
+      context.products.weights(
         dy, Products.Matrix(data: x.data, stride: x.width), rows: x.rows, features: shape.width, depth: x.width,
-        into: dw.sums, adding: dw.adding, pass.scratch)
+        into: dw.sums, adding: dw.adding, context.scratch)
     }
-    if biasParameter != nil, let db = pass.parameterGradient(1) {
-      pass.addColumns(dy.data, stride: dy.stride, rows: x.rows, width: shape.width, to: db)
+    if biasParameter != nil, let db = context.parameterGradient(1) {
+      context.addColumns(dy.data, stride: dy.stride, rows: x.rows, width: shape.width, to: db)
     }
-    if let dx = pass.inputGradient(0) {
-      pass.products.backward(
-        dy, rows: x.rows, Products.Matrix(data: pass.parameter(0), stride: x.width), features: shape.width,
+    if let dx = context.inputGradient(0) {
+      context.products.backward(
+        dy, rows: x.rows, Products.Matrix(data: context.parameter(0), stride: x.width), features: shape.width,
         depth: x.width,
-        into: dx, stride: x.width, adding: pass.adds(0), pass.scratch)
+        into: dx, stride: x.width, adding: context.adds(0), context.scratch)
     }
   }
 }

@@ -63,20 +63,20 @@ final class Mix: Operation {
     if parameter != nil { weights = try Memory(floats: inputs.count, for: "weights of a mean") }
   }
 
-  override func forward(_ pass: Pass) {
-    if let weights { softmax(pass.parameter(0), into: weights.floats) }
-    run(pass.run)
+  override func forward(_ context: TrainingContext) {
+    if let weights { softmax(context.parameter(0), into: weights.floats) }
+    run(context.run)
   }
 
   /// dx_i += w_i dy; dp_i += w_i (d_i - sum of w_j d_j), where d_i is the dot product of dy and x_i.
-  override func backward(_ pass: Pass) {
-    let dy = pass.gradient
-    pass.parallel(self, dy.rows, grain: max(1, 16384 / dy.width))
-    guard parameter != nil, let weights, let dp = pass.parameterGradient(0) else { return }
+  override func backward(_ context: TrainingContext) {
+    let dy = context.gradient
+    context.parallel(self, dy.rows, grain: max(1, 16384 / dy.width))
+    guard parameter != nil, let weights, let dp = context.parameterGradient(0) else { return }
     var dots: [Double] = []
     var mean = 0.0
     for index in inputs.indices {
-      let x = pass.run.input(index).data
+      let x = context.run.input(index).data
       var dot = 0.0
       for row in 0..<dy.rows { dot += Double(dotProduct(dy.data + row * dy.width, x + row * dy.width, dy.width)) }
       dots.append(dot)
@@ -85,11 +85,11 @@ final class Mix: Operation {
     for index in inputs.indices { dp[index] += weights.floats[index] * Float(dots[index] - mean) }
   }
 
-  override func backward(_ pass: Pass, _ rows: Range<Int>, phase: Int) {
-    let dy = pass.gradient
+  override func backward(_ context: TrainingContext, _ rows: Range<Int>, phase: Int) {
+    let dy = context.gradient
     let start = rows.lowerBound * dy.width
     for index in inputs.indices {
-      guard let dx = pass.inputGradient(index) else { continue }
+      guard let dx = context.inputGradient(index) else { continue }
       let weight = weights?.floats[index] ?? 1 / Float(inputs.count)
       addFloats(dy.data + start, rows.count * dy.width, times: weight, to: dx + start)
     }

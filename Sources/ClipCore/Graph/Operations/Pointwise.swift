@@ -30,23 +30,23 @@ final class Activation: Operation {
   /// Numbers whose slopes are computed at a time.
   private static var slopeFloats: Int { 1024 }
 
-  override func backward(_ pass: Pass) {
-    let count = pass.gradient.rows * shape.width
-    pass.parallel(self, (count + Activation.slopeFloats - 1) / Activation.slopeFloats, grain: 16)
+  override func backward(_ context: TrainingContext) {
+    let count = context.gradient.rows * shape.width
+    context.parallel(self, (count + Activation.slopeFloats - 1) / Activation.slopeFloats, grain: 16)
   }
 
   /// Parts are stretches of numbers.
-  override func backward(_ pass: Pass, _ part: Range<Int>, phase: Int) {
-    guard let dx = pass.inputGradient(0) else { return }
-    let dy = pass.gradient
-    let adding = pass.adds(0)
+  override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
+    guard let dx = context.inputGradient(0) else { return }
+    let dy = context.gradient
+    let adding = context.adds(0)
     let end = min(dy.rows * shape.width, part.upperBound * Activation.slopeFloats)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: Activation.slopeFloats) { buffer in
       guard let slopes = buffer.baseAddress else { return }
       var first = part.lowerBound * Activation.slopeFloats
       while first < end {
         let count = min(Activation.slopeFloats, end - first)
-        activation.slopes(pass.run.input(0).data + first, count, pass.run.kernels, into: slopes)
+        activation.slopes(context.run.input(0).data + first, count, context.run.kernels, into: slopes)
         putProducts(dy.data + first, slopes, count, adding: adding, to: dx + first)
         first += count
       }
@@ -75,14 +75,16 @@ final class Add: Operation {
 
   override var isDifferentiable: Bool { true }
   override func beginsGradient(ofInput index: Int) -> Bool { true }
-  override func backward(_ pass: Pass) { pass.parallel(self, pass.gradient.rows, grain: max(1, 16384 / shape.width)) }
+  override func backward(_ context: TrainingContext) {
+    context.parallel(self, context.gradient.rows, grain: max(1, 16384 / shape.width))
+  }
 
-  override func backward(_ pass: Pass, _ rows: Range<Int>, phase: Int) {
+  override func backward(_ context: TrainingContext, _ rows: Range<Int>, phase: Int) {
     let start = rows.lowerBound * shape.width
     for index in inputs.indices {
-      guard let dx = pass.inputGradient(index) else { continue }
-      let dy = pass.gradient.data + start
-      if pass.adds(index) {
+      guard let dx = context.inputGradient(index) else { continue }
+      let dy = context.gradient.data + start
+      if context.adds(index) {
         addFloats(dy, rows.count * shape.width, to: dx + start)
       } else {
         memcpy(dx + start, dy, rows.count * shape.width * 4)

@@ -56,18 +56,18 @@ final class Pooling: Operation {
 
   override var isDifferentiable: Bool { true }
   override func backwardReads(input index: Int) -> Bool { kind == .maximum }
-  override func backward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 1) }
+  override func backward(_ context: TrainingContext) { context.parallel(self, context.batch.items, grain: 1) }
 
   /// A maximum's gradient goes to the first pixel that has it, as PyTorch's does.
-  override func backward(_ pass: Pass, _ items: Range<Int>, phase: Int) {
-    guard let dx = pass.inputGradient(0) else { return }
+  override func backward(_ context: TrainingContext, _ items: Range<Int>, phase: Int) {
+    guard let dx = context.inputGradient(0) else { return }
     let width = shape.width
     let pixels = window.output.height * window.output.width
     let size = window.input.height * window.input.width * width
     for item in items {
-      let x = pass.run.input(0).data + item * size
+      let x = context.run.input(0).data + item * size
       for pixel in 0..<pixels {
-        spread(pass.gradient.data + (item * pixels + pixel) * width, pixel, x, dx + item * size)
+        spread(context.gradient.data + (item * pixels + pixel) * width, pixel, x, dx + item * size)
       }
     }
   }

@@ -48,17 +48,17 @@ final class ReduceRows: Operation {
 
   override var isDifferentiable: Bool { true }
   override func backwardReads(input index: Int) -> Bool { reduction == .maximum }
-  override func backward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 1) }
+  override func backward(_ context: TrainingContext) { context.parallel(self, context.batch.items, grain: 1) }
 
   /// Rows that share a column's maximum share its gradient.
-  override func backward(_ pass: Pass, _ items: Range<Int>, phase: Int) {
-    guard let dx = pass.inputGradient(0) else { return }
+  override func backward(_ context: TrainingContext, _ items: Range<Int>, phase: Int) {
+    guard let dx = context.inputGradient(0) else { return }
     let width = shape.width
-    let rowsOfItem = pass.run.inputShape(0).rows
+    let rowsOfItem = context.run.inputShape(0).rows
     for item in items {
-      let first = pass.batch.firstRow(of: item, in: rowsOfItem)
-      let rows = pass.batch.rows(of: item, in: rowsOfItem)
-      let dy = pass.gradient.data + item * width
+      let first = context.batch.firstRow(of: item, in: rowsOfItem)
+      let rows = context.batch.rows(of: item, in: rowsOfItem)
+      let dy = context.gradient.data + item * width
       if reduction == .mean {
         let scale = 1 / Float(max(1, rows))
         for row in first..<(first + rows) {
@@ -66,7 +66,7 @@ final class ReduceRows: Operation {
         }
         continue
       }
-      let x = pass.run.input(0).data
+      let x = context.run.input(0).data
       for column in 0..<width {
         var largest = -Float.infinity
         for row in first..<(first + rows) { largest = max(largest, x[row * width + column]) }
@@ -117,15 +117,15 @@ final class ReduceColumns: Operation {
 
   override var isDifferentiable: Bool { true }
   override func backwardReads(input index: Int) -> Bool { reduction == .maximum }
-  override func backward(_ pass: Pass) {
-    pass.parallel(self, pass.gradient.rows, grain: max(1, 16384 / pass.run.input(0).width))
+  override func backward(_ context: TrainingContext) {
+    context.parallel(self, context.gradient.rows, grain: max(1, 16384 / context.run.input(0).width))
   }
 
   /// Columns that share a row's maximum share its gradient.
-  override func backward(_ pass: Pass, _ rows: Range<Int>, phase: Int) {
-    guard let dx = pass.inputGradient(0) else { return }
-    let dy = pass.gradient.data
-    let width = pass.run.input(0).width
+  override func backward(_ context: TrainingContext, _ rows: Range<Int>, phase: Int) {
+    guard let dx = context.inputGradient(0) else { return }
+    let dy = context.gradient.data
+    let width = context.run.input(0).width
     for row in rows {
       let target = dx + row * width
       if reduction == .mean {
@@ -133,7 +133,7 @@ final class ReduceColumns: Operation {
         for column in 0..<width { target[column] += share }
         continue
       }
-      let x = pass.run.input(0).data + row * width
+      let x = context.run.input(0).data + row * width
       let largest = reduce(x, width)
       var ties = 0
       for column in 0..<width where x[column] == largest { ties += 1 }

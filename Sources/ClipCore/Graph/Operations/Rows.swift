@@ -24,12 +24,12 @@ final class PickRow: Operation {
 
   override var isDifferentiable: Bool { true }
   override var isCheap: Bool { true }
-  override func backward(_ pass: Pass) {
-    guard let dx = pass.inputGradient(0) else { return }
-    let dy = pass.gradient
-    for item in 0..<pass.batch.items {
-      let first = pass.batch.firstRow(of: item, in: pass.run.inputShape(0).rows)
-      let row = selector == .first ? first : first + pass.batch.endPosition(of: item)
+  override func backward(_ context: TrainingContext) {
+    guard let dx = context.inputGradient(0) else { return }
+    let dy = context.gradient
+    for item in 0..<context.batch.items {
+      let first = context.batch.firstRow(of: item, in: context.run.inputShape(0).rows)
+      let row = selector == .first ? first : first + context.batch.endPosition(of: item)
       addFloats(dy.data + item * dy.width, dy.width, to: dx + row * dy.width)
     }
   }
@@ -60,15 +60,15 @@ final class Prepend: Operation {
   }
 
   override var isDifferentiable: Bool { true }
-  override func backward(_ pass: Pass) { pass.parallel(self, pass.batch.items, grain: 8) }
+  override func backward(_ context: TrainingContext) { context.parallel(self, context.batch.items, grain: 8) }
 
-  override func backward(_ pass: Pass, _ items: Range<Int>, phase: Int) {
-    let dy = pass.gradient
-    let rows = pass.run.input(0).rows / max(1, pass.batch.items)
+  override func backward(_ context: TrainingContext, _ items: Range<Int>, phase: Int) {
+    let dy = context.gradient
+    let rows = context.run.input(0).rows / max(1, context.batch.items)
     for item in items {
       let source = dy.data + item * (rows + 1) * dy.width
-      if let row = pass.inputGradient(1) { addFloats(source, dy.width, to: row + item * dy.width) }
-      if let dx = pass.inputGradient(0) {
+      if let row = context.inputGradient(1) { addFloats(source, dy.width, to: row + item * dy.width) }
+      if let dx = context.inputGradient(0) {
         addFloats(source + dy.width, rows * dy.width, to: dx + item * rows * dy.width)
       }
     }

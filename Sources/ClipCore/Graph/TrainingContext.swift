@@ -1,14 +1,25 @@
 import CClip
 import CSystem
 
-/// What an op sees in a training step, besides what it sees in any run: the gradients, and its parameters in
-/// the store.
-struct Pass {
+/// Where the parameters of a graph in training and their gradients lie; `index` counts a node's own parameters.
+protocol TrainingMemory: AnyObject {
+  func parameter(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float>
+  /// Where the gradient is added up, or a statistic's next value lies; nil where the parameter is frozen.
+  func parameterGradient(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float>?
+  /// Begins a parameter's gradient; whether the step had begun it before, so that one adds to it.
+  func beginParameterGradient(_ index: Int, of node: Int) -> Bool
+  /// Whether `node` is the first in a step to write the gradient of its input `index`, so that it sets it.
+  func setsInputGradient(_ index: Int, of node: Int) -> Bool
+}
+
+/// What an op sees in a training step, besides what it sees in any run: gradients, and its parameters.
+struct TrainingContext {
   let run: Run
-  let context: PassContext
+  let step: TrainingStep
   /// Where each node's gradient lies in the arena, in floats; below 0 for none.
   let gradientOffsets: UnsafePointer<Int>
-  unowned(unsafe) let tower: TrainingTower
+  // The step holds it: a context is copied for every piece of work, without counting references.
+  unowned(unsafe) let memory: any TrainingMemory
 
   var products: Products { Products(kernels: run.kernels, threads: run.threads) }
   var scratch: UnsafeMutablePointer<Float> { run.scratch }
@@ -28,39 +39,39 @@ struct Pass {
 
   /// Whether that gradient was begun by others, so that one adds to it; an op that says `beginsGradient(ofInput:)`
   /// sets it otherwise.
-  func adds(_ index: Int) -> Bool { !tower.begins(run.node, input: index) }
+  func adds(_ index: Int) -> Bool { !memory.setsInputGradient(index, of: run.node) }
 
   /// The numbers of the op's parameter `index`.
   func parameter(_ index: Int) -> UnsafeMutablePointer<Float> {
-    tower.store.values.floats + tower.store.entries[tower.entries[run.node][index]].offset
+    memory.parameter(index, of: run.node)
   }
 
   /// Where its gradient is added up, or a statistic's next value lies; nil where it is frozen.
   func parameterGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
-    tower.store.gradient(tower.entries[run.node][index])
+    memory.parameterGradient(index, of: run.node)
   }
 
   /// The same for an op that says `beginsGradient(ofParameter:)`, and whether to add to it or to set it. On the
   /// step's thread, once in a `backward`.
   func beginParameterGradient(_ index: Int) -> (sums: UnsafeMutablePointer<Float>, adding: Bool)? {
-    parameterGradient(index).map { ($0, tower.store.begin(tower.entries[run.node][index])) }
+    parameterGradient(index).map { ($0, memory.beginParameterGradient(index, of: run.node)) }
   }
 
   /// Lets `op` work on [0, count) in parts of at least `grain`, on the pool's threads.
   func parallel(_ op: Operation, _ count: Int, grain: Int, phase: Int = 0) {
     let pieces = max(1, min(run.threads.width * 4, count / max(1, grain)))
-    run.threads.run(pieces, Parts(op: op, pass: self, count: count, pieces: pieces, phase: phase))
+    run.threads.run(pieces, Parts(op: op, context: self, count: count, pieces: pieces, phase: phase))
   }
 
   private struct Parts: Work {
     let op: Operation
-    let pass: Pass
+    let context: TrainingContext
     let count: Int
     let pieces: Int
     let phase: Int
 
     func part(_ piece: Int) {
-      op.backward(pass, count.share(piece, of: pieces), phase: phase)
+      op.backward(context, count.share(piece, of: pieces), phase: phase)
     }
   }
 
@@ -83,12 +94,12 @@ struct Pass {
     run.threads.run(
       pieces,
       ColumnSums(
-        pass: self, source: source, stride: stride, rows: rows, width: width, groups: groups, pieces: pieces,
+        context: self, source: source, stride: stride, rows: rows, width: width, groups: groups, pieces: pieces,
         target: target))
   }
 
   private struct ColumnSums: Work {
-    let pass: Pass
+    let context: TrainingContext
     let source: UnsafePointer<Float>
     let stride: Int
     let rows: Int
@@ -99,16 +110,16 @@ struct Pass {
 
     func part(_ piece: Int) {
       let part = groups.share(piece, of: pieces)
-      pass.addColumns(
+      context.addColumns(
         source, stride: stride, rows: rows, (part.lowerBound * 16)..<min(width, part.upperBound * 16), to: target)
     }
   }
 }
 
 /// What is the same for all ops of a step.
-struct PassContext {
+struct TrainingStep {
   let seed: UInt64
-  let step: UInt64
+  let number: UInt64
   /// The batch's first item among all items of the step.
   let firstItem: Int
   /// Tells the towers' random streams apart.

@@ -1,0 +1,21 @@
+import CClip
+
+/// How far a long call is, told to the caller's callback, which may cancel the call.
+struct Progress {
+  private let callback: clip_progress
+  private let total: Int
+
+  init(_ callback: clip_progress, total: Int) {
+    self.callback = callback
+    self.total = total
+  }
+
+  /// Whether anybody listens.
+  var isWanted: Bool { callback.fn != nil }
+
+  func report(_ done: Int) throws(ClipError) {
+    guard let tell = callback.fn, tell(callback.user, UInt64(clamping: min(done, total)), UInt64(clamping: total)) != 0
+    else { return }
+    throw ClipError(CLIP_CANCELLED, "cancelled by the progress callback at \(min(done, total)) of \(total)")
+  }
+}
