@@ -160,7 +160,7 @@ struct AnalysisPlots {
       """
     return figure(
       "histograms", "Cosines of pairs and of others", "0 0 440 434", content,
-      "Shares of each. The less they overlap, the easier a match is to tell. Means: \(fixed(report.main.facts.matched_mean, 3)) "
-        + "and \(fixed(report.main.facts.unmatched_mean, 3)).")
+      "Shares of each. The less they overlap, the easier a match is to tell. Means: \(fixed(report.main.matchedMean, 3)) "
+        + "and \(fixed(report.main.unmatchedMean, 3)).")
   }
 }

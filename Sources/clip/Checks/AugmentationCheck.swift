@@ -179,10 +179,10 @@ struct AugmentationCheck {
   /// Values that are out of range, or of another type, are refused; the others are made, and work.
   private func askHost() throws(CLIPError) {
     let op = string(table.pointee.op)
-    let runtime = try Runtime(threads: 1, plugins: [file], kernels: nil)
+    let runtime = try Runtime(plugins: [try file.utf8])
     for (key, value, isWrong) in ParameterTrials(parameters).json {
       do throws(CLIPError) {
-        _ = try AugmentationPipeline(runtime, json: ByteString("[{\"op\": \"\(op)\", \"\(key)\": \(value)}]"))
+        _ = try Pipeline("[{\"op\": \"\(op)\", \"\(key)\": \(value)}]", runtime: runtime)
         try report.require(!isWrong, "\(key) of \(value) is taken, which is out of its range")
       } catch {
         try report.require(!error.message.isEmpty, "\(key) of \(value) is refused without a word")

@@ -36,7 +36,7 @@ struct Analyze: ParsableCommand {
   func run() throws {
     let runtime = try common.runtime()
     let pipelines = try variants.map { path in
-      (name: path.shown, pipeline: try TextPipeline(runtime, try readFile(path), name: path.shown))
+      (name: path.shown, pipeline: try textPipeline(runtime, path))
     }
     // A folder that cannot be written to is known before the work.
     if report.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
@@ -56,12 +56,12 @@ struct Analyze: ParsableCommand {
         name: "captions", texts: pairs.texts, analysis: try model.analyze(images: pairs.images, texts: pairs.texts))
     ]
     for (name, pipeline) in pipelines {
-      var varied: [ByteString] = []
+      var varied: [String] = []
       for (index, caption) in pairs.captions.enumerated() {
-        varied.append(try pipeline.vary(caption, seed: source.seed, index: index))
+        varied.append(try pipeline.vary(caption, seed: source.seed, index: UInt64(index)))
       }
-      let texts = try model.embed(texts: varied, batch: source.batch.batch, flags: source.flags)
-      let differing = zip(varied, pairs.captions).count { $0 != $1 }
+      let texts = try model.embed(texts: varied, batch: source.batch.batch, options: source.encode)
+      let differing = zip(varied, pairs.captions).count { Array($0.utf8) != Array($1.utf8) }
       // Both have length 1.
       var cosine = 0.0
       for (new, old) in zip(texts, pairs.texts) { cosine += Double(new) * Double(old) }
@@ -78,6 +78,15 @@ struct Analyze: ParsableCommand {
     try StandardOutput.write(common.json ? json : summary(report) + "\n\(files.json.shown)\n\(files.page.shown)\n")
   }
 
+  private func textPipeline(_ runtime: Runtime, _ path: ByteString) throws(CLIPError) -> Pipeline {
+    let json = try ByteString(try readFile(path)).utf8
+    do throws(CLIPError) {
+      return try Pipeline(json, runtime: runtime)
+    } catch {
+      throw CLIPError(error.status, "\(path.shown): \(error.message)")
+    }
+  }
+
   private func summary(_ report: AnalysisReport) -> String {
     var table = Table([
       ("", .left), ("R@1 i>t", .right), ("R@1 t>i", .right), ("gap", .right), ("hubness i>t", .right),
@@ -85,12 +94,12 @@ struct Analyze: ParsableCommand {
       ("best scale", .right),
     ])
     for item in report.captions {
-      let facts = item.analysis.facts
+      let facts = item.analysis
       table.add([
-        item.name, fixed(facts.image_to_text.recall_at_1, 3), fixed(facts.text_to_image.recall_at_1, 3),
+        item.name, fixed(facts.imageToText.recallAt1, 3), fixed(facts.textToImage.recallAt1, 3),
         fixed(facts.gap, 3),
-        fixed(facts.image_to_text.hubness, 2), fixed(facts.image_to_text.calibration_error, 3),
-        fixed(facts.best_logit_scale, 1),
+        fixed(facts.imageToText.hubness, 2), fixed(facts.imageToText.calibrationError, 3),
+        fixed(facts.bestLogitScale, 1),
       ])
     }
     return "\(counted(report.count, "pair")), \(report.pairs.skipped) left out\n" + table.text()

@@ -103,7 +103,7 @@ struct Eval: ParsableCommand {
 
   private func classify(_ classes: ClassList) throws {
     let model = try self.model.open(try common.runtime(), [.image, .text])
-    let zeroShot = try ZeroShot(model, classes, batch: source.batch.batch, flags: source.flags)
+    let zeroShot = try ZeroShot(model, classes, batch: source.batch.batch, options: source.encode)
     var skipped: [Skipped] = []
     var images: [Float] = []
     var own: [[Int]] = []
@@ -117,13 +117,13 @@ struct Eval: ParsableCommand {
       leftOut = pairs.skipped
       for (key, labels) in zip(pairs.keys, pairs.own) {
         own.append(
-          try labels.map { try zeroShot.index(of: pairs.captions[$0].text, key, isNumbered: field.text == "cls") })
+          try labels.map { try zeroShot.index(of: pairs.captions[$0], key, isNumbered: field.text == "cls") })
       }
     } else {
       let pictures = sample(try labelledPictures(zeroShot, &skipped))
       let failed = try model.embed(
         images: pictures.map(\.path), batch: source.batch.batch, threads: common.threadCount,
-        flags: source.flags.intersection(.overWhite)
+        options: EncodeOptions(background: source.encode.background)
       ) { index, row in
         images += row
         own.append([pictures[index].index])

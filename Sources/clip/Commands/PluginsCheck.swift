@@ -128,7 +128,7 @@ struct PluginsCheck: ParsableCommand {
       ["verdict": .string(finding.verdict.rawValue), "check": .string(finding.check), "text": .string(finding.text)]
     }
     let brought = items.map { item -> JSON in
-      ["kind": .string(kindName(clip_plugin_kind(item.kind))), "id": .string(item.id)]
+      ["kind": .string(PluginKind(rawValue: item.kind)?.name ?? "kind \(item.kind)"), "id": .string(item.id)]
     }
     return ["file": .string(file.text), "items": .array(brought), "findings": .array(list), "faults": .integer(failed)]
   }

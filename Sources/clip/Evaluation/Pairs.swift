@@ -1,9 +1,8 @@
-
 /// Pairs of a data set, embedded.
 struct Pairs {
   var keys: [String] = []
   /// One of each pair, or all of the first pair, then of the next.
-  var captions: [ByteString] = []
+  var captions: [String] = []
   /// Of each pair, its captions' indices.
   var own: [[Int]] = []
   /// `[keys.count, width]`
@@ -23,93 +22,65 @@ struct Pairs {
   }
 
   struct Source {
-    var paths: [ByteString]
-    var captionFields: [ByteString]
+    var paths: [String]
+    var captionFields: [String]
     /// How many pairs at most, drawn at random by the seed; nil: all, in the order of the sources.
     var limit: Int?
     var seed: UInt64
     var batch: Int
     var workers: Int
-    var flags: EncodeFlags
+    var encode: EncodeOptions
     var keeps: Parts
   }
 
   /// Bad pairs are told and left out.
   init(_ model: Model, _ source: Source) throws(CLIPError) {
-    let data = try Pairs.open(model, source)
-    defer { clip_dataset_close(data) }
+    let data = try Dataset(source.paths, runtime: model.runtime, model: model, options: source.options)
     let most = source.limit ?? Int.max
     let progress = source.limit.map { ProgressBar("Pairs", total: $0) }
-    while keys.count < most {
-      var batch = clip_batch()
-      batch.struct_size = UInt32(MemoryLayout<clip_batch>.size)
-      do {
-        try check(clip_dataset_next(data, &batch))
-      } catch {
-        Console.shared.show("")
-        throw error
-      }
-      let count = min(Int(batch.count), most - keys.count)
-      guard count > 0, let pixels = batch.pixels else { break }
-      images += try model.encode(pixels: pixels, count: count, flags: [])
+    defer { Console.shared.show("") }
+    while keys.count < most, let batch = try data.next(), !batch.pixels.isEmpty {
+      let count = min(batch.count, most - keys.count)
+      let pixels = count < batch.count ? Array(batch.pixels.prefix(count * model.info.pixelCount)) : batch.pixels
+      images += try model.encode(pixels: pixels)
       add(batch, count)
       // How many there are is not known before the end.
       if let progress { progress.update(keys.count) } else { Console.shared.show("Pairs  \(keys.count)") }
     }
     Console.shared.show("")
-    var counters = clip_dataset_counters()
-    counters.struct_size = UInt32(MemoryLayout<clip_dataset_counters>.size)
-    try check(clip_dataset_get_counters(data, &counters))
-    skipped = counters.bad
+    skipped = try data.counters().bad
     if source.keeps.contains(.texts) {
-      texts = try model.embed(texts: captions, batch: source.batch, flags: source.flags)
+      texts = try model.embed(texts: captions, batch: source.batch, options: source.encode)
     }
   }
 
-  private mutating func add(_ batch: clip_batch, _ count: Int) {
-    var next = 0
+  private mutating func add(_ batch: DatasetBatch, _ count: Int) {
     for index in 0..<count {
-      keys.append(string(batch.keys?[index]))
-      var all = [ByteString(string(batch.captions?[index]))]
-      if let counts = batch.caption_counts {
-        let range = next..<(next + Int(counts[index]))
-        all = range.map { ByteString(string(batch.all_captions?[$0])) }
-        next = range.upperBound
-      }
-      var seen: Set<ByteString> = []
-      all = all.filter { seen.insert($0).inserted }
-      own.append(Array(captions.count..<(captions.count + all.count)))
-      captions += all
-      if let view = batch.images?[index] { thumbnails.append(Bitmap(thumbnail: view, side: 96)) }
+      keys.append(batch.keys[index])
+      let all = batch.allCaptions.isEmpty ? [batch.captions[index]] : batch.allCaptions[index]
+      var seen: Set<[UInt8]> = []
+      // Bytes: Swift's == takes canonically equivalent texts as one.
+      let different = all.filter { seen.insert(Array($0.utf8)).inserted }
+      own.append(Array(captions.count..<(captions.count + different.count)))
+      captions += different
+      if !batch.images.isEmpty { thumbnails.append(Bitmap(thumbnail: batch.images[index], side: 96)) }
     }
   }
+}
 
-  private static func open(_ model: Model, _ source: Source) throws(CLIPError) -> OpaquePointer {
-    var encode = source.flags.options
-    var options = clip_dataset_options()
-    options.struct_size = UInt32(MemoryLayout<clip_dataset_options>.size)
-    if source.limit == nil { options.flags |= UInt32(CLIP_DATASET_ORDERED) }
-    if source.keeps.contains(.thumbnails) { options.flags |= UInt32(CLIP_DATASET_IMAGES) }
-    if source.keeps.contains(.allCaptions) { options.flags |= UInt32(CLIP_DATASET_ALL_CAPTIONS) }
-    options.seed = source.seed
+extension Pairs.Source {
+  fileprivate var options: DatasetOptions {
+    var options = DatasetOptions()
+    options.ordered = limit == nil
+    options.images = keeps.contains(.thumbnails)
+    options.allCaptions = keeps.contains(.allCaptions)
+    options.seed = seed
     // What is mixed is as much as there can be: every pair is as likely.
-    options.shuffle_buffer = 1 << 24
-    options.epochs = 1
-    options.batch_size = UInt32(source.batch)
-    options.workers = UInt32(min(source.workers, 64))
-    options.caption_field_count = UInt32(source.captionFields.count)
-    var out: OpaquePointer?
-    let status = withUnsafePointer(to: &encode) { encode in
-      withCStrings(source.captionFields) { fields in
-        options.encode = encode
-        options.caption_fields = fields
-        return withCStrings(source.paths) {
-          clip_dataset_open(model.runtime.handle, model.handle, $0, source.paths.count, &options, &out)
-        }
-      }
-    }
-    try check(status)
-    guard let out else { throw CLIPError("clip_dataset_open returned no data set") }
-    return out
+    options.shuffleBuffer = 1 << 24
+    options.batchSize = batch
+    options.workers = min(workers, 64)
+    options.captionFields = captionFields
+    options.encode = encode
+    return options
   }
 }

@@ -4,10 +4,10 @@ struct ZeroShot {
   /// Of each class: the mean of the unit embeddings of all its captions, scaled to unit length.
   let embeddings: [Float]
 
-  init(_ model: Model, _ classes: ClassList, batch: Int, flags: EncodeFlags) throws(CLIPError) {
+  init(_ model: Model, _ classes: ClassList, batch: Int, options: EncodeOptions) throws(CLIPError) {
     self.classes = classes
     let texts = try model.embed(
-      texts: classes.names.indices.flatMap { classes.captions($0) }, batch: batch, flags: flags)
+      texts: classes.names.indices.flatMap { classes.captions($0) }, batch: batch, options: options)
     let (width, each) = (model.width, classes.templates.count)
     var embeddings: [Float] = []
     for index in classes.names.indices {

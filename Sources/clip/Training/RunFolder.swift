@@ -55,7 +55,7 @@ struct RunFolder {
       let bytes = try readFile(config.model.appending(name.bytes))
       try OutputFile.write(to: start.appending(name.bytes)) { writer throws(CLIPError) in try writer.write(bytes) }
     }
-    try check(start.withCString { clip_model_initialize(runtime.handle, $0, UInt64(config.seed)) })
+    try Model.initialize(try start.utf8, seed: UInt64(config.seed), runtime: runtime)
   }
 
   /// Throws unless the run of `before` may go on as `config`.

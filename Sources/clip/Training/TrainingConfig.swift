@@ -6,9 +6,9 @@ struct TrainingConfig {
   enum ScheduleKind: String, CaseIterable { case constant, cosine, linear }
 
   struct Source {
-    var paths: [ByteString]
-    var captionFields: [ByteString]
-    var imageField: ByteString?
+    var paths: [String]
+    var captionFields: [String]
+    var imageField: String?
   }
 
   struct Replay {
@@ -51,7 +51,7 @@ struct TrainingConfig {
   struct LowRank {
     var rank: Int
     var scale: Double
-    var patterns: [ByteString]
+    var patterns: [String]
   }
 
   var model: ByteString
@@ -61,12 +61,12 @@ struct TrainingConfig {
   var source: Source
   var replay: Replay?
   var evaluation: Evaluation?
-  var teacher: ByteString?
+  var teacher: String?
   /// JSON of pipelines; nil: none.
-  var imagePipeline: ByteString?
-  var textPipeline: ByteString?
+  var imagePipeline: String?
+  var textPipeline: String?
   /// What pictures with transparency lie on; nil: alpha is dropped.
-  var background: (UInt8, UInt8, UInt8)?
+  var background: Color?
   var openAICleaning: Bool
   var batchSize: Int
   var chunk: Int
@@ -75,7 +75,7 @@ struct TrainingConfig {
   var steps: Int
   var dropLast: Bool
   var shuffleBuffer: Int
-  var shard: (index: Int, count: Int)?
+  var shard: DatasetOptions.Shard?
   var maxBadShare: Double
   var workers: Int
   /// 0: the processors.
@@ -85,7 +85,7 @@ struct TrainingConfig {
   var optimizer: Optimizer
   var schedule: Schedule
   /// In their order; a rate of 0 freezes.
-  var groups: [(pattern: ByteString, rate: Double)]
+  var groups: [TensorGroup]
   var lowRank: LowRank?
   var averageDecay: Double
   var activationCheckpoints: Bool
@@ -130,16 +130,16 @@ struct TrainingConfig {
     seed = try reader.integer("seed", 0...Int.max, default: 0)
     losses = []
     for item in try reader.objects("losses") { losses.append(try Loss(item)) }
-    teacher = try reader.text("teacher").map { ByteString($0) }
+    teacher = try reader.text("teacher")
     optimizer = try Optimizer(try reader.object("optimizer"))
     schedule = try Schedule(try reader.object("schedule"))
-    groups = try reader.texts("freeze").map { (ByteString($0), 0) }
+    groups = try reader.texts("freeze").map { TensorGroup($0, rate: 0) }
     for item in try reader.objects("groups") {
       let pattern = try item.text("pattern")
       let rate = try item.number("rate", 0...1e5, default: 1)
       guard let pattern else { throw CLIPError("\(item.place): expected the key pattern, found none") }
       try item.finish()
-      groups.append((ByteString(pattern), rate))
+      groups.append(TensorGroup(pattern, rate: Float(rate)))
     }
     lowRank = try reader.optionalObject("lora").map { item throws(CLIPError) in try LowRank(item) }
     averageDecay = try reader.number("average_decay", 0...0.9999999, default: 0)
@@ -173,23 +173,16 @@ struct TrainingConfig {
   var replayCount: Int { Int((Double(batchSize) * (replay?.share ?? 0)).rounded()) }
 
   /// For the encode calls, the data set's and the teacher's.
-  var encoding: clip_encode_options {
-    var flags: EncodeFlags = [.truncate]
-    if openAICleaning { flags.insert(.openAICleaning) }
-    var options = flags.options
-    if let background {
-      options.flags |= UInt32(CLIP_COMPOSITE_ALPHA)
-      options.background = (background.0, background.1, background.2, 0)
-    }
-    return options
+  var encoding: EncodeOptions {
+    EncodeOptions(truncate: true, openAICleaning: openAICleaning, background: background)
   }
 }
 
 extension TrainingConfig.Source {
   init(_ reader: ObjectReader) throws(CLIPError) {
-    paths = try reader.texts("data").map { ByteString($0) }
-    captionFields = try reader.texts("caption_fields").map { ByteString($0) }
-    imageField = try reader.text("image_field").map { ByteString($0) }
+    paths = try reader.texts("data")
+    captionFields = try reader.texts("caption_fields")
+    imageField = try reader.text("image_field")
   }
 }
 
@@ -219,14 +212,6 @@ extension TrainingConfig.Loss {
     labelSmoothing = try reader.number("label_smoothing", 0...0.999, default: 0)
     try reader.finish()
   }
-
-  var value: clip_loss {
-    switch kind {
-    case .contrastive: CLIP_LOSS_CONTRASTIVE
-    case .sigmoid: CLIP_LOSS_SIGMOID
-    case .distillation: CLIP_LOSS_DISTILLATION
-    }
-  }
 }
 
 extension TrainingConfig.Optimizer {
@@ -249,21 +234,13 @@ extension TrainingConfig.Schedule {
     finalRate = try reader.number("final_rate", 0...1, default: 0)
     try reader.finish()
   }
-
-  var value: clip_schedule {
-    switch kind {
-    case .constant: CLIP_SCHEDULE_CONSTANT
-    case .cosine: CLIP_SCHEDULE_COSINE
-    case .linear: CLIP_SCHEDULE_LINEAR
-    }
-  }
 }
 
 extension TrainingConfig.LowRank {
   init(_ reader: ObjectReader) throws(CLIPError) {
     rank = try reader.integer("rank", 1...4096, default: 8)
     scale = try reader.number("scale", 0...1e5, default: 0)
-    patterns = try reader.texts("patterns").map { ByteString($0) }
+    patterns = try reader.texts("patterns")
     guard !patterns.isEmpty else { throw CLIPError("\(reader.place): expected the key patterns, found none") }
     try reader.finish()
   }
@@ -271,7 +248,7 @@ extension TrainingConfig.LowRank {
 
 extension ObjectReader {
   /// A pipeline's JSON, the name of a file that has it, or "default". The run keeps what the file says.
-  fileprivate func pipeline(_ key: String) throws(CLIPError) -> ByteString? {
+  fileprivate func pipeline(_ key: String) throws(CLIPError) -> String? {
     try read(key) { json throws(CLIPError) in
       switch json {
       case nil: return (nil, .null)
@@ -280,28 +257,28 @@ extension ObjectReader {
       case .string(let path)? where !path.isEmpty:
         let file = ByteString(path)
         let steps = try JSON.parse(try readFile(file), place: "\(place): \(key): \(file.shown)")
-        return (ByteString(steps.compact()), steps)
+        return (steps.compact(), steps)
       case let other?: throw failure(key, expected: "a list of steps, a file of them or \"default\"", found: other)
       }
-      return (json.map { ByteString($0.compact()) }, json ?? .null)
+      return (json.map { $0.compact() }, json ?? .null)
     }
   }
 
   /// [red, green, blue], each 0 to 255.
-  fileprivate func colour(_ key: String) throws(CLIPError) -> (UInt8, UInt8, UInt8)? {
+  fileprivate func colour(_ key: String) throws(CLIPError) -> Color? {
     try read(key) { json throws(CLIPError) in
       guard let json else { return (nil, .null) }
       var channels: [UInt8] = []
       if case .array(let list) = json {
         for case .integer(let value) in list { if let channel = UInt8(exactly: value) { channels.append(channel) } }
-        if channels.count == 3, list.count == 3 { return ((channels[0], channels[1], channels[2]), json) }
+        if channels.count == 3, list.count == 3 { return (Color(red: channels[0], green: channels[1], blue: channels[2]), json) }
       }
       throw failure(key, expected: "[red, green, blue], each 0 to 255", found: json)
     }
   }
 
   /// "i/n": part i, from 0, of n.
-  fileprivate func shard(_ key: String) throws(CLIPError) -> (index: Int, count: Int)? {
+  fileprivate func shard(_ key: String) throws(CLIPError) -> DatasetOptions.Shard? {
     try read(key) { json throws(CLIPError) in
       guard let json else { return (nil, .null) }
       if case .string(let text) = json {
@@ -309,10 +286,65 @@ extension ObjectReader {
         if parts.count == 2, let index = parts[0], let count = parts[1], (1...1_000_000).contains(count),
           (0..<count).contains(index)
         {
-          return ((index, count), json)
+          return (.init(index: index, count: count), json)
         }
       }
       throw failure(key, expected: "\"i/n\", part i of n from 0", found: json)
     }
+  }
+}
+
+extension TrainingConfig {
+  /// `totalSteps` is where the schedule ends.
+  func trainerOptions(totalSteps: Int) -> TrainerOptions {
+    var options = TrainerOptions()
+    options.seed = UInt64(seed)
+    options.losses = losses.map {
+      let kind: LossTerm.Kind =
+        switch $0.kind {
+        case .contrastive: .contrastive
+        case .sigmoid: .sigmoid
+        case .distillation: .distillation
+        }
+      return LossTerm(kind, weight: Float($0.weight), labelSmoothing: Float($0.labelSmoothing))
+    }
+    options.optimizer = optimizer.kind == .adamw ? .adamW : .sgd
+    options.learningRate = Float(optimizer.learningRate)
+    options.beta1 = Float(optimizer.beta1)
+    options.beta2 = Float(optimizer.beta2)
+    options.epsilon = Float(optimizer.epsilon)
+    options.weightDecay = Float(optimizer.weightDecay)
+    options.gradientClip = Float(optimizer.gradientClip)
+    options.schedule =
+      switch schedule.kind {
+      case .constant: .constant
+      case .cosine: .cosine
+      case .linear: .linear
+      }
+    options.finalRate = Float(schedule.finalRate)
+    options.warmupSteps = schedule.warmupSteps
+    options.totalSteps = totalSteps
+    options.averageDecay = Float(averageDecay)
+    options.chunk = chunk
+    options.groups = groups
+    options.lowRank = lowRank.map { LowRank(rank: $0.rank, scale: Float($0.scale), patterns: $0.patterns) }
+    options.recompute = activationCheckpoints
+    return options
+  }
+
+  /// What all data sets of the run have in common: one epoch of `source`, not varied.
+  func datasetOptions(batchSize: Int, seed: UInt64, _ source: Source) -> DatasetOptions {
+    var options = DatasetOptions()
+    options.seed = seed
+    options.batchSize = batchSize
+    options.shuffleBuffer = shuffleBuffer
+    options.workers = workers
+    // One batch while a step computes; for small ones some more, as not every picture takes the same time.
+    options.prefetch = max(batchSize, 64)
+    options.captionFields = source.captionFields
+    options.imageField = source.imageField
+    options.maxBadShare = maxBadShare
+    options.encode = encoding
+    return options
   }
 }
