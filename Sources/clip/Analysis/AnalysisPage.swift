@@ -1,4 +1,3 @@
-
 /// The report as one HTML file that needs nothing else: styles and plots inside, no script.
 struct AnalysisPage {
   private let report: AnalysisReport

@@ -1,4 +1,3 @@
-
 /// The page's plots, as SVG in HTML.
 struct AnalysisPlots {
   private let report: AnalysisReport

@@ -1,4 +1,3 @@
-
 /// What one kind of captions came to: the data set's own, or those that a pipeline made of them.
 struct CaptionAnalysis {
   let name: String

@@ -33,7 +33,8 @@ struct EncoderCheck {
     let (id, config) = try subject()
     let facts = try runtime(1).describeEncoder(id, config: config)
     guard facts.parameters <= RandomModel.largest / 4 else {
-      return try report.note("not run: \(grouped(UInt64(facts.parameters))) parameters are too many for made-up weights")
+      return try report.note(
+        "not run: \(grouped(UInt64(facts.parameters))) parameters are too many for made-up weights")
     }
     let made = try RandomModel(encoder: id, config: config, facts: facts, in: scratch)
     let count = 3

@@ -32,9 +32,10 @@ enum LoadCheck {
     let lock = Lock()
     nonisolated(unsafe) var lines: [String] = []
     let path = try file.utf8
-    let runtime = try Runtime(plugins: [path]) { level, message in
+    let log: LogHandler = { level, message in
       if level != .info { lock.locked { lines.append(message) } }
     }
+    let runtime = try Runtime(plugins: [path], log: log)
     let known = try runtime.plugins().count { $0.path == path }
     for line in lines where line.contains(": \(file.text): ") { try report.fail("the host says: \(line)") }
     try report.require(

@@ -36,9 +36,11 @@ final class LoadedPlugin {
   }
 
   /// The table of item `index` as T, where the item is there, of that kind and as large as `size`.
-  func item<T>(_ index: Int, _ kind: clip_plugin_kind, _ type: T.Type, size: Int) throws(CLIPError) -> UnsafePointer<T> {
+  func item<T>(_ index: Int, _ kind: clip_plugin_kind, _ type: T.Type, size: Int) throws(CLIPError) -> UnsafePointer<T>
+  {
     guard items.indices.contains(index), items[index].kind == kind.rawValue, let table = items[index].table else {
-      throw CLIPError("item \(index) is no \(PluginKind(rawValue: UInt32(kind.rawValue))?.name ?? "kind \(kind.rawValue)")")
+      throw CLIPError(
+        "item \(index) is no \(PluginKind(rawValue: UInt32(kind.rawValue))?.name ?? "kind \(kind.rawValue)")")
     }
     let found = Int(table.load(as: UInt32.self))
     guard found >= size else { throw CLIPError("item \(index): expected a table of \(size) bytes, found \(found)") }

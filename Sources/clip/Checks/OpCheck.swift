@@ -52,7 +52,8 @@ struct OpCheck {
         : "the gradient is that of finite differences, but for \(worst) of its size")
   }
 
-  private func forward(_ use: OpTrial, _ output: clip_shape, _ parameters: [[Float]], _ place: String) throws(CLIPError) {
+  private func forward(_ use: OpTrial, _ output: clip_shape, _ parameters: [[Float]], _ place: String) throws(CLIPError)
+  {
     let inputs = use.inputs(seed: 5)
     let first = use.forward(inputs, output, parameters)
     try report.require(first.isIntact, place + "forward wrote beside its output or its scratch, or to an input")

@@ -43,9 +43,9 @@ struct ClassList {
   }
 
   /// The captions of a class.
-  func captions(_ index: Int) -> [ByteString] {
+  func captions(_ index: Int) -> [String] {
     templates.map { template in
-      ByteString(template.split(separator: "{}", omittingEmptySubsequences: false).joined(separator: names[index]))
+      template.split(separator: "{}", omittingEmptySubsequences: false).joined(separator: names[index])
     }
   }
 

@@ -33,19 +33,19 @@ struct CommonOptions: ParsableArguments {
   }
 
   func runtime(threads: Int) throws(CLIPError) -> Runtime {
-    try Runtime(
-      threads: threads, plugins: try pluginFolders.utf8, kernels: try kernels.map { name throws(CLIPError) in try name.utf8 }
-    ) { level, message in
+    let log: LogHandler = { level, message in
       switch level {
       case .error: Console.shared.error(message)
       case .warning: Console.shared.warning(message)
       case .info: break
       }
     }
+    return try Runtime(
+      threads: threads, plugins: try pluginFolders.utf8, kernels: try kernels?.utf8, log: log)
   }
 }
 
-extension Storage: @retroactive ExpressibleByArgument {
+extension Storage: ExpressibleByArgument {
   public init?(argument: String) {
     guard let storage = Storage.allCases.first(where: { $0.name == argument }) else { return nil }
     self = storage

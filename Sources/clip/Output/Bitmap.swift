@@ -1,4 +1,3 @@
-
 /// A small picture of red, green and blue bytes, rows from top to bottom.
 struct Bitmap {
   let width: Int

@@ -22,7 +22,9 @@ enum PNGWriter {
     }
     var size = 0
     let file = code == 0 ? spng_get_png_buffer(context, &size, &code) : nil
-    guard code == 0, let file else { throw CLIPError("cannot make a PNG file: \(String(cString: spng_strerror(code)))") }
+    guard code == 0, let file else {
+      throw CLIPError("cannot make a PNG file: \(String(cString: spng_strerror(code)))")
+    }
     defer { free(file) }
     try writer.write(UnsafeRawBufferPointer(start: file, count: size))
   }

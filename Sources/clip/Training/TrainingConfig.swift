@@ -1,4 +1,3 @@
-
 /// What a training run is made of. docs/training.md has the table of keys.
 struct TrainingConfig {
   enum LossKind: String, CaseIterable { case contrastive, sigmoid, distillation }
@@ -46,12 +45,6 @@ struct TrainingConfig {
     var kind: ScheduleKind
     var warmupSteps: Int
     var finalRate: Double
-  }
-
-  struct LowRank {
-    var rank: Int
-    var scale: Double
-    var patterns: [String]
   }
 
   var model: ByteString
@@ -236,10 +229,11 @@ extension TrainingConfig.Schedule {
   }
 }
 
-extension TrainingConfig.LowRank {
-  init(_ reader: ObjectReader) throws(CLIPError) {
+extension LowRank {
+  fileprivate init(_ reader: ObjectReader) throws(CLIPError) {
+    self.init(rank: 0, patterns: [])
     rank = try reader.integer("rank", 1...4096, default: 8)
-    scale = try reader.number("scale", 0...1e5, default: 0)
+    scale = Float(try reader.number("scale", 0...1e5, default: 0))
     patterns = try reader.texts("patterns")
     guard !patterns.isEmpty else { throw CLIPError("\(reader.place): expected the key patterns, found none") }
     try reader.finish()
@@ -271,7 +265,9 @@ extension ObjectReader {
       var channels: [UInt8] = []
       if case .array(let list) = json {
         for case .integer(let value) in list { if let channel = UInt8(exactly: value) { channels.append(channel) } }
-        if channels.count == 3, list.count == 3 { return (Color(red: channels[0], green: channels[1], blue: channels[2]), json) }
+        if channels.count == 3, list.count == 3 {
+          return (Color(red: channels[0], green: channels[1], blue: channels[2]), json)
+        }
       }
       throw failure(key, expected: "[red, green, blue], each 0 to 255", found: json)
     }
@@ -327,7 +323,7 @@ extension TrainingConfig {
     options.averageDecay = Float(averageDecay)
     options.chunk = chunk
     options.groups = groups
-    options.lowRank = lowRank.map { LowRank(rank: $0.rank, scale: Float($0.scale), patterns: $0.patterns) }
+    options.lowRank = lowRank
     options.recompute = activationCheckpoints
     return options
   }

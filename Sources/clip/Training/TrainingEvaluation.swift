@@ -1,4 +1,3 @@
-
 /// Recall of held-out pairs while a run goes on, with the weights of the moment or, where one is kept, their mean.
 final class TrainingEvaluation {
   let every: Int

@@ -1,4 +1,3 @@
-
 /// What a person sees of a run: a bar on a terminal, else a line every so many steps.
 struct TrainingProgress {
   private let total: Int

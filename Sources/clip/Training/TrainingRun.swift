@@ -47,7 +47,8 @@ final class TrainingRun {
   }
 
   /// Brings trainer and data to the run's last checkpoint and returns its step: 0 where none was saved yet.
-  private static func goOn(_ trainer: Trainer, _ batches: TrainingBatches, _ folder: RunFolder) throws(CLIPError) -> Int {
+  private static func goOn(_ trainer: Trainer, _ batches: TrainingBatches, _ folder: RunFolder) throws(CLIPError) -> Int
+  {
     let place = "\(folder.checkpoints.shown): the checkpoint's note"
     do throws(CLIPError) {
       try trainer.resume(try folder.checkpoints.utf8)
@@ -74,7 +75,8 @@ final class TrainingRun {
     let size = config.batchSize - config.replayCount
     let batches = config.dropLast ? pairs / size : (pairs + size - 1) / size
     guard batches > 0 else {
-      throw CLIPError("the data has \(counted(pairs, "pair")): expected at least a batch of \(size), or drop_last false")
+      throw CLIPError(
+        "the data has \(counted(pairs, "pair")): expected at least a batch of \(size), or drop_last false")
     }
     return batches * config.epochs
   }
@@ -111,7 +113,9 @@ final class TrainingRun {
       try save()
     }
     try draw(ending)
-    if ending == .finished { try trainer.export(try folder.model.utf8, options: .init(average: config.averageDecay > 0)) }
+    if ending == .finished {
+      try trainer.export(try folder.model.utf8, options: .init(average: config.averageDecay > 0))
+    }
     return ending
   }
 
