@@ -266,7 +266,7 @@ struct clip_model_options {
   uint32_t towers; /* CLIP_TOWER_*; 0: both. The weights of other towers are not read */
   clip_storage storage;
   uint32_t flags;  /* CLIP_OPEN_* */
-  clip_progress progress; /* of loading, in weights */
+  clip_progress progress; /* of loading, in elements. clip_model_swap reports towers from two folders in turn */
 };
 
 /* Writes random initial weights into a model folder that has its configuration but no weights: the start of
@@ -290,9 +290,9 @@ typedef struct clip_model_info {
   const char *layout;        /* "huggingface", "open_clip" or "clipcore". Static */
   uint64_t image_parameters; /* elements of the image tower's weights */
   uint64_t text_parameters;
-  uint64_t memory_bytes;     /* memory held now for weights, packed copies included, and for buffers that are kept
-                                between calls. Weights still in their file are not counted: the number rises with
-                                the first calls */
+  uint64_t memory_bytes;     /* memory held now for weights, packed copies included, and for activations that are
+                                kept between calls. Weights still in their file do not count: the first calls raise
+                                it */
 } clip_model_info;
 
 /* Fills *info. [any-thread] */

@@ -125,9 +125,9 @@ typedef struct clip_train_metrics {
  * same seed have the same bits on any number of threads. [owner-thread] */
 CLIP_API clip_status clip_train_step(clip_trainer *trainer, const clip_train_batch *batch, clip_train_metrics *metrics);
 
-/* Computes loss and accuracy of a batch as a validation step: without dropout, without gradients and without an
- * update. Nothing in the trainer changes, but gradients of the last step can no longer be read.
- * CLIP_NOT_FINITE as for clip_train_step. [owner-thread] */
+/* Computes loss and accuracy of a batch without an update, for validation: without dropout, and with the running
+ * statistics of batch norms. Fills *metrics, which may be NULL. Nothing in the trainer changes. CLIP_NOT_FINITE as for
+ * clip_train_step. [owner-thread] */
 CLIP_API clip_status clip_trainer_evaluate(clip_trainer *trainer, const clip_train_batch *batch,
                                            clip_train_metrics *metrics);
 

@@ -15,19 +15,41 @@ public func clip_trainer_create(
 @c @implementation
 public func clip_trainer_release(_ trainer: OpaquePointer?) { releaseHandle(trainer, Trainer.self) }
 
-@c @implementation
-public func clip_train_step(
+/// A call that computes a batch and fills metrics, which may be NULL.
+private func batch(
   _ trainer: OpaquePointer?, _ batch: UnsafePointer<clip_train_batch>?,
-  _ metrics: UnsafeMutablePointer<clip_train_metrics>?
+  _ metrics: UnsafeMutablePointer<clip_train_metrics>?,
+  _ body: (Trainer, clip_train_batch) throws(ClipError) -> clip_train_metrics
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let batch = try ClipCore.options(try required(batch, "batch"), clip_train_batch(), "batch")
     // Metrics that cannot be filled must not cost an update.
     if metrics != nil { try requireRoom(metrics, "metrics") }
-    let facts = try trainer.train(batch)
-    if metrics != nil { try fill(metrics, with: facts, "metrics") }
+    let found = try body(trainer, batch)
+    if metrics != nil { try fill(metrics, with: found, "metrics") }
   }
+}
+
+@c @implementation
+public func clip_train_step(
+  _ trainer: OpaquePointer?, _ given: UnsafePointer<clip_train_batch>?,
+  _ metrics: UnsafeMutablePointer<clip_train_metrics>?
+) -> clip_status {
+  batch(trainer, given, metrics) { trainer, batch throws(ClipError) in try trainer.train(batch) }
+}
+
+@c @implementation
+public func clip_trainer_evaluate(
+  _ trainer: OpaquePointer?, _ given: UnsafePointer<clip_train_batch>?,
+  _ metrics: UnsafeMutablePointer<clip_train_metrics>?
+) -> clip_status {
+  batch(trainer, given, metrics) { trainer, batch throws(ClipError) in try trainer.evaluate(batch) }
+}
+
+@c @implementation
+public func clip_trainer_set_learning_rate(_ trainer: OpaquePointer?, _ rate: Double) -> clip_status {
+  reporting { () throws(ClipError) in try object(trainer, Trainer.self, "trainer").set(learningRate: rate) }
 }
 
 @c @implementation

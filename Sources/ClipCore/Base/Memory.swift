@@ -1,5 +1,6 @@
 import CClip
 import CSystem
+import Synchronization
 
 /// A block of C memory at 64 bytes, freed with its last reference. Large buffers live here, so
 /// that one that does not fit is an error and not a trap. Blocks of 2 MB and more ask for huge
@@ -9,6 +10,7 @@ final class Memory {
   let byteCount: Int
   /// Whose block this is a part of; nil for a block of its own.
   private let owner: Memory?
+  private var meter: MemoryMeter?
 
   /// `what` names the buffer in the error.
   convenience init(byteCount: Int, for what: StaticString) throws(ClipError) {
@@ -41,10 +43,27 @@ final class Memory {
     try self.init(byteCount: try product(count, 4, what), for: what)
   }
 
-  deinit { if owner == nil { free(base) } }
+  /// Counts the block until it is freed.
+  func count(in meter: MemoryMeter) {
+    meter.add(byteCount)
+    self.meter = meter
+  }
+
+  deinit {
+    meter?.add(-byteCount)
+    if owner == nil { free(base) }
+  }
 
   var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
   var bytes: UnsafeMutablePointer<UInt8> { base.assumingMemoryBound(to: UInt8.self) }
+}
+
+/// How many bytes the blocks that it counts take.
+final class MemoryMeter {
+  private let total = Atomic(0)
+
+  var bytes: Int { total.load(ordering: .relaxed) }
+  fileprivate func add(_ bytes: Int) { total.wrappingAdd(bytes, ordering: .relaxed) }
 }
 
 /// a * b for sizes, or CLIP_LIMIT when it does not fit an Int.

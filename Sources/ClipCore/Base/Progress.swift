@@ -19,3 +19,19 @@ struct Progress {
     throw ClipError(CLIP_CANCELLED, "cancelled by the progress callback at \(min(done, total)) of \(total)")
   }
 }
+
+/// Weights that are being loaded, one parameter after the other.
+final class LoadProgress {
+  private let progress: Progress
+  private var done = 0
+
+  init(_ callback: clip_progress, total: Int) { progress = Progress(callback, total: total) }
+
+  /// `count` weights are next.
+  func add(_ count: Int) throws(ClipError) {
+    try progress.report(done)
+    done = done &+ count
+  }
+
+  func finish() throws(ClipError) { try progress.report(.max) }
+}

@@ -11,15 +11,18 @@ final class PackedMatrix {
   /// Holds the packed panels once `makeReady` has returned.
   let memory: Memory
   private let later: DeferredLoad<MatrixPanels>
+  private let meter: MemoryMeter
 
-  convenience init(_ source: MatrixPanels, _ threads: ThreadPool) throws(ClipError) {
+  convenience init(_ source: MatrixPanels, _ threads: ThreadPool, _ meter: MemoryMeter) throws(ClipError) {
     let memory = try Memory(byteCount: try product(source.count, source.bytes, "packed weights"), for: "packed weights")
     let isLater = source.isLeftInFile
     try source.forEachPanel(threads, packedTo: isLater ? nil : memory)
-    self.init(source, memory, DeferredLoad(isLater ? source : nil))
+    if !isLater { memory.count(in: meter) }
+    self.init(source, memory, DeferredLoad(isLater ? source : nil), meter)
   }
 
-  private init(_ panels: MatrixPanels, _ memory: Memory, _ later: DeferredLoad<MatrixPanels>) {
+  private init(_ panels: MatrixPanels, _ memory: Memory, _ later: DeferredLoad<MatrixPanels>, _ meter: MemoryMeter) {
+    self.meter = meter
     self.memory = memory
     self.later = later
     storage = panels.storage
@@ -33,7 +36,9 @@ final class PackedMatrix {
 
   /// Packs the matrix if it is not packed yet.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
-    try later.finish(threads) { panels, threads throws(ClipError) in try panels.forEachPanel(threads, packedTo: memory)
+    try later.finish(threads) { panels, threads throws(ClipError) in
+      try panels.forEachPanel(threads, packedTo: memory)
+      memory.count(in: meter)
     }
   }
 }

@@ -8,21 +8,27 @@ final class ParameterLoader {
   let storage: clip_storage
   /// While training: where the numbers are that change.
   private let store: ParameterStore?
+  private let progress: LoadProgress?
+  /// Counts what stays in memory.
+  let meter = MemoryMeter()
 
   init(
-    source: ParameterSource, kernels: Kernels, threads: ThreadPool, storage: clip_storage, store: ParameterStore? = nil
+    source: ParameterSource, kernels: Kernels, threads: ThreadPool, storage: clip_storage, store: ParameterStore? = nil,
+    progress: LoadProgress? = nil
   ) {
     self.source = source
     self.kernels = kernels
     self.threads = threads
     self.storage = storage
     self.store = store
+    self.progress = progress
   }
 
   var isTraining: Bool { store != nil }
 
   /// The parameter in the checkpoint, which must have the shape that the encoder expects.
   func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
+    try progress?.add(parameter.count)
     guard let found = source.find(parameter), found.shape == parameter.shape else {
       throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
     }
@@ -33,6 +39,7 @@ final class ParameterLoader {
   func vector(_ parameter: Parameter) throws(ClipError) -> Memory {
     if let store { return try store.view(parameter) }
     let memory = try Memory(floats: parameter.count, for: "a parameter")
+    memory.count(in: meter)
     let stored = try find(parameter)
     try stored.read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
     stored.forget()
@@ -52,7 +59,7 @@ final class ParameterLoader {
     let panels = MatrixPanels(
       parameter, try find(parameter), rows: part, scale: scale, channels: channels, area: area, storage(of: parameter),
       width: max(1, Int(table.pointee.panel_width)), panelBytes: panelBytes, pack: pack)
-    return try PackedMatrix(panels, threads)
+    return try PackedMatrix(panels, threads, meter)
   }
 
   /// A convolution of the picture's three colours does not become bytes: it is a hundredth of a model's

@@ -8,8 +8,12 @@ final class Table {
   private let storage: clip_storage
   private let width: Int
   private let later: DeferredLoad<CheckpointParameter>
+  private let meter: MemoryMeter
 
-  fileprivate init(memory: Memory, storage: clip_storage, width: Int, later: CheckpointParameter? = nil) {
+  fileprivate init(
+    memory: Memory, storage: clip_storage, width: Int, _ meter: MemoryMeter, later: CheckpointParameter? = nil
+  ) {
+    self.meter = meter
     self.memory = memory
     self.storage = storage
     self.width = width
@@ -34,7 +38,10 @@ final class Table {
 
   /// Reads the table into memory if it is not there yet.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
-    try later.finish(threads) { stored, threads throws(ClipError) in try stored.forEachRow(threads, readTo: memory) }
+    try later.finish(threads) { stored, threads throws(ClipError) in
+      try stored.forEachRow(threads, readTo: memory)
+      memory.count(in: meter)
+    }
   }
 
   private func copyRow(_ row: Int, to target: UnsafeMutablePointer<Float>) {
@@ -99,11 +106,12 @@ extension ParameterLoader {
     if storage == CLIP_STORAGE_F32 {
       let stored = try find(parameter)
       guard !isTraining, stored.isDense else {
-        return Table(memory: try vector(parameter), storage: storage, width: width)
+        return Table(memory: try vector(parameter), storage: storage, width: width, meter)
       }
       try stored.forEachRow(threads, readTo: nil)
       return Table(
-        memory: try Memory(floats: parameter.count, for: "a parameter"), storage: storage, width: width, later: stored)
+        memory: try Memory(floats: parameter.count, for: "a parameter"), storage: storage, width: width, meter,
+        later: stored)
     }
     if storage == CLIP_STORAGE_INT8 { return try byteTable(parameter, width: width) }
     let memory = try Memory(byteCount: try product(parameter.count, 2, "an embedding table"), for: "an embedding table")
@@ -118,7 +126,8 @@ extension ParameterLoader {
       }
       if storage == CLIP_STORAGE_F16 { try checkHalfRange(line.floats, width, parameter.name) }
     }
-    return Table(memory: memory, storage: storage, width: width)
+    memory.count(in: meter)
+    return Table(memory: memory, storage: storage, width: width, meter)
   }
 
   private func byteTable(_ parameter: Parameter, width: Int) throws(ClipError) -> Table {
@@ -136,6 +145,7 @@ extension ParameterLoader {
       let bytes = (line + 4).assumingMemoryBound(to: Int8.self)
       for column in 0..<width { bytes[column] = Int8(truncatingIfNeeded: quantiser.round(row.floats[column])) }
     }
-    return Table(memory: memory, storage: CLIP_STORAGE_INT8, width: width)
+    memory.count(in: meter)
+    return Table(memory: memory, storage: CLIP_STORAGE_INT8, width: width, meter)
   }
 }

@@ -56,6 +56,7 @@ extension ParameterLoader {
     let bytes = panelBytes(channels, CLIP_STORAGE_F32)
     let memory = try Memory(
       byteCount: try product(try product(panels, 16, "packed weights"), bytes, "packed weights"), for: "packed weights")
+    memory.count(in: meter)
     let filters = WinogradFilters(
       memory: memory, features: features, depth: channels, panels: panels, panelWidth: width, panelBytes: bytes)
     let stored = try find(parameter)

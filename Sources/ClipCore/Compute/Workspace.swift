@@ -20,9 +20,15 @@ final class Workspace {
   private(set) var endPositions: UnsafeMutablePointer<Int>
   private(set) var tokenIDs: UnsafeMutablePointer<Int32>
 
-  convenience init() throws(ClipError) { self.init(try Memory(byteCount: 64, for: "a workspace")) }
+  private let meter: MemoryMeter?
 
-  private init(_ memory: Memory) {
+  /// `meter` counts the activations.
+  convenience init(_ meter: MemoryMeter? = nil) throws(ClipError) {
+    self.init(try Memory(byteCount: 64, for: "a workspace"), meter)
+  }
+
+  private init(_ memory: Memory, _ meter: MemoryMeter?) {
+    self.meter = meter
     layout = memory
     arena = memory.floats
     scratch = arena
@@ -77,7 +83,9 @@ final class Workspace {
     guard !overflow else { throw ClipError(CLIP_LIMIT, "activations: the batch is too large") }
     if (activations?.byteCount ?? -1) / 4 < all {
       activations = nil
-      activations = try Memory(floats: all, for: "activations")
+      let larger = try Memory(floats: all, for: "activations")
+      if let meter { larger.count(in: meter) }
+      activations = larger
     }
     guard let activations else { return }
     arena = activations.floats

@@ -14,6 +14,8 @@ final class Program {
   /// What follows a text's end is not computed: it cannot change the output, or is padding.
   let stopsAtEnd: Bool
   private let hasWeights: Bool
+  /// Counts the weights, and the activations kept between calls.
+  let memory: MemoryMeter
   private let workspaces = IdlePool<Workspace>()
 
   /// Without a loader nothing is loaded, and `run` is an error.
@@ -21,10 +23,13 @@ final class Program {
     var graph = graph
     graph.optimise()
     if let loader { for node in graph.nodes { try node.load(loader) } }
-    self.init(loaded: graph, kernels, hasWeights: loader != nil)
+    self.init(loaded: graph, kernels, loader?.meter, hasWeights: loader != nil)
   }
 
-  private init(loaded graph: Graph, _ kernels: Kernels, hasWeights: Bool = true, ownSlots: Bool = false) {
+  private init(
+    loaded graph: Graph, _ kernels: Kernels, _ memory: MemoryMeter?, hasWeights: Bool = true, ownSlots: Bool = false
+  ) {
+    self.memory = memory ?? MemoryMeter()
     self.hasWeights = hasWeights
     nodes = graph.nodes
     output = graph.output
@@ -44,7 +49,7 @@ final class Program {
     var graph = graph
     graph.prepareToTrain()
     for node in graph.nodes { try node.bind(loader) }
-    self.init(loaded: graph, kernels, ownSlots: true)
+    self.init(loaded: graph, kernels, loader.meter, ownSlots: true)
   }
 
   /// Gives each value a slot; a slot is used again once its value has been read for the last time.
@@ -140,13 +145,16 @@ final class Program {
   }
 
   /// Loads what the first calls would, so that they take no longer than those that follow.
-  func makeReady(_ threads: ThreadPool) throws(ClipError) {
-    for node in nodes { try node.makeReady(threads) }
+  func makeReady(_ threads: ThreadPool, _ progress: LoadProgress) throws(ClipError) {
+    for node in nodes {
+      try progress.add(node.parameters.reduce(0) { $0 &+ $1.count })
+      try node.makeReady(threads)
+    }
   }
 
   private func takeWorkspace() throws(ClipError) -> Workspace {
     if let workspace = workspaces.take() { return workspace }
-    return try Workspace()
+    return try Workspace(memory)
   }
 
   private func run(

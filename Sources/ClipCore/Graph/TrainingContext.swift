@@ -124,4 +124,6 @@ struct TrainingStep {
   let firstItem: Int
   /// Tells the towers' random streams apart.
   let towerIndex: UInt32
+  /// Ops compute as in inference: no dropout, and batch norms by their running statistics.
+  let isEvaluation: Bool
 }

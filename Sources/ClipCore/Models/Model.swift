@@ -15,7 +15,10 @@ final class Model {
   let imageScratch: IdlePool<ImageScratch>
   let textScratch: IdlePool<TextScratch>
 
-  convenience init(runtime: Runtime, folder: String, _ options: clip_model_options) throws(ClipError) {
+  /// With `isPacked`, weights that stay in their file until later calls are packed now.
+  convenience init(runtime: Runtime, folder: String, _ options: clip_model_options, isPacked: Bool = false)
+    throws(ClipError)
+  {
     let known = UInt32(CLIP_TOWER_IMAGE) | UInt32(CLIP_TOWER_TEXT)
     guard options.towers & ~known == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "towers: expected CLIP_TOWER_* bits, found \(options.towers)")
@@ -63,11 +66,15 @@ final class Model {
           CLIP_FORMAT, folder + ": expected embeddings of \(description.embeddingWidth), the encoder makes \(width)")
       }
     }
+    let weights = parameters.reduce(0) { $0 &+ $1.count }
+    let progress = LoadProgress(options.progress, total: isPacked ? 2 &* weights : weights)
     let loader =
       options.flags & UInt32(CLIP_OPEN_WITHOUT_WEIGHTS) != 0
       ? nil
-      : ParameterLoader(source: source, kernels: runtime.kernels, threads: runtime.threads, storage: options.storage)
-    let origin = TowerOrigin(folder: folder, options: options)
+      : ParameterLoader(
+        source: source, kernels: runtime.kernels, threads: runtime.threads, storage: options.storage, progress: progress
+      )
+    let origin = TowerOrigin(folder: folder, options)
     let image = try imagePlan.map { plan throws(ClipError) in
       ImageSide(
         tower: try Tower(plan, loader: loader, kernels: runtime.kernels), preprocess: preprocess, origin: origin)
@@ -79,6 +86,10 @@ final class Model {
           try Model.tokenizer(folder, description, tokens, runtime)
         }, contextLength: plan.tokens?.contextLength ?? 0, vocabularySize: plan.tokens?.vocabulary ?? 0, origin: origin)
     }
+    if isPacked {
+      for tower in [image?.tower, text?.tower] { try tower?.program.makeReady(runtime.threads, progress) }
+    }
+    try progress.finish()
     self.init(
       runtime, description.layout.name, image, text, description.embeddingWidth,
       logitScale: try description.logitScale.map { name throws(ClipError) in expf(try source.number(name)) } ?? 1,
@@ -180,6 +191,13 @@ final class Model {
     (image == nil ? 0 : UInt32(CLIP_TOWER_IMAGE)) | (text == nil ? 0 : UInt32(CLIP_TOWER_TEXT))
   }
 
+  /// Bytes of memory held for weights and for buffers that are kept between calls.
+  var memoryBytes: Int {
+    guard let image, let text else { return (image?.tower ?? text?.tower)?.program.memory.bytes ?? 0 }
+    let (first, second) = (image.tower.program.memory, text.tower.program.memory)
+    return first === second ? first.bytes : first.bytes + second.bytes
+  }
+
   func imageSide() throws(ClipError) -> ImageSide {
     guard let image else {
       throw ClipError(CLIP_UNSUPPORTED, "model: its image tower was left out when it was opened, or it has none")
@@ -216,9 +234,21 @@ struct TextSide {
 /// Where a tower came from, to open it again.
 struct TowerOrigin {
   let folder: String
+  /// Without the callback, which is for the call that had it.
   let options: clip_model_options
-  /// The weights came from a trainer since.
-  var hasTrainerWeights = false
+  /// The weights have come from a trainer since.
+  private(set) var hasTrainerWeights = false
 
-  var withTrainerWeights: TowerOrigin { TowerOrigin(folder: folder, options: options, hasTrainerWeights: true) }
+  init(folder: String, _ options: clip_model_options) {
+    var options = options
+    options.progress = clip_progress()
+    self.folder = folder
+    self.options = options
+  }
+
+  var withTrainerWeights: TowerOrigin {
+    var origin = self
+    origin.hasTrainerWeights = true
+    return origin
+  }
 }

@@ -10,6 +10,7 @@ struct ModelExport {
   private let layout: Layout
   private let type: ElementType
   private let isConverted: Bool
+  private let callback: clip_progress
 
   /// `folder` is what the model was opened from.
   init(folder: String, _ options: clip_export_options) throws(ClipError) {
@@ -33,6 +34,7 @@ struct ModelExport {
       throw ClipError(CLIP_INVALID_ARGUMENT, "options.layout: expected a clip_layout, found \(options.layout.rawValue)")
     }
     isConverted = layout != description.layout
+    callback = options.progress
   }
 
   /// Writes to `target`. `weights`, under the encoders' names, take the place of the file's.
@@ -46,7 +48,14 @@ struct ModelExport {
         path: join(aside, weightFile),
         outputs.map { .init(name: $0.name, type: $0.type, shape: $0.shape, byteCount: $0.byteCount) },
         metadata: [("format", "pt")])
-      for output in outputs { try output.write(to: writer) }
+      let progress = Progress(callback, total: outputs.reduce(0) { $0 &+ $1.byteCount })
+      var done = 0
+      for output in outputs {
+        try progress.report(done)
+        try output.write(to: writer)
+        done += output.byteCount
+      }
+      try progress.report(done)
       try writer.finish()
       for (name, text) in configs {
         let memory = try Memory(byteCount: text.count, for: "a configuration")

@@ -59,13 +59,12 @@ final class OpenModel {
   {
     var options = options ?? clip_model_options()
     options.towers = towers
-    let new = try Model(runtime: old.runtime, folder: folder, options)
+    let new = try Model(runtime: old.runtime, folder: folder, options, isPacked: true)
     guard new.embeddingWidth == old.embeddingWidth else {
       throw ClipError(
         CLIP_MISMATCH,
         "\(folder): expected embeddings of \(old.embeddingWidth) as the model's, found \(new.embeddingWidth)")
     }
-    for tower in [new.image?.tower, new.text?.tower] { try tower?.program.makeReady(new.runtime.threads) }
     return new
   }
 }

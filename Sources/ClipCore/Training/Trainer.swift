@@ -20,6 +20,9 @@ final class Trainer {
   var step: UInt64 = 0
   /// What the caller kept with the last checkpoint read.
   var note: Name = ""
+  /// The learning rate that the caller has set since, in place of the options'.
+  var setRate: Double?
+  private var isEvaluating = false
   private let image: TrainingTower
   private let text: TrainingTower
   private let terms: [LossTerm]
@@ -150,6 +153,13 @@ final class Trainer {
     return list
   }
 
+  /// Of the next update.
+  private var learningRate: Double {
+    var schedule = options.schedule
+    schedule.rate = setRate ?? schedule.rate
+    return schedule.rate(at: step)
+  }
+
   // MARK: A step
 
   /// A batch, with its pixels and tokens found.
@@ -159,25 +169,12 @@ final class Trainer {
     let tokens: UnsafePointer<Int32>
   }
 
+  /// One update.
   func train(_ batch: clip_train_batch) throws(ClipError) -> clip_train_metrics {
     let items = try prepare(batch)
-    let teacher = try teacher(batch)
-    let width = image.width
-    let size = try product(items.n, width, "features")
-    let images = try features.reserve(try product(size, 8, "features"), for: "features").assumingMemoryBound(
-      to: Float.self)
-    let texts = images + size
     let chunk = options.chunk == 0 ? items.n : min(options.chunk, items.n)
+    let (images, texts) = try computeLoss(items, chunk, try teacher(batch))
     store.beginGradients()
-
-    try run(items, chunk, images, texts, isBackward: false)
-    try loss.compute(
-      images, texts, n: items.n, width: width, logScale: Double(store.value(scale)[0]),
-      bias: bias.map { Double(store.value($0)[0]) } ?? 0, terms: terms, teacher: teacher, products: products)
-    guard loss.loss.isFinite else {
-      store.finishGradients()
-      throw try whereBad(items, chunk, teacher)
-    }
     try run(items, chunk, images, texts, isBackward: true)
     store.finishGradients()
     if let gradient = store.gradient(scale) { gradient[0] = Float(loss.scaleGradient) }
@@ -196,7 +193,7 @@ final class Trainer {
       throw ClipError(
         CLIP_NOT_FINITE, "step \(step + 1): \(name.string) would be NaN or infinite; the weights are as they were")
     }
-    let rate = options.schedule.rate(at: step)
+    let rate = learningRate
     let limit = options.gradientClip
     step += 1
     optimizer.update(
@@ -205,11 +202,42 @@ final class Trainer {
     try lowRank?.apply()
     follow()
 
+    return metrics(gradientNorm: norm, rate: rate)
+  }
+
+  /// The loss of a batch without an update.
+  func evaluate(_ batch: clip_train_batch) throws(ClipError) -> clip_train_metrics {
+    isEvaluating = true
+    defer { isEvaluating = false }
+    let items = try prepare(batch)
+    let chunk = options.chunk == 0 ? items.n : min(options.chunk, items.n)
+    _ = try computeLoss(items, chunk, try teacher(batch))
+    return metrics(gradientNorm: 0, rate: learningRate)
+  }
+
+  /// The loss of the items, and where the gradients of their features are.
+  private func computeLoss(_ items: Items, _ chunk: Int, _ teacher: Teacher?) throws(ClipError)
+    -> (images: UnsafeMutablePointer<Float>, texts: UnsafeMutablePointer<Float>)
+  {
+    let width = image.width
+    let size = try product(items.n, width, "features")
+    let images = try features.reserve(try product(size, 8, "features"), for: "features").assumingMemoryBound(
+      to: Float.self)
+    let texts = images + size
+    try run(items, chunk, images, texts, isBackward: false)
+    try loss.compute(
+      images, texts, n: items.n, width: width, logScale: Double(store.value(scale)[0]),
+      bias: bias.map { Double(store.value($0)[0]) } ?? 0, terms: terms, teacher: teacher, products: products)
+    guard loss.loss.isFinite else { throw try whereBad(items, chunk, teacher) }
+    return (images, texts)
+  }
+
+  private func metrics(gradientNorm: Double, rate: Double) -> clip_train_metrics {
     var metrics = clip_train_metrics()
     metrics.loss = loss.loss
     metrics.accuracy = Float(loss.accuracy)
     metrics.temperature = exp(Double(store.value(scale)[0]))
-    metrics.gradient_norm = norm
+    metrics.gradient_norm = gradientNorm
     metrics.learning_rate = rate
     metrics.step = step
     return metrics
@@ -220,7 +248,9 @@ final class Trainer {
     guard n >= 1, n <= 1 << 20 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "batch.n: expected 1 to \(1 << 20), found \(n)")
     }
-    let encoding = try EncodeOptions(try ClipCore.options(batch.options, clip_encode_options(), "batch.options"))
+    let encoding = try EncodeOptions(
+      try ClipCore.options(batch.options, clip_encode_options(), "batch.options")
+    ).withoutProgress
     var found = batch.pixels
     if found == nil {
       let images = try required(batch.images, "batch.pixels or batch.images")
@@ -284,7 +314,7 @@ final class Trainer {
   }
 
   private func stepInfo(_ first: Int) -> TrainingStep {
-    TrainingStep(seed: options.seed, number: step, firstItem: first, towerIndex: 0)
+    TrainingStep(seed: options.seed, number: step, firstItem: first, towerIndex: 0, isEvaluation: isEvaluating)
   }
 
   private func batch(_ items: Items, _ first: Int, _ count: Int, _ tower: TrainingTower) throws(ClipError) -> Batch {
@@ -333,7 +363,9 @@ final class Trainer {
 
   /// Why a loss is no number: the first tensor on its way that has NaN or infinity.
   private func whereBad(_ items: Items, _ chunk: Int, _ teacher: Teacher?) throws(ClipError) -> ClipError {
-    let what = "step \(step + 1): the loss is NaN or infinite; the weights are as they were: "
+    let what =
+      (isEvaluating ? "evaluation after step \(step)" : "step \(step + 1)")
+      + ": the loss is NaN or infinite; the weights are as they were: "
     for (index, entry) in store.entries.enumerated() where entry.kind != .derived {
       for place in 0..<entry.count where !store.value(index)[place].isFinite {
         return ClipError(CLIP_NOT_FINITE, what + entry.tensor.string + " is not finite")

@@ -3,7 +3,8 @@ import CSystem
 
 /// A trainer's state as a safetensors file: of each trained parameter the weight, the optimiser's moments and the
 /// mean, under the encoder's names, with the step in the metadata. Random streams are named by the step, so it
-/// is their position too. The scale of low-rank updates is there as the bits of a Double.
+/// is their position too. The scale of low-rank updates, and a learning rate that the
+/// caller set, are there as the bits of a Double.
 extension Trainer {
   private static let format: Name = "clipcore-training-1"
   private static let prefix: Name = "step-"
@@ -42,14 +43,15 @@ extension Trainer {
   func save(folder: String, keep: Int, note: Name) throws(ClipError) {
     try makeFolder(folder)
     let parts = parts
+    var metadata: [(key: Name, value: Name)] = [
+      ("format", Trainer.format), ("step", Name("\(step)")), ("seed", Name("\(options.seed)")),
+      ("optimizer", options.optimizer.kind == CLIP_OPTIMIZER_ADAMW ? "adamw" : "sgd"), ("note", note),
+      ("low_rank_scale", Name("\((options.lowRank?.scale ?? 0).bitPattern)")),
+    ]
+    if let setRate { metadata.append((key: "learning_rate", value: Name("\(setRate.bitPattern)"))) }
     let writer = try SafetensorsWriter(
       path: join(folder, Trainer.fileName(step)),
-      parts.map { .init(name: $0.name, type: .float32, shape: $0.shape, byteCount: $0.count * 4) },
-      metadata: [
-        ("format", Trainer.format), ("step", Name("\(step)")), ("seed", Name("\(options.seed)")),
-        ("optimizer", options.optimizer.kind == CLIP_OPTIMIZER_ADAMW ? "adamw" : "sgd"), ("note", note),
-        ("low_rank_scale", Name("\((options.lowRank?.scale ?? 0).bitPattern)")),
-      ])
+      parts.map { .init(name: $0.name, type: .float32, shape: $0.shape, byteCount: $0.count * 4) }, metadata: metadata)
     for part in parts { try writer.append(part.numbers, part.count * 4) }
     try writer.finish()
     guard keep > 0 else { return }
@@ -102,6 +104,7 @@ extension Trainer {
         file + ": expected the optimiser \(kind.string) and the seed \(options.seed), found "
           + (saved.metadata["optimizer"]?.string ?? "none") + " and " + (saved.metadata["seed"]?.string ?? "none"))
     }
+    let setRate = try Trainer.setRate(saved, file)
     let parts = parts
     for part in parts {
       guard let tensor = saved.tensors[part.name], tensor.type == .float32, tensor.shape == part.shape else {
@@ -120,9 +123,31 @@ extension Trainer {
       memcpy(part.numbers, source, part.count * 4)
     }
     self.step = step
+    self.setRate = setRate
     note = saved.metadata["note"] ?? ""
     try applyLowRank()
     withExtendedLifetime(saved) {}
+  }
+
+  /// The learning rate that was set in the run of a checkpoint; nil where it was that of the options.
+  private static func setRate(_ saved: Safetensors, _ file: String) throws(ClipError) -> Double? {
+    guard let text = saved.metadata["learning_rate"] else { return nil }
+    guard let rate = number(text).map({ Double(bitPattern: $0) }), isRate(rate) else {
+      throw ClipError(
+        CLIP_FORMAT, file + ": learning_rate: expected the bits of a number above 0 and below 1e6, found " + text.string
+      )
+    }
+    return rate
+  }
+
+  private static func isRate(_ rate: Double) -> Bool { rate > 0 && rate < 1e6 }
+
+  /// Sets the learning rate of the next updates.
+  func set(learningRate rate: Double) throws(ClipError) {
+    guard Trainer.isRate(rate) else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "rate: expected a number above 0 and below 1e6, found \(rate)")
+    }
+    setRate = rate
   }
 
   static func number(_ digits: Name?) -> UInt64? {

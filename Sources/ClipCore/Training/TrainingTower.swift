@@ -146,7 +146,9 @@ final class TrainingTower: TrainingMemory {
       activations = nil
       activations = try Memory(floats: room, for: "activations")
     }
-    let step = TrainingStep(seed: step.seed, number: step.number, firstItem: step.firstItem, towerIndex: index)
+    let step = TrainingStep(
+      seed: step.seed, number: step.number, firstItem: step.firstItem, towerIndex: index,
+      isEvaluation: step.isEvaluation)
     let position = Position(batch: batch, step: step, places: places, sizes: sizes, scratch: total)
     run(plan, 0..<plan.forwardSteps, position, threads)
     guard let activations else { return }

@@ -66,9 +66,10 @@ final class BatchNorm: Operation {
     UnsafeMutableRawPointer(context.scratch).assumingMemoryBound(to: Double.self)
   }
 
-  /// A frozen norm goes by its running statistics.
+  /// A frozen norm, and any in an evaluation, goes by its running statistics.
   private func usesBatch(_ context: TrainingContext) -> Bool {
-    context.parameterGradient(0) != nil || context.parameterGradient(1) != nil
+    !context.step.isEvaluation
+      && (context.parameterGradient(0) != nil || context.parameterGradient(1) != nil)
   }
 
   /// The batch's mean and variance, or the running ones, of each column in scratch: [mean, 1 / deviation, sums].

@@ -14,6 +14,7 @@ final class DepthwiseConvolution: Convolution {
     let (bias, scale) = try affine(loader)
     let rows = try loader.vector(weight)
     let turned = try Memory(floats: weight.count, for: "a depthwise filter")
+    turned.count(in: loader.meter)
     for channel in 0..<shape.width {
       let factor = scale?.floats[channel] ?? 1
       for tap in 0..<area { turned.floats[tap * shape.width + channel] = rows.floats[channel * area + tap] * factor }

@@ -35,6 +35,10 @@ final class Dropout: Operation {
       if phase == 0 {
         let x = context.run.input(0).data + start
         let y = context.run.output.data + start
+        if context.step.isEvaluation {
+          y.update(from: x, count: count)
+          continue
+        }
         for index in 0..<count { y[index] = stream.bits() < limit ? 0 : x[index] * scale }
       } else if let dx = context.inputGradient(0).map({ $0 + start }) {
         let dy = context.gradient.data + start
