@@ -14,6 +14,7 @@ PLUGINS := $(sort $(patsubst plugins/%/Plugin.swift,%,$(wildcard plugins/*/Plugi
 
 # build/ has the layout of an installed tree.
 LIB     := build/lib/libclipcore.so.$(VERSION)
+TOOLS   := build/lib/libcliptools.so.$(VERSION)
 # Plugins with libraries that most programs have no use for are loaded when a model asks for them.
 ON_DEMAND := tokenizer_sentencepiece
 MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND),$(PLUGINS)) $(ON_DEMAND:%=on-demand/%))
@@ -25,7 +26,7 @@ CATALOGUE := build/share/clipcore/modalities.json
 BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libsentencepiece-dev pkg-config
 TEST_PACKAGES  := valgrind libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
 
-COMMON  := Package.swift $(shell find Include $(filter-out Sources/ClipCore,$(wildcard Sources/C*)) -type f)
+COMMON  := Package.swift $(shell find Include $(filter-out Sources/ClipCore Sources/ClipTools,$(wildcard Sources/C*)) -type f)
 SWIFT_BUILD := scripts/swift-build -c release
 
 .PHONY: help
@@ -37,7 +38,7 @@ deps: ## install the Debian packages that the library needs
 	@scripts/install-packages $(BUILD_PACKAGES)
 
 .PHONY: build
-build: $(LIB) $(MODULES) $(HEADERS) build/lib/pkgconfig/clipcore.pc $(CLIP) $(EXAMPLES) $(CATALOGUE) ## build everything, in release mode, into build/
+build: $(LIB) $(TOOLS) $(MODULES) $(HEADERS) build/lib/pkgconfig/clipcore.pc build/lib/pkgconfig/cliptools.pc $(CLIP) $(EXAMPLES) $(CATALOGUE) ## build everything, in release mode, into build/
 
 $(LIB): $(COMMON) $(shell find Sources/ClipCore -type f)
 	@$(SWIFT_BUILD) --product clipcore
@@ -46,6 +47,13 @@ $(LIB): $(COMMON) $(shell find Sources/ClipCore -type f)
 	@cp .build/release/libclipcore.so $@
 	@ln -sf $(notdir $@) build/lib/libclipcore.so.1
 	@ln -sf libclipcore.so.1 build/lib/libclipcore.so
+
+$(TOOLS): $(LIB) $(COMMON) $(shell find Sources/ClipTools -type f)
+	@$(SWIFT_BUILD) --product cliptools
+	@rm -f build/lib/libcliptools.so*
+	@cp .build/release/libcliptools.so $@
+	@ln -sf $(notdir $@) build/lib/libcliptools.so.1
+	@ln -sf libcliptools.so.1 build/lib/libcliptools.so
 
 # Copied aside and moved: a process that has the old file open keeps it.
 define plugin
@@ -60,12 +68,12 @@ build/include/clipcore/%.h: Include/%.h
 	@mkdir -p $(@D)
 	@cp $< $@
 
-build/lib/pkgconfig/clipcore.pc: scripts/clipcore.pc.in $(LIB)
+build/lib/pkgconfig/%.pc: scripts/%.pc.in $(LIB)
 	@mkdir -p $(@D)
 	@sed 's/@VERSION@/$(VERSION)/' $< > $@
 
 # Its own scratch folder: with the Swift runtime linked statically, its objects differ.
-$(CLIP): $(LIB) $(COMMON) $(shell find Sources/clip -type f)
+$(CLIP): $(LIB) $(TOOLS) $(COMMON) $(shell find Sources/clip -type f)
 	@$(SWIFT_BUILD) --product clip --scratch-path .build-cli --static-swift-stdlib \
 	  -Xlinker -L$(CURDIR)/build/lib -Xlinker -rpath -Xlinker '$$ORIGIN/../lib'
 	@mkdir -p $(@D)

@@ -25,6 +25,16 @@ func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
     ] + more)
 }
 
+/// Links lib<name>.so.1, which stays loaded, as small as can be.
+func sharing(_ name: String, _ map: String, _ more: [String] = []) -> LinkerSetting {
+  exporting(
+    map,
+    [
+      "-Xlinker", "-soname=lib\(name).so.1", "-Xlinker", "-z", "-Xlinker", "nodelete", "-use-ld=lld", "-Xlinker",
+      "--icf=all", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
+    ] + more)
+}
+
 /// A plugin of folder `plugins/<name>`, built as `lib<name>.so`. `links` names the libraries it
 /// needs: Embedded Swift does not take them from module maps.
 func plugin(
@@ -60,6 +70,7 @@ let plugins: [Target] = [
   plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),
+  plugin("loader_ffi", ["ClipBase", "ClipFFI"], links: ["jansson"]),
   plugin("tokenizer_sentencepiece", ["SentencePieceShim"], exclude: ["Shim"], links: ["sentencepiece", "stdc++"]),
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
@@ -77,6 +88,7 @@ let package = Package(
     .library(name: "CLIP", targets: ["CLIP"]),
     .library(name: "CLIPTools", targets: ["CLIPTools"]),
     .library(name: "CClip", targets: ["CClip"]),
+    .library(name: "cliptools", type: .dynamic, targets: ["ClipTools"]),
     .executable(name: "clip", targets: ["clip"]),
   ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) },
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
@@ -89,17 +101,20 @@ let package = Package(
     library("CSpng", "libspng-dev"),
     library("CWebP", "libwebp-dev"),
     library("CFFI", "libffi-dev"),
+    .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "CJansson"], swiftSettings: small),
     .target(
-      name: "ClipCore", dependencies: ["CClip", "CSystem", "CFFI", "CJansson", "CUtf8proc", "ClipKernels"],
+      name: "ClipCore", dependencies: ["CClip", "CSystem", "CUtf8proc", "ClipBase", "ClipKernels"],
       exclude: ["clipcore.map"], swiftSettings: small,
       linkerSettings: [
-        exporting(
-          "Sources/ClipCore/clipcore.map",
-          [
-            "-Xlinker", "-soname=libclipcore.so.1", "-Xlinker", "-z", "-Xlinker", "nodelete",
-            "-use-ld=lld", "-Xlinker", "--icf=all", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
-          ]),
-        .linkedLibrary("jansson"), .linkedLibrary("utf8proc"),
+        sharing("clipcore", "Sources/ClipCore/clipcore.map"), .linkedLibrary("jansson"), .linkedLibrary("utf8proc"),
+      ]),
+    .target(name: "ClipFFI", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase"], swiftSettings: small),
+    .target(
+      name: "ClipTools", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase", "ClipFFI"],
+      exclude: ["cliptools.map"], swiftSettings: small,
+      linkerSettings: [
+        sharing("cliptools", "Sources/ClipTools/cliptools.map", ["-L\(root)/build/lib"]), .linkedLibrary("jansson"),
+        .linkedLibrary("clipcore"),
       ]),
     .target(
       name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),

@@ -1,4 +1,5 @@
-/* clip_analysis.h: what pairs of embeddings measure, and the catalogue of modalities. Conventions: clip.h. */
+/* clip_analysis.h: what pairs of embeddings measure, and the catalogue of modalities. Part of libcliptools
+ * (-lcliptools -lclipcore). Conventions: clip.h. */
 #ifndef CLIPCORE_CLIP_ANALYSIS_H
 #define CLIPCORE_CLIP_ANALYSIS_H
 
@@ -15,7 +16,7 @@ typedef struct clip_analysis_options {
 } clip_analysis_options;
 
 /* One way of looking: n queries, each among all n candidates. Equal scores count as better ones. This
- * struct keeps its size. */
+ * struct never changes. */
 typedef struct clip_retrieval {
   double recall_at_1; /* share of queries whose match is the best; then among the best 5, 10 */
   double recall_at_5;
@@ -29,7 +30,6 @@ typedef struct clip_retrieval {
 
 typedef struct clip_analysis {
   uint32_t struct_size;
-  uint32_t reserved;
   double gap;              /* distance of the two centroids of unit-length embeddings, 0 to 2 */
   double shifted_gap;      /* the same after both sides were moved together by half of it, and scaled to 1 */
   double alignment;        /* mean squared distance of the pairs, 0 to 4 (Wang and Isola 2020) */
@@ -47,7 +47,7 @@ typedef struct clip_analysis {
   clip_retrieval shifted_text_to_image;
 } clip_analysis;
 
-/* One pair among the others. This struct keeps its size. */
+/* One pair among the others. This struct never changes. */
 typedef struct clip_pair_analysis {
   uint32_t text_rank;   /* of its text for its image, from 1 */
   uint32_t image_rank;  /* of its image for its text */
@@ -60,15 +60,14 @@ typedef struct clip_pair_analysis {
 /* Measures how well pairs meet: images [n, d] and texts [n, d], row i of both is pair i, of any length but
  * 0 and from any model. n is at least 2. Time grows as n^2 d; nothing of n^2 is kept. Sums are in double
  * precision and the same on any number of threads. `options` may be NULL. Fills *analysis and, unless it
- * is NULL, pairs [n]. docs/analysis.md tells what the numbers mean. [any-thread] */
+ * is NULL, pairs [n], with room for `capacity` of them. docs/analysis.md explains the measures. [any-thread] */
 CLIP_API clip_status clip_analyze(clip_runtime *runtime, const float *images, const float *texts, size_t n, size_t d,
                                   const clip_analysis_options *options, clip_analysis *analysis,
-                                  clip_pair_analysis *pairs);
+                                  clip_pair_analysis *pairs, size_t capacity);
 
 /* How far two modalities are apart in one property, as the catalogue says. Valid during the visit. */
 typedef struct clip_property_gap {
   uint32_t struct_size;
-  uint32_t reserved;
   const char *property;
   const char *title;
   const char *a; /* what the first modality has, and the second */
@@ -85,7 +84,8 @@ typedef struct clip_modality_gap_info {
   char level[32];      /* what that is called, such as "high"; cut to 31 bytes */
 } clip_modality_gap_info;
 
-typedef void (*clip_property_gap_fn)(void *user, const clip_property_gap *gap);
+/* Returns 0 to go on, anything else to stop the visit. */
+typedef int (*clip_property_gap_fn)(void *user, const clip_property_gap *gap);
 
 /* The gap between modalities `a` and `b`, "text" and "image" say, by property: those that count most come
  * first. `path`: the JSON file of modalities, which users may copy and add to; NULL for
@@ -94,12 +94,13 @@ typedef void (*clip_property_gap_fn)(void *user, const clip_property_gap *gap);
 CLIP_API clip_status clip_modality_gap(const char *path, const char *a, const char *b, clip_modality_gap_info *info,
                                        clip_property_gap_fn visit, void *user);
 
-/* Receives one text of the catalogue; of a list, one after the other. Valid during the call. */
-typedef void (*clip_catalogue_fn)(void *user, const char *entry, const char *field, const char *value);
+/* Receives one text of the catalogue; of a list, one after the other. Valid during the call. Returns 0 to go on,
+ * anything else to stop the visit. */
+typedef int (*clip_catalogue_fn)(void *user, const char *entry, const char *field, const char *value);
 
 /* Visits all texts of a section of the same file, in its order: "modalities", "alignment" (kinds of it) or
  * "gaps" (semantic ones). On an error some may have been visited. [any-thread] */
-CLIP_API clip_status clip_catalogue(const char *path, const char *section, clip_catalogue_fn visit, void *user);
+CLIP_API clip_status clip_catalogue_visit(const char *path, const char *section, clip_catalogue_fn visit, void *user);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,5 @@
-/* clip_augment.h: pipelines that vary pictures and texts. Conventions: clip.h. */
+/* clip_augment.h: pipelines that vary pictures and texts. Part of libcliptools (-lcliptools -lclipcore).
+ * Conventions: clip.h. */
 #ifndef CLIPCORE_CLIP_AUGMENT_H
 #define CLIPCORE_CLIP_AUGMENT_H
 
@@ -8,21 +9,20 @@
 extern "C" {
 #endif
 
-typedef enum clip_parameter_type {
-  CLIP_PARAMETER_NUMBER = 1,  /* in [low, high] */
-  CLIP_PARAMETER_INTEGER = 2, /* in [low, high] */
-  CLIP_PARAMETER_BOOLEAN = 3, /* 0 or 1 */
-  CLIP_PARAMETER_CHOICE = 4,  /* one of `choices` */
-  CLIP_PARAMETER_NUMBERS = 5, /* count_low to count_high numbers, each in [low, high] */
-  CLIP_PARAMETER_TEXT = 6     /* UTF-8 */
-} clip_parameter_type;
+typedef enum clip_setting_type {
+  CLIP_SETTING_NUMBER = 1,  /* in [low, high] */
+  CLIP_SETTING_INTEGER = 2, /* in [low, high] */
+  CLIP_SETTING_BOOLEAN = 3, /* 0 or 1 */
+  CLIP_SETTING_CHOICE = 4,  /* one of `choices` */
+  CLIP_SETTING_NUMBERS = 5, /* count_low to count_high numbers, each in [low, high] */
+  CLIP_SETTING_TEXT = 6     /* UTF-8 */
+} clip_setting_type;
 
-/* A parameter that an augmentation declares. This struct keeps its size. */
-typedef struct clip_parameter {
+/* A setting that an augmentation declares. This struct never changes. */
+typedef struct clip_setting_info {
   const char *name;        /* [a-z0-9_], the key in a pipeline */
   const char *description; /* one line */
-  uint32_t type;           /* clip_parameter_type */
-  uint32_t reserved;       /* 0 */
+  clip_setting_type type;
   double low, high;        /* the range, both ends in it; without a meaning for boolean, choice and text */
   double number;           /* default of number, integer and boolean; of choice, which one from 0 */
   const double *numbers;   /* default of numbers */
@@ -31,9 +31,9 @@ typedef struct clip_parameter {
   const char *text;        /* default of text */
   const char *const *choices;
   size_t choice_count;
-} clip_parameter;
+} clip_setting_info;
 
-/* What an augmentation says about itself. Pointers live as long as the plugin that brought it. */
+/* What an augmentation says about itself. Valid during the visit. */
 typedef struct clip_augmentation_info {
   uint32_t struct_size;
   clip_plugin_kind kind;   /* CLIP_KIND_IMAGE_AUGMENTATION or CLIP_KIND_TEXT_AUGMENTATION */
@@ -41,43 +41,45 @@ typedef struct clip_augmentation_info {
   const char *op;          /* its name in pipelines */
   const char *description;
   double probability;      /* of a step that names no "p" */
-  const clip_parameter *parameters;
-  size_t parameter_count;
+  const clip_setting_info *settings;
+  size_t setting_count;
 } clip_augmentation_info;
 
-/* Fills *info for the augmentation of that op or id. CLIP_NOT_FOUND lists what there is. [any-thread] */
-CLIP_API clip_status clip_augmentation_describe(const clip_runtime *runtime, const char *op,
-                                                clip_augmentation_info *info);
+/* Returns 0 to go on, anything else to stop the visit. */
+typedef int (*clip_augmentation_fn)(void *user, const clip_augmentation_info *info);
+
+/* Visits the loaded augmentations, in the order of loading. `op`: only the one of this op or id, NULL: all.
+ * CLIP_NOT_FOUND lists the ops there are. [any-thread] */
+CLIP_API clip_status clip_augmentations_visit(clip_runtime *runtime, const char *op, clip_augmentation_fn visit,
+                                              void *user);
 
 /* Steps that make a picture or a text into a varied one. */
 typedef struct clip_pipeline clip_pipeline;
 
 /* Makes a pipeline from JSON, as docs/augmentation.md describes:
  *   [{"op": "color_jitter", "brightness": 0.1, "p": 0.8}, {"one_of": [{"op": ...}, {"op": ...}]}]
- * All steps are for pictures, or all for texts. An unknown op or parameter, or a value out of range,
- * is an error that lists what there is. *out is owned by the caller: clip_pipeline_free. It keeps the
+ * All steps are for pictures, or all for texts. An unknown op or setting, or a value out of range,
+ * is an error that lists what there is. *out is owned by the caller: clip_pipeline_release. It keeps the
  * runtime and its plugins. [any-thread] */
 CLIP_API clip_status clip_pipeline_create(clip_runtime *runtime, const char *json, clip_pipeline **out);
 
 /* [owner-thread] */
-CLIP_API void clip_pipeline_free(clip_pipeline *pipeline);
+CLIP_API void clip_pipeline_release(clip_pipeline *pipeline);
 
 /* Varies a picture. The result depends on the picture, the pipeline, `seed` and `index` alone, on any
  * thread: give a run one seed, and each picture of it another index. The result has the view's pixel
- * format unless a step changes that. *out is owned by the caller: clip_image_free. [any-thread] */
+ * format unless a step changes that. *out is owned by the caller: clip_image_release. [any-thread] */
 CLIP_API clip_status clip_augment_image(const clip_pipeline *pipeline, const clip_image_view *image, uint64_t seed,
                                         uint64_t index, clip_image **out);
 
-/* Varies a text in the same way. *out is owned by the caller: clip_text_free. [any-thread] */
+/* Varies a text in the same way and writes it to `buffer` with its NUL. *length is its length in bytes without the
+ * NUL, also where `capacity` is too small: CLIP_INVALID_ARGUMENT, and nothing is written. [any-thread] */
 CLIP_API clip_status clip_augment_text(const clip_pipeline *pipeline, const char *text, uint64_t seed,
-                                       uint64_t index, char **out);
+                                       uint64_t index, char *buffer, size_t capacity, size_t *length);
 
-/* How many texts steps left as they were since what they work with, such as a translator, failed. 0 for
- * NULL. [any-thread] */
+/* How many texts steps left as they were because what they depend on, such as a translator, failed.
+ * 0 for NULL. [any-thread] */
 CLIP_API uint64_t clip_pipeline_failures(const clip_pipeline *pipeline);
-
-/* Frees a text that the library made. [any-thread] */
-CLIP_API void clip_text_free(char *text);
 
 #ifdef __cplusplus
 }

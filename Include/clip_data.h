@@ -1,4 +1,5 @@
-/* clip_data.h: data sets of pictures and captions. Conventions: clip.h. */
+/* clip_data.h: data sets of pictures and captions. Part of libcliptools (-lcliptools -lclipcore).
+ * Conventions: clip.h. */
 #ifndef CLIPCORE_CLIP_DATA_H
 #define CLIPCORE_CLIP_DATA_H
 
@@ -43,7 +44,7 @@ typedef struct clip_dataset_options {
   /* The run stops when more than this share of at least 100 samples of an epoch is bad; 0: 0.1 */
   double max_bad_share;
   uint64_t max_file_bytes; /* of one picture's file; 0: 64 MiB */
-  /* Cleaning and background (laid under before image_pipeline), as in the encode calls; CLIP_TRUNCATE goes
+  /* Cleaning and background (laid under before image_pipeline), as in the encode calls; CLIP_ENCODE_TRUNCATE goes
    * without saying. NULL: none. Copied. */
   const clip_encode_options *encode;
   const clip_pipeline *image_pipeline; /* NULL: none; kept until the data set is closed, also when freed */
@@ -54,12 +55,12 @@ typedef struct clip_dataset_options {
  * `source_count` of them. A path may be a pattern: "shards/{000..127}.tar", "{train,extra}.csv". Every file
  * must be there; it is read later. `model` says how pictures are preprocessed and captions tokenized, as it
  * is now; NULL for neither. No thread starts before the first clip_dataset_next. `options` may be NULL.
- * *out is owned by the caller: clip_dataset_close; it keeps runtime, model and pipelines. [any-thread] */
+ * *out is owned by the caller: clip_dataset_release; it keeps runtime, model and pipelines. [any-thread] */
 CLIP_API clip_status clip_dataset_open(clip_runtime *runtime, clip_model *model, const char *const *sources,
                                        size_t source_count, const clip_dataset_options *options, clip_dataset **out);
 
 /* Ends the workers and frees the data set and its last batch. [owner-thread] */
-CLIP_API void clip_dataset_close(clip_dataset *dataset);
+CLIP_API void clip_dataset_release(clip_dataset *dataset);
 
 /* Samples that the library owns, valid until the next call for a batch, restore or close. */
 typedef struct clip_batch {
@@ -88,9 +89,9 @@ CLIP_API clip_status clip_dataset_next(clip_dataset *dataset, clip_batch *batch)
 
 enum { CLIP_DATASET_STATE_BYTES = 256 };
 
-/* Writes where the data set is, after the batches given so far: CLIP_DATASET_STATE_BYTES bytes, good on any
- * machine. [any-thread] */
-CLIP_API clip_status clip_dataset_save(clip_dataset *dataset, uint8_t *state);
+/* Writes the position in the data set, after the batches given so far: CLIP_DATASET_STATE_BYTES bytes, valid on any
+ * machine. `capacity` in bytes. [any-thread] */
+CLIP_API clip_status clip_dataset_save(clip_dataset *dataset, uint8_t *state, size_t capacity);
 
 /* Goes on after a saved state: the batches that follow are those that would have followed there, whatever
  * workers, prefetch and epochs are. Sources and options that decide the order must be the same, else
@@ -100,7 +101,6 @@ CLIP_API clip_status clip_dataset_restore(clip_dataset *dataset, const uint8_t *
 /* Counts over all epochs; a saved state has them too. */
 typedef struct clip_dataset_counters {
   uint32_t struct_size;
-  uint32_t reserved;
   uint64_t samples;            /* good ones, given out */
   uint64_t without_image;      /* bad ones, by their reason */
   uint64_t without_caption;

@@ -1,4 +1,4 @@
-/* clip_ffi.h: C functions made at run time. Conventions: clip.h. */
+/* clip_ffi.h: C functions made at run time. Part of libcliptools (-lcliptools -lclipcore). Conventions: clip.h. */
 #ifndef CLIPCORE_CLIP_FFI_H
 #define CLIPCORE_CLIP_FFI_H
 
@@ -26,15 +26,15 @@ typedef struct clip_closure clip_closure;
  *
  * A signature that is not the callback's crashes or gives nonsense, as a wrong cast does. Needs
  * libffi (libffi.so.8), which is loaded by the first call: CLIP_UNSUPPORTED without it. *out is owned
- * by the caller: clip_closure_free. [any-thread] */
+ * by the caller: clip_closure_release. [any-thread] */
 CLIP_API clip_status clip_closure_create(const char *signature, clip_function callback, void *user,
                                          clip_closure **out);
 
-/* The function, to be called from any thread until clip_closure_free. NULL for NULL. [any-thread] */
+/* The function, to be called from any thread until clip_closure_release. NULL for NULL. [any-thread] */
 CLIP_API clip_function clip_closure_function(const clip_closure *closure);
 
 /* Nothing may call the function any more. [owner-thread] */
-CLIP_API void clip_closure_free(clip_closure *closure);
+CLIP_API void clip_closure_release(clip_closure *closure);
 
 #ifdef __cplusplus
 }

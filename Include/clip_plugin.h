@@ -7,6 +7,7 @@
 #include "plugin/entry.h"
 #include "plugin/image_codec.h"
 #include "plugin/kernels.h"
+#include "plugin/loader.h"
 #include "plugin/op.h"
 #include "plugin/tokenizer.h"
 

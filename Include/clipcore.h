@@ -6,6 +6,7 @@
 #include "clip_analysis.h"
 #include "clip_augment.h"
 #include "clip_data.h"
+#include "clip_extend.h"
 #include "clip_ffi.h"
 #include "clip_host.h"
 #include "clip_train.h"

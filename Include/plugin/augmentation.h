@@ -4,6 +4,7 @@
 
 #include "entry.h"
 #include "../clip_augment.h"
+#include "../clip_extend.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,8 +23,8 @@ struct clip_random {
   double (*normal)(clip_random *random);              /* mean 0, deviation 1 */
 };
 
-/* The parameters of one step, checked against what the augmentation declares; what the step does not
- * name has its default. To ask for a parameter that is not declared, or by the function of another
+/* The settings of one step, checked against what the augmentation declares; what the step does not
+ * name has its default. To ask for a setting that is not declared, or by the function of another
  * type, fails create with words that say so. Pointers live until create returns. */
 typedef struct clip_settings clip_settings;
 struct clip_settings {
@@ -36,14 +37,6 @@ struct clip_settings {
   /* A text, or the word of a choice. */
   const char *(*text)(const clip_settings *settings, const char *name);
 };
-
-/* How Pillow's Image.resize weighs pixels; all but the nearest are antialiased. */
-typedef enum clip_resample {
-  CLIP_RESAMPLE_NEAREST = 0,
-  CLIP_RESAMPLE_BILINEAR = 1,
-  CLIP_RESAMPLE_BICUBIC = 2,
-  CLIP_RESAMPLE_LANCZOS = 3
-} clip_resample;
 
 /* Where an image augmentation's result goes. allocate gives memory for a picture of that size, rows
  * *stride bytes apart; every pixel is to be written. NULL means refused (too large, no memory, a
@@ -83,14 +76,14 @@ struct clip_augmentation {
   uint32_t formats;        /* bit (1 << clip_pixel_format) for each that apply_image takes; 0: all. The host
                               converts others, and the result back */
   const char *id;          /* "clipcore.augment.color-jitter" */
-  const char *op;          /* its name in pipelines, [a-z0-9_]: "color_jitter" */
   const char *description; /* one line */
+  const char *op;          /* its name in pipelines, [a-z0-9_]: "color_jitter" */
   double probability;      /* of a step that names no "p"; 0: 1. The host draws: apply always applies */
-  const clip_parameter *parameters; /* names "op", "p" and "weight" are the pipeline's */
-  size_t parameter_count;  /* at most 64 */
+  const clip_setting_info *settings; /* names "op", "p" and "weight" are the pipeline's */
+  size_t setting_count;    /* at most 64 */
   const void *context;     /* the plugin's own, for create */
 
-  /* Makes an instance with a step's parameters. NULL: there is nothing to make, instances are NULL. */
+  /* Makes an instance with a step's settings. NULL: there is nothing to make, instances are NULL. */
   clip_status (*create)(const clip_augmentation *self, const clip_settings *settings, void **instance,
                         clip_plugin_error *error);
   /* Frees it; NULL where there is nothing to free. */

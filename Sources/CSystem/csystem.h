@@ -23,7 +23,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <time.h>
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -71,11 +70,82 @@ static inline long long csystem_now(void) {
   return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
+/* A descriptor above 2 for one that may be 0, 1 or 2: what a process prints after it has closed its standard streams
+ * must not land in a file of ours. -1 with errno set where there is none. */
+static inline int csystem_above_standard(int descriptor) {
+  if (descriptor < 0 || descriptor > 2) return descriptor;
+  int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, 3), code = errno;
+  close(descriptor);
+  errno = code;
+  return moved;
+}
+
+static inline int csystem_open(const char *path, int flags) {
+  int descriptor;
+  do descriptor = open(path, flags | O_CLOEXEC, 0666);
+  while (descriptor < 0 && errno == EINTR);
+  return csystem_above_standard(descriptor);
+}
+
 /* Does not wait for the other end of a pipe. */
-static inline int csystem_open_read(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); }
+static inline int csystem_open_read(const char *path) { return csystem_open(path, O_RDONLY | O_NONBLOCK); }
 
 /* A new or emptied file to write. */
-static inline int csystem_open_write(const char *path) { return open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); }
+static inline int csystem_open_write(const char *path) { return csystem_open(path, O_WRONLY | O_CREAT | O_TRUNC); }
+
+/* A folder to list; NULL with errno set where it cannot be. */
+static inline DIR *csystem_open_folder(const char *path) {
+  int descriptor = csystem_open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+  DIR *folder = descriptor < 0 ? NULL : fdopendir(descriptor);
+  if (folder == NULL && descriptor >= 0) {
+    int code = errno;
+    close(descriptor);
+    errno = code;
+  }
+  return folder;
+}
+
+/* The next entry's name, valid until the next call; NULL at the end, with errno 0, or after a failure. */
+static inline const char *csystem_next_entry(DIR *folder) {
+  errno = 0;
+  struct dirent *entry = readdir(folder);
+  return entry == NULL ? NULL : entry->d_name;
+}
+
+/* read, made again where a signal interrupted it. */
+static inline ssize_t csystem_read(int descriptor, void *bytes, size_t size) {
+  ssize_t count;
+  do count = read(descriptor, bytes, size);
+  while (count < 0 && errno == EINTR);
+  return count;
+}
+
+/* write, made again where a signal interrupted it. Beyond the limit of `ulimit -f` it is EFBIG, and never SIGXFSZ,
+ * which would end the process. */
+static inline ssize_t csystem_write(int descriptor, const void *bytes, size_t size) {
+  sigset_t limit, before, pending;
+  sigemptyset(&limit), sigaddset(&limit, SIGXFSZ), sigemptyset(&pending);
+  pthread_sigmask(SIG_BLOCK, &limit, &before);
+  sigpending(&pending);
+  ssize_t count;
+  do count = write(descriptor, bytes, size);
+  while (count < 0 && errno == EINTR);
+  int code = errno;
+  if (count < 0 && code == EFBIG && !sigismember(&pending, SIGXFSZ)) {
+    const struct timespec none = {0, 0};
+    while (sigtimedwait(&limit, NULL, &none) < 0 && errno == EINTR) {
+    }
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = code;
+  return count;
+}
+
+/* An environment variable; NULL in a program with more rights than its user (AT_SECURE), who chose the value. */
+static inline const char *csystem_environment(const char *name) { return secure_getenv(name); }
+
+/* Whether users other than its owner and root may write to it. */
+static inline int csystem_is_open_to_others(const struct stat *s) { return (s->st_mode & S_IWOTH) != 0; }
 
 /* Puts each of two files or folders in the other's place, at once; -1 with errno set where it cannot. */
 static inline int csystem_exchange(const char *one, const char *other) {
@@ -83,7 +153,9 @@ static inline int csystem_exchange(const char *one, const char *other) {
 }
 
 /* A file in memory alone, as memfd_create gives it; -1 with errno set where it cannot. */
-static inline int csystem_memory_file(const char *name) { return (int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */); }
+static inline int csystem_memory_file(const char *name) {
+  return csystem_above_standard((int)syscall(SYS_memfd_create, name, 1u /* MFD_CLOEXEC */));
+}
 
 /* Advice that the system may ignore: huge pages for a block; no need of a file's pages any more. */
 static inline void csystem_ask_for_huge_pages(void *memory, size_t size) {

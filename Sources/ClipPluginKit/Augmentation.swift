@@ -12,12 +12,12 @@ public struct PluginFailure: Error {
   }
 }
 
-/// An image augmentation with a step's parameters: a subclass reads them in its initialiser, keeps what
+/// An image augmentation with a step's settings: a subclass reads them in its initialiser, keeps what
 /// it needs in constants, and overrides `apply`, which any threads call at once.
 ///
 ///     table.add(
 ///       id: "example.augment.invert", op: "invert", description: "The negative",
-///       parameters: [.number("strength", 1, 0...1, "0 leaves the picture, 1 inverts it")],
+///       settings: [.number("strength", 1, 0...1, "0 leaves the picture, 1 inverts it")],
 ///       image: { imageAugmentation($1, $2, $3) { settings in Invert(settings.number("strength")) } })
 open class ImageAugmentation {
   public init() {}
@@ -85,9 +85,9 @@ extension PluginTable {
   /// `probability` is that of a step which names no "p".
   public mutating func add(
     id: StaticString, op: StaticString, description: StaticString, probability: Double = 1,
-    formats: [clip_pixel_format] = [CLIP_PIXELS_RGB], parameters: [Parameter] = [], image create: Create
+    formats: [clip_pixel_format] = [CLIP_PIXELS_RGB], settings: [Setting] = [], image create: Create
   ) {
-    var table = common(id, op, description, probability, parameters, create)
+    var table = common(id, op, description, probability, settings, create)
     for format in formats { table.formats |= 1 << format.rawValue }
     table.destroy = { if let instance = $0 { Unmanaged<ImageAugmentation>.fromOpaque(instance).release() } }
     table.apply_image = { instance, view, sink, random, error in
@@ -103,9 +103,9 @@ extension PluginTable {
   /// Adds a text augmentation.
   public mutating func add(
     id: StaticString, op: StaticString, description: StaticString, probability: Double = 1,
-    parameters: [Parameter] = [], text create: Create
+    settings: [Setting] = [], text create: Create
   ) {
-    var table = common(id, op, description, probability, parameters, create)
+    var table = common(id, op, description, probability, settings, create)
     table.destroy = { if let instance = $0 { Unmanaged<TextAugmentation>.fromOpaque(instance).release() } }
     table.apply_text = { instance, text, size, sink, random, error in
       guard let instance, let text, let sink, let random else { return CLIP_INVALID_ARGUMENT }
@@ -120,7 +120,7 @@ extension PluginTable {
 
   private mutating func common(
     _ id: StaticString, _ op: StaticString, _ description: StaticString, _ probability: Double,
-    _ parameters: [Parameter],
+    _ settings: [Setting],
     _ create: Create
   ) -> clip_augmentation {
     var table = clip_augmentation()
@@ -129,75 +129,75 @@ extension PluginTable {
     table.op = op.cString
     table.description = description.cString
     table.probability = probability
-    var declared: [clip_parameter] = []
-    for parameter in parameters { declared.append(parameter.kept(in: &self)) }
-    table.parameters = UnsafePointer(keep(declared))
-    table.parameter_count = declared.count
+    var declared: [clip_setting_info] = []
+    for setting in settings { declared.append(setting.kept(in: &self)) }
+    table.settings = UnsafePointer(keep(declared))
+    table.setting_count = declared.count
     table.create = create
     return table
   }
 }
 
-/// A parameter that an augmentation declares: the host checks what a pipeline says against it.
-public struct Parameter {
-  private var fields = clip_parameter()
+/// A setting that an augmentation declares: the host checks what a pipeline says against it.
+public struct Setting {
+  private var fields = clip_setting_info()
   private var numbers: [Double] = []
   private var choices: [StaticString] = []
 
-  private init(_ name: StaticString, _ type: clip_parameter_type, _ description: StaticString) {
+  private init(_ name: StaticString, _ type: clip_setting_type, _ description: StaticString) {
     fields.name = name.cString
     fields.description = description.cString
-    fields.type = type.rawValue
+    fields.type = type
   }
 
   public static func number(
     _ name: StaticString, _ usual: Double, _ range: ClosedRange<Double>, _ description: StaticString
-  ) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_NUMBER, description)
-    parameter.fields.number = usual
-    parameter.setRange(range)
-    return parameter
+  ) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_NUMBER, description)
+    setting.fields.number = usual
+    setting.setRange(range)
+    return setting
   }
 
   public static func integer(
     _ name: StaticString, _ usual: Int32, _ range: ClosedRange<Int32>, _ description: StaticString
-  ) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_INTEGER, description)
-    parameter.fields.number = Double(usual)
-    parameter.setRange(Double(range.lowerBound)...Double(range.upperBound))
-    return parameter
+  ) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_INTEGER, description)
+    setting.fields.number = Double(usual)
+    setting.setRange(Double(range.lowerBound)...Double(range.upperBound))
+    return setting
   }
 
-  public static func boolean(_ name: StaticString, _ usual: Bool, _ description: StaticString) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_BOOLEAN, description)
-    parameter.fields.number = usual ? 1 : 0
-    return parameter
+  public static func boolean(_ name: StaticString, _ usual: Bool, _ description: StaticString) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_BOOLEAN, description)
+    setting.fields.number = usual ? 1 : 0
+    return setting
   }
 
   /// The first choice is the default.
-  public static func choice(_ name: StaticString, _ choices: [StaticString], _ description: StaticString) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_CHOICE, description)
-    parameter.choices = choices
-    return parameter
+  public static func choice(_ name: StaticString, _ choices: [StaticString], _ description: StaticString) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_CHOICE, description)
+    setting.choices = choices
+    return setting
   }
 
   /// As many numbers as `count` says, each in `range`.
   public static func numbers(
     _ name: StaticString, _ usual: [Double], count: ClosedRange<Int>, _ range: ClosedRange<Double>,
     _ description: StaticString
-  ) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_NUMBERS, description)
-    parameter.numbers = usual
-    parameter.setRange(range)
-    parameter.fields.count_low = count.lowerBound
-    parameter.fields.count_high = count.upperBound
-    return parameter
+  ) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_NUMBERS, description)
+    setting.numbers = usual
+    setting.setRange(range)
+    setting.fields.count_low = count.lowerBound
+    setting.fields.count_high = count.upperBound
+    return setting
   }
 
-  public static func text(_ name: StaticString, _ usual: StaticString, _ description: StaticString) -> Parameter {
-    var parameter = Parameter(name, CLIP_PARAMETER_TEXT, description)
-    parameter.fields.text = usual.cString
-    return parameter
+  public static func text(_ name: StaticString, _ usual: StaticString, _ description: StaticString) -> Setting {
+    var setting = Setting(name, CLIP_SETTING_TEXT, description)
+    setting.fields.text = usual.cString
+    return setting
   }
 
   private mutating func setRange(_ range: ClosedRange<Double>) {
@@ -205,7 +205,7 @@ public struct Parameter {
     fields.high = range.upperBound
   }
 
-  fileprivate func kept(in table: inout PluginTable) -> clip_parameter {
+  fileprivate func kept(in table: inout PluginTable) -> clip_setting_info {
     var kept = fields
     kept.numbers = UnsafePointer(table.keep(numbers))
     kept.number_count = kept.numbers == nil ? 0 : numbers.count

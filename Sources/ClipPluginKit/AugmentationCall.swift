@@ -1,6 +1,6 @@
 import CClip
 
-/// The parameters of a step, by the names that the augmentation declares.
+/// The settings of a step, by the names that the augmentation declares.
 public struct Settings {
   private let settings: UnsafePointer<clip_settings>
 

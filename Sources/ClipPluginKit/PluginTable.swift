@@ -79,6 +79,7 @@ public struct PluginTable {
     place(augmentation, augmentation.apply_image != nil ? CLIP_KIND_IMAGE_AUGMENTATION : CLIP_KIND_TEXT_AUGMENTATION)
   }
   public mutating func add(_ tokenizer: clip_tokenizer) { place(tokenizer, CLIP_KIND_TOKENIZER) }
+  public mutating func add(_ loader: clip_loader) { place(loader, CLIP_KIND_LOADER) }
 }
 
 extension StaticString {

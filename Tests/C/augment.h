@@ -27,7 +27,7 @@ static inline int says(clip_status got, clip_status want, const char *words) {
 static inline int refused(const char *json, clip_status want, const char *words) {
   clip_pipeline *none = NULL;
   clip_status got = clip_pipeline_create(runtime, json, &none);
-  if (none) clip_pipeline_free(none);
+  if (none) clip_pipeline_release(none);
   return none == NULL && says(got, want, words);
 }
 
@@ -107,7 +107,7 @@ static inline void same_on_threads(const char *image_json, const char *text_json
     pthread_join(callers[i], &bad);
     CHECK(bad == NULL);
   }
-  clip_pipeline_free(shared_image), clip_pipeline_free(shared_text);
+  clip_pipeline_release(shared_image), clip_pipeline_release(shared_text);
 }
 
 static inline void make_runtime(void) {

@@ -45,7 +45,7 @@ static void random_streams(void) {
     CHECK(got && !strcmp(got, want));
     clip_text_free(got);
   }
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 
   /* Distributions, with a fixed seed. */
   p = pipeline("[{\"op\": \"moments\"}]");
@@ -57,7 +57,7 @@ static void random_streams(void) {
   CHECK(chi < 22.5);                                                       /* below(7): 6 degrees, p = 0.001 */
   CHECK(fabs(third - 1.0 / 3) < 0.01);                                     /* below(3 * 2^30): biased without rejection */
   clip_text_free(got);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 }
 
 /* ---------------------------------------------------------------- pipelines */
@@ -67,7 +67,7 @@ static void pipelines(void) {
   for (size_t i = 0; i < sizeof malformed / sizeof *malformed; i++) CHECK(refused(malformed[i], CLIP_FORMAT, "pipeline"));
   CHECK(refused("[{\"op\": \"bits\"}, {\"op\": \"nope\"}]", CLIP_NOT_FOUND, "pipeline[1]: unknown op \"nope\""));
   CHECK(strstr(clip_last_error(), "random_horizontal_flip") && strstr(clip_last_error(), "marks"));
-  CHECK(refused("[{\"op\": \"marks\", \"numbr\": 1}]", CLIP_INVALID_ARGUMENT, "pipeline[0] (marks): unknown parameter \"numbr\"; it has number, integer"));
+  CHECK(refused("[{\"op\": \"marks\", \"numbr\": 1}]", CLIP_INVALID_ARGUMENT, "pipeline[0] (marks): unknown setting \"numbr\"; it has number, integer"));
   CHECK(refused("[{\"op\": \"marks\", \"number\": 3}]", CLIP_INVALID_ARGUMENT, "number: expected a number from -1 to 2, found 3"));
   CHECK(refused("[{\"op\": \"marks\", \"number\": \"1\"}]", CLIP_INVALID_ARGUMENT, "number: expected a number"));
   CHECK(refused("[{\"op\": \"marks\", \"integer\": 1.5}]", CLIP_INVALID_ARGUMENT, "integer: expected an integer from 0 to 9"));
@@ -105,25 +105,25 @@ static void pipelines(void) {
   clip_pipeline *p = NULL;
   CHECK(says(clip_pipeline_create(runtime, NULL, &p), CLIP_INVALID_ARGUMENT, "json"));
   CHECK(says(clip_pipeline_create(NULL, "[]", &p), CLIP_INVALID_ARGUMENT, "runtime"));
-  clip_pipeline_free(NULL);
+  clip_pipeline_release(NULL);
   clip_text_free(NULL);
 
   /* Every kind of parameter, by default and given. */
   p = pipeline("[{\"op\": \"test.augment.marks\"}]");
   char *got = text(p, "x", 0, 0);
   CHECK(got && !strcmp(got, "x 0.5 3 1 b/1 2:0.25,0.75 none"));
-  clip_text_free(got), clip_pipeline_free(p);
+  clip_text_free(got), clip_pipeline_release(p);
   p = pipeline("[{\"op\": \"marks\", \"number\": -1, \"integer\": 9, \"boolean\": false, \"choice\": \"a\", \"numbers\": [0, 1, 0.5], \"text\": \"\\u00e9\"}]");
   got = text(p, "x", 0, 0);
   CHECK(got && !strcmp(got, "x -1 9 0 a/0 3:0,1,0.5 \xc3\xa9"));
   clip_text_free(got);
   CHECK(instances == 1);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
   CHECK(instances == 0);
 
   clip_augmentation_info info = {.struct_size = sizeof info};
   CHECK(clip_augmentation_describe(runtime, "marks", &info) == CLIP_OK && info.kind == CLIP_KIND_TEXT_AUGMENTATION);
-  CHECK(info.parameter_count == 6 && !strcmp(info.parameters[4].name, "numbers") && info.probability == 1);
+  CHECK(info.setting_count == 6 && !strcmp(info.parameters[4].name, "numbers") && info.probability == 1);
   CHECK(clip_augmentation_describe(runtime, "clipcore.augment.random-horizontal-flip", &info) == CLIP_OK);
   CHECK(info.kind == CLIP_KIND_IMAGE_AUGMENTATION && info.probability == 0.5 && !strcmp(info.op, "random_horizontal_flip"));
   CHECK(says(clip_augmentation_describe(runtime, "nope", &info), CLIP_NOT_FOUND, "marks"));
@@ -143,14 +143,14 @@ static int letters(clip_pipeline *p, char letter) {
 static void choices(void) {
   clip_pipeline *p = pipeline("[{\"op\": \"say\", \"text\": \"a\", \"p\": 0.3}]");
   CHECK(abs(letters(p, 'a') - 1200) < 120);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
   p = pipeline("[{\"one_of\": [{\"op\": \"say\", \"text\": \"a\"}, {\"op\": \"say\", \"text\": \"b\", \"weight\": 3},"
                " {\"sequence\": [{\"op\": \"say\", \"text\": \"c\"}, {\"op\": \"say\", \"text\": \"d\"}], \"weight\": 4},"
                " {\"op\": \"say\", \"text\": \"e\", \"weight\": 0}], \"p\": 0.5}]");
   int c = letters(p, 'c');
   CHECK(abs(letters(p, 'a') - 250) < 60 && abs(letters(p, 'b') - 750) < 100 && abs(c - 1000) < 110);
   CHECK(letters(p, 'd') == c && letters(p, 'e') == 0);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 
   /* A step's numbers do not depend on whether the steps before it were done. */
   clip_pipeline *with = pipeline("[{\"op\": \"say\", \"text\": \"\", \"p\": 1}, {\"op\": \"bits\"}]");
@@ -158,7 +158,7 @@ static void choices(void) {
   char *a = text(with, "", 3, 4), *b = text(without, "", 3, 4), *other = text(with, "", 3, 5);
   CHECK(a && b && other && !strcmp(a, b) && strcmp(a, other));
   clip_text_free(a), clip_text_free(b), clip_text_free(other);
-  clip_pipeline_free(with), clip_pipeline_free(without);
+  clip_pipeline_release(with), clip_pipeline_release(without);
 }
 
 static void results(void) {
@@ -172,7 +172,7 @@ static void results(void) {
   CHECK(says(clip_augment_text(p, NULL, 0, 0, &out), CLIP_INVALID_ARGUMENT, "text"));
   CHECK(says(clip_augment_text(NULL, "", 0, 0, &out), CLIP_INVALID_ARGUMENT, "pipeline"));
   CHECK(says(clip_augment_text(p, "", 0, 0, NULL), CLIP_INVALID_ARGUMENT, "out"));
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
   struct { const char *mode, *words; clip_status status; } bad[] = {
       {"malformed", "pipeline[1] (bad): its result: expected UTF-8 without NUL, found byte 255 at offset 2", CLIP_PLUGIN},
       {"nul", "found byte 0 at offset 1", CLIP_PLUGIN},
@@ -186,7 +186,7 @@ static void results(void) {
     snprintf(json, sizeof json, "[{\"op\": \"say\", \"text\": \"\"}, {\"op\": \"bad\", \"text\": \"%s\"}]", bad[i].mode);
     p = pipeline(json);
     CHECK(says(clip_augment_text(p, "a", 0, 0, &out), bad[i].status, bad[i].words) && out == NULL);
-    clip_pipeline_free(p);
+    clip_pipeline_release(p);
   }
   p = pipeline("[{\"op\": \"bad\", \"text\": \"empty\"}]");
   got = text(p, "a", 0, 0);
@@ -196,7 +196,7 @@ static void results(void) {
   clip_image_view in = view_of(CLIP_PIXELS_RGB, 2, 2, pixels), view;
   clip_image *made = NULL;
   CHECK(says(clip_augment_image(p, &in, 0, 0, &made), CLIP_INVALID_ARGUMENT, "expected one for pictures"));
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 
   /* Pictures: each format comes back as it was, gaps between rows are left alone. */
   static const uint32_t channels[] = {0, 3, 4, 3, 4, 1};
@@ -221,7 +221,7 @@ static void results(void) {
           }
       CHECK(wrong == 0);
       free(got_pixels);
-      clip_pipeline_free(p);
+      clip_pipeline_release(p);
     }
   }
   in = view_of(CLIP_PIXELS_RGB, 2, 2, pixels);
@@ -236,7 +236,7 @@ static void results(void) {
     snprintf(json, sizeof json, "[{\"op\": \"picture\", \"text\": \"%s\"}]", broken[i].mode);
     p = pipeline(json);
     CHECK(says(clip_augment_image(p, &in, 0, 0, &made), broken[i].status, broken[i].words) && made == NULL);
-    clip_pipeline_free(p);
+    clip_pipeline_release(p);
   }
   p = pipeline("[{\"op\": \"picture\", \"text\": \"nothing\"}]");
   uint8_t *same = image(p, &in, 0, 0, &view);
@@ -245,7 +245,7 @@ static void results(void) {
   in.width = 0;
   CHECK(says(clip_augment_image(p, &in, 0, 0, &made), CLIP_INVALID_ARGUMENT, "at least 1 x 1"));
   CHECK(says(clip_augment_image(p, NULL, 0, 0, &made), CLIP_INVALID_ARGUMENT, "image"));
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 }
 
 /* A pipeline keeps what it uses when that is taken away. */
@@ -258,7 +258,7 @@ static void unloading(void) {
   uint8_t *got = image(p, &in, 0, 0, &view);
   CHECK(got && got[0] == 2 && got[1] == 1);
   free(got);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 }
 
 int main(void) {

@@ -87,12 +87,12 @@ static void closures(const char *model_folder) {
   CHECK(first(-1, 60000, 0.5f, 0.25, "abc", -(1ll << 40)) == 59999 + 0.75 + 3 - (double)(1ll << 40));
   CHECK(second(1, 2, 3, 4, "", 5) == 15 && second(0, 0, 0, 0, "a", 0) == 16);
   CHECK(one.calls == 1 && two.calls == 2);
-  clip_closure_free(a), clip_closure_free(b);
+  clip_closure_release(a), clip_closure_release(b);
 
   int factors[2] = {-1, 3};
   a = closure("int8(int8)", (clip_function)narrow, &factors[0]), b = closure("int8(int8)", (clip_function)narrow, &factors[1]);
   CHECK(((int8_t(*)(int8_t))clip_closure_function(a))(100) == -100 && ((int8_t(*)(int8_t))clip_closure_function(b))(5) == 15);
-  clip_closure_free(a), clip_closure_free(b);
+  clip_closure_release(a), clip_closure_release(b);
 
   /* The callbacks of clip.h. */
   one = two = (tally){0, 0};
@@ -110,7 +110,7 @@ static void closures(const char *model_folder) {
   CHECK(two.calls > 0);
   clip_runtime_release(own);
   runtime = kept;
-  clip_closure_free(a), clip_closure_free(b);
+  clip_closure_release(a), clip_closure_release(b);
 
   /* A plugin's functions. */
   a = closure("int(pointer,pointer,size_t,pointer,pointer,pointer)", (clip_function)append, "-one");
@@ -122,9 +122,9 @@ static void closures(const char *model_folder) {
   clip_pipeline *p = pipeline("[{\"op\": \"one\"}, {\"op\": \"two\"}, {\"op\": \"one\"}]");
   char *got = text(p, "zero", 0, 0);
   CHECK(got && !strcmp(got, "zero-one-two-one"));
-  clip_text_free(got), clip_pipeline_free(p);
+  clip_text_free(got), clip_pipeline_release(p);
   CHECK(clip_plugin_unload(runtime, "test.closed") == CLIP_OK);
-  clip_closure_free(a), clip_closure_free(b);
+  clip_closure_release(a), clip_closure_release(b);
 
   clip_closure *none = NULL;
   const char *wrong[] = {"", "int", "int(", "int)", "integer(int)", "int(void*)", "int(int,)", "int(int,void)", "int()x"};
@@ -138,7 +138,7 @@ static void closures(const char *model_folder) {
   CHECK(says(clip_closure_create(NULL, (clip_function)narrow, NULL, &none), CLIP_INVALID_ARGUMENT, "signature"));
   CHECK(says(clip_closure_create("void()", (clip_function)narrow, NULL, NULL), CLIP_INVALID_ARGUMENT, "out"));
   CHECK(none == NULL && clip_closure_function(NULL) == NULL);
-  clip_closure_free(NULL);
+  clip_closure_release(NULL);
 
   /* Freed ones leave nothing. */
   long before = 0;
@@ -146,7 +146,7 @@ static void closures(const char *model_folder) {
     if (i == 1000) before = resident();
     clip_closure *made = NULL;
     if (clip_closure_create("int8(int8)", (clip_function)narrow, &factors[0], &made) != CLIP_OK) break;
-    clip_closure_free(made);
+    clip_closure_release(made);
   }
   CHECK(before > 0 && (is_watched() || resident() - before < 256));
 }

@@ -86,7 +86,7 @@ static void run(uint32_t workers, const uint8_t *state, int stop_after, uint8_t 
   clip_dataset_counters counters = {.struct_size = sizeof counters};
   CHECK(clip_dataset_get_counters(dataset, &counters) == CLIP_OK);
   CHECK(counters.samples == EPOCHS * (PAIRS - BAD) && counters.bad_images == EPOCHS * BAD);
-  clip_dataset_close(dataset);
+  clip_dataset_release(dataset);
 }
 
 static void *watch(void *dataset) {
@@ -145,7 +145,7 @@ int main(int argc, char **argv) {
     void *wrong = NULL;
     pthread_join(watcher, &wrong);
     CHECK(wrong == NULL);
-    clip_dataset_close(dataset);
+    clip_dataset_release(dataset);
   }
 
   /* Arguments. */
@@ -171,7 +171,7 @@ int main(int argc, char **argv) {
   CHECK(clip_dataset_save(NULL, state) == CLIP_INVALID_ARGUMENT);
   CHECK(clip_dataset_restore(NULL, state, sizeof state) == CLIP_INVALID_ARGUMENT);
   CHECK(clip_dataset_get_counters(NULL, NULL) == CLIP_INVALID_ARGUMENT);
-  clip_dataset_close(NULL);
+  clip_dataset_release(NULL);
 
   /* States that are none leave the data set as it was. */
   clip_dataset *dataset = open_pairs(2, CLIP_DATASET_ORDERED);
@@ -183,7 +183,7 @@ int main(int argc, char **argv) {
   CHECK(clip_dataset_next(dataset, &batch) == CLIP_INVALID_ARGUMENT);
   batch.struct_size = sizeof batch;
   CHECK(clip_dataset_next(dataset, &batch) == CLIP_OK && batch.count == 5 && !strcmp(batch.keys[0], "003"));
-  clip_dataset_close(dataset);
+  clip_dataset_release(dataset);
 
   for (int i = 0; i < PAIRS; i++) {
     char name[32];

@@ -116,12 +116,12 @@ static void close_model(void *tokenizer) {
   if (FAULT != 88) free(tokenizer);
 }
 
-static const clip_parameter parameters[] = {
-  {.name = "strength", .description = "the most", .type = CLIP_PARAMETER_NUMBER, .low = 0, .high = 1, .number = 0.5},
-  {.name = "word", .description = "of no use", .type = CLIP_PARAMETER_TEXT, .text = "word"}};
+static const clip_setting_info parameters[] = {
+  {.name = "strength", .description = "the most", .type = CLIP_SETTING_NUMBER, .low = 0, .high = 1, .number = 0.5},
+  {.name = "word", .description = "of no use", .type = CLIP_SETTING_TEXT, .text = "word"}};
 static const clip_augmentation image = {
   .struct_size = sizeof image, .formats = 1u << CLIP_PIXELS_RGB | 1u << CLIP_PIXELS_GRAY, .id = "test.augment.image",
-  .op = "test_image", .description = "towards the negative", .parameters = parameters, .parameter_count = 2,
+  .op = "test_image", .description = "towards the negative", .settings = settings, .setting_count = 2,
   .create = create, .destroy = destroy, .apply_image = apply_image};
 static const clip_augmentation text = {
   .struct_size = sizeof text, .id = "test.augment.text", .op = "test_text", .description = "random case",

@@ -19,21 +19,21 @@ static void libyuv(void) {
   got = image(p, &in, 0, 0, &view);
   CHECK(got && view.format == CLIP_PIXELS_RGBA && view.width == W && view.height == H);
   for (int i = 0; got && i < W * H; i++) wrong += memcmp(got + i * 4, rgba + (i / W * W + W - 1 - i % W) * 4, 4) != 0;
-  free(got), clip_pipeline_free(p);
+  free(got), clip_pipeline_release(p);
 
   p = pipeline("[{\"op\": \"yuv_rotate_90\"}]");
   got = image(p, &in, 0, 0, &view);
   CHECK(got && view.width == H && view.height == W);
   for (int y = 0; got && y < W; y++)
     for (int x = 0; x < H; x++) wrong += memcmp(got + (y * H + x) * 4, rgba + ((H - 1 - x) * W + y) * 4, 4) != 0;
-  free(got), clip_pipeline_free(p);
+  free(got), clip_pipeline_release(p);
 
   p = pipeline("[{\"op\": \"yuv_scale\", \"width\": 10, \"height\": 6, \"filter\": \"none\"}]");
   got = image(p, &in, 0, 0, &view);
   CHECK(got && view.width == 2 * W && view.height == 2 * H);
   for (int y = 0; got && y < 2 * H; y++)
     for (int x = 0; x < 2 * W; x++) wrong += memcmp(got + (y * 2 * W + x) * 4, rgba + (y / 2 * W + x / 2) * 4, 4) != 0;
-  free(got), clip_pipeline_free(p);
+  free(got), clip_pipeline_release(p);
 
   /* Red and blue change places; half of each: 64ths, blue first. */
   p = pipeline("[{\"op\": \"yuv_color_matrix\", \"matrix\": [0, 0, 32, 0, 0, 32, 0, 0, 32, 0, 0, 0, 0, 0, 0, 64]}]");
@@ -41,7 +41,7 @@ static void libyuv(void) {
   for (int i = 0; got && i < W * H; i++)
     for (int channel = 0; channel < 3; channel++) wrong += got[i * 4 + channel] != rgba[i * 4 + 2 - channel] * 32 / 64;
   CHECK(got != NULL);
-  free(got), clip_pipeline_free(p);
+  free(got), clip_pipeline_release(p);
 
   /* In place: the first rows get one number for all three colours, the others stay; the caller's pixels too. */
   uint8_t before[sizeof rgba];
@@ -63,12 +63,12 @@ static void libyuv(void) {
     free(got);
   }
   CHECK(rows_seen == 3 && !memcmp(before, rgba, sizeof rgba));
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
   CHECK(wrong == 0);
   CHECK(refused("[{\"op\": \"yuv_scale\", \"width\": 0}]", CLIP_INVALID_ARGUMENT, "from 1 to 4096"));
   p = pipeline("[{\"op\": \"yuv_gray_rows\", \"rows\": 16, \"p\": 1}]");
   CHECK(p != NULL);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 }
 
 static int features(const char *model_folder, const char *id, double setting, size_t settings, float row[8]) {

@@ -53,7 +53,7 @@ static void synonyms(void) {
     if (strcmp(got, cases[i][1])) printf("  %s gave %s\n", cases[i][0], got);
     clip_text_free(got);
   }
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 
   op_json(json, "random_insertion", "");
   p = pipeline(json);
@@ -64,7 +64,7 @@ static void synonyms(void) {
     clip_text_free(got);
   }
   CHECK(places[0] + places[1] == 200 && places[0] > 60 && places[1] > 60);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
 }
 
 /* Every damage is an error with the file's name, or no harm. */
@@ -92,7 +92,7 @@ static void malformed(void) {
     fclose(file);
     clip_pipeline *none = NULL;
     CHECK(clip_pipeline_create(runtime, json, &none) == CLIP_FORMAT && strstr(clip_last_error(), folder));
-    clip_pipeline_free(none);
+    clip_pipeline_release(none);
   }
   unsigned drawn = 1;
   for (int i = 0; i < 400; i++) {
@@ -114,7 +114,7 @@ static void malformed(void) {
       char *out = NULL;
       status = clip_augment_text(p, "children dogs bought eating bigger stopped sprints", 1, 1, &out);
       CHECK(status == CLIP_OK || status == CLIP_FORMAT || status == CLIP_PLUGIN);
-      clip_text_free(out), clip_pipeline_free(p);
+      clip_text_free(out), clip_pipeline_release(p);
     } else {
       CHECK(status == CLIP_FORMAT);
     }
@@ -168,7 +168,7 @@ static void graphemes(void) {
       clip_text_free(got), clip_text_free(again);
     }
     CHECK(whole && filled && same);
-    clip_pipeline_free(p);
+    clip_pipeline_release(p);
   }
 }
 
@@ -183,7 +183,7 @@ static void probabilities(void) {
   }
   CHECK(left > 13700 && left < 14300); /* 14,000 of 20,000; the deviation is 65 */
   CHECK(tidy);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
   static const char *ops[] = {"random_swap", "random_deletion", "case_noise", "punctuation_noise", "typo_noise"};
   for (int i = 0; i < 5; i++) {
     char json[100];
@@ -191,7 +191,7 @@ static void probabilities(void) {
     p = pipeline(json);
     char *got = vary(p, "Hello, world.  It's  fine ", 1);
     CHECK(!strcmp(got, "Hello, world.  It's  fine "));
-    clip_text_free(got), clip_pipeline_free(p);
+    clip_text_free(got), clip_pipeline_release(p);
   }
   static const char *fixed[][3] = {
       {"[{\"op\": \"case_noise\", \"alpha\": 1, \"change\": \"upper\"}]", "\xc3\xa9t\xc3\xa9 it's", "\xc3\x89T\xc3\x89 IT'S"},
@@ -204,7 +204,7 @@ static void probabilities(void) {
     p = pipeline(fixed[i][0]);
     char *got = vary(p, fixed[i][1], 0);
     CHECK(!strcmp(got, fixed[i][2]));
-    clip_text_free(got), clip_pipeline_free(p);
+    clip_text_free(got), clip_pipeline_release(p);
   }
 }
 
@@ -233,11 +233,11 @@ static void translators(void) {
   clip_pipeline *p = translator("exec cat", 60);
   char *got = vary(p, given, 0);
   CHECK(!strcmp(got, given) && clip_pipeline_failures(p) == 0);
-  clip_text_free(got), clip_pipeline_free(p);
+  clip_text_free(got), clip_pipeline_release(p);
   p = translator("exec sed -u -z s/dog/$1/", 60);
   got = vary(p, "A dog. A dog", 0);
   CHECK(!strcmp(got, "A eng-spa. A eng-spa") && clip_pipeline_failures(p) == 0);
-  clip_text_free(got), clip_pipeline_free(p);
+  clip_text_free(got), clip_pipeline_release(p);
 
   static const struct { const char *command; double seconds; } bad[] = {
       {"exit 3", 60}, {"/no-such-program", 60}, {"exec sleep 1000", 0.2}, {"sleep 1000 | sleep 1000", 0.2},
@@ -251,7 +251,7 @@ static void translators(void) {
       CHECK(!strcmp(got, given) && clip_pipeline_failures(p) == times);
       clip_text_free(got);
     }
-    clip_pipeline_free(p);
+    clip_pipeline_release(p);
   }
   /* Larger than a pipe. */
   char *large = malloc(300001);
@@ -259,11 +259,11 @@ static void translators(void) {
   p = translator("exec cat", 60);
   got = vary(p, large, 0);
   CHECK(!strcmp(got, large) && clip_pipeline_failures(p) == 0);
-  clip_text_free(got), clip_pipeline_free(p);
+  clip_text_free(got), clip_pipeline_release(p);
   p = translator("exec sleep 1000", 0.2);
   got = vary(p, large, 0);
   CHECK(!strcmp(got, large) && clip_pipeline_failures(p) == 1);
-  clip_text_free(got), clip_pipeline_free(p), free(large);
+  clip_text_free(got), clip_pipeline_release(p), free(large);
   /* One that ends after each answer is started again. */
   p = translator("exec sed -z -e s/dog/cat/ -e q", 60);
   int good = 0;
@@ -274,7 +274,7 @@ static void translators(void) {
     usleep(20000);
   }
   CHECK(good == 3);
-  clip_pipeline_free(p);
+  clip_pipeline_release(p);
   CHECK(clip_pipeline_failures(NULL) == 0);
 
   int status = 0;
@@ -314,7 +314,7 @@ static void threads(void) {
   for (int t = 0; t < 4; t++) CHECK(jobs[t].wrong == 0);
   CHECK(clip_pipeline_failures(jobs[0].p) == 0);
   for (int i = 0; i < 64; i++) clip_text_free(jobs[0].expected[i]);
-  clip_pipeline_free(jobs[0].p);
+  clip_pipeline_release(jobs[0].p);
 }
 
 /* ---------------------------------------------------------------- what Debian has */
@@ -329,7 +329,7 @@ static void real_data(void) {
     clip_text_free(got);
     got = vary(p, "purchased", 0);
     CHECK(!strcmp(got, "bought"));
-    clip_text_free(got), clip_pipeline_free(p);
+    clip_text_free(got), clip_pipeline_release(p);
   }
   static const char *languages[] = {"spa", "cat"};
   for (int i = 0; i < 2; i++) {
@@ -346,7 +346,7 @@ static void real_data(void) {
       CHECK(strstr(got, "very big") && clip_pipeline_failures(p) == 0);
       clip_text_free(got);
     }
-    clip_pipeline_free(p);
+    clip_pipeline_release(p);
   }
 }
 

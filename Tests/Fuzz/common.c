@@ -124,6 +124,6 @@ void fuzz_dataset(const char *file, const uint8_t *data, size_t size) {
       fuzz_check(clip_dataset_restore(dataset, first, sizeof first));
       if (read_dataset(dataset, 1 << 20, last) != rest) abort();
     }
-    clip_dataset_close(dataset);
+    clip_dataset_release(dataset);
   }
 }

@@ -57,6 +57,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (data[0] & 1) vary_text(pipeline, index);
     else vary_picture(pipeline, index);
   }
-  clip_pipeline_free(pipeline);
+  clip_pipeline_release(pipeline);
   return 0;
 }

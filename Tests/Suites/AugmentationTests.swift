@@ -15,7 +15,7 @@ final class Pipeline: @unchecked Sendable {
     handle = out
   }
 
-  deinit { clip_pipeline_free(handle) }
+  deinit { clip_pipeline_release(handle) }
 
   func vary(_ picture: Picture, seed: UInt64 = 1, index: Int = 0) throws -> Picture {
     var view = picture.view

@@ -83,7 +83,7 @@ final class Dataset {
     self.runtime = runtime
   }
 
-  deinit { clip_dataset_close(handle) }
+  deinit { clip_dataset_release(handle) }
 
   /// The next batch, empty at the end.
   func next() throws -> [Item] {

@@ -307,8 +307,8 @@ import Testing
     #expect(first[..<20] != first[20...])
     #expect(try images(3) == first)
     #expect(try images(1, seed: 6) != first)
-    clip_pipeline_free(pipeline)
-    clip_pipeline_free(texts)
+    clip_pipeline_release(pipeline)
+    clip_pipeline_release(texts)
   }
 
   /// An op that takes no alpha sees the background, and not what lies under transparent pixels.
@@ -317,7 +317,7 @@ import Testing
     var pipeline: OpaquePointer?
     let jitter = #"[{"op": "color_jitter", "brightness": [1, 1]}]"#
     try check(clip_pipeline_create(model.runtime.handle, jitter, &pipeline))
-    defer { clip_pipeline_free(pipeline) }
+    defer { clip_pipeline_release(pipeline) }
     try data.write("a/1.png", try Data(contentsOf: Paths.root.appending(path: "Tests/Fixtures/codecs/rgba8.png")))
     try data.write("a/1.txt", "see-through")
     func pixels(_ pipeline: OpaquePointer?, _ background: (UInt8, UInt8, UInt8, UInt8)?) throws -> [Float] {

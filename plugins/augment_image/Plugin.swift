@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// Image augmentations, with the meaning, parameters and defaults of torchvision's transforms; `outline` is our own.
+/// Image augmentations, with the meaning, settings and defaults of torchvision's transforms; `outline` is our own.
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.augment-image", version: "0.1.0", license: "Apache-2.0") { table in
     addCropsAndFlips(&table)
@@ -16,7 +16,7 @@ private func addCropsAndFlips(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.random-resized-crop", op: "random_resized_crop",
     description: "Resizes a random part to one size",
-    parameters: [
+    settings: [
       .numbers("size", [224], count: 1...2, 1...65535, "pixels of the result: one side, or height and width"),
       .numbers("scale", [0.08, 1], count: 2...2, 1e-6...1, "range of the part's share of the area"),
       .numbers("ratio", [3.0 / 4, 4.0 / 3], count: 2...2, 1e-6...1e6, "range of the part's width to its height"),
@@ -30,7 +30,7 @@ private func addCropsAndFlips(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.random-erasing", op: "random_erasing",
     description: "Fills a random rectangle", probability: 0.5,
-    parameters: [
+    settings: [
       .numbers("scale", [0.02, 0.33], count: 2...2, 0...1, "range of the rectangle's share of the area"),
       .numbers("ratio", [0.3, 3.3], count: 2...2, 1e-3...1e3, "range of the rectangle's height to its width"),
       .numbers("value", [0], count: 1...3, bytes, "what it is filled with: gray, or red, green and blue"),
@@ -43,7 +43,7 @@ private func addColours(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.color-jitter", op: "color_jitter",
     description: "Changes brightness, contrast, saturation and hue in random order",
-    parameters: [
+    settings: [
       .numbers("brightness", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
       .numbers("contrast", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
       .numbers("saturation", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
@@ -58,7 +58,7 @@ private func addColours(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.gaussian-blur", op: "gaussian_blur",
     description: "Blurs by a Gaussian kernel",
-    parameters: [
+    settings: [
       .numbers("kernel_size", [5], count: 1...2, 1...1001, "odd pixels: one side, or width and height"),
       .numbers("sigma", [0.1, 2], count: 1...2, 1e-3...1e3, "range of the deviation in pixels, or the deviation"),
     ],
@@ -66,7 +66,7 @@ private func addColours(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.rand-augment", op: "rand_augment",
     description: "Applies some of 14 ops, all of one magnitude",
-    parameters: [
+    settings: [
       .integer("num_ops", 2, 0...100, "ops that are applied one after the other"),
       .integer("magnitude", 9, 0...1023, "how strong they are, below num_magnitude_bins"),
       .integer("num_magnitude_bins", 31, 2...1024, "magnitudes that there are"),
@@ -77,7 +77,7 @@ private func addColours(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.outline", op: "outline",
     description: "Draws lines where colours meet",
-    parameters: [
+    settings: [
       .numbers("width", [2, 6], count: 1...2, 0...64, "range of the lines' width in pixels, or the width"),
       .numbers("strength", [0.5, 1], count: 1...2, 0...1, "range of how much of a pixel the line is"),
       .numbers("threshold", [40, 120], count: 1...2, 0...255, "range of the difference that makes a line"),
@@ -87,7 +87,7 @@ private func addColours(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.normalize", op: "normalize",
     description: "Refused: the model normalises as its last step",
-    parameters: [
+    settings: [
       .numbers("mean", [0.48145466, 0.4578275, 0.40821073], count: 1...3, -1e6...1e6, "of each channel"),
       .numbers("std", [0.26862954, 0.26130258, 0.27577711], count: 1...3, -1e6...1e6, "of each channel"),
     ],
@@ -95,7 +95,7 @@ private func addColours(_ table: inout PluginTable) {
 }
 
 private func addWarps(_ table: inout PluginTable) {
-  func common(_ degrees: Double) -> [Parameter] {
+  func common(_ degrees: Double) -> [Setting] {
     [
       .numbers("degrees", [degrees], count: 1...2, -360...360, "range of the angle; one number v is -v to v"),
       .choice("interpolation", Interpolation.words, "how pixels between pixels are found"),
@@ -107,14 +107,14 @@ private func addWarps(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.random-rotation", op: "random_rotation",
     description: "Rotates against the clock",
-    parameters: common(15) + [
+    settings: common(15) + [
       .boolean("expand", false, "make the picture so large that it holds all of the turned one")
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Rotation(settings) } })
   table.add(
     id: "clipcore.augment.random-affine", op: "random_affine",
     description: "Rotates with the clock, moves, scales and shears",
-    parameters: common(0) + [
+    settings: common(0) + [
       .numbers("translate", [], count: 0...2, 0...1, "the most, of the width and of the height; none stays in place"),
       .numbers("scale", [1, 1], count: 2...2, 1e-3...1e3, "range of the factor"),
       .numbers("shear", [0], count: 1...4, -180...180, "range of the angle along x, or ranges along x and along y"),
@@ -123,7 +123,7 @@ private func addWarps(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.random-perspective", op: "random_perspective",
     description: "Shows the picture from the side", probability: 0.5,
-    parameters: [
+    settings: [
       .number(
         "distortion_scale", 0.5, 0...1, "how far corners move: at most so much of half the width and of half the height"
       ),
@@ -134,7 +134,7 @@ private func addWarps(_ table: inout PluginTable) {
   table.add(
     id: "clipcore.augment.elastic-transform", op: "elastic_transform",
     description: "Moves each pixel a little, its neighbours with it",
-    parameters: [
+    settings: [
       .numbers("alpha", [50], count: 1...2, 0...1e4, "how far pixels move: one number, or along x and along y"),
       .numbers(
         "sigma", [5], count: 1...2, 0...100, "how smooth it is, in pixels: one number, or along x and along y; 0 is not"

@@ -6,7 +6,7 @@ import ClipPluginKit
     table.add(
       id: "clipcore.augment.jpeg", op: "jpeg", description: "Loses what JPEG compression loses",
       formats: [CLIP_PIXELS_RGB, CLIP_PIXELS_GRAY],
-      parameters: [.numbers("quality", [50, 100], count: 1...2, 1...100, "range of JPEG's quality, or the quality")],
+      settings: [.numbers("quality", [50, 100], count: 1...2, 1...100, "range of JPEG's quality, or the quality")],
       image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Compression(settings) } })
   }
 }

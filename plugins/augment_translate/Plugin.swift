@@ -7,7 +7,7 @@ import ClipPluginKit
     table.add(
       id: "clipcore.augment.back-translation", op: "back_translation",
       description: "Translated to another language and back by Apertium",
-      parameters: [
+      settings: [
         .text("language", "eng", "the text's language, as Apertium's modes name it"),
         .text("through", "spa", "the language between, as Apertium's modes name it"),
         .number("timeout", 10, 0.01...3600, "seconds for one sentence in one direction"),

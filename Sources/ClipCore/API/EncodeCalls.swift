@@ -92,3 +92,39 @@ public func clip_encode_tokens(
     try model.encode(tokens: tokens, n, options, into: embeddings)
   }
 }
+
+@c @implementation
+public func clip_preprocess_bytes(
+  _ model: OpaquePointer?, _ images: UnsafePointer<clip_image_view>?, _ n: Int,
+  _ options: UnsafePointer<clip_encode_options>?, _ bytes: UnsafeMutablePointer<UInt8>?, _ capacity: Int
+) -> clip_status {
+  batch(model, n, options, buffers: .pixels) { model, options throws(ClipError) in
+    let images = try required(images, "images")
+    let bytes = try required(bytes, "bytes")
+    try requireRoom(capacity, n, try model.imageSide().preprocess.floats)
+    try model.preprocessBytes(images: images, n, options, into: bytes)
+  }
+}
+
+@c @implementation
+public func clip_normalize_bytes(
+  _ model: OpaquePointer?, _ bytes: UnsafePointer<UInt8>?, _ n: Int, _ options: UnsafePointer<clip_encode_options>?,
+  _ pixels: UnsafeMutablePointer<Float>?, _ capacity: Int
+) -> clip_status {
+  batch(model, n, options, buffers: .pixels) { model, _ throws(ClipError) in
+    let bytes = try required(bytes, "bytes")
+    let pixels = try required(pixels, "pixels")
+    let config = try model.imageSide().preprocess
+    try requireRoom(capacity, n, config.floats)
+    for index in 0..<n { normalizePixels(bytes + index * config.floats, config, into: pixels + index * config.floats) }
+  }
+}
+
+/// That a buffer of `capacity` elements holds n times `width`.
+private func requireRoom(_ capacity: Int, _ n: Int, _ width: Int) throws(ClipError) {
+  let needed = try product(n, width, "n")
+  guard UInt(bitPattern: capacity) >= UInt(needed) else {
+    throw ClipError(
+      CLIP_INVALID_ARGUMENT, "capacity: expected at least \(needed) elements, found \(UInt(bitPattern: capacity))")
+  }
+}

@@ -139,6 +139,7 @@ public func clip_trainer_update_model(_ trainer: OpaquePointer?, _ model: Opaque
     let trainer = try object(trainer, Trainer.self, "trainer")
     let model = try object(model, OpenModel.self, "model")
     try requireFlags(flags, CLIP_EXPORT_AVERAGE, "CLIP_EXPORT_", "flags")
-    try model.update(from: trainer, average: flags & UInt32(CLIP_EXPORT_AVERAGE) != 0)
+    let average = flags & UInt32(CLIP_EXPORT_AVERAGE) != 0
+    try model.update { (current) throws(ClipError) in try trainer.model(like: current, average: average) }
   }
 }

@@ -26,8 +26,3 @@ public func clip_status_name(_ status: clip_status) -> UnsafePointer<CChar>? {
     }
   return name.cString
 }
-
-extension StaticString {
-  /// The literal's NUL-terminated bytes.
-  var cString: UnsafePointer<CChar> { UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self) }
-}

@@ -4,21 +4,6 @@ import ClipKernels
 
 /// Which kernel set computes.
 enum KernelChoice {
-  static func missing(_ kernels: clip_kernels) -> StaticString? {
-    firstMissing([
-      (kernels.panel_bytes != nil, "panel_bytes"), (kernels.pack_panel != nil, "pack_panel"),
-      (kernels.packed_rows != nil, "packed_rows"), (kernels.pack_rows != nil, "pack_rows"),
-      (kernels.matmul != nil, "matmul"), (kernels.attention_scratch != nil, "attention_scratch"),
-      (kernels.attention != nil, "attention"), (kernels.layer_norm != nil, "layer_norm"),
-      (kernels.scale_shift != nil, "scale_shift"), (kernels.add != nil, "add"), (kernels.normalize != nil, "normalize"),
-      (kernels.winograd_input != nil, "winograd_input"), (kernels.winograd_output != nil, "winograd_output"),
-      (kernels.resample_across != nil, "resample_across"), (kernels.resample_down != nil, "resample_down"),
-      ((1...1024).contains(kernels.panel_width), "panel_width from 1 to 1024"),
-      ((1...1024).contains(kernels.tile_rows), "tile_rows from 1 to 1024"),
-      (kernels.storages & 1 != 0, "CLIP_STORAGE_F32 among the storages"),
-    ])
-  }
-
   static func runsHere(_ kernels: clip_kernels) -> Bool { kernels.features & ~csystem_cpu_features() == 0 }
 
   /// The set that `wanted` names (its id or the part after "kernels."), or the highest in rank

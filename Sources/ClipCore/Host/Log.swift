@@ -8,8 +8,7 @@ struct Log {
   func warning(_ message: String) { send(CLIP_LOG_WARNING, message) }
   func info(_ message: String) { send(CLIP_LOG_INFO, message) }
 
-  private func send(_ level: clip_log_level, _ message: String) {
-    guard let function else { return }
-    message.withCString { function(user, level, $0) }
-  }
+  private func send(_ level: clip_log_level, _ message: String) { message.withCString { send(level, $0) } }
+
+  func send(_ level: clip_log_level, _ message: UnsafePointer<CChar>) { function?(user, level, message) }
 }

@@ -9,14 +9,14 @@ final class Plugin {
   let path: String
   /// Of the file it was loaded from; nil for a plugin that is linked into the program.
   let stamp: FileStamp?
-  /// The PluginFile or ForeignPlugin that holds the code.
+  /// The PluginFile or LoadedFile that holds the code.
   private let code: AnyObject?
 
-  /// From a shared library, or a manifest that makes a plugin of one.
-  convenience init(path: String) throws(ClipError) {
-    if Name(path).hasSuffix(ForeignPlugin.suffix) {
-      let manifest = try ForeignPlugin(path: path)
-      try self.init(manifest.table, path, manifest.stamp, manifest)
+  /// From a shared library, or a file that one of the registry's loaders makes a plugin of.
+  convenience init(path: String, _ registry: PluginRegistry) throws(ClipError) {
+    if let loader = registry.loaders.first(where: { $0.takes(Name(path)) }) {
+      let file = try LoadedFile(path: path, loader)
+      try self.init(file.table, path, file.stamp, file)
     } else {
       let file = try PluginFile(path: path)
       try self.init(file.entry(), path, file.stamp, file)
@@ -62,7 +62,7 @@ final class Plugin {
     guard let id = table.pointee.id, table.pointee.version != nil, table.pointee.license != nil else {
       return "expected an id, a version and a license, found a null pointer"
     }
-    guard isID(Name(cString: id)) else {
+    guard PluginNames.isID(Name(cString: id)) else {
       return "expected an id of a-z, 0-9, '.' and '-', found \"" + String(cString: id) + "\""
     }
     guard table.pointee.items != nil || table.pointee.item_count == 0, (0...4096).contains(table.pointee.item_count)
@@ -71,14 +71,5 @@ final class Plugin {
       return "expected a list of at most 4096 items, found " + found
     }
     return nil
-  }
-
-  /// 1 to 200 of a-z, 0-9, '.' and '-'.
-  static func isID(_ name: Name) -> Bool {
-    !name.isEmpty && name.utf8.count <= 200
-      && name.utf8.allSatisfy { byte in
-        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-          || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
-      }
   }
 }

@@ -13,15 +13,22 @@ final class PluginFile {
 
   private static var largest: Int { 1 << 30 }
 
+  /// Where a limit of file sizes (`ulimit -f`) forbids the copy, the file itself is loaded: it must then be replaced by
+  /// renaming, not written to.
   convenience init(path: String) throws(ClipError) {
-    let copy = "clipcore-plugin".withCString { csystem_memory_file($0) }
-    guard copy >= 0 else { throw systemError("cannot copy " + path) }
+    let source = path.withCString { csystem_open_read($0) }
+    guard source >= 0 else { throw systemError("cannot open " + path) }
+    var library = source
     do throws(ClipError) {
-      let stamp = try PluginFile.copy(path, to: copy)
-      let (handle, entry) = try PluginFile.load(copy, path)
-      self.init(entry, stamp, handle, copy)
+      let stamp = try FileStamp(source, path)
+      if let copy = try PluginFile.copy(source, stamp, path) {
+        close(source)
+        library = copy
+      }
+      let (handle, entry) = try PluginFile.load(library, path)
+      self.init(entry, stamp, handle, library)
     } catch {
-      close(copy)
+      close(library)
       throw error
     }
   }
@@ -42,32 +49,39 @@ final class PluginFile {
     close(descriptor)
   }
 
-  /// Reads, and does not map, the file: whoever is writing it may cut it short meanwhile.
-  private static func copy(_ path: String, to copy: Int32) throws(ClipError) -> FileStamp {
-    let source = path.withCString { csystem_open_read($0) }
-    guard source >= 0 else { throw systemError("cannot open " + path) }
-    defer { close(source) }
-    let stamp = try FileStamp(source, path)
+  /// A file in memory with the bytes of `source`; nil where a limit of file sizes forbids one. Reads, and does not map,
+  /// the source: whoever is writing to it may cut it short meanwhile.
+  private static func copy(_ source: Int32, _ stamp: FileStamp, _ path: String) throws(ClipError) -> Int32? {
     guard stamp.size <= largest else {
       throw ClipError(CLIP_LIMIT, path + ": expected a library of at most \(largest) bytes, found \(stamp.size)")
     }
     let buffer = try Memory(byteCount: 1 << 16, for: "a copy of a plugin")
-    defer { withExtendedLifetime(buffer) {} }
-    while true {
-      let count = read(source, buffer.base, buffer.byteCount)
-      if count == 0 { break }
-      guard count > 0 else { throw systemError("cannot read " + path) }
-      var written = 0
-      while written < count {
-        let more = write(copy, buffer.base + written, count - written)
-        guard more > 0 else { throw systemError("cannot copy " + path) }
-        written += more
+    let copy = "clipcore-plugin".withCString { csystem_memory_file($0) }
+    guard copy >= 0 else { throw systemError("cannot copy " + path) }
+    do throws(ClipError) {
+      while true {
+        let count = csystem_read(source, buffer.base, buffer.byteCount)
+        if count == 0 { break }
+        guard count > 0 else { throw systemError("cannot read " + path) }
+        var written = 0
+        while written < count {
+          let more = csystem_write(copy, buffer.base + written, count - written)
+          if more < 0, csystem_errno() == EFBIG {
+            close(copy)
+            return nil
+          }
+          guard more > 0 else { throw systemError("cannot copy " + path) }
+          written += more
+        }
       }
+      guard try FileStamp(source, path) == stamp else {
+        throw ClipError(CLIP_PLUGIN, path + ": the file was written to while it was read")
+      }
+    } catch {
+      close(copy)
+      throw error
     }
-    guard try FileStamp(source, path) == stamp else {
-      throw ClipError(CLIP_PLUGIN, path + ": the file was written to while it was read")
-    }
-    return stamp
+    return copy
   }
 
   /// Loads what the descriptor `copy` holds.
@@ -82,7 +96,9 @@ final class PluginFile {
       var reason = dlerror().map { Name(cString: $0) } ?? "no reason given"
       let prefix = Name(name + ": ")
       if reason.hasPrefix(prefix) { reason = Name(utf8: Array(reason.utf8.dropFirst(prefix.utf8.count))) }
-      throw ClipError(CLIP_PLUGIN, path + ": cannot be loaded: " + reason.string)
+      let isResourceFailure = resourceCodes.contains { reason.hasSuffix(Name(": " + describe(errno: $0))) }
+      throw ClipError(
+        CLIP_PLUGIN, path + ": cannot be loaded: " + reason.string, isResourceFailure: isResourceFailure)
     }
     guard let symbol = dlsym(handle, "clip_plugin_entry") else {
       dlclose(handle)

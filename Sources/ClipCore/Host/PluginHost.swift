@@ -7,7 +7,7 @@ import ClipKernels
 final class PluginHost {
   private let log: Log
   private let changes = Mutex()
-  private let published: Published<PluginRegistry>
+  private let plugins: Replaceable<PluginRegistry>
   /// The plain kernels that the library always has.
   private let reference: UnsafeMutablePointer<clip_kernels>
   /// The plugin whose kernels compute. Weights are packed for them, so it stays as it is.
@@ -26,13 +26,13 @@ final class PluginHost {
           kind: CLIP_KIND_KERNELS, id: id, description: description, table: UnsafeRawPointer(reference), plugin: nil)
       ]
     }
-    published = Published(PluginRegistry(items, []))
+    plugins = Replaceable(PluginRegistry(items, []))
   }
 
   deinit { reference.deallocate() }
 
   /// What is loaded now.
-  var registry: PluginRegistry { published.current }
+  var registry: PluginRegistry { plugins.current }
 
   /// From now on `plugin` is neither unloaded nor reloaded.
   func keepForComputing(_ plugin: Plugin?) { change { computing = plugin } }
@@ -40,40 +40,46 @@ final class PluginHost {
   /// From now on `wake` is raised after each change.
   func report(to wake: Wake) { change { watcher = wake } }
 
-  /// Loads a plugin file, or every .so and .ffi.json of a folder. What is broken is skipped with a warning.
-  func scan(_ path: String) {
-    if FileKind(path) == .folder {
-      scanFolder(path)
-    } else {
-      change { loadOrWarn(path) }
+  /// Loads a plugin file, or every one of a folder. What is broken is skipped with a warning; where the system has no
+  /// memory or descriptors left, nothing is known of a plugin, and that is thrown.
+  func scan(_ path: String) throws(ClipError) {
+    let kind: FileKind
+    do throws(ClipError) {
+      kind = try FileKind(path)
+    } catch {
+      if error.isResourceFailure { throw error }
+      return log.warning("plugins: " + error.message)
+    }
+    try change { () throws(ClipError) in
+      if kind == .folder { try loadAll(path) } else { try loadOrWarn(path) }
     }
   }
 
   /// Loads the plugins of `folder` where nothing that is loaded brings `id`.
-  func demand(_ kind: clip_plugin_kind, _ id: Name, from folder: String) {
-    change {
-      guard registry.find(kind, id) == nil, FileKind(folder) == .folder else { return }
-      loadAll(folder)
+  func demand(_ kind: clip_plugin_kind, _ id: Name, from folder: String) throws(ClipError) {
+    guard registry.find(kind, id) == nil, try FileKind(folder) == .folder else { return }
+    try change { () throws(ClipError) in
+      if registry.find(kind, id) == nil { try loadAll(folder) }
     }
   }
 
   /// Loads a plugin file; what is broken is thrown. Of a folder, what is broken is skipped with a warning.
   func load(_ path: String) throws(ClipError) {
-    if FileKind(path) == .folder { return scanFolder(path) }
+    if try FileKind(path) == .folder { return try scan(path) }
     try change { () throws(ClipError) in
-      publish(try registry.with(try Plugin(path: path), log: log))
+      replace(with: try registry.with(try Plugin(path: path, registry), log: log))
     }
   }
 
   func register(_ entry: clip_plugin_entry_fn) throws(ClipError) {
     try change { () throws(ClipError) in
-      publish(try registry.with(try Plugin(entry: entry), log: log))
+      replace(with: try registry.with(try Plugin(entry: entry), log: log))
     }
   }
 
   /// Takes away a plugin by its id or path. Its code stays mapped until its last user is gone.
   func unload(_ name: Name) throws(ClipError) {
-    try change { () throws(ClipError) in publish(registry.without(try changeable(name))) }
+    try change { () throws(ClipError) in replace(with: registry.without(try changeable(name))) }
   }
 
   /// Loads a plugin's file again and puts it in its place; on an error the old one stays.
@@ -84,7 +90,7 @@ final class PluginHost {
         throw ClipError(
           CLIP_UNSUPPORTED, old.id.string + ": expected a plugin from a file, this one is linked into the program")
       }
-      publish(try registry.with(try Plugin(path: old.path), insteadOf: old, log: log))
+      replace(with: try registry.with(try Plugin(path: old.path, registry), insteadOf: old, log: log))
     }
   }
 
@@ -102,21 +108,36 @@ final class PluginHost {
     return plugin
   }
 
-  private func scanFolder(_ path: String) { change { loadAll(path) } }
+  /// Loads the shared libraries of a folder whose names begin with `prefix`.
+  func scan(_ folder: String, prefix: Name) throws(ClipError) {
+    try change { () throws(ClipError) in try loadAll(folder, prefix, ".so") }
+  }
 
-  private func loadAll(_ folder: String) {
+  private func loadAll(_ folder: String) throws(ClipError) {
+    try loadAll(folder, "", ".so")
+    for loader in registry.loaders { try loadAll(folder, "", loader.suffix) }
+  }
+
+  /// A file that is loaded from there already is left as it is.
+  private func loadAll(_ folder: String, _ prefix: Name, _ suffix: Name) throws(ClipError) {
+    let files: [Name]
     do throws(ClipError) {
-      for name in try names(in: folder, endingIn: ".so") { loadOrWarn(join(folder, name)) }
-      for name in try names(in: folder, endingIn: ForeignPlugin.suffix) { loadOrWarn(join(folder, name)) }
+      files = try names(in: folder, endingIn: suffix)
     } catch {
-      log.warning("plugins: " + error.message)
+      if error.isResourceFailure { throw error }
+      return log.warning("plugins: " + error.message)
+    }
+    for name in files where name.hasPrefix(prefix) {
+      let path = join(folder, name)
+      if !registry.plugins.contains(where: { Name($0.path) == Name(path) }) { try loadOrWarn(path) }
     }
   }
 
-  private func loadOrWarn(_ path: String) {
+  private func loadOrWarn(_ path: String) throws(ClipError) {
     do throws(ClipError) {
-      publish(try registry.with(try Plugin(path: path), skipsBroken: true, log: log))
+      replace(with: try registry.with(try Plugin(path: path, registry), skipsBroken: true, log: log))
     } catch {
+      if error.isResourceFailure { throw error }
       log.warning("plugin skipped: " + error.message)
     }
   }
@@ -127,8 +148,8 @@ final class PluginHost {
     try body()
   }
 
-  private func publish(_ next: PluginRegistry) {
-    published.publish(next)
+  private func replace(with next: PluginRegistry) {
+    plugins.replace(with: next)
     watcher?.raise()
   }
 }

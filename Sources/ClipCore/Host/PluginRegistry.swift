@@ -74,7 +74,7 @@ final class PluginRegistry {
     for index in 0..<plugin.table.pointee.item_count {
       guard let entry = plugin.table.pointee.items?[index] else { break }
       do throws(ClipError) {
-        guard let item = try PluginRegistry.check(entry, plugin) else {
+        guard let item = try PluginRegistry.Item(checking: entry, of: plugin) else {
           log.warning("plugin item skipped: " + plugin.place + ": kind \(entry.kind) is not known to this version")
           continue
         }
@@ -98,81 +98,4 @@ final class PluginRegistry {
     let others = plugins.map { $0 === old ? plugin : $0 }
     return PluginRegistry(before + after, old == nil ? plugins + [plugin] : others)
   }
-
-  /// The item, held against what its kind must have; nil for a kind that this version does not know.
-  private static func check(_ item: clip_plugin_item, _ plugin: Plugin) throws(ClipError) -> Item? {
-    guard let table = item.table else { throw ClipError(CLIP_PLUGIN, "an item's table is a null pointer") }
-    let kind = clip_plugin_kind(item.kind)
-    switch kind {
-    case CLIP_KIND_ENCODER:
-      try checkSize(table, EncoderTable.requiredSize)
-      let encoder = table.assumingMemoryBound(to: clip_encoder.self)
-      return try checked(
-        kind, encoder.pointee.id, encoder.pointee.description, table, plugin, "clip_encoder",
-        missing: encoder.pointee.build == nil ? "build" : nil)
-    case CLIP_KIND_IMAGE_CODEC:
-      let codec = try read(table, clip_image_codec.self)
-      let missing = firstMissing([
-        (codec.recognises != nil, "recognises"), (codec.read_header != nil, "read_header"),
-        (codec.decode != nil, "decode"),
-      ])
-      return try checked(kind, codec.id, codec.description, table, plugin, "clip_image_codec", missing: missing)
-    case CLIP_KIND_KERNELS:
-      let kernels = try read(table, clip_kernels.self)
-      return try checked(
-        kind, kernels.id, kernels.description, table, plugin, "clip_kernels", missing: KernelChoice.missing(kernels))
-    case CLIP_KIND_TOKENIZER:
-      let tokenizer = try read(table, clip_tokenizer.self)
-      return try checked(
-        kind, tokenizer.id, tokenizer.description, table, plugin, "clip_tokenizer",
-        missing: SentencePiece.missing(tokenizer))
-    case CLIP_KIND_OP:
-      let op = try read(table, clip_op.self)
-      return try checked(kind, op.id, op.description, table, plugin, "clip_op", missing: Builder.missing(op))
-    case CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION:
-      let augmentation = try read(table, clip_augmentation.self)
-      if let problem = AugmentationTable.problem(in: augmentation, kind) { throw ClipError(CLIP_PLUGIN, problem) }
-      return try checked(
-        kind, augmentation.id, augmentation.description, table, plugin, "clip_augmentation", missing: nil)
-    default:
-      return nil
-    }
-  }
-
-  private static func checkSize(_ table: UnsafeRawPointer, _ needed: Int) throws(ClipError) {
-    let found = table.load(as: UInt32.self)
-    guard Int(found) >= needed else {
-      throw ClipError(CLIP_PLUGIN, "expected a table of \(needed) bytes, found \(found)")
-    }
-  }
-
-  /// The table as a `T`, once its struct_size says that it is one.
-  private static func read<T: BitwiseCopyable>(_ table: UnsafeRawPointer, _ type: T.Type) throws(ClipError) -> T {
-    try checkSize(table, MemoryLayout<T>.size)
-    return table.assumingMemoryBound(to: T.self).pointee
-  }
-
-  private static func checked(
-    _ kind: clip_plugin_kind, _ id: UnsafePointer<CChar>?, _ description: UnsafePointer<CChar>?,
-    _ table: UnsafeRawPointer,
-    _ plugin: Plugin, _ type: StaticString, missing: StaticString?
-  ) throws(ClipError) -> Item {
-    guard let id, let description else {
-      throw ClipError(CLIP_PLUGIN, "an item: expected an id and a description, found a null pointer")
-    }
-    guard Plugin.isID(Name(cString: id)) else {
-      throw ClipError(CLIP_PLUGIN, "expected an id of a-z, 0-9, '.' and '-', found \"" + String(cString: id) + "\"")
-    }
-    if let missing {
-      throw ClipError(
-        CLIP_PLUGIN, String(cString: id) + ": expected all functions and sizes of a \(type), found no \(missing)")
-    }
-    return Item(kind: kind, id: id, description: description, table: table, plugin: plugin)
-  }
-}
-
-/// The first of a table's fields that is not there.
-func firstMissing(_ fields: [(isThere: Bool, name: StaticString)]) -> StaticString? {
-  for field in fields where !field.isThere { return field.name }
-  return nil
 }

@@ -30,25 +30,25 @@ final class Runtime {
     let limit = options.max_image_pixels == 0 ? UInt64(Runtime.defaultMaxImagePixels) : options.max_image_pixels
 
     let host = PluginHost(log: log)
+    var folder = Runtime.pluginFolder()
+    if let path = folder, try FileKind(path) != .folder { folder = nil }
+    // First of all, since any path may have files for them.
+    if let folder { try host.scan(folder, prefix: "loader_") }
     if let paths = options.plugin_paths {
       for index in 0..<options.plugin_path_count {
         guard let path = paths[index] else {
           throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_paths[\(index)]: expected a path, found a null pointer")
         }
-        host.scan(String(cString: path))
+        try host.scan(String(cString: path))
       }
     }
-    if let path = getenv("CLIP_PLUGIN_PATH") {
-      for part in Array(String(cString: path).utf8).split(separator: UInt8(ascii: ":")) {
-        host.scan(String(decoding: part, as: UTF8.self))
-      }
-    }
-    if let folder = Runtime.pluginFolder(), FileKind(folder) == .folder { host.scan(folder) }
+    for path in PluginPath.entries(log) { try host.scan(path) }
+    if let folder { try host.scan(folder) }
 
     let threads = try ThreadPool(
       threads: Int(options.threads), hostLoop: options.parallel_for, hostUser: options.parallel_user)
     var wanted = options.kernels.map { Name(cString: $0) }
-    if wanted == nil, let name = getenv("CLIP_KERNELS") { wanted = Name(cString: name) }
+    if wanted == nil, let name = csystem_environment("CLIP_KERNELS") { wanted = Name(cString: name) }
     if wanted?.isEmpty == true { wanted = nil }
     let chosen = try KernelChoice.choose(host.registry, wanted: wanted)
     host.keepForComputing(chosen.plugin)
@@ -82,8 +82,8 @@ final class Runtime {
 
   /// The plugins, with those of the folder "on-demand" where none brings `id` yet: they need libraries, such as
   /// the C++ runtime, that most programs have no use for, so nothing loads them before they are asked for.
-  func plugins(bringing kind: clip_plugin_kind, _ id: Name) -> PluginRegistry {
-    if let folder = Runtime.pluginFolder() { host.demand(kind, id, from: join(folder, "on-demand")) }
+  func plugins(bringing kind: clip_plugin_kind, _ id: Name) throws(ClipError) -> PluginRegistry {
+    if let folder = Runtime.pluginFolder() { try host.demand(kind, id, from: join(folder, "on-demand")) }
     return plugins
   }
 

@@ -44,7 +44,7 @@ enum BertConfig {
   /// What sentence-transformers does with the rows, if it is the kind that is built here.
   private static func checkModules(_ folder: String) throws(ClipError) {
     let path = join(folder, "modules.json")
-    guard FileKind(path) != .absent else { return }
+    guard try FileKind(path) != .absent else { return }
     guard let modules = try JSON.load(path).array else {
       throw ClipError(CLIP_FORMAT, "\(path): expected an array of modules")
     }
@@ -62,7 +62,7 @@ enum BertConfig {
 
   private static func pooling(_ folder: String, _ width: Int) throws(ClipError) -> Name {
     let path = join(folder, "1_Pooling/config.json")
-    guard FileKind(path) != .absent else { return "pooler" }
+    guard try FileKind(path) != .absent else { return "pooler" }
     let config = try ConfigReader(path: path)
     guard try config.int("word_embedding_dimension", width, ConfigReader.widths) == width else {
       throw config.error(CLIP_FORMAT, "word_embedding_dimension", "config.json's hidden_size, \(width)")
@@ -85,7 +85,7 @@ enum BertConfig {
   /// sentence-transformers cuts texts shorter than the positions would allow.
   private static func contextLength(_ folder: String, _ positions: Int) throws(ClipError) -> Int {
     let path = join(folder, "sentence_bert_config.json")
-    guard FileKind(path) != .absent else { return positions }
+    guard try FileKind(path) != .absent else { return positions }
     return min(
       positions, try ConfigReader(path: path).int("max_seq_length", positions, 1...ConfigReader.widths.upperBound))
   }

@@ -126,6 +126,26 @@ extension Model {
     }
   }
 
+  /// Pictures resized and cropped as the tower takes them, before they are normalised: [n, height, width, 3] bytes.
+  func preprocessBytes(
+    images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into bytes: UnsafeMutablePointer<UInt8>
+  ) throws(ClipError) {
+    let config = try imageSide().preprocess
+    let scratch = imageScratch.take() ?? ImageScratch()
+    defer { imageScratch.give(scratch) }
+    scratch.reserve(pieces: 1)
+    for index in 0..<n {
+      do throws(ClipError) {
+        let view = try ImageView(images[index], maxPixels: runtime.maxImagePixels)
+        try ClipCore.preprocessBytes(
+          view, config, background: options.background, into: bytes + index * config.floats, kernels: runtime.kernels,
+          scratch: scratch.pieces[0])
+      } catch {
+        throw error.at("images[\(index)]")
+      }
+    }
+  }
+
   /// The same on the runtime's threads with scratch in hand; messages count from `firstIndex`.
   private func preprocess(
     images: UnsafePointer<clip_image_view>, _ n: Int, firstIndex: Int, _ options: EncodeOptions,

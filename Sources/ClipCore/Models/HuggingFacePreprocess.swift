@@ -59,9 +59,9 @@ enum HuggingFacePreprocess {
 
   private static func find(_ folder: String) throws(ClipError) -> ConfigReader? {
     let path = join(folder, "preprocessor_config.json")
-    if FileKind(path) != .absent { return try ConfigReader(path: path) }
+    if try FileKind(path) != .absent { return try ConfigReader(path: path) }
     let shared = join(folder, "processor_config.json")
-    if FileKind(shared) == .absent { return nil }
+    if try FileKind(shared) == .absent { return nil }
     return try ConfigReader(path: shared).object("image_processor")
   }
 

@@ -57,14 +57,14 @@ struct ModelDescription {
   /// clipcore.json counts where it is. Some folders serve both libraries: open_clip's config counts where weights in its layout are
   /// there, or where it is alone.
   private static func findLayout(_ folder: String) throws(ClipError) -> Layout {
-    switch FileKind(folder) {
+    switch try FileKind(folder) {
     case .folder: break
     case .absent: throw ClipError(CLIP_NOT_FOUND, folder + ": expected a model's folder, found nothing")
     case .file, .other: throw ClipError(CLIP_IO, folder + ": expected a model's folder, found a file")
     }
-    if FileKind(join(folder, ClipcoreConfig.file)) != .absent { return .clipcore }
-    let hasOpenClip = FileKind(join(folder, OpenClipConfig.file)) != .absent
-    let hasHuggingFace = FileKind(join(folder, HuggingFaceConfig.file)) != .absent
+    if try FileKind(join(folder, ClipcoreConfig.file)) != .absent { return .clipcore }
+    let hasOpenClip = try FileKind(join(folder, OpenClipConfig.file)) != .absent
+    let hasHuggingFace = try FileKind(join(folder, HuggingFaceConfig.file)) != .absent
     guard hasOpenClip || hasHuggingFace else {
       throw ClipError(
         CLIP_NOT_FOUND,
@@ -73,7 +73,9 @@ struct ModelDescription {
     }
     guard hasOpenClip else { return .huggingFace }
     if !hasHuggingFace { return .openClip }
-    for weights in Layout.openClip.ownWeightFiles where FileKind(join(folder, weights)) != .absent { return .openClip }
+    for weights in Layout.openClip.ownWeightFiles {
+      if try FileKind(join(folder, weights)) != .absent { return .openClip }
+    }
     return .huggingFace
   }
 }

@@ -81,7 +81,7 @@ struct ModelExport {
     for ending in endings {
       for name in try names(in: folder, endingIn: ending) where !name.hasSuffix(".index.json") {
         let path = join(folder, name)
-        if FileKind(path) != .file || isConverted && ModelExport.configs.contains(name) { continue }
+        if try FileKind(path) != .file || isConverted && ModelExport.configs.contains(name) { continue }
         let file = try MappedFile(path: path)
         try writeFile(join(target, name), file.bytes)
         withExtendedLifetime(file) {}

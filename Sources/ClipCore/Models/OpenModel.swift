@@ -6,15 +6,15 @@ import CClip
 final class OpenModel {
   /// What the caller was told first, and may have made buffers for.
   let opened: InputSizes
-  private let published: Published<Model>
+  private let model: Replaceable<Model>
   private let swaps = Mutex()
 
   init(_ model: Model) {
     opened = model.inputSizes
-    published = Published(model)
+    self.model = Replaceable(model)
   }
 
-  var current: Model { published.current }
+  var current: Model { model.current }
 
   /// Replaces the towers of these CLIP_TOWER_* bits, 0 for all, by those of `folder`, or of the folder
   /// that each came from. Swaps of one model happen one at a time; a failed one changes nothing.
@@ -35,22 +35,23 @@ final class OpenModel {
     ].filter { wanted & $0.0 != 0 }
     if let folder {
       let new = try OpenModel.open(like: old, folder, options ?? origins.first?.1?.options, wanted)
-      published.publish(wanted == old.towers ? new : Model(old, with: new))
+      model.replace(with: wanted == old.towers ? new : Model(old, with: new))
     } else {
       var next = old
       for (tower, origin) in origins {
         guard let origin else { continue }
         next = Model(next, with: try OpenModel.open(like: old, origin.folder, options ?? origin.options, tower))
       }
-      published.publish(next)
+      model.replace(with: next)
     }
   }
 
-  /// Puts the trainer's weights, or their means, in the place of the model's.
-  func update(from trainer: Trainer, average: Bool) throws(ClipError) {
+  /// Replaces the model by what `next` makes of it. Updates and swaps of one model happen one at a time; a failed one
+  /// changes nothing.
+  func update(_ next: (Model) throws(ClipError) -> Model) throws(ClipError) {
     swaps.lock()
     defer { swaps.unlock() }
-    published.publish(try trainer.model(like: current, average: average))
+    model.replace(with: try next(current))
   }
 
   /// Towers of another folder that can take the place of `old`'s.

@@ -15,8 +15,8 @@ struct BytePairFiles {
     let vocabularyPath = folder + "/vocab.json"
     let mergesPath = folder + "/merges.txt"
     let fastPath = folder + "/tokenizer.json"
-    let hasVocabulary = TokenizerFile.exists(vocabularyPath)
-    let hasMerges = TokenizerFile.exists(mergesPath)
+    let hasVocabulary = try TokenizerFile.exists(vocabularyPath)
+    let hasMerges = try TokenizerFile.exists(mergesPath)
     if hasVocabulary && hasMerges {
       let limit = TokenizerFile.byteLimit(vocabularySize)
       place = vocabularyPath
@@ -28,7 +28,7 @@ struct BytePairFiles {
       addedTokens = []
       unknownToken = nil
       splitsSpecials = true
-    } else if TokenizerFile.exists(fastPath) {
+    } else if try TokenizerFile.exists(fastPath) {
       let limit = TokenizerFile.byteLimit(vocabularySize)
       let fast = try FastBytePairFile(try TokenizerFile.json(fastPath, limit), fastPath, vocabularySize)
       place = fastPath

@@ -10,14 +10,6 @@ final class SentencePiece {
   /// Keeps the plugin loaded.
   private let plugin: Plugin?
 
-  /// What a tokenizer's table lacks.
-  static func missing(_ tokenizer: clip_tokenizer) -> StaticString? {
-    firstMissing([
-      (tokenizer.open != nil, "open"), (tokenizer.token_count != nil, "token_count"),
-      (tokenizer.token_id != nil, "token_id"), (tokenizer.encode != nil, "encode"), (tokenizer.close != nil, "close"),
-    ])
-  }
-
   /// `file` is not needed afterwards.
   convenience init(_ file: MappedFile, _ plugins: PluginRegistry) throws(ClipError) {
     guard let item = plugins.find(CLIP_KIND_TOKENIZER, SentencePiece.plugin) else {

@@ -117,8 +117,8 @@ extension SentencePieceTokenizer {
   ) throws(ClipError) -> SentencePieceTokenizer {
     try check(folder, contextLength: contextLength, least: 1, vocabularySize: vocabularySize)
     let path = folder + "/spiece.model"
-    guard TokenizerFile.exists(path) else {
-      let found = TokenizerFile.exists(folder + "/tokenizer.json") ? "tokenizer.json alone" : "nothing"
+    guard try TokenizerFile.exists(path) else {
+      let found = try TokenizerFile.exists(folder + "/tokenizer.json") ? "tokenizer.json alone" : "nothing"
       throw ClipError(CLIP_NOT_FOUND, "\(path): expected SentencePiece's model file, found \(found)")
     }
     let file = try TokenizerFile.contents(path, TokenizerFile.byteLimit(vocabularySize))
@@ -134,7 +134,7 @@ extension SentencePieceTokenizer {
     if cleansForSiglip {
       let configPath = folder + "/tokenizer_config.json"
       let lowercases =
-        TokenizerFile.exists(configPath) ? try ConfigReader(path: configPath).bool("do_lower_case", true) : true
+        try TokenizerFile.exists(configPath) ? try ConfigReader(path: configPath).bool("do_lower_case", true) : true
       var specials: [SpecialTokens.Token] = []
       for name in names.addedTokens.map({ $0.name }) + [names.end, names.unknown, names.pad] {
         guard let id = model.id(name), !specials.contains(where: { $0.name == name }) else { continue }

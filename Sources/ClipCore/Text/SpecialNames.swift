@@ -23,7 +23,7 @@ struct SpecialNames {
     }
     for file in ["/special_tokens_map.json", "/tokenizer_config.json"] {
       let path = folder + file
-      guard TokenizerFile.exists(path) else { continue }
+      guard try TokenizerFile.exists(path) else { continue }
       let json = try TokenizerFile.json(path, 1 << 20)
       guard case .object = json else { throw ClipError(CLIP_FORMAT, "\(path): expected an object, found \(json.kind)") }
       switch family {

@@ -36,7 +36,7 @@ class Tokenizer {
     _ scratch: TokenScratch
   ) throws(ClipError) -> Int {
     let limit = truncate ? contextLength - 1 : Int.max - 1
-    try UTF8Text.decode(text, into: &scratch.scalars)
+    try UTF8Text.decode(try Tokenizer.readable(text, truncate: truncate), into: &scratch.scalars)
     if !encodePlain(scratch, cleaning: cleaning, limit: limit) {
       scratch.output.tokens = try encode(scratch.scalars, cleaning: cleaning, limit: limit)
     }
@@ -51,6 +51,24 @@ class Tokenizer {
     row[count - 1] = endToken
     for index in count..<contextLength { row[index] = padToken }
     return count
+  }
+
+  /// Cleaning looks at a text as a whole, so that its length is limited: no row of tokens comes near it.
+  private static var mostBytes: Int { 1 << 20 }
+
+  /// The text, or with `truncate` what is read of one that is longer than the limit: whole characters.
+  private static func readable(
+    _ text: UnsafeBufferPointer<UInt8>, truncate: Bool
+  ) throws(ClipError) -> UnsafeBufferPointer<UInt8> {
+    if text.count <= mostBytes { return text }
+    guard truncate else {
+      throw ClipError(
+        CLIP_LIMIT,
+        "text: expected at most \(mostBytes) bytes, found \(text.count); shorten it or ask for truncation")
+    }
+    var end = mostBytes
+    while end > mostBytes - 3, text[end] & 0xC0 == 0x80 { end -= 1 }
+    return UnsafeBufferPointer(rebasing: text[..<end])
   }
 
   /// That a model's sizes leave room for a text: `least` tokens in a row, and ids of 32 bits.

@@ -3,7 +3,7 @@ import CSystem
 
 /// Reads the files of a tokenizer, none of them larger than its vocabulary justifies.
 enum TokenizerFile {
-  static func exists(_ path: String) -> Bool { FileKind(path) != .absent }
+  static func exists(_ path: String) throws(ClipError) -> Bool { try FileKind(path) != .absent }
 
   /// What a file of so many tokens may take: parsing needs a multiple of it in memory.
   static func byteLimit(_ vocabularySize: Int) -> Int { max(1 << 20, min(vocabularySize, 1 << 20) * 256) }

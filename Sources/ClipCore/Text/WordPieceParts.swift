@@ -36,13 +36,13 @@ extension WordPieceParts {
     var fast: FastWordPieceFile?
     var ids: Vocabulary
     let place: String
-    if TokenizerFile.exists(listPath) {
+    if try TokenizerFile.exists(listPath) {
       place = listPath
       let file = try TokenizerFile.contents(listPath, limit)
       defer { withExtendedLifetime(file) {} }
       ids = try Vocabulary(lines: file.bytes, size: vocabularySize, place: listPath)
       normalizer = try WordPieceParts.normalizer(folder)
-    } else if TokenizerFile.exists(fastPath) {
+    } else if try TokenizerFile.exists(fastPath) {
       place = fastPath
       let file = try FastWordPieceFile(try TokenizerFile.json(fastPath, limit), fastPath, vocabularySize)
       ids = file.vocabulary
@@ -67,14 +67,14 @@ extension WordPieceParts {
     vocabulary = ids
     let sentencePath = folder + "/sentence_bert_config.json"
     lowersFirst =
-      TokenizerFile.exists(sentencePath) ? try ConfigReader(path: sentencePath).bool("do_lower_case", false) : false
+      try TokenizerFile.exists(sentencePath) ? try ConfigReader(path: sentencePath).bool("do_lower_case", false) : false
   }
 
   /// tokenizer_config.json's; without it, that of uncased models.
   private static func normalizer(_ folder: String) throws(ClipError) -> BertNormalizer {
     let path = folder + "/tokenizer_config.json"
     var result = BertNormalizer()
-    guard TokenizerFile.exists(path) else { return result }
+    guard try TokenizerFile.exists(path) else { return result }
     let config = try ConfigReader(try TokenizerFile.json(path, 1 << 20), place: path)
     let kind = try config.string("tokenizer_class", "BertTokenizer")
     let known: [Name] = ["BertTokenizer", "BertTokenizerFast", "PreTrainedTokenizerFast", "TokenizersBackend"]

@@ -27,9 +27,10 @@ struct InitialWeights {
 
   init(folder: String, plugins: PluginRegistry) throws(ClipError) {
     let description = try ModelDescription.open(folder: folder, hasWeights: false)
-    for name in description.layout.weightFiles + [description.weightFile] where FileKind(join(folder, name)) != .absent
-    {
-      throw ClipError(CLIP_INVALID_ARGUMENT, join(folder, name) + ": expected a folder without weights")
+    for name in description.layout.weightFiles + [description.weightFile] {
+      guard try FileKind(join(folder, name)) == .absent else {
+        throw ClipError(CLIP_INVALID_ARGUMENT, join(folder, name) + ": expected a folder without weights")
+      }
     }
     path = join(folder, description.weightFile)
     for (tower, kind) in [(description.image, CLIP_TOWER_IMAGE), (description.text, CLIP_TOWER_TEXT)] {

@@ -79,7 +79,7 @@ extension Trainer {
   /// The checkpoint at `path`, or the last one of that folder.
   static func saved(at path: String) throws(ClipError) -> (file: Safetensors, path: String, step: UInt64) {
     var file = path
-    if FileKind(path) == .folder {
+    if try FileKind(path) == .folder {
       guard let last = try Trainer.saved(path).last else {
         throw ClipError(CLIP_NOT_FOUND, path + ": expected a checkpoint, step-<number>.safetensors, found none")
       }

@@ -11,8 +11,8 @@ final class Checkpoint {
   // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
   convenience init(folder: String, candidates: [Name]) throws(ClipError) {
     var chosen: Name?
-    for candidate in candidates where chosen == nil && FileKind(join(folder, candidate)) != .absent {
-      chosen = candidate
+    for candidate in candidates where chosen == nil {
+      if try FileKind(join(folder, candidate)) != .absent { chosen = candidate }
     }
     guard let chosen else { throw Checkpoint.absent(folder, candidates) }
     let path = join(folder, chosen)
@@ -87,14 +87,9 @@ final class Checkpoint {
   }
 
   private static func findPickle(_ folder: String) -> Name? {
-    guard let listing = opendir(folder) else { return nil }
-    defer { closedir(listing) }
+    guard let all = try? names(in: folder, endingIn: "") else { return nil }
     let endings: [Name] = [".bin", ".pt", ".pth", ".ckpt", ".pkl"]
-    while let entry = readdir(listing) {
-      let name = Name(cString: csystem_entry_name(entry))
-      for ending in endings where name.hasSuffix(ending) { return name }
-    }
-    return nil
+    return all.first { name in endings.contains { name.hasSuffix($0) } }
   }
 }
 

@@ -183,15 +183,6 @@ private struct Placed {
   }
 }
 
-/// "\"a\", \"b\"", for messages: the first of many, the beginnings of long ones.
-func describe(names: [Name]) -> String {
-  var list = ""
-  for name in names.prefix(20) {
-    list += (list.isEmpty ? "\"" : ", \"") + Name(utf8: Array(name.utf8.prefix(60))).string + "\""
-  }
-  return list
-}
-
 /// "[2, 3]", for messages.
 func describe(shape: [Int]) -> String {
   var text = "["

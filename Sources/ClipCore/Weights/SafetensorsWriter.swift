@@ -43,11 +43,10 @@ final class SafetensorsWriter {
     header.append(UInt8(ascii: "}"))
     while header.count % 8 != 0 { header.append(UInt8(ascii: " ")) }
     self.init(path, partial, descriptor, end)
-    var size = UInt64(header.count).littleEndian
-    try write(UnsafeRawPointer(withUnsafePointer(to: &size) { $0 }), 8)
-    let bytes = try Memory(byteCount: header.count, for: "a header")
-    for (index, byte) in header.enumerated() { bytes.bytes[index] = byte }
-    try write(bytes.base, header.count)
+    let bytes = try Memory(byteCount: 8 + header.count, for: "a header")
+    bytes.base.storeBytes(of: UInt64(header.count).littleEndian, as: UInt64.self)
+    for (index, byte) in header.enumerated() { bytes.bytes[8 + index] = byte }
+    try write(bytes.base, bytes.byteCount)
     withExtendedLifetime(bytes) {}
   }
 
@@ -91,8 +90,7 @@ final class SafetensorsWriter {
   private func write(_ bytes: UnsafeRawPointer, _ count: Int) throws(ClipError) {
     var done = 0
     while done < count {
-      let written = CSystem.write(descriptor, bytes + done, min(count - done, 1 << 30))
-      if written < 0, csystem_errno() == EINTR { continue }
+      let written = csystem_write(descriptor, bytes + done, min(count - done, 1 << 30))
       guard written > 0 else { throw systemError("cannot write " + partial) }
       done += written
     }

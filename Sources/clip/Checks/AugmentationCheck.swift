@@ -22,7 +22,7 @@ struct AugmentationCheck {
   }
 
   private var isImage: Bool { kind == CLIP_KIND_IMAGE_AUGMENTATION }
-  private var parameters: [clip_parameter] {
+  private var parameters: [clip_setting_info] {
     Array(UnsafeBufferPointer(start: table.pointee.parameters, count: table.pointee.parameter_count))
   }
 

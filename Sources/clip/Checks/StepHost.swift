@@ -38,14 +38,14 @@ final class TrialSettings {
     case text(String)
   }
 
-  let parameters: [clip_parameter]
+  let parameters: [clip_setting_info]
   let values: [Value]
   /// The first thing asked for that is not declared.
   private(set) var mistake: String?
   private var lists: [GuardedBytes?] = []
   private var texts: [GuardedBytes?] = []
 
-  init(_ parameters: [clip_parameter], _ values: [Value]) {
+  init(_ parameters: [clip_setting_info], _ values: [Value]) {
     self.parameters = parameters
     self.values = values
     for value in values {
@@ -114,7 +114,7 @@ final class TrialSettings {
 
   private func text(_ name: UnsafePointer<CChar>?) -> UnsafePointer<CChar>? {
     guard let index = place(name, "a text") else { return characters(values.count) }
-    if case .number(let number) = values[index], clip_parameter_type(parameters[index].type) == CLIP_PARAMETER_CHOICE {
+    if case .number(let number) = values[index], clip_setting_type(parameters[index].type) == CLIP_SETTING_CHOICE {
       return parameters[index].choices?[min(Int(number), max(0, parameters[index].choice_count - 1))]
     }
     if case .text = values[index] { return characters(index) }

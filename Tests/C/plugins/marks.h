@@ -43,18 +43,18 @@ static clip_status marks_apply(void *instance, const char *text, size_t size, cl
 
 static const char *const marks_choices[] = {"a", "b"};
 static const double marks_numbers[] = {0.25, 0.75};
-static const clip_parameter marks_parameters[] = {
-    {.name = "number", .description = "n", .type = CLIP_PARAMETER_NUMBER, .low = -1, .high = 2, .number = 0.5},
-    {.name = "integer", .description = "i", .type = CLIP_PARAMETER_INTEGER, .low = 0, .high = 9, .number = 3},
-    {.name = "boolean", .description = "b", .type = CLIP_PARAMETER_BOOLEAN, .number = 1},
-    {.name = "choice", .description = "c", .type = CLIP_PARAMETER_CHOICE, .choices = marks_choices, .choice_count = 2, .number = 1},
-    {.name = "numbers", .description = "l", .type = CLIP_PARAMETER_NUMBERS, .low = 0, .high = 1, .numbers = marks_numbers,
+static const clip_setting_info marks_settings[] = {
+    {.name = "number", .description = "n", .type = CLIP_SETTING_NUMBER, .low = -1, .high = 2, .number = 0.5},
+    {.name = "integer", .description = "i", .type = CLIP_SETTING_INTEGER, .low = 0, .high = 9, .number = 3},
+    {.name = "boolean", .description = "b", .type = CLIP_SETTING_BOOLEAN, .number = 1},
+    {.name = "choice", .description = "c", .type = CLIP_SETTING_CHOICE, .choices = marks_choices, .choice_count = 2, .number = 1},
+    {.name = "numbers", .description = "l", .type = CLIP_SETTING_NUMBERS, .low = 0, .high = 1, .numbers = marks_numbers,
      .number_count = 2, .count_low = 2, .count_high = 3},
-    {.name = "text", .description = "t", .type = CLIP_PARAMETER_TEXT, .text = "none"},
+    {.name = "text", .description = "t", .type = CLIP_SETTING_TEXT, .text = "none"},
 };
 static const clip_augmentation marks = {
     .struct_size = sizeof marks, .id = "test.augment.marks", .op = "marks", .description = "Appends its settings",
-    .parameters = marks_parameters, .parameter_count = 6, .create = marks_create, .destroy = drop, .apply_text = marks_apply};
+    .settings = marks_settings, .setting_count = 6, .create = marks_create, .destroy = drop, .apply_text = marks_apply};
 
 /* "say", "bad" and "picture": one text. */
 static clip_status text_create(const clip_augmentation *self, const clip_settings *settings, void **instance, clip_plugin_error *error) {
@@ -64,7 +64,7 @@ static clip_status text_create(const clip_augmentation *self, const clip_setting
 }
 static const clip_augmentation say = {
     .struct_size = sizeof say, .id = "test.augment.say", .op = "say", .description = "Appends a text",
-    .parameters = marks_parameters + 5, .parameter_count = 1, .create = text_create, .destroy = drop, .apply_text = marks_apply};
+    .settings = marks_settings + 5, .setting_count = 1, .create = text_create, .destroy = drop, .apply_text = marks_apply};
 
 static clip_status bad_apply(void *instance, const char *text, size_t size, clip_text_sink *out, clip_random *random, clip_plugin_error *error) {
   (void)random, (void)size;
@@ -80,7 +80,7 @@ static clip_status bad_apply(void *instance, const char *text, size_t size, clip
 }
 static const clip_augmentation bad = {
     .struct_size = sizeof bad, .id = "test.augment.bad", .op = "bad", .description = "Fails in each way",
-    .parameters = marks_parameters + 5, .parameter_count = 1, .create = text_create, .destroy = drop, .apply_text = bad_apply};
+    .settings = marks_settings + 5, .setting_count = 1, .create = text_create, .destroy = drop, .apply_text = bad_apply};
 
 /* "bits": eight numbers of its stream. "moments": what is known of many. */
 static clip_status bits_apply(void *instance, const char *text, size_t size, clip_text_sink *out, clip_random *random, clip_plugin_error *error) {
@@ -151,7 +151,7 @@ static clip_status picture_apply(void *instance, const clip_image_view *in, clip
 }
 static const clip_augmentation picture_op = {
     .struct_size = sizeof picture_op, .formats = 1u << CLIP_PIXELS_RGB, .id = "test.augment.picture", .op = "picture", .description = "Pictures",
-    .parameters = marks_parameters + 5, .parameter_count = 1, .create = text_create, .destroy = drop, .apply_image = picture_apply};
+    .settings = marks_settings + 5, .setting_count = 1, .create = text_create, .destroy = drop, .apply_image = picture_apply};
 
 static const clip_plugin_item marks_items[] = {
     {.kind = CLIP_KIND_TEXT_AUGMENTATION, .table = &marks}, {.kind = CLIP_KIND_TEXT_AUGMENTATION, .table = &say},

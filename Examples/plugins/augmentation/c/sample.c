@@ -9,7 +9,7 @@ struct cutout {
   uint8_t value;
 };
 
-/* The host has held the parameters against what is declared below. */
+/* The host has checked the settings against what is declared below. */
 static clip_status create(const clip_augmentation *self, const clip_settings *settings, void **instance,
                           clip_plugin_error *error) {
   (void)self, (void)error;
@@ -37,21 +37,21 @@ static clip_status apply(void *instance, const clip_image_view *in, clip_image_s
   return CLIP_OK;
 }
 
-static const clip_parameter parameters[] = {
-  {.name = "size", .description = "side of the square, as a share of the shorter side", .type = CLIP_PARAMETER_NUMBER,
+static const clip_setting_info settings[] = {
+  {.name = "size", .description = "side of the square, as a share of the shorter side", .type = CLIP_SETTING_NUMBER,
    .low = 0, .high = 1, .number = 0.25},
-  {.name = "value", .description = "its grey", .type = CLIP_PARAMETER_INTEGER, .low = 0, .high = 255, .number = 128},
+  {.name = "value", .description = "its grey", .type = CLIP_SETTING_INTEGER, .low = 0, .high = 255, .number = 128},
 };
 
 static const clip_augmentation augmentation = {
   .struct_size = sizeof augmentation,
   .formats = 1u << CLIP_PIXELS_RGB | 1u << CLIP_PIXELS_GRAY, /* the host converts others */
   .id = "example.augment.sample",
-  .op = "sample_op",
   .description = "A grey square at a random place",
+  .op = "sample_op",
   .probability = 0.5,
-  .parameters = parameters,
-  .parameter_count = 2,
+  .settings = settings,
+  .setting_count = 2,
   .create = create,
   .destroy = free,
   .apply_image = apply,

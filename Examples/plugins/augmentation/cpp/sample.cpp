@@ -12,7 +12,7 @@ struct Cutout {
   uint8_t value;
 };
 
-// The host has held the parameters against what is declared below.
+// The host has checked the settings against what is declared below.
 clip_status create(const clip_augmentation *, const clip_settings *settings, void **instance, clip_plugin_error *) noexcept {
   void *memory = std::malloc(sizeof(Cutout));
   if (!memory) return CLIP_OUT_OF_MEMORY;
@@ -39,20 +39,20 @@ clip_status apply(void *instance, const clip_image_view *in, clip_image_sink *ou
   return CLIP_OK;
 }
 
-clip_parameter parameter(const char *name, const char *description, clip_parameter_type type, double high, double number) {
-  clip_parameter made{};
+clip_setting_info setting(const char *name, const char *description, clip_setting_type type, double high, double number) {
+  clip_setting_info made{};
   made.name = name, made.description = description, made.type = type, made.high = high, made.number = number;
   return made;
 }
 
-const clip_parameter parameters[] = {
-  parameter("size", "side of the square, as a share of the shorter side", CLIP_PARAMETER_NUMBER, 1, 0.25),
-  parameter("value", "its grey", CLIP_PARAMETER_INTEGER, 255, 128),
+const clip_setting_info settings[] = {
+  setting("size", "side of the square, as a share of the shorter side", CLIP_SETTING_NUMBER, 1, 0.25),
+  setting("value", "its grey", CLIP_SETTING_INTEGER, 255, 128),
 };
 const clip_augmentation augmentation = {
   sizeof(clip_augmentation), 1u << CLIP_PIXELS_RGB | 1u << CLIP_PIXELS_GRAY,  // the host converts others
   "example.augment.sample", "sample_op", "A grey square at a random place",
-  0.5, parameters, 2, nullptr, create, std::free, apply, nullptr,
+  0.5, settings, 2, nullptr, create, std::free, apply, nullptr,
 };
 const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_AUGMENTATION, 0, &augmentation}};
 const clip_plugin plugin = {

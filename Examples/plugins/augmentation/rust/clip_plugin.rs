@@ -14,9 +14,9 @@ pub const PIXELS_RGBA: u32 = 2;
 pub const PIXELS_BGR: u32 = 3;
 pub const PIXELS_BGRA: u32 = 4;
 pub const PIXELS_GRAY: u32 = 5;
-pub const PARAMETER_NUMBER: u32 = 1;
-pub const PARAMETER_INTEGER: u32 = 2;
-pub const PARAMETER_BOOLEAN: u32 = 3;
+pub const SETTING_NUMBER: u32 = 1;
+pub const SETTING_INTEGER: u32 = 2;
+pub const SETTING_BOOLEAN: u32 = 3;
 
 #[repr(C)]
 pub struct View {
@@ -62,11 +62,10 @@ pub struct Error {
 }
 
 #[repr(C)]
-pub struct Parameter {
+pub struct SettingInfo {
   pub name: *const c_char,
   pub description: *const c_char,
   pub kind: u32,
-  pub reserved: u32,
   pub low: f64,
   pub high: f64,
   pub number: f64,
@@ -79,10 +78,10 @@ pub struct Parameter {
   pub choice_count: usize,
 }
 
-impl Parameter {
-  pub const fn number(name: *const c_char, description: *const c_char, kind: u32, low: f64, high: f64, number: f64) -> Parameter {
+impl SettingInfo {
+  pub const fn number(name: *const c_char, description: *const c_char, kind: u32, low: f64, high: f64, number: f64) -> SettingInfo {
     let (numbers, text, choices) = (std::ptr::null(), std::ptr::null(), std::ptr::null());
-    Parameter { name, description, kind, reserved: 0, low, high, number, numbers, number_count: 0, count_low: 0, count_high: 0, text, choices, choice_count: 0 }
+    SettingInfo { name, description, kind, low, high, number, numbers, number_count: 0, count_low: 0, count_high: 0, text, choices, choice_count: 0 }
   }
 }
 
@@ -91,11 +90,11 @@ pub struct Augmentation {
   pub struct_size: u32,
   pub formats: u32,
   pub id: *const c_char,
-  pub op: *const c_char,
   pub description: *const c_char,
+  pub op: *const c_char,
   pub probability: f64,
-  pub parameters: *const Parameter,
-  pub parameter_count: usize,
+  pub settings: *const SettingInfo,
+  pub setting_count: usize,
   pub context: *const c_void,
   pub create: Option<unsafe extern "C" fn(augmentation: *const Augmentation, settings: *const Settings, instance: *mut *mut c_void, error: *mut Error) -> Status>,
   pub destroy: Option<unsafe extern "C" fn(instance: *mut c_void)>,
@@ -122,7 +121,7 @@ pub struct Plugin {
 }
 
 // Tables are constant and their strings static, so threads may share them.
-unsafe impl Sync for Parameter {}
+unsafe impl Sync for SettingInfo {}
 unsafe impl Sync for Augmentation {}
 unsafe impl Sync for Item {}
 unsafe impl Sync for Plugin {}

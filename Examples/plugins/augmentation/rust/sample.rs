@@ -11,7 +11,7 @@ struct Cutout {
   value: u8,
 }
 
-/// The host has held the parameters against what is declared below.
+/// The host has checked the settings against what is declared below.
 unsafe extern "C" fn create(_: *const Augmentation, settings: *const Settings, instance: *mut *mut c_void, _: *mut Error) -> Status {
   let number = (*settings).number;
   let cutout = Cutout { size: number(settings, c"size".as_ptr()), value: number(settings, c"value".as_ptr()) as u8 };
@@ -44,9 +44,9 @@ unsafe extern "C" fn apply(instance: *mut c_void, view: *const View, out: *mut S
   OK
 }
 
-static PARAMETERS: [Parameter; 2] = [
-  Parameter::number(c"size".as_ptr(), c"side of the square, as a share of the shorter side".as_ptr(), PARAMETER_NUMBER, 0.0, 1.0, 0.25),
-  Parameter::number(c"value".as_ptr(), c"its grey".as_ptr(), PARAMETER_INTEGER, 0.0, 255.0, 128.0),
+static SETTINGS: [SettingInfo; 2] = [
+  SettingInfo::number(c"size".as_ptr(), c"side of the square, as a share of the shorter side".as_ptr(), SETTING_NUMBER, 0.0, 1.0, 0.25),
+  SettingInfo::number(c"value".as_ptr(), c"its grey".as_ptr(), SETTING_INTEGER, 0.0, 255.0, 128.0),
 ];
 static AUGMENTATION: Augmentation = Augmentation {
   struct_size: size_of::<Augmentation>() as u32,
@@ -55,8 +55,8 @@ static AUGMENTATION: Augmentation = Augmentation {
   op: c"sample_op".as_ptr(),
   description: c"A grey square at a random place".as_ptr(),
   probability: 0.5,
-  parameters: PARAMETERS.as_ptr(),
-  parameter_count: 2,
+  settings: SETTINGS.as_ptr(),
+  setting_count: 2,
   context: null(),
   create: Some(create),
   destroy: Some(destroy),

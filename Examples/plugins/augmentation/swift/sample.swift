@@ -7,7 +7,7 @@ private struct Cutout {
   var value: UInt8
 }
 
-/// The host has held the parameters against what is declared below.
+/// The host has checked the settings against what is declared below.
 private func create(_ settings: UnsafePointer<clip_settings>, _ instance: UnsafeMutablePointer<UnsafeMutableRawPointer?>) -> clip_status {
   let cutout = UnsafeMutablePointer<Cutout>.allocate(capacity: 1)
   let number: (UnsafePointer<CChar>) -> Double = { settings.pointee.number(settings, $0) }
@@ -38,25 +38,25 @@ private func text(_ literal: StaticString) -> UnsafePointer<CChar> {
   UnsafeRawPointer(literal.utf8Start).assumingMemoryBound(to: CChar.self)
 }
 
-private func parameter(
-  _ name: StaticString, _ description: StaticString, _ type: clip_parameter_type, high: Double, _ number: Double
-) -> clip_parameter {
-  var made = clip_parameter()
-  (made.name, made.description, made.type) = (text(name), text(description), type.rawValue)
+private func setting(
+  _ name: StaticString, _ description: StaticString, _ type: clip_setting_type, high: Double, _ number: Double
+) -> clip_setting_info {
+  var made = clip_setting_info()
+  (made.name, made.description, made.type) = (text(name), text(description), type)
   (made.high, made.number) = (high, number)
   return made
 }
 
 // Globals have a fixed place and are made once, when the entry is first called.
-nonisolated(unsafe) private var parameters = (
-  parameter("size", "side of the square, as a share of the shorter side", CLIP_PARAMETER_NUMBER, high: 1, 0.25),
-  parameter("value", "its grey", CLIP_PARAMETER_INTEGER, high: 255, 128))
+nonisolated(unsafe) private var settings = (
+  setting("size", "side of the square, as a share of the shorter side", CLIP_SETTING_NUMBER, high: 1, 0.25),
+  setting("value", "its grey", CLIP_SETTING_INTEGER, high: 255, 128))
 nonisolated(unsafe) private var augmentation = clip_augmentation(
   struct_size: UInt32(MemoryLayout<clip_augmentation>.size),
   formats: 1 << CLIP_PIXELS_RGB.rawValue | 1 << CLIP_PIXELS_GRAY.rawValue,  // the host converts others
-  id: text("example.augment.sample"), op: text("sample_op"), description: text("A grey square at a random place"),
-  probability: 0.5, parameters: withUnsafePointer(to: &parameters) { UnsafeRawPointer($0).assumingMemoryBound(to: clip_parameter.self) },
-  parameter_count: 2, context: nil, create: { _, settings, instance, _ in settings.flatMap { s in instance.map { create(s, $0) } } ?? CLIP_PLUGIN },
+  id: text("example.augment.sample"), description: text("A grey square at a random place"), op: text("sample_op"),
+  probability: 0.5, settings: withUnsafePointer(to: &settings) { UnsafeRawPointer($0).assumingMemoryBound(to: clip_setting_info.self) },
+  setting_count: 2, context: nil, create: { _, settings, instance, _ in settings.flatMap { s in instance.map { create(s, $0) } } ?? CLIP_PLUGIN },
   destroy: { $0?.deallocate() },
   apply_image: { instance, view, out, random, _ in
     guard let instance, let view, let out, let random else { return CLIP_PLUGIN }

@@ -233,14 +233,6 @@ final class Custom: Operation {
 }
 
 extension Builder {
-  /// What an op's table lacks.
-  static func missing(_ op: clip_op) -> StaticString? {
-    firstMissing([
-      (op.shape != nil, "shape"), (op.forward != nil, "forward"), ((1...8).contains(op.input_count), "1 to 8 inputs"),
-      (op.setting_count <= 64, "count of settings up to 64"),
-    ])
-  }
-
   /// See clip_builder's custom.
   func custom(
     _ id: Name, _ name: Name, _ values: UnsafePointer<clip_value>?, _ count: Int, _ settings: UnsafePointer<Double>?,

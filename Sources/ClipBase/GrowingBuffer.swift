@@ -1,0 +1,15 @@
+/// One block of C memory that is replaced by a larger one when it has to be.
+package struct GrowingBuffer {
+  private var memory: Memory?
+
+  package init() {}
+
+  /// At least `byteCount` bytes at 64 bytes, with unspecified contents, valid until the next call.
+  package mutating func reserve(_ byteCount: Int, for what: StaticString) throws(ClipError) -> UnsafeMutableRawPointer {
+    if let memory, memory.byteCount >= byteCount { return memory.base }
+    memory = nil
+    let larger = try Memory(byteCount: byteCount, for: what)
+    memory = larger
+    return larger.base
+  }
+}

@@ -1,0 +1,110 @@
+import CClip
+
+/// A clip_image_view that was checked: 8-bit pixels that somebody else owns, rows from top to
+/// bottom, channels interleaved. Every pixel it names may be read.
+package struct ImageView {
+  package enum Format {
+    case rgb, rgba, bgr, bgra, gray
+
+    package init?(_ format: clip_pixel_format) {
+      switch format {
+      case CLIP_PIXELS_RGB: self = .rgb
+      case CLIP_PIXELS_RGBA: self = .rgba
+      case CLIP_PIXELS_BGR: self = .bgr
+      case CLIP_PIXELS_BGRA: self = .bgra
+      case CLIP_PIXELS_GRAY: self = .gray
+      default: return nil
+      }
+    }
+
+    package var c: clip_pixel_format {
+      switch self {
+      case .rgb: CLIP_PIXELS_RGB
+      case .rgba: CLIP_PIXELS_RGBA
+      case .bgr: CLIP_PIXELS_BGR
+      case .bgra: CLIP_PIXELS_BGRA
+      case .gray: CLIP_PIXELS_GRAY
+      }
+    }
+
+    package var hasAlpha: Bool { self == .rgba || self == .bgra }
+
+    /// Bytes of one pixel.
+    package var channels: Int {
+      switch self {
+      case .gray: 1
+      case .rgb, .bgr: 3
+      case .rgba, .bgra: 4
+      }
+    }
+  }
+
+  package let pixels: UnsafePointer<UInt8>
+  package let format: Format
+  package let width: Int
+  package let height: Int
+  /// Bytes from one row to the next.
+  package let stride: Int
+
+  package init(_ view: clip_image_view, maxPixels: Int) throws(ClipError) {
+    guard let format = Format(view.format) else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "expected a pixel format from 1 to 5, found \(view.format.rawValue)")
+    }
+    guard let pixels = view.pixels else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "expected pixels, found a null pointer")
+    }
+    guard view.width > 0, view.height > 0 else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "expected at least 1 x 1 pixels, found \(view.width) x \(view.height)")
+    }
+    try checkPixelCount(Int(view.width), Int(view.height), maxPixels)
+    let row = try product(Int(view.width), format.channels, "a row of pixels")
+    guard let given = Int(exactly: view.stride), given == 0 || given >= row else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        "expected a stride of 0 or at least \(row) bytes for \(view.width) pixels, found \(UInt(bitPattern: view.stride))"
+      )
+    }
+    self.pixels = pixels
+    self.format = format
+    width = Int(view.width)
+    height = Int(view.height)
+    stride = given == 0 ? row : given
+    _ = try product(stride, height, "rows of pixels")
+  }
+
+  /// Pixels in rows without gaps that the caller answers for.
+  package init(_ pixels: UnsafePointer<UInt8>, _ format: Format, width: Int, height: Int) {
+    self.pixels = pixels
+    self.format = format
+    self.width = width
+    self.height = height
+    stride = width * format.channels
+  }
+
+  package var c: clip_image_view {
+    clip_image_view(
+      pixels: pixels, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format.c
+    )
+  }
+}
+
+extension ImageView {
+  /// The same; `place` names the view in errors.
+  package init(_ view: clip_image_view, maxPixels: Int, place: String) throws(ClipError) {
+    do throws(ClipError) { try self.init(view, maxPixels: maxPixels) } catch { throw error.at(place) }
+  }
+}
+
+/// CLIP_LIMIT when width x height is more than `limit` pixels.
+package func checkPixelCount(_ width: Int, _ height: Int, _ limit: Int) throws(ClipError) {
+  let (count, overflow) = width.multipliedReportingOverflow(by: height)
+  guard !overflow, count <= limit else {
+    throw ClipError(
+      CLIP_LIMIT,
+      overflow
+        ? "found \(width) x \(height) pixels, expected at most \(limit) (max_image_pixels)"
+        : "found \(width) x \(height) = \(count) pixels, expected at most \(limit) (max_image_pixels)")
+  }
+}

@@ -1,0 +1,56 @@
+import CClip
+import CSystem
+
+/// What a path leads to.
+package enum FileKind {
+  case absent, file, folder, other
+
+  /// Absent is what has no name there. A link that leads to nothing or in circles, a folder that may not be searched and
+  /// whatever else the system refuses is an error: taken for absent, it would change which files count.
+  package init(_ path: String) throws(ClipError) {
+    var facts = stat()
+    if stat(path, &facts) != 0 {
+      let error = systemError("cannot look at " + path)
+      guard csystem_errno() == ENOENT else { throw error }
+      guard lstat(path, &facts) != 0 else {
+        throw ClipError(CLIP_IO, path + ": expected a file or folder, found a link that leads to nothing")
+      }
+      self = .absent
+      return
+    }
+    self = csystem_is_file(&facts) != 0 ? .file : csystem_is_folder(&facts) != 0 ? .folder : .other
+  }
+}
+
+/// `name` inside `folder`.
+package func join(_ folder: String, _ name: Name) -> String {
+  folder.utf8.last == UInt8(ascii: "/") ? folder + name.string : folder + "/" + name.string
+}
+
+/// Everything before a path's last slash; "." without one.
+package func parent(of path: String) -> String {
+  let utf8 = Array(path.utf8)
+  guard let slash = utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+  return slash == 0 ? "/" : String(decoding: utf8[..<slash], as: UTF8.self)
+}
+
+/// What follows a path's last slash.
+package func fileName(of path: String) -> Name {
+  let utf8 = Array(path.utf8)
+  return Name(utf8: Array(utf8[((utf8.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1)...]))
+}
+
+/// Names in a folder that end in `suffix`, sorted by bytes.
+package func names(in folder: String, endingIn suffix: Name) throws(ClipError) -> [Name] {
+  guard let listing = folder.withCString({ csystem_open_folder($0) }) else {
+    throw systemError("cannot open the folder " + folder)
+  }
+  defer { closedir(listing) }
+  var names: [Name] = []
+  while let entry = csystem_next_entry(listing) {
+    let name = Name(cString: entry)
+    if name.hasSuffix(suffix) { names.append(name) }
+  }
+  guard csystem_errno() == 0 else { throw systemError("cannot list the folder " + folder) }
+  return names.sorted()
+}

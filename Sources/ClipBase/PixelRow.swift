@@ -1,0 +1,62 @@
+import CSystem
+
+/// Red, green and blue that pixels with alpha are laid over.
+package typealias Colour = (red: UInt8, green: UInt8, blue: UInt8)
+
+extension ImageView {
+  /// Columns [from, to) of row y as four bytes a pixel: red, green, blue and one without meaning.
+  /// Gray is repeated; alpha is dropped, or with a background composited as Pillow's
+  /// alpha_composite does over an opaque image. The caller has checked y, from < to and that
+  /// `output` has room.
+  package func copyRow(_ y: Int, from: Int, to: Int, over background: Colour?, into output: UnsafeMutableRawPointer) {
+    let row = pixels + y * stride + from * format.channels
+    let count = to - from
+    switch format {
+    case .rgb:
+      // Four bytes at a time also take the next pixel's first, which the last pixel does not have.
+      for x in 0..<count - 1 {
+        let pixel = UnsafeRawPointer(row).loadUnaligned(fromByteOffset: x &* 3, as: UInt32.self)
+        output.storeBytes(of: pixel, toByteOffset: x &* 4, as: UInt32.self)
+      }
+      memcpy(output + (count - 1) * 4, row + (count - 1) * 3, 3)
+    case .bgr:
+      for x in 0..<count { store(row[x * 3 + 2], row[x * 3 + 1], row[x * 3], x, output) }
+    case .gray:
+      for x in 0..<count { store(row[x], row[x], row[x], x, output) }
+    case .rgba:
+      guard let background else {
+        memcpy(output, row, count * 4)
+        return
+      }
+      for x in 0..<count {
+        let alpha = row[x * 4 + 3]
+        store(
+          blend(row[x * 4], background.red, alpha), blend(row[x * 4 + 1], background.green, alpha),
+          blend(row[x * 4 + 2], background.blue, alpha), x, output)
+      }
+    case .bgra:
+      for x in 0..<count {
+        let alpha = background == nil ? 255 : row[x * 4 + 3]
+        let under = background ?? (0, 0, 0)
+        store(
+          blend(row[x * 4 + 2], under.red, alpha), blend(row[x * 4 + 1], under.green, alpha),
+          blend(row[x * 4], under.blue, alpha), x, output)
+      }
+    }
+  }
+
+  @inline(__always)
+  private func store(_ red: UInt8, _ green: UInt8, _ blue: UInt8, _ x: Int, _ output: UnsafeMutableRawPointer) {
+    let pixel = UInt32(red) | UInt32(green) << 8 | UInt32(blue) << 16
+    output.storeBytes(of: pixel.littleEndian, toByteOffset: x &* 4, as: UInt32.self)
+  }
+
+  /// One channel over an opaque one, in Pillow's fixed point (AlphaComposite.c): 7 more bits,
+  /// rounded division by 255.
+  @inline(__always)
+  private func blend(_ over: UInt8, _ under: UInt8, _ alpha: UInt8) -> UInt8 {
+    let weight = UInt32(alpha) &* 128
+    let sum = UInt32(over) &* weight &+ UInt32(under) &* (255 &* 128 &- weight) &+ 0x80 &* 128
+    return UInt8(truncatingIfNeeded: ((sum >> 8) &+ sum) >> 15)
+  }
+}

@@ -1,0 +1,4 @@
+extension StaticString {
+  /// The literal's NUL-terminated bytes.
+  package var cString: UnsafePointer<CChar> { UnsafeRawPointer(utf8Start).assumingMemoryBound(to: CChar.self) }
+}

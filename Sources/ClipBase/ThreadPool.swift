@@ -1,0 +1,96 @@
+import CClip
+import CSystem
+import Synchronization
+
+/// Something cut into pieces that may run at once, on any threads.
+package protocol Work {
+  func part(_ piece: Int)
+}
+
+extension Int {
+  /// What piece `piece` of `pieces` takes of [0, self).
+  package func share(_ piece: Int, of pieces: Int) -> Range<Int> { (piece * self / pieces)..<((piece + 1) * self / pieces) }
+}
+
+/// Worker threads that any number of calling threads share. The caller of `run` works on its own
+/// job; workers help whichever jobs are open, and sleep when no call is running.
+///
+/// `run` may be called from several threads at once, not from inside a piece of work.
+package final class ThreadPool {
+  /// In how many threads one job is computed at most, the caller among them.
+  package let width: Int
+  /// Whether the threads are the host's.
+  package var isHosts: Bool { hostLoop != nil }
+  private let hostLoop: clip_parallel_for_fn?
+  private let hostUser: UnsafeMutableRawPointer?
+  private let jobs = JobList()
+  private var workers: [pthread_t] = []
+
+  package convenience init(threads: Int, hostLoop: clip_parallel_for_fn?, hostUser: UnsafeMutableRawPointer?) throws(ClipError)
+  {
+    self.init(width: max(1, threads), hostLoop, hostUser)
+    if hostLoop == nil, width > 1 { try start(width - 1) }
+  }
+
+  private init(width: Int, _ hostLoop: clip_parallel_for_fn?, _ hostUser: UnsafeMutableRawPointer?) {
+    self.width = width
+    self.hostLoop = hostLoop
+    self.hostUser = hostUser
+  }
+
+  private func start(_ count: Int) throws(ClipError) {
+    workers.reserveCapacity(count)
+    for _ in 0..<count {
+      var thread = pthread_t()
+      let code = pthread_create(
+        &thread, nil,
+        { context in
+          guard let context else { return nil }
+          Unmanaged<JobList>.fromOpaque(context).takeUnretainedValue().work()
+          return nil
+        }, Unmanaged.passUnretained(jobs).toOpaque())
+      guard code == 0 else {
+        // deinit ends the threads that did start.
+        throw ClipError(
+          CLIP_OUT_OF_MEMORY, "threads: expected to start \(count), the system refused after \(workers.count)")
+      }
+      workers.append(thread)
+    }
+  }
+
+  deinit {
+    jobs.stop()
+    for worker in workers { pthread_join(worker, nil) }
+  }
+
+  /// Around the jobs of one call: between them workers wait awake for a moment, which costs less
+  /// than to sleep and be woken.
+  package func beginCall() { jobs.calls.wrappingAdd(1, ordering: .relaxed) }
+  package func endCall() { jobs.calls.wrappingSubtract(1, ordering: .relaxed) }
+
+  /// Calls work.part(i) for every i in [0, count), and returns when all have returned. Takes no memory.
+  package func run<W: Work>(_ count: Int, _ work: W) {
+    if count <= 1 || width <= 1 {
+      for index in 0..<max(0, count) { work.part(index) }
+      return
+    }
+    var work = work
+    withUnsafeMutablePointer(to: &work) { work in
+      var job = Job(count: count, context: UnsafeMutableRawPointer(work)) { context, index in
+        context.assumingMemoryBound(to: W.self).pointee.part(index)
+      }
+      withUnsafeMutablePointer(to: &job) { job in
+        if let hostLoop {
+          hostLoop(
+            hostUser, count,
+            { context, index in
+              guard let job = context?.assumingMemoryBound(to: Job.self) else { return }
+              job.pointee.call(job.pointee.context, index)
+            }, job)
+        } else {
+          jobs.run(job)
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import CClip
+import CSystem
+
+/// This thread's message. The only caller of csystem_message: each object file that called it would
+/// have a buffer of its own.
+@inline(never)
+private func message() -> UnsafeMutablePointer<CChar>? { csystem_message() }
+
+@c @implementation
+public func clip_last_error() -> UnsafePointer<CChar>? { UnsafePointer(message()) }
+
+@c @implementation
+public func clip_set_last_error(_ status: clip_status, _ text: UnsafePointer<CChar>?) -> clip_status {
+  guard let buffer = message() else { return status }
+  // The text may be the message itself.
+  let length = text.map { strnlen($0, csystem_message_capacity - 1) } ?? 0
+  if let text { memmove(buffer, text, length) }
+  buffer[length] = 0
+  return status
+}
+
+/// The body of every public call that can fail: runs `body`, turns what it throws into a status, and keeps the message
+/// for clip_last_error on this thread.
+func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
+  do throws(ClipError) {
+    try body()
+    return CLIP_OK
+  } catch let error {
+    return error.message.withCString { clip_set_last_error(error.status, $0) }
+  }
+}

@@ -1,0 +1,26 @@
+import CClip
+import CSystem
+
+/// The environment variable CLIP_PLUGIN_PATH: absolute paths of plugin files and folders, joined by colons. What it names
+/// runs inside the process, so it does not count in a program with more rights than its user, and an entry that any
+/// user could have put there is left out with a warning.
+enum PluginPath {
+  static func entries(_ log: Log) -> [String] {
+    guard let path = csystem_environment("CLIP_PLUGIN_PATH") else { return [] }
+    return Array(String(cString: path).utf8).split(separator: UInt8(ascii: ":"))
+      .map { String(decoding: $0, as: UTF8.self) }
+      .filter { entry in
+        guard let problem = problem(entry) else { return true }
+        log.warning("CLIP_PLUGIN_PATH: skipped: " + problem)
+        return false
+      }
+  }
+
+  private static func problem(_ entry: String) -> String? {
+    guard entry.utf8.first == UInt8(ascii: "/") else { return "expected an absolute path, found " + entry }
+    var facts = stat()
+    guard stat(entry, &facts) == 0 else { return systemError("cannot look at " + entry).message }
+    if csystem_is_open_to_others(&facts) != 0 { return entry + ": all users may write to it" }
+    return nil
+  }
+}

@@ -1,0 +1,181 @@
+import CClip
+import CSystem
+
+/// Unit-length rows in double precision, padded with zeros to whole blocks.
+final class UnitRows {
+  let count: Int
+  let width: Int
+  private let memory: Memory
+
+  static var block: Int { 4 }
+
+  convenience init(count: Int, width: Int) throws(ClipError) {
+    let whole = UnitRows.block - 1
+    let rows = (count + whole) & ~whole
+    let columns = (width + whole) & ~whole
+    let bytes = try product(try product(rows, columns, "n times d"), 8, "n times d")
+    let memory = try Memory(byteCount: bytes, for: "embeddings")
+    memset(memory.base, 0, bytes)
+    self.init(count, columns, memory)
+  }
+
+  private init(_ count: Int, _ width: Int, _ memory: Memory) {
+    self.count = count
+    self.width = width
+    self.memory = memory
+  }
+
+  func row(_ index: Int) -> UnsafeMutablePointer<Double> {
+    memory.base.assumingMemoryBound(to: Double.self) + index * width
+  }
+
+  /// Scales a row to unit length; false where it has none.
+  func normalise(_ index: Int) -> Bool {
+    let row = row(index)
+    var sum = 0.0
+    for column in 0..<width { sum += row[column] * row[column] }
+    guard sum > 0, sum.isFinite else { return false }
+    let scale = 1 / sum.squareRoot()
+    for column in 0..<width { row[column] *= scale }
+    return true
+  }
+}
+
+/// What one query found among all candidates, of which the one of its own index is its match.
+struct QueryResult {
+  /// Candidates at least as good as the match, and 1.
+  var rank = 0
+  /// The best candidate that is not the match.
+  var other = 0
+  var matched = 0.0
+  var best = 0.0
+  /// Sum of the cosines of the others; sum of exp(4 cosine - 4) over them, for uniformity.
+  var others = 0.0
+  var near = 0.0
+}
+
+/// Every query's scores with every candidate: one row of scores at a time, nothing of n times n kept.
+/// Each number depends on its query alone, so threads and pieces do not change it.
+final class ScorePass: Work {
+  static var neighbours: Int { 10 }
+
+  let queries: UnitRows
+  let candidates: UnitRows
+  let scales: [Double]
+  let k: Int
+  private let pieces: Int
+  private let room: Memory
+  private let found: Memory
+  private let sumsMemory: Memory
+  private let nearestMemory: Memory
+
+  /// Runs on the runtime's threads. For each query and scale there is the sum of exp(scale (score - best)).
+  convenience init(_ queries: UnitRows, _ candidates: UnitRows, scales: [Double], _ runtime: Runtime) throws(ClipError)
+  {
+    let n = queries.count
+    let pieces = max(1, min(2 * runtime.threads, n / UnitRows.block))
+    let k = min(ScorePass.neighbours, n)
+    let room = try Memory(byteCount: try product(pieces, try product(n, 8 * UnitRows.block, "n"), "n"), for: "scores")
+    let found = try Memory(byteCount: try product(n, MemoryLayout<QueryResult>.stride, "n"), for: "ranks")
+    let sums = try Memory(byteCount: try product(n, 8 * scales.count, "n"), for: "sums of scores")
+    let nearest = try Memory(byteCount: try product(n, 4 * k, "n"), for: "neighbours")
+    self.init(queries, candidates, scales, k, pieces, room, found, sums, nearest)
+    try runtime.run(pieces, self)
+  }
+
+  private init(
+    _ queries: UnitRows, _ candidates: UnitRows, _ scales: [Double], _ k: Int, _ pieces: Int, _ room: Memory,
+    _ found: Memory, _ sums: Memory, _ nearest: Memory
+  ) {
+    self.queries = queries
+    self.candidates = candidates
+    self.scales = scales
+    self.k = k
+    self.pieces = pieces
+    self.room = room
+    self.found = found
+    sumsMemory = sums
+    nearestMemory = nearest
+  }
+
+  func result(_ query: Int) -> UnsafeMutablePointer<QueryResult> {
+    found.base.assumingMemoryBound(to: QueryResult.self) + query
+  }
+  func sums(_ query: Int) -> UnsafeMutablePointer<Double> {
+    sumsMemory.base.assumingMemoryBound(to: Double.self) + query * scales.count
+  }
+  func nearest(_ query: Int) -> UnsafeMutablePointer<Int32> {
+    nearestMemory.base.assumingMemoryBound(to: Int32.self) + query * k
+  }
+
+  func part(_ piece: Int) {
+    let n = queries.count
+    let blocks = (n + UnitRows.block - 1) / UnitRows.block
+    let scores = room.base.assumingMemoryBound(to: Double.self) + piece * n * UnitRows.block
+    for block in blocks.share(piece, of: pieces) {
+      let first = block * UnitRows.block
+      for candidate in 0..<n { score(first, candidate, scores) }
+      for query in first..<min(n, first + UnitRows.block) { judge(query, scores + (query - first) * n) }
+    }
+  }
+
+  /// Four queries with one candidate.
+  private func score(_ first: Int, _ candidate: Int, _ scores: UnsafeMutablePointer<Double>) {
+    typealias Vector = SIMD4<Double>
+    let width = queries.width
+    let candidateRow = UnsafeRawPointer(candidates.row(candidate))
+    let rows = UnsafeRawPointer(queries.row(first))
+    var (a, b, c, d) = (Vector(), Vector(), Vector(), Vector())
+    var column = 0
+    while column < width {
+      let x = candidateRow.loadUnaligned(fromByteOffset: column * 8, as: Vector.self)
+      a += x * rows.loadUnaligned(fromByteOffset: column * 8, as: Vector.self)
+      b += x * rows.loadUnaligned(fromByteOffset: (width + column) * 8, as: Vector.self)
+      c += x * rows.loadUnaligned(fromByteOffset: (2 * width + column) * 8, as: Vector.self)
+      d += x * rows.loadUnaligned(fromByteOffset: (3 * width + column) * 8, as: Vector.self)
+      column += 4
+    }
+    let n = queries.count
+    scores[candidate] = a.sum()
+    scores[n + candidate] = b.sum()
+    scores[2 * n + candidate] = c.sum()
+    scores[3 * n + candidate] = d.sum()
+  }
+
+  private func judge(_ query: Int, _ scores: UnsafePointer<Double>) {
+    let n = queries.count
+    var result = QueryResult()
+    result.matched = scores[query]
+    result.best = result.matched
+    result.rank = 1
+    result.other = query == 0 ? min(1, n - 1) : 0
+    let nearest = nearest(query)
+    var kept = 0
+    for index in 0..<n {
+      let score = scores[index]
+      if index != query {
+        result.others += score
+        result.near += exp(4 * score - 4)
+        if score >= result.matched { result.rank += 1 }
+        if score > scores[result.other] { result.other = index }
+      }
+      result.best = max(result.best, score)
+      // Of equal ones the first stay.
+      if kept == k, score <= scores[Int(nearest[k - 1])] { continue }
+      var place = kept < k ? kept : k - 1
+      while place > 0, scores[Int(nearest[place - 1])] < score {
+        nearest[place] = nearest[place - 1]
+        place -= 1
+      }
+      nearest[place] = Int32(truncatingIfNeeded: index)
+      kept = min(k, kept + 1)
+    }
+    let sums = sums(query)
+    for scale in scales.indices {
+      var sum = 0.0
+      for index in 0..<n { sum += exp(scales[scale] * (scores[index] - result.best)) }
+      sums[scale] = sum
+    }
+    self.result(query).initialize(to: result)
+  }
+}

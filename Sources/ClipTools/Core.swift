@@ -1,0 +1,144 @@
+import CClip
+
+// The core's objects as this library holds them: through its public functions alone.
+
+/// Throws what a call of the core reported.
+func call(_ status: clip_status) throws(ClipError) {
+  guard status != CLIP_OK else { return }
+  throw ClipError(status, clip_last_error().map { String(cString: $0) } ?? "")
+}
+
+/// The body of every public call that can fail: runs `body`, turns what it throws into a status and the core's message.
+func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
+  do throws(ClipError) {
+    try body()
+    return CLIP_OK
+  } catch let error {
+    return error.message.withCString { clip_set_last_error(error.status, $0) }
+  }
+}
+
+/// A reference to a runtime.
+final class Runtime {
+  let handle: OpaquePointer
+
+  convenience init(_ handle: OpaquePointer?) throws(ClipError) {
+    guard let held = clip_runtime_retain(handle) else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "runtime: expected a handle, found a null pointer")
+    }
+    self.init(held: held)
+  }
+
+  private init(held: OpaquePointer) { handle = held }
+
+  deinit { clip_runtime_release(handle) }
+
+  var threads: Int { Int(clip_runtime_threads(handle)) }
+
+  func warning(_ message: String) { message.withCString { clip_runtime_log(handle, CLIP_LOG_WARNING, $0) } }
+
+  /// Calls work.part(i) for every i in [0, count) on the runtime's threads.
+  func run<W: Work>(_ count: Int, _ work: W) throws(ClipError) {
+    var work = work
+    let status = withUnsafeMutablePointer(to: &work) { work in
+      clip_runtime_parallel_for(
+        handle, count, { $0?.assumingMemoryBound(to: W.self).pointee.part($1) }, UnsafeMutableRawPointer(work))
+    }
+    try call(status)
+  }
+}
+
+/// An image of the core's, freed with its last reference unless the caller got it.
+final class Picture {
+  let view: clip_image_view
+  private var handle: OpaquePointer?
+
+  private init(_ handle: OpaquePointer, _ view: clip_image_view) {
+    self.handle = handle
+    self.view = view
+  }
+
+  deinit { clip_image_release(handle) }
+
+  /// The handle, from now on the caller's.
+  func release() -> OpaquePointer? {
+    defer { handle = nil }
+    return handle
+  }
+
+  static func decode(_ data: UnsafeRawBufferPointer, _ runtime: Runtime) throws(ClipError) -> Picture {
+    var handle: OpaquePointer?
+    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, &handle))
+    return try Picture.of(handle)
+  }
+
+  /// Its pixels are to be written.
+  static func make(
+    _ format: ImageView.Format, width: Int, height: Int, _ runtime: Runtime
+  ) throws(ClipError) -> (picture: Picture, pixels: UnsafeMutablePointer<UInt8>) {
+    var handle: OpaquePointer?
+    var pixels: UnsafeMutablePointer<UInt8>?
+    let (width, height) = (UInt32(clamping: width), UInt32(clamping: height))
+    try call(clip_image_create(runtime.handle, format.c, width, height, &handle, &pixels))
+    let picture = try Picture.of(handle)
+    guard let pixels else { throw ClipError(CLIP_OUT_OF_MEMORY, "image: expected pixels, found a null pointer") }
+    return (picture, pixels)
+  }
+
+  private static func of(_ handle: OpaquePointer?) throws(ClipError) -> Picture {
+    var view = clip_image_view()
+    guard let handle else { throw ClipError(CLIP_OUT_OF_MEMORY, "image: expected a handle, found a null pointer") }
+    do throws(ClipError) { try call(clip_image_get_view(handle, &view)) } catch {
+      clip_image_release(handle)
+      throw error
+    }
+    return Picture(handle, view)
+  }
+}
+
+/// A model as it was when this was made: later swaps of the caller's do not change it.
+final class Model {
+  let handle: OpaquePointer
+  /// Bytes of a preprocessed picture, and floats of a normalised one; 0 without an image tower.
+  let pixelCount: Int
+  /// Tokens of one text; 0 without a tokenizer.
+  let contextLength: Int
+
+  convenience init(_ model: OpaquePointer) throws(ClipError) {
+    var handle: OpaquePointer?
+    try call(clip_model_snapshot(model, &handle))
+    guard let handle else { throw ClipError(CLIP_OUT_OF_MEMORY, "model: expected a handle, found a null pointer") }
+    do throws(ClipError) {
+      var info = clip_model_info()
+      info.struct_size = UInt32(MemoryLayout<clip_model_info>.size)
+      try call(clip_model_describe(handle, &info))
+      let pixels = try product(try product(Int(info.image_width), Int(info.image_height), "pixels"), 3, "pixels")
+      let hasTokenizer = try Model.hasTokenizer(handle, Int(info.context_length))
+      self.init(handle, pixelCount: pixels, contextLength: hasTokenizer ? Int(info.context_length) : 0)
+    } catch {
+      clip_model_release(handle)
+      throw error
+    }
+  }
+
+  private init(_ handle: OpaquePointer, pixelCount: Int, contextLength: Int) {
+    self.handle = handle
+    self.pixelCount = pixelCount
+    self.contextLength = contextLength
+  }
+
+  deinit { clip_model_release(handle) }
+
+  /// A text tower may take tokens of the caller's alone: then an empty text cannot be tokenized.
+  private static func hasTokenizer(_ handle: OpaquePointer, _ contextLength: Int) throws(ClipError) -> Bool {
+    guard contextLength > 0 else { return false }
+    var tokens = [Int32](repeating: 0, count: contextLength)
+    let status = "".withCString { text in
+      var text: UnsafePointer<CChar>? = text
+      return tokens.withUnsafeMutableBufferPointer { clip_tokenize(handle, &text, 1, nil, $0.baseAddress, $0.count, nil, 0) }
+    }
+    if status == CLIP_UNSUPPORTED { return false }
+    try call(status)
+    return true
+  }
+}

@@ -1,0 +1,115 @@
+import CClip
+import ClipBase
+import ClipFFI
+
+/// A C function that a manifest describes: what it is called with, and what its result says.
+final class ForeignFunction {
+  enum Kind { case imageAugmentation, map }
+
+  /// A number that is known, or comes from a parameter.
+  enum Value {
+    case number(Double)
+    case parameter(Int)
+  }
+
+  /// A side of an image augmentation's result.
+  enum Side {
+    case width, height
+    case value(Value)
+  }
+
+  enum Binding {
+    /// Of pictures.
+    case pixels, width, height, stride, outPixels, outWidth, outHeight, outStride
+    /// Of maps: one number, or all at once.
+    case x, input, output, count
+    case random(low: Value, high: Value)
+    case parameter(Int, element: ForeignType?)
+    case constant(UInt64)
+
+    /// The words of what takes no more to say.
+    static func named(_ kind: Kind) -> [(word: Name, binding: Binding)] {
+      switch kind {
+      case .imageAugmentation:
+        [
+          ("pixels", .pixels), ("width", .width), ("height", .height), ("stride", .stride), ("out_pixels", .outPixels),
+          ("out_width", .outWidth), ("out_height", .outHeight), ("out_stride", .outStride),
+        ]
+      case .map: [("x", .x), ("input", .input), ("output", .output), ("count", .count)]
+      }
+    }
+
+    var isPointer: Bool {
+      switch self {
+      case .pixels, .outPixels, .input, .output: true
+      default: false
+      }
+    }
+  }
+
+  enum Outcome {
+    /// There is none, or it says nothing.
+    case ignored
+    /// 0 is success.
+    case status
+    /// 0 is failure.
+    case truth
+    /// NULL is failure.
+    case pointer
+    /// A map's number.
+    case value
+  }
+
+  struct Argument {
+    let type: ForeignType
+    let binding: Binding
+  }
+
+  let kind: Kind
+  let symbol: Name
+  let pointer: UnsafeMutableRawPointer
+  let signature: ForeignSignature
+  let arguments: [Argument]
+  let outcome: Outcome
+  let parameters: [clip_setting_info]
+  /// What each parameter is expected to be, for callers that hand in plain numbers.
+  let parameterErrors: [UnsafePointer<CChar>]
+  /// Of pictures: what the function works on.
+  let format: ImageView.Format
+  let outWidth: Side
+  let outHeight: Side
+
+  init(
+    kind: Kind, symbol: Name, pointer: UnsafeMutableRawPointer, signature: ForeignSignature, arguments: [Argument],
+    outcome: Outcome, parameters: [clip_setting_info], parameterErrors: [UnsafePointer<CChar>], format: ImageView.Format,
+    outWidth: Side, outHeight: Side
+  ) {
+    self.kind = kind
+    self.symbol = symbol
+    self.pointer = pointer
+    self.signature = signature
+    self.arguments = arguments
+    self.outcome = outcome
+    self.parameters = parameters
+    self.parameterErrors = parameterErrors
+    self.format = format
+    self.outWidth = outWidth
+    self.outHeight = outHeight
+  }
+
+  func has(_ matches: (Binding) -> Bool) -> Bool { arguments.contains { matches($0.binding) } }
+
+  /// Without out_pixels, the function works on a copy of the picture in place.
+  var isInPlace: Bool { !has { if case .outPixels = $0 { true } else { false } } }
+
+  /// Whether the function's own result reports a failure; what it returned, for the message.
+  func failure(_ result: UInt64) -> String? {
+    let number = plain(signature.result.number(result))
+    switch outcome {
+    case .status: return signature.result.number(result) == 0 ? nil : "expected 0, found \(number)"
+    case .truth: return signature.result.number(result) == 0 ? "expected another number than 0, found 0" : nil
+    case .pointer: return result == 0 ? "expected a pointer, found NULL" : nil
+    case .ignored, .value: return nil
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import CClip
+import ClipBase
+import ClipFFI
+import CSystem
+
+/// A foreign function as an op: each number of the output from the number of the input in its place.
+enum ForeignMap {
+  /// The op's functions; `clip_op.user` is the ForeignFunction.
+  static func fill(_ op: inout clip_op, _ function: ForeignFunction) {
+    op.flags = UInt32(CLIP_OP_ROW_WISE)
+    if function.outcome == .value { op.flags |= UInt32(CLIP_OP_IN_PLACE) }
+    op.input_count = 1
+    op.setting_count = UInt32(function.parameters.count)
+    op.user = Unmanaged.passUnretained(function).toOpaque()
+    op.shape = { use, output, message in
+      guard let use, let output, let inputs = use.pointee.inputs, let function = called(use) else {
+        return CLIP_INVALID_ARGUMENT
+      }
+      for (index, parameter) in function.parameters.enumerated() {
+        guard let settings = use.pointee.settings, settings[index] >= parameter.low, settings[index] <= parameter.high,
+          parameter.type != CLIP_SETTING_INTEGER || settings[index].rounded() == settings[index]
+        else {
+          message?.pointee = function.parameterErrors[index]
+          return CLIP_INVALID_ARGUMENT
+        }
+      }
+      output.pointee = inputs[0]
+      return CLIP_OK
+    }
+    op.forward = { call in
+      guard let call, let use = call.pointee.use, let function = called(use), let inputs = call.pointee.inputs else {
+        return
+      }
+      run(function, inputs[0].data, call.pointee.output.data, inputs[0].rows * inputs[0].width, use.pointee.settings)
+    }
+  }
+}
+
+private func run(
+  _ function: ForeignFunction, _ input: UnsafeMutablePointer<Float>, _ output: UnsafeMutablePointer<Float>,
+  _ count: Int,
+  _ settings: UnsafePointer<Double>?
+) {
+  withUnsafeTemporaryAllocation(of: UInt64.self, capacity: ForeignSignature.maxArguments) { slots in
+    guard let base = slots.baseAddress else { return }
+    var x: (slot: Int, isDouble: Bool)?
+    for (index, argument) in function.arguments.enumerated() {
+      switch argument.binding {
+      case .x:
+        x = (index, argument.type == .double)
+        base[index] = 0
+      case .input: base[index] = UInt64(UInt(bitPattern: input))
+      case .output: base[index] = UInt64(UInt(bitPattern: output))
+      case .count: base[index] = argument.type.bits(count) ?? 0
+      case .constant(let bits): base[index] = bits
+      case .parameter(let parameter, _): base[index] = settings.flatMap { argument.type.bits($0[parameter]) } ?? 0
+      default: base[index] = 0
+      }
+    }
+    guard let x else {
+      _ = function.signature.call(function.pointer, base)
+      return
+    }
+    for index in 0..<count {
+      base[x.slot] = x.isDouble ? Double(input[index]).bitPattern : UInt64(input[index].bitPattern)
+      let result = function.signature.call(function.pointer, base)
+      output[index] = Float(function.signature.result.number(result))
+    }
+  }
+}
+
+private func called(_ use: UnsafePointer<clip_op_use>) -> ForeignFunction? {
+  use.pointee.user.map { Unmanaged<ForeignFunction>.fromOpaque($0).takeUnretainedValue() }
+}

@@ -1,0 +1,304 @@
+import CClip
+import ClipBase
+import ClipFFI
+import CSystem
+
+/// Reads one function of a manifest. What can be checked is, before anything is called.
+struct ForeignReader {
+  let reader: ConfigReader
+  let kind: ForeignFunction.Kind
+  let parameters: ForeignParameters
+  let arena: Arena
+
+  init(_ reader: ConfigReader, _ arena: Arena) throws(ClipError) {
+    self.reader = reader
+    self.arena = arena
+    switch try reader.string("kind", "") {
+    case "image_augmentation": kind = .imageAugmentation
+    case "map": kind = .map
+    default: throw reader.error(CLIP_FORMAT, "kind", "image_augmentation or map")
+    }
+    let common: [Name] = ["kind", "id", "description", "symbol", "result", "arguments", "parameters"]
+    try reader.allow(common + (kind == .map ? [] : ["op", "probability", "pixels", "output"]))
+    parameters = try ForeignParameters(reader, arena)
+  }
+
+  func function(in handle: UnsafeMutableRawPointer, _ library: LibFFI) throws(ClipError) -> ForeignFunction {
+    let symbol = try reader.string("symbol", "")
+    guard !symbol.isEmpty, !symbol.utf8.contains(0) else {
+      throw reader.error(CLIP_FORMAT, "symbol", "a function's name")
+    }
+    let arguments = try self.arguments()
+    let (result, outcome) = try self.result()
+    try check(arguments, result, outcome)
+    guard let pointer = symbol.string.withCString({ dlsym(handle, $0) }) else {
+      throw ClipError(CLIP_PLUGIN, "\(reader.place): \(reader.prefix)symbol: " + loaderWords())
+    }
+    let signature = try ForeignSignature(library, result: result, arguments: arguments.map { $0.type })
+    return ForeignFunction(
+      kind: kind, symbol: symbol, pointer: pointer, signature: signature, arguments: arguments, outcome: outcome,
+      parameters: parameters.list, parameterErrors: parameters.errors, format: try format(),
+      outWidth: try side("width", .width), outHeight: try side("height", .height))
+  }
+
+  // MARK: Arguments
+
+  private func arguments() throws(ClipError) -> [ForeignFunction.Argument] {
+    guard let list = reader.json["arguments"]?.array, list.count <= ForeignSignature.maxArguments else {
+      throw reader.error(CLIP_FORMAT, "arguments", "a list of at most \(ForeignSignature.maxArguments) arguments")
+    }
+    var arguments: [ForeignFunction.Argument] = []
+    for (index, json) in list.enumerated() {
+      let argument = try ConfigReader(json, place: reader.place, prefix: "\(reader.prefix)arguments[\(index)].")
+      guard let type = argument.json["type"]?.string.flatMap({ ForeignType($0) }), type != .void else {
+        throw argument.error(CLIP_FORMAT, "type", "one of \(ForeignType.list), and not void")
+      }
+      arguments.append(ForeignFunction.Argument(type: type, binding: try binding(argument, type)))
+    }
+    return arguments
+  }
+
+  private func binding(_ argument: ConfigReader, _ type: ForeignType) throws(ClipError) -> ForeignFunction.Binding {
+    guard let word = argument.json["bind"]?.string else { throw argument.error(CLIP_FORMAT, "bind", "one of \(words)") }
+    for named in ForeignFunction.Binding.named(kind) where named.word == word {
+      try argument.allow(["type", "bind"])
+      guard named.binding.isPointer == (type == .pointer) else {
+        throw argument.error(
+          CLIP_FORMAT, "type",
+          named.binding.isPointer ? "pointer for \(word.string)" : "a type of numbers for \(word.string)")
+      }
+      return named.binding
+    }
+    switch word {
+    case "parameter":
+      try argument.allow(["type", "bind", "parameter", "element"])
+      return try parameter(argument, type)
+    case "constant":
+      try argument.allow(["type", "bind", "value", "element"])
+      return .constant(try constant(argument, type))
+    case "random" where kind == .imageAugmentation:
+      try argument.allow(["type", "bind", "low", "high"])
+      guard type.isNumber else { throw argument.error(CLIP_FORMAT, "type", "a type of numbers for random") }
+      return .random(low: try value("low", argument, type), high: try value("high", argument, type))
+    default: throw argument.error(CLIP_FORMAT, "bind", "one of \(words)")
+    }
+  }
+
+  private func parameter(_ argument: ConfigReader, _ type: ForeignType) throws(ClipError) -> ForeignFunction.Binding {
+    let index = try parameterIndex("parameter", argument)
+    let declared = parameters.list[index].type
+    switch (declared, type) {
+    case (CLIP_SETTING_NUMBERS, .pointer):
+      guard kind == .imageAugmentation else { break }
+      return .parameter(index, element: try element(argument, parameters.list[index]))
+    case (CLIP_SETTING_TEXT, .pointer), (CLIP_SETTING_CHOICE, .pointer):
+      guard kind == .imageAugmentation else { break }
+      return .parameter(index, element: nil)
+    case (CLIP_SETTING_NUMBERS, _), (CLIP_SETTING_TEXT, _), (_, .pointer): break
+    default:
+      try fits(parameters.list[index], type, argument, "type")
+      return .parameter(index, element: nil)
+    }
+    throw argument.error(
+      CLIP_FORMAT, "type", "a type that the parameter \(parameters.names[index].string) can be given as")
+  }
+
+  /// The type of an array's elements, which must hold whatever the parameter may be.
+  private func element(_ argument: ConfigReader, _ parameter: clip_setting_info?) throws(ClipError) -> ForeignType {
+    guard let element = argument.json["element"]?.string.flatMap({ ForeignType($0) }), element.isNumber else {
+      throw argument.error(CLIP_FORMAT, "element", "the type of the numbers that the pointer leads to")
+    }
+    if let parameter, let integers = element.integers {
+      guard parameter.low >= Double(integers.lowerBound), parameter.high <= Double(integers.upperBound) else {
+        throw argument.error(
+          CLIP_FORMAT, "element", "a type for numbers from \(plain(parameter.low)) to \(plain(parameter.high))")
+      }
+    }
+    return element
+  }
+
+  private func constant(_ argument: ConfigReader, _ type: ForeignType) throws(ClipError) -> UInt64 {
+    guard let value = argument.json.object?.first(where: { $0.key == "value" })?.value else {
+      throw argument.error(CLIP_FORMAT, "value", "the constant")
+    }
+    if type == .pointer {
+      switch value {
+      case .null: return 0
+      case .string(let text) where !text.utf8.contains(0): return UInt64(UInt(bitPattern: arena.keep(text)))
+      case .array(let list):
+        let element = try element(argument, nil)
+        var numbers: [Double] = []
+        for json in list {
+          guard let number = json.number else { throw argument.error(CLIP_FORMAT, "value", "numbers") }
+          numbers.append(number)
+        }
+        return try foreignArray(numbers, element, "\(argument.place): \(argument.prefix)value", arena)
+      default: throw argument.error(CLIP_FORMAT, "value", "null, a text or a list of numbers")
+      }
+    }
+    let bits = value.int.map { type.bits($0) } ?? value.number.map { type.bits($0) }
+    guard let bits, let bits else { throw argument.error(CLIP_FORMAT, "value", "a number that fits the type") }
+    return bits
+  }
+
+  /// A number, or {"parameter": name}, that fits `type`.
+  private func value(_ key: Name, _ argument: ConfigReader, _ type: ForeignType) throws(ClipError)
+    -> ForeignFunction.Value
+  {
+    if let number = argument.json[key]?.number {
+      guard number.isFinite, type.integers == nil || type.bits(number) != nil, abs(number) < 0x1p31 else {
+        throw argument.error(CLIP_FORMAT, key, "a number that fits the type, below 2^31")
+      }
+      return .number(number)
+    }
+    guard let object = try argument.object(key) else {
+      throw argument.error(CLIP_FORMAT, key, "a number or a parameter")
+    }
+    try object.allow(["parameter"])
+    let index = try parameterIndex("parameter", object)
+    guard abs(parameters.list[index].low) < 0x1p31, abs(parameters.list[index].high) < 0x1p31 else {
+      throw object.error(CLIP_FORMAT, "parameter", "one whose range is below 2^31")
+    }
+    try fits(parameters.list[index], type, object, "parameter")
+    return .parameter(index)
+  }
+
+  private func parameterIndex(_ key: Name, _ object: ConfigReader) throws(ClipError) -> Int {
+    guard let name = object.json[key]?.string, let index = parameters.names.firstIndex(of: name) else {
+      var known = ""
+      for name in parameters.names { known += (known.isEmpty ? "" : ", ") + name.string }
+      throw object.error(CLIP_FORMAT, key, "a parameter that is declared (\(known.isEmpty ? "none" : known))")
+    }
+    return index
+  }
+
+  /// That every value a parameter may have is one of `type`.
+  private func fits(_ parameter: clip_setting_info, _ type: ForeignType, _ object: ConfigReader, _ key: Name)
+    throws(ClipError)
+  {
+    let declared = parameter.type
+    guard declared != CLIP_SETTING_NUMBERS, declared != CLIP_SETTING_TEXT else {
+      throw object.error(CLIP_FORMAT, key, "a parameter that is one number")
+    }
+    guard let integers = type.integers else { return }
+    guard declared != CLIP_SETTING_NUMBER, parameter.low >= Double(integers.lowerBound),
+      parameter.high <= Double(integers.upperBound)
+    else {
+      throw object.error(
+        CLIP_FORMAT, key,
+        "a type for what \(parameter.string) may be, \(declared == CLIP_SETTING_NUMBER ? "numbers" : "integers") from \(plain(parameter.low)) to \(plain(parameter.high))"
+      )
+    }
+  }
+
+  private var words: String {
+    var text = ""
+    for named in ForeignFunction.Binding.named(kind) { text += named.word.string + ", " }
+    return text + (kind == .map ? "parameter or constant" : "random, parameter or constant")
+  }
+
+  // MARK: The rest
+
+  private func result() throws(ClipError) -> (ForeignType, ForeignFunction.Outcome) {
+    let word = try reader.string("result", "")
+    switch word {
+    case "status": return (.int32, .status)
+    case "truth": return (.int32, .truth)
+    case "pointer": return (.pointer, .pointer)
+    default:
+      guard let type = ForeignType(word) else {
+        throw reader.error(CLIP_FORMAT, "result", "status, truth, or one of \(ForeignType.list)")
+      }
+      return (type, kind == .map && type != .void ? .value : .ignored)
+    }
+  }
+
+  private func format() throws(ClipError) -> ImageView.Format {
+    switch try reader.string("pixels", "rgb") {
+    case "rgb": return .rgb
+    case "rgba": return .rgba
+    case "bgr": return .bgr
+    case "bgra": return .bgra
+    case "gray": return .gray
+    default: throw reader.error(CLIP_FORMAT, "pixels", "rgb, rgba, bgr, bgra or gray")
+    }
+  }
+
+  private func side(_ key: Name, _ usual: ForeignFunction.Side) throws(ClipError) -> ForeignFunction.Side {
+    guard let output = try reader.object("output") else { return usual }
+    try output.allow(["width", "height"])
+    switch output.json[key]?.string {
+    case "width": return .width
+    case "height": return .height
+    case .some: throw output.error(CLIP_FORMAT, key, "width, height, a number or {\"parameter\": name}")
+    case nil: return output.has(key) ? .value(try value(key, output, .uint32)) : usual
+    }
+  }
+
+  /// That what a kind needs is bound, once, and that nothing is left over.
+  private func check(
+    _ arguments: [ForeignFunction.Argument], _ result: ForeignType, _ outcome: ForeignFunction.Outcome
+  ) throws(ClipError) {
+    func count(_ matches: (ForeignFunction.Binding) -> Bool) -> Int { arguments.filter { matches($0.binding) }.count }
+    func wrong(_ expected: String) -> ClipError {
+      ClipError(CLIP_FORMAT, "\(reader.place): \(reader.prefix)arguments: expected \(expected)")
+    }
+    switch kind {
+    case .imageAugmentation:
+      guard count({ if case .pixels = $0 { true } else { false } }) == 1 else {
+        throw wrong("one argument bound to pixels")
+      }
+      let outs = count { if case .outPixels = $0 { true } else { false } }
+      guard outs <= 1 else { throw wrong("at most one argument bound to out_pixels") }
+      guard outs == 1 || !reader.has("output") else {
+        throw wrong("an argument bound to out_pixels, for a result of another size")
+      }
+    case .map:
+      let (x, input) = (
+        count { if case .x = $0 { true } else { false } }, count { if case .input = $0 { true } else { false } }
+      )
+      let output = count { if case .output = $0 { true } else { false } }
+      let counts = count { if case .count = $0 { true } else { false } }
+      let byNumber = x == 1 && input + output + counts == 0
+      guard byNumber || (x == 0 && input == 1 && output == 1 && counts == 1) else {
+        throw wrong("one argument bound to x; or one to input, one to output and one to count")
+      }
+      if byNumber {
+        guard result == .float || result == .double else {
+          throw reader.error(CLIP_FORMAT, "result", "float or double")
+        }
+        for argument in arguments {
+          if case .x = argument.binding, argument.type != .float, argument.type != .double {
+            throw wrong("float or double for x")
+          }
+        }
+      } else {
+        guard result == .void else { throw reader.error(CLIP_FORMAT, "result", "void") }
+        for argument in arguments {
+          if case .count = argument.binding, argument.type.byteCount < 4 || argument.type.integers == nil {
+            throw wrong("an integer of 32 or 64 bits for count")
+          }
+        }
+      }
+    }
+    for (index, name) in parameters.names.enumerated() where !isUsed(index, arguments) {
+      throw ClipError(
+        CLIP_FORMAT, "\(reader.place): \(reader.prefix)parameters[\(index)]: \(name.string) is bound to nothing")
+    }
+  }
+
+  private func isUsed(_ parameter: Int, _ arguments: [ForeignFunction.Argument]) -> Bool {
+    for argument in arguments {
+      switch argument.binding {
+      case .parameter(parameter, _), .random(.parameter(parameter), _), .random(_, .parameter(parameter)): return true
+      default: continue
+      }
+    }
+    for key in ["width", "height"] as [Name] {
+      if let name = reader.json["output"]?[key]?["parameter"]?.string, name == parameters.names[parameter] {
+        return true
+      }
+    }
+    return false
+  }
+}
