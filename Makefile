@@ -26,7 +26,7 @@ CATALOGUE := build/share/clipcore/modalities.json
 BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libsentencepiece-dev pkg-config
 TEST_PACKAGES  := valgrind libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
 
-COMMON  := Package.swift $(shell find Include $(filter-out Sources/ClipCore Sources/ClipTools,$(wildcard Sources/C*)) -type f)
+COMMON  := Package.swift $(shell find Include $(filter-out Sources/ClipCore Sources/ClipTools Sources/CLIP Sources/CLIPTools,$(wildcard Sources/C*)) -type f)
 SWIFT_BUILD := scripts/swift-build -c release
 
 .PHONY: help
@@ -73,7 +73,7 @@ build/lib/pkgconfig/%.pc: scripts/%.pc.in $(LIB)
 	@sed 's/@VERSION@/$(VERSION)/' $< > $@
 
 # Its own scratch folder: with the Swift runtime linked statically, its objects differ.
-$(CLIP): $(LIB) $(TOOLS) $(COMMON) $(shell find Sources/clip -type f)
+$(CLIP): $(LIB) $(TOOLS) $(COMMON) $(shell find Sources/CLIP Sources/CLIPTools Sources/clip -type f)
 	@$(SWIFT_BUILD) --product clip --scratch-path .build-cli --static-swift-stdlib \
 	  -Xlinker -L$(CURDIR)/build/lib -Xlinker -rpath -Xlinker '$$ORIGIN/../lib'
 	@mkdir -p $(@D)

@@ -130,7 +130,8 @@ let package = Package(
       linkerSettings: [.linkedLibrary("clipcore")]),
     .target(
       name: "CLIPTools", dependencies: ["CLIP", "CClip"],
-      swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")]),
+      swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")],
+      linkerSettings: [.linkedLibrary("cliptools")]),
     .executableTarget(
       name: "clip",
       dependencies: [

@@ -4,18 +4,26 @@ import Synchronization
 
 /// What a data set reads and how.
 public struct DatasetOptions: Sendable {
-  /// The order of the sources, without shuffling.
-  public var ordered = false
-  /// What is left of an epoch and fills no batch is dropped.
-  public var fullBatches = false
-  /// Batches have the images, decoded and varied.
-  public var images = false
-  /// Batches have the files of the images as they are stored.
-  public var files = false
-  /// Tables may name files outside their own folder.
-  public var pathsOutside = false
-  /// Batches have all captions of each pair, not varied.
-  public var allCaptions = false
+  /// What batches have, and in which order.
+  public struct Flags: OptionSet, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    /// The order of the sources, without shuffling.
+    public static let ordered = Flags(rawValue: UInt32(CLIP_DATASET_ORDERED))
+    /// What is left of an epoch and fills no batch is dropped.
+    public static let fullBatches = Flags(rawValue: UInt32(CLIP_DATASET_FULL_BATCHES))
+    /// Batches have the images, decoded and varied.
+    public static let images = Flags(rawValue: UInt32(CLIP_DATASET_IMAGES))
+    /// Batches have the files of the images as they are stored.
+    public static let files = Flags(rawValue: UInt32(CLIP_DATASET_FILES))
+    /// Tables may name files outside their own folder.
+    public static let pathsOutside = Flags(rawValue: UInt32(CLIP_DATASET_PATHS_OUTSIDE))
+    /// Batches have all captions of each pair, not varied.
+    public static let allCaptions = Flags(rawValue: UInt32(CLIP_DATASET_ALL_CAPTIONS))
+  }
+
+  public var flags: Flags = []
   /// Of order, choice of captions and variation.
   public var seed: UInt64 = 0
   /// Samples of a batch at most.
@@ -59,13 +67,7 @@ public struct DatasetOptions: Sendable {
 
   fileprivate func value(_ memory: CMemory) throws(CLIPError) -> clip_dataset_options {
     var options = sized(clip_dataset_options(), \.struct_size)
-    for (isSet, flag) in [
-      (ordered, CLIP_DATASET_ORDERED), (fullBatches, CLIP_DATASET_FULL_BATCHES), (images, CLIP_DATASET_IMAGES),
-      (files, CLIP_DATASET_FILES), (pathsOutside, CLIP_DATASET_PATHS_OUTSIDE),
-      (allCaptions, CLIP_DATASET_ALL_CAPTIONS),
-    ] where isSet {
-      options.flags |= UInt32(flag)
-    }
+    options.flags = flags.rawValue
     options.seed = seed
     options.batch_size = try number(batchSize, "batchSize")
     options.epochs = try number(epochs, "epochs")
@@ -101,11 +103,11 @@ public struct DatasetBatch: Sendable {
   public let tokens: [Int32]
   /// Tokens of each caption up to and including its end token; empty without a tokenizer.
   public let lengths: [Int]
-  /// With `DatasetOptions.images`.
+  /// With `DatasetOptions.Flags.images`.
   public let images: [Image]
-  /// With `DatasetOptions.files`.
+  /// With `DatasetOptions.Flags.files`.
   public let files: [[UInt8]]
-  /// With `DatasetOptions.allCaptions`: those of each pair, at least one.
+  /// With `DatasetOptions.Flags.allCaptions`: those of each pair, at least one.
   public let allCaptions: [[String]]
 
   fileprivate init(_ batch: clip_batch, _ sizes: ModelInfo?) throws(CLIPError) {

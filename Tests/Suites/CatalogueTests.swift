@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -109,7 +111,7 @@ import Testing
     let path = folder.file("c.json").path
     func status(_ text: String, _ a: String = "a", _ b: String = "b") throws -> clip_status {
       try Data(text.utf8).write(to: URL(filePath: path))
-      do { _ = try gap(path, a, b) } catch { return (error as? Failure)?.status ?? CLIP_OK }
+      do { _ = try gap(path, a, b) } catch { return (error as? CLIPError)?.status ?? CLIP_OK }
       return CLIP_OK
     }
     #expect(try status(Self.small) == CLIP_OK)
@@ -140,10 +142,10 @@ import Testing
       "{\"gaps\": {\"g\": {\"t\": [[]]}}}",
     ] {
       try Data(text.utf8).write(to: URL(filePath: path))
-      #expect(throws: Failure.self) { try fields(path, "gaps") }
+      #expect(throws: CLIPError.self) { try fields(path, "gaps") }
     }
-    #expect(throws: Failure.self) { try gap("/nowhere/c.json", "a", "b") }
-    #expect(throws: Failure.self) { try fields(nil, "no such section") }
+    #expect(throws: CLIPError.self) { try gap("/nowhere/c.json", "a", "b") }
+    #expect(throws: CLIPError.self) { try fields(nil, "no such section") }
     var info = clip_modality_gap_info()
     info.struct_size = size(of: clip_modality_gap_info.self)
     #expect(clip_modality_gap(nil, nil, "text", &info, nil, nil) == CLIP_INVALID_ARGUMENT)

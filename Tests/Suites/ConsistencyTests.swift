@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -16,7 +18,7 @@ import Testing
     init(_ model: Model, count: Int) {
       var numbers = Numbers(7)
       pixels = numbers.floats(count * model.imageNumbers)
-      let vocabulary = Int32(model.info.vocabulary_size)
+      let vocabulary = Int32(model.info.vocabularySize)
       tokens = (0..<count).flatMap { row -> [Int32] in
         let words = (0..<row % (model.context - 1)).map { _ in Int32(numbers.next() % UInt64(vocabulary - 2)) }
         let ids = [vocabulary - 2] + words + [vocabulary - 1]
@@ -144,7 +146,7 @@ import Testing
       let got = try Model(folder, runtime: runtime).encode(pixels: inputs.pixels)
       #expect(maxDifference(got, want) <= 5e-6, "\(id)")
     }
-    #expect(throws: Failure.self) { try Runtime(kernels: "no-such-kernels") }
+    #expect(throws: CLIPError.self) { try Runtime(kernels: "no-such-kernels") }
   }
 }
 

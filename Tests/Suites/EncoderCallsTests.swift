@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -27,7 +29,7 @@ import Testing
       try body()
       return CLIP_OK
     } catch {
-      return (error as? Failure)?.status ?? CLIP_OK
+      return (error as? CLIPError)?.status ?? CLIP_OK
     }
   }
 

@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -173,10 +175,10 @@ import Testing
     try item.spoil(&file)
     try FileManager.default.removeItem(at: url)
     try file.bytes.write(to: url)
-    let failure = try #require(throws: Failure.self) { try Model(folder.url) }
+    let failure = try #require(throws: CLIPError.self) { try Model(folder.url) }
     #expect(item.statuses.contains(failure.status), "\(failure)")
     // A mismatch is between the folder's files, and names the tensor.
-    let place = failure.status == CLIP_MISMATCH ? "ln_final.bias" : "open_clip_model.safetensors"
+    let place = failure.status == .mismatch ? "ln_final.bias" : "open_clip_model.safetensors"
     #expect(failure.message.contains(place), "\(failure)")
   }
 
@@ -197,8 +199,8 @@ import Testing
     for cut in [0, 1, 7, 8, 9, 100, 1000, 8000, whole.count / 3, whole.count - 4, whole.count - 1] {
       try FileManager.default.removeItem(at: url)
       try Data(whole.prefix(cut)).write(to: url)
-      let failure = #expect(throws: Failure.self, "cut at \(cut)") { try Model(folder.url) }
-      #expect(failure?.status == CLIP_FORMAT, "cut at \(cut): \(String(describing: failure))")
+      let failure = #expect(throws: CLIPError.self, "cut at \(cut)") { try Model(folder.url) }
+      #expect(failure?.status == .format, "cut at \(cut): \(String(describing: failure))")
     }
   }
 
@@ -210,32 +212,32 @@ import Testing
     try file.write(contentsOf: withUnsafeBytes(of: UInt64(110_000_000).littleEndian) { Data($0) })
     try file.truncate(atOffset: 120_000_000)
     try file.close()
-    let failure = try #require(throws: Failure.self) { try Model(folder.url) }
+    let failure = try #require(throws: CLIPError.self) { try Model(folder.url) }
     #expect([CLIP_FORMAT, CLIP_LIMIT].contains(failure.status), "\(failure)")
   }
 
   @Test func foldersAndFiles() throws {
     let good = try ModelFolder.reference("vit-tiny")
     let files = FileManager.default
-    let nowhere = try #require(throws: Failure.self) { try Model(good.appending(path: "nowhere")) }
-    #expect(nowhere.status == CLIP_NOT_FOUND && nowhere.message.contains("nowhere"), "\(nowhere)")
-    let file = try #require(throws: Failure.self) { try Model(good.appending(path: "vocab.json")) }
+    let nowhere = try #require(throws: CLIPError.self) { try Model(good.appending(path: "nowhere")) }
+    #expect(nowhere.status == .notFound && nowhere.message.contains("nowhere"), "\(nowhere)")
+    let file = try #require(throws: CLIPError.self) { try Model(good.appending(path: "vocab.json")) }
     #expect([CLIP_IO, CLIP_NOT_FOUND, CLIP_INVALID_ARGUMENT].contains(file.status), "\(file)")
     #expect(file.message.contains("vocab.json"))
     let empty = try TemporaryFolder()
-    let nothing = try #require(throws: Failure.self) { try Model(empty.url) }
-    #expect(nothing.status == CLIP_NOT_FOUND && nothing.message.contains("config"), "\(nothing)")
+    let nothing = try #require(throws: CLIPError.self) { try Model(empty.url) }
+    #expect(nothing.status == .notFound && nothing.message.contains("config"), "\(nothing)")
     for name in ["open_clip_model.safetensors", "open_clip_config.json", "vocab.json", "merges.txt"] {
       let folder = try ModelFolder.copy(of: good)
       try files.removeItem(at: folder.file(name))
-      let absent = try #require(throws: Failure.self, "\(name)") { try Model(folder.url) }
-      #expect(absent.status == CLIP_NOT_FOUND, "\(absent)")
+      let absent = try #require(throws: CLIPError.self, "\(name)") { try Model(folder.url) }
+      #expect(absent.status == .notFound, "\(absent)")
       try files.createDirectory(at: folder.file(name), withIntermediateDirectories: false)
-      let directory = try #require(throws: Failure.self, "\(name)") { try Model(folder.url) }
+      let directory = try #require(throws: CLIPError.self, "\(name)") { try Model(folder.url) }
       #expect(directory.message.contains(name), "\(directory)")
     }
     let pickle = try ModelFolder.copy(of: good)
     try files.moveItem(at: pickle.file("open_clip_model.safetensors"), to: pickle.file("open_clip_pytorch_model.bin"))
-    #expect(throws: Failure.self) { try Model(pickle.url) }
+    #expect(throws: CLIPError.self) { try Model(pickle.url) }
   }
 }

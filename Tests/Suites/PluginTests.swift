@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -207,7 +209,7 @@ import Testing
   }
 
   struct Inputs {
-    let pictures: [Picture]
+    let pictures: [Image]
     let texts = ["a cat", "two dogs and a boat"]
     init(_ runtime: Runtime) throws { pictures = [try runtime.load(Paths.image("chelsea.png"))] }
   }
@@ -235,25 +237,25 @@ import Testing
 
     try model.swap(CLIP_TOWER_IMAGE, to: second.url)
     #expect(try isImage(b) && isText(a))
-    #expect(model.info.image_width == 64 && model.info.context_length == a.info.context_length)
-    #expect(model.info.image_parameters == b.info.image_parameters)
+    #expect(model.info.imageWidth == 64 && model.info.contextLength == a.info.contextLength)
+    #expect(model.info.imageParameters == b.info.imageParameters)
     try model.swap(CLIP_TOWER_TEXT, to: second.url)
     #expect(try isImage(b) && isText(b))
-    #expect(model.info.context_length == 24 && model.info.vocabulary_size == 700)
+    #expect(model.info.contextLength == 24 && model.info.vocabularySize == 700)
     #expect(try model.tokenize(inputs.texts) == b.tokenize(inputs.texts))
     try model.swap(0, to: first.url)
     #expect(try isImage(a) && isText(a))
     try model.swap(0, to: nil)
     #expect(try isImage(a) && isText(a))
 
-    try model.swap(CLIP_TOWER_IMAGE, to: second.url, storage: CLIP_STORAGE_F16)
-    #expect(try model.info.storage == CLIP_STORAGE_F16 && !isImage(b))
+    try model.swap(CLIP_TOWER_IMAGE, to: second.url, storage: .float16)
+    #expect(try model.info.storage == Storage.float16 && !isImage(b))
     #expect(
       try identical(
         model.encode(images: inputs.pictures),
-        Model(second.url, runtime: runtime, storage: CLIP_STORAGE_F16).encode(images: inputs.pictures)))
+        Model(second.url, runtime: runtime, storage: .float16).encode(images: inputs.pictures)))
     try model.swap(CLIP_TOWER_IMAGE, to: nil)  // as it was: in half precision
-    #expect(model.info.storage == CLIP_STORAGE_F16)
+    #expect(model.info.storage == Storage.float16)
   }
 
   /// Between architectures, and layouts.
@@ -264,7 +266,7 @@ import Testing
     let model = try Model(ModelFolder.reference("vit-tiny"), runtime: runtime)
     for name in names + names.reversed() {
       try model.swap(CLIP_TOWER_IMAGE, to: ModelFolder.reference(name))
-      let other = try Model(ModelFolder.reference(name), runtime: runtime, towers: UInt32(CLIP_TOWER_IMAGE))
+      let other = try Model(ModelFolder.reference(name), runtime: runtime, towers: .image)
       #expect(try identical(model.encode(images: inputs.pictures), other.encode(images: inputs.pictures)), "\(name)")
       #expect(String(cString: model.info.image_encoder) == String(cString: other.info.image_encoder))
       #expect(String(cString: model.info.layout) == "open_clip")
@@ -279,14 +281,14 @@ import Testing
     tensors["logit_scale"] = StoredTensor([log(Float(50))], shape: [])
     try Safetensors.write(tensors, to: weights)
     let model = try Model(first.url)
-    let scale = model.info.logit_scale
+    let scale = model.info.logitScale
     try model.swap(CLIP_TOWER_IMAGE, to: second.url)
     try model.swap(CLIP_TOWER_TEXT, to: second.url)
-    #expect(model.info.logit_scale == scale)
+    #expect(model.info.logitScale == scale)
     try model.swap(0, to: nil)
-    #expect(model.info.logit_scale == scale)
+    #expect(model.info.logitScale == scale)
     try model.swap(0, to: second.url)
-    #expect(abs(model.info.logit_scale - 50) < 1e-3)
+    #expect(abs(model.info.logitScale - 50) < 1e-3)
   }
 
   @Test func aFailedSwapChangesNothing() throws {
@@ -302,7 +304,7 @@ import Testing
         try model.swap(towers, to: folder)
         Issue.record("swapped, line \(line)")
       } catch {
-        let failure = error as? Failure
+        let failure = error as? CLIPError
         #expect(failure?.status == status && failure?.message.contains(words) == true, "line \(line): \(error)")
       }
     }
@@ -332,16 +334,16 @@ import Testing
     var after = clip_model_info()
     after.struct_size = size(of: clip_model_info.self)
     try check(clip_model_describe(model.handle, &after))
-    #expect(after.image_parameters == before.2.image_parameters && after.text_parameters == before.2.text_parameters)
+    #expect(after.image_parameters == before.2.imageParameters && after.text_parameters == before.2.textParameters)
     #expect(try identical(model.encode(images: inputs.pictures), before.0))
     #expect(try identical(model.encode(texts: inputs.texts), before.1))
 
     // A tower that is not open has nothing to be swapped with.
-    let images = try Model(folder.url, runtime: runtime, towers: UInt32(CLIP_TOWER_IMAGE))
+    let images = try Model(folder.url, runtime: runtime, towers: .image)
     refused(CLIP_UNSUPPORTED, "text tower", CLIP_TOWER_TEXT, folder.url, of: images)
     refused(CLIP_UNSUPPORTED, "text tower", CLIP_TOWER_TEXT | CLIP_TOWER_IMAGE, folder.url, of: images)
     try images.swap(0, to: folder.url)
-    #expect(images.info.towers == UInt32(CLIP_TOWER_IMAGE))
+    #expect(images.info.towers == .image)
     // A model that has lost its folder keeps what it has.
     let lost = try ModelFolder.copy(of: folder.url)
     let orphan = try Model(lost.url, runtime: runtime)
@@ -386,7 +388,7 @@ import Testing
     #expect(calls(nil) == bad)
     #expect(String(cString: clip_last_error()).contains("expected 24 for each text"))
     (said.image_width, said.image_height, said.context_length) = (
-      opened.image_width, opened.image_height, opened.context_length
+      opened.imageWidth, opened.imageHeight, opened.contextLength
     )
     #expect(calls(said) == bad)
     #expect(pixels.allSatisfy { $0 == -7 } && tokens.allSatisfy { $0 == -7 } && row.allSatisfy { $0 == -7 })

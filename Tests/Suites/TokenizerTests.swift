@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -21,7 +23,7 @@ import Testing
     small.vocabulary = 49408
     small.context = 128
     let folder = try small.write()
-    return (try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT)), folder)
+    return (try Model(folder.url, towers: .text), folder)
   }
 
   @Test func casesOfBothCleanings() throws {
@@ -31,7 +33,7 @@ import Testing
     for item in cases {
       #expect(try model.tokenize([item.text]) == [item.hf], "hf: \(item.text.debugDescription)")
       #expect(
-        try model.tokenize([item.text], flags: UInt32(CLIP_OPENAI_CLEANING)) == [item.openai],
+        try model.tokenize([item.text], options: .init(openAICleaning: true)) == [item.openai],
         "openai: \(item.text.debugDescription)")
     }
     // All at once as well.
@@ -82,17 +84,17 @@ import Testing
           "merges": pairs ? merges.map { $0.split(separator: " ").map(String.init) } as Any : merges as Any,
         ],
       ], to: folder.file("tokenizer.json"))
-    let model = try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT))
+    let model = try Model(folder.url, towers: .text)
     for item in try Self.cases() { #expect(try model.tokenize([item.text]) == [item.hf], "\(item.text)") }
   }
 
   @Test func longTextIsAnErrorOrIsCut() throws {
     let model = try Model(ModelFolder.reference("vit-tiny"))
     let long = String(repeating: "cat ", count: 200)
-    let failure = #expect(throws: Failure.self) { try model.tokenize([long]) }
-    #expect(failure?.status == CLIP_LIMIT)
-    #expect(throws: Failure.self) { try model.encode(texts: ["short", long]) }
-    let cut = try model.tokenize([long, "cat"], flags: UInt32(CLIP_TRUNCATE))
+    let failure = #expect(throws: CLIPError.self) { try model.tokenize([long]) }
+    #expect(failure?.status == .limit)
+    #expect(throws: CLIPError.self) { try model.encode(texts: ["short", long]) }
+    let cut = try model.tokenize([long, "cat"], options: .init(truncate: true))
     #expect(cut[0].count == model.context)
     #expect(cut[0].first == 1022 && cut[0].last == 1023)
     #expect(cut[0].dropLast().dropFirst().allSatisfy { $0 < 1022 })
@@ -117,7 +119,7 @@ import Testing
           }
         }
         // Replaced or refused, and never left half done.
-        #expect(status == CLIP_OK || status == CLIP_INVALID_ARGUMENT || status == CLIP_FORMAT)
+        #expect(status == CLIP_OK || status == .invalidArgument || status == .format)
         if status == CLIP_OK { #expect(tokens.allSatisfy { (0..<1024).contains($0) }) }
       }
     }

@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -225,9 +227,9 @@ import Testing
     let runtime = try Runtime()
     let json = #"[{"op": "random_rotation", "degrees": [20, 40], "fill": 9}]"#
     let pipeline = try Pipeline(json, runtime)
-    let options = Dataset.Options {
-      ($0.seed, $0.pipeline, $0.background, $0.flags) = (
-        5, pipeline.handle, (255, 255, 255, 0), UInt32(CLIP_DATASET_IMAGES)
+    let options = DatasetOptions {
+      ($0.seed, $0.imagePipeline, $0.background, $0.flags) = (
+        5, pipeline.handle, (255, 255, 255, 0), .images
       )
     }
     let want = try Dataset([folder.url.path], options, runtime: runtime).rest()

@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -318,7 +320,7 @@ import Testing
     }
     #expect(after.keys.allSatisfy { before[$0] != nil || isJoined($0) })
     let model = try Model(copy.url, runtime: runtime)
-    guard model.info.towers & UInt32(CLIP_TOWER_IMAGE) != 0 else { return }
+    guard model.info.towers & .image != 0 else { return }
     var numbers = Numbers(1)
     #expect(try model.encode(pixels: numbers.floats(2 * model.imageNumbers)).allSatisfy { $0.isFinite })
   }

@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -31,10 +33,10 @@ import Testing
 
     func expectRefusal(_ model: Model, _ what: Comment) {
       for _ in 0..<3 {
-        let ofImage = #expect(throws: Failure.self, what) { try model.encode(pixels: pixels) }
-        let ofText = #expect(throws: Failure.self, what) { try model.encode(tokens: tokens) }
+        let ofImage = #expect(throws: CLIPError.self, what) { try model.encode(pixels: pixels) }
+        let ofText = #expect(throws: CLIPError.self, what) { try model.encode(tokens: tokens) }
         for failure in [ofImage, ofText] {
-          #expect(failure?.status == CLIP_IO, what)
+          #expect(failure?.status == .io, what)
           #expect(
             failure?.message.contains("changed since") == true && failure?.message.contains(file.path) == true, what)
         }

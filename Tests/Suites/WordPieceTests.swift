@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -63,7 +65,7 @@ import Testing
     for item in cases { #expect(try model.tokenize([item.text]) == [item.ids], "\(item.text.debugDescription)") }
     #expect(try model.tokenize(cases.map(\.text)) == cases.map(\.ids))
     // Its one way of cleaning does not depend on a flag that is about another tokenizer.
-    #expect(try model.tokenize(cases.map(\.text), flags: UInt32(CLIP_OPENAI_CLEANING)) == cases.map(\.ids))
+    #expect(try model.tokenize(cases.map(\.text), options: .init(openAICleaning: true)) == cases.map(\.ids))
   }
 
   @Test(arguments: [false, true]) func casesFromTokenizerJSON(bertProcessing: Bool) throws {
@@ -116,11 +118,11 @@ import Testing
     let folder = try small.write()
     let model = try Model(folder.url)
     let long = "one two three four five six seven eight"
-    let failure = #expect(throws: Failure.self) { try model.tokenize([long]) }
-    #expect(failure?.status == CLIP_LIMIT)
+    let failure = #expect(throws: CLIPError.self) { try model.tokenize([long]) }
+    #expect(failure?.status == .limit)
     #expect(
-      try model.tokenize([long], flags: UInt32(CLIP_TRUNCATE)) == [[101, 2028, 2048, 2093, 2176, 2274, 2416, 102]])
-    let rows = try model.rows(["cat", ""])
+      try model.tokenize([long], options: .init(truncate: true)) == [[101, 2028, 2048, 2093, 2176, 2274, 2416, 102]])
+    let rows = try model.tokenRows(["cat", ""])
     #expect(rows == [101, 4937, 102, 0, 0, 0, 0, 0, 101, 102, 0, 0, 0, 0, 0, 0])
     #expect(identical(try model.encode(texts: ["cat", ""]), try model.encode(tokens: rows)))
   }
@@ -140,7 +142,7 @@ import Testing
     #expect(try model.tokenize(["A CAT"]) == [[101, 1037, 4937, 102]])
     let unit = try model.encode(texts: ["A CAT"])
     #expect(abs(unit.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5)
-    let raw = try model.encode(texts: ["A CAT"], flags: UInt32(CLIP_RAW_FEATURES))
+    let raw = try model.encode(texts: ["A CAT"], options: .init(raw: true))
     #expect(abs(raw.reduce(0) { $0 + $1 * $1 } - 1) > 1e-3)
     // Without 1_Pooling it is BERT's pooler.
     try FileManager.default.removeItem(at: folder.file("1_Pooling"))
@@ -161,7 +163,7 @@ import Testing
     let folder = try TextModel(.bert).write()
     let model = try Model(folder.url)
     for piece in ["a", "é", "你", "!", " ", "e\u{301}", "\u{301}", "🚀", "1", "##a", "[CLS]"] {
-      let ids = try model.tokenize([String(repeating: piece, count: 100_000)], flags: UInt32(CLIP_TRUNCATE))[0]
+      let ids = try model.tokenize([String(repeating: piece, count: 100_000)], options: .init(truncate: true))[0]
       #expect(ids.count <= model.context && ids.last == 102)
     }
   }
@@ -179,7 +181,7 @@ import Testing
       (list(["first"] + good.dropLast()), CLIP_FORMAT), (Data(count: 1 << 24), CLIP_LIMIT),
     ] {
       try bad.write(to: url)
-      let failure = #expect(throws: Failure.self) { try Model(folder.url) }
+      let failure = #expect(throws: CLIPError.self) { try Model(folder.url) }
       #expect(failure?.status == status, "\(String(describing: failure))")
     }
     // Line ends of Windows, none at the end, and a line that is there twice: its last place counts.
@@ -188,8 +190,8 @@ import Testing
     try Data(lines.joined(separator: "\r\n").utf8).write(to: url)
     #expect(try Model(folder.url).tokenize(["cat"]) == [[101, 4937, 102]])
     try FileManager.default.removeItem(at: url)
-    let missing = #expect(throws: Failure.self) { try Model(folder.url) }
-    #expect(missing?.status == CLIP_NOT_FOUND && missing?.message.contains("vocab.txt") == true)
+    let missing = #expect(throws: CLIPError.self) { try Model(folder.url) }
+    #expect(missing?.status == .notFound && missing?.message.contains("vocab.txt") == true)
   }
 
   @Test func unfitTokenizerJSON() throws {
@@ -214,7 +216,7 @@ import Testing
           json[part] = object
         }
         return CLIP_OK
-      } catch { return (error as? Failure)?.status ?? CLIP_OK }
+      } catch { return (error as? CLIPError)?.status ?? CLIP_OK }
     }
     for (part, key, value, status) in [
       ("model", "type", "BPE", CLIP_UNSUPPORTED), ("model", "type", 3, CLIP_FORMAT),
@@ -234,17 +236,17 @@ import Testing
       #expect(try set(part, key, value) == status, "\(part).\(key) = \(String(describing: value))")
     }
     words = words.map { "é" + $0 }
-    #expect(throws: Failure.self) { try open { _ in } }
+    #expect(throws: CLIPError.self) { try open { _ in } }
     for text in MalformedConfigTests.badTexts {
       try Data(text.utf8).write(to: url)
-      #expect(throws: Failure.self, "\(text.prefix(40))") { try Model(folder.url) }
+      #expect(throws: CLIPError.self, "\(text.prefix(40))") { try Model(folder.url) }
     }
   }
 
   @Test func otherTokenizersAreRefused() throws {
     let folder = try TextModel(.bert).write()
     try ModelFolder.writeJSON(["tokenizer_class": "BertJapaneseTokenizer"], to: folder.file("tokenizer_config.json"))
-    let failure = #expect(throws: Failure.self) { try Model(folder.url) }
-    #expect(failure?.status == CLIP_UNSUPPORTED && failure?.message.contains("tokenizer_class") == true)
+    let failure = #expect(throws: CLIPError.self) { try Model(folder.url) }
+    #expect(failure?.status == .unsupported && failure?.message.contains("tokenizer_class") == true)
   }
 }

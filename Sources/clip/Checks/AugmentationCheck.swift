@@ -14,8 +14,8 @@ struct AugmentationCheck {
     self.kind = kind
     self.report = report
     let hasOne = isImage ? table.pointee.apply_image != nil : table.pointee.apply_text != nil
-    guard hasOne, table.pointee.parameter_count <= 64,
-      table.pointee.parameters != nil || table.pointee.parameter_count == 0
+    guard hasOne, table.pointee.setting_count <= 64,
+      table.pointee.settings != nil || table.pointee.setting_count == 0
     else {
       throw CLIPError("expected apply_\(isImage ? "image" : "text") and at most 64 parameters, found something else")
     }
@@ -23,7 +23,7 @@ struct AugmentationCheck {
 
   private var isImage: Bool { kind == CLIP_KIND_IMAGE_AUGMENTATION }
   private var parameters: [clip_setting_info] {
-    Array(UnsafeBufferPointer(start: table.pointee.parameters, count: table.pointee.parameter_count))
+    Array(UnsafeBufferPointer(start: table.pointee.settings, count: table.pointee.setting_count))
   }
 
   func run() throws(CLIPError) {

@@ -71,9 +71,9 @@ struct Pairs {
 extension Pairs.Source {
   fileprivate var options: DatasetOptions {
     var options = DatasetOptions()
-    options.ordered = limit == nil
-    options.images = keeps.contains(.thumbnails)
-    options.allCaptions = keeps.contains(.allCaptions)
+    if limit == nil { options.flags.insert(.ordered) }
+    if keeps.contains(.thumbnails) { options.flags.insert(.images) }
+    if keeps.contains(.allCaptions) { options.flags.insert(.allCaptions) }
     options.seed = seed
     // What is mixed is as much as there can be: every pair is as likely.
     options.shuffleBuffer = 1 << 24

@@ -19,8 +19,8 @@ final class TrainingBatches {
     ) throws(CLIPError) -> Dataset {
       var options = config.datasetOptions(batchSize: size, seed: seed, source)
       options.epochs = epochs
-      options.fullBatches = isFull
-      options.images = config.teacher != nil
+      if isFull { options.flags.insert(.fullBatches) }
+      if config.teacher != nil { options.flags.insert(.images) }
       options.shard = config.shard
       (options.imagePipeline, options.textPipeline) = pipelines
       return try Dataset(source.paths, runtime: runtime, model: model, options: options)

@@ -18,7 +18,7 @@ final class TrainingEvaluation {
 
   private func pairs() throws(CLIPError) -> Dataset {
     var options = config.datasetOptions(batchSize: 64, seed: 0, settings.source)
-    options.ordered = true
+    options.flags = .ordered
     return try Dataset(settings.source.paths, runtime: model.runtime, model: model, options: options)
   }
 
