@@ -113,7 +113,9 @@ let package = Package(
       name: "ClipTools", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase", "ClipFFI"],
       exclude: ["cliptools.map"], swiftSettings: small,
       linkerSettings: [
-        sharing("cliptools", "Sources/ClipTools/cliptools.map", ["-L\(root)/build/lib"]), .linkedLibrary("jansson"),
+        sharing(
+          "cliptools", "Sources/ClipTools/cliptools.map",
+          ["-L\(root)/build/lib", "-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("jansson"),
         .linkedLibrary("clipcore"),
       ]),
     .target(

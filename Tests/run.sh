@@ -67,7 +67,7 @@ sanitized() {
   # The thread sanitizer's runtime, as Swift ships it, needs libdispatch.
   local more=()
   [ "$kind" != thread ] || more=(-Wl,--no-as-needed -L"$swift_libraries" -ldispatch -lBlocksRuntime -Wl,-rpath,"$swift_libraries")
-  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lclipcore \
+  compile "$clang" "build/tests/$name-$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lcliptools -lclipcore \
     -Wl,-rpath,"$root/build/$kind/lib" -Wl,-rpath,"$runtime" "${more[@]}" || return
   timeout 600 "build/tests/$name-$kind" "$@"
 }
@@ -83,6 +83,7 @@ programs=(
   "dataset_test      plain,valgrind,address,thread data sets                    | $emoji $picture"
   "augment_test      plain,valgrind,address,thread augmentations                |"
   "foreign_test      plain,valgrind,address,thread functions of other libraries | build/models/grey Tests/Fixtures/manifests"
+  "extend_test       plain,valgrind,address,thread what other libraries use     | $emoji $picture"
   "closures_test     plain,valgrind,address,thread closures                     | build/models/grey"
   "analysis_test     plain,valgrind,address,thread analysis                     | share/modalities.json"
   "text_augment_test plain,valgrind,address,thread text augmentations           |"
@@ -101,7 +102,7 @@ c_programs() {
     read -ra arguments <<< "${rest#*|}"
     case $kind in
       plain | full)
-        compile cc "build/tests/$name" "Tests/C/$name.c" -Lbuild/lib -lclipcore -Wl,-rpath,"$root/build/lib"
+        compile cc "build/tests/$name" "Tests/C/$name.c" -Lbuild/lib -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib"
         program "$what" "build/tests/$name" "${arguments[@]}"
         ;;
       valgrind)

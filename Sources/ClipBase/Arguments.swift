@@ -31,7 +31,8 @@ private func sharedSize(_ pointer: UnsafeRawPointer?, _ size: Int, _ what: Stati
 }
 
 /// The object behind a handle. The caller keeps its reference for the whole call.
-package func object<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type, _ what: StaticString) throws(ClipError) -> T {
+package func object<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type, _ what: StaticString) throws(ClipError) -> T
+{
   guard let handle else { throw isNull(what, "handle") }
   return Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).takeUnretainedValue()
 }
@@ -95,7 +96,8 @@ package func requirePositive(_ count: Int, _ what: StaticString) throws(ClipErro
 
 /// Copies the caller's options; NULL is all defaults. Fields that an older caller does not have are zero, the default;
 /// a newer caller's fields that are not known here must be.
-package func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ empty: T, _ what: StaticString) throws(ClipError) -> T
+package func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ empty: T, _ what: StaticString)
+  throws(ClipError) -> T
 {
   guard let pointer else { return empty }
   var copy = empty
@@ -106,7 +108,9 @@ package func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ empty: 
 }
 
 /// A struct of the caller's that `fill` can fill, known before the work.
-package func requireRoom<T: BitwiseCopyable>(_ pointer: UnsafeMutablePointer<T>?, _ what: StaticString) throws(ClipError) {
+package func requireRoom<T: BitwiseCopyable>(_ pointer: UnsafeMutablePointer<T>?, _ what: StaticString)
+  throws(ClipError)
+{
   _ = try sharedSize(pointer, MemoryLayout<T>.size, what)
 }
 

@@ -20,7 +20,9 @@ extension JSON {
 
   /// Parses one value; duplicate keys, NaN and trailing text are errors. Depth is limited by
   /// jansson to 2048; `maxDepth` is stricter. `place` is the file, for messages.
-  package static func parse(_ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64) throws(ClipError) -> JSON {
+  package static func parse(_ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64) throws(ClipError)
+    -> JSON
+  {
     guard separators(bytes) < maxValues else {
       throw ClipError(CLIP_LIMIT, "\(place): JSON of more than \(maxValues) values")
     }

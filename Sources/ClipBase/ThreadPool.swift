@@ -9,7 +9,9 @@ package protocol Work {
 
 extension Int {
   /// What piece `piece` of `pieces` takes of [0, self).
-  package func share(_ piece: Int, of pieces: Int) -> Range<Int> { (piece * self / pieces)..<((piece + 1) * self / pieces) }
+  package func share(_ piece: Int, of pieces: Int) -> Range<Int> {
+    (piece * self / pieces)..<((piece + 1) * self / pieces)
+  }
 }
 
 /// Worker threads that any number of calling threads share. The caller of `run` works on its own
@@ -26,7 +28,8 @@ package final class ThreadPool {
   private let jobs = JobList()
   private var workers: [pthread_t] = []
 
-  package convenience init(threads: Int, hostLoop: clip_parallel_for_fn?, hostUser: UnsafeMutableRawPointer?) throws(ClipError)
+  package convenience init(threads: Int, hostLoop: clip_parallel_for_fn?, hostUser: UnsafeMutableRawPointer?)
+    throws(ClipError)
   {
     self.init(width: max(1, threads), hostLoop, hostUser)
     if hostLoop == nil, width > 1 { try start(width - 1) }

@@ -1,7 +1,7 @@
 import CClip
-import ClipBase
 import CFFI
 import CSystem
+import ClipBase
 
 /// libffi, loaded when something first needs it: who embeds pictures and texts alone never does.
 package final class LibFFI {

@@ -37,12 +37,15 @@ final class Runtime {
 
   func warning(_ message: String) { message.withCString { clip_runtime_log(handle, CLIP_LOG_WARNING, $0) } }
 
-  /// Calls work.part(i) for every i in [0, count) on the runtime's threads.
-  func run<W: Work>(_ count: Int, _ work: W) throws(ClipError) {
-    var work = work
-    let status = withUnsafeMutablePointer(to: &work) { work in
-      clip_runtime_parallel_for(
-        handle, count, { $0?.assumingMemoryBound(to: W.self).pointee.part($1) }, UnsafeMutableRawPointer(work))
+  /// Calls task(i) for every i in [0, count) on the runtime's threads.
+  func run(_ count: Int, _ task: (Int) -> Void) throws(ClipError) {
+    let status = withoutActuallyEscaping(task) { task in
+      var task = task
+      return withUnsafeMutablePointer(to: &task) { task in
+        clip_runtime_parallel_for(
+          handle, count, { $0?.assumingMemoryBound(to: ((Int) -> Void).self).pointee($1) },
+          UnsafeMutableRawPointer(task))
+      }
     }
     try call(status)
   }
@@ -135,7 +138,9 @@ final class Model {
     var tokens = [Int32](repeating: 0, count: contextLength)
     let status = "".withCString { text in
       var text: UnsafePointer<CChar>? = text
-      return tokens.withUnsafeMutableBufferPointer { clip_tokenize(handle, &text, 1, nil, $0.baseAddress, $0.count, nil, 0) }
+      return tokens.withUnsafeMutableBufferPointer {
+        clip_tokenize(handle, &text, 1, nil, $0.baseAddress, $0.count, nil, 0)
+      }
     }
     if status == CLIP_UNSUPPORTED { return false }
     try call(status)

@@ -2,7 +2,7 @@
  *
  *   analysis_test CATALOGUE
  */
-#include <clip.h>
+#include <clipcore.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -25,14 +25,30 @@ static result expected;
 static clip_status measure(result *out) {
   memset(out, 0, sizeof *out);
   out->facts.struct_size = sizeof out->facts;
-  return clip_analyze(runtime, images, texts, N, D, NULL, &out->facts, out->pairs);
+  return clip_analyze(runtime, images, texts, N, D, NULL, &out->facts, out->pairs, N);
 }
 
-static void count(void *user, const char *entry, const char *field, const char *value) {
+static int count(void *user, const char *entry, const char *field, const char *value) {
   *(size_t *)user += strlen(entry) + strlen(field) + strlen(value);
+  return 0;
 }
 
-static void add(void *user, const clip_property_gap *gap) { *(double *)user += gap->gap * gap->weight; }
+static int add(void *user, const clip_property_gap *gap) {
+  *(double *)user += gap->gap * gap->weight;
+  return 0;
+}
+
+static int stop(void *user, const char *entry, const char *field, const char *value) {
+  (void)entry, (void)field, (void)value;
+  ++*(int *)user;
+  return 1;
+}
+
+static int stop_gap(void *user, const clip_property_gap *gap) {
+  (void)gap;
+  ++*(int *)user;
+  return 1;
+}
 
 static void *use(void *failures) {
   for (int i = 0; i < ROUNDS; i++) {
@@ -43,7 +59,7 @@ static void *use(void *failures) {
     size_t bytes = 0;
     if (clip_modality_gap(catalogue, "text", "video", &info, add, &score) != CLIP_OK) ++*(int *)failures;
     if (score - info.score > 1e-12 || info.score - score > 1e-12) ++*(int *)failures;
-    if (clip_catalogue(catalogue, "gaps", count, &bytes) != CLIP_OK || bytes == 0) ++*(int *)failures;
+    if (clip_catalogue_visit(catalogue, "gaps", count, &bytes) != CLIP_OK || bytes == 0) ++*(int *)failures;
   }
   return NULL;
 }
@@ -73,16 +89,25 @@ int main(int argc, char **argv) {
   }
   /* A struct of an older caller is filled as far as it goes; without pairs nothing else is written. */
   struct {
-    uint32_t struct_size, reserved;
+    uint32_t struct_size;
     double gap, shifted_gap, guard;
   } old = {.struct_size = 24, .guard = 7};
-  CHECK(clip_analyze(runtime, images, texts, N, D, NULL, (clip_analysis *)(void *)&old, NULL) == CLIP_OK);
+  CHECK(clip_analyze(runtime, images, texts, N, D, NULL, (clip_analysis *)(void *)&old, NULL, 0) == CLIP_OK);
   CHECK(old.gap == expected.facts.gap && old.guard == 7);
-  texts[N * D - 1] = INFINITY;
+  /* Room for a pair too few, and visits that are stopped. */
   result found;
+  memset(&found, 0, sizeof found);
+  found.facts.struct_size = sizeof found.facts;
+  CHECK(clip_analyze(runtime, images, texts, N, D, NULL, &found.facts, found.pairs, N - 1) == CLIP_INVALID_ARGUMENT);
+  CHECK(strstr(clip_last_error(), "pairs: expected room for 53") && found.pairs[0].text_rank == 0 && found.facts.gap == 0);
+  int visits = 0;
+  clip_modality_gap_info info = {.struct_size = sizeof info};
+  CHECK(clip_catalogue_visit(catalogue, "gaps", stop, &visits) == CLIP_OK && visits == 1);
+  CHECK(clip_modality_gap(catalogue, "text", "video", &info, stop_gap, &visits) == CLIP_OK && visits == 2 && info.properties > 1);
+  texts[N * D - 1] = INFINITY;
   CHECK(measure(&found) == CLIP_INVALID_ARGUMENT && strstr(clip_last_error(), "texts[52]"));
-  CHECK(clip_catalogue(argv[0], "gaps", count, NULL) == CLIP_FORMAT);
-  CHECK(clip_catalogue("/nowhere", "gaps", count, NULL) == CLIP_NOT_FOUND);
+  CHECK(clip_catalogue_visit(argv[0], "gaps", count, NULL) == CLIP_FORMAT);
+  CHECK(clip_catalogue_visit("/nowhere", "gaps", count, NULL) == CLIP_NOT_FOUND);
   free(images), free(texts);
   clip_runtime_release(runtime);
   return checks_report();

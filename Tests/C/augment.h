@@ -2,7 +2,7 @@
 #ifndef CLIPCORE_TESTS_AUGMENT_H
 #define CLIPCORE_TESTS_AUGMENT_H
 
-#include <clip.h>
+#include <clipcore.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,25 +32,30 @@ static inline int refused(const char *json, clip_status want, const char *words)
 }
 
 static inline clip_image_view view_of(clip_pixel_format format, uint32_t width, uint32_t height, const uint8_t *pixels) {
-  return (clip_image_view){.struct_size = sizeof(clip_image_view), .format = format, .width = width, .height = height, .pixels = pixels};
+  return (clip_image_view){.format = format, .width = width, .height = height, .pixels = pixels};
 }
 
 /* The picture after `json`: width and height are set, the pixels are to be freed. NULL after an error. */
 static inline uint8_t *image(clip_pipeline *p, const clip_image_view *in, uint64_t seed, uint64_t index, clip_image_view *out) {
   clip_image *made = NULL;
-  *out = (clip_image_view){.struct_size = sizeof *out};
   if (clip_augment_image(p, in, seed, index, &made) != CLIP_OK || clip_image_get_view(made, out) != CLIP_OK) return NULL;
   size_t size = out->stride * out->height;
   uint8_t *copy = malloc(size);
   memcpy(copy, out->pixels, size);
-  clip_image_free(made);
+  clip_image_release(made);
   out->pixels = copy;
   return copy;
 }
 
 static inline char *text(clip_pipeline *p, const char *given, uint64_t seed, uint64_t index) {
-  char *out = NULL;
-  return clip_augment_text(p, given, seed, index, &out) == CLIP_OK ? out : NULL;
+  size_t length = 0, capacity = 256;
+  for (;;) {
+    char *out = malloc(capacity);
+    if (clip_augment_text(p, given, seed, index, out, capacity, &length) == CLIP_OK) return out;
+    free(out);
+    if (length < capacity) return NULL;
+    capacity = length + 1;
+  }
 }
 
 /* ---------------------------------------------------------------- threads */
@@ -77,7 +82,7 @@ static inline uint64_t image_hash(uint64_t index) {
 static inline uint64_t text_hash(uint64_t index) {
   char *got = text(shared_text, "a text", 9, index);
   uint64_t sum = got ? hash(got, strlen(got)) : 0;
-  clip_text_free(got);
+  free(got);
   return sum;
 }
 

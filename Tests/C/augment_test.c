@@ -43,7 +43,7 @@ static void random_streams(void) {
         at += sprintf(at, "%08x ", out[n % 4]);
       }
     CHECK(got && !strcmp(got, want));
-    clip_text_free(got);
+    free(got);
   }
   clip_pipeline_release(p);
 
@@ -56,11 +56,30 @@ static void random_streams(void) {
   CHECK(lowest >= 0 && lowest < 0.001 && highest < 1 && highest > 0.999); /* uniform */
   CHECK(chi < 22.5);                                                       /* below(7): 6 degrees, p = 0.001 */
   CHECK(fabs(third - 1.0 / 3) < 0.01);                                     /* below(3 * 2^30): biased without rejection */
-  clip_text_free(got);
+  free(got);
   clip_pipeline_release(p);
 }
 
 /* ---------------------------------------------------------------- pipelines */
+
+static int is_marks(void *user, const clip_augmentation_info *info) {
+  ++*(int *)user;
+  CHECK(info->kind == CLIP_KIND_TEXT_AUGMENTATION && info->setting_count == 6 && info->probability == 1);
+  CHECK(!strcmp(info->settings[4].name, "numbers"));
+  return 0;
+}
+
+static int is_flip(void *user, const clip_augmentation_info *info) {
+  ++*(int *)user;
+  CHECK(info->kind == CLIP_KIND_IMAGE_AUGMENTATION && info->probability == 0.5 && !strcmp(info->op, "random_horizontal_flip"));
+  return 0;
+}
+
+/* Stops at once where *user is below 0. */
+static int count_all(void *user, const clip_augmentation_info *info) {
+  (void)info;
+  return ++*(int *)user == 0;
+}
 
 static void pipelines(void) {
   const char *malformed[] = {"", "{", "null", "{}", "[1]", "[{}]", "[{\"op\": 1}]", "[{\"one_of\": 3}]", "[[]]", "[{\"op\": \"bits\"},]"};
@@ -106,27 +125,28 @@ static void pipelines(void) {
   CHECK(says(clip_pipeline_create(runtime, NULL, &p), CLIP_INVALID_ARGUMENT, "json"));
   CHECK(says(clip_pipeline_create(NULL, "[]", &p), CLIP_INVALID_ARGUMENT, "runtime"));
   clip_pipeline_release(NULL);
-  clip_text_free(NULL);
 
-  /* Every kind of parameter, by default and given. */
+  /* Every kind of setting, by default and given. */
   p = pipeline("[{\"op\": \"test.augment.marks\"}]");
   char *got = text(p, "x", 0, 0);
   CHECK(got && !strcmp(got, "x 0.5 3 1 b/1 2:0.25,0.75 none"));
-  clip_text_free(got), clip_pipeline_release(p);
+  free(got), clip_pipeline_release(p);
   p = pipeline("[{\"op\": \"marks\", \"number\": -1, \"integer\": 9, \"boolean\": false, \"choice\": \"a\", \"numbers\": [0, 1, 0.5], \"text\": \"\\u00e9\"}]");
   got = text(p, "x", 0, 0);
   CHECK(got && !strcmp(got, "x -1 9 0 a/0 3:0,1,0.5 \xc3\xa9"));
-  clip_text_free(got);
+  free(got);
   CHECK(instances == 1);
   clip_pipeline_release(p);
   CHECK(instances == 0);
 
-  clip_augmentation_info info = {.struct_size = sizeof info};
-  CHECK(clip_augmentation_describe(runtime, "marks", &info) == CLIP_OK && info.kind == CLIP_KIND_TEXT_AUGMENTATION);
-  CHECK(info.setting_count == 6 && !strcmp(info.parameters[4].name, "numbers") && info.probability == 1);
-  CHECK(clip_augmentation_describe(runtime, "clipcore.augment.random-horizontal-flip", &info) == CLIP_OK);
-  CHECK(info.kind == CLIP_KIND_IMAGE_AUGMENTATION && info.probability == 0.5 && !strcmp(info.op, "random_horizontal_flip"));
-  CHECK(says(clip_augmentation_describe(runtime, "nope", &info), CLIP_NOT_FOUND, "marks"));
+  int visits = 0;
+  CHECK(clip_augmentations_visit(runtime, "marks", is_marks, &visits) == CLIP_OK && visits == 1);
+  CHECK(clip_augmentations_visit(runtime, "clipcore.augment.random-horizontal-flip", is_flip, &visits) == CLIP_OK && visits == 2);
+  CHECK(says(clip_augmentations_visit(runtime, "nope", is_flip, &visits), CLIP_NOT_FOUND, "marks"));
+  CHECK(clip_augmentations_visit(runtime, NULL, count_all, &visits) == CLIP_OK && visits > 10);
+  visits = -1;
+  CHECK(clip_augmentations_visit(runtime, NULL, count_all, &visits) == CLIP_OK && visits == 0);
+  CHECK(says(clip_augmentations_visit(runtime, NULL, NULL, NULL), CLIP_INVALID_ARGUMENT, "visit"));
 }
 
 /* How often of 4,000 items a text gets this letter. */
@@ -135,7 +155,7 @@ static int letters(clip_pipeline *p, char letter) {
   for (uint64_t index = 0; index < 4000; index++) {
     char *got = text(p, "", 11, index);
     for (char *at = got; at && *at; at++) count += *at == letter;
-    clip_text_free(got);
+    free(got);
   }
   return count;
 }
@@ -157,21 +177,26 @@ static void choices(void) {
   clip_pipeline *without = pipeline("[{\"op\": \"bits\", \"p\": 0}, {\"op\": \"bits\"}]");
   char *a = text(with, "", 3, 4), *b = text(without, "", 3, 4), *other = text(with, "", 3, 5);
   CHECK(a && b && other && !strcmp(a, b) && strcmp(a, other));
-  clip_text_free(a), clip_text_free(b), clip_text_free(other);
+  free(a), free(b), free(other);
   clip_pipeline_release(with), clip_pipeline_release(without);
 }
 
 static void results(void) {
   /* Texts. */
   clip_pipeline *p = pipeline("[]");
-  char *got = text(p, "caf\xc3\xa9", 0, 0), *out = NULL;
+  char *got = text(p, "caf\xc3\xa9", 0, 0), out[8] = "before";
+  size_t length = 0;
   CHECK(got && !strcmp(got, "caf\xc3\xa9"));
-  clip_text_free(got);
-  CHECK(says(clip_augment_text(p, "\xff", 0, 0, &out), CLIP_INVALID_ARGUMENT, "expected UTF-8"));
-  CHECK(says(clip_augment_text(p, "a\xc3", 0, 0, &out), CLIP_INVALID_ARGUMENT, "offset 1"));
-  CHECK(says(clip_augment_text(p, NULL, 0, 0, &out), CLIP_INVALID_ARGUMENT, "text"));
-  CHECK(says(clip_augment_text(NULL, "", 0, 0, &out), CLIP_INVALID_ARGUMENT, "pipeline"));
-  CHECK(says(clip_augment_text(p, "", 0, 0, NULL), CLIP_INVALID_ARGUMENT, "out"));
+  free(got);
+  /* Room for all but the NUL is too little. */
+  CHECK(says(clip_augment_text(p, "12345678", 0, 0, out, 8, &length), CLIP_INVALID_ARGUMENT, "9 bytes") && length == 8);
+  CHECK(says(clip_augment_text(p, "12345", 0, 0, NULL, 0, &length), CLIP_INVALID_ARGUMENT, "6 bytes") && length == 5);
+  CHECK(!strcmp(out, "before"));
+  CHECK(says(clip_augment_text(p, "\xff", 0, 0, out, sizeof out, &length), CLIP_INVALID_ARGUMENT, "expected UTF-8"));
+  CHECK(says(clip_augment_text(p, "a\xc3", 0, 0, out, sizeof out, &length), CLIP_INVALID_ARGUMENT, "offset 1"));
+  CHECK(says(clip_augment_text(p, NULL, 0, 0, out, sizeof out, &length), CLIP_INVALID_ARGUMENT, "text"));
+  CHECK(says(clip_augment_text(NULL, "", 0, 0, out, sizeof out, &length), CLIP_INVALID_ARGUMENT, "pipeline"));
+  CHECK(says(clip_augment_text(p, "", 0, 0, out, sizeof out, NULL), CLIP_INVALID_ARGUMENT, "length"));
   clip_pipeline_release(p);
   struct { const char *mode, *words; clip_status status; } bad[] = {
       {"malformed", "pipeline[1] (bad): its result: expected UTF-8 without NUL, found byte 255 at offset 2", CLIP_PLUGIN},
@@ -185,13 +210,13 @@ static void results(void) {
     char json[200];
     snprintf(json, sizeof json, "[{\"op\": \"say\", \"text\": \"\"}, {\"op\": \"bad\", \"text\": \"%s\"}]", bad[i].mode);
     p = pipeline(json);
-    CHECK(says(clip_augment_text(p, "a", 0, 0, &out), bad[i].status, bad[i].words) && out == NULL);
+    CHECK(says(clip_augment_text(p, "a", 0, 0, out, sizeof out, &length), bad[i].status, bad[i].words) && !strcmp(out, "before"));
     clip_pipeline_release(p);
   }
   p = pipeline("[{\"op\": \"bad\", \"text\": \"empty\"}]");
   got = text(p, "a", 0, 0);
   CHECK(got && !*got);
-  clip_text_free(got);
+  free(got);
   uint8_t pixels[12] = {0};
   clip_image_view in = view_of(CLIP_PIXELS_RGB, 2, 2, pixels), view;
   clip_image *made = NULL;

@@ -122,7 +122,7 @@ static void closures(const char *model_folder) {
   clip_pipeline *p = pipeline("[{\"op\": \"one\"}, {\"op\": \"two\"}, {\"op\": \"one\"}]");
   char *got = text(p, "zero", 0, 0);
   CHECK(got && !strcmp(got, "zero-one-two-one"));
-  clip_text_free(got), clip_pipeline_release(p);
+  free(got), clip_pipeline_release(p);
   CHECK(clip_plugin_unload(runtime, "test.closed") == CLIP_OK);
   clip_closure_release(a), clip_closure_release(b);
 

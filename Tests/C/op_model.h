@@ -54,11 +54,11 @@ static inline int features_of(const char *model_folder, const char *id, double s
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37 + i / 256);
   clip_image_view in[MOST];
   for (size_t i = 0; i < n; i++) in[i] = view_of(CLIP_PIXELS_RGB, 16, 16, pixels);
-  clip_encode_options raw = {.struct_size = sizeof raw, .flags = CLIP_RAW_FEATURES};
+  clip_encode_options raw = {.struct_size = sizeof raw, .flags = CLIP_ENCODE_RAW};
   clip_model *model = NULL;
   op_id = id, op_setting = setting, op_settings = settings;
-  int good = clip_model_open(runtime, model_folder, NULL, &model) == CLIP_OK && clip_encode_image(model, in, n, &raw, rows) == CLIP_OK;
-  clip_model_close(model);
+  int good = clip_model_open(runtime, model_folder, NULL, &model) == CLIP_OK && clip_encode_image(model, in, n, &raw, rows, n * 8) == CLIP_OK;
+  clip_model_release(model);
   return good;
 }
 

@@ -100,7 +100,7 @@ static int read_dataset(clip_dataset *dataset, int batches, uint8_t *state) {
       for (size_t k = 0; k < batch.file_sizes[i]; k++) (void)*((const volatile uint8_t *)batch.files[i] + k);
     }
     count++;
-    fuzz_check(clip_dataset_save(dataset, state));
+    fuzz_check(clip_dataset_save(dataset, state, CLIP_DATASET_STATE_BYTES));
   }
   return count;
 }

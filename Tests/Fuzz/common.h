@@ -3,7 +3,7 @@
 #ifndef CLIPCORE_FUZZ_COMMON_H
 #define CLIPCORE_FUZZ_COMMON_H
 
-#include <clip.h>
+#include <clipcore.h>
 #include <stddef.h>
 #include <stdint.h>
 

@@ -23,7 +23,7 @@ for target in "${targets[@]}"; do
   # libFuzzer by hand, after the sanitizer's shared runtime, which must be loaded first.
   "$clang" -std=c11 -O1 -g -IInclude "Tests/Fuzz/$target.c" Tests/Fuzz/common.c -fsanitize=address -shared-libsan \
     -rdynamic "$runtime/libclang_rt.asan-x86_64.so" "$runtime/libclang_rt.fuzzer-x86_64.a" -lstdc++ -lm -lpthread \
-    -Lbuild/fuzz/lib -lclipcore -Wl,-rpath,"$PWD/build/fuzz/lib" -Wl,-rpath,"$runtime" -o "$program" || exit
+    -Lbuild/fuzz/lib -lcliptools -lclipcore -Wl,-rpath,"$PWD/build/fuzz/lib" -Wl,-rpath,"$runtime" -o "$program" || exit
   echo "fuzzing $target for $seconds seconds"
   "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=3000 -malloc_limit_mb=1500 -print_final_stats=1 \
     -artifact_prefix="$new" "build/fuzz/corpus/$target" "$seeds/$target" "Tests/Fixtures/fuzz/$target" \

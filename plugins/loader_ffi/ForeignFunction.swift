@@ -81,7 +81,8 @@ final class ForeignFunction {
 
   init(
     kind: Kind, symbol: Name, pointer: UnsafeMutableRawPointer, signature: ForeignSignature, arguments: [Argument],
-    outcome: Outcome, parameters: [clip_setting_info], parameterErrors: [UnsafePointer<CChar>], format: ImageView.Format,
+    outcome: Outcome, parameters: [clip_setting_info], parameterErrors: [UnsafePointer<CChar>],
+    format: ImageView.Format,
     outWidth: Side, outHeight: Side
   ) {
     self.kind = kind

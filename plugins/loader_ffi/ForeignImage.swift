@@ -1,7 +1,7 @@
 import CClip
+import CSystem
 import ClipBase
 import ClipFFI
-import CSystem
 
 /// A foreign function as an image augmentation, with a step's parameters. Immutable once made.
 final class ForeignImage {

@@ -1,7 +1,7 @@
 import CClip
+import CSystem
 import ClipBase
 import ClipFFI
-import CSystem
 
 /// A foreign function as an op: each number of the output from the number of the input in its place.
 enum ForeignMap {

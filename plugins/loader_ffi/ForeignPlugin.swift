@@ -1,7 +1,7 @@
 import CClip
+import CSystem
 import ClipBase
 import ClipFFI
-import CSystem
 
 /// A plugin made of a manifest: functions of a shared library that were never written to be one. It
 /// has the table that a plugin's own code would have; what uses it need not know the difference.

@@ -1,7 +1,7 @@
 import CClip
+import CSystem
 import ClipBase
 import ClipFFI
-import CSystem
 
 /// Reads one function of a manifest. What can be checked is, before anything is called.
 struct ForeignReader {

@@ -100,8 +100,7 @@ public func clip_preprocess_bytes(
 ) -> clip_status {
   batch(model, n, options, buffers: .pixels) { model, options throws(ClipError) in
     let images = try required(images, "images")
-    let bytes = try required(bytes, "bytes")
-    try requireRoom(capacity, n, try model.imageSide().preprocess.floats)
+    let bytes = try buffer(bytes, capacity, for: n, of: try model.imageSide().preprocess.floats, "bytes")
     try model.preprocessBytes(images: images, n, options, into: bytes)
   }
 }
@@ -113,18 +112,8 @@ public func clip_normalize_bytes(
 ) -> clip_status {
   batch(model, n, options, buffers: .pixels) { model, _ throws(ClipError) in
     let bytes = try required(bytes, "bytes")
-    let pixels = try required(pixels, "pixels")
     let config = try model.imageSide().preprocess
-    try requireRoom(capacity, n, config.floats)
+    let pixels = try buffer(pixels, capacity, for: n, of: config.floats, "pixels")
     for index in 0..<n { normalizePixels(bytes + index * config.floats, config, into: pixels + index * config.floats) }
-  }
-}
-
-/// That a buffer of `capacity` elements holds n times `width`.
-private func requireRoom(_ capacity: Int, _ n: Int, _ width: Int) throws(ClipError) {
-  let needed = try product(n, width, "n")
-  guard UInt(bitPattern: capacity) >= UInt(needed) else {
-    throw ClipError(
-      CLIP_INVALID_ARGUMENT, "capacity: expected at least \(needed) elements, found \(UInt(bitPattern: capacity))")
   }
 }

@@ -13,7 +13,8 @@ public func clip_image_create(
     guard width > 0, height > 0, let known = ImageView.Format(format) else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "image: expected at least 1 x 1 pixels of a known format, found \(width) x \(height) of format \(format.rawValue)")
+        "image: expected at least 1 x 1 pixels of a known format, found \(width) x \(height) of format \(format.rawValue)"
+      )
     }
     do throws(ClipError) { try checkPixelCount(Int(width), Int(height), runtime.maxImagePixels) } catch {
       throw error.at("image")
@@ -47,10 +48,8 @@ public func clip_image_resize(
           + "\(UInt(bitPattern: stride))")
     }
     let (bytes, overflow) = try product(stride, height - 1, "rows of pixels").addingReportingOverflow(row)
-    guard !overflow, UInt(bitPattern: capacity) >= UInt(bytes) else {
-      throw ClipError(
-        CLIP_INVALID_ARGUMENT, "capacity: expected at least \(bytes) bytes, found \(UInt(bitPattern: capacity))")
-    }
+    guard !overflow else { throw ClipError(CLIP_LIMIT, "rows of pixels: \(height) of \(stride) bytes are too large") }
+    try requireCapacity(capacity, bytes, "pixels")
     let filter: PreprocessConfig.Resample
     switch resample {
     case CLIP_RESAMPLE_NEAREST: filter = .nearest

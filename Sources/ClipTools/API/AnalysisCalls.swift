@@ -12,11 +12,7 @@ public func clip_analyze(
     let options = try ClipBase.options(options, clip_analysis_options(), "options")
     // An output that cannot be filled must not cost minutes.
     try requireRoom(analysis, "analysis")
-    guard pairs == nil || UInt(bitPattern: capacity) >= UInt(bitPattern: n) else {
-      throw ClipError(
-        CLIP_INVALID_ARGUMENT,
-        "capacity: expected room for \(UInt(bitPattern: n)) pairs, found \(UInt(bitPattern: capacity))")
-    }
+    if pairs != nil { try requireCapacity(capacity, n, "pairs") }
     let measured = try Analysis(
       try required(images, "images"), try required(texts, "texts"), n, d, runtime
     ).measure(options, pairs)

@@ -79,7 +79,8 @@ public func clip_augment_text(
     guard let buffer, UInt(bitPattern: capacity) > UInt(varied.count) else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "capacity: expected at least \(varied.count + 1) bytes, found \(buffer == nil ? 0 : UInt(bitPattern: capacity))")
+        "capacity: expected at least \(varied.count + 1) bytes, found \(buffer == nil ? 0 : UInt(bitPattern: capacity))"
+      )
     }
     varied.withCharacters { _ = memcpy(buffer, $0, varied.count + 1) }
   }

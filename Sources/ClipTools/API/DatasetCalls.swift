@@ -42,13 +42,7 @@ public func clip_dataset_save(_ dataset: OpaquePointer?, _ state: UnsafeMutableP
 {
   reporting { () throws(ClipError) in
     let dataset = try object(dataset, Dataset.self, "dataset")
-    let state = try required(state, "state")
-    guard UInt(bitPattern: capacity) >= UInt(DatasetState.byteCount) else {
-      throw ClipError(
-        CLIP_INVALID_ARGUMENT,
-        "capacity: expected at least \(DatasetState.byteCount) bytes, found \(UInt(bitPattern: capacity))")
-    }
-    dataset.save(to: state)
+    dataset.save(to: try buffer(state, capacity, for: 1, of: DatasetState.byteCount, "state"))
   }
 }
 

@@ -56,7 +56,7 @@ struct QueryResult {
 
 /// Every query's scores with every candidate: one row of scores at a time, nothing of n times n kept.
 /// Each number depends on its query alone, so threads and pieces do not change it.
-final class ScorePass: Work {
+final class ScorePass {
   static var neighbours: Int { 10 }
 
   let queries: UnitRows
@@ -80,7 +80,7 @@ final class ScorePass: Work {
     let sums = try Memory(byteCount: try product(n, 8 * scales.count, "n"), for: "sums of scores")
     let nearest = try Memory(byteCount: try product(n, 4 * k, "n"), for: "neighbours")
     self.init(queries, candidates, scales, k, pieces, room, found, sums, nearest)
-    try runtime.run(pieces, self)
+    try runtime.run(pieces) { part($0) }
   }
 
   private init(
@@ -108,7 +108,7 @@ final class ScorePass: Work {
     nearestMemory.base.assumingMemoryBound(to: Int32.self) + query * k
   }
 
-  func part(_ piece: Int) {
+  private func part(_ piece: Int) {
     let n = queries.count
     let blocks = (n + UnitRows.block - 1) / UnitRows.block
     let scores = room.base.assumingMemoryBound(to: Double.self) + piece * n * UnitRows.block

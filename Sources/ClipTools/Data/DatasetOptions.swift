@@ -29,14 +29,11 @@ struct DatasetOptions {
   let textPipeline: Pipeline?
 
   init(_ given: clip_dataset_options) throws(ClipError) {
-    let known =
+    try requireFlags(
+      given.flags,
       CLIP_DATASET_ORDERED | CLIP_DATASET_FULL_BATCHES | CLIP_DATASET_IMAGES | CLIP_DATASET_FILES
-      | CLIP_DATASET_PATHS_OUTSIDE
-      | CLIP_DATASET_ALL_CAPTIONS
+        | CLIP_DATASET_PATHS_OUTSIDE | CLIP_DATASET_ALL_CAPTIONS, "CLIP_DATASET_")
     let flags = Int(given.flags)
-    guard flags & ~known == 0 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.flags: expected CLIP_DATASET_* bits, found \(flags)")
-    }
     isOrdered = flags & CLIP_DATASET_ORDERED != 0
     wantsFullBatches = flags & CLIP_DATASET_FULL_BATCHES != 0
     keepsImages = flags & CLIP_DATASET_IMAGES != 0
@@ -70,17 +67,21 @@ struct DatasetOptions {
       encoding.flags,
       CLIP_ENCODE_RAW | CLIP_ENCODE_TRUNCATE | CLIP_ENCODE_OPENAI_CLEANING | CLIP_ENCODE_COMPOSITE_ALPHA,
       "CLIP_ENCODE_", "options.encode.flags")
+    let colour = encoding.background
+    guard colour <= 0xFFFFFF else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.encode.background: expected 0xRRGGBB, found \(colour)")
+    }
     encoding.struct_size = UInt32(MemoryLayout<clip_encode_options>.size)
     encoding.flags |= UInt32(CLIP_ENCODE_TRUNCATE)
     encoding.progress = clip_progress()
     self.encoding = encoding
-    let rgb = encoding.background
-    guard rgb <= 0xFFFFFF else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.encode.background: expected 0xRRGGBB, found \(rgb)")
-    }
     background =
       encoding.flags & UInt32(CLIP_ENCODE_COMPOSITE_ALPHA) == 0
-      ? nil : (UInt8(rgb >> 16), UInt8(rgb >> 8 & 255), UInt8(rgb & 255))
+      ? nil
+      : (
+        UInt8(truncatingIfNeeded: colour >> 16), UInt8(truncatingIfNeeded: colour >> 8),
+        UInt8(truncatingIfNeeded: colour)
+      )
     imagePipeline = try DatasetOptions.pipeline(given.image_pipeline, CLIP_KIND_IMAGE_AUGMENTATION)
     textPipeline = try DatasetOptions.pipeline(given.text_pipeline, CLIP_KIND_TEXT_AUGMENTATION)
   }
