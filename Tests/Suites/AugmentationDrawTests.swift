@@ -1,4 +1,3 @@
-import CClip
 @_spi(Handles) import CLIP
 @_spi(Handles) import CLIPTools
 import Foundation
@@ -82,7 +81,8 @@ import Testing
   /// A quadrilateral of one colour: its upper left corner is uniform over a rectangle.
   @Test func perspectiveCornersAreDrawnAsDocumented() throws {
     let (width, height) = (80, 60)
-    let source = try Image(width: width, height: height, format: .rgb, bytes: [UInt8](repeating: 200, count: width * height * 3))
+    let source = try Image(
+      width: width, height: height, format: .rgb, bytes: [UInt8](repeating: 200, count: width * height * 3))
     let pipeline = try Pipeline(
       "[{\"op\": \"random_perspective\", \"p\": 1, \"distortion_scale\": 0.4, \"interpolation\": \"nearest\"}]", runtime
     )

@@ -1,36 +1,15 @@
-import CClip
 @_spi(Handles) import CLIP
 @_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
 
-final class Pipeline: @unchecked Sendable {
-  let runtime: Runtime
-  let handle: OpaquePointer
+extension Pipeline {
+  convenience init(_ json: String, _ runtime: Runtime) throws { try self.init(json, runtime: runtime) }
 
-  init(_ json: String, _ runtime: Runtime) throws {
-    var out: OpaquePointer?
-    try check(clip_pipeline_create(runtime.handle, json, &out))
-    guard let out else { throw SupportError("clip_pipeline_create gave no pipeline") }
-    self.runtime = runtime
-    handle = out
+  func vary(_ image: Image, seed: UInt64 = 1, index: Int = 0) throws -> Image {
+    try vary(image, seed: seed, index: UInt64(index))
   }
-
-  deinit { clip_pipeline_release(handle) }
-
-  func vary(_ picture: Image, seed: UInt64 = 1, index: Int = 0) throws -> Image {
-    var view = picture.view
-    var out: OpaquePointer?
-    try check(withExtendedLifetime(picture) { clip_augment_image(handle, &view, seed, UInt64(index), &out) })
-    return try Image(owned: out)
-  }
-}
-
-/// A picture that many threads read.
-private final class Bytes: @unchecked Sendable {
-  let picture: Image
-  init(_ picture: Image) { self.picture = picture }
 }
 
 /// What several threads made.
@@ -58,7 +37,7 @@ private final class Gathered: @unchecked Sendable {
 
   /// The largest difference of a byte; 256 where sizes differ.
   private func difference(_ got: Image, _ want: StoredTensor) -> Int {
-    guard [got.height, got.width, got.channels] == want.shape else { return 256 }
+    guard [got.height, got.width, got.format.channels] == want.shape else { return 256 }
     return zip(got.bytes, want.data).map { abs(Int($0) - Int($1)) }.max() ?? 256
   }
 
@@ -128,7 +107,8 @@ private final class Gathered: @unchecked Sendable {
 
   @Test func erasesOneRectangle() throws {
     let (width, height) = (60, 50)
-    let source = try Image(width: width, height: height, format: .rgb, bytes: [UInt8](repeating: 200, count: width * height * 3))
+    let source = try Image(
+      width: width, height: height, format: .rgb, bytes: [UInt8](repeating: 200, count: width * height * 3))
     let pipeline = try Pipeline("[{\"op\": \"random_erasing\", \"p\": 1, \"value\": [1, 2, 3]}]", runtime)
     var shares: [Double] = []
     for index in 0..<1500 {
@@ -166,7 +146,8 @@ private final class Gathered: @unchecked Sendable {
     }
     let width = 1013
     let height = colours.count / width
-    let source = try Image(width: width, height: height, format: .rgb, bytes: colours.prefix(width * height).flatMap { $0 })
+    let source = try Image(
+      width: width, height: height, format: .rgb, bytes: colours.prefix(width * height).flatMap { $0 })
     let (turn, factor) = (0.1, Float(1.3))
     let turned = try Pipeline("[{\"op\": \"color_jitter\", \"hue\": [\(turn), \(turn)]}]", runtime).vary(source).bytes
     let strong = try Pipeline("[{\"op\": \"color_jitter\", \"saturation\": [1.3, 1.3]}]", runtime).vary(source).bytes
@@ -235,9 +216,8 @@ private final class Gathered: @unchecked Sendable {
     let alone = try (0..<48).map { try pipeline.vary(source, seed: 9, index: $0).bytes }
     #expect(Set(alone).count == 48)
     let together = Gathered(count: 48)
-    let (shared, view) = (pipeline, Bytes(source))
     DispatchQueue.concurrentPerform(iterations: 48) { index in
-      together.put(index, try? shared.vary(view.picture, seed: 9, index: index).bytes)
+      together.put(index, try? pipeline.vary(source, seed: 9, index: index).bytes)
     }
     #expect(together.bytes == alone)
     #expect(try pipeline.vary(source, seed: 10, index: 0).bytes != alone[0])
@@ -252,9 +232,9 @@ private final class Gathered: @unchecked Sendable {
         (PixelFormat.rgb, 3), (PixelFormat.bgr, 3), (PixelFormat.rgba, 4), (PixelFormat.bgra, 4), (PixelFormat.gray, 1),
       ] {
         let stride = width * channels + 5
-        let picture = Image(
-          format, width: width, height: height, stride: stride, bytes: numbers.bytes(stride * height))
-        for index in 0..<20 { #expect(try pipeline.vary(picture, index: index).view.format == format) }
+        let picture = try Image(
+          width: width, height: height, format: format, stride: stride, bytes: numbers.bytes(stride * height))
+        for index in 0..<20 { #expect(try pipeline.vary(picture, index: index).format == format) }
       }
     }
   }

@@ -76,6 +76,12 @@ extension Trainer {
       TrainingBatch(images: .pixels(pixels), texts: .tokens(tokens), teacher: teacher.map { .logits($0) }))
   }
 
+  func save(_ folder: URL, keep: Int = 0, note: String? = nil) throws {
+    try save(folder.path, keep: keep, note: note)
+  }
+
+  func resume(_ path: URL) throws { try resume(path.path) }
+
   /// All float weights of a manifest, end to end.
   func all(_ kind: TensorKind, _ manifest: Manifest) throws -> [Float] {
     try manifest.tensors.filter { $0.rule != "count" }.flatMap { try read($0.name, kind) }

@@ -1,4 +1,3 @@
-import CClip
 @_spi(Handles) import CLIP
 @_spi(Handles) import CLIPTools
 import Foundation
@@ -35,7 +34,7 @@ import Testing
       let picture = try runtime.load(Self.folder.appending(path: name))
       #expect([picture.height, picture.width] == Array(want.shape.prefix(2)), "\(name)")
       let wanted = Self.rgba(Array(want.data), channels: want.shape.count == 2 ? 1 : want.shape[2])
-      let got = Self.rgba(picture.bytes, channels: picture.channels)
+      let got = Self.rgba(picture.bytes, channels: picture.format.channels)
       let bound = name.hasSuffix(".png") || name.hasPrefix("lossless") || name == "alpha.webp" ? 0 : 2
       let worst = got.count == wanted.count ? zip(got, wanted).map { abs(Int($0) - Int($1)) }.max() ?? 0 : 256
       #expect(worst <= bound, "\(name): off by \(worst)")
@@ -95,7 +94,7 @@ import Testing
     #expect(missing?.status == .notFound)
     #expect(missing?.message.contains("no.png") == true)
     let directory = #expect(throws: CLIPError.self) { try runtime.load(folder.url) }
-    #expect([CLIP_IO, CLIP_FORMAT, CLIP_INVALID_ARGUMENT].contains(directory?.status))
+    #expect([CLIPStatus.io, CLIPStatus.format, CLIPStatus.invalidArgument].contains(directory?.status))
     try Data().write(to: folder.file("empty.png"))
     #expect(throws: CLIPError.self) { try runtime.load(folder.file("empty.png")) }
     try Data("not a picture".utf8).write(to: folder.file("text.jpg"))

@@ -94,4 +94,3 @@ final class DataFolder {
     return try write("\(UUID().uuidString).tar", tar.bytes)
   }
 }
-

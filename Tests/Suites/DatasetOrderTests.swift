@@ -1,4 +1,3 @@
-import CClip
 @_spi(Handles) import CLIP
 @_spi(Handles) import CLIPTools
 import Foundation
@@ -58,7 +57,9 @@ import Testing
       for prefetch in [1, 3, 50] {
         #expect(
           first
-            == (try keys { ($0.epochs, $0.shuffleBuffer, $0.workers, $0.prefetch, $0.batchSize) = (2, 20, workers, prefetch, 7) }))
+            == (try keys {
+              ($0.epochs, $0.shuffleBuffer, $0.workers, $0.prefetch, $0.batchSize) = (2, 20, workers, prefetch, 7)
+            }))
       }
     }
     #expect(
@@ -99,7 +100,8 @@ import Testing
   @Test(arguments: [2, 3, 5, 16, 101]) func partsArePartsOfAll(_ parts: Int) throws {
     var all: [String] = []
     for part in 0..<parts {
-      let dataset = try Dataset(sources, DatasetOptions { ($0.part, $0.parts, $0.shuffleBuffer) = (part, parts, 10) })
+      let dataset = try Dataset(
+        sources, DatasetOptions { ($0.shard, $0.shuffleBuffer) = (.init(index: part, count: parts), 10) })
       do { all += try dataset.rest().map(\.key) } catch let failure as CLIPError {
         // More parts than pairs: some have none.
         #expect(parts == 101 && failure.message.contains("no good sample"))
@@ -110,7 +112,9 @@ import Testing
 
   @Test func resumedIsUninterrupted() throws {
     func options(_ workers: Int) -> DatasetOptions {
-      DatasetOptions { ($0.epochs, $0.shuffleBuffer, $0.workers, $0.captionFields) = (2, 13, workers, ["txt", "caption"]) }
+      DatasetOptions {
+        ($0.epochs, $0.shuffleBuffer, $0.workers, $0.captionFields) = (2, 13, workers, ["txt", "caption"])
+      }
     }
     let dataset = try Dataset(sources, options(2))
     var states = [try dataset.state()]
@@ -127,7 +131,7 @@ import Testing
       try other.restore(state)
       #expect(try other.state() == state)
       #expect(try other.rest() == Array(items.dropFirst(at).joined()))
-      #expect(other.counters().samples == 2 * UInt64(Self.count))
+      #expect(try other.counters().samples == 2 * Self.count)
     }
     // Back in the same one, after its end.
     try dataset.restore(states[3])
@@ -137,7 +141,7 @@ import Testing
   @Test func statesOfOthersAreRefused() throws {
     let state = try Dataset(sources, DatasetOptions()).state()
     for change: (inout DatasetOptions) -> Void in [
-      { $0.seed = 9 }, { $0.shuffleBuffer = 9 }, { $0.flags = .ordered }, { ($0.part, $0.parts) = (0, 2) },
+      { $0.seed = 9 }, { $0.shuffleBuffer = 9 }, { $0.flags = .ordered }, { $0.shard = .init(index: 0, count: 2) },
     ] {
       let failure = #expect(throws: CLIPError.self) { try Dataset(sources, DatasetOptions(change)).restore(state) }
       #expect(failure?.status == .mismatch)
@@ -165,7 +169,7 @@ import Testing
         $0.batchSize = 30; $0.epochs = 2; $0.flags = .fullBatches
       })
     #expect(try (0..<7).map { _ in try full.samples().count } == [30, 30, 30, 30, 30, 30, 0])
-    #expect(full.counters().samples == 180)
+    #expect(try full.counters().samples == 180)
     let failure = #expect(throws: CLIPError.self) {
       try Dataset(
         sources,

@@ -1,4 +1,3 @@
-import CClip
 @_spi(Handles) import CLIP
 @_spi(Handles) import CLIPTools
 import Foundation
@@ -67,7 +66,7 @@ import Testing
     try FileManager.default.removeItem(at: folder.file("clipcore.json"))
     try ModelFolder.writeJSON(manifest.config, to: folder.file("config.json"))
     let model = try Model(folder.url, towers: .image)
-    #expect(String(cString: model.info.layout) == "huggingface" && model.info.has_logit_bias == 1)
+    #expect(model.info.layout == "huggingface" && model.info.logitBias != nil)
     #expect(identical(try model.encode(pixels: pixels), composed))
   }
 
@@ -112,7 +111,7 @@ import Testing
     let model = try Model(folder.url)
     #expect(
       model.info.towers == .image
-        && String(cString: model.info.image_encoder) == "clipcore.encoder.vit")
+        && model.encoder(.image) == "clipcore.encoder.vit")
     let image: [String: Any] = [
       "encoder": "clipcore.encoder.vit", "scope": "vit",
       "config": ["width": 16, "heads": 2, "layers": 1, "mlp_width": 32, "patch_size": 16],

@@ -1,4 +1,3 @@
-import CClip
 @_spi(Handles) import CLIP
 @_spi(Handles) import CLIPTools
 import Foundation
@@ -140,7 +139,10 @@ import Testing
   @Test(arguments: openClip + resnet + huggingFace + tokenizer) func isRefused(_ item: Case) throws {
     let folder = try spoil(item)
     let failure = try #require(throws: CLIPError.self) { try Model(folder.url) }
-    let statuses = [CLIP_FORMAT, CLIP_MISMATCH, CLIP_UNSUPPORTED, CLIP_LIMIT, CLIP_NOT_FOUND, CLIP_PLUGIN]
+    let statuses = [
+      CLIPStatus.format, CLIPStatus.mismatch, CLIPStatus.unsupported, CLIPStatus.limit, CLIPStatus.notFound,
+      CLIPStatus.plugin,
+    ]
     #expect(statuses.contains(failure.status), "\(failure)")
     #expect(!failure.message.isEmpty)
     // An empty vocabulary shows in the merges that need its words.

@@ -1,4 +1,3 @@
-import CClip
 @_spi(Handles) import CLIP
 @_spi(Handles) import CLIPTools
 import Foundation
@@ -56,16 +55,17 @@ import Testing
     let model = try Model(ModelFolder.reference("hf-vit-b-32"), runtime: runtime)
 
     let ids = try tokenIds(tensor("tokens", of: want))
-    let truncate = UInt32(CLIP_TRUNCATE)
-    for (row, got) in try model.tokenize(captions, flags: truncate).enumerated() {
+    let truncate = EncodeOptions(truncate: true)
+    for (row, got) in try model.tokenize(captions, options: truncate).enumerated() {
       #expect(got == Array(ids[row * 77..<row * 77 + got.count]), "\(captions[row])")
     }
 
     let images = try model.encode(images: names.map { try runtime.load(Paths.image($0)) })
-    let texts = try model.encode(texts: captions, flags: truncate)
+    let texts = try model.encode(texts: captions, options: truncate)
     let imageCosine = smallestCosine(images, try tensor("image_embeds", of: want).floats, width: model.width)
     let textCosine = smallestCosine(texts, try tensor("text_embeds", of: want).floats, width: model.width)
-    let logits = try maxDifference(model.similarity(images: images, texts: texts), tensor("logits_per_image", of: want).floats)
+    let logits = try maxDifference(
+      model.similarity(images: images, texts: texts), tensor("logits_per_image", of: want).floats)
     print("parity end-to-end: image cosine \(imageCosine), text cosine \(textCosine), logits \(logits)")
     #expect(imageCosine >= 0.99999)
     #expect(textCosine >= 0.99999)

@@ -1,4 +1,3 @@
-import CClip
 @_spi(Handles) import CLIP
 @_spi(Handles) import CLIPTools
 import Foundation
@@ -80,7 +79,7 @@ import Testing
     for i in stride(from: 0, to: swapped.count, by: 4) { swapped.swapAt(i, i + 2) }
     let other = try Image(width: clear.width, height: clear.height, format: .bgra, bytes: swapped)
     for picture in [clear, other] {
-      let pixels = try model.preprocess([picture], flags: UInt32(CLIP_COMPOSITE_ALPHA), background: (200, 30, 60))
+      let pixels = try model.preprocess([picture], options: .init(background: Color(red: 200, green: 30, blue: 60)))
       let result = compare(bytes(pixels, side: 64), want)
       #expect(result.equal >= 0.99 && result.worst <= 1, "\(result)")
     }
@@ -98,7 +97,7 @@ import Testing
     var numbers = Numbers(1)
     let rgb = numbers.bytes(width * height * 3)
     let want = try model.preprocess([Image(width: width, height: height, format: .rgb, bytes: rgb)])
-    let formats: [(clip_pixel_format, [Int?])] = [
+    let formats: [(PixelFormat, [Int?])] = [
       (PixelFormat.rgb, [0, 1, 2]), (PixelFormat.bgr, [2, 1, 0]),
       (PixelFormat.rgba, [0, 1, 2, nil]), (PixelFormat.bgra, [2, 1, 0, nil]),
     ]
@@ -111,8 +110,8 @@ import Testing
           }
           bytes += [UInt8](repeating: 251, count: padding)
         }
-        let stride = padding == 0 ? 0 : width * channels.count + padding
-        let picture = Image(format, width: width, height: height, stride: stride, bytes: bytes)
+        let stride = padding == 0 ? nil : width * channels.count + padding
+        let picture = try Image(width: width, height: height, format: format, stride: stride, bytes: bytes)
         #expect(identical(try model.preprocess([picture]), want), "format \(format.rawValue), padding \(padding)")
       }
     }
@@ -129,7 +128,8 @@ import Testing
   func anySizeKeepsAPlainColour(_ size: (Int, Int)) throws {
     for mode in ["shortest", "longest", "squash"] {
       let model = try model(side: 64, ["resize_mode": mode, "fill_color": 100])
-      let picture = try Image(width: size.0, height: size.1, format: .gray, bytes: [UInt8](repeating: 100, count: size.0 * size.1))
+      let picture = try Image(
+        width: size.0, height: size.1, format: .gray, bytes: [UInt8](repeating: 100, count: size.0 * size.1))
       #expect(bytes(try model.preprocess([picture]), side: 64).allSatisfy { $0 == 100 }, "\(mode)")
     }
   }

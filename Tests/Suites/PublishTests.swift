@@ -50,7 +50,7 @@ import Testing
       try trainer.update(published, average: average)
       #expect(identical(try outputs(exported), try outputs(published)))
       #expect(!identical(before, try outputs(published)))
-      try published.swap(0, to: nil)
+      try published.swap()
       #expect(identical(before, try outputs(published)))
     }
   }
@@ -84,9 +84,9 @@ import Testing
     let half = try Model(folder.url, runtime: runtime, towers: .text)
     #expect(throws: CLIPError.self) { try trainer.update(half) }
     #expect(throws: CLIPError.self) { try Trainer(model).update(model, average: true) }
-    #expect(clip_trainer_publish(trainer.handle, model.handle, 4) == CLIP_INVALID_ARGUMENT)
-    #expect(clip_trainer_publish(nil, model.handle, 0) == CLIP_INVALID_ARGUMENT)
-    #expect(clip_trainer_publish(trainer.handle, nil, 0) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_trainer_update_model(trainer.handle, model.handle, 4) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_trainer_update_model(nil, model.handle, 0) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_trainer_update_model(trainer.handle, nil, 0) == CLIP_INVALID_ARGUMENT)
     // Its folder has other weights than it: an export would be of those.
     try trainer.update(model)
     do {

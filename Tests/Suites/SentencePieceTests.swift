@@ -1,4 +1,3 @@
-import CClip
 @_spi(Handles) import CLIP
 @_spi(Handles) import CLIPTools
 import Foundation
@@ -69,16 +68,16 @@ import Testing
     try FileManager.default.copyItem(
       at: Paths.fixtures.appending(path: "tokenizer/unigram/spiece.model"), to: folder.file("spiece.model"))
     let model = try Model(folder.url)
-    #expect(String(cString: model.info.layout) == "huggingface" && model.context == 16)
+    #expect(model.info.layout == "huggingface" && model.context == 16)
     let texts = ["a photo of a cat", "", "A cat, on a keyboard: seen from above; it does not type at all!"]
-    let truncate = UInt32(CLIP_TRUNCATE)
+    let truncate = EncodeOptions(truncate: true)
     #expect(throws: CLIPError.self) { try model.tokenize(texts) }
-    let rows = try model.tokenRows(texts, flags: truncate)
+    let rows = try model.tokenRows(texts, options: truncate)
     #expect(rows.count == 48 && rows[47] == 0 && rows[46] != 0)
     #expect(Array(rows[..<16]) == [3, 37, 82, 66, 32, 35, 32, 160, 3, 37, 85, 112, 0, 0, 0, 0])
-    #expect(identical(try model.encode(texts: texts, flags: truncate), try model.encode(tokens: rows)))
-    let probabilities = try model.classify(images: 
-      model.encode(texts: texts, texts: flags: truncate), model.encode(texts: texts, flags: truncate))
+    #expect(identical(try model.encode(texts: texts, options: truncate), try model.encode(tokens: rows)))
+    let probabilities = try model.classify(
+      images: model.encode(texts: texts, options: truncate), texts: model.encode(texts: texts, options: truncate))
     #expect(probabilities.allSatisfy { $0 > 0 && $0 < 1 })
   }
 
@@ -116,12 +115,12 @@ import Testing
     var many = good
     for index in 0..<10 { many += piece(Array("more\(index)".utf8), type: 1) }
     for (bad, status) in [
-      ([], CLIP_FORMAT), ([0], CLIP_FORMAT), (Array("a text, not a model".utf8), CLIP_FORMAT),
-      (Array(good.dropLast(5)), CLIP_FORMAT), (Array(good.prefix(1000)), CLIP_FORMAT),
-      (good + piece([], type: 1), CLIP_FORMAT), (good + piece([0x61, 0, 0x62], type: 1), CLIP_FORMAT),
-      (good + piece([UInt8](repeating: 0x61, count: 80), type: 4), CLIP_FORMAT),
-      (good + piece(Array("<unk>".utf8), type: 2), CLIP_FORMAT), (many, CLIP_MISMATCH),
-      ([UInt8](repeating: 0, count: 2 << 20), CLIP_LIMIT),
+      ([], CLIPStatus.format), ([0], CLIPStatus.format), (Array("a text, not a model".utf8), CLIPStatus.format),
+      (Array(good.dropLast(5)), CLIPStatus.format), (Array(good.prefix(1000)), CLIPStatus.format),
+      (good + piece([], type: 1), CLIPStatus.format), (good + piece([0x61, 0, 0x62], type: 1), CLIPStatus.format),
+      (good + piece([UInt8](repeating: 0x61, count: 80), type: 4), CLIPStatus.format),
+      (good + piece(Array("<unk>".utf8), type: 2), CLIPStatus.format), (many, CLIPStatus.mismatch),
+      ([UInt8](repeating: 0, count: 2 << 20), CLIPStatus.limit),
     ] {
       let failure = #expect(throws: CLIPError.self) { try open(bad) }
       #expect(

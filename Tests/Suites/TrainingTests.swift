@@ -166,7 +166,7 @@ import Testing
       let target = place.file("model-\(average)")
       try trainer.export(target, average: average)
       let opened = try Trainer(Model(target))
-      let kind = average ? .average : .weight
+      let kind = average ? Trainer.TensorKind.average : .weight
       #expect(try identical(trainer.all(kind, manifest), weights(opened)))
       let embeddings = try opened.model.encode(tokens: tokens)
       #expect(embeddings.allSatisfy { $0.isFinite })
@@ -176,7 +176,7 @@ import Testing
 
   @Test func lossesFall() throws {
     let teacher = (0..<36).map { $0 % 7 == 0 ? Float(10) : 0 }
-    let kinds: [[Trainer.Loss]] = [
+    let kinds: [[LossTerm]] = [
       [.init()], [.init(labelSmoothing: 0.1)], [.init(.sigmoid)], [.init(.distillation)],
       [.init(weight: 0.5), .init(.distillation, weight: 0.5)],
     ]
@@ -242,14 +242,14 @@ import Testing
       $0.totalSteps = 6
       $0.finalRate = 0.5
     }
-    let rates = try (0..<8).map { _ in try trainer.step(pixels: pixels, tokens: tokens).learning_rate / 1e-3 }
+    let rates = try (0..<8).map { _ in try trainer.step(pixels: pixels, tokens: tokens).learningRate / 1e-3 }
     let wanted = [0.5, 1, 1, 0.875, 0.75, 0.625, 0.5, 0.5]
     for (found, want) in zip(rates, wanted) { #expect(abs(found - want) < 1e-5) }
   }
 
   @Test func frozenTensorsStay() throws {
     let start = try weights(Trainer(model))
-    let trainer = try Trainer(model, groups: [("visual.proj", 2), ("visual.*", 0)])
+    let trainer = try Trainer(model, groups: [.init("visual.proj", rate: 2), .init("visual.*", rate: 0)])
     _ = try train(trainer, 3)
     for tensor in manifest.tensors {
       let now = try trainer.read(tensor.name, .weight)
@@ -258,13 +258,15 @@ import Testing
         identical(now, then) == (tensor.name.hasPrefix("visual.") && tensor.name != "visual.proj"), "\(tensor.name)")
     }
     #expect(throws: CLIPError.self) { try trainer.read("visual.conv1.weight", .gradient) }
-    #expect(throws: CLIPError.self) { try Trainer(model, groups: [("*", 0)]) }
+    #expect(throws: CLIPError.self) { try Trainer(model, groups: [.init("*", rate: 0)]) }
     _ = start
   }
 
   @Test func lowRankUpdatesChangeTheirTargetsAlone() throws {
     let place = try TemporaryFolder()
-    func make() throws -> Trainer { try Trainer(model, lowRank: .init(rank: 2, patterns: ["*.in_proj_weight"])) { $0.learningRate = 0.02 } }
+    func make() throws -> Trainer {
+      try Trainer(model, lowRank: .init(rank: 2, patterns: ["*.in_proj_weight"])) { $0.learningRate = 0.02 }
+    }
     let trainer = try make()
     let losses = try train(trainer, 10)
     #expect(losses[9] < 0.9 * losses[0])
@@ -283,7 +285,7 @@ import Testing
     try later.resume(place.url)
     #expect(try train(trainer, 2) == train(later, 2))
     // Whatever else is learned, patterns that fit no matrix are what is told.
-    for groups in [[], [(pattern: "logit_scale", rate: Float(1))]] {
+    for groups in [[], [TensorGroup("logit_scale", rate: 1)]] {
       do {
         _ = try Trainer(model, groups: groups, lowRank: .init(rank: 2, patterns: ["nothing", "ln_final.weight"]))
         Issue.record("there is no such matrix")
@@ -323,7 +325,7 @@ import Testing
         return clip_train_step(trainer.handle, &batch, &metrics)
       }
     }
-    #expect(status == .invalidArgument)
+    #expect(status == CLIP_INVALID_ARGUMENT)
     #expect(try identical(before, weights(trainer)))
     // One pair has nothing to tell it from: the loss is 0, and so is the gradient.
     let one = try trainer.step(
@@ -345,8 +347,7 @@ import Testing
 
   @Test(arguments: [65, -1]) func countsThatAreNone(_ count: Int) throws {
     var term = clip_loss_term()
-    term.struct_size = size(of: clip_loss_term.self)
-    var group = clip_parameter_group(struct_size: size(of: clip_parameter_group.self), rate: 1, pattern: nil)
+    var group = clip_tensor_group(pattern: nil, rate: 1)
     var trainer: OpaquePointer?
     for takesLosses in [true, false] {
       var options = clip_trainer_options()
@@ -360,7 +361,7 @@ import Testing
           return clip_trainer_create(model.handle, &options, &trainer)
         }
       }
-      #expect(status == .invalidArgument && trainer == nil)
+      #expect(status == CLIP_INVALID_ARGUMENT && trainer == nil)
     }
   }
 

@@ -1,4 +1,3 @@
-import CClip
 @_spi(Handles) import CLIP
 @_spi(Handles) import CLIPTools
 import Foundation
@@ -138,7 +137,7 @@ import Testing
       ["word_embedding_dimension": 8, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true],
       to: folder.file("1_Pooling/config.json"))
     let model = try Model(folder.url)
-    #expect(model.context == 16 && String(cString: model.info.text_encoder) == "clipcore.encoder.bert")
+    #expect(model.context == 16 && model.encoder(.text) == "clipcore.encoder.bert")
     #expect(try model.tokenize(["A CAT"]) == [[101, 1037, 4937, 102]])
     let unit = try model.encode(texts: ["A CAT"])
     #expect(abs(unit.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5)
@@ -155,7 +154,7 @@ import Testing
     let want = try Model(folder.url).encode(texts: ["two cats", "naïve 猫"])
     try ModelFolder.writeJSON(small.clipcore(tokenizer: "wordpiece"), to: folder.file("clipcore.json"))
     let model = try Model(folder.url)
-    #expect(String(cString: model.info.layout) == "clipcore")
+    #expect(model.info.layout == "clipcore")
     #expect(identical(try model.encode(texts: ["two cats", "naïve 猫"]), want))
   }
 
@@ -174,11 +173,13 @@ import Testing
     let folder = try TextModel(.bert).write()
     let url = folder.file("vocab.txt")
     for (bad, status) in [
-      (Data(), CLIP_FORMAT), (Data([0xFF, 0xFE, 0x0A]), CLIP_FORMAT), (Data("a\nb\n[UNK".utf8), CLIP_FORMAT),
-      (list(good.filter { $0 != "[CLS]" }), CLIP_FORMAT), (list(good.filter { $0 != "[SEP]" }), CLIP_FORMAT),
-      (list(good.filter { $0 != "[UNK]" }), CLIP_FORMAT), (list(good + ["more"]), CLIP_MISMATCH),
+      (Data(), CLIPStatus.format), (Data([0xFF, 0xFE, 0x0A]), CLIPStatus.format),
+      (Data("a\nb\n[UNK".utf8), CLIPStatus.format),
+      (list(good.filter { $0 != "[CLS]" }), CLIPStatus.format),
+      (list(good.filter { $0 != "[SEP]" }), CLIPStatus.format),
+      (list(good.filter { $0 != "[UNK]" }), CLIPStatus.format), (list(good + ["more"]), CLIPStatus.mismatch),
       // The encoder takes 0 for padding.
-      (list(["first"] + good.dropLast()), CLIP_FORMAT), (Data(count: 1 << 24), CLIP_LIMIT),
+      (list(["first"] + good.dropLast()), CLIPStatus.format), (Data(count: 1 << 24), CLIPStatus.limit),
     ] {
       try bad.write(to: url)
       let failure = #expect(throws: CLIPError.self) { try Model(folder.url) }
@@ -208,31 +209,33 @@ import Testing
       return try Model(folder.url)
     }
     #expect(try open { _ in }.tokenize(["AB b"]) == [[2, 5, 6, 1, 3]])
-    func set(_ part: String, _ key: String, _ value: Any?) throws -> clip_status {
+    func set(_ part: String, _ key: String, _ value: Any?) throws -> CLIPStatus? {
       do {
         _ = try open { json in
           var object = json[part] as? [String: Any] ?? [:]
           object[key] = value
           json[part] = object
         }
-        return CLIP_OK
-      } catch { return (error as? CLIPError)?.status ?? CLIP_OK }
+        return nil
+      } catch { return (error as? CLIPError)?.status }
     }
     for (part, key, value, status) in [
-      ("model", "type", "BPE", CLIP_UNSUPPORTED), ("model", "type", 3, CLIP_FORMAT),
-      ("model", "vocab", nil, CLIP_FORMAT),
-      ("model", "vocab", ["a"], CLIP_FORMAT), ("model", "vocab", ["a": -1], CLIP_FORMAT),
-      ("model", "vocab", ["a": 7], CLIP_MISMATCH), ("model", "vocab", ["a": "0"], CLIP_FORMAT),
-      ("model", "unk_token", "[none]", CLIP_FORMAT), ("model", "max_input_chars_per_word", 0, CLIP_FORMAT),
-      ("model", "max_input_chars_per_word", 1e30, CLIP_FORMAT), ("model", "continuing_subword_prefix", 2, CLIP_FORMAT),
-      ("normalizer", "type", "Lowercase", CLIP_UNSUPPORTED), ("normalizer", "lowercase", "yes", CLIP_FORMAT),
-      ("pre_tokenizer", "type", "Whitespace", CLIP_UNSUPPORTED),
-      ("post_processor", "type", "RobertaProcessing", CLIP_UNSUPPORTED),
-      ("post_processor", "single", [1], CLIP_UNSUPPORTED),
-      ("post_processor", "special_tokens", nil, CLIP_UNSUPPORTED),
-      ("post_processor", "special_tokens", ["[CLS]": ["ids": [1]], "[SEP]": ["ids": [3]]], CLIP_FORMAT),
-      ("post_processor", "special_tokens", ["[CLS]": ["ids": [2, 3]], "[SEP]": ["ids": [3]]], CLIP_UNSUPPORTED),
-    ] as [(String, String, Any?, clip_status)] {
+      ("model", "type", "BPE", CLIPStatus.unsupported), ("model", "type", 3, CLIPStatus.format),
+      ("model", "vocab", nil, CLIPStatus.format),
+      ("model", "vocab", ["a"], CLIPStatus.format), ("model", "vocab", ["a": -1], CLIPStatus.format),
+      ("model", "vocab", ["a": 7], CLIPStatus.mismatch), ("model", "vocab", ["a": "0"], CLIPStatus.format),
+      ("model", "unk_token", "[none]", CLIPStatus.format), ("model", "max_input_chars_per_word", 0, CLIPStatus.format),
+      ("model", "max_input_chars_per_word", 1e30, CLIPStatus.format),
+      ("model", "continuing_subword_prefix", 2, CLIPStatus.format),
+      ("normalizer", "type", "Lowercase", CLIPStatus.unsupported),
+      ("normalizer", "lowercase", "yes", CLIPStatus.format),
+      ("pre_tokenizer", "type", "Whitespace", CLIPStatus.unsupported),
+      ("post_processor", "type", "RobertaProcessing", CLIPStatus.unsupported),
+      ("post_processor", "single", [1], CLIPStatus.unsupported),
+      ("post_processor", "special_tokens", nil, CLIPStatus.unsupported),
+      ("post_processor", "special_tokens", ["[CLS]": ["ids": [1]], "[SEP]": ["ids": [3]]], CLIPStatus.format),
+      ("post_processor", "special_tokens", ["[CLS]": ["ids": [2, 3]], "[SEP]": ["ids": [3]]], CLIPStatus.unsupported),
+    ] as [(String, String, Any?, CLIPStatus)] {
       #expect(try set(part, key, value) == status, "\(part).\(key) = \(String(describing: value))")
     }
     words = words.map { "é" + $0 }
