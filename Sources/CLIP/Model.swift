@@ -100,16 +100,16 @@ public final class Model: @unchecked Sendable {
   /// Float32 weights that are held as float32 stay in their file until the second call of their tower.
   ///
   /// - Parameters:
-  ///   - towers: Those that are opened; the weights of others are not read.
+  ///   - towers: Those that are opened; the weights of others are not read. nil: all that the folder has.
   ///   - progress: Of loading the weights.
   public init(
-    _ folder: String, runtime: Runtime, towers: Towers = .both, storage: Storage = .float32,
+    _ folder: String, runtime: Runtime, towers: Towers? = nil, storage: Storage = .float32,
     options: OpenOptions = [], progress: ProgressHandler? = nil
   ) throws(CLIPError) {
     var out: OpaquePointer?
     try withCMemory { memory throws(CLIPError) in
       var open = memory.modelOptions(storage, options, progress)
-      open.towers = towers.rawValue
+      open.towers = towers?.rawValue ?? 0
       try check(clip_model_open(runtime.handle, try memory.string(folder, "folder"), &open, &out))
     }
     guard let out else { throw CLIPError(.plugin, "clip_model_open returned no model") }
@@ -148,17 +148,16 @@ public final class Model: @unchecked Sendable {
   /// `EncodeOptions.sizes` is what `describe` has then.
   ///
   /// - Parameters:
-  ///   - towers: Open ones.
+  ///   - towers: Open ones; nil: all that are open.
   ///   - folder: nil: each tower is opened from the folder it came from, with the plugins that are loaded now.
   ///   - storage: nil: storage and options are those that each tower was opened with.
   public func swap(
-    _ towers: Towers = .both, from folder: String? = nil, storage: Storage? = nil, options: OpenOptions = [],
+    _ towers: Towers? = nil, from folder: String? = nil, storage: Storage? = nil, options: OpenOptions = [],
     progress: ProgressHandler? = nil
   ) throws(CLIPError) {
     try withCMemory { memory throws(CLIPError) in
       let folder = try memory.string(folder, "folder")
-      // 0 is all towers that are open.
-      let bits = towers == .both ? 0 : towers.rawValue
+      let bits = towers?.rawValue ?? 0
       guard let storage else {
         return try check(clip_model_swap(handle, bits, folder, nil))
       }

@@ -35,7 +35,7 @@ extension Runtime {
 extension Model {
   /// With a runtime of its own where none is given.
   convenience init(
-    _ folder: URL, runtime: Runtime? = nil, towers: Towers = .both, storage: Storage = .float32,
+    _ folder: URL, runtime: Runtime? = nil, towers: Towers? = nil, storage: Storage = .float32,
     options: OpenOptions = []
   ) throws {
     try self.init(

@@ -130,7 +130,7 @@ import Testing
     let inputs = Inputs(best, count: 3)
     let want = try best.encode(pixels: inputs.pixels)
     for plugin in try best.runtime.plugins() where plugin.kind == .kernels {
-      let id = String(cString: plugin.id)
+      let id = plugin.id
       // Sets that this processor cannot run are refused by name.
       guard let runtime = try? Runtime(kernels: id) else { continue }
       let got = try Model(folder, runtime: runtime).encode(pixels: inputs.pixels)

@@ -139,7 +139,7 @@ import Testing
   }
 
   @Test func statesOfOthersAreRefused() throws {
-    let state = try Dataset(sources, DatasetOptions()).state()
+    let state = try Dataset(sources).state()
     for change: (inout DatasetOptions) -> Void in [
       { $0.seed = 9 }, { $0.shuffleBuffer = 9 }, { $0.flags = .ordered }, { $0.shard = .init(index: 0, count: 2) },
     ] {

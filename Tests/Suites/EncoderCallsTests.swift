@@ -41,7 +41,7 @@ import Testing
       ("", CLIPStatus.format), ("[]", CLIPStatus.format), ("{", CLIPStatus.format),
       ("{\"image_height\": \"x\"}", CLIPStatus.format),
       ("{\"image_height\": 224}", CLIPStatus.format),
-      ("{\"image_height\": 16385, \"imageWidth\": 16385}", .invalidArgument),
+      ("{\"image_height\": 16385, \"image_width\": 16385}", .invalidArgument),
     ] {
       #expect(
         status { _ = try runtime.describeEncoder("clipcore.encoder.vit", config: config) } == expected, "\(config)")

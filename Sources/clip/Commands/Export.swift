@@ -37,7 +37,7 @@ struct Export: ParsableCommand {
   }
 
   func run() throws {
-    let model = try Model(try self.model.utf8, runtime: try common.runtime(), options: .withoutWeights)
+    let model = try Model(try self.model.utf8, runtime: try common.runtime(), towers: .both, options: .withoutWeights)
     try model.export(
       try output.utf8, checkpoint: try checkpoint?.utf8,
       options: .init(average: average, layout: layout?.value ?? .asOpened, storage: storage.value))

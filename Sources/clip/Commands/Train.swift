@@ -109,7 +109,7 @@ struct Train: ParsableCommand {
     let tensors = try withTemporaryFolder { folder throws(CLIPError) in
       if config.fromScratch { try RunFolder.drawWeights(config, runtime, in: folder) }
       let start = config.fromScratch ? folder : config.model
-      let model = try Model(try start.utf8, runtime: runtime, options: .withoutWeights)
+      let model = try Model(try start.utf8, runtime: runtime, towers: .both, options: .withoutWeights)
       let trainer = try Trainer(model, options: config.trainerOptions(totalSteps: steps))
       return try trainer.tensors().sorted { $0.name < $1.name }
     }

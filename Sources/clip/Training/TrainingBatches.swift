@@ -31,7 +31,7 @@ final class TrainingBatches {
     replay = try config.replay.map { replay throws(CLIPError) in
       try open(replay.source, replayed, ~seed, epochs: 0, isFull: true)
     }
-    teacher = try config.teacher.map { folder throws(CLIPError) in try Model(folder, runtime: runtime) }
+    teacher = try config.teacher.map { folder throws(CLIPError) in try Model(folder, runtime: runtime, towers: .both) }
   }
 
   private static func pipeline(

@@ -11,7 +11,7 @@ final class TrainingEvaluation {
     self.settings = settings
     self.config = config
     every = settings.every
-    model = try Model(folder, runtime: runtime, options: .withoutWeights)
+    model = try Model(folder, runtime: runtime, towers: .both, options: .withoutWeights)
     // Sources that are not there are known before the work.
     _ = try pairs()
   }

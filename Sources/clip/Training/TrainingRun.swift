@@ -38,7 +38,7 @@ final class TrainingRun {
       )
     }
     let start = try folder.startingModel(config, runtime).utf8
-    let model = try Model(start, runtime: runtime, options: .withoutWeights)
+    let model = try Model(start, runtime: runtime, towers: .both, options: .withoutWeights)
     trainer = try Trainer(model, options: config.trainerOptions(totalSteps: totalSteps))
     batches = try TrainingBatches(runtime, model, config)
     evaluation = try TrainingEvaluation(runtime, config, start)
