@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draw how cost grows, docs/performance.svg, from lines of `clip bench --json`.
+"""Draw docs/performance.svg, cost by batch, image size and threads, from lines of `clip bench --json`.
 
     python3 plot.py curves.txt docs/performance.svg
 

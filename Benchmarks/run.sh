@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# run.sh [SECONDS]: times clipcore on this machine: models of real sizes with made-up weights, which cost the
-# same as trained ones, and then each kernel beside its peak and OpenBLAS. `make bench` runs it.
+# run.sh [SECONDS]: times clipcore on this machine: models of real sizes with random weights, then each kernel beside
+# the FMA peak and OpenBLAS. `make bench` runs it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-2}

@@ -15,7 +15,7 @@ typedef struct clip_analysis_options {
   double logit_scale;        /* what cosines are multiplied with for losses, as in clip_model_info; 0: 100 */
 } clip_analysis_options;
 
-/* One way of looking: n queries, each among all n candidates. Equal scores count as better ones. This
+/* One direction: n queries, each searched among all n candidates. Equal scores count as better ones. This
  * struct never changes. */
 typedef struct clip_retrieval {
   double recall_at_1; /* share of queries whose match is the best; then among the best 5, 10 */
@@ -38,9 +38,9 @@ typedef struct clip_analysis {
   double matched_mean;     /* mean cosine of the pairs, and of all others */
   double unmatched_mean;
   double logit_scale;      /* as used */
-  double best_logit_scale; /* of 1 to 10000, where the mean loss of both ways is least, to about 1 % */
+  double best_logit_scale; /* of 1 to 10000, where the mean loss of both directions is least, to about 1 % */
   double best_loss;        /* that mean loss */
-  double best_calibration_error; /* mean of both ways, there */
+  double best_calibration_error; /* mean of both directions, at that scale */
   clip_retrieval image_to_text;
   clip_retrieval text_to_image;
   clip_retrieval shifted_image_to_text; /* after the shift */
@@ -54,10 +54,10 @@ typedef struct clip_pair_analysis {
   uint32_t other_text;  /* index of the best text for its image that is not its own */
   uint32_t other_image;
   double cosine;        /* of the pair */
-  double hardness;      /* its loss: the mean of both ways at logit_scale, in nats */
+  double hardness;      /* its loss: the mean of both directions at logit_scale, in nats */
 } clip_pair_analysis;
 
-/* Measures how well pairs meet: images [n, d] and texts [n, d], row i of both is pair i, of any length but
+/* Measures how well pairs match: images [n, d] and texts [n, d], row i of both is pair i, of any length but
  * 0 and from any model. n is at least 2. Time grows as n^2 d; nothing of n^2 is kept. Sums are in double
  * precision and the same on any number of threads. `options` may be NULL. Fills *analysis and, unless it
  * is NULL, pairs [n], with room for `capacity` of them. docs/analysis.md explains the measures. [any-thread] */

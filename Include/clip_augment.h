@@ -23,8 +23,8 @@ typedef struct clip_setting_info {
   const char *name;        /* [a-z0-9_], the key in a pipeline */
   const char *description; /* one line */
   clip_setting_type type;
-  double low, high;        /* the range, both ends in it; without a meaning for boolean, choice and text */
-  double number;           /* default of number, integer and boolean; of choice, which one from 0 */
+  double low, high;        /* the range, both ends included; not used for boolean, choice and text */
+  double number;           /* default of number, integer and boolean; of choice, its index */
   const double *numbers;   /* default of numbers */
   size_t number_count;
   size_t count_low, count_high;
@@ -40,7 +40,7 @@ typedef struct clip_augmentation_info {
   const char *id;
   const char *op;          /* its name in pipelines */
   const char *description;
-  double probability;      /* of a step that names no "p" */
+  double probability;      /* of a step without "p" */
   const clip_setting_info *settings;
   size_t setting_count;
 } clip_augmentation_info;
@@ -53,7 +53,7 @@ typedef int (*clip_augmentation_fn)(void *user, const clip_augmentation_info *in
 CLIP_API clip_status clip_augmentations_visit(clip_runtime *runtime, const char *op, clip_augmentation_fn visit,
                                               void *user);
 
-/* Steps that make a picture or a text into a varied one. */
+/* Steps that vary a picture or a text. */
 typedef struct clip_pipeline clip_pipeline;
 
 /* Makes a pipeline from JSON, as docs/augmentation.md describes:
@@ -66,14 +66,15 @@ CLIP_API clip_status clip_pipeline_create(clip_runtime *runtime, const char *jso
 /* [owner-thread] */
 CLIP_API void clip_pipeline_release(clip_pipeline *pipeline);
 
-/* Varies a picture. The result depends on the picture, the pipeline, `seed` and `index` alone, on any
- * thread: give a run one seed, and each picture of it another index. The result has the view's pixel
+/* Varies a picture. The result depends on the picture, the pipeline, `seed` and `index` alone: use one seed for a
+ * run, and another index for each picture. The result has the view's pixel
  * format unless a step changes that. *out is owned by the caller: clip_image_release. [any-thread] */
 CLIP_API clip_status clip_augment_image(const clip_pipeline *pipeline, const clip_image_view *image, uint64_t seed,
                                         uint64_t index, clip_image **out);
 
 /* Varies a text in the same way and writes it to `buffer` with its NUL. *length is its length in bytes without the
- * NUL, also where `capacity` is too small: CLIP_INVALID_ARGUMENT, and nothing is written. [any-thread] */
+ * NUL, also where `capacity` is too small: CLIP_INVALID_ARGUMENT, and `buffer` is untouched. The steps run again
+ * with the next call, so begin with ample room. [any-thread] */
 CLIP_API clip_status clip_augment_text(const clip_pipeline *pipeline, const char *text, uint64_t seed,
                                        uint64_t index, char *buffer, size_t capacity, size_t *length);
 

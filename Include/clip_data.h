@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* Pairs of pictures and captions, read from files in random order, decoded, varied and preprocessed by
- * worker threads of its own ahead of the caller (docs/training-data.md). */
+/* Pairs of pictures and captions, read from files in random order, and decoded, varied and preprocessed by the data
+ * set's worker threads ahead of the caller (docs/training-data.md). */
 typedef struct clip_dataset clip_dataset;
 
 enum {
@@ -31,7 +31,7 @@ typedef struct clip_dataset_options {
   uint32_t shuffle_buffer; /* pairs that are mixed with each other; about 200 bytes each; 0: 10000 */
   uint32_t workers;        /* threads, 1 to 64; 0: 1 */
   uint32_t prefetch;       /* samples made ahead at most; 0: batch_size */
-  /* This is part shard_index of shard_count; 0 of 0 is all. Parts share nothing and are all. */
+  /* Reads part shard_index of shard_count, for several processes; 0 of 0: everything. No pair is in two parts. */
   uint32_t shard_index;
   uint32_t shard_count;
   uint32_t caption_field_count;
@@ -44,10 +44,10 @@ typedef struct clip_dataset_options {
   /* The run stops when more than this share of at least 100 samples of an epoch is bad; 0: 0.1 */
   double max_bad_share;
   uint64_t max_file_bytes; /* of one picture's file; 0: 64 MiB */
-  /* Cleaning and background (laid under before image_pipeline), as in the encode calls; CLIP_ENCODE_TRUNCATE goes
-   * without saying. NULL: none. Copied. */
+  /* Cleaning and background (laid under before image_pipeline), as in the encode calls; captions
+   * are always truncated. NULL: none. Copied. */
   const clip_encode_options *encode;
-  const clip_pipeline *image_pipeline; /* NULL: none; kept until the data set is closed, also when freed */
+  const clip_pipeline *image_pipeline; /* NULL: none; the data set keeps it */
   const clip_pipeline *text_pipeline;
 } clip_dataset_options;
 
@@ -80,10 +80,10 @@ typedef struct clip_batch {
   const uint32_t *caption_counts;
 } clip_batch;
 
-/* The next batch; its last one of an epoch may be smaller. Waits where the workers are behind. A bad
- * sample (no picture or caption, undecodable, too large, not UTF-8) is counted, told to the log with its
+/* The next batch; the last one of an epoch may be smaller. Waits while the workers are behind. A bad
+ * sample (no picture or caption, undecodable, too large, not UTF-8) is counted, reported to the log with its
  * reason and skipped; so is the rest of a shard that is damaged or cut short. CLIP_FORMAT when too many
- * are bad; also an epoch without any good sample is an error. After an error every call gives it again,
+ * are bad; also an epoch without any good sample is an error. After an error every call fails with it again,
  * until clip_dataset_restore. One call at a time; others wait. [any-thread] */
 CLIP_API clip_status clip_dataset_next(clip_dataset *dataset, clip_batch *batch);
 
@@ -93,7 +93,7 @@ enum { CLIP_DATASET_STATE_BYTES = 256 };
  * machine. `capacity` in bytes. [any-thread] */
 CLIP_API clip_status clip_dataset_save(clip_dataset *dataset, uint8_t *state, size_t capacity);
 
-/* Goes on after a saved state: the batches that follow are those that would have followed there, whatever
+/* Continues from a saved state: the batches that follow are those that would have followed there, whatever
  * workers, prefetch and epochs are. Sources and options that decide the order must be the same, else
  * CLIP_MISMATCH; other bytes are CLIP_FORMAT. [any-thread] */
 CLIP_API clip_status clip_dataset_restore(clip_dataset *dataset, const uint8_t *state, size_t size);

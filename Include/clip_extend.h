@@ -1,5 +1,5 @@
 /* clip_extend.h: what a library or binding on top of libclipcore needs beyond clip.h, as libcliptools does: error
- * messages, references, threads and log of a runtime, and the tables of loaded plugins. Conventions: clip.h. */
+ * messages, references, threads and log of a runtime, and the tables of loaded plugins. The rules are in clip.h. */
 #ifndef CLIPCORE_CLIP_EXTEND_H
 #define CLIPCORE_CLIP_EXTEND_H
 
@@ -11,8 +11,8 @@ extern "C" {
 
 /* ---------------------------------------------------------------- errors */
 
-/* Sets what clip_last_error returns on this thread, cut to 4095 bytes; NULL: "". Returns `status`, so that a
- * function may end with `return clip_set_last_error(CLIP_FORMAT, message);`. [any-thread] */
+/* Sets the message that clip_last_error returns on this thread, cut to 4095 bytes; NULL: "". Returns `status`, so
+ * that a function may end with `return clip_set_last_error(CLIP_FORMAT, message);`. [any-thread] */
 CLIP_API clip_status clip_set_last_error(clip_status status, const char *message);
 
 /* ---------------------------------------------------------------- runtime and model */
@@ -23,27 +23,27 @@ CLIP_API clip_runtime *clip_runtime_retain(clip_runtime *runtime);
 /* Sends a message to the runtime's log. [any-thread] */
 CLIP_API void clip_runtime_log(const clip_runtime *runtime, clip_log_level level, const char *message);
 
-/* Threads that compute one call at most, the calling thread among them; 0 for NULL. [any-thread] */
+/* The most threads that compute one call, the calling thread included; 0 for NULL. [any-thread] */
 CLIP_API uint32_t clip_runtime_threads(const clip_runtime *runtime);
 
 /* Calls task(context, i) once for every i in [0, count), in any order on the runtime's threads and the calling
  * thread, and returns when all have returned. Not from inside a task. [any-thread] */
 CLIP_API clip_status clip_runtime_parallel_for(clip_runtime *runtime, size_t count, clip_task_fn task, void *context);
 
-/* A second handle on the model as it is at this moment: it shares the weights, and a later swap of one is not seen
- * by the other. *out is owned by the caller: clip_model_release. [any-thread] */
+/* A second handle on the model as it is at this moment. Both share the weights; a later swap of one does not change
+ * the other. *out is owned by the caller: clip_model_release. [any-thread] */
 CLIP_API clip_status clip_model_snapshot(clip_model *model, clip_model **out);
 
 /* ---------------------------------------------------------------- pixels */
 
-/* Makes an image of width x height pixels for the caller to write: *pixels is where, its rows follow each other
- * without gaps. Write before any other call gets the image; the contents are unspecified until then.
+/* Makes an image whose pixels the caller writes to *pixels, in rows without gaps, before any other call uses the
+ * image. Until then they are unspecified.
  * CLIP_LIMIT: more pixels than the runtime's max_image_pixels. *out is owned by the caller: clip_image_release.
  * [any-thread] */
 CLIP_API clip_status clip_image_create(clip_runtime *runtime, clip_pixel_format format, uint32_t width,
                                        uint32_t height, clip_image **out, uint8_t **pixels);
 
-/* How Pillow's Image.resize weighs pixels; all but the nearest are antialiased. */
+/* The filters of Pillow's Image.resize; all but nearest are antialiased. */
 typedef enum clip_resample {
   CLIP_RESAMPLE_NEAREST = 0,
   CLIP_RESAMPLE_BILINEAR = 1,
@@ -57,12 +57,12 @@ CLIP_API clip_status clip_image_resize(clip_runtime *runtime, const clip_image_v
                                        uint32_t width, uint32_t height, uint8_t *pixels, size_t capacity,
                                        size_t stride);
 
-/* The first half of clip_preprocess: n pictures resized and cropped, before they are normalised, as
- * bytes [n, image_height, image_width, 3], red first. On the calling thread. [any-thread] */
+/* The first half of clip_preprocess: resizes and crops n pictures to bytes [n, image_height, image_width, 3], red
+ * first, on the calling thread. `capacity` in bytes. [any-thread] */
 CLIP_API clip_status clip_preprocess_bytes(const clip_model *model, const clip_image_view *images, size_t n,
                                            const clip_encode_options *options, uint8_t *bytes, size_t capacity);
 
-/* The second half: such bytes normalised to pixels [n, 3, image_height, image_width] for clip_encode_pixels.
+/* The second half: normalises such bytes to pixels [n, 3, image_height, image_width] for clip_encode_pixels.
  * [any-thread] */
 CLIP_API clip_status clip_normalize_bytes(const clip_model *model, const uint8_t *bytes, size_t n,
                                           const clip_encode_options *options, float *pixels, size_t capacity);
@@ -73,7 +73,7 @@ CLIP_API clip_status clip_normalize_bytes(const clip_model *model, const uint8_t
  * Returns 0 to go on, anything else to stop the visit. */
 typedef int (*clip_plugin_table_fn)(void *user, const char *id, const void *table);
 
-/* Visits the tables of a kind, in the order of loading: those of the moment of the call. [any-thread] */
+/* Visits the tables of a kind as they are at the time of the call, in the order of loading. [any-thread] */
 CLIP_API clip_status clip_plugin_tables_visit(const clip_runtime *runtime, clip_plugin_kind kind,
                                               clip_plugin_table_fn visit, void *user);
 
@@ -85,7 +85,7 @@ typedef struct clip_plugin_reference clip_plugin_reference;
 CLIP_API clip_status clip_plugin_table_hold(const clip_runtime *runtime, clip_plugin_kind kind, const char *id,
                                             const void **table, clip_plugin_reference **out);
 
-/* NULL does nothing. [any-thread] */
+/* Gives up the reference; the table is no longer valid. NULL does nothing. [any-thread] */
 CLIP_API void clip_plugin_reference_release(clip_plugin_reference *reference);
 
 #ifdef __cplusplus

@@ -15,16 +15,15 @@ typedef void (*clip_function)(void);
 typedef struct clip_closure clip_closure;
 
 /* Makes a C function of the given signature that calls `callback` with `user` before its own
- * arguments, and returns what that returns: for languages whose callbacks carry no data, and for the
- * functions of clip_plugin.h that are handed no pointer of their own. `signature` has a result and up
- * to 31 arguments in words: void, int8 to int64, uint8 to uint64, int, uint, long, ulong, size_t,
+ * arguments, and returns what `callback` returns: for languages whose callbacks carry no data, and for
+ * plugin functions without a user pointer. `signature` names the result and up to 31 arguments: void, int8 to int64, uint8 to uint64, int, uint, long, ulong, size_t,
  * float, double, pointer. An enum such as clip_status is "int":
  *
  *   int wide(void *limit, const uint8_t *data, size_t size);
  *   clip_closure_create("int(pointer,size_t)", (clip_function)wide, &limit, &closure);
  *   codec.recognises = (int (*)(const uint8_t *, size_t))clip_closure_function(closure);
  *
- * A signature that is not the callback's crashes or gives nonsense, as a wrong cast does. Needs
+ * A signature that does not match the callback is undefined behaviour, as a wrong cast is. Needs
  * libffi (libffi.so.8), which is loaded by the first call: CLIP_UNSUPPORTED without it. *out is owned
  * by the caller: clip_closure_release. [any-thread] */
 CLIP_API clip_status clip_closure_create(const char *signature, clip_function callback, void *user,
@@ -33,7 +32,7 @@ CLIP_API clip_status clip_closure_create(const char *signature, clip_function ca
 /* The function, to be called from any thread until clip_closure_release. NULL for NULL. [any-thread] */
 CLIP_API clip_function clip_closure_function(const clip_closure *closure);
 
-/* Nothing may call the function any more. [owner-thread] */
+/* The function must not be called any more. NULL does nothing. [owner-thread] */
 CLIP_API void clip_closure_release(clip_closure *closure);
 
 #ifdef __cplusplus

@@ -3,6 +3,7 @@
 #define CLIPCORE_CLIP_PLUGIN_H
 
 #include "plugin/augmentation.h"
+#include "plugin/builtin_ops.h"
 #include "plugin/encoder.h"
 #include "plugin/entry.h"
 #include "plugin/image_codec.h"

@@ -10,24 +10,56 @@ header_compiles() {
   done
 }
 
-# The functions that the public headers declare, and the symbols that the libraries export: those of the headers of
-# data sets, augmentation, analysis and closures are libcliptools's, all others libclipcore's.
-exports_match() {
-  local all tools
-  all=$(declared_in Include/clipcore.h)
-  tools=$(sed -n '/^CLIP_API/,/;/p' Include/clip_{data,augment,analysis,ffi}.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
-  [ -n "$all" ] && [ -n "$tools" ] && diff <(echo "$tools") <(exported_by cliptools) &&
-    diff <(comm -23 <(echo "$all") <(echo "$tools")) <(exported_by clipcore)
-}
-declared_in() { cc -E -P "$1" | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u; }
-exported_by() { nm -D --extern-only --defined-only "build/lib/lib$1.so" | awk '{ print $3 }' | sort; }
+# declared_functions HEADER...: the functions that these headers declare themselves.
+declared_functions() { sed -n '/^CLIP_API/,/;/p' "$@" | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u; }
 
-# Every function of clip.h is in docs/c-interface.md, and nothing else of that name is.
+# exports_match LIBRARY HEADER...: the functions that the headers declare are the symbols that the library exports.
+exports_match() {
+  local library=$1 declared exported
+  shift
+  declared=$(declared_functions "$@")
+  exported=$(nm -D --extern-only --defined-only "build/lib/$library" | awk '{ print $3 }' | sort)
+  [ -n "$declared" ] && diff <(echo "$declared") <(echo "$exported")
+}
+
+# Every function of the headers is in docs/c-interface.md, and nothing else of that name is.
 interface_documented() {
   local declared documented
-  declared=$(cc -E -P Include/clipcore.h | grep -oE '\bclip_[a-z_]+ ?\(' | tr -d '( ' | sort -u)
+  declared=$(declared_functions Include/clip*.h)
   documented=$(grep -oE '`clip_[a-z_]+`' docs/c-interface.md | tr -d '`' | grep -vE '^clip_(image_view|model_options|encode_options)$' | sort -u)
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$documented")
+}
+
+# The C of README and docs. A block with an #include is a file, one that begins with "static" goes beside functions,
+# any other into one. README's program also runs, and ranks the right caption first.
+documented_c_compiles() {
+  local folder=build/tests/docs page block source out
+  rm -rf "$folder" && mkdir -p "$folder" || return
+  for page in README.md docs/*.md; do
+    awk -v name="$folder/$(basename "$page" .md)" '
+      /^```c$/ { block = name "-" NR ".block"; next }
+      /^```/ { block = "" }
+      block != "" { print > block }' "$page"
+  done
+  for block in "$folder"/*.block; do
+    source=${block%.block}.c
+    if grep -q '^#include' "$block"; then
+      cp "$block" "$source"
+    elif grep -q '^static [^=]*) {' "$block"; then
+      { echo '#include "docs_prelude.h"'; cat "$block"; } > "$source"
+    else
+      { echo '#include "docs_prelude.h"'; echo 'void piece(void);'; echo 'void piece(void) {'; cat "$block"; echo '}'; } > "$source"
+    fi
+    cc -std=c11 -Wall -Wextra -Wno-unused -Wno-unused-parameter -Werror -fsyntax-only -Ibuild/include -Ibuild/include/clipcore \
+      -ITests/C "$source" || { echo "in ${block%-*}.md, line ${block##*-}"; return 1; }
+  done
+  source=$(grep -l 'int main(void)' "$folder"/README-*.c) && cc -std=c11 -Ibuild/include "$source" -o "$folder/readme" -Lbuild/lib -lclipcore \
+    -Wl,-rpath,"$root/build/lib" || return
+  out=$("$folder/readme") || return
+  echo "$out"
+  awk '{ exit !($3 > 0.9 && $3 <= 1) }' <<< "${out/,/}" || return
+  # Elsewhere there is no Models/emoji: a message, and not zeros.
+  ! (cd "$folder" && ./readme) 2> "$folder/message" && grep -q Models/emoji "$folder/message"
 }
 
 plugins_export_entry() {
@@ -308,11 +340,11 @@ faults_are_found() {
     fi
   done <<'EOF'
 0|nothing is wrong
-1|test.encoder.faulty: custom test.op.affine: shape: expected a width from 1
-2|custom test.op.affine: shape: expected a clip_rows, found 9
-3|custom test.op.affine: shape: expected 1 to 268435456 rows and a grid of as many
-4|custom test.op.affine: parameters: expected each name once, found scale twice
-5|custom test.op.affine: parameters: expected at most 64, found 1000
+1|test.encoder.faulty: test.op.affine op: shape: expected a width from 1
+2|test.op.affine op: shape: expected a clip_rows, found 9
+3|test.op.affine op: shape: expected 1 to 268435456 rows and a grid of as many
+4|test.op.affine op: parameters: expected each name once, found scale twice
+5|test.op.affine op: parameters: expected at most 64, found 1000
 6|forward wrote beside its output
 7|forward wrote beside its output or its scratch
 8|or to an input
@@ -330,9 +362,9 @@ faults_are_found() {
 22|build: expected one row an item
 23|configs test.encoder.faulty  crashed: Floating point exception
 24|I would rather not
-25|custom: expected the op test.op.absent
+25|test.op.absent op: expected an op, one of pixels
 26|expected 1 inputs, found 2
-27|expected 0 settings, found 1
+27|expected no settings, found the setting hardness
 28|expected 1 inputs, found 0
 30|test.op.affine: expected all functions and sizes of a clip_op, found no forward
 31|expected a table of 32 bytes, found 16

@@ -77,6 +77,7 @@ sanitized() {
 # (address) and ThreadSanitizer (thread).
 programs=(
   "api_test          plain,valgrind,address        the interface                | $emoji $picture"
+  "conventions_test plain,valgrind,address        conventions of all calls     | build/models/small-32 build/models/rn-tiny $picture"
   "threads_test      plain,address,thread          threads                      | build/models/small-32 $picture"
   "allocations_test  plain                         allocations of warm calls    | $emoji $picture"
   "plugins_test      plain,valgrind,address,thread plugins                      | build/models/grey build/tests/grey1.so build/tests/grey2.so $picture"
@@ -87,7 +88,7 @@ programs=(
   "closures_test     plain,valgrind,address,thread closures                     | build/models/grey"
   "analysis_test     plain,valgrind,address,thread analysis                     | share/modalities.json"
   "text_augment_test plain,valgrind,address,thread text augmentations           |"
-  "gradients_test    plain,address,thread          gradients                    | build/tests/gradient_plugin.so build/tests/gradients"
+  "ops_test          plain,address,thread          ops and their gradients      | build/tests/ops"
   "swap_test         full,address,thread           swaps                        | build/models/small-32 build/models/rn-tiny $picture"
   "publish_test      full,address,thread           publishing                   | build/models/small-32 $picture"
 )
@@ -146,8 +147,10 @@ fi
 echo "C headers, symbols and sizes"
 check "headers in C11" header_compiles cc c11
 check "headers in C++17" header_compiles "$cxx" c++17
-check "exported symbols are clip.h's functions" exports_match
+check "libclipcore.so exports its headers' functions" exports_match libclipcore.so Include/clip{,_extend,_host,_train}.h
+check "libcliptools.so exports its headers' functions" exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi}.h
 check "docs/c-interface.md names every function" interface_documented
+check "the C of README and docs" documented_c_compiles
 check "libraries that libclipcore.so needs" needs_only_allowed
 check "the plugins export their entry alone" plugins_export_entry
 if [ "$tier" = full ]; then
@@ -163,8 +166,7 @@ cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -
 for version in 1 2; do
   compile cc "build/tests/grey$version.so" Tests/C/plugins/grey.c -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version
 done
-compile cc build/tests/gradient_plugin.so Tests/C/gradient_plugin.c -shared -fPIC -fvisibility=hidden
-mkdir -p build/tests/gradients
+mkdir -p build/tests/ops
 for name in grey small-32 rn-tiny; do
   [ -d "build/models/$name" ] || Tests/.build/release/make-model "$name" "build/models/$name"
 done

@@ -1,5 +1,5 @@
-"""Writes Tests/Fixtures/reference/expected/augmentations.safetensors: what torchvision makes of two small
-pictures. A tensor's name is the pipeline that gives it."""
+"""Write Tests/Fixtures/reference/expected/augmentations.safetensors: torchvision's results for two small images. A
+tensor's name is its pipeline."""
 import itertools, json, sys
 from unittest import mock
 import numpy as np, torch, torchvision
@@ -56,10 +56,10 @@ for quality in (10, 60, 95):
     case("jpeg", F.to_pil_image(F2.jpeg(F.pil_to_tensor(source), quality)), quality=quality)
 
 class Philox:
-    """The numbers of seed 1, index 0 and a pipeline's first step, as docs/augmentation.md has them."""
+    """The random stream of seed 1, index 0 and the first step of a pipeline (docs/augmentation.md)."""
     def __init__(self):
         self.block, self.left = 0, []
-        self.bits(), self.bits()  # whether the step is done
+        self.bits(), self.bits()  # decide whether the step is applied
 
     def bits(self):
         if not self.left:
@@ -75,7 +75,7 @@ class Philox:
         return torch.tensor([(self.bits() >> 8) / 2**24 for _ in range(int(np.prod(size)))]).reshape(size)
 
     def randint(self, low, high, size):
-        return torch.tensor([low + (self.bits() * (high - low) >> 32)])  # no number is drawn twice for so few
+        return torch.tensor([low + (self.bits() * (high - low) >> 32)])  # no rejection for so few values
 
 def drawn(transform, picture):
     stream = Philox()
@@ -86,13 +86,13 @@ def drawn(transform, picture):
 for alpha, sigma, mode, fill in ((50, 5, "bilinear", 0), ([100, 30], [2, 4], "bilinear", [10, 200, 30]), (8, 0, "bilinear", 77),
                                  (90, 2, "nearest", 255)):
     transform = v2.ElasticTransform(alpha, sigma, modes[mode], fill)
-    # Larger than half a kernel, which torchvision wants.
+    # torchvision requires more than half a kernel.
     case("elastic_transform", drawn(transform, source), alpha=alpha, sigma=sigma, interpolation=mode, fill=fill)
 for distortion, mode, fill in ((0.5, "bilinear", 0), (1.0, "nearest", [10, 200, 30]), (0.3, "bicubic", 99), (0.0, "bilinear", 0)):
     transform = v2.RandomPerspective(distortion, 1, modes[mode], fill)
     case("random_perspective", drawn(transform, source), distortion_scale=distortion, interpolation=mode, fill=fill)
 
-# Every order of a jitter with all four.
+# Every order of the four jitters.
 steps = [lambda p: F.adjust_brightness(p, 0.6), lambda p: F.adjust_contrast(p, 1.5),
          lambda p: F.adjust_saturation(p, 1.75), lambda p: F.adjust_hue(p, 0.125)]
 for order in itertools.permutations(range(4)):

@@ -1,8 +1,7 @@
-/* GFLOP/s of a kernel plugin's matrix product on one core, in processor time, with each storage of
- * the weights, beside the core's FMA peak and, where it is installed, OpenBLAS. What is compared is
- * timed in turn. See run.sh.
+/* GFLOP/s of a kernel plugin's matrix product on one core, in processor time, for each storage of the weights, beside
+ * the core's FMA peak and, if installed, OpenBLAS. The candidates are timed in turns. See run.sh.
  *
- *   bench <plugin.so> [quick] [f32] [f16] [bf16] [int8]      all storages where none is named */
+ *   bench <plugin.so> [quick] [f32] [f16] [bf16] [int8]      all storages if none is named */
 #include <dlfcn.h>
 #include <immintrin.h>
 #include <stdio.h>
@@ -18,7 +17,7 @@ static double now(void) {
   return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Twelve independent chains cover the latency of a fused multiply-add: the most this core can do. */
+/* Twelve independent chains hide the latency of a fused multiply-add. */
 #define CHAINS(op) op(a) op(b) op(c) op(d) op(e) op(f) op(g) op(h) op(i) op(j) op(k) op(l)
 enum { PEAK_STEPS = 1500000 };
 __attribute__((target("avx2,fma"))) static double peak_avx2(void) {
@@ -104,7 +103,7 @@ int main(int argc, char **argv) {
     char *packed[STORAGES] = {NULL};
     for (int s = 0; s < STORAGES; s++) {
       if (!(wanted & 1 << s)) continue;
-      /* As a model has them: more weights than the caches hold, used one after the other. */
+      /* As in a model: more weights than the caches hold, used in sequence. */
       bytes[s] = k->panel_bytes(depth, (clip_storage)s);
       copies[s] = 1 + (size_t)48 * 1048576 / (panels * bytes[s]);
       packed[s] = (char *)floats(copies[s] * panels * bytes[s] / 4);

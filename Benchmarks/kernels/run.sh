@@ -1,6 +1,6 @@
 #!/bin/sh
-# Times the kernel plugins that are built: run.sh [quick] [f32] [f16] [bf16] [int8], plugins from $BUILD
-# (.build/release). OpenBLAS is timed beside them where libopenblas.so.0 is installed (NO_BLAS=1: not).
+# run.sh [quick] [f32] [f16] [bf16] [int8]: times the kernel plugins in $BUILD (default .build/release), and OpenBLAS if
+# libopenblas.so.0 is installed and NO_BLAS is not set.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$root/.build/release}

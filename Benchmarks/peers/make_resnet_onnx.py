@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Turn a CLIP ResNet checkpoint in open_clip's layout into an ONNX file of its image tower.
+"""Convert a CLIP ResNet in open_clip's layout to an ONNX file of its image tower.
 
     pip install numpy safetensors onnx
     python3 make_resnet_onnx.py open_clip_model.safetensors OUT.onnx [--heads 32]
 
-pixels [b, 3, s, s] -> unit embeddings, float32, opset 17, with batch norm as nodes of its own,
-which every runtime folds.
+pixels [b, 3, s, s] -> unit embeddings, float32, opset 17. Batch norms are nodes, which every runtime folds.
 """
 import argparse
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Turn an open_clip-style ViT checkpoint as open_clip saves it into two ONNX files.
+"""Convert a CLIP ViT in open_clip's layout to two ONNX files.
 
     pip install numpy safetensors onnx
     python3 make_vit_onnx.py open_clip_model.safetensors OUTDIR [--heads 12 --text-heads 8]
 
 Writes OUTDIR/visual.onnx (pixels [b,3,s,s] -> unit embeddings) and OUTDIR/text.onnx
-(tokens [b,77] int64 -> unit embeddings), float32, QuickGELU, opset 17, for measuring peers.
+(tokens [b,77] int64 -> unit embeddings), float32, QuickGELU, opset 17, for peers.py.
 """
 import argparse
 import os

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Time ONNX Runtime, OpenVINO and `clip bench` on the same weights, turn by turn.
+"""Time ONNX Runtime, OpenVINO and `clip bench` on the same weights, in turns.
 
     pip install numpy onnxruntime openvino
     python3 peers.py --model DIR --onnx OUTDIR [--clip build/bin/clip] [--threads 2] [--rounds 3]
                      [--work image:1,image:32,text:1:7,text:32:7,text:8:77]
 
-DIR is an open_clip folder, OUTDIR what make_vit_onnx.py or make_resnet_onnx.py wrote (visual.onnx, text.onnx).
-Each round times every runtime once for every piece of work, so that a machine that drifts slows all
-of them. Prints a JSON line a measurement and, at the end, the medians and their ratios. Peers take
-rows of 77 tokens, as their exported graphs do; clipcore computes no padding.
+DIR is a model folder in open_clip's layout, OUTDIR has the output of make_vit_onnx.py or make_resnet_onnx.py
+(visual.onnx, text.onnx). Each round times every runtime once on every item of work, so that changes of the machine's
+speed affect all of them. Prints one JSON line for each measurement, and at the end the medians and their ratios. The
+exported graphs take rows of 77 tokens; clipcore computes no padding.
 """
 import argparse
 import json

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Does what clipcore exports load in open_clip and in transformers, with the same embeddings?
+"""Check that exports of clipcore load in open_clip and transformers and have the same embeddings.
 
     pip install torch open_clip_torch transformers safetensors numpy pillow
     Benchmarks/training/exported.py MODEL... [--clip build/bin/clip] [--images Examples/images]
 
-Each MODEL is exported with `clip export` to both layouts and all storages. The folder is then loaded by its own
-library and by clip; both embed the same PNG files and captions, each through its own preprocessing. Token ids are
-those of transformers' tokenizer from the folder. Printed: the smallest cosine and the largest difference of numbers.
+Each MODEL is exported with `clip export` to both layouts and all storages. The layout's library and
+clipcore load the folder and embed the same PNG files and captions, each with its own preprocessing. Token ids come from
+transformers' tokenizer of the folder. Prints the smallest cosine and the largest difference of an element.
 """
 import argparse
 import pathlib
@@ -32,7 +32,7 @@ def with_open_clip(folder, pictures, tokens):
 
 def with_transformers(folder, pictures, tokens):
     from transformers import CLIPModel
-    # The processor of PIL: the other one resizes with torch, a little differently.
+    # The PIL processor: the other one resizes with torch, with small differences.
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     model = CLIPModel.from_pretrained(folder).float().eval()
@@ -78,7 +78,7 @@ def main():
                     length = tokenizer_length(folder)
                     rows = [tokenizer(c)["input_ids"] for c in CAPTIONS]
                     end = rows[0][-1]
-                    # Behind the end token nothing counts.
+                    # Tokens after the end token do not matter.
                     tokens = torch.tensor([r + [end if layout == "huggingface" else 0] * (length - len(r)) for r in rows])
                     with torch.no_grad():
                         theirs = [unit(x) for x in library(folder, pictures, tokens)]

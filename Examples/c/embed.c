@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Ends the program with the library's words when a call failed. */
+/* Ends the program with the library's message if a call failed. */
 static void need(clip_status status) {
   if (status == CLIP_OK) return;
   fprintf(stderr, "embed: %s: %s\n", clip_status_name(status), clip_last_error());
@@ -26,27 +26,30 @@ int main(int argc, char **argv) {
 
   clip_runtime *runtime;
   clip_model *model;
-  clip_runtime_options options = {.struct_size = sizeof options, .threads = 2};
+  clip_runtime_options options = CLIP_INIT(clip_runtime_options);
+  options.threads = 2;
   need(clip_runtime_create(&options, &runtime));
   need(clip_model_open(runtime, argv[1], NULL, &model));
-  clip_model_info info = {.struct_size = sizeof info};
+  clip_model_info info = CLIP_INIT(clip_model_info);
   need(clip_model_describe(model, &info));
 
   clip_image *images[PICTURES];
   clip_image_view views[PICTURES];
   for (int i = 0; i < PICTURES; i++) {
-    views[i].struct_size = sizeof views[i];
     need(clip_image_load(runtime, names[i], &images[i]));
     need(clip_image_get_view(images[i], &views[i]));
   }
 
-  float *pictures = malloc(PICTURES * info.embedding_width * sizeof(float));
-  float *texts = malloc(caption_count * info.embedding_width * sizeof(float));
-  float *chances = malloc(PICTURES * caption_count * sizeof(float));
+  size_t picture_size = PICTURES * info.embedding_width;
+  size_t text_size = caption_count * info.embedding_width;
+  size_t chance_size = PICTURES * caption_count;
+  float *pictures = malloc(picture_size * sizeof(float));
+  float *texts = malloc(text_size * sizeof(float));
+  float *chances = malloc(chance_size * sizeof(float));
   if (!pictures || !texts || !chances) return 1;
-  need(clip_encode_image(model, views, PICTURES, NULL, pictures));
-  need(clip_encode_text(model, captions, caption_count, NULL, texts));
-  need(clip_classify(model, pictures, PICTURES, texts, caption_count, chances));
+  need(clip_encode_image(model, views, PICTURES, NULL, pictures, picture_size));
+  need(clip_encode_text(model, captions, caption_count, NULL, texts, text_size));
+  need(clip_classify(model, pictures, PICTURES, texts, caption_count, chances, chance_size));
 
   for (int i = 0; i < PICTURES; i++) {
     printf("%s\n", names[i]);
@@ -54,9 +57,9 @@ int main(int argc, char **argv) {
       printf("  %5.1f %%  %s\n", 100 * chances[i * caption_count + j], captions[j]);
   }
 
-  for (int i = 0; i < PICTURES; i++) clip_image_free(images[i]);
+  for (int i = 0; i < PICTURES; i++) clip_image_release(images[i]);
   free(pictures), free(texts), free(chances);
-  clip_model_close(model);
+  clip_model_release(model);
   clip_runtime_release(runtime);
   return 0;
 }

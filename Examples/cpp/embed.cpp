@@ -15,14 +15,14 @@ struct Releaser {
   void operator()(T *handle) const { release(handle); }
 };
 using Runtime = std::unique_ptr<clip_runtime, Releaser<clip_runtime_release>>;
-using Model = std::unique_ptr<clip_model, Releaser<clip_model_close>>;
-using Image = std::unique_ptr<clip_image, Releaser<clip_image_free>>;
+using Model = std::unique_ptr<clip_model, Releaser<clip_model_release>>;
+using Image = std::unique_ptr<clip_image, Releaser<clip_image_release>>;
 
 static void need(clip_status status) {
   if (status != CLIP_OK) throw std::runtime_error(clip_last_error());
 }
 
-// What a call gives to its last parameter, as its owner.
+// The handle that a call creates through its last parameter, owned.
 template <typename Owner, typename Call, typename... Arguments>
 static Owner made(Call call, Arguments... arguments) {
   typename Owner::pointer handle = nullptr;
@@ -35,24 +35,21 @@ int main(int argc, char **argv) try {
   const char *const *captions = argv + 3;
   const auto count = static_cast<size_t>(argc - 3);
 
-  clip_runtime_options options{};
-  options.struct_size = sizeof options;
+  auto options = CLIP_INIT(clip_runtime_options);
   options.threads = 2;
   auto runtime = made<Runtime>(clip_runtime_create, &options);
   auto model = made<Model>(clip_model_open, runtime.get(), argv[1], static_cast<const clip_model_options *>(nullptr));
-  clip_model_info info{};
-  info.struct_size = sizeof info;
+  auto info = CLIP_INIT(clip_model_info);
   need(clip_model_describe(model.get(), &info));
 
   auto image = made<Image>(clip_image_load, runtime.get(), argv[2]);
   clip_image_view view{};
-  view.struct_size = sizeof view;
   need(clip_image_get_view(image.get(), &view));
 
   std::vector<float> picture(info.embedding_width), texts(count * info.embedding_width), chances(count);
-  need(clip_encode_image(model.get(), &view, 1, nullptr, picture.data()));
-  need(clip_encode_text(model.get(), captions, count, nullptr, texts.data()));
-  need(clip_classify(model.get(), picture.data(), 1, texts.data(), count, chances.data()));
+  need(clip_encode_image(model.get(), &view, 1, nullptr, picture.data(), picture.size()));
+  need(clip_encode_text(model.get(), captions, count, nullptr, texts.data(), texts.size()));
+  need(clip_classify(model.get(), picture.data(), 1, texts.data(), count, chances.data(), chances.size()));
   for (size_t i = 0; i < count; i++) std::printf("%5.1f %%  %s\n", 100 * chances[i], captions[i]);
 } catch (const std::exception &error) {
   std::fprintf(stderr, "embed: %s\n", error.what());

@@ -5,17 +5,16 @@
 use std::ffi::{c_char, c_void, CStr, CString};
 use std::ptr::{null, null_mut};
 
-/// A view of clip.h: structs grow at the end, and struct_size says how much of one is here.
 #[repr(C)]
 struct ImageView {
-  struct_size: u32,
-  format: u32,
+  pixels: *const u8,
   width: u32,
   height: u32,
   stride: usize,
-  pixels: *const u8,
+  format: u32,
 }
 
+/// The fields of clip.h that are used here: struct_size says where they end.
 #[repr(C)]
 struct ModelInfo {
   struct_size: u32,
@@ -29,17 +28,17 @@ extern "C" {
   fn clip_runtime_create(options: *const c_void, out: *mut *mut c_void) -> u32;
   fn clip_runtime_release(runtime: *mut c_void);
   fn clip_model_open(runtime: *mut c_void, folder: *const c_char, options: *const c_void, out: *mut *mut c_void) -> u32;
-  fn clip_model_close(model: *mut c_void);
+  fn clip_model_release(model: *mut c_void);
   fn clip_model_describe(model: *const c_void, info: *mut ModelInfo) -> u32;
   fn clip_image_load(runtime: *mut c_void, path: *const c_char, out: *mut *mut c_void) -> u32;
   fn clip_image_get_view(image: *const c_void, view: *mut ImageView) -> u32;
-  fn clip_image_free(image: *mut c_void);
-  fn clip_encode_image(model: *mut c_void, views: *const ImageView, n: usize, options: *const c_void, out: *mut f32) -> u32;
-  fn clip_encode_text(model: *mut c_void, texts: *const *const c_char, n: usize, options: *const c_void, out: *mut f32) -> u32;
-  fn clip_classify(model: *const c_void, a: *const f32, n: usize, b: *const f32, m: usize, out: *mut f32) -> u32;
+  fn clip_image_release(image: *mut c_void);
+  fn clip_encode_image(model: *mut c_void, views: *const ImageView, n: usize, options: *const c_void, out: *mut f32, capacity: usize) -> u32;
+  fn clip_encode_text(model: *mut c_void, texts: *const *const c_char, n: usize, options: *const c_void, out: *mut f32, capacity: usize) -> u32;
+  fn clip_classify(model: *const c_void, a: *const f32, n: usize, b: *const f32, m: usize, out: *mut f32, capacity: usize) -> u32;
 }
 
-/// The library's words where a call failed.
+/// The library's message if a call failed.
 fn need(status: u32) -> Result<(), String> {
   if status == 0 {
     return Ok(());
@@ -57,20 +56,19 @@ fn run(arguments: &[CString]) -> Result<(), String> {
     need(clip_model_describe(model, &mut info))?;
     need(clip_image_load(runtime, arguments[1].as_ptr(), &mut image))?;
     let mut view: ImageView = std::mem::zeroed();
-    view.struct_size = size_of::<ImageView>() as u32;
     need(clip_image_get_view(image, &mut view))?;
 
     let width = info.embedding_width as usize;
     let (mut picture, mut texts) = (vec![0f32; width], vec![0f32; width * captions.len()]);
     let mut chances = vec![0f32; captions.len()];
-    need(clip_encode_image(model, &view, 1, null(), picture.as_mut_ptr()))?;
-    need(clip_encode_text(model, captions.as_ptr(), captions.len(), null(), texts.as_mut_ptr()))?;
-    need(clip_classify(model, picture.as_ptr(), 1, texts.as_ptr(), captions.len(), chances.as_mut_ptr()))?;
+    need(clip_encode_image(model, &view, 1, null(), picture.as_mut_ptr(), picture.len()))?;
+    need(clip_encode_text(model, captions.as_ptr(), captions.len(), null(), texts.as_mut_ptr(), texts.len()))?;
+    need(clip_classify(model, picture.as_ptr(), 1, texts.as_ptr(), captions.len(), chances.as_mut_ptr(), chances.len()))?;
     for (chance, caption) in chances.iter().zip(&arguments[2..]) {
       println!("{:5.1} %  {}", 100.0 * chance, caption.to_string_lossy());
     }
-    clip_image_free(image);
-    clip_model_close(model);
+    clip_image_release(image);
+    clip_model_release(model);
     clip_runtime_release(runtime);
   }
   Ok(())

@@ -28,6 +28,20 @@
 extern "C" {
 #endif
 
+/* Between CLIP_NONNULL_BEGIN and CLIP_NONNULL_END a pointer is never NULL unless it says CLIP_NULLABLE. Compilers
+ * other than clang read them as nothing. */
+#if defined(__clang__)
+#define CLIP_NONNULL_BEGIN                                                                        \
+  _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Wnullability-extension\"") \
+      _Pragma("clang assume_nonnull begin")
+#define CLIP_NONNULL_END _Pragma("clang assume_nonnull end") _Pragma("clang diagnostic pop")
+#define CLIP_NULLABLE _Nullable
+#else
+#define CLIP_NONNULL_BEGIN
+#define CLIP_NONNULL_END
+#define CLIP_NULLABLE
+#endif
+
 #define CLIP_PLUGIN_ABI_VERSION ((uint32_t)((1u << 16) | 0u))
 
 /* One thing a plugin brings. `table` is a clip_encoder, clip_op, clip_image_codec, clip_kernels or

@@ -95,6 +95,8 @@ typedef struct clip_resample_span {
   const clip_resample_weights *weights; /* (count + 3) / 4 groups */
 } clip_resample_span;
 
+CLIP_NONNULL_BEGIN
+
 /* A set of kernels for one instruction set. Pointers need no alignment but the packed weights
  * and scratch, which are at 64 bytes. Rows of different items never mix. */
 typedef struct clip_kernels {
@@ -125,9 +127,9 @@ typedef struct clip_kernels {
   /* y = (x - mean) / sqrt(variance + epsilon) * weight + bias for each row; y may be x. */
   void (*layer_norm)(const float *x, size_t x_stride, float *y, size_t y_stride, size_t rows, size_t width,
                      const float *weight, const float *bias, float epsilon);
-  /* y = activation(x * scale + shift), scale and shift [width] or NULL; y may be x. */
+  /* y = activation(x * scale + shift), scale and shift [width] or NULL, 1 and 0 then; y may be x. */
   void (*scale_shift)(const float *x, size_t x_stride, float *y, size_t y_stride, size_t rows, size_t width,
-                      const float *scale, const float *shift, clip_activation activation);
+                      const float *CLIP_NULLABLE scale, const float *CLIP_NULLABLE shift, clip_activation activation);
   /* y = x + z; y may be either. */
   void (*add)(const float *x, size_t x_stride, const float *z, size_t z_stride, float *y, size_t y_stride,
               size_t rows, size_t width);
@@ -145,6 +147,8 @@ typedef struct clip_kernels {
    * pointer longer where that is odd; its row is readable. */
   void (*resample_down)(const uint8_t *const *rows, const clip_resample_span *span, size_t bytes, uint8_t *output);
 } clip_kernels;
+
+CLIP_NONNULL_END
 
 #ifdef __cplusplus
 }

@@ -19,7 +19,7 @@ struct clip_loader {
   /* Makes a plugin of the file. *plugin is its table, valid until unload(*instance). The message of an error names
    * the file. */
   clip_status (*load)(const char *path, const clip_plugin **plugin, void **instance, clip_plugin_error *error);
-  /* Frees it; nothing uses its table any more. */
+  /* Frees the instance. Called once nothing uses the table any more. */
   void (*unload)(void *instance);
 };
 

@@ -1,7 +1,7 @@
 import CClip
 
-/// A clip_image_view that was checked: 8-bit pixels that somebody else owns, rows from top to
-/// bottom, channels interleaved. Every pixel it names may be read.
+/// A checked clip_image_view: 8-bit pixels that belong to someone else, rows from top to bottom,
+/// channels interleaved. All width x height pixels are readable.
 package struct ImageView {
   package enum Format {
     case rgb, rgba, bgr, bgra, gray
@@ -74,7 +74,7 @@ package struct ImageView {
     _ = try product(stride, height, "rows of pixels")
   }
 
-  /// Pixels in rows without gaps that the caller answers for.
+  /// Pixels in rows without gaps. The caller guarantees that they are readable.
   package init(_ pixels: UnsafePointer<UInt8>, _ format: Format, width: Int, height: Int) {
     self.pixels = pixels
     self.format = format
@@ -91,13 +91,13 @@ package struct ImageView {
 }
 
 extension ImageView {
-  /// The same; `place` names the view in errors.
+  /// The same, with `place` before the message of an error.
   package init(_ view: clip_image_view, maxPixels: Int, place: String) throws(ClipError) {
     do throws(ClipError) { try self.init(view, maxPixels: maxPixels) } catch { throw error.at(place) }
   }
 }
 
-/// CLIP_LIMIT when width x height is more than `limit` pixels.
+/// Throws CLIP_LIMIT if width x height is more than `limit` pixels.
 package func checkPixelCount(_ width: Int, _ height: Int, _ limit: Int) throws(ClipError) {
   let (count, overflow) = width.multipliedReportingOverflow(by: height)
   guard !overflow, count <= limit else {

@@ -87,7 +87,7 @@ package final class MappedFile {
   /// Gives back the memory that reading these of the bytes took; they may be read again.
   package func forget(_ part: UnsafeRawBufferPointer) {
     guard memory == nil, let base = part.baseAddress else { return }
-    csystem_forget_pages(base, base + part.count)
+    csystem_discard_pages(base, base + part.count)
   }
 
   deinit {

@@ -1,7 +1,18 @@
+import CClip
 import CSystem
 
 /// Red, green and blue that pixels with alpha are laid over.
 package typealias Colour = (red: UInt8, green: UInt8, blue: UInt8)
+
+/// The colour 0xRRGGBB.
+package func colour(rgb: UInt32) throws(ClipError) -> Colour {
+  guard rgb <= 0xff_ffff else {
+    throw ClipError(CLIP_INVALID_ARGUMENT, "options.background: expected 0xRRGGBB, found \(rgb)")
+  }
+  return (
+    UInt8(truncatingIfNeeded: rgb >> 16), UInt8(truncatingIfNeeded: rgb >> 8), UInt8(truncatingIfNeeded: rgb)
+  )
+}
 
 extension ImageView {
   /// Columns [from, to) of row y as four bytes a pixel: red, green, blue and one without meaning.
@@ -13,7 +24,7 @@ extension ImageView {
     let count = to - from
     switch format {
     case .rgb:
-      // Four bytes at a time also take the next pixel's first, which the last pixel does not have.
+      // A load of four bytes includes the first byte of the next pixel, so the last pixel is copied alone.
       for x in 0..<count - 1 {
         let pixel = UnsafeRawPointer(row).loadUnaligned(fromByteOffset: x &* 3, as: UInt32.self)
         output.storeBytes(of: pixel, toByteOffset: x &* 4, as: UInt32.self)
@@ -51,8 +62,8 @@ extension ImageView {
     output.storeBytes(of: pixel.littleEndian, toByteOffset: x &* 4, as: UInt32.self)
   }
 
-  /// One channel over an opaque one, in Pillow's fixed point (AlphaComposite.c): 7 more bits,
-  /// rounded division by 255.
+  /// Composites one channel over an opaque one in Pillow's fixed point (AlphaComposite.c): 7 fractional
+  /// bits, rounded division by 255.
   @inline(__always)
   private func blend(_ over: UInt8, _ under: UInt8, _ alpha: UInt8) -> UInt8 {
     let weight = UInt32(alpha) &* 128

@@ -1,19 +1,7 @@
 import CClip
-import CSystem
 
-/// Why a plugin's function failed.
-public struct PluginFailure: Error {
-  public let status: clip_status
-  public let message: String
-
-  public init(_ status: clip_status, _ message: String) {
-    self.status = status
-    self.message = message
-  }
-}
-
-/// An image augmentation with a step's settings: a subclass reads them in its initialiser, keeps what
-/// it needs in constants, and overrides `apply`, which any threads call at once.
+/// An image augmentation with the settings of one step. A subclass reads them in its initialiser, keeps what
+/// it needs in constants, and overrides `apply`. Several threads may call `apply` at once.
 ///
 ///     table.add(
 ///       id: "example.augment.invert", op: "invert", description: "The negative",
@@ -22,19 +10,19 @@ public struct PluginFailure: Error {
 open class ImageAugmentation {
   public init() {}
 
-  /// Writes the varied picture into memory of `sink`; without a call of it the picture stays as it is.
+  /// Writes the new picture to memory that `sink` allocates. If it allocates none, the picture stays as it is.
   open func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {}
 }
 
-/// The same for texts.
+/// A text augmentation with the settings of one step, as ImageAugmentation.
 open class TextAugmentation {
   public init() {}
 
-  /// Appends the varied text to `sink`. `text` is UTF-8.
+  /// Appends the new text to `sink`. `text` is UTF-8 without NUL.
   open func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {}
 }
 
-/// `clip_augmentation.create`, as a C function that captures nothing.
+/// The type of `clip_augmentation.create`.
 public typealias Create =
   @convention(c) (
     UnsafePointer<clip_augmentation>?, UnsafePointer<clip_settings>?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
@@ -67,22 +55,9 @@ private func create<Instance: AnyObject>(
   }
 }
 
-/// Runs `body` and puts what it throws into `error`.
-private func reporting(
-  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ body: () throws(PluginFailure) -> Void
-) -> clip_status {
-  do throws(PluginFailure) {
-    try body()
-    return CLIP_OK
-  } catch let failure {
-    failure.message.withCString { csystem_copy_text(error?.pointee.message, error?.pointee.capacity ?? 0, $0) }
-    return failure.status
-  }
-}
-
 extension PluginTable {
-  /// Adds an image augmentation. `formats` are those its `apply` takes; the host converts others.
-  /// `probability` is that of a step which names no "p".
+  /// Adds an image augmentation. `formats` are the pixel formats that `apply` accepts, none for all; the host
+  /// converts others. `probability` is the default of "p".
   public mutating func add(
     id: StaticString, op: StaticString, description: StaticString, probability: Double = 1,
     formats: [clip_pixel_format] = [CLIP_PIXELS_RGB], settings: [Setting] = [], image create: Create
@@ -91,7 +66,9 @@ extension PluginTable {
     for format in formats { table.formats |= 1 << format.rawValue }
     table.destroy = { if let instance = $0 { Unmanaged<ImageAugmentation>.fromOpaque(instance).release() } }
     table.apply_image = { instance, view, sink, random, error in
-      guard let instance, let view, let sink, let random else { return CLIP_INVALID_ARGUMENT }
+      guard let instance, let view, let sink, let random else {
+        return fail(error, CLIP_INVALID_ARGUMENT, "apply_image: found a null pointer")
+      }
       let augmentation = Unmanaged<ImageAugmentation>.fromOpaque(instance).takeUnretainedValue()
       return reporting(error) { () throws(PluginFailure) in
         try augmentation.apply(Pixels(view.pointee), ImageSink(sink), Random(random))
@@ -100,7 +77,7 @@ extension PluginTable {
     add(table)
   }
 
-  /// Adds a text augmentation.
+  /// Adds a text augmentation. `probability` is the default of "p".
   public mutating func add(
     id: StaticString, op: StaticString, description: StaticString, probability: Double = 1,
     settings: [Setting] = [], text create: Create
@@ -108,7 +85,9 @@ extension PluginTable {
     var table = common(id, op, description, probability, settings, create)
     table.destroy = { if let instance = $0 { Unmanaged<TextAugmentation>.fromOpaque(instance).release() } }
     table.apply_text = { instance, text, size, sink, random, error in
-      guard let instance, let text, let sink, let random else { return CLIP_INVALID_ARGUMENT }
+      guard let instance, let text, let sink, let random else {
+        return fail(error, CLIP_INVALID_ARGUMENT, "apply_text: found a null pointer")
+      }
       let augmentation = Unmanaged<TextAugmentation>.fromOpaque(instance).takeUnretainedValue()
       let bytes = UnsafeBufferPointer(start: UnsafeRawPointer(text).assumingMemoryBound(to: UInt8.self), count: size)
       return reporting(error) { () throws(PluginFailure) in
@@ -118,6 +97,7 @@ extension PluginTable {
     add(table)
   }
 
+  /// The fields that image and text augmentations share.
   private mutating func common(
     _ id: StaticString, _ op: StaticString, _ description: StaticString, _ probability: Double,
     _ settings: [Setting],
@@ -130,7 +110,7 @@ extension PluginTable {
     table.description = description.cString
     table.probability = probability
     var declared: [clip_setting_info] = []
-    for setting in settings { declared.append(setting.kept(in: &self)) }
+    for setting in settings { declared.append(setting.stored(in: &self)) }
     table.settings = UnsafePointer(keep(declared))
     table.setting_count = declared.count
     table.create = create
@@ -138,7 +118,7 @@ extension PluginTable {
   }
 }
 
-/// A setting that an augmentation declares: the host checks what a pipeline says against it.
+/// A setting that an augmentation declares. The host checks the values of a pipeline against it.
 public struct Setting {
   private var fields = clip_setting_info()
   private var numbers: [Double] = []
@@ -181,7 +161,7 @@ public struct Setting {
     return setting
   }
 
-  /// As many numbers as `count` says, each in `range`.
+  /// A list of numbers whose count is in `count`, each in `range`.
   public static func numbers(
     _ name: StaticString, _ usual: [Double], count: ClosedRange<Int>, _ range: ClosedRange<Double>,
     _ description: StaticString
@@ -205,7 +185,7 @@ public struct Setting {
     fields.high = range.upperBound
   }
 
-  fileprivate func kept(in table: inout PluginTable) -> clip_setting_info {
+  fileprivate func stored(in table: inout PluginTable) -> clip_setting_info {
     var kept = fields
     kept.numbers = UnsafePointer(table.keep(numbers))
     kept.number_count = kept.numbers == nil ? 0 : numbers.count

@@ -9,7 +9,7 @@ public struct Settings {
   public func number(_ name: StaticString) -> Double { settings.pointee.number(settings, name.cString) }
   public func integer(_ name: StaticString) -> Int { Int(exactly: number(name)) ?? 0 }
   public func boolean(_ name: StaticString) -> Bool { number(name) != 0 }
-  /// Which of the declared choices, from 0.
+  /// The index of the value among the declared choices.
   public func choice(_ name: StaticString) -> Int { Int(exactly: number(name)) ?? 0 }
 
   public func numbers(_ name: StaticString) -> [Double] {
@@ -23,7 +23,7 @@ public struct Settings {
   }
 }
 
-/// The picture an augmentation is given: rows from top to bottom, channels interleaved.
+/// The picture that an augmentation gets: rows from top to bottom, channels interleaved.
 public struct Pixels {
   public let format: clip_pixel_format
   public let width: Int
@@ -51,7 +51,7 @@ public struct Pixels {
 
   public func row(_ y: Int) -> UnsafePointer<UInt8> { base + y * stride }
 
-  /// The part of width x height pixels at column `left` and row `top`, which the caller has checked lies within.
+  /// The part of width x height pixels at column `left` and row `top`. The caller checks that it lies in the picture.
   public func part(left: Int, top: Int, width: Int, height: Int) -> Pixels {
     var part = view
     part.pixels = row(top) + left * channels
@@ -66,7 +66,7 @@ public struct Pixels {
   }
 }
 
-/// Memory for a result, to be written whole.
+/// Memory for a result. Every pixel must be written.
 public struct Canvas {
   /// Bytes from one row to the next.
   public let stride: Int
@@ -81,17 +81,17 @@ public struct ImageSink {
 
   init(_ sink: UnsafeMutablePointer<clip_image_sink>) { self.sink = sink }
 
-  /// Once for each call of apply. The host has the words of a failure.
+  /// Allocates the memory of the result, once in each call of apply. The host replaces the message of a failure.
   public func allocate(width: Int, height: Int, _ format: clip_pixel_format) throws(PluginFailure) -> Canvas {
     var stride = 0
     guard let base = sink.pointee.allocate(sink, UInt32(clamping: width), UInt32(clamping: height), format, &stride)
     else {
-      throw PluginFailure(CLIP_PLUGIN, "no memory for the result")
+      throw PluginFailure(CLIP_PLUGIN, "the host refused memory for the result")
     }
     return Canvas(stride: stride, base: base)
   }
 
-  /// Fills width x height red, green, blue pixels of `canvas` with `part` as Pillow resizes it.
+  /// Resizes `part` to width x height RGB pixels as Pillow does, and writes them to `canvas`.
   public func resize(
     _ part: Pixels, _ resample: clip_resample, width: Int, height: Int, into canvas: Canvas
   ) throws(PluginFailure) {
@@ -99,7 +99,7 @@ public struct ImageSink {
     guard
       sink.pointee.resize(
         sink, &view, resample, UInt32(clamping: width), UInt32(clamping: height), canvas.base, canvas.stride) != 0
-    else { throw PluginFailure(CLIP_PLUGIN, "the picture cannot be resized") }
+    else { throw PluginFailure(CLIP_PLUGIN, "the host refused to resize the picture") }
   }
 }
 
@@ -113,18 +113,18 @@ public struct TextSink {
     guard let base = bytes.baseAddress else { return }
     let text = UnsafeRawPointer(base).assumingMemoryBound(to: CChar.self)
     guard sink.pointee.append(sink, text, bytes.count) != 0 else {
-      throw PluginFailure(CLIP_PLUGIN, "no memory for the result")
+      throw PluginFailure(CLIP_PLUGIN, "the host refused to append to the result")
     }
   }
 
-  /// Counts a text that stays as it is since what the augmentation works with failed.
+  /// Counts a text that is left unchanged because a resource of the augmentation, such as a translator, failed.
   public func countFailure() {
     guard sink.pointee.struct_size >= UInt32(MemoryLayout<clip_text_sink>.size) else { return }
     sink.pointee.count_failure(sink)
   }
 
   public func append(_ bytes: [UInt8]) throws(PluginFailure) {
-    // Not withUnsafeBufferPointer: it passes no typed errors on.
+    // withUnsafeBufferPointer does not pass on typed errors.
     let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
     defer { copy.deallocate() }
     _ = copy.initialize(from: bytes)
@@ -132,7 +132,7 @@ public struct TextSink {
   }
 }
 
-/// A step's random numbers; see clip_random.
+/// The random numbers of one call of apply; see clip_random.
 public struct Random {
   private let random: UnsafeMutablePointer<clip_random>
 
@@ -145,9 +145,9 @@ public struct Random {
   public func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
   /// In [0, n).
   public func below(_ n: Int) -> Int { Int(random.pointee.below(random, UInt32(clamping: n))) }
-  /// Mean 0, deviation 1.
+  /// Normally distributed with mean 0 and standard deviation 1.
   public func normal() -> Double { random.pointee.normal(random) }
-  /// The numbers 0 to n - 1 in random order (Fisher and Yates).
+  /// The integers 0 to n - 1 in random order (Fisher-Yates shuffle).
   public func permutation(_ n: Int) -> [Int] {
     var order = Array(0..<n)
     for last in stride(from: n - 1, to: 0, by: -1) { order.swapAt(last, below(last + 1)) }

@@ -1,7 +1,31 @@
 import CClip
 import CSystem
 
-/// Puts `message` where the host asked for it and gives back `status`: the end of a function that failed.
+/// Why a function of a plugin failed.
+public struct PluginFailure: Error {
+  public let status: clip_status
+  public let message: String
+
+  public init(_ status: clip_status, _ message: String) {
+    self.status = status
+    self.message = message
+  }
+}
+
+/// Runs the body of a function that the host calls. Returns CLIP_OK, or the status of the failure that `body` throws
+/// with its message, after `prefix`, in `error`.
+public func reporting(
+  _ error: UnsafeMutablePointer<clip_plugin_error>?, prefix: String = "", _ body: () throws(PluginFailure) -> Void
+) -> clip_status {
+  do throws(PluginFailure) {
+    try body()
+    return CLIP_OK
+  } catch let failure {
+    return fail(error, failure.status, prefix + failure.message)
+  }
+}
+
+/// Writes `message` to `error` and returns `status`.
 public func fail(
   _ error: UnsafeMutablePointer<clip_plugin_error>?, _ status: clip_status, _ message: String
 ) -> clip_status {

@@ -1,7 +1,7 @@
 import CClip
 
 /// The host's builder with Swift's names and defaults. Errors are sticky on the host's side, so
-/// nothing here checks or throws; see clip_builder for what each call means.
+/// nothing here checks or throws; see clip_builder and plugin/builtin_ops.h for what each call means.
 public struct Graph {
   private let builder: UnsafeMutablePointer<clip_builder>
   private var table: clip_builder { builder.pointee }
@@ -22,8 +22,8 @@ public struct Graph {
     return 1
   }
   public func integer(_ key: StaticString, _ fallback: Int64) -> Int64 { table.get_int(builder, key.cString, fallback) }
-  public func number(_ key: StaticString, _ fallback: Double) -> Float {
-    Float(table.get_number(builder, key.cString, fallback))
+  public func number(_ key: StaticString, _ fallback: Double) -> Double {
+    table.get_number(builder, key.cString, fallback)
   }
   /// At most `most` integers of an array.
   public func integers(_ key: StaticString, most: Int) -> [Int64] {
@@ -54,16 +54,16 @@ public struct Graph {
     guard let found = table.get_string(builder, key.cString, fallback.cString) else { return false }
     return same(found, wanted.cString)
   }
-  public func fail(_ message: String) { message.withCString { table.fail(builder, $0) } }
+  public func fail(_ message: String) { table.fail(builder, message) }
 
   // MARK: Scopes
 
-  public func push(_ name: String) { name.withCString { table.push(builder, $0) } }
+  public func push(_ name: String) { table.push(builder, name) }
   public func pop() { table.pop(builder) }
 
   // MARK: Inputs and parameters
 
-  public func pixels(height: UInt32, width: UInt32) -> clip_value { table.pixels(builder, height, width) }
+  public func pixels(height: UInt32, width: UInt32) -> clip_value { clip_op_pixels(builder, height, width) }
   /// `endToken` below 0: a text ends at its largest id.
   public func tokens(vocabulary: UInt32, contextLength: UInt32, endToken: Int64) -> clip_value {
     tokens(
@@ -71,62 +71,55 @@ public struct Graph {
       token: max(0, endToken))
   }
   public func tokens(vocabulary: UInt32, contextLength: UInt32, _ rule: clip_end_rule, token: Int64 = 0) -> clip_value {
-    table.tokens(builder, vocabulary, contextLength, rule, Int32(clamping: token))
+    clip_op_tokens(builder, vocabulary, contextLength, rule, Int32(clamping: token))
   }
   public func rowParameter(_ name: String, width: UInt32) -> clip_value {
-    name.withCString { table.row_parameter(builder, $0, width) }
+    clip_op_row_parameter(builder, name, width)
   }
-  /// Row `row` of a table of `rows`.
   public func tableRow(_ name: String, rows: UInt32, row: UInt32, width: UInt32) -> clip_value {
-    name.withCString { table.table_row(builder, $0, rows, row, width) }
+    clip_op_table_row(builder, name, rows, row, width)
   }
 
   // MARK: Row by row
 
   public func linear(_ x: clip_value, _ name: String, features: UInt32, bias: Bool = true) -> clip_value {
-    name.withCString { table.linear(builder, x, $0, features, bias ? 0 : UInt32(CLIP_NO_BIAS)) }
+    clip_op_linear(builder, x, name, features, bias ? 0 : UInt32(CLIP_NO_BIAS))
   }
   public func embedding(_ tokens: clip_value, _ name: String, width: UInt32) -> clip_value {
-    name.withCString { table.embedding(builder, tokens, $0, width) }
+    clip_op_embedding(builder, tokens, name, width)
   }
-  public func positions(_ x: clip_value, _ name: String) -> clip_value {
-    name.withCString { table.positions(builder, x, $0) }
+  public func positions(_ x: clip_value, _ name: String, rows: UInt32 = 0) -> clip_value {
+    clip_op_positions(builder, x, name, rows)
   }
-  /// From a table that may have more rows than x.
-  public func positions(_ x: clip_value, _ name: String, rows: UInt32) -> clip_value {
-    name.withCString { table.position_table(builder, x, $0, rows) }
+  public func layerNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
+    clip_op_layer_norm(builder, x, name, epsilon)
   }
-  public func layerNorm(_ x: clip_value, _ name: String, _ epsilon: Float) -> clip_value {
-    name.withCString { table.layer_norm(builder, x, $0, epsilon) }
-  }
-  public func batchNorm(_ x: clip_value, _ name: String, _ epsilon: Float) -> clip_value {
-    name.withCString { table.batch_norm(builder, x, $0, epsilon) }
+  public func batchNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
+    clip_op_batch_norm(builder, x, name, epsilon)
   }
   public func activate(_ x: clip_value, _ activation: clip_activation) -> clip_value {
-    table.activate(builder, x, activation)
+    clip_op_activate(builder, x, activation)
   }
-  public func add(_ x: clip_value, _ y: clip_value) -> clip_value { table.add(builder, x, y) }
-  public func multiply(_ x: clip_value, _ y: clip_value) -> clip_value { table.multiply(builder, x, y) }
-  public func concat(_ x: clip_value, _ y: clip_value) -> clip_value { table.concat(builder, x, y) }
-  public func dropout(_ x: clip_value, _ probability: Float) -> clip_value { table.dropout(builder, x, probability) }
+  public func add(_ x: clip_value, _ y: clip_value) -> clip_value { clip_op_add(builder, x, y) }
+  public func multiply(_ x: clip_value, _ y: clip_value) -> clip_value { clip_op_multiply(builder, x, y) }
+  public func concat(_ x: clip_value, _ y: clip_value) -> clip_value { clip_op_concat(builder, x, y) }
+  public func dropout(_ x: clip_value, _ probability: Double) -> clip_value { clip_op_dropout(builder, x, probability) }
   public func mix(_ values: [clip_value], _ name: String) -> clip_value {
-    values.withUnsafeBufferPointer { values in
-      name.withCString { table.mix(builder, values.baseAddress, values.count, $0) }
-    }
+    clip_op_mix(builder, values, values.count, name)
   }
 
   // MARK: Between rows
 
-  public func attention(_ q: clip_value, _ k: clip_value, _ v: clip_value, heads: UInt32, causal: Bool = false)
-    -> clip_value
-  {
-    table.attention(builder, q, k, v, heads, causal ? UInt32(CLIP_CAUSAL) : 0)
+  public func attention(
+    _ q: clip_value, _ k: clip_value, _ v: clip_value, heads: UInt32, causal: Bool = false
+  ) -> clip_value {
+    clip_op_attention(builder, q, k, v, heads, causal ? UInt32(CLIP_CAUSAL) : 0)
   }
-  public func prepend(_ x: clip_value, _ row: clip_value) -> clip_value { table.prepend(builder, x, row) }
-  public func firstRow(_ x: clip_value) -> clip_value { table.first_row(builder, x) }
-  public func endRow(_ x: clip_value) -> clip_value { table.end_row(builder, x) }
-  public func meanRows(_ x: clip_value) -> clip_value { table.mean_rows(builder, x) }
-  public func maxRows(_ x: clip_value) -> clip_value { table.max_rows(builder, x) }
+  public func prepend(_ x: clip_value, _ row: clip_value) -> clip_value { clip_op_prepend(builder, x, row) }
+  public func firstRow(_ x: clip_value) -> clip_value { clip_op_first_row(builder, x) }
+  public func endRow(_ x: clip_value) -> clip_value { clip_op_end_row(builder, x) }
+  public func meanRows(_ x: clip_value) -> clip_value { clip_op_mean_rows(builder, x) }
+  public func maxRows(_ x: clip_value) -> clip_value { clip_op_max_rows(builder, x) }
 
   // MARK: On grids
 
@@ -135,81 +128,71 @@ public struct Graph {
     _ x: clip_value, _ name: String, features: UInt32, kernel: UInt32 = 1, stride: UInt32 = 1, padding: UInt32 = 0,
     groups: UInt32 = 1, bias: Bool = false
   ) -> clip_value {
-    var window = window(kernel, stride, padding, groups)
-    return name.withCString { table.conv(builder, x, $0, features, &window, bias ? 0 : UInt32(CLIP_NO_BIAS)) }
+    clip_op_conv(
+      builder, x, name, features, window(kernel, stride, padding, groups), bias ? 0 : UInt32(CLIP_NO_BIAS))
   }
   /// Means of squares that do not overlap.
   public func averagePool(_ x: clip_value, _ side: UInt32) -> clip_value {
-    var window = window(side, side, 0)
-    return table.avg_pool(builder, x, &window)
+    clip_op_avg_pool(builder, x, window(side, side, 0))
   }
-
   public func maxPool(_ x: clip_value, kernel: UInt32, stride: UInt32, padding: UInt32) -> clip_value {
-    var window = window(kernel, stride, padding)
-    return table.max_pool(builder, x, &window)
+    clip_op_max_pool(builder, x, window(kernel, stride, padding))
   }
   public func resize(_ x: clip_value, height: UInt32, width: UInt32, _ mode: clip_resize) -> clip_value {
-    table.resize(builder, x, height, width, mode)
+    clip_op_resize(builder, x, height, width, mode)
   }
 
   private func window(_ kernel: UInt32, _ stride: UInt32, _ padding: UInt32, _ groups: UInt32 = 1) -> clip_window {
     clip_window(
-      struct_size: UInt32(MemoryLayout<clip_window>.size), kernel_height: kernel, kernel_width: kernel, stride: stride,
-      padding: padding, dilation: 1, groups: groups)
+      kernel_height: kernel, kernel_width: kernel, stride: stride, padding: padding, dilation: 1, groups: groups)
   }
 
-  // MARK: Parts
+  // MARK: Compositions
 
   /// Blocks under "<scope>.resblocks.<i>", with sizes from the configuration's layers, heads,
   /// mlp_width and activation.
-  public func transformer(_ x: clip_value, scope: String, epsilon: Float, causal: Bool = false) -> clip_value {
-    var options = clip_transformer(
-      struct_size: UInt32(MemoryLayout<clip_transformer>.size), layers: size("layers"), heads: size("heads"),
-      mlp_width: size("mlp_width"), activation: activation("activation"), flags: causal ? UInt32(CLIP_CAUSAL) : 0,
-      epsilon: epsilon)
+  public func transformer(_ x: clip_value, scope: String, epsilon: Double, causal: Bool = false) -> clip_value {
     push(scope)
     defer { pop() }
-    return table.transformer(builder, x, &options)
+    return clip_op_transformer(
+      builder, x,
+      clip_transformer(
+        layers: size("layers"), heads: size("heads"), mlp_width: size("mlp_width"),
+        activation: activation("activation"), flags: causal ? UInt32(CLIP_CAUSAL) : 0, epsilon: epsilon))
   }
-
   public func featurePyramid(_ levels: [clip_value], features: UInt32) -> clip_value {
-    levels.withUnsafeBufferPointer { table.feature_pyramid(builder, $0.baseAddress, $0.count, features) }
+    clip_op_feature_pyramid(builder, levels, levels.count, features)
   }
   public func channelAttention(_ x: clip_value, reduction: UInt32) -> clip_value {
-    table.channel_attention(builder, x, reduction)
+    clip_op_channel_attention(builder, x, reduction)
   }
   public func spatialAttention(_ x: clip_value, kernel: UInt32) -> clip_value {
-    table.spatial_attention(builder, x, kernel)
+    clip_op_spatial_attention(builder, x, kernel)
   }
   public func scaleAttention(_ x: clip_value, kernels: [UInt32]) -> clip_value {
-    kernels.withUnsafeBufferPointer { table.scale_attention(builder, x, $0.baseAddress, $0.count) }
+    clip_op_scale_attention(builder, x, kernels, kernels.count)
   }
 
   /// The op `id` of a plugin, with its parameters under "<name>.".
-  public func custom(_ id: String, _ name: String, _ values: [clip_value], settings: [Double] = []) -> clip_value {
-    values.withUnsafeBufferPointer { values in
-      settings.withUnsafeBufferPointer { settings in
-        id.withCString { id in
-          name.withCString {
-            table.custom(builder, id, $0, values.baseAddress, values.count, settings.baseAddress, settings.count)
-          }
-        }
-      }
-    }
+  public func op(
+    _ id: String, _ name: String, _ inputs: [clip_value], settings: [(name: StaticString, value: Double)] = []
+  ) -> clip_value {
+    let list = settings.map { clip_setting(name: $0.name.cString, value: $0.value) }
+    return table.op(builder, id, name, inputs, inputs.count, list, list.count)
   }
 
-  // MARK: Composition
+  // MARK: Other encoders
 
   /// The features of another encoder, configured by the object at `key`, with its parameters under `scope`.
   public func encoder(_ id: String, scope: String, config key: StaticString) -> clip_value {
-    id.withCString { id in scope.withCString { table.encoder(builder, id, $0, key.cString) } }
+    table.encoder(builder, id, scope, key.cString)
   }
   /// Names a value for the encoders that compose this one.
-  public func publish(_ name: String, _ x: clip_value) { name.withCString { table.publish(builder, $0, x) } }
+  public func setOutput(_ name: String, _ x: clip_value) { table.set_output(builder, name, x) }
   /// The value "<scope>.<name>" of an encoder composed before.
-  public func published(_ name: String) -> clip_value { name.withCString { table.published(builder, $0) } }
+  public func output(_ name: String) -> clip_value { table.output(builder, name) }
 
-  public func width(_ x: clip_value) -> UInt32 { table.width_of(builder, x) }
+  public func width(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).width }
 }
 
 /// Whether two C strings are equal, byte by byte.

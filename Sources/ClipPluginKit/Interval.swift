@@ -1,11 +1,11 @@
 import CClip
 
-/// Numbers from `low` to `high`, not the other way round.
+/// A closed interval; `low` is at most `high`.
 public struct Interval {
   public let low: Double
   public let high: Double
 
-  /// `name` is that of the parameter, for the error.
+  /// `name` is the setting's name, for the message of an error.
   public init(_ low: Double, _ high: Double, _ name: StaticString) throws(PluginFailure) {
     guard low <= high else {
       throw PluginFailure(
@@ -15,18 +15,18 @@ public struct Interval {
     self.high = high
   }
 
-  /// Each as likely; `low` where both are the same.
+  /// A uniform random number from the interval.
   public func draw(_ random: Random) -> Double { random.uniform(low, high) }
 }
 
 extension Settings {
-  /// The interval that a parameter of one or two numbers says: two are its ends, one stands for `one` of it.
+  /// The interval of a setting of one or two numbers: two are its ends, one number x is the interval `one(x)`.
   public func interval(
     _ name: StaticString, one: (Double) -> (low: Double, high: Double) = { ($0, $0) }
   ) throws(PluginFailure) -> Interval {
-    let given = numbers(name)
-    guard given.count != 2 else { return try Interval(given[0], given[1], name) }
-    guard let number = given.first else {
+    let values = numbers(name)
+    guard values.count != 2 else { return try Interval(values[0], values[1], name) }
+    guard let number = values.first else {
       throw PluginFailure(CLIP_INVALID_ARGUMENT, "\(name): expected 1 or 2 numbers, found none")
     }
     let ends = one(number)
@@ -36,15 +36,15 @@ extension Settings {
     return try Interval(ends.low, ends.high, name)
   }
 
-  /// The numbers of a parameter whose every number is whole.
+  /// The values of a setting of numbers that must be integers.
   public func integers(_ name: StaticString) throws(PluginFailure) -> [Int] {
-    var whole: [Int] = []
+    var integers: [Int] = []
     for number in numbers(name) {
       guard let integer = Int(exactly: number) else {
         throw PluginFailure(CLIP_INVALID_ARGUMENT, "\(name): expected integers, found \(number)")
       }
-      whole.append(integer)
+      integers.append(integer)
     }
-    return whole
+    return integers
   }
 }

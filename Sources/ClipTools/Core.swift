@@ -116,7 +116,7 @@ final class Model {
       info.struct_size = UInt32(MemoryLayout<clip_model_info>.size)
       try call(clip_model_describe(handle, &info))
       let pixels = try product(try product(Int(info.image_width), Int(info.image_height), "pixels"), 3, "pixels")
-      let hasTokenizer = try Model.hasTokenizer(handle, Int(info.context_length))
+      let hasTokenizer = Model.hasTokenizer(handle, Int(info.context_length))
       self.init(handle, pixelCount: pixels, contextLength: hasTokenizer ? Int(info.context_length) : 0)
     } catch {
       clip_model_release(handle)
@@ -132,18 +132,14 @@ final class Model {
 
   deinit { clip_model_release(handle) }
 
-  /// A text tower may take tokens of the caller's alone: then an empty text cannot be tokenized.
-  private static func hasTokenizer(_ handle: OpaquePointer, _ contextLength: Int) throws(ClipError) -> Bool {
+  /// A text tower may take tokens of the caller's alone: then no text can be tokenized.
+  private static func hasTokenizer(_ handle: OpaquePointer, _ contextLength: Int) -> Bool {
     guard contextLength > 0 else { return false }
     var tokens = [Int32](repeating: 0, count: contextLength)
-    let status = "".withCString { text in
-      var text: UnsafePointer<CChar>? = text
-      return tokens.withUnsafeMutableBufferPointer {
-        clip_tokenize(handle, &text, 1, nil, $0.baseAddress, $0.count, nil, 0)
-      }
+    var text: UnsafePointer<CChar>? = StaticString("").cString
+    let status = tokens.withUnsafeMutableBufferPointer {
+      clip_tokenize(handle, &text, 1, nil, $0.baseAddress, $0.count, nil, 0)
     }
-    if status == CLIP_UNSUPPORTED { return false }
-    try call(status)
-    return true
+    return status != CLIP_UNSUPPORTED
   }
 }

@@ -1,4 +1,4 @@
-/* clip_analyze from several threads on one runtime, buffers just as long as they must be, and the catalogue.
+/* clip_analyze from several threads on one runtime, with buffers of exactly the size needed; the catalogue.
  *
  *   analysis_test CATALOGUE
  */
@@ -87,7 +87,7 @@ int main(int argc, char **argv) {
     CHECK(pthread_join(threads[i], NULL) == 0);
     CHECK(failures[i] == 0);
   }
-  /* A struct of an older caller is filled as far as it goes; without pairs nothing else is written. */
+  /* A shorter struct, of an older caller, is filled up to its size. Without pairs nothing else is written. */
   struct {
     uint32_t struct_size;
     double gap, shifted_gap, guard;

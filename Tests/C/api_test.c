@@ -1,9 +1,9 @@
-/* The whole interface from C, on a small model: what works, what is refused, what is left alone.
+/* All functions of clip.h on a small model: results, errors, and outputs that must stay unchanged.
  *
  *   api_test MODEL PICTURE
  */
 #define _GNU_SOURCE
-#include <clip.h>
+#include <clip_host.h>
 #include <dirent.h>
 #include <math.h>
 #include <pthread.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "plugin_list.h"
 
 #define INVALID(call) \
   do { \
@@ -38,6 +39,8 @@ static void statuses(void) {
   CHECK(!strcmp(clip_status_name(CLIP_LIMIT), "CLIP_LIMIT"));
   CHECK(!strcmp(clip_status_name(CLIP_OUT_OF_MEMORY), "CLIP_OUT_OF_MEMORY"));
   CHECK(!strcmp(clip_status_name(CLIP_PLUGIN), "CLIP_PLUGIN"));
+  CHECK(!strcmp(clip_status_name(CLIP_NOT_FINITE), "CLIP_NOT_FINITE"));
+  CHECK(!strcmp(clip_status_name(CLIP_CANCELLED), "CLIP_CANCELLED"));
   CHECK(!strcmp(clip_status_name((clip_status)77), "unknown status"));
   CHECK(clip_abi_version() >> 16 == CLIP_ABI_VERSION >> 16 && clip_abi_version() >= CLIP_ABI_VERSION);
   int major, minor, patch;
@@ -50,6 +53,32 @@ static void count_log(void *user, clip_log_level level, const char *message) {
   if (user == &log_calls && level == CLIP_LOG_WARNING && strstr(message, "no-such-plugin")) log_calls++;
 }
 
+/* A visitor that stops at its third item. */
+static int third(void *user, const char *name, const uint64_t *shape, size_t rank) {
+  CHECK(name[0] && shape && rank >= 1);
+  return ++*(int *)user == 3;
+}
+
+static int second(void *user, const clip_recommendation *found) {
+  CHECK(found->struct_size == sizeof *found && found->id[0] && found->reasons[0]);
+  return ++*(int *)user == 2;
+}
+
+static void encoders(clip_runtime *runtime) {
+  int seen = 0;
+  clip_encoder_info info = {.struct_size = sizeof info};
+  CHECK(clip_encoder_describe(runtime, "clipcore.encoder.clip-vit", NULL, &info, third, &seen) == CLIP_OK && seen == 3);
+  CHECK(clip_encoder_describe(runtime, "clipcore.encoder.clip-vit", NULL, &info, NULL, NULL) == CLIP_OK);
+  CHECK(info.tower == CLIP_TOWER_IMAGE && info.parameters > 0 && info.features > 0);
+  seen = 0;
+  clip_recommend_options options = {.struct_size = sizeof options, .needs = "few-parameters"};
+  CHECK(clip_recommend_encoders(runtime, &options, second, &seen) == CLIP_OK && seen == 2);
+  INVALID(clip_recommend_encoders(runtime, NULL, second, &seen));
+  INVALID(clip_recommend_encoders(runtime, &options, NULL, &seen));
+  options.flags = 2;
+  INVALID(clip_recommend_encoders(runtime, &options, second, &seen));
+}
+
 static void runtimes(void) {
   clip_runtime *runtime = (clip_runtime *)&log_calls;
   INVALID(clip_runtime_create(NULL, NULL));
@@ -57,7 +86,7 @@ static void runtimes(void) {
   clip_runtime_options options = {.struct_size = sizeof options};
   options.threads = 257;
   INVALID(clip_runtime_create(&options, &runtime));
-  CHECK(runtime == (clip_runtime *)&log_calls); /* left as it was */
+  CHECK(runtime == (clip_runtime *)&log_calls); /* unchanged */
   options.threads = 1;
   options.struct_size = 0;
   INVALID(clip_runtime_create(&options, &runtime));
@@ -70,7 +99,7 @@ static void runtimes(void) {
   options.plugin_paths = none;
   INVALID(clip_runtime_create(&options, &runtime));
 
-  /* A plugin that is not there is a warning. */
+  /* A missing plugin file is a warning. */
   const char *paths[] = {"/no-such-plugin.so"};
   options.plugin_paths = paths;
   options.log = count_log;
@@ -80,26 +109,23 @@ static void runtimes(void) {
   clip_runtime_release(runtime);
 
   CHECK(clip_runtime_create(NULL, &runtime) == CLIP_OK);
-  size_t count = clip_plugin_count(runtime);
+  size_t count = plugin_count(runtime);
   CHECK(count >= 7);
-  CHECK(clip_plugin_count(NULL) == 0);
   int kinds[4] = {0}, active = 0;
   for (size_t i = 0; i < count; i++) {
-    clip_plugin_info info = {.struct_size = sizeof info};
-    CHECK(clip_plugin_at(runtime, i, &info) == CLIP_OK);
-    CHECK(info.id[0] && info.description[0] && info.version[0] && info.license[0] && info.path);
+    plugin_facts info;
+    CHECK(plugin_at(runtime, i, &info));
+    CHECK(info.id[0] && info.description[0] && info.version[0] && info.license[0]);
     if (info.kind >= CLIP_KIND_ENCODER && info.kind <= CLIP_KIND_KERNELS) kinds[info.kind]++;
     if (info.kind == CLIP_KIND_KERNELS) active += info.active == 1;
   }
   CHECK(kinds[CLIP_KIND_ENCODER] >= 3 && kinds[CLIP_KIND_IMAGE_CODEC] >= 3 && kinds[CLIP_KIND_KERNELS] >= 1);
   CHECK(active == 1);
-  clip_plugin_info info = {.struct_size = sizeof info};
-  INVALID(clip_plugin_at(runtime, count, &info));
-  INVALID(clip_plugin_at(runtime, SIZE_MAX, &info));
-  INVALID(clip_plugin_at(runtime, 0, NULL));
-  INVALID(clip_plugin_at(NULL, 0, &info));
-  info.struct_size = 0;
-  INVALID(clip_plugin_at(runtime, 0, &info));
+  plugin_facts info;
+  CHECK(!plugin_at(runtime, count, &info) && !plugin_at(NULL, 0, &info) && plugin_count(NULL) == 0);
+  INVALID(clip_plugins_visit(NULL, plugin_seen, &info));
+  INVALID(clip_plugins_visit(runtime, NULL, NULL));
+  encoders(runtime);
   clip_runtime_release(runtime);
   clip_runtime_release(NULL);
 }
@@ -126,7 +152,7 @@ static void models(clip_runtime *runtime, const char *folder) {
   options.struct_size = 2;
   INVALID(clip_model_open(runtime, folder, &options, &model));
   CHECK(model == NULL);
-  clip_model_close(NULL);
+  clip_model_release(NULL);
 
   clip_model_info info = {.struct_size = sizeof info};
   INVALID(clip_model_describe(NULL, &info));
@@ -137,7 +163,7 @@ static void models(clip_runtime *runtime, const char *folder) {
       CHECK(clip_model_describe(model, &info) == CLIP_OK);
       CHECK(info.towers == (towers ? towers : 3u) && info.storage == (clip_storage)storage);
       INVALID(clip_model_describe(model, NULL));
-      clip_model_close(model);
+      clip_model_release(model);
       model = NULL;
     }
   }
@@ -155,15 +181,12 @@ static void images(clip_runtime *runtime, clip_model *model, const clip_model_in
   CHECK(clip_image_decode(runtime, "", 0, &image) != CLIP_OK);
   CHECK(clip_image_decode(runtime, "what is this", 12, &image) != CLIP_OK);
   CHECK(image == NULL);
-  clip_image_free(NULL);
+  clip_image_release(NULL);
 
   CHECK(clip_image_load(runtime, picture, &image) == CLIP_OK);
-  clip_image_view view = {.struct_size = sizeof view};
+  clip_image_view view;
   INVALID(clip_image_get_view(NULL, &view));
   INVALID(clip_image_get_view(image, NULL));
-  view.struct_size = 1;
-  INVALID(clip_image_get_view(image, &view));
-  view.struct_size = sizeof view;
   CHECK(clip_image_get_view(image, &view) == CLIP_OK);
   CHECK(view.width > 0 && view.height > 0 && view.pixels);
   CHECK(view.format == CLIP_PIXELS_RGB || view.format == CLIP_PIXELS_RGBA || view.format == CLIP_PIXELS_GRAY);
@@ -171,56 +194,54 @@ static void images(clip_runtime *runtime, clip_model *model, const clip_model_in
   size_t d = facts->embedding_width, numbers = 3u * facts->image_width * facts->image_height;
   float *pixels = malloc(2 * numbers * sizeof(float)), *row = malloc(2 * d * sizeof(float));
   clip_image_view pair[2] = {view, view};
-  CHECK(clip_preprocess(model, pair, 2, NULL, pixels) == CLIP_OK);
+  CHECK(clip_preprocess(model, pair, 2, NULL, pixels, 2 * numbers) == CLIP_OK);
   CHECK(!memcmp(pixels, pixels + numbers, numbers * sizeof(float)));
-  CHECK(clip_encode_image(model, pair, 2, NULL, row) == CLIP_OK);
+  CHECK(clip_encode_image(model, pair, 2, NULL, row, 2 * d) == CLIP_OK);
   float length = 0;
   for (size_t i = 0; i < d; i++) length += row[i] * row[i];
   CHECK(fabsf(length - 1) < 1e-5f);
-  CHECK(clip_encode_pixels(model, pixels, 2, NULL, row) == CLIP_OK);
+  CHECK(clip_encode_pixels(model, pixels, 2, NULL, row, 2 * d) == CLIP_OK);
 
-  INVALID(clip_preprocess(NULL, pair, 1, NULL, pixels));
-  INVALID(clip_preprocess(model, NULL, 1, NULL, pixels));
-  INVALID(clip_preprocess(model, pair, 0, NULL, pixels));
-  INVALID(clip_preprocess(model, pair, 1, NULL, NULL));
-  INVALID(clip_encode_image(NULL, pair, 1, NULL, row));
-  INVALID(clip_encode_image(model, NULL, 1, NULL, row));
-  INVALID(clip_encode_image(model, pair, 0, NULL, row));
-  INVALID(clip_encode_image(model, pair, 1, NULL, NULL));
-  INVALID(clip_encode_pixels(NULL, pixels, 1, NULL, row));
-  INVALID(clip_encode_pixels(model, NULL, 1, NULL, row));
-  INVALID(clip_encode_pixels(model, pixels, 0, NULL, row));
-  INVALID(clip_encode_pixels(model, pixels, 1, NULL, NULL));
-  CHECK(clip_encode_pixels(model, pixels, SIZE_MAX, NULL, row) != CLIP_OK);
-  CHECK(clip_encode_pixels(model, pixels, SIZE_MAX / 64, NULL, row) != CLIP_OK);
+  INVALID(clip_preprocess(NULL, pair, 1, NULL, pixels, 2 * numbers));
+  INVALID(clip_preprocess(model, NULL, 1, NULL, pixels, 2 * numbers));
+  INVALID(clip_preprocess(model, pair, 0, NULL, pixels, 2 * numbers));
+  INVALID(clip_preprocess(model, pair, 1, NULL, NULL, 2 * numbers));
+  INVALID(clip_encode_image(NULL, pair, 1, NULL, row, 2 * d));
+  INVALID(clip_encode_image(model, NULL, 1, NULL, row, 2 * d));
+  INVALID(clip_encode_image(model, pair, 0, NULL, row, 2 * d));
+  INVALID(clip_encode_image(model, pair, 1, NULL, NULL, 2 * d));
+  INVALID(clip_encode_pixels(NULL, pixels, 1, NULL, row, 2 * d));
+  INVALID(clip_encode_pixels(model, NULL, 1, NULL, row, 2 * d));
+  INVALID(clip_encode_pixels(model, pixels, 0, NULL, row, 2 * d));
+  INVALID(clip_encode_pixels(model, pixels, 1, NULL, NULL, 2 * d));
+  CHECK(clip_encode_pixels(model, pixels, SIZE_MAX, NULL, row, 2 * d) != CLIP_OK);
+  CHECK(clip_encode_pixels(model, pixels, SIZE_MAX / 64, NULL, row, 2 * d) != CLIP_OK);
   clip_encode_options options = {.struct_size = sizeof options, .flags = 1u << 31};
-  INVALID(clip_encode_pixels(model, pixels, 1, &options, row));
+  INVALID(clip_encode_pixels(model, pixels, 1, &options, row, 2 * d));
   options = (clip_encode_options){.struct_size = 1};
-  INVALID(clip_encode_pixels(model, pixels, 1, &options, row));
+  INVALID(clip_encode_pixels(model, pixels, 1, &options, row, 2 * d));
 
-  /* Views that cannot be. */
+  /* Invalid views. */
   clip_image_view bad = view;
   bad.width = 0;
-  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels));
+  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels, 2 * numbers));
   bad = view, bad.height = 0;
-  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels));
+  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels, 2 * numbers));
   bad = view, bad.pixels = NULL;
-  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels));
+  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels, 2 * numbers));
   bad = view, bad.format = (clip_pixel_format)9;
-  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels));
-  bad = view, bad.struct_size = 0;
-  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels));
+  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels, 2 * numbers));
   bad = view, bad.stride = 1;
-  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels));
+  INVALID(clip_preprocess(model, &bad, 1, NULL, pixels, 2 * numbers));
   bad = view, bad.stride = SIZE_MAX - 2;
-  CHECK(clip_preprocess(model, &bad, 1, NULL, pixels) != CLIP_OK);
+  CHECK(clip_preprocess(model, &bad, 1, NULL, pixels, 2 * numbers) != CLIP_OK);
   bad = view, bad.width = UINT32_MAX, bad.height = UINT32_MAX, bad.stride = 0;
-  CHECK(clip_preprocess(model, &bad, 1, NULL, pixels) == CLIP_LIMIT);
+  CHECK(clip_preprocess(model, &bad, 1, NULL, pixels, 2 * numbers) == CLIP_LIMIT);
   pair[1] = view, pair[1].format = (clip_pixel_format)0; /* the second of two */
-  INVALID(clip_encode_image(model, pair, 2, NULL, row));
+  INVALID(clip_encode_image(model, pair, 2, NULL, row, 2 * d));
 
-  /* The picture's bytes are not needed after the call, nor the runtime while the model lives. */
-  clip_image_free(image);
+  /* The image file's bytes are not needed after the call, nor the runtime's handle while the model is open. */
+  clip_image_release(image);
   free(pixels);
   free(row);
 }
@@ -231,61 +252,61 @@ static void texts(clip_model *model, const clip_model_info *facts) {
   int32_t *tokens = malloc(3 * context * sizeof(int32_t));
   uint32_t lengths[3] = {0};
   float *rows = malloc(3 * d * sizeof(float)), *same = malloc(3 * d * sizeof(float));
-  CHECK(clip_tokenize(model, captions, 3, NULL, tokens, lengths) == CLIP_OK);
+  CHECK(clip_tokenize(model, captions, 3, NULL, tokens, 3 * context, lengths, 3) == CLIP_OK);
   CHECK(lengths[0] > 2 && lengths[1] == 2 && lengths[2] > lengths[0]);
   for (size_t i = 0; i < 3 * context; i++) CHECK(tokens[i] >= 0 && (uint32_t)tokens[i] < facts->vocabulary_size);
-  CHECK(clip_tokenize(model, captions, 3, NULL, tokens, NULL) == CLIP_OK);
-  CHECK(clip_encode_text(model, captions, 3, NULL, rows) == CLIP_OK);
-  CHECK(clip_encode_tokens(model, tokens, 3, NULL, same) == CLIP_OK);
+  CHECK(clip_tokenize(model, captions, 3, NULL, tokens, 3 * context, NULL, 0) == CLIP_OK);
+  CHECK(clip_encode_text(model, captions, 3, NULL, rows, 3 * d) == CLIP_OK);
+  CHECK(clip_encode_tokens(model, tokens, 3, NULL, same, 3 * d) == CLIP_OK);
   CHECK(!memcmp(rows, same, 3 * d * sizeof(float)));
 
-  INVALID(clip_tokenize(NULL, captions, 1, NULL, tokens, lengths));
-  INVALID(clip_tokenize(model, NULL, 1, NULL, tokens, lengths));
-  INVALID(clip_tokenize(model, captions, 0, NULL, tokens, lengths));
-  INVALID(clip_tokenize(model, captions, 1, NULL, NULL, lengths));
-  INVALID(clip_encode_text(NULL, captions, 1, NULL, rows));
-  INVALID(clip_encode_text(model, NULL, 1, NULL, rows));
-  INVALID(clip_encode_text(model, captions, 0, NULL, rows));
-  INVALID(clip_encode_text(model, captions, 1, NULL, NULL));
-  INVALID(clip_encode_tokens(NULL, tokens, 1, NULL, rows));
-  INVALID(clip_encode_tokens(model, NULL, 1, NULL, rows));
-  INVALID(clip_encode_tokens(model, tokens, 0, NULL, rows));
-  INVALID(clip_encode_tokens(model, tokens, 1, NULL, NULL));
+  INVALID(clip_tokenize(NULL, captions, 1, NULL, tokens, 3 * context, lengths, 3));
+  INVALID(clip_tokenize(model, NULL, 1, NULL, tokens, 3 * context, lengths, 3));
+  INVALID(clip_tokenize(model, captions, 0, NULL, tokens, 3 * context, lengths, 3));
+  INVALID(clip_tokenize(model, captions, 1, NULL, NULL, 3 * context, lengths, 3));
+  INVALID(clip_encode_text(NULL, captions, 1, NULL, rows, 3 * d));
+  INVALID(clip_encode_text(model, NULL, 1, NULL, rows, 3 * d));
+  INVALID(clip_encode_text(model, captions, 0, NULL, rows, 3 * d));
+  INVALID(clip_encode_text(model, captions, 1, NULL, NULL, 3 * d));
+  INVALID(clip_encode_tokens(NULL, tokens, 1, NULL, rows, 3 * d));
+  INVALID(clip_encode_tokens(model, NULL, 1, NULL, rows, 3 * d));
+  INVALID(clip_encode_tokens(model, tokens, 0, NULL, rows, 3 * d));
+  INVALID(clip_encode_tokens(model, tokens, 1, NULL, NULL, 3 * d));
   const char *hole[] = {"a cat", NULL};
-  INVALID(clip_encode_text(model, hole, 2, NULL, rows));
-  INVALID(clip_tokenize(model, hole, 2, NULL, tokens, lengths));
+  INVALID(clip_encode_text(model, hole, 2, NULL, rows, 3 * d));
+  INVALID(clip_tokenize(model, hole, 2, NULL, tokens, 3 * context, lengths, 3));
   tokens[1] = (int32_t)facts->vocabulary_size;
-  INVALID(clip_encode_tokens(model, tokens, 1, NULL, rows));
+  INVALID(clip_encode_tokens(model, tokens, 1, NULL, rows, 3 * d));
   tokens[1] = -1;
-  INVALID(clip_encode_tokens(model, tokens, 1, NULL, rows));
+  INVALID(clip_encode_tokens(model, tokens, 1, NULL, rows, 3 * d));
 
   char *endless = malloc(100001);
   memset(endless, 'x', 100000), endless[100000] = 0;
   for (int i = 1; i < 100000; i += 2) endless[i] = ' ';
   const char *too_long[] = {endless};
-  CHECK(clip_encode_text(model, too_long, 1, NULL, rows) == CLIP_LIMIT);
-  clip_encode_options cut = {.struct_size = sizeof cut, .flags = CLIP_TRUNCATE};
-  CHECK(clip_encode_text(model, too_long, 1, &cut, rows) == CLIP_OK);
-  CHECK(clip_tokenize(model, too_long, 1, &cut, tokens, lengths) == CLIP_OK && lengths[0] == context);
+  CHECK(clip_encode_text(model, too_long, 1, NULL, rows, 3 * d) == CLIP_LIMIT);
+  clip_encode_options cut = {.struct_size = sizeof cut, .flags = CLIP_ENCODE_TRUNCATE};
+  CHECK(clip_encode_text(model, too_long, 1, &cut, rows, 3 * d) == CLIP_OK);
+  CHECK(clip_tokenize(model, too_long, 1, &cut, tokens, 3 * context, lengths, 3) == CLIP_OK && lengths[0] == context);
   free(endless);
 
   float logits[9], probabilities[9];
-  CHECK(clip_similarity(model, same, 3, same, 3, logits) == CLIP_OK);
+  CHECK(clip_similarity(model, same, 3, same, 3, logits, 9) == CLIP_OK);
   CHECK(fabsf(logits[4] - facts->logit_scale - facts->logit_bias) < 1e-3f * facts->logit_scale);
-  CHECK(clip_classify(model, same, 3, same, 3, probabilities) == CLIP_OK);
+  CHECK(clip_classify(model, same, 3, same, 3, probabilities, 9) == CLIP_OK);
   CHECK(fabsf(probabilities[3] + probabilities[4] + probabilities[5] - 1) < 1e-5f);
-  INVALID(clip_similarity(NULL, same, 3, same, 3, logits));
-  INVALID(clip_similarity(model, NULL, 3, same, 3, logits));
-  INVALID(clip_similarity(model, same, 0, same, 3, logits));
-  INVALID(clip_similarity(model, same, 3, NULL, 3, logits));
-  INVALID(clip_similarity(model, same, 3, same, 0, logits));
-  INVALID(clip_similarity(model, same, 3, same, 3, NULL));
-  INVALID(clip_classify(NULL, same, 3, same, 3, probabilities));
-  INVALID(clip_classify(model, NULL, 3, same, 3, probabilities));
-  INVALID(clip_classify(model, same, 0, same, 3, probabilities));
-  INVALID(clip_classify(model, same, 3, NULL, 3, probabilities));
-  INVALID(clip_classify(model, same, 3, same, 0, probabilities));
-  INVALID(clip_classify(model, same, 3, same, 3, NULL));
+  INVALID(clip_similarity(NULL, same, 3, same, 3, logits, 9));
+  INVALID(clip_similarity(model, NULL, 3, same, 3, logits, 9));
+  INVALID(clip_similarity(model, same, 0, same, 3, logits, 9));
+  INVALID(clip_similarity(model, same, 3, NULL, 3, logits, 9));
+  INVALID(clip_similarity(model, same, 3, same, 0, logits, 9));
+  INVALID(clip_similarity(model, same, 3, same, 3, NULL, 9));
+  INVALID(clip_classify(NULL, same, 3, same, 3, probabilities, 9));
+  INVALID(clip_classify(model, NULL, 3, same, 3, probabilities, 9));
+  INVALID(clip_classify(model, same, 0, same, 3, probabilities, 9));
+  INVALID(clip_classify(model, same, 3, NULL, 3, probabilities, 9));
+  INVALID(clip_classify(model, same, 3, same, 0, probabilities, 9));
+  INVALID(clip_classify(model, same, 3, same, 3, NULL, 9));
   free(tokens), free(rows), free(same);
 }
 
@@ -307,25 +328,25 @@ int main(int argc, char **argv) {
   pthread_t thread;
   pthread_create(&thread, NULL, other_thread, &ok);
   pthread_join(thread, NULL);
-  CHECK(ok); /* a message stays on the thread whose call failed */
+  CHECK(ok); /* the message belongs to the thread whose call failed */
 
   CHECK(clip_model_open(runtime, argv[1], NULL, &model) == CLIP_OK);
   clip_model_info facts = {.struct_size = sizeof facts};
   CHECK(clip_model_describe(model, &facts) == CLIP_OK);
   images(runtime, model, &facts, argv[2]);
   texts(model, &facts);
-  CHECK(thread_count() == 1); /* nobody asked for threads */
+  CHECK(thread_count() == 1); /* no thread was requested */
   clip_runtime_release(runtime); /* the model keeps its runtime */
   texts(model, &facts);
-  clip_model_close(model);
+  clip_model_release(model);
 
   clip_runtime_options options = {.struct_size = sizeof options, .threads = 3};
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
   CHECK(clip_model_open(runtime, argv[1], NULL, &model) == CLIP_OK);
   texts(model, &facts);
   CHECK(thread_count() <= 3);
-  clip_model_close(model);
+  clip_model_release(model);
   clip_runtime_release(runtime);
-  CHECK(thread_count() == 1); /* and they ended */
+  CHECK(thread_count() == 1); /* the workers have ended */
   return checks_report();
 }

@@ -1,4 +1,4 @@
-/* What the tests of augmentations share: a runtime, pipelines made of JSON, what they make. */
+/* Shared by the tests of augmentations: a runtime, pipelines from JSON, their results. */
 #ifndef CLIPCORE_TESTS_AUGMENT_H
 #define CLIPCORE_TESTS_AUGMENT_H
 
@@ -17,7 +17,7 @@ static inline clip_pipeline *pipeline(const char *json) {
   return made;
 }
 
-/* Whether a call fails with this status and says `words`. */
+/* Whether the call failed with this status and a message that contains `words`. */
 static inline int says(clip_status got, clip_status want, const char *words) {
   if (got == want && strstr(clip_last_error(), words)) return 1;
   printf("  wanted %s \"%s\", found %s\n", clip_status_name(want), words, clip_status_name(got));
@@ -35,7 +35,7 @@ static inline clip_image_view view_of(clip_pixel_format format, uint32_t width, 
   return (clip_image_view){.format = format, .width = width, .height = height, .pixels = pixels};
 }
 
-/* The picture after `json`: width and height are set, the pixels are to be freed. NULL after an error. */
+/* The image after the pipeline `json`: sets width and height; the caller frees the pixels. NULL on error. */
 static inline uint8_t *image(clip_pipeline *p, const clip_image_view *in, uint64_t seed, uint64_t index, clip_image_view *out) {
   clip_image *made = NULL;
   if (clip_augment_image(p, in, seed, index, &made) != CLIP_OK || clip_image_get_view(made, out) != CLIP_OK) return NULL;
@@ -48,7 +48,7 @@ static inline uint8_t *image(clip_pipeline *p, const clip_image_view *in, uint64
 }
 
 static inline char *text(clip_pipeline *p, const char *given, uint64_t seed, uint64_t index) {
-  size_t length = 0, capacity = 256;
+  size_t length = 0, capacity = 2 * strlen(given) + 256;
   for (;;) {
     char *out = malloc(capacity);
     if (clip_augment_text(p, given, seed, index, out, capacity, &length) == CLIP_OK) return out;
@@ -95,7 +95,7 @@ static inline void *worker(void *argument) {
   return (void *)bad;
 }
 
-/* Four threads get from two pipelines what one alone gets, and pictures differ. */
+/* Four threads get the same results from two pipelines as one thread, and the images differ. */
 static inline void same_on_threads(const char *image_json, const char *text_json) {
   for (size_t i = 0; i < sizeof shared_pixels; i++) shared_pixels[i] = (uint8_t)(i * 31);
   shared_image = pipeline(image_json), shared_text = pipeline(text_json);

@@ -5,7 +5,7 @@
 
 /* ---------------------------------------------------------------- the random stream */
 
-/* Philox 4x32-10 as its paper has it (Salmon et al., 2011, section 3.3). */
+/* Philox 4x32-10 (Salmon et al., 2011, section 3.3). */
 static void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
   uint32_t c[4] = {counter[0], counter[1], counter[2], counter[3]}, k[2] = {key[0], key[1]};
   for (int round = 0; round < 10; round++) {
@@ -18,7 +18,7 @@ static void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t ou
 }
 
 static void random_streams(void) {
-  /* Random123's known answers (kat_vectors). */
+  /* Known answers of Random123 (kat_vectors). */
   static const uint32_t known[3][10] = {
       {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
       {~0u, ~0u, ~0u, ~0u, ~0u, ~0u, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
@@ -29,8 +29,8 @@ static void random_streams(void) {
     CHECK(!memcmp(out, known[i] + 6, sizeof out));
   }
 
-  /* The library's, as docs/augmentation.md has its counter: block, purpose and step, index. The step's
-   * probability takes the first two numbers. */
+  /* The library's stream, with the counter of docs/augmentation.md: block, purpose and step, index. The first two
+   * numbers decide whether the step is applied. */
   clip_pipeline *p = pipeline("[{\"op\": \"bits\"}, {\"op\": \"bits\"}]");
   uint64_t seeds[] = {0, 1, 0x0123456789abcdef}, indices[] = {0, 7, 0xfedcba9876543210};
   for (int i = 0; i < 3; i++) {
@@ -52,7 +52,7 @@ static void random_streams(void) {
   char *got = text(p, "", 5, 0);
   double mean = 0, deviation = 0, lowest = 0, highest = 0, chi = 0, third = 0;
   CHECK(got && sscanf(got, "%lf %lf %lf %lf %lf %lf", &mean, &deviation, &lowest, &highest, &chi, &third) == 6);
-  CHECK(fabs(mean) < 0.02 && fabs(deviation - 1) < 0.02);                  /* normal, of 40,000 */
+  CHECK(fabs(mean) < 0.02 && fabs(deviation - 1) < 0.02);                  /* 40,000 normal numbers */
   CHECK(lowest >= 0 && lowest < 0.001 && highest < 1 && highest > 0.999); /* uniform */
   CHECK(chi < 22.5);                                                       /* below(7): 6 degrees, p = 0.001 */
   CHECK(fabs(third - 1.0 / 3) < 0.01);                                     /* below(3 * 2^30): biased without rejection */
@@ -108,7 +108,7 @@ static void pipelines(void) {
   CHECK(refused("[{\"op\": \"asks\"}]", CLIP_PLUGIN, "asks for a number \"undeclared\""));
   CHECK(instances == 0);
 
-  /* 2000 steps, and steps in steps in steps. */
+  /* 2000 steps, and deeply nested steps. */
   char *many = malloc(2000 * 16 + 2);
   strcpy(many, "[");
   for (int i = 0; i < 2000; i++) strcat(many + i * 14, i < 1999 ? "{\"op\":\"bits\"}," : "{\"op\":\"bits\"}]");
@@ -149,7 +149,7 @@ static void pipelines(void) {
   CHECK(says(clip_augmentations_visit(runtime, NULL, NULL, NULL), CLIP_INVALID_ARGUMENT, "visit"));
 }
 
-/* How often of 4,000 items a text gets this letter. */
+/* The number of items, of 4,000, whose text gets this letter. */
 static int letters(clip_pipeline *p, char letter) {
   int count = 0;
   for (uint64_t index = 0; index < 4000; index++) {
@@ -172,7 +172,7 @@ static void choices(void) {
   CHECK(letters(p, 'd') == c && letters(p, 'e') == 0);
   clip_pipeline_release(p);
 
-  /* A step's numbers do not depend on whether the steps before it were done. */
+  /* A step's random numbers do not depend on whether the steps before it were applied. */
   clip_pipeline *with = pipeline("[{\"op\": \"say\", \"text\": \"\", \"p\": 1}, {\"op\": \"bits\"}]");
   clip_pipeline *without = pipeline("[{\"op\": \"bits\", \"p\": 0}, {\"op\": \"bits\"}]");
   char *a = text(with, "", 3, 4), *b = text(without, "", 3, 4), *other = text(with, "", 3, 5);
@@ -223,7 +223,7 @@ static void results(void) {
   CHECK(says(clip_augment_image(p, &in, 0, 0, &made), CLIP_INVALID_ARGUMENT, "expected one for pictures"));
   clip_pipeline_release(p);
 
-  /* Pictures: each format comes back as it was, gaps between rows are left alone. */
+  /* Images: each format is converted back, and gaps between rows are not touched. */
   static const uint32_t channels[] = {0, 3, 4, 3, 4, 1};
   for (int format = CLIP_PIXELS_RGB; format <= CLIP_PIXELS_GRAY; format++) {
     uint8_t bytes[2 * 16];
@@ -241,7 +241,7 @@ static void results(void) {
         for (uint32_t x = 0; x < 3; x++)
           for (uint32_t channel = 0; channel < size; channel++) {
             uint8_t want = bytes[y * 16 + (step == 1 ? 2 - x : x) * size + channel];
-            if (step == 2 && channel == 3) want = 255; /* that one takes RGB alone */
+            if (step == 2 && channel == 3) want = 255; /* this step takes RGB only */
             wrong += got_pixels[y * view.stride + x * size + channel] != want;
           }
       CHECK(wrong == 0);
@@ -273,7 +273,7 @@ static void results(void) {
   clip_pipeline_release(p);
 }
 
-/* A pipeline keeps what it uses when that is taken away. */
+/* A pipeline keeps its plugin after the plugin is unloaded. */
 static void unloading(void) {
   clip_pipeline *p = pipeline("[{\"op\": \"random_horizontal_flip\", \"p\": 1}]");
   CHECK(clip_plugin_unload(runtime, "clipcore.augment-image") == CLIP_OK);

@@ -18,7 +18,7 @@ static int checks_passed, checks_failed;
 
 static inline int checks_report(void) {
   printf("%d passed, %d failed\n", checks_passed, checks_failed);
-  fflush(stdout); /* a leak checker may end the program without */
+  fflush(stdout); /* a leak checker may end the program without flushing */
   return checks_failed != 0;
 }
 

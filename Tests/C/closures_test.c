@@ -1,4 +1,4 @@
-/* C functions that are made at run time.
+/* Closures: C functions made at run time.
  *
  *   closures_test MODEL
  *
@@ -26,7 +26,7 @@ static void note(void *user, clip_log_level level, const char *message) {
   t->calls += level == CLIP_LOG_WARNING && strstr(message, "/no-such.so") != NULL;
 }
 
-/* As a language would whose functions carry no data: the thread loop and the log by closures. */
+/* The parallel loop and the log are closures, as in a language whose functions carry no data. */
 static void loop(void *user, void *ignored, size_t count, clip_task_fn task, void *context) {
   (void)ignored;
   ((tally *)user)->calls++;
@@ -58,7 +58,7 @@ static clip_closure *closure(const char *signature, clip_function callback, void
   return made;
 }
 
-/* Whether a tool keeps freed memory for a while; it finds leaks itself. */
+/* Whether a tool delays the release of memory; such a tool finds leaks itself. */
 static int is_watched(void) {
 #ifdef SANITIZED
   return 1;
@@ -140,7 +140,7 @@ static void closures(const char *model_folder) {
   CHECK(none == NULL && clip_closure_function(NULL) == NULL);
   clip_closure_release(NULL);
 
-  /* Freed ones leave nothing. */
+  /* Releasing closures leaks nothing. */
   long before = 0;
   for (int i = 0; i < 6000; i++) {
     if (i == 1000) before = resident();

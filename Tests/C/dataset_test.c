@@ -1,4 +1,4 @@
-/* A data set from C: workers, order, states, ends at any moment, while another thread reads the counters.
+/* Data sets: workers, order, saved states, release at any moment, while another thread reads the counters.
  *
  *   dataset_test MODEL PICTURE
  */
@@ -31,7 +31,7 @@ static void write_file(const char *name, const void *bytes, size_t size) {
   CHECK(file && fwrite(bytes, 1, size, file) == size && fclose(file) == 0);
 }
 
-/* PAIRS pairs, some with a picture that is none. */
+/* PAIRS pairs, some with an invalid image. */
 static void write_pairs(const char *picture) {
   FILE *file = fopen(picture, "rb");
   static char bytes[1 << 20];
@@ -56,7 +56,7 @@ static clip_dataset *open_pairs(uint32_t workers, uint32_t flags) {
   return dataset;
 }
 
-/* What a batch says, as text and the sum of its numbers. */
+/* A batch as text: its keys and captions, and the sum of its elements. */
 static size_t describe(const clip_batch *batch, char *text, size_t capacity) {
   size_t length = 0;
   double sum = 0;
@@ -69,7 +69,7 @@ static size_t describe(const clip_batch *batch, char *text, size_t capacity) {
   return length + (size_t)snprintf(text + length, capacity - length, "%llu %f\n", (unsigned long long)batch->epoch, sum);
 }
 
-/* All batches from `state` on, or from the start; at `stop_after` batches writes the state there. */
+/* All batches from `state`, or from the start if it is NULL. After `stop_after` batches the state is saved there. */
 static void run(uint32_t workers, const uint8_t *state, int stop_after, uint8_t *saved, char *text, size_t capacity) {
   clip_dataset *dataset = open_pairs(workers, 0);
   if (state) CHECK(clip_dataset_restore(dataset, state, CLIP_DATASET_STATE_BYTES) == CLIP_OK);
@@ -115,14 +115,14 @@ int main(int argc, char **argv) {
   for (uint32_t workers = 2; workers <= 4; workers += 2) {
     run(workers, NULL, 0, NULL, other, CAPACITY);
     CHECK(!strcmp(whole, other));
-    /* What follows the seventh batch, uninterrupted and from there. */
+    /* The batches after the seventh, without a stop and resumed there. */
     static char rest[CAPACITY];
     run(workers, NULL, 7, state, rest, CAPACITY);
     run(5 - workers, state, 0, NULL, other, CAPACITY);
     CHECK(strlen(rest) > 0 && !strcmp(rest, other));
   }
 
-  /* Closed before, during and after its work. */
+  /* Released before, during and after its work. */
   for (int batches = 0; batches < 4; batches++) {
     clip_dataset *dataset = open_pairs(4, CLIP_DATASET_IMAGES | CLIP_DATASET_FILES);
     pthread_t watcher;
@@ -148,7 +148,7 @@ int main(int argc, char **argv) {
     clip_dataset_release(dataset);
   }
 
-  /* Arguments. */
+  /* Invalid arguments. */
   clip_dataset *none = NULL;
   const char *sources[] = {folder, NULL};
   CHECK(clip_dataset_open(runtime, NULL, sources, 2, NULL, &none) == CLIP_INVALID_ARGUMENT && !none);
@@ -173,7 +173,7 @@ int main(int argc, char **argv) {
   CHECK(clip_dataset_get_counters(NULL, NULL) == CLIP_INVALID_ARGUMENT);
   clip_dataset_release(NULL);
 
-  /* States that are none leave the data set as it was. */
+  /* Invalid states leave the data set unchanged. */
   clip_dataset *dataset = open_pairs(2, CLIP_DATASET_ORDERED);
   CHECK(clip_dataset_restore(dataset, state, sizeof state) == CLIP_MISMATCH);
   CHECK(clip_dataset_restore(dataset, state, 8) == CLIP_FORMAT);

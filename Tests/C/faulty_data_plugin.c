@@ -1,4 +1,4 @@
-/* Two augmentations and a tokenizer with one fault, the number FAULT: what `clip plugins check` must find. 50: none. */
+/* Two augmentations and a tokenizer with one fault, numbered FAULT, which `clip plugins check` must find. 50: no fault. */
 #define _GNU_SOURCE
 #include "../../Include/clip_plugin.h"
 #include <stdio.h>
@@ -15,7 +15,7 @@ static clip_status say(clip_plugin_error *error, clip_status status, const char 
   return status;
 }
 
-/* ---------------------------------------------------------------- a picture towards its negative */
+/* ---------------------------------------------------------------- blends an image with its negative */
 
 static clip_status create(const clip_augmentation *self, const clip_settings *settings, void **instance, clip_plugin_error *error) {
   double *made = malloc(2 * sizeof *made);
@@ -38,7 +38,7 @@ static void destroy(void *instance) {
 static clip_status apply_image(void *instance, const clip_image_view *in, clip_image_sink *out, clip_random *random,
                                clip_plugin_error *error) {
   double *strength = instance;
-  if (FAULT == 75 && kept[0] == 'x') return CLIP_OK; /* gone since create returned */
+  if (FAULT == 75 && kept[0] == 'x') return CLIP_OK; /* no longer valid: create has returned */
   size_t stride = 0, bytes = in->width * (in->format == CLIP_PIXELS_GRAY ? 1u : 3u);
   if (FAULT == 64 && in->height == 1) bytes = bytes / (in->width - 1) * (in->width - 1);
   if (FAULT == 65) return CLIP_PLUGIN;
@@ -64,13 +64,13 @@ static clip_status apply_image(void *instance, const clip_image_view *in, clip_i
   return CLIP_OK;
 }
 
-/* ---------------------------------------------------------------- a text with its characters in random case */
+/* ---------------------------------------------------------------- random case of characters */
 
 static clip_status apply_text(void *instance, const char *text, size_t size, clip_text_sink *out, clip_random *random,
                               clip_plugin_error *error) {
   (void)instance, (void)error;
   if (FAULT == 73) size += 3;
-  if (FAULT == 70 && size > 2) size--; /* through the middle of a character */
+  if (FAULT == 70 && size > 2) size--; /* cuts a character in two */
   for (size_t i = 0; i < size; i++) {
     char letter = text[i], flip = FAULT == 71 ? (char)(++calls % 2) : (char)random->below(random, 2);
     if (flip && ((letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z'))) letter ^= 32;
@@ -79,7 +79,7 @@ static clip_status apply_text(void *instance, const char *text, size_t size, cli
   return CLIP_OK;
 }
 
-/* ---------------------------------------------------------------- each byte a token, of a file "toy" and a byte */
+/* ---------------------------------------------------------------- one token for each byte; the file is "toy" and a byte, the number of tokens */
 
 static clip_status open_model(const uint8_t *data, size_t size, void **tokenizer, clip_plugin_error *error) {
   if (FAULT == 85 && data[size] == 0) return say(error, CLIP_FORMAT, "ends with 0");

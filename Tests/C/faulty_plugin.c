@@ -1,5 +1,5 @@
-/* A plugin with one fault, the number FAULT: what `clip plugins check` must find. 0: none.
- * 40: a table that ends where clip_encoder first did, which is no fault either. */
+/* A plugin with one fault, numbered FAULT, which `clip plugins check` must find. 0: no fault. 40: a shorter clip_encoder,
+ * of an older header, which is no fault either. */
 #include "../../Include/clip_plugin.h"
 #include <stdint.h>
 #include <stdlib.h>
@@ -34,9 +34,9 @@ static void forward(const clip_op_run *run) {
   for (size_t i = 0; i + (FAULT == 9) < count; i++) {
     y.data[i] = scale[i % y.width] * run->scratch[i] + shift[i % y.width];
     if (FAULT == 10) y.data[i] /= 0.0f * x.data[0];
-    if (FAULT == 11) y.data[i] += x.data[0];                 /* row-wise, it said */
+    if (FAULT == 11) y.data[i] += x.data[0];                 /* reads another row, though declared row-wise */
     if (FAULT == 12) y.data[i] += (float)(__atomic_add_fetch(&calls, 1, __ATOMIC_RELAXED) % 7);
-    if (FAULT == 13) y.data[i] += x.data[count - 1 - i] * 0 + (i ? x.data[i - 1] == y.data[i - 1] : 0); /* not in place */
+    if (FAULT == 13) y.data[i] += x.data[count - 1 - i] * 0 + (i ? x.data[i - 1] == y.data[i - 1] : 0); /* differs if the output is in place */
   }
 }
 
@@ -60,18 +60,18 @@ static void backward(const clip_op_gradient *g) {
 
 static clip_value build(clip_builder *b) {
   volatile int64_t side = b->get_int(b, "image_height", 16);
-  clip_value x = b->pixels(b, (uint32_t)side, (uint32_t)side);
+  clip_value x = clip_op_pixels(b, (uint32_t)side, (uint32_t)side);
   if (FAULT == 20) *(volatile int *)0 = 1;
   if (FAULT == 21) return 77;
   if (FAULT == 22) return x;
   if (FAULT == 23) side = 100 / (int64_t)(side - 7); /* a division by zero for a side of 7 */
   if (FAULT == 24) b->fail(b, "I would rather not");
-  if (FAULT == 25) x = b->custom(b, "test.op.absent", "op", &x, 1, NULL, 0);
-  if (FAULT == 26) x = b->custom(b, "test.op.affine", "op", &x, 2, NULL, 0);
-  if (FAULT == 27) x = b->custom(b, "test.op.affine", "op", &x, 1, (double[]){1}, 1);
-  if (FAULT == 28) x = b->custom(b, "test.op.affine", "op", NULL, 1, NULL, 0);
-  x = b->custom(b, "test.op.affine", "op", &x, 1, NULL, 0);
-  return b->linear(b, b->mean_rows(b, x), "head", 8, 0);
+  if (FAULT == 25) x = b->op(b, "test.op.absent", "op", &x, 1, NULL, 0);
+  if (FAULT == 26) x = b->op(b, "test.op.affine", "op", &x, 2, NULL, 0);
+  if (FAULT == 27) x = b->op(b, "test.op.affine", "op", &x, 1, (clip_setting[]){{"hardness", 1}}, 1);
+  if (FAULT == 28) x = b->op(b, "test.op.affine", "op", NULL, 1, NULL, 0);
+  x = b->op(b, "test.op.affine", "op", &x, 1, NULL, 0);
+  return clip_op_linear(b, clip_op_mean_rows(b, x), "head", 8, 0);
 }
 
 static const clip_op op = {

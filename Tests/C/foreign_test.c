@@ -1,4 +1,4 @@
-/* Functions of other libraries that a manifest makes ops of.
+/* Manifests, which make ops of functions of other libraries.
  *
  *   foreign_test MODEL MANIFESTS
  *
@@ -35,7 +35,7 @@ static void libyuv(void) {
     for (int x = 0; x < 2 * W; x++) wrong += memcmp(got + (y * 2 * W + x) * 4, rgba + (y / 2 * W + x / 2) * 4, 4) != 0;
   free(got), clip_pipeline_release(p);
 
-  /* Red and blue change places; half of each: 64ths, blue first. */
+  /* Red and blue are exchanged, then halved: in 64ths, blue first. */
   p = pipeline("[{\"op\": \"yuv_color_matrix\", \"matrix\": [0, 0, 32, 0, 0, 32, 0, 0, 32, 0, 0, 0, 0, 0, 0, 64]}]");
   got = image(p, &in, 0, 0, &view);
   for (int i = 0; got && i < W * H; i++)
@@ -43,7 +43,7 @@ static void libyuv(void) {
   CHECK(got != NULL);
   free(got), clip_pipeline_release(p);
 
-  /* In place: the first rows get one number for all three colours, the others stay; the caller's pixels too. */
+  /* In place: in the first rows all three channels become equal; other rows and the caller's pixels are unchanged. */
   uint8_t before[sizeof rgba];
   memcpy(before, rgba, sizeof rgba);
   p = pipeline("[{\"op\": \"yuv_gray_rows\", \"rows\": 2, \"p\": 1}]");
@@ -139,7 +139,7 @@ static void manifests(const char *given) {
       {LIBM MAP "\"symbl\": \"tanhf\"}]}", "functions[0].symbl: expected only"},
       {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [{\"type\": \"half\", \"bind\": \"x\"}]}]}", "arguments[0].type: expected one of void, int8"},
       {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [{\"type\": \"void\", \"bind\": \"x\"}]}]}", "arguments[0].type"},
-      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [{\"type\": \"float\"}]}]}", "arguments[0].bind: expected one of x, input, output, count, parameter or constant, found nothing"},
+      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [{\"type\": \"float\"}]}]}", "arguments[0].bind: expected one of x, input, output, count, setting or constant, found nothing"},
       {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [{\"type\": \"float\", \"bind\": \"pixels\"}]}]}", "bind: expected one of x"},
       {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [{\"type\": \"pointer\", \"bind\": \"x\"}]}]}", "type: expected a type of numbers for x, found \"pointer\""},
       {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [{\"type\": \"int\", \"bind\": \"x\"}]}]}", "float or double for x"},
@@ -150,21 +150,21 @@ static void manifests(const char *given) {
       {LIBM MAP "\"symbol\": \"powf\", \"result\": \"float\", \"arguments\": [" X ", {\"type\": \"float\", \"bind\": \"constant\"}]}]}", "value: expected the constant"},
       {LIBM MAP "\"symbol\": \"powf\", \"result\": \"float\", \"arguments\": [" X ", {\"type\": \"uint8\", \"bind\": \"constant\", \"value\": 256}]}]}", "a number that fits the type, found 256"},
       {LIBM MAP "\"symbol\": \"powf\", \"result\": \"float\", \"arguments\": [" X ", {\"type\": \"int\", \"bind\": \"constant\", \"value\": 1.5}]}]}", "a number that fits the type"},
-      {LIBM MAP "\"symbol\": \"powf\", \"result\": \"float\", \"arguments\": [" X ", {\"type\": \"float\", \"bind\": \"parameter\", \"parameter\": \"k\"}]}]}", "a parameter that is declared (none), found \"k\""},
-      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "], \"parameters\": [{\"name\": \"k\", \"type\": \"number\", \"default\": 1, \"low\": 0, \"high\": 2}]}]}", "k is bound to nothing"},
-      {LIBM MAP "\"symbol\": \"powf\", \"result\": \"float\", \"arguments\": [" X ", {\"type\": \"uint8\", \"bind\": \"parameter\", \"parameter\": \"k\"}], \"parameters\": [{\"name\": \"k\", \"type\": \"integer\", \"default\": 1, \"low\": 0, \"high\": 256}]}]}", "a type for what k may be, integers from 0 to 256"},
-      {LIBM MAP "\"symbol\": \"powf\", \"result\": \"float\", \"arguments\": [" X ", {\"type\": \"int\", \"bind\": \"parameter\", \"parameter\": \"k\"}], \"parameters\": [{\"name\": \"k\", \"type\": \"number\", \"default\": 1, \"low\": 0, \"high\": 2}]}]}", "numbers from 0 to 2"},
-      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "], \"parameters\": [{\"name\": \"k\", \"type\": \"number\", \"default\": 3, \"low\": 0, \"high\": 2}]}]}", "parameters[0].default: expected a number in the range, found 3"},
-      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "], \"parameters\": [{\"name\": \"k\", \"type\": \"number\", \"default\": 3}]}]}", "low: expected"},
-      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "], \"parameters\": [{\"name\": \"p\", \"type\": \"boolean\", \"default\": true}]}]}", "parameters[0].name"},
-      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "], \"parameters\": [{\"name\": \"k\", \"type\": \"boolean\", \"default\": true}, {\"name\": \"k\", \"type\": \"boolean\", \"default\": true}]}]}", "parameters[1].name: expected a name that no other parameter has"},
+      {LIBM MAP "\"symbol\": \"powf\", \"result\": \"float\", \"arguments\": [" X ", {\"type\": \"float\", \"bind\": \"setting\", \"setting\": \"k\"}]}]}", "a setting that is declared (none), found \"k\""},
+      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "], \"settings\": [{\"name\": \"k\", \"type\": \"number\", \"default\": 1, \"low\": 0, \"high\": 2}]}]}", "k is bound to nothing"},
+      {LIBM MAP "\"symbol\": \"powf\", \"result\": \"float\", \"arguments\": [" X ", {\"type\": \"uint8\", \"bind\": \"setting\", \"setting\": \"k\"}], \"settings\": [{\"name\": \"k\", \"type\": \"integer\", \"default\": 1, \"low\": 0, \"high\": 256}]}]}", "a type for what k may be, integers from 0 to 256"},
+      {LIBM MAP "\"symbol\": \"powf\", \"result\": \"float\", \"arguments\": [" X ", {\"type\": \"int\", \"bind\": \"setting\", \"setting\": \"k\"}], \"settings\": [{\"name\": \"k\", \"type\": \"number\", \"default\": 1, \"low\": 0, \"high\": 2}]}]}", "numbers from 0 to 2"},
+      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "], \"settings\": [{\"name\": \"k\", \"type\": \"number\", \"default\": 3, \"low\": 0, \"high\": 2}]}]}", "settings[0].default: expected a number in the range, found 3"},
+      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "], \"settings\": [{\"name\": \"k\", \"type\": \"number\", \"default\": 3}]}]}", "low: expected"},
+      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "], \"settings\": [{\"name\": \"p\", \"type\": \"boolean\", \"default\": true}]}]}", "settings[0].name"},
+      {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "], \"settings\": [{\"name\": \"k\", \"type\": \"boolean\", \"default\": true}, {\"name\": \"k\", \"type\": \"boolean\", \"default\": true}]}]}", "settings[1].name: expected a name that no other setting has"},
       {LIBM MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "]}, " MAP "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": [" X "]}]}", "functions[1].id: expected a name that no other function has"},
       {LIBM IMAGE "\"symbol\": \"tanhf\", \"result\": \"float\", \"arguments\": []}]}", "one argument bound to pixels"},
       {LIBM IMAGE "\"symbol\": \"tanhf\", \"result\": \"void\", \"arguments\": [{\"type\": \"int\", \"bind\": \"pixels\"}]}]}", "type: expected pointer for pixels"},
       {LIBM IMAGE "\"symbol\": \"tanhf\", \"result\": \"void\", \"arguments\": [" PIXELS ", {\"type\": \"pointer\", \"bind\": \"width\"}]}]}", "a type of numbers for width"},
       {LIBM IMAGE "\"symbol\": \"tanhf\", \"result\": \"void\", \"pixels\": \"hsv\", \"arguments\": [" PIXELS "]}]}", "pixels: expected rgb, rgba, bgr, bgra or gray, found \"hsv\""},
       {LIBM IMAGE "\"symbol\": \"tanhf\", \"result\": \"void\", \"output\": {\"width\": 3}, \"arguments\": [" PIXELS "]}]}", "bound to out_pixels"},
-      {LIBM IMAGE "\"symbol\": \"tanhf\", \"result\": \"void\", \"arguments\": [" PIXELS ", {\"type\": \"int\", \"bind\": \"random\", \"low\": 0}]}]}", "high: expected a number or a parameter"},
+      {LIBM IMAGE "\"symbol\": \"tanhf\", \"result\": \"void\", \"arguments\": [" PIXELS ", {\"type\": \"int\", \"bind\": \"random\", \"low\": 0}]}]}", "high: expected a number or a setting"},
       {LIBM IMAGE "\"symbol\": \"tanhf\", \"result\": \"void\", \"arguments\": [" PIXELS ", {\"type\": \"uint8\", \"bind\": \"random\", \"low\": 0, \"high\": 300}]}]}", "high: expected a number that fits the type"},
       {LIBM IMAGE "\"symbol\": \"tanhf\", \"result\": \"void\", \"arguments\": [" PIXELS ", {\"type\": \"pointer\", \"bind\": \"constant\", \"value\": [1]}]}]}", "element: expected the type of the numbers"},
       {LIBM IMAGE "\"symbol\": \"tanhf\", \"result\": \"void\", \"probability\": 2, \"arguments\": [" PIXELS "]}]}", "probability: expected a number from 0"},
@@ -184,7 +184,7 @@ static void manifests(const char *given) {
   CHECK(item_count() == count);
   remove(path), remove(folder);
 
-  /* The folder as a whole, and a reload of one. */
+  /* The whole folder, and a reload of one manifest. */
   CHECK(clip_plugin_load(runtime, given) == CLIP_OK && item_count() == count + 9);
   listing found = {.wanted = count};
   CHECK(clip_plugins_visit(runtime, list, &found) == CLIP_OK && strstr(found.path, "libm.ffi.json") && found.kind == CLIP_KIND_OP);

@@ -1,4 +1,4 @@
-/* Buffers that show what is read or written outside of them, and reproducible numbers to fill them. */
+/* Buffers that detect access outside their bounds, and reproducible random numbers to fill them. */
 #ifndef CLIPCORE_TESTS_GUARDED_H
 #define CLIPCORE_TESTS_GUARDED_H
 
@@ -29,8 +29,7 @@ static uint32_t next(void) {
 static size_t pick(size_t low, size_t high) { return low + next() % (high - low + 1); }
 static float uniform(void) { return (float)next() / 2147483648.0f - 1; }
 
-/* Buffers end where a page begins that nobody may touch, so a read behind them is seen too.
- * Before them is a guard. */
+/* A buffer ends at an inaccessible page, so that reads after its end fault too. A guard pattern precedes it. */
 enum { GUARD = 64 };
 typedef struct buffer {
   void *memory;

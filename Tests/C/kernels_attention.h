@@ -9,7 +9,7 @@
 
 static void attend(const clip_kernels *k, clip_attention work) {
   size_t count = k->attention_scratch(work.keys, work.width);
-  buffer scratch = make((count + 15) / 16 * 16); /* to start at 64 bytes */
+  buffer scratch = make((count + 15) / 16 * 16); /* to align to 64 bytes */
   memset(scratch.data, 0xff, count * sizeof(float));
   work.scratch = scratch.data;
   k->attention(&work);
@@ -50,7 +50,7 @@ static void attention_case(const clip_kernels *k, size_t queries, size_t keys, s
       if (!(off <= worst)) worst = off;
     }
     for (size_t d = width; i + 1 < queries && d < os; d++) gaps &= !memcmp(out.data + i * os + d, &pattern, 4);
-    if (i % 5 == 0 || i + 1 == queries) { /* the row alone, and without the keys it does not see */
+    if (i % 5 == 0 || i + 1 == queries) { /* the row alone, then without its masked keys */
       clip_attention alone = work;
       alone.q = q.data + i * qs, alone.queries = 1, alone.first_query = position + i, alone.out = one.data;
       attend(k, alone);
@@ -60,7 +60,7 @@ static void attention_case(const clip_kernels *k, size_t queries, size_t keys, s
       trailing &= !memcmp(one.data, out.data + i * os, width * sizeof(float));
     }
   }
-  if (causal) { /* a key that no row may see holds NaN */
+  if (causal) { /* a key that is masked for every row holds NaN */
     size_t hidden = position + queries;
     for (size_t j = hidden; j < keys; j++) kk.data[j * ks] = v.data[j * vs] = NAN;
     buffer again = make(out.count);
@@ -68,7 +68,7 @@ static void attention_case(const clip_kernels *k, size_t queries, size_t keys, s
     attend(k, work);
     for (size_t i = 0; i < queries; i++)
       trailing &= !memcmp(again.data + i * os, out.data + i * os, width * sizeof(float));
-    /* nor may one within the tile that only later rows see */
+    /* a key that only the last row attends to changes only that row */
     if (queries > 1 && position + queries <= keys) {
       kk.data[(position + queries - 1) * ks] = v.data[(position + queries - 1) * vs] = NAN;
       attend(k, work);

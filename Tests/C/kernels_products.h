@@ -1,4 +1,4 @@
-/* Cases of matrix products, and of weights as they are stored. */
+/* Cases of matrix products and of weight storage. */
 #ifndef CLIPCORE_TESTS_KERNELS_PRODUCTS_H
 #define CLIPCORE_TESTS_KERNELS_PRODUCTS_H
 
@@ -20,14 +20,14 @@ static double activate(clip_activation kind, double x) {
   }
 }
 
-/* What a weight is after it was stored. */
+/* The value of a weight after it was stored. */
 static double stored(float w, clip_storage storage) {
   uint32_t bits;
   if (storage == CLIP_STORAGE_F16) {
     if (w == 0) return 0;
     int e;
     frexp(w, &e);
-    double unit = ldexp(1, (e < -13 ? -13 : e) - 11); /* last place of a half */
+    double unit = ldexp(1, (e < -13 ? -13 : e) - 11); /* ulp of F16 */
     return nearbyint(w / unit) * unit;
   }
   if (storage == CLIP_STORAGE_F32) return w;
@@ -37,7 +37,7 @@ static double stored(float w, clip_storage storage) {
   return w;
 }
 
-/* What a row of weights is after it was stored as bytes. */
+/* The values of a row of weights after it was stored as INT8. */
 static void stored_bytes(const float *w, size_t depth, double *kept) {
   float largest = 0;
   for (size_t d = 0; d < depth; d++) largest = fmaxf(largest, fabsf(w[d]));
@@ -48,7 +48,7 @@ static buffer pack(const clip_kernels *k, const float *weights, size_t columns, 
   size_t panels = (columns + k->panel_width - 1) / k->panel_width, bytes = k->panel_bytes(depth, storage);
   check(bytes % 64 == 0, "panel_bytes", "is a multiple of 64");
   buffer packed = make(panels * bytes / sizeof(float));
-  memset(packed.data, 0xff, panels * bytes); /* NaN: what pack_panel does not write would show */
+  memset(packed.data, 0xff, panels * bytes); /* NaN, so that bytes that pack_panel does not write are noticed */
   for (size_t p = 0; p < panels; p++) {
     size_t first = p * k->panel_width, rows = columns - first < k->panel_width ? columns - first : k->panel_width;
     k->pack_panel(weights + first * depth, depth, rows, depth, storage, (char *)packed.data + p * bytes);
@@ -56,7 +56,7 @@ static buffer pack(const clip_kernels *k, const float *weights, size_t columns, 
   return packed;
 }
 
-/* All of a product: `work` lacks the rows of A, packed here in parts of at most `take`, and how it is cut. */
+/* A whole product: adds to `work` the rows of A, packed here in pieces of at most `take`, and the cut. */
 static void multiply(const clip_kernels *k, clip_matmul work, const float *a, size_t stride, size_t take, int cut) {
   size_t tiles = (work.rows + k->tile_rows - 1) / k->tile_rows;
   size_t panels = (work.columns + k->panel_width - 1) / k->panel_width;
@@ -89,7 +89,7 @@ static void matmul_case(const clip_kernels *k, size_t rows, size_t columns, size
   clip_activation after = (clip_activation)pick(0, 1);
   buffer packed = pack(k, w.data, columns, depth, storage);
 
-  /* The rows' gaps hold a pattern that must stay. */
+  /* Gaps between rows hold a pattern that must not change. */
   clip_matmul work = {.weights = packed.data, .storage = storage, .activation = activation, .c_stride = cs,
                       .bias = with_bias ? bias.data : NULL, .columns = columns, .depth = depth, .residual_stride = rs,
                       .after = residual_mode ? after : CLIP_IDENTITY};
@@ -110,7 +110,7 @@ static void matmul_case(const clip_kernels *k, size_t rows, size_t columns, size
     if (storage == CLIP_STORAGE_INT8) stored_bytes(w.data + j * depth, depth, kept + j * depth);
     else for (size_t d = 0; d < depth; d++) kept[j * depth + d] = stored(w.data[j * depth + d], storage);
   }
-  /* Numbers of A, at most 1, rounded to parts of 32767; no activation is steeper than 1.2. */
+  /* Elements of A, at most 1, are rounded to multiples of 1/32767; the slope of an activation is at most 1.2. */
   if (storage == CLIP_STORAGE_INT8) limit += 1.2 * 0.2 * (double)depth / 65534;
   int same = 1, gaps = 1;
   uint32_t pattern = 0xa5a5a5a5u;
@@ -150,7 +150,7 @@ static void test_matmul(const clip_kernels *k) {
   matmul_case(k, 197, 96, 3072, CLIP_STORAGE_F32, CLIP_IDENTITY, 1, 2);
 }
 
-/* The host's halves and bfloat16 numbers come back as they went in, subnormal halves too. */
+/* F16 and BF16 weights are widened to exactly the stored value, subnormal F16 values too. */
 static void test_storage(const clip_kernels *k) {
   for (int s = 1; s < 3; s++) {
     if (!(k->storages & (1u << s))) continue;
@@ -185,7 +185,7 @@ static void multiply_bytes(const clip_kernels *k, buffer a, buffer w, buffer c, 
   drop(packed);
 }
 
-/* Whole numbers come out exactly, the largest do not overflow, zeros stay, and what is no number stays in its row. */
+/* INT8: integers are exact, the largest values do not overflow, zeros stay zero, and NaN stays in its row. */
 static void test_bytes(const clip_kernels *k) {
   if (!(k->storages & (1u << CLIP_STORAGE_INT8))) return;
   static const size_t depths[] = {1, 2, 3, 511, 512, 513, 1023, 1025, 3072, 4099};

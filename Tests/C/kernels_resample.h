@@ -5,20 +5,20 @@
 #include "clip_plugin.h"
 #include "guarded.h"
 
-/* Bytes that end where nobody may read. */
+/* Bytes that end at an inaccessible page. */
 static buffer make_bytes(size_t count) {
   buffer b = make((count + 3) / 4);
   for (size_t i = 0; i < b.count; i++) ((uint32_t *)(void *)b.data)[i] = next();
-  b.count = count; /* the last bytes are the buffer's last */
+  b.count = count; /* aligned to the end of the buffer */
   return b;
 }
 static uint8_t *bytes_of(buffer b) { return (uint8_t *)(void *)(b.data + (b.count + 3) / 4) - b.count; }
 
-/* A span of `count` random weights of both signs, in groups at `weights`; the plain ones go to `plain`. */
+/* Writes `count` random weights of both signs, grouped to `weights` and in order to `plain`. */
 static clip_resample_span make_span(size_t first, size_t count, clip_resample_weights *weights, int32_t *plain) {
   memset(weights, 0, (count + 3) / 4 * sizeof *weights);
   for (size_t i = 0; i < count; i++) {
-    /* Together between -0.5 and 1.5, as filters' are. */
+    /* Their sum is between -0.5 and 1.5, as for real filters. */
     plain[i] = (int32_t)(next() % (6u << 20) / count) - (int32_t)((2u << 20) / count);
     weights[i / 4].low[i % 4] = (int16_t)(plain[i] & 0x7fff);
     weights[i / 4].high[i % 4] = (int16_t)((plain[i] - (plain[i] & 0x7fff)) / 32768);

@@ -1,9 +1,9 @@
-/* Holds kernel plugins against plain loops in double, and against themselves: the same numbers
- * for any cut of the work, and nothing read or written outside of what they were given.
+/* Kernel plugins against plain loops in double precision, and against themselves: the same bits however the work is cut,
+ * and no access outside the buffers.
  *
  *   cc -O2 -I Include Tests/C/kernels_test.c -ldl -lm -o kernels_test && ./kernels_test libkernels_*.so
  *
- * A set that this processor cannot run is left out. */
+ * Kernel sets that this processor does not support are skipped. */
 #include <dlfcn.h>
 #include <math.h>
 #include <signal.h>
@@ -40,7 +40,7 @@ static void test_rows(const clip_kernels *k) {
       for (size_t j = 0; j < width; j++) {
         double want = (before.data[r * xs + j] - mean) / sqrt(variance + 1e-5) * w.data[j] + b.data[j];
         double off = fabs(want - out[r * ys + j]);
-        /* One ulp of x is worth more where the row hardly varies. */
+        /* One ulp of x has a larger effect in a row of small variance. */
         if (!(off <= worst)) worst = variance > 0.3 ? off : off * sqrt(variance + 1e-5) / 10;
       }
     }
@@ -94,7 +94,7 @@ static void test_normalize(const clip_kernels *k) {
   }
 }
 
-/* Every activation over the whole range of floats, and at its ends. */
+/* Every activation over the whole range of floats and at its limits. */
 static void test_activations(const clip_kernels *k) {
   enum { COUNT = 200000 };
   static float x[COUNT], y[COUNT];
@@ -119,7 +119,7 @@ static void test_activations(const clip_kernels *k) {
     check(worst <= 2.5e-7, "activation", detail);
     check(isnan(y[0]), "activation keeps NaN", detail);
   }
-  /* The exponential, to its last places: silu(x) / x where e^-x is all that counts. */
+  /* The accuracy of the exponential: silu(x) / x where e^-x dominates. */
   double worst = 0;
   for (int i = 0; i < COUNT; i++) x[i] = -18 - 69 * (float)i / COUNT;
   k->scale_shift(x, COUNT, y, COUNT, 1, COUNT, NULL, NULL, CLIP_SIGMOID);

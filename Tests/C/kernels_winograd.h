@@ -1,4 +1,4 @@
-/* Cases of Winograd's convolution. */
+/* Cases of Winograd convolution. */
 #ifndef CLIPCORE_TESTS_KERNELS_WINOGRAD_H
 #define CLIPCORE_TESTS_KERNELS_WINOGRAD_H
 
@@ -19,7 +19,7 @@ static void transform_filters(const float *g, size_t filters, float *u) {
     }
 }
 
-/* Some tiles, transformed in parts, multiplied, and brought back. */
+/* Some tiles: input transform in pieces, products, output transform. */
 static void winograd_block(const clip_kernels *k, clip_winograd_input in, clip_winograd_output out, const buffer *u) {
   size_t tile_rows = (in.rows + k->tile_rows - 1) / k->tile_rows, first = in.first_tile;
   size_t stride = k->packed_rows(in.rows, in.channels, CLIP_STORAGE_F32);

@@ -1,4 +1,4 @@
-/* A model of plugins/grey.h's kind whose encoder is pixels through one op, and plain ops for it. */
+/* A model like that of plugins/grey.h, whose encoder applies one op to pixels; and plain ops for it. */
 #ifndef CLIPCORE_TESTS_OP_MODEL_H
 #define CLIPCORE_TESTS_OP_MODEL_H
 
@@ -7,15 +7,15 @@
 
 #include "augment.h"
 
-/* The encoder of the model under test: pixels through one op. */
+/* The encoder under test: one op on pixels. */
 static const char *op_id;
 static double op_setting;
 static size_t op_settings;
 
 static clip_value build(clip_builder *b) {
-  clip_value pixels = b->pixels(b, (uint32_t)b->need_int(b, "image_height", 1, 1024), (uint32_t)b->need_int(b, "image_width", 1, 1024));
-  clip_value y = b->custom(b, op_id, "op", &pixels, 1, &op_setting, op_settings);
-  return b->linear(b, b->mean_rows(b, y), "head", (uint32_t)b->need_int(b, "width", 1, 1024), 0);
+  clip_value pixels = clip_op_pixels(b, (uint32_t)b->need_int(b, "image_height", 1, 1024), (uint32_t)b->need_int(b, "image_width", 1, 1024));
+  clip_value y = b->op(b, op_id, "op", &pixels, 1, &(clip_setting){"power", op_setting}, op_settings);
+  return clip_op_linear(b, clip_op_mean_rows(b, y), "head", (uint32_t)b->need_int(b, "width", 1, 1024), 0);
 }
 
 static clip_status plain_shape(const clip_op_use *use, clip_shape *output, const char **message) {
@@ -47,7 +47,7 @@ static const clip_plugin op_plugin = {.struct_size = sizeof op_plugin, .abi_vers
                                       .version = "1.0.0", .license = "Apache-2.0", .items = op_items, .item_count = 5};
 static const clip_plugin *op_entry(void) { return &op_plugin; }
 
-/* The model's features of one picture, or for each of `n` the same, with this op; 0 after an error. */
+/* Writes the features of `n` equal images with this op to `rows`. 0 on error. */
 enum { MOST = 64 };
 static inline int features_of(const char *model_folder, const char *id, double setting, size_t settings, size_t n, float *rows) {
   uint8_t pixels[16 * 16 * 3];

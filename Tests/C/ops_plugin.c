@@ -1,4 +1,4 @@
-/* Ops over texts, and encoders that must come out the same with and without them:
+/* Ops over texts, and encoders whose results are known from "ends":
  * test.encoder.ends       each text's last row
  * test.encoder.reversed   the first row of the rows in reverse order: the same
  * test.encoder.doubled    each row doubled by an op, then the last: the same times 2
@@ -15,7 +15,7 @@ static clip_status same_shape(const clip_op_use *use, clip_shape *output, const 
 
 static size_t all_rows(const clip_op_use *use, size_t rows) { return rows * use->inputs[0].width; }
 
-/* By way of the scratch, so that what is too small or shared shows. */
+/* Copies through the scratch, so that scratch that is too small or shared is noticed. */
 static void reverse(const clip_op_run *run) {
   const clip_block x = run->inputs[0];
   memcpy(run->scratch, x.data, x.rows * x.width * sizeof(float));
@@ -39,25 +39,25 @@ static const clip_op ops[] = {
   {.struct_size = sizeof(clip_op), .flags = CLIP_OP_ROW_WISE | CLIP_OP_IN_PLACE, .id = "test.op.twice",
    .description = "two times x", .input_count = 1, .shape = same_shape, .forward = twice},
   {.struct_size = sizeof(clip_op), .flags = CLIP_OP_ROW_WISE, .id = "test.op.with-part", .description = "x and a part of y",
-   .input_count = 2, .setting_count = 1, .shape = same_shape, .forward = with_part},
+   .input_count = 2, .setting_count = 1, .setting_names = (const char *const[]){"part"}, .shape = same_shape, .forward = with_part},
 };
 
 static clip_value words(clip_builder *b) {
-  clip_value ids = b->tokens(b, 100, 12, CLIP_END_PADDING, 0);
-  return b->positions(b, b->embedding(b, ids, "words", 24), "places");
+  clip_value ids = clip_op_tokens(b, 100, 12, CLIP_END_PADDING, 0);
+  return clip_op_positions(b, clip_op_embedding(b, ids, "words", 24), "places", 0);
 }
-static clip_value ends(clip_builder *b) { return b->end_row(b, words(b)); }
+static clip_value ends(clip_builder *b) { return clip_op_end_row(b, words(b)); }
 static clip_value reversed(clip_builder *b) {
   clip_value x = words(b);
-  return b->first_row(b, b->custom(b, "test.op.reverse", "", &x, 1, NULL, 0));
+  return clip_op_first_row(b, b->op(b, "test.op.reverse", "", &x, 1, NULL, 0));
 }
 static clip_value doubled(clip_builder *b) {
   clip_value x = words(b);
-  return b->end_row(b, b->custom(b, "test.op.twice", "", &x, 1, NULL, 0));
+  return clip_op_end_row(b, b->op(b, "test.op.twice", "", &x, 1, NULL, 0));
 }
 static clip_value summed(clip_builder *b) {
   clip_value x = words(b), both[] = {x, x};
-  return b->end_row(b, b->custom(b, "test.op.with-part", "", both, 2, (double[]){0.5}, 1));
+  return clip_op_end_row(b, b->op(b, "test.op.with-part", "", both, 2, &(clip_setting){"part", 0.5}, 1));
 }
 
 #define ENCODER(name, function) {sizeof(clip_encoder), CLIP_TOWER_TEXT, "test.encoder." name, name, function, NULL, NULL}

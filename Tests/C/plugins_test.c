@@ -1,4 +1,4 @@
-/* Plugins that come, go and change while a runtime is used; one that is linked in; files watched.
+/* Plugins loaded, unloaded and reloaded while a runtime is used; a registered one; watched files.
  *
  *   plugins_test MODEL GREY GREY2 PICTURE
  *
@@ -16,12 +16,13 @@
 #include "plugins/grey.h"
 
 #include "check.h"
+#include "plugin_list.h"
 
 enum { WIDTH = 8, ROUNDS = 100 };
 
 static const char *folder, *grey[2], *picture;
 static char path[] = "/tmp/clipcore-plugins-XXXXXX", file[64];
-static clip_image_view view = {.struct_size = sizeof view};
+static clip_image_view view;
 
 static int count_of(const char *directory) {
   DIR *listing = opendir(directory);
@@ -31,7 +32,7 @@ static int count_of(const char *directory) {
   return count;
 }
 
-/* Plugins' code in this process: one mapping that runs for each. */
+/* The number of plugins in this process: each has one executable mapping. */
 static int mapped(void) {
   FILE *maps = fopen("/proc/self/maps", "r");
   char line[512];
@@ -41,7 +42,7 @@ static int mapped(void) {
   return count;
 }
 
-/* Writes the file that is loaded: a copy of `source`, in place or moved there. */
+/* Writes the loaded file: a copy of `source`, in place or by a rename. */
 static void put(const char *source, int moved) {
   static char bytes[1 << 20];
   char aside[80];
@@ -69,40 +70,40 @@ static clip_runtime *new_runtime(uint32_t threads) {
 
 static int encodes(clip_model *model, const float *want) {
   float row[WIDTH];
-  return clip_encode_image(model, &view, 1, NULL, row) == CLIP_OK && !memcmp(row, want, sizeof row);
+  return clip_encode_image(model, &view, 1, NULL, row, WIDTH) == CLIP_OK && !memcmp(row, want, sizeof row);
 }
 
-/* The results of both builds; the one that is linked in is as the first. */
+/* The results of both builds; the registered plugin computes as the first. */
 static float want[2][WIDTH];
 
-/* One call, whichever of both it ran. */
+/* One call, with the result of either build. */
 static int encodes_either(clip_model *model) {
   float row[WIDTH];
-  return clip_encode_image(model, &view, 1, NULL, row) == CLIP_OK &&
+  return clip_encode_image(model, &view, 1, NULL, row, WIDTH) == CLIP_OK &&
          (!memcmp(row, want[0], sizeof row) || !memcmp(row, want[1], sizeof row));
 }
 
 static void linked(void) {
   clip_runtime *runtime = new_runtime(1);
   clip_model *model = NULL;
-  size_t before = clip_plugin_count(runtime);
+  size_t before = plugin_count(runtime);
   CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_NOT_FOUND && strstr(clip_last_error(), "test.encoder.grey"));
   clip_plugin_entry_fn entry = NULL;
   CHECK(clip_plugin_register(runtime, entry) == CLIP_INVALID_ARGUMENT);
   extern const clip_plugin *grey_entry(void);
   CHECK(clip_plugin_register(runtime, grey_entry) == CLIP_OK);
-  CHECK(clip_plugin_count(runtime) == before + 1);
-  clip_plugin_info info = {.struct_size = sizeof info};
-  CHECK(clip_plugin_at(runtime, before, &info) == CLIP_OK);
+  CHECK(plugin_count(runtime) == before + 1);
+  plugin_facts info;
+  CHECK(plugin_at(runtime, before, &info));
   CHECK(!strcmp(info.plugin, "test.grey-linked") && !strcmp(info.id, "test.encoder.grey") && info.path[0] == 0 && info.active);
   CHECK(clip_plugin_register(runtime, grey_entry) == CLIP_PLUGIN && strstr(clip_last_error(), "already loaded"));
   CHECK(clip_plugin_load(runtime, grey[0]) == CLIP_PLUGIN && strstr(clip_last_error(), "already loaded from test.grey-linked"));
   CHECK(clip_plugin_reload(runtime, "test.grey-linked") == CLIP_UNSUPPORTED);
   CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK);
-  CHECK(clip_encode_image(model, &view, 1, NULL, want[0]) == CLIP_OK);
-  CHECK(clip_plugin_unload(runtime, "test.grey-linked") == CLIP_OK && clip_plugin_count(runtime) == before);
+  CHECK(clip_encode_image(model, &view, 1, NULL, want[0], WIDTH) == CLIP_OK);
+  CHECK(clip_plugin_unload(runtime, "test.grey-linked") == CLIP_OK && plugin_count(runtime) == before);
   CHECK(encodes(model, want[0]));
-  clip_model_close(model);
+  clip_model_release(model);
   CHECK(clip_plugin_register(runtime, grey_entry) == CLIP_OK);
   clip_runtime_release(runtime);
 }
@@ -115,40 +116,39 @@ static void life(void) {
   int shipped = mapped();
   put(grey[0], 0);
   CHECK(clip_plugin_load(runtime, file) == CLIP_OK && mapped() == shipped + 1);
-  clip_plugin_info info = {.struct_size = sizeof info};
-  CHECK(clip_plugin_at(runtime, clip_plugin_count(runtime) - 1, &info) == CLIP_OK);
+  plugin_facts info;
+  CHECK(plugin_at(runtime, plugin_count(runtime) - 1, &info));
   CHECK(!strcmp(info.plugin, "test.grey") && !strcmp(info.description, "version 1") && !strcmp(info.path, file));
   CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK && encodes(model, want[0]));
 
-  /* Rewritten and loaded anew. An open model stays with the old code until it is swapped. */
+  /* The file is rewritten and reloaded. An open model keeps the old code until its tower is swapped. */
   put(grey[1], 0);
   CHECK(encodes(model, want[0]));
   CHECK(clip_plugin_reload(runtime, file) == CLIP_OK && mapped() == shipped + 2);
-  CHECK(!strcmp(info.description, "version 1")); /* strings stay */
   CHECK(clip_model_open(runtime, folder, NULL, &other) == CLIP_OK);
-  CHECK(clip_encode_image(other, &view, 1, NULL, want[1]) == CLIP_OK && memcmp(want[0], want[1], sizeof want[0]));
+  CHECK(clip_encode_image(other, &view, 1, NULL, want[1], WIDTH) == CLIP_OK && memcmp(want[0], want[1], sizeof want[0]));
   CHECK(encodes(model, want[0]));
   CHECK(clip_model_swap(model, CLIP_TOWER_IMAGE, NULL, NULL) == CLIP_OK && encodes(model, want[1]));
-  CHECK(mapped() == shipped + 1); /* nobody uses the old code */
+  CHECK(mapped() == shipped + 1); /* the old code is unmapped */
 
-  /* Taken away: nothing new finds it, what is open goes on, and the last user unmaps it. */
+  /* Unloaded: new models do not find it, the open one keeps working, and its last user unmaps it. */
   CHECK(clip_plugin_unload(runtime, "test.grey") == CLIP_OK && mapped() == shipped + 1);
   CHECK(clip_plugin_unload(runtime, "test.grey") == CLIP_NOT_FOUND);
   CHECK(encodes(model, want[1]) && encodes(other, want[1]));
   clip_model *third = NULL;
   CHECK(clip_model_open(runtime, folder, NULL, &third) == CLIP_NOT_FOUND);
   CHECK(clip_model_swap(model, CLIP_TOWER_IMAGE, NULL, NULL) == CLIP_NOT_FOUND && encodes(model, want[1]));
-  clip_model_close(other);
+  clip_model_release(other);
   CHECK(mapped() == shipped + 1);
   CHECK(clip_plugin_load(runtime, grey[0]) == CLIP_OK);
   CHECK(clip_model_swap(model, 0, NULL, NULL) == CLIP_OK && encodes(model, want[0]));
-  clip_model_close(model);
+  clip_model_release(model);
   CHECK(mapped() == shipped + 1);
   CHECK(clip_plugin_unload(runtime, grey[0]) == CLIP_OK && mapped() == shipped);
 
-  /* The kernels that compute stay. */
-  for (size_t i = 0; i < clip_plugin_count(runtime); i++) {
-    CHECK(clip_plugin_at(runtime, i, &info) == CLIP_OK);
+  /* Kernels in use cannot be unloaded. */
+  for (size_t i = 0; i < plugin_count(runtime); i++) {
+    CHECK(plugin_at(runtime, i, &info));
     if (info.kind != CLIP_KIND_KERNELS || !info.active || !info.path[0]) continue;
     CHECK(clip_plugin_unload(runtime, info.plugin) == CLIP_INVALID_ARGUMENT && strstr(clip_last_error(), "its kernels compute"));
     CHECK(clip_plugin_reload(runtime, info.path) == CLIP_INVALID_ARGUMENT);
@@ -157,7 +157,7 @@ static void life(void) {
   CHECK(mapped() == 0);
 }
 
-/* Nothing is left behind by loading, whether it succeeds or not. */
+/* Loading leaks no file descriptor and no mapping, whether it succeeds or not. */
 static void leaves_nothing(void) {
   clip_runtime *runtime = new_runtime(1);
   int maps = mapped(), descriptors = count_of("/proc/self/fd");
@@ -186,20 +186,18 @@ static void *user(void *argument) {
     if (index == 0) {
       clip_image *image = NULL;
       bad += clip_image_load(shared, picture, &image) != CLIP_OK;
-      clip_image_free(image);
+      clip_image_release(image);
     } else if (index == 1) {
-      for (size_t i = 0; i < clip_plugin_count(shared); i++) {
-        clip_plugin_info info = {.struct_size = sizeof info};
-        clip_status status = clip_plugin_at(shared, i, &info);
-        bad += status == CLIP_OK ? strlen(info.id) + strlen(info.description) + strlen(info.path) == 0
-                                 : status != CLIP_INVALID_ARGUMENT;
+      for (size_t i = 0; i < plugin_count(shared); i++) {
+        plugin_facts info; /* the list may have become shorter meanwhile */
+        if (plugin_at(shared, i, &info)) bad += strlen(info.id) + strlen(info.description) + strlen(info.path) == 0;
       }
     } else if (index == 2) {
       clip_model *model = NULL;
       clip_status status = clip_model_open(shared, folder, NULL, &model);
       if (status == CLIP_OK) bad += !encodes_either(model);
       else bad += status != CLIP_NOT_FOUND; /* between an unload and a load */
-      clip_model_close(model);
+      clip_model_release(model);
     } else {
       bad += !encodes_either(busy);
       clip_status status = clip_model_swap(busy, 0, NULL, NULL);
@@ -219,7 +217,7 @@ static void many_threads(void) {
     failed += clip_plugin_unload(shared, "test.grey") != CLIP_OK;
     failed += clip_plugin_load(shared, grey[round % 2]) != CLIP_OK;
     failed += clip_plugin_reload(shared, "test.grey") != CLIP_OK;
-    failed += clip_plugin_register(shared, grey_entry) != CLIP_PLUGIN; /* its encoder is there */
+    failed += clip_plugin_register(shared, grey_entry) != CLIP_PLUGIN; /* its encoder id exists already */
     failed += clip_plugin_load(shared, "/nowhere.so") != CLIP_NOT_FOUND;
   }
   atomic_store(&stop, 1);
@@ -229,7 +227,7 @@ static void many_threads(void) {
     pthread_join(users[i], &bad);
     CHECK(bad == NULL);
   }
-  clip_model_close(busy);
+  clip_model_release(busy);
   clip_runtime_release(shared);
 }
 
@@ -241,8 +239,8 @@ typedef struct change {
   int good, bad;
   clip_status status;
   char path[80], message[512];
-  clip_model *model;  /* brought to the new code */
-  clip_runtime *last; /* released, from the watching thread itself */
+  clip_model *model;  /* swapped to the new code */
+  clip_runtime *last; /* released on the watcher thread */
 } change;
 
 static void changed(void *user, const char *plugin, const char *where, clip_status status, const char *message) {
@@ -260,7 +258,7 @@ static void changed(void *user, const char *plugin, const char *where, clip_stat
   pthread_mutex_unlock(&c->lock);
 }
 
-/* Waits until so many changes of a kind were told; a minute is a failure. */
+/* Waits until that many changes of a kind were reported; fails after a minute. */
 static int told(change *c, const int *count, int wanted) {
   struct timespec end;
   clock_gettime(CLOCK_REALTIME, &end);
@@ -280,7 +278,7 @@ static int tally(change *c, const int *count) {
   return found;
 }
 
-/* Whether the last change told was about the file, with this status and these words. */
+/* Whether the last reported change is of the file, with this status and message. */
 static int last_was(change *c, clip_status status, const char *words) {
   pthread_mutex_lock(&c->lock);
   int found = c->status == status && !strcmp(c->path, file) && strstr(c->message, words) != NULL;
@@ -298,30 +296,30 @@ static void watching(void) {
   CHECK(clip_plugin_watch(runtime, changed, &c) == CLIP_OK && threads() == alone + 1);
   CHECK(clip_plugin_watch(runtime, changed, &c) == CLIP_INVALID_ARGUMENT && threads() == alone + 1);
   put(grey[0], 0);
-  CHECK(clip_plugin_load(runtime, file) == CLIP_OK); /* later than the watch */
+  CHECK(clip_plugin_load(runtime, file) == CLIP_OK); /* loaded after the watch began */
   clip_model *model = NULL;
   CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK && encodes(model, want[0]));
-  pthread_mutex_lock(&c.lock); /* the watch's thread reads it */
+  pthread_mutex_lock(&c.lock); /* read by the watcher thread */
   c.model = model;
   pthread_mutex_unlock(&c.lock);
 
-  put(grey[1], 0); /* written in place: its end may be told more than once */
+  put(grey[1], 0); /* written in place, which may be reported more than once */
   CHECK(told(&c, &c.good, 1) && encodes(c.model, want[1]) && last_was(&c, CLIP_OK, ""));
   int good = tally(&c, &c.good);
-  put(grey[0], 1); /* another file in its place */
+  put(grey[0], 1); /* replaced by another file */
   CHECK(told(&c, &c.good, good + 1) && encodes(c.model, want[0]));
   int bad = tally(&c, &c.bad);
-  put_text("no library"); /* broken: what was there stays */
+  put_text("no library"); /* broken: the old plugin stays loaded */
   CHECK(told(&c, &c.bad, bad + 1) && last_was(&c, CLIP_PLUGIN, "grey.so: expected a shared library (ELF)"));
   CHECK(encodes(c.model, want[0]) && clip_model_swap(c.model, 0, NULL, NULL) == CLIP_OK && encodes(c.model, want[0]));
   good = tally(&c, &c.good);
   put(grey[1], 1);
   CHECK(told(&c, &c.good, good + 1) && encodes(c.model, want[1]));
-  clip_model_close(c.model);
+  clip_model_release(c.model);
   clip_runtime_release(runtime);
   CHECK(threads() == alone && count_of("/proc/self/fd") == descriptors);
 
-  /* Plugins that were there before are watched as well; and the runtime may end in the callback. */
+  /* Plugins loaded before the watch are watched too, and the callback may release the runtime. */
   runtime = new_runtime(1);
   CHECK(clip_plugin_load(runtime, file) == CLIP_OK);
   change last = {.lock = PTHREAD_MUTEX_INITIALIZER, .told = PTHREAD_COND_INITIALIZER, .last = runtime};
@@ -331,7 +329,7 @@ static void watching(void) {
   for (int i = 0; i < 600 && threads() != alone; i++) usleep(100000);
   CHECK(threads() == alone && count_of("/proc/self/fd") == descriptors);
 
-  /* Without a callback the log is told, and nobody must be. */
+  /* Without a callback, changes go to the log; the log may be NULL too. */
   runtime = new_runtime(1);
   CHECK(clip_plugin_watch(runtime, NULL, NULL) == CLIP_OK);
   clip_runtime_release(runtime);
@@ -352,7 +350,7 @@ int main(int argc, char **argv) {
   leaves_nothing();
   many_threads();
   watching();
-  clip_image_free(image);
+  clip_image_release(image);
   unlink(file);
   rmdir(path);
   return checks_report();

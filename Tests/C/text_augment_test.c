@@ -1,5 +1,5 @@
-/* Text augmentations: EDA's ops on a WordNet of a few words, noise, graphemes, and translators that die, hang
- * and babble. Real WordNet and Apertium are used where they are installed. */
+/* Text augmentations: EDA's ops on a WordNet of a few words, noise, graphemes, and translators that end, hang or write
+ * invalid output. The real WordNet and Apertium are used if installed. */
 #define _GNU_SOURCE
 #include <clipcore.h>
 #include <pthread.h>
@@ -25,7 +25,7 @@ static clip_pipeline *pipeline(const char *json) {
 
 /* NULL after an error. */
 static char *text_of(clip_pipeline *p, const char *given, uint64_t seed, uint64_t index) {
-  size_t length = 0, capacity = 256;
+  size_t length = 0, capacity = 2 * strlen(given) + 256;
   for (;;) {
     char *out = malloc(capacity);
     if (clip_augment_text(p, given, seed, index, out, capacity, &length) == CLIP_OK) return out;
@@ -54,8 +54,8 @@ static void synonyms(void) {
   static const char *cases[][2] = {
       {"Dogs", "Hounds"}, {"CHILDREN", "KIDS"}, {"kids", "children"}, {"bought", "purchased"}, {"purchased", "bought"},
       {"buying", "purchasing"}, {"consuming", "eating"}, {"consumes", "eats"},
-      {"consumed", "consumed"} /* ate or eaten? */, {"ate", "consumed"}, {"Stopped!", "Halted!"}, {"halting", "stopping"},
-      {"sprints", "runs along"}, {"sprinting", "running along"}, {"bigger", "bigger"} /* no larger in the list */,
+      {"consumed", "consumed"} /* ambiguous: ate, eaten */, {"ate", "consumed"}, {"Stopped!", "Halted!"}, {"halting", "stopping"},
+      {"sprints", "runs along"}, {"sprinting", "running along"}, {"bigger", "bigger"} /* "larger" is not in the list */,
       {"happier", "gladder"}, {"LARGE", "BIG"}, {"big", "large"}, {"physalia", "man of war"}, {"quickly", "fast"},
       {"the dog, the Dog and DOGS", "the hound, the Hound and HOUNDS"}, {"zebra", "zebra"}, {"", ""}, {" ", " "},
       {"\xe7\x8b\x97", "\xe7\x8b\x97"}, {"don't", "don't"}};
@@ -79,7 +79,7 @@ static void synonyms(void) {
   clip_pipeline_release(p);
 }
 
-/* Every damage is an error with the file's name, or no harm. */
+/* Every damaged file is an error with its name, or harmless. */
 static void malformed(void) {
   char json[400], path[200], text[4000];
   op_json(json, "synonym_replacement", ", \"alpha\": 1");
@@ -140,7 +140,7 @@ static void malformed(void) {
 
 /* ---------------------------------------------------------------- words and graphemes */
 
-/* Grapheme clusters of many kinds, none the beginning of another. */
+/* Grapheme clusters of many kinds; none is a prefix of another. */
 static const char *clusters[] = {
     "\xe7\x8c\xab", "\xe5\x9d\x90", "\xe5\x9c\xa8", "e\xcc\x81", "\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x91\xa7",
     "\xf0\x9f\x87\xa8\xf0\x9f\x87\xb3", "\xf0\x9f\x87\xaa\xf0\x9f\x87\xb8", "\xe2\x9d\xa4\xef\xb8\x8f", "\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd",
@@ -194,7 +194,7 @@ static void probabilities(void) {
     tidy &= !strstr(got, "  ") && got[0] != ' ' && got[strlen(got) - 1] != ' ';
     free(got);
   }
-  CHECK(left > 13700 && left < 14300); /* 14,000 of 20,000; the deviation is 65 */
+  CHECK(left > 13700 && left < 14300); /* 14,000 of 20,000 expected; standard deviation 65 */
   CHECK(tidy);
   clip_pipeline_release(p);
   static const char *ops[] = {"random_swap", "random_deletion", "case_noise", "punctuation_noise", "typo_noise"};
@@ -266,7 +266,7 @@ static void translators(void) {
     }
     clip_pipeline_release(p);
   }
-  /* Larger than a pipe. */
+  /* Larger than a pipe's buffer. */
   char *large = malloc(300001);
   memset(large, 'a', 300000), large[300000] = 0;
   p = translator("exec cat", 60);
@@ -277,7 +277,7 @@ static void translators(void) {
   got = vary(p, large, 0);
   CHECK(!strcmp(got, large) && clip_pipeline_failures(p) == 1);
   free(got), clip_pipeline_release(p), free(large);
-  /* One that ends after each answer is started again. */
+  /* A translator that ends after each answer is restarted. */
   p = translator("exec sed -z -e s/dog/cat/ -e q", 60);
   int good = 0;
   for (int i = 0; i < 200 && good < 3; i++) {
@@ -292,7 +292,7 @@ static void translators(void) {
 
   int status = 0;
   CHECK(waitpid(own, &status, 0) == own && WEXITSTATUS(status) == 7);
-  CHECK(waitpid(-1, &status, WNOHANG) == -1); /* none is left */
+  CHECK(waitpid(-1, &status, WNOHANG) == -1); /* no child process is left */
   CHECK(open_files() == files);
 }
 
@@ -328,7 +328,7 @@ static void threads(void) {
   clip_pipeline_release(jobs[0].p);
 }
 
-/* ---------------------------------------------------------------- what Debian has */
+/* ---------------------------------------------------------------- Debian's WordNet and Apertium */
 
 static void real_data(void) {
   if (access("/usr/share/wordnet/index.noun", R_OK) != 0) {

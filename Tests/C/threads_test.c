@@ -1,4 +1,4 @@
-/* Many threads on one model at once, its first calls among theirs, while others open and close their own.
+/* Many threads use one model at once, from its first call on, while others open and release models of their own.
  *
  *   threads_test MODEL PICTURE
  */
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "plugin_list.h"
 
 enum { CALLERS = 6, ROUNDS = 8 };
 
@@ -20,11 +21,11 @@ static const char *captions[] = {"a cat", "a longer", "dog"};
 
 static int encode(clip_model *m, float *rows) {
   clip_image *image = NULL;
-  clip_image_view view = {.struct_size = sizeof view};
+  clip_image_view view;
   int good = clip_image_load(runtime, picture, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK &&
-             clip_encode_image(m, &view, 1, NULL, rows) == CLIP_OK && !memcmp(rows, want_image, width * sizeof(float)) &&
-             clip_encode_text(m, captions, 3, NULL, rows) == CLIP_OK && !memcmp(rows, want_text, 3 * width * sizeof(float));
-  clip_image_free(image);
+             clip_encode_image(m, &view, 1, NULL, rows, width) == CLIP_OK && !memcmp(rows, want_image, width * sizeof(float)) &&
+             clip_encode_text(m, captions, 3, NULL, rows, 3 * width) == CLIP_OK && !memcmp(rows, want_text, 3 * width * sizeof(float));
+  clip_image_release(image);
   return good;
 }
 
@@ -35,13 +36,13 @@ static void *caller(void *argument) {
     if (index == 0) {
       clip_model *own = NULL;
       bad += clip_model_open(runtime, folder, NULL, &own) != CLIP_OK || !encode(own, rows);
-      clip_model_close(own);
+      clip_model_release(own);
     } else if (index == 1) {
       clip_model *none = NULL;
       bad += clip_model_open(runtime, "/nowhere", NULL, &none) != CLIP_NOT_FOUND || !strstr(clip_last_error(), "nowhere");
       clip_model_info info = {.struct_size = sizeof info};
       bad += clip_model_describe(model, &info) != CLIP_OK || info.embedding_width != width;
-      bad += clip_plugin_count(runtime) == 0;
+      bad += plugin_count(runtime) == 0;
     } else {
       bad += !encode(model, rows);
     }
@@ -62,12 +63,12 @@ int main(int argc, char **argv) {
     width = info.embedding_width;
     want_image = malloc(width * sizeof(float)), want_text = malloc(3 * width * sizeof(float));
     clip_image *image = NULL;
-    clip_image_view view = {.struct_size = sizeof view};
+    clip_image_view view;
     CHECK(clip_image_load(runtime, picture, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
-    CHECK(clip_encode_image(model, &view, 1, NULL, want_image) == CLIP_OK);
-    CHECK(clip_encode_text(model, captions, 3, NULL, want_text) == CLIP_OK);
-    clip_image_free(image);
-    clip_model_close(model);
+    CHECK(clip_encode_image(model, &view, 1, NULL, want_image, width) == CLIP_OK);
+    CHECK(clip_encode_text(model, captions, 3, NULL, want_text, 3 * width) == CLIP_OK);
+    clip_image_release(image);
+    clip_model_release(model);
     CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK);
 
     pthread_t callers[CALLERS];
@@ -77,7 +78,7 @@ int main(int argc, char **argv) {
       pthread_join(callers[i], &bad);
       CHECK(bad == NULL);
     }
-    clip_model_close(model);
+    clip_model_release(model);
     clip_runtime_release(runtime);
     free(want_image), free(want_text);
   }

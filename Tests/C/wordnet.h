@@ -22,7 +22,7 @@ static FILE *file_of(const char *folder, const char *name) {
   return fopen(path, "w");
 }
 
-/* Writes the words above to `folder` as wndb(5WN) says. */
+/* Writes the words above to `folder` in the format of wndb(5WN). */
 static void write_dictionary(const char *folder) {
   for (int part = 0; part < 4; part++) {
     char name[32];

@@ -75,16 +75,16 @@ void fuzz_open(const char *model, uint32_t towers) {
   float *row = malloc(info.embedding_width * sizeof(float));
   if (row && info.towers & CLIP_TOWER_TEXT) {
     const char *text = "A photo of 2 cats, d'accord?";
-    clip_encode_options cut = {.struct_size = sizeof cut, .flags = CLIP_TRUNCATE};
-    fuzz_check(clip_encode_text(opened, &text, 1, &cut, row));
+    clip_encode_options cut = {.struct_size = sizeof cut, .flags = CLIP_ENCODE_TRUNCATE};
+    fuzz_check(clip_encode_text(opened, &text, 1, &cut, row, info.embedding_width));
   }
   if (row && info.towers & CLIP_TOWER_IMAGE) {
     static const uint8_t pixels[21 * 13 * 4] = {1, 2, 3, 4};
-    clip_image_view view = {sizeof view, CLIP_PIXELS_RGBA, 21, 13, 0, pixels};
-    fuzz_check(clip_encode_image(opened, &view, 1, NULL, row));
+    clip_image_view view = {pixels, 21, 13, 0, CLIP_PIXELS_RGBA};
+    fuzz_check(clip_encode_image(opened, &view, 1, NULL, row, info.embedding_width));
   }
   free(row);
-  clip_model_close(opened);
+  clip_model_release(opened);
 }
 
 /* Reads up to `batches` batches, keeps the state after the last, and returns how many there were. */

@@ -15,12 +15,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   clip_status status = clip_image_decode(fuzz_runtime(), data, size, &image);
   fuzz_check(status);
   if (status != CLIP_OK) return 0;
-  clip_image_view view = {.struct_size = sizeof view};
+  clip_image_view view;
   fuzz_check(clip_image_get_view(image, &view));
-  float *pixels = malloc(3 * sizeof(float) * info.image_width * info.image_height);
+  size_t count = (size_t)3 * info.image_width * info.image_height;
+  float *pixels = malloc(count * sizeof(float));
   if (!pixels) exit(3);
-  fuzz_check(clip_preprocess(model, &view, 1, NULL, pixels));
+  fuzz_check(clip_preprocess(model, &view, 1, NULL, pixels, count));
   free(pixels);
-  clip_image_free(image);
+  clip_image_release(image);
   return 0;
 }

@@ -25,7 +25,7 @@ dataset_seeds() {
   rm -rf "$pairs"
 }
 
-# A pipeline of each op with its parameters, and of all kinds of steps.
+# A pipeline of each op with its settings, and of all kinds of steps.
 pipeline_seeds() {
   local at="$to/pipeline"
   printf '\x00"default"' > "$at/default"

@@ -18,11 +18,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   memcpy(text, data, size);
   text[size] = 0;
   const char *const texts[] = {text};
-  static const uint32_t flags[] = {0, CLIP_TRUNCATE, CLIP_OPENAI_CLEANING, CLIP_TRUNCATE | CLIP_OPENAI_CLEANING};
+  static const uint32_t flags[] = {0, CLIP_ENCODE_TRUNCATE, CLIP_ENCODE_OPENAI_CLEANING, CLIP_ENCODE_TRUNCATE | CLIP_ENCODE_OPENAI_CLEANING};
   for (int i = 0; i < 4; i++) {
     clip_encode_options options = {.struct_size = sizeof options, .flags = flags[i]};
     uint32_t length = 0;
-    clip_status status = clip_tokenize(model, texts, 1, &options, tokens, &length);
+    clip_status status = clip_tokenize(model, texts, 1, &options, tokens, info.context_length, &length, 1);
     fuzz_check(status);
     if (status != CLIP_OK) continue;
     if (length < 2 || length > info.context_length) abort();

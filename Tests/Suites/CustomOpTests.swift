@@ -90,7 +90,7 @@ import Testing
       _ = try Model(folder.url, runtime: Runtime(plugins: [file]))
       Issue.record("a hardness of -1 was taken")
     } catch let failure as CLIPError {
-      #expect(failure.message.contains("example.op.sample: expected a hardness of at least 0"), "\(failure)")
+      #expect(failure.message.contains("example.op.sample soft: expected a hardness of at least 0"), "\(failure)")
     }
   }
 

@@ -7,7 +7,7 @@ func luma(_ pixel: UnsafeMutablePointer<UInt8>) -> UInt8 {
   return UInt8(truncatingIfNeeded: sum >> 16)
 }
 
-/// Pillow's Image.blend: `from` at 0, `to` at 1, the line through both beyond, cut to a byte.
+/// Pillow's Image.blend: interpolates linearly from `from` at 0 to `to` at 1, extrapolates beyond, and clamps to a byte.
 @inline(__always)
 func blend(_ from: UInt8, _ to: UInt8, _ amount: Float) -> UInt8 {
   let mixed = Float(from) + amount * (Float(to) - Float(from))
@@ -15,7 +15,8 @@ func blend(_ from: UInt8, _ to: UInt8, _ amount: Float) -> UInt8 {
 }
 
 extension Raster {
-  func turnGray() {
+  /// Replaces each pixel by its luma.
+  func convertToGray() {
     forEachEight { pixels in
       let gray = pixels.luma
       (pixels.red, pixels.green, pixels.blue) = (gray, gray, gray)
@@ -28,12 +29,12 @@ extension Raster {
     map { blend(0, $0, factor) }
   }
 
-  /// adjust_contrast: 0 is the mean gray.
+  /// torchvision's adjust_contrast: 0 is the mean gray, 1 the picture.
   func adjustContrast(_ factor: Double) {
     var sum = 0
     for y in 0..<height {
       let row = row(y)
-      var rowSum: UInt32 = 0  // rows of more than 2^24 pixels have no memory
+      var rowSum: UInt32 = 0  // overflows for rows of more than 2^24 pixels, which the host refuses
       for x in 0..<width { rowSum &+= UInt32(luma(row + x &* 3)) }
       sum += Int(rowSum)
     }
@@ -42,7 +43,7 @@ extension Raster {
     map { blend(mean, $0, factor) }
   }
 
-  /// adjust_saturation: 0 is gray.
+  /// torchvision's adjust_saturation: 0 is gray, 1 the picture.
   func adjustSaturation(_ factor: Double) {
     let factor = Float(factor)
     forEachEight { pixels in
@@ -53,9 +54,9 @@ extension Raster {
     }
   }
 
-  /// adjust_sharpness: 0 is `original` smoothed, 1 the picture. `original` is a copy of this one.
+  /// torchvision's adjust_sharpness: 0 is the smoothed picture, 1 the picture. `original` is a copy of this raster.
   func adjustSharpness(_ factor: Double, original: Raster) {
-    guard width >= 3, height >= 3 else { return }  // nothing but border, which Pillow does not smooth
+    guard width >= 3, height >= 3 else { return }  // all pixels are at the border, which Pillow leaves unchanged
     let factor = Float(factor)
     for y in 1..<height - 1 {
       let (above, here, below, target) = (original.row(y - 1), original.row(y), original.row(y + 1), row(y))
@@ -70,10 +71,10 @@ extension Raster {
     }
   }
 
-  /// Each byte through `change`, which is asked once for each value.
+  /// Replaces each byte by `change` of it, by means of a table.
   func map(_ change: (UInt8) -> UInt8) { map { _, value in change(UInt8(value)) } }
 
-  /// The same with the channel, 0 to 2, of a value from 0 to 255.
+  /// The same for a `change` that depends on the channel, 0 to 2. Values are 0 to 255.
   func map(_ change: (_ channel: Int, _ value: Int) -> UInt8) {
     let table = Table(768) { change($0 / 256, $0 % 256) }
     defer { withExtendedLifetime(table) {} }

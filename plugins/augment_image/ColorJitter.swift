@@ -1,9 +1,9 @@
 import CClip
 import ClipPluginKit
 
-/// torchvision's ColorJitter: four changes of colour in random order, each by a factor of its own.
+/// torchvision's ColorJitter: changes brightness, contrast, saturation and hue by random factors in random order.
 final class ColorJitter: ImageAugmentation {
-  /// Brightness, contrast, saturation, hue; nil for one that is left out.
+  /// Of brightness, contrast, saturation and hue; nil for no change.
   private let factors: [Interval?]
 
   convenience init(_ settings: Settings) throws(PluginFailure) {
@@ -34,9 +34,9 @@ final class ColorJitter: ImageAugmentation {
   }
 }
 
-/// torchvision's RandomGrayscale: three equal channels. The probability is the step's.
+/// torchvision's RandomGrayscale.
 final class Grayscale: ImageAugmentation {
   override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
-    try sink.copy(of: picture).turnGray()
+    try sink.copy(of: picture).convertToGray()
   }
 }

@@ -1,6 +1,6 @@
 import CSystem
 
-/// Eight pixels' channels as numbers, a vector for each.
+/// The channels of eight pixels as vectors of float.
 struct EightPixels {
   typealias Lanes = SIMD8<Float>
 
@@ -8,34 +8,33 @@ struct EightPixels {
   var green: Lanes
   var blue: Lanes
 
-  /// Of 24 bytes and one more.
+  /// Reads 24 bytes; the byte after them must be readable too.
   @inline(__always)
   init(_ source: UnsafeRawPointer) {
     let pixels = csystem_load_pixels8(source)
     (red, green, blue) = (csystem_channel8(pixels, 0), csystem_channel8(pixels, 8), csystem_channel8(pixels, 16))
   }
 
-  /// Writes 24 bytes of numbers from 0 to below 256, their fractions cut off.
+  /// Writes 24 bytes. Channels must be in [0, 256); they are truncated.
   @inline(__always)
   func store(_ target: UnsafeMutableRawPointer) { csystem_store_pixels8(target, red, green, blue) }
 
-  /// As `luma` of one pixel: whole numbers below 2^24 are exact.
+  /// Equals `luma` of each pixel, since all integers are below 2^24.
   @inline(__always)
-  var luma: Lanes { EightPixels.whole((red * 19595 + green * 38470 + blue * 7471 + 32768) * 0x1p-16) }
+  var luma: Lanes { EightPixels.truncated((red * 19595 + green * 38470 + blue * 7471 + 32768) * 0x1p-16) }
 
-  /// As `blend` of one pixel.
+  /// Equals `blend` of each channel before the conversion to a byte.
   @inline(__always)
   static func blend(_ from: Lanes, _ to: Lanes, _ amount: Float) -> Lanes {
     clamped(from + amount * (to - from), 0, 255)
   }
 
-  /// Without the fraction.
   @inline(__always)
-  static func whole(_ numbers: Lanes) -> Lanes { csystem_floats8(csystem_truncated8(numbers)) }
+  static func truncated(_ values: Lanes) -> Lanes { csystem_floats8(csystem_truncated8(values)) }
 
   @inline(__always)
-  static func clamped(_ numbers: Lanes, _ low: Float, _ high: Float) -> Lanes {
-    smaller(larger(numbers, Lanes(repeating: low)), Lanes(repeating: high))
+  static func clamped(_ values: Lanes, _ low: Float, _ high: Float) -> Lanes {
+    smaller(larger(values, Lanes(repeating: low)), Lanes(repeating: high))
   }
 
   @inline(__always)
@@ -46,24 +45,24 @@ struct EightPixels {
 }
 
 extension Raster {
-  /// Calls `body` with eight pixels of a row at a time; what it changes is kept. Lanes behind a row's last pixel
-  /// are of none, and dropped.
+  /// Calls `body` with eight pixels at a time and writes them back. In the last call for a row, lanes beyond the row's
+  /// end are unspecified and not written.
   @inline(__always)
   func forEachEight(_ body: (_ pixels: inout EightPixels) -> Void) {
-    var room = SIMD32<UInt8>()
-    withUnsafeMutableBytes(of: &room) { room in
-      guard let room = room.baseAddress else { return }
+    var storage = SIMD32<UInt8>()
+    withUnsafeMutablePointer(to: &storage) { storage in
+      let tail = UnsafeMutableRawPointer(storage)
       for y in 0..<height {
         let row = UnsafeMutableRawPointer(row(y))
         for x in Swift.stride(from: 0, to: width, by: 8) {
-          // The ninth pixel's first byte is read too.
+          // The last pixels go through a copy, since EightPixels also reads the byte after its pixels.
           let isLast = x &+ 8 >= width
-          let place = isLast ? room : row + x &* 3
-          if isLast { memcpy(room, row + x &* 3, (width &- x) &* 3) }
-          var pixels = EightPixels(place)
+          let source = isLast ? tail : row + x &* 3
+          if isLast { memcpy(tail, row + x &* 3, (width &- x) &* 3) }
+          var pixels = EightPixels(source)
           body(&pixels)
-          pixels.store(place)
-          if isLast { memcpy(row + x &* 3, room, (width &- x) &* 3) }
+          pixels.store(source)
+          if isLast { memcpy(row + x &* 3, tail, (width &- x) &* 3) }
         }
       }
     }

@@ -2,10 +2,9 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// torchvision's ElasticTransform: noise, smoothed, says how far each pixel looks aside. On 8-bit tensors:
-/// torchvision's own form for Pillow's pictures goes through them.
+/// torchvision's ElasticTransform for 8-bit tensors: displaces each pixel by smoothed noise.
 final class Elastic: ImageAugmentation {
-  /// Along x and along y.
+  /// The scale of the displacement along x and y, and the smoothing's standard deviation; in pixels.
   private let alpha: (Double, Double)
   private let sigma: (Double, Double)
   private let interpolation: Interpolation
@@ -13,8 +12,8 @@ final class Elastic: ImageAugmentation {
 
   convenience init(_ settings: Settings) throws(PluginFailure) {
     func pair(_ name: StaticString) -> (Double, Double) {
-      let numbers = settings.numbers(name)
-      return (numbers.first ?? 0, numbers.last ?? 0)
+      let values = settings.numbers(name)
+      return (values.first ?? 0, values.last ?? 0)
     }
     let sigma = pair("sigma")
     guard (sigma.0 > 0) == (sigma.1 > 0) else {
@@ -33,40 +32,42 @@ final class Elastic: ImageAugmentation {
     self.fill = fill
   }
 
-  /// Draws the noise along x of all pixels, row by row, then that along y.
+  /// Draws the noise along x for all pixels, row by row, then the noise along y.
   override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let (width, height) = (picture.width, picture.height)
     let raster = try sink.raster(width: width, height: height)
     let scratch = try Scratch(byteCount: 2 * width * height * MemoryLayout<Float>.stride)
     defer { withExtendedLifetime(scratch) {} }
     let noise = scratch.base.assumingMemoryBound(to: Float.self)
-    let aside = noise + width * height
+    let shiftsX = noise + width * height
     let source = Raster(viewing: picture)
-    // A shift of 1 is half the picture to torchvision, and alpha is divided by the whole.
-    let (reachX, reachY) = (Float(alpha.0 / 2), Float(alpha.1 / 2))
+    // torchvision divides alpha by the picture's size, and its grid spans 2 over the picture: a shift of 1 is alpha / 2
+    // pixels.
+    let (scaleX, scaleY) = (Float(alpha.0 / 2), Float(alpha.1 / 2))
     try drawSmooth(noise, width, height, sigma.0, random) { y, shifts in
-      memcpy(aside + y * width, shifts, width * MemoryLayout<Float>.stride)
+      memcpy(shiftsX + y * width, shifts, width * MemoryLayout<Float>.stride)
     }
-    try drawSmooth(noise, width, height, sigma.1, random) { y, shifts in
-      let (row, across) = (raster.row(y), aside + y * width)
+    try drawSmooth(noise, width, height, sigma.1, random) { y, shiftsY in
+      let (row, shiftsX) = (raster.row(y), shiftsX + y * width)
       for x in 0..<width {
-        let (toX, toY) = (Float(x) + reachX * across[x], Float(y) + reachY * shifts[x])
+        let (sourceX, sourceY) = (Float(x) + scaleX * shiftsX[x], Float(y) + scaleY * shiftsY[x])
         if interpolation == .nearest {
-          pickNearest(source, toX, toY, row + x &* 3)
+          sampleNearest(source, sourceX, sourceY, row + x &* 3)
         } else {
-          mixFour(source, toX, toY, row + x &* 3)
+          sampleBilinear(source, sourceX, sourceY, row + x &* 3)
         }
       }
     }
   }
 
-  /// Gives `store` rows of noise, uniform from -1 to 1 before it is smoothed by a kernel of `size` deviations.
+  /// Draws noise, uniform in [-1, 1), smooths it, and calls `store` for each row. `extent` is the standard deviation
+  /// from which torchvision derives the size of the kernel.
   private func drawSmooth(
-    _ noise: UnsafeMutablePointer<Float>, _ width: Int, _ height: Int, _ size: Double, _ random: Random,
+    _ noise: UnsafeMutablePointer<Float>, _ width: Int, _ height: Int, _ extent: Double, _ random: Random,
     store: (_ row: Int, _ shifts: UnsafeMutablePointer<Float>) -> Void
   ) throws(PluginFailure) {
     for i in 0..<width * height { noise[i] = Float(random.bits() >> 8) * 0x1p-23 - 1 }
-    let taps = Int(8 * size + 1) | 1
+    let taps = Int(8 * extent + 1) | 1
     try Gaussian(width: taps, height: taps, sigmaX: sigma.0, sigmaY: sigma.1).smooth(
       width: width, height: height, channels: 1
     ) { y, weight, sums in
@@ -77,21 +78,22 @@ final class Elastic: ImageAugmentation {
     }
   }
 
-  private func pickNearest(_ source: Raster, _ x: Float, _ y: Float, _ target: UnsafeMutablePointer<UInt8>) {
+  private func sampleNearest(_ source: Raster, _ x: Float, _ y: Float, _ target: UnsafeMutablePointer<UInt8>) {
     let (column, line) = (Int(x.rounded(.toNearestOrEven)), Int(y.rounded(.toNearestOrEven)))
     let isInside = column >= 0 && column < source.width && line >= 0 && line < source.height
     let pixel = source.row(isInside ? line : 0) + (isInside ? column : 0) * 3
     for channel in 0..<3 { target[channel] = isInside ? pixel[channel] : fill[channel] }
   }
 
-  /// Of the four pixels around, those beside the picture are 0, and the more of them there are the more of the
-  /// fill is mixed in, as torchvision does (_apply_grid_transform).
+  /// Pixels outside the picture count as 0, and the fill is blended in by their share of the weights, as in torchvision
+  /// (_apply_grid_transform).
   @inline(__always)
-  private func mixFour(_ source: Raster, _ x: Float, _ y: Float, _ target: UnsafeMutablePointer<UInt8>) {
+  private func sampleBilinear(_ source: Raster, _ x: Float, _ y: Float, _ target: UnsafeMutablePointer<UInt8>) {
     let (column, line) = (floor(x), floor(y))
-    let (towardX, towardY) = (x - Float(column), y - Float(line))
+    let (fractionX, fractionY) = (x - Float(column), y - Float(line))
     let weights = SIMD4<Float>(
-      (1 - towardX) * (1 - towardY), towardX * (1 - towardY), (1 - towardX) * towardY, towardX * towardY)
+      (1 - fractionX) * (1 - fractionY), fractionX * (1 - fractionY), (1 - fractionX) * fractionY,
+      fractionX * fractionY)
     if column >= 0, column < source.width - 1, line >= 0, line < source.height - 1 {
       let first = source.row(line) + column * 3
       let second = first + source.stride
@@ -118,15 +120,15 @@ final class Elastic: ImageAugmentation {
   }
 }
 
-// What Float's own rounding does by a call of libm on processors of the first x86-64.
+// Float's rounding functions are calls of libm on x86-64 without SSE4.1.
 
-/// Of a number of a picture's size.
+/// The largest integer up to `value`, which must fit Int.
 @inline(__always)
-private func floor(_ number: Float) -> Int {
-  let whole = Int(number)
-  return Float(whole) > number ? whole - 1 : whole
+private func floor(_ value: Float) -> Int {
+  let truncated = Int(value)
+  return Float(truncated) > value ? truncated - 1 : truncated
 }
 
-/// The nearest, halves to even, of 0 to 255.
+/// Rounds a value in [0, 255] to the nearest integer, halves to even.
 @inline(__always)
-private func byte(_ number: Float) -> UInt8 { UInt8(truncatingIfNeeded: Int32(number + 0x1p23 - 0x1p23)) }
+private func byte(_ value: Float) -> UInt8 { UInt8(truncatingIfNeeded: Int32(value + 0x1p23 - 0x1p23)) }

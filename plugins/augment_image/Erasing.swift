@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// torchvision's RandomErasing: a rectangle filled with a colour, or with noise.
+/// torchvision's RandomErasing: fills a rectangle with a colour or with noise.
 final class Erasing: ImageAugmentation {
   private let rectangle: RectangleDraw
   private let colour: Colour
@@ -18,7 +18,7 @@ final class Erasing: ImageAugmentation {
     self.isRandom = isRandom
   }
 
-  /// Ten tries at a rectangle smaller than the picture, which else stays as it is.
+  /// Draws up to ten rectangles; if none is smaller than the picture, the picture stays as it is.
   override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     for _ in 0..<10 {
       let (height, width) = rectangle.sides(area: Double(picture.width * picture.height), random)
@@ -34,7 +34,8 @@ final class Erasing: ImageAugmentation {
 }
 
 extension Raster {
-  /// What is standard normal noise after CLIP's normalisation, as torchvision's is on normalised pictures.
+  /// Fills with noise that CLIP's normalisation turns into standard normal noise, since torchvision erases after
+  /// normalisation.
   fileprivate func fillWithNoise(_ random: Random) {
     let mean: InlineArray<3, Double> = [0.48145466, 0.4578275, 0.40821073]
     let deviation: InlineArray<3, Double> = [0.26862954, 0.26130258, 0.27577711]

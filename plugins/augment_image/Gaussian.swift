@@ -1,16 +1,15 @@
 import CSystem
 import ClipPluginKit
 
-/// A Gaussian kernel for each direction, as torchvision makes it: the curve's values at whole distances,
-/// together 1.
+/// A separable Gaussian filter, as in torchvision: the density at integer distances, normalised to a sum of 1.
 struct Gaussian {
-  private let across: [Float]
-  private let down: [Float]
+  private let horizontal: [Float]
+  private let vertical: [Float]
 
-  /// Odd sizes; a deviation of 0 is for a size of 1 alone.
+  /// Sizes must be odd. A standard deviation of 0 requires a size of 1.
   init(width: Int, height: Int, sigmaX: Double, sigmaY: Double) {
-    across = Gaussian.kernel(width, sigmaX)
-    down = Gaussian.kernel(height, sigmaY)
+    horizontal = Gaussian.kernel(width, sigmaX)
+    vertical = Gaussian.kernel(height, sigmaY)
   }
 
   private static func kernel(_ size: Int, _ sigma: Double) -> [Float] {
@@ -26,16 +25,15 @@ struct Gaussian {
     return weights
   }
 
-  /// Smooths `height` rows of `width` pixels of `channels` numbers, mirrored at their ends; the edge pixels
-  /// themselves are not repeated. `add` adds a row, times the weight, to the sums; `store` takes the smoothed
-  /// row, from the upper one down.
+  /// Smooths `height` rows of `width` pixels of `channels` elements, mirrored at the edges without repeating the edge
+  /// pixels. `add` adds a row of the input times a weight to `sums`. `store` gets each smoothed row, from the top down.
   @inline(__always)
   func smooth(
     width: Int, height: Int, channels: Int,
     add: (_ row: Int, _ weight: Float, _ sums: UnsafeMutablePointer<Float>) -> Void,
     store: (_ row: Int, _ sums: UnsafeMutablePointer<Float>) -> Void
   ) throws(PluginFailure) {
-    let (count, margin) = (width * channels, across.count / 2)
+    let (count, margin) = (width * channels, horizontal.count / 2)
     let scratch = try Scratch(byteCount: (2 * count + 2 * margin * channels) * MemoryLayout<Float>.stride)
     defer { withExtendedLifetime(scratch) {} }
     let padded = scratch.base.assumingMemoryBound(to: Float.self)
@@ -43,7 +41,9 @@ struct Gaussian {
     let sums = middle + count + margin * channels
     for y in 0..<height {
       for i in 0..<count { middle[i] = 0 }
-      for (tap, weight) in down.enumerated() { add(mirrored(y + tap - down.count / 2, height), weight, middle) }
+      for (tap, weight) in vertical.enumerated() {
+        add(mirrored(y + tap - vertical.count / 2, height), weight, middle)
+      }
       for x in 1..<margin + 1 {
         let (left, right) = (mirrored(-x, width), mirrored(width - 1 + x, width))
         for channel in 0..<channels {
@@ -52,7 +52,7 @@ struct Gaussian {
         }
       }
       for i in 0..<count { sums[i] = 0 }
-      for (tap, weight) in across.enumerated() {
+      for (tap, weight) in horizontal.enumerated() {
         let source = padded + tap * channels
         for i in 0..<count { sums[i] += weight * source[i] }
       }
@@ -61,7 +61,7 @@ struct Gaussian {
   }
 }
 
-/// The position in 0..<count that `position` shows in mirrors at both ends.
+/// The index in 0..<count of `position` in a sequence that is mirrored at both ends.
 private func mirrored(_ position: Int, _ count: Int) -> Int {
   guard count > 1 else { return 0 }
   let period = 2 * (count - 1)

@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// torchvision's GaussianBlur, of the same kernel; one deviation for both directions.
+/// torchvision's GaussianBlur, with one standard deviation for both directions.
 final class GaussianBlur: ImageAugmentation {
   private let kernelWidth: Int
   private let kernelHeight: Int

@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// torchvision's RandomHorizontalFlip. The probability is the step's.
+/// torchvision's RandomHorizontalFlip.
 final class HorizontalFlip: ImageAugmentation {
   override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let canvas = try sink.allocate(width: picture.width, height: picture.height, picture.format)
@@ -18,7 +18,7 @@ final class HorizontalFlip: ImageAugmentation {
   }
 }
 
-/// Writes `count` pixels from `target` down. Inlined, so that the usual number of channels is a constant.
+/// Writes `count` pixels from `target` downwards. Inlined so that `channels` is a constant in the usual case.
 @inline(__always)
 private func mirror(
   _ source: UnsafePointer<UInt8>, _ target: UnsafeMutablePointer<UInt8>, _ count: Int, _ channels: Int

@@ -1,26 +1,25 @@
 import CSystem
 
 extension Raster {
-  /// torchvision's adjust_hue: hues are turned by `factor` of the circle, in Pillow's 8-bit HSV
-  /// (libImaging/Convert.c). Without branches: which channel is the largest is noise.
+  /// torchvision's adjust_hue: rotates hues by `factor` of the circle in Pillow's 8-bit HSV (libImaging/Convert.c).
+  /// Without branches, since which channel is largest is unpredictable.
   func adjustHue(_ factor: Double) {
     let shift = SIMD8(repeating: Int32(truncatingIfNeeded: Int(factor * 255)))
     forEachEight { pixels in
       let colour = EightColours(pixels)
       let hue = csystem_floats8((csystem_truncated8(colour.hue * 255) &+ shift) & 255)
-      colour.turn(to: hue, &pixels)
+      colour.convert(hue: hue, to: &pixels)
     }
   }
 }
 
-/// Eight pixels' hue, saturation and value.
+/// Hue, saturation and value of eight pixels.
 private struct EightColours {
   typealias Lanes = EightPixels.Lanes
 
-  /// As a share of the circle, rounded as Pillow rounds it: all bytes that there can be are the same, which
-  /// floats give where the operations are these, in this order.
+  /// In [0, 1). The operations and their order are chosen so that the hue as a byte equals Pillow's for every pixel.
   let hue: Lanes
-  /// 0 to 255, whole.
+  /// Integers from 0 to 255.
   let saturation: Lanes
   let value: Lanes
 
@@ -31,10 +30,11 @@ private struct EightColours {
     let least = EightPixels.smaller(red, EightPixels.smaller(green, blue))
     let one = Lanes(repeating: 1)
     let range = most - least
-    // How far the middle channel is below the largest; the smallest is below it by 1.
+    // The distance of the middle channel from the largest, relative to that of the smallest.
     let middle = red + green + blue - most - least
-    let below = (most - middle) / EightPixels.larger(range, one)
-    // Sixths of the circle: from the odd one beside the largest channel's, towards it, or for red from -1 up.
+    let distance = (most - middle) / EightPixels.larger(range, one)
+    // In sixths of the circle, hue is start + sign * distance: `start` is an odd sixth next to that of the largest
+    // channel, and `sign` points from it to that channel.
     let (isRed, isGreen) = (red .== most, green .== most)
     var start = Lanes(repeating: 5).replacing(with: 3, where: red .<= green)
     var sign = Lanes(repeating: -1).replacing(with: 1, where: red .<= green)
@@ -42,27 +42,27 @@ private struct EightColours {
     sign = sign.replacing(with: Lanes(repeating: -1).replacing(with: 1, where: blue .<= red), where: isGreen)
     start = start.replacing(with: Lanes(repeating: -1).replacing(with: 1, where: blue .<= green), where: isRed)
     sign = sign.replacing(with: Lanes(repeating: 1).replacing(with: -1, where: blue .<= green), where: isRed)
-    let turn = (start + sign * below) / 6
-    hue = turn.replacing(with: turn + one, where: turn .< Lanes.zero)
-    saturation = EightPixels.whole(range / EightPixels.larger(most, one) * 255)
+    let signedHue = (start + sign * distance) / 6
+    hue = signedHue.replacing(with: signedHue + one, where: signedHue .< Lanes.zero)
+    saturation = EightPixels.truncated(range / EightPixels.larger(most, one) * 255)
     value = most
   }
 
-  /// The same saturation and value with hue `hue`, 0 to 255, whole. Of each channel it says how far it is below
-  /// the value, 255 being the whole saturation.
+  /// Converts to RGB with another hue, of integers from 0 to 255. The hue determines how far each channel is below the
+  /// value, from 0 to 255 for the full saturation.
   @inline(__always)
-  func turn(to hue: Lanes, _ pixels: inout EightPixels) {
-    let place = hue * 6
+  func convert(hue: Lanes, to pixels: inout EightPixels) {
+    let position = hue * 6
     let depth = value * saturation
     @inline(__always) func channel(_ distance: Lanes) -> Lanes {
-      // Whole numbers below 2^24 are exact up to the division.
+      // Exact up to the last multiplication, since all integers are below 2^24.
       value - depth * EightPixels.clamped(distance, 0, 255) * (1 / 65025) + 0.5
     }
-    pixels.red = channel(510 - magnitude(place - 765))
-    pixels.green = channel(magnitude(place - 510) - 255)
-    pixels.blue = channel(magnitude(place - 1020) - 255)
+    pixels.red = channel(510 - magnitude(position - 765))
+    pixels.green = channel(magnitude(position - 510) - 255)
+    pixels.blue = channel(magnitude(position - 1020) - 255)
   }
 
   @inline(__always)
-  private func magnitude(_ numbers: Lanes) -> Lanes { EightPixels.larger(numbers, Lanes.zero - numbers) }
+  private func magnitude(_ values: Lanes) -> Lanes { EightPixels.larger(values, Lanes.zero - values) }
 }

@@ -1,11 +1,11 @@
 import CClip
 import ClipPluginKit
 
-/// torchvision's Normalize takes floats alone, and a pipeline's pictures are bytes: a step of it is an
-/// error that says where normalising is done.
+/// torchvision's Normalize works on floats, but the pictures of a pipeline are bytes. The step exists to say where
+/// normalisation happens.
 func refuseToNormalize() throws(PluginFailure) -> ImageAugmentation {
   throw PluginFailure(
     CLIP_UNSUPPORTED,
-    "a pipeline's pictures stay 8-bit, and normalising gives floats: leave this step out; the model normalises after "
-      + "the pipeline, as the last step of its preprocessing, with its own mean and std")
+    "expected a step for 8-bit pictures, found one that makes floats: leave it out; the model normalises after the "
+      + "pipeline, as the last step of its preprocessing, with its own mean and std")
 }

@@ -2,8 +2,8 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// Draws a line where colours meet, as a cartoonist does: where the largest and the smallest value of a channel around
-/// a pixel (the morphological gradient of Rivest et al., 1993) differ by more than a threshold.
+/// Draws lines at edges, as in a cartoon: where the morphological gradient (Rivest et al., 1993), the difference
+/// between the largest and the smallest value of a channel around a pixel, is above a threshold.
 final class Outline: ImageAugmentation {
   private let width: Interval
   private let strength: Interval
@@ -23,12 +23,12 @@ final class Outline: ImageAugmentation {
     self.colour = colour
   }
 
-  /// Differences over which a line fades in.
+  /// The range of differences above the threshold in which a line fades in.
   private static var ramp: Int { 32 }
 
-  /// Draws the line's width, then how strong it is, then the threshold.
+  /// Draws the random width, then the strength, then the threshold.
   override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
-    let reach = Int((width.draw(random) / 2).rounded())
+    let radius = Int((width.draw(random) / 2).rounded())
     let strength = Int((256 * strength.draw(random)).rounded())
     let threshold = Int(threshold.draw(random).rounded())
     let raster = try sink.copy(of: picture)
@@ -37,9 +37,9 @@ final class Outline: ImageAugmentation {
     defer { withExtendedLifetime(scratch) {} }
     let low = scratch.base.assumingMemoryBound(to: UInt8.self)
     let high = low + count * raster.height
-    for y in 0..<raster.height { reachAcross(raster.row(y), count, reach, low + y * count, high + y * count) }
+    for y in 0..<raster.height { findExtrema(raster.row(y), count, radius, low + y * count, high + y * count) }
     for y in 0..<raster.height {
-      let lines = max(0, y - reach)...min(raster.height - 1, y + reach)
+      let lines = max(0, y - radius)...min(raster.height - 1, y + radius)
       let row = raster.row(y)
       for x in 0..<raster.width {
         var difference = 0
@@ -53,31 +53,31 @@ final class Outline: ImageAugmentation {
         }
         guard difference > threshold else { continue }
         let share = strength * min(Outline.ramp, difference - threshold) / Outline.ramp
-        mix(row + x &* 3, share)
+        drawLine(row + x &* 3, share)
       }
     }
   }
 
-  /// The smallest and the largest value of each channel within `reach` pixels of a row.
-  private func reachAcross(
-    _ row: UnsafePointer<UInt8>, _ count: Int, _ reach: Int, _ low: UnsafeMutablePointer<UInt8>,
+  /// Finds the smallest and the largest value of each channel within `radius` pixels of each pixel of a row.
+  private func findExtrema(
+    _ row: UnsafePointer<UInt8>, _ count: Int, _ radius: Int, _ low: UnsafeMutablePointer<UInt8>,
     _ high: UnsafeMutablePointer<UInt8>
   ) {
     for i in 0..<count {
       var (least, most) = (UInt8.max, UInt8.min)
-      var place = max(i % 3, i - reach * 3)
-      while place <= min(count - 1, i + reach * 3) {
-        least = min(least, row[place])
-        most = max(most, row[place])
-        place += 3
+      var at = max(i % 3, i - radius * 3)
+      while at <= min(count - 1, i + radius * 3) {
+        least = min(least, row[at])
+        most = max(most, row[at])
+        at += 3
       }
       low[i] = least
       high[i] = most
     }
   }
 
-  /// The line's colour over a pixel, by `share` of 256.
-  private func mix(_ pixel: UnsafeMutablePointer<UInt8>, _ share: Int) {
+  /// Blends the line's colour over a pixel; `share` is its weight of 256.
+  private func drawLine(_ pixel: UnsafeMutablePointer<UInt8>, _ share: Int) {
     func over(_ under: UInt8, _ line: UInt8) -> UInt8 {
       UInt8(truncatingIfNeeded: (Int(under) * (256 - share) + Int(line) * share) >> 8)
     }

@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// torchvision's RandomPerspective: the picture's corners move inwards.
+/// torchvision's RandomPerspective: moves the picture's corners inwards.
 final class Perspective: ImageAugmentation {
   private let distortion: Double
   private let interpolation: Interpolation
@@ -20,18 +20,18 @@ final class Perspective: ImageAugmentation {
     self.fill = fill
   }
 
-  /// Draws where the upper left, upper right, lower right and lower left corners go, x before y. Four
-  /// corners that no view of the picture has, three of them in a line, leave it as it is.
+  /// Draws the new upper left, upper right, lower right and lower left corners, x before y. If there is no perspective
+  /// map to them, because three are on a line, the picture stays as it is.
   override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let (width, height) = (picture.width, picture.height)
-    func drawn(_ side: Int, isFar: Bool) -> Double {
+    func draw(_ side: Int, isFar: Bool) -> Double {
       let bound = Int(distortion * Double(side / 2)) + 1
       return Double(random.below(bound) + (isFar ? side - bound : 0))
     }
     var corners: InlineArray<4, (x: Double, y: Double)> = .init(repeating: (0, 0))
     for corner in 0..<4 {
-      let x = drawn(width, isFar: corner == 1 || corner == 2)
-      corners[corner] = (x, drawn(height, isFar: corner >= 2))
+      let x = draw(width, isFar: corner == 1 || corner == 2)
+      corners[corner] = (x, draw(height, isFar: corner >= 2))
     }
     guard let map = PerspectiveMap(corners, width: width, height: height) else { return }
     let raster = try sink.raster(width: width, height: height)
@@ -40,7 +40,7 @@ final class Perspective: ImageAugmentation {
   }
 }
 
-/// At ((a x + b y + c) / w, (d x + e y + f) / w) with w = g x + h y + 1.
+/// The map to ((a x + b y + c) / w, (d x + e y + f) / w) with w = g x + h y + 1.
 struct PerspectiveMap: PictureMap {
   private let a, b, c, d, e, f, g, h: Double
 
@@ -50,9 +50,9 @@ struct PerspectiveMap: PictureMap {
     return ((a * x + b * y + c) / w, (d * x + e * y + f) / w)
   }
 
-  /// That takes `corners` to the middles of a picture's corner pixels, in the same order: the inverse of
-  /// Heckbert's map of the unit square to a quadrilateral (Fundamentals of Texture Mapping and Image Warping,
-  /// 1989). Rounded to float, as torchvision has it; nil where there is none.
+  /// The map from `corners` to the centres of the picture's corner pixels, in the same order: the inverse of Heckbert's
+  /// map of the unit square to a quadrilateral (Fundamentals of Texture Mapping and Image Warping, 1989). Coefficients
+  /// are rounded to float, as in torchvision. nil if there is no inverse.
   init?(_ corners: InlineArray<4, (x: Double, y: Double)>, width: Int, height: Int) {
     let (p0, p1, p2, p3) = (corners[0], corners[1], corners[2], corners[3])
     let (x1, y1, x2, y2) = (p1.x - p2.x, p1.y - p2.y, p3.x - p2.x, p3.y - p2.y)
@@ -60,7 +60,7 @@ struct PerspectiveMap: PictureMap {
     let (i, g, h) = (x1 * y2 - x2 * y1, sumX * y2 - x2 * sumY, x1 * sumY - sumX * y1)
     let (a, b, c) = (i * (p1.x - p0.x) + g * p1.x, i * (p3.x - p0.x) + h * p3.x, i * p0.x)
     let (d, e, f) = (i * (p1.y - p0.y) + g * p1.y, i * (p3.y - p0.y) + h * p3.y, i * p0.y)
-    // The adjugate of (a b c, d e f, g h i): its inverse but for a factor.
+    // The adjugate of (a b c, d e f, g h i), which is the inverse times the determinant.
     let (across, down, unit) = (e * i - f * h, f * g - d * i, d * h - e * g)
     let scale = a * e - b * d
     guard a * across + b * down + c * unit != 0, scale != 0 else { return nil }

@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// Image augmentations, with the meaning, settings and defaults of torchvision's transforms; `outline` is our own.
+/// Image augmentations with the semantics, settings and defaults of torchvision's transforms, and `outline`.
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.augment-image", version: "0.1.0", license: "Apache-2.0") { table in
     addCropsAndFlips(&table)
@@ -48,7 +48,7 @@ private func addColours(_ table: inout PluginTable) {
       .numbers("contrast", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
       .numbers("saturation", [0], count: 1...2, 0...100, "range of the factor; one number v is 1 - v to 1 + v"),
       .numbers(
-        "hue", [0], count: 1...2, -0.5...0.5, "range of the turn, 1 being the whole circle; one number v is -v to v"),
+        "hue", [0], count: 1...2, -0.5...0.5, "range of the rotation, 1 for the full circle; one number v is -v to v"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try ColorJitter(settings) } })
   table.add(
@@ -69,14 +69,14 @@ private func addColours(_ table: inout PluginTable) {
     settings: [
       .integer("num_ops", 2, 0...100, "ops that are applied one after the other"),
       .integer("magnitude", 9, 0...1023, "how strong they are, below num_magnitude_bins"),
-      .integer("num_magnitude_bins", 31, 2...1024, "magnitudes that there are"),
+      .integer("num_magnitude_bins", 31, 2...1024, "the number of magnitudes"),
       .choice("interpolation", Interpolation.words, "of shears, translations and rotations"),
-      .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the picture"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try RandAugment(settings) } })
   table.add(
     id: "clipcore.augment.outline", op: "outline",
-    description: "Draws lines where colours meet",
+    description: "Draws lines at edges",
     settings: [
       .numbers("width", [2, 6], count: 1...2, 0...64, "range of the lines' width in pixels, or the width"),
       .numbers("strength", [0.5, 1], count: 1...2, 0...1, "range of how much of a pixel the line is"),
@@ -98,49 +98,49 @@ private func addWarps(_ table: inout PluginTable) {
   func common(_ degrees: Double) -> [Setting] {
     [
       .numbers("degrees", [degrees], count: 1...2, -360...360, "range of the angle; one number v is -v to v"),
-      .choice("interpolation", Interpolation.words, "how pixels between pixels are found"),
-      .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
+      .choice("interpolation", Interpolation.words, "how values between pixels are computed"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the picture"),
       .numbers(
-        "center", [], count: 0...2, -1e6...1e6, "x and y of the fixed point from the upper left; none is the middle"),
+        "center", [], count: 0...2, -1e6...1e6, "x and y of the fixed point from the upper left; none is the centre"),
     ]
   }
   table.add(
     id: "clipcore.augment.random-rotation", op: "random_rotation",
-    description: "Rotates against the clock",
+    description: "Rotates counter-clockwise",
     settings: common(15) + [
-      .boolean("expand", false, "make the picture so large that it holds all of the turned one")
+      .boolean("expand", false, "enlarge the result to hold the whole rotated picture")
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Rotation(settings) } })
   table.add(
     id: "clipcore.augment.random-affine", op: "random_affine",
-    description: "Rotates with the clock, moves, scales and shears",
+    description: "Rotates clockwise, translates, scales and shears",
     settings: common(0) + [
-      .numbers("translate", [], count: 0...2, 0...1, "the most, of the width and of the height; none stays in place"),
+      .numbers("translate", [], count: 0...2, 0...1, "largest shift as shares of width and height; none: 0"),
       .numbers("scale", [1, 1], count: 2...2, 1e-3...1e3, "range of the factor"),
       .numbers("shear", [0], count: 1...4, -180...180, "range of the angle along x, or ranges along x and along y"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Affine(settings) } })
   table.add(
     id: "clipcore.augment.random-perspective", op: "random_perspective",
-    description: "Shows the picture from the side", probability: 0.5,
+    description: "Distorts the perspective", probability: 0.5,
     settings: [
       .number(
-        "distortion_scale", 0.5, 0...1, "how far corners move: at most so much of half the width and of half the height"
+        "distortion_scale", 0.5, 0...1, "how far corners move at most, as a share of half the sides"
       ),
-      .choice("interpolation", ["bilinear", "nearest", "bicubic"], "how pixels between pixels are found"),
-      .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
+      .choice("interpolation", ["bilinear", "nearest", "bicubic"], "how values between pixels are computed"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the picture"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Perspective(settings) } })
   table.add(
     id: "clipcore.augment.elastic-transform", op: "elastic_transform",
-    description: "Moves each pixel a little, its neighbours with it",
+    description: "Displaces pixels by smoothed noise",
     settings: [
       .numbers("alpha", [50], count: 1...2, 0...1e4, "how far pixels move: one number, or along x and along y"),
       .numbers(
-        "sigma", [5], count: 1...2, 0...100, "how smooth it is, in pixels: one number, or along x and along y; 0 is not"
+        "sigma", [5], count: 1...2, 0...100, "deviation of the smoothing in pixels: one number, or of x and y; 0: none"
       ),
-      .choice("interpolation", ["bilinear", "nearest"], "how pixels between pixels are found"),
-      .numbers("fill", [0], count: 1...3, bytes, "the colour beside the picture"),
+      .choice("interpolation", ["bilinear", "nearest"], "how values between pixels are computed"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the picture"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Elastic(settings) } })
 }

@@ -2,17 +2,19 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// torchvision's RandAugment (Cubuk et al., 2019): some of 14 ops, each as likely, all of one magnitude.
+/// torchvision's RandAugment (Cubuk et al., 2019): applies random ones of 14 ops, equally likely, with one magnitude.
 final class RandAugment: ImageAugmentation {
   private enum Operation: Int, CaseIterable {
     case identity, shearX, shearY, translateX, translateY, rotate, brightness, color, contrast, sharpness, posterize
     case solarize, autoContrast, equalize
 
-    /// Whether the magnitude goes either way.
+    /// Whether the magnitude has a random sign.
     var isSigned: Bool { (Operation.shearX.rawValue...Operation.sharpness.rawValue).contains(rawValue) }
   }
 
+  /// Ops for each picture.
   private let count: Int
+  /// The magnitude is value `bin` of `bins` in the range of each op.
   private let bin: Int
   private let bins: Int
   private let interpolation: Interpolation
@@ -60,8 +62,9 @@ final class RandAugment: ImageAugmentation {
       try warp(raster, AffineMap(centre: centre, translate: operation == .translateX ? (pixels, 0) : (0, pixels)))
     case .rotate:
       let degrees = sign * magnitude(0, 30)
-      let turn = Turn(degrees, width: raster.width, height: raster.height, centre: nil, false, interpolation)
-      try warp(raster, turn.map)
+      let rotation = PillowRotation(
+        degrees, width: raster.width, height: raster.height, centre: nil, false, interpolation)
+      try warp(raster, rotation.map)
     case .brightness: raster.adjustBrightness(factor)
     case .color: raster.adjustSaturation(factor)
     case .contrast: raster.adjustContrast(factor)
@@ -80,7 +83,7 @@ final class RandAugment: ImageAugmentation {
     }
   }
 
-  /// The bin's number of as many from `first` to `last`, as torch.linspace rounds it.
+  /// Element `bin` of torch.linspace(first, last, bins), with its rounding.
   private func magnitude(_ first: Double, _ last: Double) -> Double {
     let (first, last) = (Float(first), Float(last))
     let step = (last - first) / Float(bins - 1)

@@ -2,7 +2,7 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// Red, green, blue pixels that an op works on.
+/// RGB pixels that an augmentation reads and writes.
 struct Raster {
   let base: UnsafeMutablePointer<UInt8>
   let width: Int
@@ -17,7 +17,7 @@ struct Raster {
     self.stride = stride
   }
 
-  /// A picture that is only read.
+  /// A view of a picture, which must not be written to.
   init(viewing picture: Pixels) {
     self.init(
       base: UnsafeMutablePointer(mutating: picture.base), width: picture.width, height: picture.height,
@@ -26,12 +26,12 @@ struct Raster {
 
   func row(_ y: Int) -> UnsafeMutablePointer<UInt8> { base + y * stride }
 
-  /// Takes the pixels of a picture of the same size.
+  /// Copies the pixels of a picture of the same size.
   func copy(_ source: UnsafePointer<UInt8>, stride sourceStride: Int) {
     for y in 0..<height { memcpy(row(y), source + y * sourceStride, width * 3) }
   }
 
-  /// One colour everywhere.
+  /// Sets all pixels to one colour.
   func fill(_ colour: Colour) {
     for y in 0..<height {
       let row = row(y)
@@ -45,13 +45,13 @@ struct Raster {
 }
 
 extension ImageSink {
-  /// Memory for a result of this size.
+  /// Allocates a result of this size.
   func raster(width: Int, height: Int) throws(PluginFailure) -> Raster {
     let canvas = try allocate(width: width, height: height, CLIP_PIXELS_RGB)
     return Raster(base: canvas.base, width: width, height: height, stride: canvas.stride)
   }
 
-  /// The picture's copy, to be changed in place.
+  /// Allocates a result and copies `picture` to it.
   func copy(of picture: Pixels) throws(PluginFailure) -> Raster {
     let raster = try raster(width: picture.width, height: picture.height)
     raster.copy(picture.base, stride: picture.stride)
@@ -65,7 +65,7 @@ final class Scratch {
 
   convenience init(byteCount: Int) throws(PluginFailure) {
     guard byteCount >= 0, let base = malloc(max(byteCount, 16)) else {
-      throw PluginFailure(CLIP_OUT_OF_MEMORY, "the system has no \(byteCount) bytes left")
+      throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for \(byteCount) bytes")
     }
     self.init(base)
   }
@@ -74,7 +74,7 @@ final class Scratch {
 
   deinit { free(base) }
 
-  /// Memory for a picture like `raster`, with its pixels.
+  /// A copy of a raster, valid as long as its memory.
   static func copy(of raster: Raster) throws(PluginFailure) -> (scratch: Scratch, raster: Raster) {
     let scratch = try Scratch(byteCount: raster.height * raster.width * 3)
     let pixels = scratch.base.assumingMemoryBound(to: UInt8.self)
@@ -84,7 +84,7 @@ final class Scratch {
   }
 }
 
-/// A table for lookups in loops over pixels, where an array's checks and an InlineArray's copies would show.
+/// A lookup table for loops over pixels, in which the checks of an array and the copies of an InlineArray cost time.
 final class Table<Element: BitwiseCopyable> {
   let base: UnsafeMutablePointer<Element>
 
@@ -101,7 +101,7 @@ struct Colour {
   let green: UInt8
   let blue: UInt8
 
-  /// Of one number, for gray, or three.
+  /// From one number, for gray, or three.
   init(_ numbers: [Int], _ name: StaticString) throws(PluginFailure) {
     guard numbers.count == 1 || numbers.count == 3 else {
       throw PluginFailure(CLIP_INVALID_ARGUMENT, "\(name): expected 1 or 3 numbers, found \(numbers.count)")
@@ -111,9 +111,9 @@ struct Colour {
     blue = UInt8(clamping: numbers[numbers.count - 1])
   }
 
-  /// Of channel 0 to 2.
+  /// Channel 0 to 2.
   subscript(channel: Int) -> UInt8 { channel == 0 ? red : channel == 1 ? green : blue }
 }
 
-/// Python's round: halves go to the even neighbour. The caller's numbers are far below 2^53.
-func rounded(_ number: Double) -> Int { Int(exactly: number.rounded(.toNearestOrEven)) ?? 0 }
+/// Python's round: to the nearest integer, halves to even. `value` must be far below 2^53.
+func rounded(_ value: Double) -> Int { Int(exactly: value.rounded(.toNearestOrEven)) ?? 0 }

@@ -2,11 +2,11 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// Sizes and proportions that a rectangle inside a picture is drawn from.
+/// The distribution of a random rectangle in a picture.
 struct RectangleDraw {
-  /// Of the picture's area.
+  /// The rectangle's share of the area.
   let scale: Interval
-  /// Of one side to the other; each factor as likely as its inverse.
+  /// The ratio of its sides, uniform on a logarithmic scale.
   let ratio: Interval
 
   init(_ settings: Settings) throws(PluginFailure) {
@@ -14,7 +14,7 @@ struct RectangleDraw {
     ratio = try settings.interval("ratio")
   }
 
-  /// Two sides whose product is a share of `area`, the first `ratio` times the other.
+  /// Draws two sides. Their product is the share of `area`, and the first is the ratio times the second.
   func sides(area: Double, _ random: Random) -> (Int, Int) {
     let area = area * scale.draw(random)
     let ratio = exp(random.uniform(log(ratio.low), log(ratio.high)))
@@ -22,7 +22,7 @@ struct RectangleDraw {
   }
 }
 
-/// torchvision's RandomResizedCrop: a rectangle of the picture, resized as Pillow does.
+/// torchvision's RandomResizedCrop: resizes a random rectangle of the picture as Pillow does.
 final class ResizedCrop: ImageAugmentation {
   private let width: Int
   private let height: Int
@@ -32,7 +32,7 @@ final class ResizedCrop: ImageAugmentation {
   convenience init(_ settings: Settings) throws(PluginFailure) {
     let size = try settings.integers("size")
     guard let height = size.first, let width = size.last else {
-      throw PluginFailure(CLIP_INVALID_ARGUMENT, "size: found none")
+      throw PluginFailure(CLIP_INVALID_ARGUMENT, "size: expected 1 or 2 integers, found none")
     }
     let resamples = [CLIP_RESAMPLE_BILINEAR, CLIP_RESAMPLE_BICUBIC, CLIP_RESAMPLE_NEAREST]
     self.init(width, height, try RectangleDraw(settings), resamples[settings.choice("interpolation")])
@@ -51,7 +51,7 @@ final class ResizedCrop: ImageAugmentation {
       part, resample, width: width, height: height, into: sink.allocate(width: width, height: height, CLIP_PIXELS_RGB))
   }
 
-  /// Ten tries at a rectangle that lies within; after that the largest in the middle with a ratio of the range.
+  /// Draws up to ten rectangles. If none fits in the picture, takes the largest one at its centre with an allowed ratio.
   private func crop(of picture: Pixels, _ random: Random) -> Pixels {
     for _ in 0..<10 {
       let (width, height) = rectangle.sides(area: Double(picture.width * picture.height), random)

@@ -2,12 +2,12 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// What both turn about, and how they look at the picture.
+/// The settings that Rotation and Affine share.
 struct WarpSettings {
   let degrees: Interval
   let interpolation: Interpolation
   let fill: Colour
-  /// nil: the picture's middle.
+  /// The fixed point of the map; nil for the picture's centre.
   let centre: (x: Double, y: Double)?
 
   init(_ settings: Settings) throws(PluginFailure) {
@@ -22,7 +22,7 @@ struct WarpSettings {
   }
 }
 
-/// torchvision's RandomRotation, against the clock.
+/// torchvision's RandomRotation. Positive angles are counter-clockwise.
 final class Rotation: ImageAugmentation {
   private let settings: WarpSettings
   private let expands: Bool
@@ -39,8 +39,9 @@ final class Rotation: ImageAugmentation {
   override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let angle = settings.degrees.draw(random)
     var (width, height) = (picture.width, picture.height)
-    let turn = Turn(angle, width: width, height: height, centre: settings.centre, expands, settings.interpolation)
-    var map = turn.map
+    let rotation = PillowRotation(
+      angle, width: width, height: height, centre: settings.centre, expands, settings.interpolation)
+    var map = rotation.map
     if expands {
       let corners = [(0, 0), (Double(width), 0), (Double(width), Double(height)), (0, Double(height))]
       var (left, top, right, bottom) = (Double.infinity, Double.infinity, -Double.infinity, -Double.infinity)
@@ -55,12 +56,13 @@ final class Rotation: ImageAugmentation {
       (width, height) = (rounded(newWidth), rounded(newHeight))
     }
     let raster = try sink.raster(width: width, height: height)
-    warp(Raster(viewing: picture), into: raster, map, turn.interpolation, fill: settings.fill)
+    warp(Raster(viewing: picture), into: raster, map, rotation.interpolation, fill: settings.fill)
   }
 }
 
-/// Pillow's Image.rotate of a picture: quarter turns about its middle move pixels as they are.
-struct Turn {
+/// The map and interpolation of Pillow's Image.rotate, which moves pixels exactly for multiples of 90 degrees about the
+/// centre.
+struct PillowRotation {
   let map: AffineMap
   let interpolation: Interpolation
 
@@ -78,7 +80,7 @@ struct Turn {
 /// torchvision's RandomAffine.
 final class Affine: ImageAugmentation {
   private let settings: WarpSettings
-  /// Of the width and of the height; empty for none.
+  /// The largest translation as a share of the width and of the height; empty for none.
   private let translate: [Double]
   private let scale: Interval
   private let shearX: Interval

@@ -2,16 +2,19 @@ import CClip
 import CTurboJPEG
 import ClipPluginKit
 
-/// torchvision's JPEG: the picture as it comes back from a file with 4:2:0 chroma.
+/// torchvision's JPEG: compresses the picture with 4:2:0 chroma subsampling and decompresses it.
 final class Compression: ImageAugmentation {
   private let low: Int
   private let high: Int
 
   convenience init(_ settings: Settings) throws(PluginFailure) {
-    let ends = try settings.integers("quality")
-    guard let low = ends.first, let high = ends.last, low <= high else {
+    let quality = try settings.integers("quality")
+    guard let low = quality.first, let high = quality.last else {
+      throw PluginFailure(CLIP_INVALID_ARGUMENT, "quality: expected 1 or 2 integers, found none")
+    }
+    guard low <= high else {
       throw PluginFailure(
-        CLIP_INVALID_ARGUMENT, "quality: expected the lower one first, found \(ends[0]) and \(ends[1])")
+        CLIP_INVALID_ARGUMENT, "quality: expected a range from low to high, found one from \(low) to \(high)")
     }
     self.init(low, high)
   }
@@ -26,9 +29,11 @@ final class Compression: ImageAugmentation {
     let isGray = picture.format == CLIP_PIXELS_GRAY
     let format = Int32((isGray ? TJPF_GRAY : TJPF_RGB).rawValue)
     let chroma = Int32((isGray ? TJSAMP_GRAY : TJSAMP_420).rawValue)
-    guard picture.width <= 65500, picture.height <= 65500, let pitch = Int32(exactly: picture.stride) else {
+    guard picture.width <= 65500, picture.height <= 65500, let stride = Int32(exactly: picture.stride) else {
       throw PluginFailure(
-        CLIP_LIMIT, "expected sides of at most 65500 pixels, found \(picture.width) x \(picture.height)")
+        CLIP_LIMIT,
+        "expected sides of at most 65500 pixels and rows of at most \(Int32.max) bytes, "
+          + "found \(picture.width) x \(picture.height) and \(picture.stride)")
     }
     guard let encoder = tjInitCompress() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for an encoder") }
     defer { tjDestroy(encoder) }
@@ -38,21 +43,22 @@ final class Compression: ImageAugmentation {
     let (width, height) = (Int32(picture.width), Int32(picture.height))
     guard
       tjCompress2(
-        encoder, picture.base, width, pitch, height, format, &file, &size, chroma, Int32(quality), TJFLAG_ACCURATEDCT)
+        encoder, picture.base, width, stride, height, format, &file, &size, chroma, Int32(quality), TJFLAG_ACCURATEDCT)
         == 0
-    else { throw refusal(encoder) }
+    else { throw failure(encoder) }
     guard let decoder = tjInitDecompress() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
     defer { tjDestroy(decoder) }
     let canvas = try sink.allocate(width: picture.width, height: picture.height, picture.format)
-    guard let canvasPitch = Int32(exactly: canvas.stride) else {
-      throw PluginFailure(CLIP_LIMIT, "rows too long for a decoder")
+    guard let canvasStride = Int32(exactly: canvas.stride) else {
+      throw PluginFailure(CLIP_LIMIT, "expected rows of at most \(Int32.max) bytes, found \(canvas.stride)")
     }
     guard
-      tjDecompress2(decoder, file, size, canvas.base, width, canvasPitch, height, format, TJFLAG_ACCURATEDCT) == 0
-    else { throw refusal(decoder) }
+      tjDecompress2(decoder, file, size, canvas.base, width, canvasStride, height, format, TJFLAG_ACCURATEDCT) == 0
+    else { throw failure(decoder) }
   }
 
-  private func refusal(_ handle: tjhandle) -> PluginFailure {
+  /// The failure of libturbojpeg's last call.
+  private func failure(_ handle: tjhandle) -> PluginFailure {
     PluginFailure(CLIP_PLUGIN, tjGetErrorStr2(handle).map { String(cString: $0) } ?? "JPEG failed")
   }
 }

@@ -1,24 +1,23 @@
 import CUtf8proc
 
-/// A stretch of a buffer of bytes.
+/// A range of bytes in a buffer.
 struct Span {
   var from: Int
   var to: Int
   var count: Int { to - from }
 }
 
-/// What a grapheme cluster is to the ops, by its first code point.
+/// The kind of a grapheme cluster, which its first code point determines.
 enum CharacterKind {
-  /// A letter, digit or mark of a script that puts spaces between words.
+  /// A letter, digit or combining mark of a script with spaces between words.
   case letter
-  /// A unit by itself: of a script without spaces, or a symbol such as an emoji.
+  /// A word by itself: a character of a script without spaces, or a symbol such as an emoji.
   case alone
-  /// Punctuation.
-  case mark
+  case punctuation
   case space
 }
 
-/// Reads a code point of UTF-8 at `at`; a byte that begins none is U+FFFD of one byte.
+/// Decodes the UTF-8 code point at `at`. A byte that does not begin one is U+FFFD with length 1.
 func codePoint(_ bytes: UnsafeBufferPointer<UInt8>, _ at: Int) -> (value: Int32, length: Int) {
   guard let base = bytes.baseAddress, at < bytes.count else { return (0xFFFD, 1) }
   var value: utf8proc_int32_t = 0
@@ -52,12 +51,12 @@ func kind(_ code: Int32) -> CharacterKind {
   case UTF8PROC_CATEGORY_ZS, UTF8PROC_CATEGORY_ZL, UTF8PROC_CATEGORY_ZP, UTF8PROC_CATEGORY_CC, UTF8PROC_CATEGORY_CF,
     UTF8PROC_CATEGORY_CS:
     return .space
-  default: return .mark
+  default: return .punctuation
   }
 }
 
-/// Whether a code point is of a script that puts no spaces between words: Thai, Lao, Tibetan, Myanmar,
-/// Khmer, kana, Bopomofo, Yi and Han, with the signs that are used among them as letters.
+/// Whether a code point belongs to a script without spaces between words: Thai, Lao, Tibetan, Myanmar, Khmer, kana,
+/// Bopomofo, Yi and Han, with the signs that these scripts use as letters.
 private func isWithoutSpaces(_ code: Int32) -> Bool {
   switch code {
   case 0x0E01...0x0E3A, 0x0E40...0x0EFF, 0x0F00...0x109F, 0x1780...0x17D3, 0x2E80...0x2FDF, 0x3005...0x3007,

@@ -2,8 +2,8 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// A dictionary file of WordNet 3 (wndb(5WN)), mapped for reading. Lines end with a newline; those of the
-/// licence begin with two spaces. A file that is cut short by someone else while mapped raises SIGBUS.
+/// A mapped dictionary file of WordNet 3 (wndb(5WN)). Each line ends with a newline; lines of the licence begin with
+/// two spaces. If another process truncates the file while it is mapped, reading raises SIGBUS.
 final class DictionaryFile {
   let path: String
   let bytes: UnsafeBufferPointer<UInt8>
@@ -16,7 +16,7 @@ final class DictionaryFile {
     defer { close(descriptor) }
     var facts = stat()
     guard fstat(descriptor, &facts) == 0, csystem_is_file(&facts) != 0, facts.st_size > 0 else {
-      throw PluginFailure(CLIP_FORMAT, path + ": expected a file that is not empty")
+      throw PluginFailure(CLIP_FORMAT, path + ": expected a regular file that is not empty")
     }
     let size = Int(facts.st_size)
     let mapping = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0)
@@ -36,11 +36,11 @@ final class DictionaryFile {
 
   deinit { if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) } }
 
-  func failure(at offset: Int, _ words: String) -> PluginFailure {
-    PluginFailure(CLIP_FORMAT, path + ": byte \(offset): " + words)
+  func failure(at offset: Int, _ message: String) -> PluginFailure {
+    PluginFailure(CLIP_FORMAT, path + ": byte \(offset): " + message)
   }
 
-  /// The end of the line that holds `at`, without its newline.
+  /// The offset of the newline that ends the line at `at`.
   func lineEnd(_ at: Int) -> Int {
     guard let base = bytes.baseAddress, at < bytes.count, let found = memchr(base + at, 0x0A, bytes.count - at) else {
       return bytes.count
@@ -48,7 +48,8 @@ final class DictionaryFile {
     return UnsafeRawPointer(found) - UnsafeRawPointer(base)
   }
 
-  /// The line whose first field is `key`, in a file sorted by those (as strcmp does); nil where there is none.
+  /// Finds the line whose first field is `key` by binary search; nil if there is none. The file must be sorted by
+  /// first fields as by strcmp.
   func line(_ key: [UInt8]) -> Fields? {
     var low = 0
     var high = bytes.count
@@ -63,7 +64,7 @@ final class DictionaryFile {
     return nil
   }
 
-  /// How a line's first field stands to `key`: below 0 before it.
+  /// Compares the first field of a line with `key` as strcmp does.
   private func compare(_ start: Int, _ end: Int, _ key: [UInt8]) -> Int {
     for index in 0..<key.count {
       let at = start + index
@@ -74,7 +75,7 @@ final class DictionaryFile {
     return after < end && bytes[after] != 0x20 ? 1 : 0
   }
 
-  /// Checks that every line has a first field, after that of the line before it, and passes each on.
+  /// Checks that every line has a first field and that lines are sorted by it, and calls `body` with the rest of each.
   func checkLines(_ body: (inout Fields) throws(PluginFailure) -> Void) throws(PluginFailure) {
     var at = 0
     var last: Span?
@@ -84,23 +85,24 @@ final class DictionaryFile {
       if end - at > 1, bytes[at] == 0x20, bytes[at + 1] == 0x20 { continue }
       var fields = Fields(self, at, end)
       let key = try fields.next("a word")
-      // Several lines of one key are well: an inflected form of several words has some.
-      if let last, !follows(key, last) {
-        throw failure(at: at, "expected the lines in order, found one that comes before the last")
+      // Equal keys are allowed: an inflected form of several words has several lines.
+      if let last, !isSorted(last, key) {
+        throw failure(at: at, "expected sorted lines, found one that belongs before the previous line")
       }
       last = key
       try body(&fields)
     }
   }
 
-  private func follows(_ a: Span, _ b: Span) -> Bool {
+  /// Whether field `a` may come before field `b`.
+  private func isSorted(_ a: Span, _ b: Span) -> Bool {
     guard let base = bytes.baseAddress else { return true }
     let order = memcmp(base + a.from, base + b.from, min(a.count, b.count))
-    return order != 0 ? order > 0 : a.count >= b.count
+    return order != 0 ? order < 0 : a.count <= b.count
   }
 }
 
-/// The fields of a line, between spaces.
+/// Reads the fields of a line, which are separated by spaces.
 struct Fields {
   let file: DictionaryFile
   private var at: Int
@@ -112,6 +114,7 @@ struct Fields {
     self.end = end
   }
 
+  /// The next field; nil at the end of the line.
   mutating func next() -> Span? {
     while at < end, file.bytes[at] == 0x20 { at += 1 }
     let from = at
@@ -119,14 +122,15 @@ struct Fields {
     return at > from ? Span(from: from, to: at) : nil
   }
 
+  /// The next field, which must exist. `what` describes it in the message of an error.
   mutating func next(_ what: StaticString) throws(PluginFailure) -> Span {
     guard let field = next() else {
-      throw file.failure(at: at, "expected " + String(cString: what.cString) + ", found the line's end")
+      throw file.failure(at: at, "expected " + String(cString: what.cString) + ", found the end of the line")
     }
     return field
   }
 
-  /// A number of at most 8 digits to base 10 or 16.
+  /// The next field as an integer of at most 8 digits in base 10 or 16.
   mutating func number(_ what: StaticString, base: Int = 10) throws(PluginFailure) -> Int {
     let field = try next(what)
     var value = 0
@@ -136,7 +140,8 @@ struct Fields {
         byte >= 0x30 && byte <= 0x39
         ? byte - 0x30 : byte | 0x20 >= 0x61 && byte | 0x20 <= 0x66 ? (byte | 0x20) - 0x57 : 99
       guard digit < base, field.count <= 8 else {
-        throw file.failure(at: field.from, "expected " + String(cString: what.cString) + ", found something else")
+        throw file.failure(
+          at: field.from, "expected " + String(cString: what.cString) + ", found no number of base \(base)")
       }
       value = value * base + digit
     }

@@ -1,17 +1,17 @@
 import CUtf8proc
 
-/// What a word's ending says.
+/// The inflections of English words.
 enum Inflection {
   case none
-  /// A noun's plural.
+  /// Of a noun.
   case plural
-  /// A verb's -s, -ed and -ing; past is the past tense and the past participle.
+  /// Of a verb: -s, -ed and -ing. `past` is the past tense and the past participle.
   case thirdPerson, past, gerund
-  /// An adjective's -er and -est.
+  /// Of an adjective: -er and -est.
   case comparative, superlative
 }
 
-/// A base form that a word may be of, and how.
+/// A possible analysis of a word: its base form and its inflection.
 struct Reading {
   let base: [UInt8]
   let inflection: Inflection
@@ -19,7 +19,8 @@ struct Reading {
 
 func lowered(_ code: Int32) -> Int32 { utf8proc_tolower(code) }
 
-/// What `word` may be: itself, what the exceptions say, or else what morphy(7WN)'s rules of detachment give.
+/// The possible analyses of `word`: the word as a base form, and the base forms of the exception list or, if it has
+/// none, of morphy(7WN)'s rules of detachment.
 func readings(_ word: [UInt8], _ dictionary: PartDictionary) -> [Reading] {
   var result = [Reading(base: word, inflection: .none)]
   let bases = dictionary.bases(word)
@@ -34,6 +35,7 @@ func readings(_ word: [UInt8], _ dictionary: PartDictionary) -> [Reading] {
   return result
 }
 
+/// Rules of detachment: an ending, its replacement in the base form, and the inflection.
 private func rules(_ part: PartOfSpeech) -> [(StaticString, StaticString, Inflection)] {
   switch part {
   case .noun:
@@ -52,7 +54,7 @@ private func rules(_ part: PartOfSpeech) -> [(StaticString, StaticString, Inflec
   }
 }
 
-/// What an exception's form is: told by its ending.
+/// The inflection of a form in the exception list, guessed from its ending.
 private func inflectionByEnding(_ form: [UInt8], _ base: [UInt8], _ part: PartOfSpeech) -> Inflection {
   if form == base { return .none }
   switch part {
@@ -62,9 +64,9 @@ private func inflectionByEnding(_ form: [UInt8], _ base: [UInt8], _ part: PartOf
   }
 }
 
-/// A base form of WordNet, which may be of several words, in that inflection. nil where WordNet does not say
-/// what it is: verbs whose past tense and participle differ, comparatives that it does not list, plurals of
-/// names and of nouns with a preposition in them. Of several words a noun's last is inflected, a verb's first.
+/// Inflects a base form of WordNet, which may consist of several words: of a noun the last word, of a verb the first.
+/// nil if WordNet does not determine the form: verbs with a past tense that differs from the past participle,
+/// comparatives that it does not list, plurals of names and of nouns with a preposition.
 func inflected(_ base: [UInt8], _ inflection: Inflection, _ dictionary: PartDictionary) -> [UInt8]? {
   if inflection == .none { return base }
   var listed: [[UInt8]] = []
@@ -76,7 +78,7 @@ func inflected(_ base: [UInt8], _ inflection: Inflection, _ dictionary: PartDict
     let differ = inflection == .past && listed.contains { $0 != form }
     return differ ? nil : form
   }
-  // Names, as those of species, have no plural that the rules give.
+  // The rules do not apply to the plurals of names, such as those of species.
   if base.contains(where: { $0 >= 0x41 && $0 <= 0x5A }) { return nil }
   let parts = base.split(separator: 0x5F, omittingEmptySubsequences: false)
   guard let first = parts.first, let last = parts.last, !last.isEmpty, !first.isEmpty else { return nil }
@@ -94,11 +96,11 @@ func inflected(_ base: [UInt8], _ inflection: Inflection, _ dictionary: PartDict
   }
   guard let letter = last.last, letter | 0x20 >= 0x61, letter | 0x20 <= 0x7A else { return nil }
   switch inflection {
-  case .plural: return hasSuffix(base, bytes("man")) ? nil : withS(base)
-  case .thirdPerson: return withS(base)
+  case .plural: return hasSuffix(base, bytes("man")) ? nil : addingS(base)
+  case .thirdPerson: return addingS(base)
   case .past:
     if letter == 0x65 { return base + bytes("d") }
-    return isConsonantY(base) ? base.dropLast() + bytes("ied") : base + bytes("ed")
+    return endsInConsonantY(base) ? base.dropLast() + bytes("ied") : base + bytes("ed")
   case .gerund:
     if hasSuffix(base, bytes("ie")) { return base.dropLast(2) + bytes("ying") }
     let keeps =
@@ -108,15 +110,16 @@ func inflected(_ base: [UInt8], _ inflection: Inflection, _ dictionary: PartDict
   }
 }
 
-private func withS(_ base: [UInt8]) -> [UInt8] {
-  if isConsonantY(base) { return base.dropLast() + bytes("ies") }
+/// `base` with the ending -s, -es or -ies.
+private func addingS(_ base: [UInt8]) -> [UInt8] {
+  if endsInConsonantY(base) { return base.dropLast() + bytes("ies") }
   for ending: StaticString in ["s", "x", "z", "ch", "sh"] where hasSuffix(base, bytes(ending)) {
     return base + bytes("es")
   }
   return base + bytes("s")
 }
 
-private func isConsonantY(_ base: [UInt8]) -> Bool {
+private func endsInConsonantY(_ base: [UInt8]) -> Bool {
   guard base.count > 1, base.last == 0x79 else { return false }
   return !bytes("aeiou").contains(base[base.count - 2])
 }

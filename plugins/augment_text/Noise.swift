@@ -2,7 +2,7 @@ import CClip
 import CUtf8proc
 import ClipPluginKit
 
-/// Other case for some words: each with probability alpha.
+/// Changes the case of each word with probability alpha.
 final class CaseNoise: TextAugmentation {
   static var choices: [StaticString] { ["any", "lower", "upper", "title", "swap"] }
   private let alpha: Double
@@ -15,7 +15,7 @@ final class CaseNoise: TextAugmentation {
 
   override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
-    for index in line.words.indices where line.words[index].spaced && random.uniform() < alpha {
+    for index in line.words.indices where line.words[index].isSpaced && random.uniform() < alpha {
       let change = change == 0 ? 1 + random.below(4) : change
       line.words[index].span = line.write(mapped(line[line.words[index].span], change))
     }
@@ -36,7 +36,7 @@ final class CaseNoise: TextAugmentation {
   }
 }
 
-/// The bytes of `word` with each code point mapped to another.
+/// Applies `map` to each code point of UTF-8.
 func mapCase(_ word: some Sequence<UInt8>, _ map: (Int32) -> Int32) -> [UInt8] {
   var result: [UInt8] = []
   let word = Array(word)
@@ -51,16 +51,17 @@ func mapCase(_ word: some Sequence<UInt8>, _ map: (Int32) -> Int32) -> [UInt8] {
   return result
 }
 
+/// Appends a code point as UTF-8.
 private func append(_ code: Int32, to bytes: inout [UInt8]) {
-  withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4) { room in
-    guard let base = room.baseAddress else { return }
-    let length = utf8proc_encode_char(code, base)
-    for index in 0..<max(0, length) { bytes.append(base[index]) }
+  var storage = SIMD4<UInt8>()
+  let length = withUnsafeMutablePointer(to: &storage) {
+    utf8proc_encode_char(code, UnsafeMutableRawPointer($0).assumingMemoryBound(to: UInt8.self))
   }
+  for index in 0..<max(0, length) { bytes.append(storage[index]) }
 }
 
-/// Punctuation that comes, goes or changes, with probability alpha at each mark and after each word
-/// without one. The marks are those of AEDA (Karimi et al., 2021), wide ones after Chinese.
+/// Inserts, deletes or replaces punctuation, with probability alpha for each mark, and for each word without a mark
+/// after it. Marks are those of AEDA (Karimi et al., 2021), in their full-width forms after Chinese.
 final class PunctuationNoise: TextAugmentation {
   static var choices: [StaticString] { ["any", "insert", "delete", "replace"] }
   private let alpha: Double
@@ -75,34 +76,34 @@ final class PunctuationNoise: TextAugmentation {
     let line = Text(text)
     var pieces: [Span] = []
     for (index, gap) in line.gaps.enumerated() {
-      let wide = index > 0 && !line.words[index - 1].spaced
+      let isWide = index > 0 && !line.words[index - 1].isSpaced
       let clusters = line.clusters(gap)
       var hasMark = false
-      for cluster in clusters where kind(line.first(cluster)) == .mark { hasMark = true }
-      if !hasMark, index > 0, change < 2, random.uniform() < alpha { pieces.append(line.write(mark(wide, random))) }
+      for cluster in clusters where kind(line.first(cluster)) == .punctuation { hasMark = true }
+      if !hasMark, index > 0, change < 2, random.uniform() < alpha { pieces.append(line.write(mark(isWide, random))) }
       for cluster in clusters {
-        guard kind(line.first(cluster)) == .mark, change != 1, random.uniform() < alpha else {
+        guard kind(line.first(cluster)) == .punctuation, change != 1, random.uniform() < alpha else {
           pieces.append(cluster)
           continue
         }
         let replace = change == 0 ? random.below(2) == 1 : change == 3
-        if replace { pieces.append(line.write(mark(wide, random))) }
+        if replace { pieces.append(line.write(mark(isWide, random))) }
       }
       if index < line.words.count { pieces.append(line.words[index].span) }
     }
-    // A text of marks alone keeps one.
+    // If all of the text was deleted, it is left unchanged.
     if !pieces.contains(where: { $0.count > 0 }) { return try sink.append(text) }
     try line.put(pieces, text, sink)
   }
 
-  private func mark(_ wide: Bool, _ random: Random) -> [UInt8] {
-    let marks: [StaticString] = wide ? ["。", "；", "？", "：", "！", "，"] : [".", ";", "?", ":", "!", ","]
+  private func mark(_ isWide: Bool, _ random: Random) -> [UInt8] {
+    let marks: [StaticString] = isWide ? ["。", "；", "？", "：", "！", "，"] : [".", ";", "?", ":", "!", ","]
     return bytes(marks[random.below(marks.count)])
   }
 }
 
-/// Slips of the hand, with probability alpha at each character of a word: it is left out, doubled, changed
-/// with the next one, or one beside it on a QWERTY keyboard is hit. A word keeps one character at least.
+/// Typing errors, with probability alpha for each character of a word: it is deleted, doubled, exchanged with the
+/// next one, or replaced by a neighbour on a QWERTY keyboard. A word keeps at least one character.
 final class TypoNoise: TextAugmentation {
   private let alpha: Double
 
@@ -119,7 +120,7 @@ final class TypoNoise: TextAugmentation {
       while at < clusters.count {
         let cluster = clusters[at]
         at += 1
-        guard word.spaced, random.uniform() < alpha else {
+        guard word.isSpaced, random.uniform() < alpha else {
           pieces.append(cluster)
           continue
         }
@@ -141,14 +142,14 @@ final class TypoNoise: TextAugmentation {
     try line.put(pieces, text, sink)
   }
 
-  /// The letters beside one of ASCII, in its case; none for others.
+  /// The neighbours of an ASCII letter on the keyboard, in its case; none for other characters.
   private func neighbours(_ cluster: ArraySlice<UInt8>) -> [UInt8] {
     guard cluster.count == 1, let byte = cluster.first, byte | 0x20 >= 0x61, byte | 0x20 <= 0x7A else { return [] }
     let keys = bytes(TypoNoise.keys[Int(byte | 0x20) - 0x61])
     return keys.map { $0 & ~0x20 | byte & 0x20 }
   }
 
-  /// For a to z, the letters whose keys touch theirs.
+  /// The neighbours of each letter from a to z.
   private static var keys: [StaticString] {
     [
       "qwsz", "vghn", "xdfv", "serfcx", "wsdr", "drtgvc", "ftyhbv", "gyujnb", "ujko", "huikmn", "jiolm", "kop", "njk",
@@ -157,7 +158,7 @@ final class TypoNoise: TextAugmentation {
   }
 }
 
-/// A literal's bytes.
+/// The bytes of a literal.
 func bytes(_ literal: StaticString) -> [UInt8] {
   Array(UnsafeBufferPointer(start: literal.utf8Start, count: literal.utf8CodeUnitCount))
 }

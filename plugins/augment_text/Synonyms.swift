@@ -3,7 +3,7 @@ import CSystem
 import CUtf8proc
 import ClipPluginKit
 
-/// What works with WordNet's synonyms for a share of the words.
+/// An augmentation that uses WordNet's synonyms of a share of the words.
 class WordNetAugmentation: TextAugmentation {
   final let alpha: Double
   final let senses: Int
@@ -20,8 +20,8 @@ class WordNetAugmentation: TextAugmentation {
   }
 }
 
-/// EDA's synonym replacement (Wei and Zou, 2019): of the words that are no stop words, in random order, alpha
-/// of the text's number of words get a synonym, everywhere they stand in the text.
+/// EDA's synonym replacement (Wei and Zou, 2019): replaces random words, but no stop words, by synonyms, each at all of
+/// its places in the text. The number of words replaced is alpha times the text's number of words.
 final class SynonymReplacement: WordNetAugmentation {
   override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
@@ -29,7 +29,7 @@ final class SynonymReplacement: WordNetAugmentation {
     guard wanted > 0 else { return try sink.append(text) }
     var numbers: [[UInt8]: Int] = [:]
     var places: [[Int]] = []
-    for (index, word) in line.words.enumerated() where word.spaced {
+    for (index, word) in line.words.enumerated() where word.isSpaced {
       let key = mapCase(line[word.span], lowered)
       if isStopWord(key) { continue }
       if let number = numbers[key] {
@@ -55,15 +55,15 @@ final class SynonymReplacement: WordNetAugmentation {
   }
 }
 
-/// EDA's random insertion: a synonym of a random word, no stop word, is put before a random word; alpha of the words'
-/// number of times. A word of a script without spaces, for which WordNet has no synonyms, is put in once more itself.
+/// EDA's random insertion: inserts a synonym of a random word that is no stop word before a random word, alpha times
+/// the number of words. A word of a script without spaces has no synonyms in WordNet and is inserted itself.
 final class RandomInsertion: WordNetAugmentation {
   override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
     let count = line.words.count
     var added: [(place: Int, word: Word)] = []
     for _ in 0..<changes(alpha, count) {
-      if let word = try drawn(line, random) { added.append((random.below(count), word)) }
+      if let word = try draw(line, random) { added.append((random.below(count), word)) }
     }
     added.sort { $0.place < $1.place }
 
@@ -73,16 +73,16 @@ final class RandomInsertion: WordNetAugmentation {
     for (index, word) in line.words.enumerated() {
       let gap = line.gaps[index]
       pieces.append(gap)
-      // A word that stands at once after one of a script without spaces stays so.
-      if next < added.count, added[next].place == index, gap.count == 0, index > 0, line.words[index - 1].spaced,
-        added[next].word.spaced
+      // No space is inserted after a word of a script without spaces.
+      if next < added.count, added[next].place == index, gap.count == 0, index > 0, line.words[index - 1].isSpaced,
+        added[next].word.isSpaced
       {
         pieces.append(space)
       }
       while next < added.count, added[next].place == index {
         pieces.append(added[next].word.span)
         let follower = next + 1 < added.count && added[next + 1].place == index ? added[next + 1].word : word
-        if added[next].word.spaced, follower.spaced { pieces.append(space) }
+        if added[next].word.isSpaced, follower.isSpaced { pieces.append(space) }
         next += 1
       }
       pieces.append(word.span)
@@ -91,24 +91,24 @@ final class RandomInsertion: WordNetAugmentation {
     try line.put(pieces, text, sink)
   }
 
-  /// What is to be inserted: as EDA does, ten words are tried.
-  private func drawn(_ line: Text, _ random: Random) throws(PluginFailure) -> Word? {
+  /// Draws a word to insert. As in EDA, up to ten words are tried.
+  private func draw(_ line: Text, _ random: Random) throws(PluginFailure) -> Word? {
     for _ in 0..<10 {
       let word = line.words[random.below(line.words.count)]
-      if !word.spaced { return word }
+      if !word.isSpaced { return word }
       let key = mapCase(line[word.span], lowered)
       if isStopWord(key) { continue }
       let synonyms = try wordnet.synonyms(key, senses: senses)
-      if !synonyms.isEmpty { return Word(span: line.write(synonyms[random.below(synonyms.count)]), spaced: true) }
+      if !synonyms.isEmpty { return Word(span: line.write(synonyms[random.below(synonyms.count)]), isSpaced: true) }
     }
     return nil
   }
 }
 
-/// A synonym in the case of the word it stands for: all capitals, a capital first, or as WordNet has it.
+/// A synonym with the case of the word that it replaces: all capitals, a capital first, or as in WordNet.
 private func cased(_ synonym: [UInt8], like word: [UInt8]) -> [UInt8] {
   var capitals = 0
-  var small = 0
+  var lowerCase = 0
   var startsWithCapital = false
   var index = 0
   _ = mapCase(word) { code in
@@ -116,12 +116,12 @@ private func cased(_ synonym: [UInt8], like word: [UInt8]) -> [UInt8] {
       capitals += 1
       if index == 0 { startsWithCapital = true }
     } else if utf8proc_islower(code) != 0 {
-      small += 1
+      lowerCase += 1
     }
     index += 1
     return code
   }
-  if capitals > 1, small == 0 { return mapCase(synonym) { utf8proc_toupper($0) } }
+  if capitals > 1, lowerCase == 0 { return mapCase(synonym) { utf8proc_toupper($0) } }
   if !startsWithCapital { return synonym }
   var isFirst = true
   return mapCase(synonym) { code in
@@ -130,7 +130,7 @@ private func cased(_ synonym: [UInt8], like word: [UInt8]) -> [UInt8] {
   }
 }
 
-/// EDA's stop words, which are those of NLTK. `word` is in lower case.
+/// Whether `word`, in lower case, is a stop word of EDA and NLTK.
 private func isStopWord(_ word: [UInt8]) -> Bool {
   guard word.count < 11 else { return false }
   let list = bytes(

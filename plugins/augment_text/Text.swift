@@ -2,19 +2,19 @@ import CClip
 import CUtf8proc
 import ClipPluginKit
 
-/// A word, or where a script has no spaces a grapheme cluster.
+/// A word; in a script without spaces, one grapheme cluster.
 struct Word {
   var span: Span
-  /// Whether spaces stand between it and its neighbours of the same kind.
-  var spaced: Bool
+  /// Whether the script has spaces between words.
+  var isSpaced: Bool
 }
 
-/// A text as words and what stands between them. Words are cut at grapheme clusters alone; apostrophes and
-/// hyphens between letters belong to a word. New pieces are written behind the text's own bytes.
+/// A text as words and the gaps between them. A word consists of whole grapheme clusters and contains apostrophes and
+/// hyphens between letters. New words are appended to the text's bytes.
 final class Text {
   private(set) var bytes: [UInt8]
   var words: [Word] = []
-  /// `gaps[i]` stands before word i, the last one at the end: one more than words.
+  /// `gaps[i]` comes before word i, and the last gap after the last word.
   var gaps: [Span] = []
 
   init(_ text: UnsafeBufferPointer<UInt8>) {
@@ -24,14 +24,14 @@ final class Text {
     while at < text.count {
       let end = clusterEnd(text, at)
       switch kind(codePoint(text, at).value) {
-      case .mark, .space: at = end
+      case .punctuation, .space: at = end
       case .alone:
-        add(Word(span: Span(from: at, to: end), spaced: false), after: Span(from: gap, to: at))
+        add(Word(span: Span(from: at, to: end), isSpaced: false), after: Span(from: gap, to: at))
         at = end
         gap = end
       case .letter:
         let wordEnd = Text.wordEnd(text, end)
-        add(Word(span: Span(from: at, to: wordEnd), spaced: true), after: Span(from: gap, to: at))
+        add(Word(span: Span(from: at, to: wordEnd), isSpaced: true), after: Span(from: gap, to: at))
         at = wordEnd
         gap = wordEnd
       }
@@ -62,7 +62,7 @@ final class Text {
 
   subscript(_ span: Span) -> ArraySlice<UInt8> { bytes[span.from..<span.to] }
 
-  /// Keeps new bytes and says where they are.
+  /// Appends new bytes and returns their span.
   func write(_ new: some Sequence<UInt8>) -> Span {
     let from = bytes.count
     bytes.append(contentsOf: new)
@@ -89,7 +89,7 @@ final class Text {
     bytes.withUnsafeBufferPointer { codePoint(UnsafeBufferPointer(rebasing: $0[span.from..<span.to]), 0).value }
   }
 
-  /// Gaps and words in turn.
+  /// Gaps and words in order.
   var pieces: [Span] {
     var result: [Span] = []
     result.reserveCapacity(words.count * 2 + 1)
@@ -101,8 +101,8 @@ final class Text {
     return result
   }
 
-  /// Appends `pieces` to the sink. Where two that meet would become one grapheme cluster, as half a flag
-  /// before another does, the text stays as `original` is.
+  /// Appends `pieces` to the sink. If two of them would join to one grapheme cluster, as the halves of two flags do,
+  /// appends `original` instead.
   func put(_ pieces: [Span], _ original: UnsafeBufferPointer<UInt8>, _ sink: TextSink) throws(PluginFailure) {
     var result: [UInt8] = []
     result.reserveCapacity(original.count + original.count / 8)
@@ -114,6 +114,7 @@ final class Text {
     if Text.areBoundaries(starts, result) { try sink.append(result) } else { try sink.append(original) }
   }
 
+  /// Whether all of `starts` are boundaries of grapheme clusters.
   private static func areBoundaries(_ starts: [Int], _ text: [UInt8]) -> Bool {
     text.withUnsafeBufferPointer { text in
       var at = 0
@@ -126,7 +127,8 @@ final class Text {
   }
 }
 
-/// EDA's number of changes (Wei and Zou, 2019): alpha of the words, at least one; none where alpha is 0.
+/// EDA's number of changes (Wei and Zou, 2019): alpha times the number of words, rounded down but at least one; 0 if
+/// alpha is 0.
 func changes(_ alpha: Double, _ words: Int) -> Int {
   alpha > 0 && words > 0 ? max(1, Int(exactly: (alpha * Double(words)).rounded(.down)) ?? 0) : 0
 }

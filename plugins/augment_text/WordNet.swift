@@ -14,7 +14,7 @@ enum PartOfSpeech: Int {
     case .adverb: "adv"
     }
   }
-  /// The letters of data files; the second is the adjective satellite's.
+  /// The letters of data files: of the part of speech, and of adjective satellites.
   var letters: (UInt8, UInt8) {
     switch self {
     case .noun: (0x6E, 0x6E)
@@ -25,22 +25,24 @@ enum PartOfSpeech: Int {
   }
 }
 
-/// A word of an index: how many of its senses there are, how many of those are found in tagged texts, and
-/// where the synsets are, the most frequent first.
+/// A word's entry in an index.
 struct Entry {
+  /// The number of senses.
   var senses: Int
+  /// The number of senses that occur in WordNet's tagged texts.
   var tagged: Int
+  /// The offsets of the synsets in the data file, the most frequent first.
   var synsets: [Int]
 }
 
-/// WordNet's dictionary of one part of speech. Does not change.
+/// WordNet's dictionary of one part of speech. Immutable.
 final class PartDictionary {
   let part: PartOfSpeech
   let index: DictionaryFile
   let data: DictionaryFile
   let exceptions: DictionaryFile
 
-  /// Opens the files of `folder` and looks at every line of them.
+  /// Opens the files of `folder` and checks every line.
   convenience init(_ part: PartOfSpeech, _ folder: String) throws(PluginFailure) {
     let index = try DictionaryFile(folder + "/index." + part.suffix)
     let data = try DictionaryFile(folder + "/data." + part.suffix)
@@ -66,7 +68,7 @@ final class PartDictionary {
     return try entry(&fields)
   }
 
-  /// The fields after the word: pos, synset_cnt, p_cnt, symbols, sense_cnt, tagsense_cnt, offsets.
+  /// Reads the fields after the word: pos, synset_cnt, p_cnt, symbols, sense_cnt, tagsense_cnt, offsets.
   private func entry(_ fields: inout Fields) throws(PluginFailure) -> Entry {
     let letter = try fields.next("a part of speech")
     guard letter.count == 1, index.bytes[letter.from] == part.letters.0 else {
@@ -85,7 +87,7 @@ final class PartDictionary {
     return Entry(senses: senses, tagged: tagged, synsets: synsets)
   }
 
-  /// Passes on the words of the synset at `offset`, as the file has them.
+  /// Calls `body` for each word of the synset at `offset`, as written in the file.
   func forEachWord(of offset: Int, _ body: (Span) -> Void) throws(PluginFailure) {
     guard offset < data.bytes.count, offset == 0 || data.bytes[offset - 1] == 0x0A else {
       throw data.failure(at: offset, "expected a line for the synset that the index names, found none")
@@ -108,7 +110,7 @@ final class PartDictionary {
     }
   }
 
-  /// The words of the synset at `offset`, without the marker of an adjective's place, "(p)".
+  /// The words of the synset at `offset`, without syntactic markers such as "(p)".
   func words(of offset: Int) throws(PluginFailure) -> [[UInt8]] {
     var result: [[UInt8]] = []
     try forEachWord(of: offset) { span in
@@ -119,7 +121,7 @@ final class PartDictionary {
     return result
   }
 
-  /// The base forms that the exceptions list for an inflected form.
+  /// The base forms of an inflected form in the exception list.
   func bases(_ form: [UInt8]) -> [[UInt8]] {
     guard var fields = exceptions.line(form) else { return [] }
     var result: [[UInt8]] = []
@@ -128,7 +130,7 @@ final class PartDictionary {
     return result
   }
 
-  /// The inflected forms that the exceptions list for a base form, in the file's order.
+  /// The inflected forms of a base form in the exception list, in the file's order.
   func forms(_ base: [UInt8]) -> [[UInt8]] {
     guard let start = exceptions.bytes.baseAddress else { return [] }
     var result: [[UInt8]] = []
@@ -148,7 +150,7 @@ final class PartDictionary {
   }
 }
 
-/// WordNet: Princeton's lexical database of English (Miller, 1995), from its own files. Does not change.
+/// WordNet, the lexical database of English (Miller, 1995), read from its dictionary files. Immutable.
 final class WordNet {
   let parts: [PartDictionary]
 
@@ -160,10 +162,9 @@ final class WordNet {
 
   private init(_ parts: [PartDictionary]) { self.parts = parts }
 
-  /// The words that may stand for `word` (lower case), in its inflection, none twice. Of what the word may
-  /// be, a part of speech and an inflection of some base form, the one with the most senses in the texts
-  /// tagged for WordNet counts; with as many, the one with the most senses; then noun, verb, adjective,
-  /// adverb. `senses` is how many of its senses are taken, the most frequent first; 0: all.
+  /// The distinct synonyms of `word`, which is in lower case, with its inflection. Of several analyses of the word the
+  /// one with the most tagged senses counts; then the one with the most senses; then the first of noun, verb, adjective
+  /// and adverb. `senses` is the number of senses used, the most frequent first; 0 for all.
   func synonyms(_ word: [UInt8], senses: Int) throws(PluginFailure) -> [[UInt8]] {
     var best: (Reading, Entry, PartDictionary)?
     for dictionary in parts {

@@ -1,8 +1,8 @@
 import CClip
 import ClipPluginKit
 
-/// EDA's random swap (Wei and Zou, 2019): two words change places, alpha of the words' number of times.
-/// What stands between words stays.
+/// EDA's random swap (Wei and Zou, 2019): exchanges two random words, alpha times the number of words. Gaps stay in
+/// place.
 final class RandomSwap: TextAugmentation {
   private let alpha: Double
 
@@ -21,7 +21,7 @@ final class RandomSwap: TextAugmentation {
   }
 }
 
-/// EDA's random deletion: each word goes with probability alpha; where all would, one of them stays.
+/// EDA's random deletion: deletes each word with probability alpha. If all would be deleted, a random one is kept.
 final class RandomDeletion: TextAugmentation {
   private let alpha: Double
 
@@ -38,7 +38,7 @@ final class RandomDeletion: TextAugmentation {
 
     var pieces: [Span] = []
     pieces.reserveCapacity(count * 2 + 1)
-    // What stands before the next piece: a gap, or where a word went the gap before it.
+    // The gap before the next word; after a deleted word, joined from the gaps on both sides.
     var open = line.gaps[0]
     for index in 0..<count {
       let next = line.gaps[index + 1]
@@ -60,7 +60,8 @@ final class RandomDeletion: TextAugmentation {
     try line.put(pieces, text, sink)
   }
 
-  /// Two gaps without the word between them: one space too many goes, at the text's start or before a mark the left one.
+  /// The gaps on both sides of a deleted word, without a superfluous space: of two spaces, at the start and the end of
+  /// the text, and before punctuation.
   private func joined(_ line: Text, _ left: Span, _ right: Span, atStart: Bool) -> (Span, Span) {
     var (left, right) = (left, right)
     let startsWithSpace = line[right].first == 0x20

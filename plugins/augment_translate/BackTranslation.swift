@@ -2,40 +2,40 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// Back-translation (Sennrich et al., 2016): a text translated to another language and back, by Apertium
-/// (Forcada et al., 2011) or another program that reads and writes its stream format. Sentence by sentence;
-/// when one fails the text stays as it is, and is counted.
+/// Back-translation (Sennrich et al., 2016): translates each sentence to another language and back, by Apertium
+/// (Forcada et al., 2011) or another program with its stream format. If a sentence fails, the whole text stays as it is
+/// and is counted as a failure.
 final class BackTranslation: TextAugmentation {
-  private let there: Translator
-  private let back: Translator
+  private let forward: Translator
+  private let backward: Translator
 
   init(_ settings: Settings) {
     let language = settings.text("language")
     let through = settings.text("through")
     let command = settings.text("command")
     let seconds = settings.number("timeout")
-    there = Translator(command, language + "-" + through, seconds)
-    back = Translator(command, through + "-" + language, seconds)
+    forward = Translator(command, language + "-" + through, seconds)
+    backward = Translator(command, through + "-" + language, seconds)
   }
 
   override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     var result: [UInt8] = []
     for sentence in sentences(text) {
-      let words = text[sentence.words]
-      result += text[sentence.before]
-      if words.isEmpty { continue }
-      guard let foreign = there.translate(Array(words)), let own = back.translate(foreign) else {
+      let content = text[sentence.content]
+      result += text[sentence.space]
+      if content.isEmpty { continue }
+      guard let translated = forward.translate(Array(content)), let returned = backward.translate(translated) else {
         sink.countFailure()
         return try sink.append(text)
       }
-      result += own
+      result += returned
     }
     try sink.append(result)
   }
 }
 
-/// One direction, with a process that is started when it is first needed and again when it was lost.
-/// Calls at the same time wait for each other.
+/// Translates in one direction by a process, which is started when it is needed first and restarted after a failure.
+/// Concurrent calls wait for each other.
 final class Translator {
   private let command: String
   private let mode: String
@@ -56,7 +56,7 @@ final class Translator {
     lock.deallocate()
   }
 
-  /// A sentence in the other language, without white space at its ends; nil when it fails.
+  /// The translation of a sentence, without white space at its ends; nil on failure.
   func translate(_ sentence: [UInt8]) -> [UInt8]? {
     pthread_mutex_lock(lock)
     defer { pthread_mutex_unlock(lock) }
@@ -69,13 +69,13 @@ final class Translator {
       process = nil
       return nil
     }
-    guard let words = unescaped(answer), !words.isEmpty, isText(words) else { return nil }
-    return words
+    guard let translation = unescaped(answer), !translation.isEmpty, isUTF8(translation) else { return nil }
+    return translation
   }
 }
 
-/// Apertium's stream format: what means something to it after a backslash, and at the end the mark of a
-/// sentence's end that apertium-destxt puts there.
+/// `text` in Apertium's stream format: reserved characters after a backslash, and at the end the sentence end ".[]"
+/// that apertium-destxt adds.
 private func escaped(_ text: [UInt8]) -> [UInt8] {
   var result: [UInt8] = []
   result.reserveCapacity(text.count + 16)
@@ -86,6 +86,7 @@ private func escaped(_ text: [UInt8]) -> [UInt8] {
   return result + [0x2E, 0x5B, 0x5D]
 }
 
+/// The text of an answer in Apertium's stream format; nil if it contains a superblank.
 private func unescaped(_ answer: [UInt8]) -> [UInt8]? {
   var bytes = answer[...]
   if bytes.suffix(3).elementsEqual([0x2E, 0x5B, 0x5D]) { bytes = bytes.dropLast(3) }
@@ -112,7 +113,7 @@ private func isReserved(_ byte: UInt8) -> Bool {
   }
 }
 
-private func isText(_ bytes: [UInt8]) -> Bool {
+private func isUTF8(_ bytes: [UInt8]) -> Bool {
   var decoder = UTF8()
   var iterator = bytes.makeIterator()
   while true {
@@ -126,11 +127,12 @@ private func isText(_ bytes: [UInt8]) -> Bool {
 
 /// A sentence, and the white space before it.
 private struct Sentence {
-  var before: Range<Int>
-  var words: Range<Int>
+  var space: Range<Int>
+  var content: Range<Int>
 }
 
-/// Cut after . ! or ? before white space, and at the ends of lines. The last one has no words when white space ends the text.
+/// Splits a text after . ! or ? before white space, and at line ends. White space at the end of the text is a sentence
+/// without content.
 private func sentences(_ text: UnsafeBufferPointer<UInt8>) -> [Sentence] {
   var result: [Sentence] = []
   var at = 0
@@ -138,16 +140,16 @@ private func sentences(_ text: UnsafeBufferPointer<UInt8>) -> [Sentence] {
     var start = at
     while start < text.count, text[start] <= 0x20 { start += 1 }
     var end = start
-    // The end of its last byte that is no white space.
-    var words = start
+    // The end of the sentence without trailing white space.
+    var contentEnd = start
     while end < text.count, text[end] != 0x0A, text[end] != 0x0D {
       let byte = text[end]
       end += 1
-      if byte > 0x20 { words = end }
+      if byte > 0x20 { contentEnd = end }
       if byte == 0x2E || byte == 0x21 || byte == 0x3F, end == text.count || text[end] <= 0x20 { break }
     }
-    result.append(Sentence(before: at..<start, words: start..<words))
-    at = words
+    result.append(Sentence(space: at..<start, content: start..<contentEnd))
+    at = contentEnd
   }
   return result
 }

@@ -3,8 +3,8 @@ import CSpng
 import CSystem
 import ClipPluginKit
 
-/// PNG (ISO/IEC 15948) by libspng. Samples are given as stored, without gamma: 16-bit ones keep
-/// their upper byte, those of fewer than 8 bits are scaled up to it. Of an APNG, the default image.
+/// PNG (ISO/IEC 15948) by libspng. Samples are returned as stored, without gamma correction: 16-bit samples keep
+/// their upper byte, samples of fewer than 8 bits are scaled to 8. Of an APNG, the default image.
 
 func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   guard let data, size >= 8 else { return 0 }
@@ -12,126 +12,87 @@ func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
     && data[5] == 0x0A && data[6] == 0x1A && data[7] == 0x0A ? 1 : 0
 }
 
-func readHeader(
-  _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafeMutablePointer<clip_codec_header>?,
-  _ error: UnsafeMutablePointer<clip_plugin_error>?
-) -> clip_status {
-  guard let data, let header, size > 0 else {
-    return fail(error, CLIP_INVALID_ARGUMENT, "PNG: expected data and a header")
-  }
-  guard let context = open(data, size) else { return fail(error, CLIP_OUT_OF_MEMORY, "PNG: no memory for a decoder") }
+func readHeader(_ data: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> ImageHeader {
+  let context = try open(data)
   defer { spng_ctx_free(context) }
-  var facts = PNGFacts()
-  let code = facts.read(context)
-  guard code == 0 else { return refuse(code, error) }
-  header.pointee.width = facts.width
-  header.pointee.height = facts.height
-  header.pointee.format = facts.format
-  return CLIP_OK
+  return try readHeader(context)
 }
 
-func decode(
-  _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafePointer<clip_codec_header>?,
-  _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int, _ error: UnsafeMutablePointer<clip_plugin_error>?
-) -> clip_status {
-  guard let data, let header, let pixels, size > 0 else {
-    return fail(error, CLIP_INVALID_ARGUMENT, "PNG: expected data, a header and memory for the pixels")
-  }
-  guard let context = open(data, size) else { return fail(error, CLIP_OUT_OF_MEMORY, "PNG: no memory for a decoder") }
+func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
+  let context = try open(data)
   defer { spng_ctx_free(context) }
-  var facts = PNGFacts()
-  var code = facts.read(context)
-  guard code == 0 else { return refuse(code, error) }
-  let row = Int(facts.width) * facts.channels
-  guard header.pointee.width == facts.width, header.pointee.height == facts.height, stride >= row else {
-    return fail(
-      error, CLIP_INVALID_ARGUMENT,
-      "PNG: expected \(facts.width) x \(facts.height) pixels in rows of at least \(row) bytes, "
-        + "found \(header.pointee.width) x \(header.pointee.height) in rows of \(stride)")
-  }
+  let header = try readHeader(context)
+  try target.check(header)
 
+  let format =
+    header.format == CLIP_PIXELS_GRAY ? SPNG_FMT_G8 : header.format == CLIP_PIXELS_RGBA ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8
   let flags = Int32(SPNG_DECODE_PROGRESSIVE.rawValue | SPNG_DECODE_TRNS.rawValue)
-  code = spng_decode_image(context, nil, 0, facts.spngFormat, flags)
-  let end = Int32(SPNG_EOI.rawValue)
-  // An interlaced picture passes its rows up to seven times, each time with more pixels.
+  var code = spng_decode_image(context, nil, 0, Int32(format.rawValue), flags)
+  // An interlaced image has up to seven passes over its rows, each with more pixels.
   while code == 0 {
-    var place = spng_row_info()
-    code = spng_get_row_info(context, &place)
-    guard code == 0, place.row_num < facts.height else { break }
-    code = spng_decode_row(context, pixels + Int(place.row_num) * stride, row)
+    var position = spng_row_info()
+    code = spng_get_row_info(context, &position)
+    guard code == 0, position.row_num < header.height else { break }
+    code = spng_decode_row(
+      context, target.pixels + Int(position.row_num) * target.stride, header.width * header.channels)
   }
-  guard code == end else { return refuse(code, error) }
-  // The rest of the file up to its IEND chunk, so that one cut after the pixels is seen too.
+  guard code == Int32(SPNG_EOI.rawValue) else { throw failure(code) }
+  // Reads the chunks after the pixels, to find a file that is cut short there.
   code = spng_decode_chunks(context)
-  guard code == 0 else { return refuse(code, error) }
-  guard hasWholeEnd(data, size) else {
-    return fail(error, CLIP_FORMAT, "PNG: the file is cut short or damaged in its last chunk, IEND (\(size) bytes)")
+  guard code == 0 else { throw failure(code) }
+  guard hasEndChunk(data) else {
+    throw PluginFailure(
+      CLIP_FORMAT, "the file is cut short or damaged in its last chunk, IEND (\(data.count) bytes)")
   }
-  return CLIP_OK
 }
 
-/// Whether the chunks lead to an IEND chunk with its checksum, which libspng does not read.
-private func hasWholeEnd(_ data: UnsafePointer<UInt8>, _ size: Int) -> Bool {
+/// Whether the chunks lead to a complete IEND chunk, whose checksum libspng does not read.
+private func hasEndChunk(_ data: UnsafeBufferPointer<UInt8>) -> Bool {
   let end: [UInt8] = [0, 0, 0, 0, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82]
   var at = 8
-  while at <= size - end.count {
-    if memcmp(data + at, end, end.count) == 0 { return true }
+  while at <= data.count - end.count {
+    if data[at..<at + end.count].elementsEqual(end) { return true }
     let length = Int(data[at]) << 24 | Int(data[at + 1]) << 16 | Int(data[at + 2]) << 8 | Int(data[at + 3])
     at += 12 + length
   }
   return false
 }
 
-/// What the chunks before the pixels say.
-private struct PNGFacts {
-  var width: UInt32 = 0
-  var height: UInt32 = 0
-  var format = CLIP_PIXELS_RGB
-
-  var channels: Int { format == CLIP_PIXELS_GRAY ? 1 : format == CLIP_PIXELS_RGBA ? 4 : 3 }
-  var spngFormat: Int32 {
-    let formats = format == CLIP_PIXELS_GRAY ? SPNG_FMT_G8 : format == CLIP_PIXELS_RGBA ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8
-    return Int32(formats.rawValue)
-  }
-
-  /// libspng's code. 16-bit gray is given as RGB: libspng has no 8-bit gray form of it.
-  mutating func read(_ context: OpaquePointer) -> Int32 {
-    var head = spng_ihdr()
-    var code = spng_get_ihdr(context, &head)
-    guard code == 0 else { return code }
-    width = head.width
-    height = head.height
-    var transparent = spng_trns()
-    code = spng_get_trns(context, &transparent)
-    let type = UInt32(head.color_type)
-    if code == 0 || type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA.rawValue || type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA.rawValue
-    {
-      format = CLIP_PIXELS_RGBA
-    } else if type == SPNG_COLOR_TYPE_GRAYSCALE.rawValue && head.bit_depth <= 8 {
-      format = CLIP_PIXELS_GRAY
-    }
-    return code == Int32(SPNG_ECHUNKAVAIL.rawValue) ? 0 : code
-  }
+/// Reads the chunks before the pixels. 16-bit gray is decoded to RGB, since libspng cannot reduce it to 8-bit gray.
+private func readHeader(_ context: OpaquePointer) throws(PluginFailure) -> ImageHeader {
+  var header = spng_ihdr()
+  var code = spng_get_ihdr(context, &header)
+  guard code == 0 else { throw failure(code) }
+  var transparency = spng_trns()
+  code = spng_get_trns(context, &transparency)
+  guard code == 0 || code == Int32(SPNG_ECHUNKAVAIL.rawValue) else { throw failure(code) }
+  let type = UInt32(header.color_type)
+  let hasAlpha =
+    code == 0 || type == SPNG_COLOR_TYPE_GRAYSCALE_ALPHA.rawValue || type == SPNG_COLOR_TYPE_TRUECOLOR_ALPHA.rawValue
+  let isGray = type == SPNG_COLOR_TYPE_GRAYSCALE.rawValue && header.bit_depth <= 8
+  return ImageHeader(
+    width: Int(header.width), height: Int(header.height),
+    format: hasAlpha ? CLIP_PIXELS_RGBA : isGray ? CLIP_PIXELS_GRAY : CLIP_PIXELS_RGB)
 }
 
-/// A decoder that refuses files with a wrong checksum anywhere, and those whose texts and
-/// profiles take more than 64 MiB or 1000 chunks.
-private func open(_ data: UnsafePointer<UInt8>, _ size: Int) -> OpaquePointer? {
-  guard let context = spng_ctx_new(0) else { return nil }
+/// A decoder that rejects files with a wrong checksum in any chunk, and files with more than 1000 chunks or 64 MiB of
+/// text and profiles.
+private func open(_ data: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> OpaquePointer {
+  guard let context = spng_ctx_new(0) else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
   spng_set_crc_action(context, Int32(SPNG_CRC_ERROR.rawValue), Int32(SPNG_CRC_ERROR.rawValue))
   spng_set_chunk_limits(context, Int(Int32.max), 64 << 20)
-  spng_set_png_buffer(context, data, size)
+  spng_set_png_buffer(context, data.baseAddress, data.count)
   return context
 }
 
-/// The status and words of a libspng code.
-private func refuse(_ code: Int32, _ error: UnsafeMutablePointer<clip_plugin_error>?) -> clip_status {
-  let words = spng_strerror(code).map { String(cString: $0) } ?? "malformed"
+/// The failure of a libspng code.
+private func failure(_ code: Int32) -> PluginFailure {
+  let message = spng_strerror(code).map { String(cString: $0) } ?? "malformed"
   switch code {
-  case Int32(SPNG_EMEM.rawValue): return fail(error, CLIP_OUT_OF_MEMORY, "PNG: " + words)
+  case Int32(SPNG_EMEM.rawValue): return PluginFailure(CLIP_OUT_OF_MEMORY, message)
   case Int32(SPNG_ECHUNK_LIMITS.rawValue):
-    return fail(error, CLIP_LIMIT, "PNG: more than 1000 text chunks, or 64 MiB of them: " + words)
-  case SPNG_IO_EOF.rawValue: return fail(error, CLIP_FORMAT, "PNG: the file is cut short: " + words)
-  default: return fail(error, CLIP_FORMAT, "PNG: " + words)
+    return PluginFailure(CLIP_LIMIT, "more than 1000 text chunks, or 64 MiB of them: " + message)
+  case SPNG_IO_EOF.rawValue: return PluginFailure(CLIP_FORMAT, "the file is cut short: " + message)
+  default: return PluginFailure(CLIP_FORMAT, message)
   }
 }

@@ -3,14 +3,14 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.codec-webp", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_image_codec(
-        struct_size: UInt32(MemoryLayout<clip_image_codec>.size), reserved: 0,
-        id: ("clipcore.codec.webp" as StaticString).cString,
-        description: ("WebP by libwebp: lossy, lossless, alpha, first frame of an animation" as StaticString).cString,
-        extensions: ("webp" as StaticString).cString,
-        recognises: { recognises($0, $1) },
-        read_header: { readHeader($0, $1, $2, $3) },
-        decode: { decode($0, $1, $2, $3, $4, $5) }))
+    table.addImageCodec(
+      id: "clipcore.codec.webp", description: "WebP by libwebp: lossy, lossless, alpha, first frame of an animation",
+      extensions: "webp", recognises: { recognises($0, $1) },
+      readHeader: {
+        readImageHeader("WebP", $0, $1, $2, $3) { data throws(PluginFailure) in try readHeader(data) }
+      },
+      decode: {
+        decodeImage("WebP", $0, $1, $2, $3, $4, $5) { data, target throws(PluginFailure) in try decode(data, target) }
+      })
   }
 }

@@ -11,102 +11,87 @@ func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   return memcmp(data, "RIFF", 4) == 0 && memcmp(data + 8, "WEBP", 4) == 0 ? 1 : 0
 }
 
-func readHeader(
-  _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafeMutablePointer<clip_codec_header>?,
-  _ error: UnsafeMutablePointer<clip_plugin_error>?
-) -> clip_status {
-  guard let data, let header, size > 0 else {
-    return fail(error, CLIP_INVALID_ARGUMENT, "WebP: expected data and a header")
-  }
-  var features = WebPBitstreamFeatures()
-  let code = WebPGetFeatures(data, size, &features)
-  guard code == VP8_STATUS_OK else { return refuse(code, error) }
-  guard features.width > 0, features.height > 0 else { return refuse(VP8_STATUS_BITSTREAM_ERROR, error) }
-  header.pointee.width = UInt32(features.width)
-  header.pointee.height = UInt32(features.height)
-  header.pointee.format = features.has_alpha != 0 ? CLIP_PIXELS_RGBA : CLIP_PIXELS_RGB
-  return CLIP_OK
+func readHeader(_ data: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> ImageHeader {
+  try readHeader(readFeatures(data))
 }
 
-func decode(
-  _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafePointer<clip_codec_header>?,
-  _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int, _ error: UnsafeMutablePointer<clip_plugin_error>?
-) -> clip_status {
-  guard let data, let header, let pixels, size > 0 else {
-    return fail(error, CLIP_INVALID_ARGUMENT, "WebP: expected data, a header and memory for the pixels")
-  }
-  var features = WebPBitstreamFeatures()
-  let code = WebPGetFeatures(data, size, &features)
-  guard code == VP8_STATUS_OK else { return refuse(code, error) }
-  let width = Int(features.width)
-  let height = Int(features.height)
-  let channels = features.has_alpha != 0 ? 4 : 3
-  guard width > 0, height > 0, Int(header.pointee.width) == width, Int(header.pointee.height) == height,
-    stride >= width * channels, let pitch = Int32(exactly: stride)
-  else {
-    return fail(
-      error, CLIP_INVALID_ARGUMENT,
-      "WebP: expected \(width) x \(height) pixels in rows of at least \(width * channels) bytes, "
-        + "found \(header.pointee.width) x \(header.pointee.height) in rows of \(stride)")
+func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
+  let features = try readFeatures(data)
+  let header = try readHeader(features)
+  try target.check(header)
+  guard let stride = Int32(exactly: target.stride) else {
+    throw PluginFailure(CLIP_INVALID_ARGUMENT, "expected rows of at most \(Int32.max) bytes, found \(target.stride)")
   }
 
-  var file = WebPData(bytes: data, size: size)
+  var file = WebPData(bytes: data.baseAddress, size: data.count)
   guard let container = WebPDemux(&file) else {
-    return fail(error, CLIP_FORMAT, "WebP: the file is cut short or its chunks are malformed (\(size) bytes)")
+    throw PluginFailure(CLIP_FORMAT, "the file is cut short or its chunks are malformed (\(data.count) bytes)")
   }
   WebPDemuxDelete(container)
-  if features.has_animation != 0 {
-    return decodeFirstFrame(&file, width, height, channels, pixels, stride, error)
-  }
+  if features.has_animation != 0 { return try decodeFirstFrame(&file, header, target) }
 
   var config = WebPDecoderConfig()
   guard WebPInitDecoderConfig(&config) != 0 else {
-    return fail(error, CLIP_UNSUPPORTED, "WebP: libwebp is of another version than its headers")
+    throw PluginFailure(CLIP_UNSUPPORTED, "libwebp is of another version than its headers")
   }
-  config.output.colorspace = channels == 4 ? MODE_RGBA : MODE_RGB
+  config.output.colorspace = header.format == CLIP_PIXELS_RGBA ? MODE_RGBA : MODE_RGB
   config.output.is_external_memory = 1
-  config.output.u.RGBA = WebPRGBABuffer(rgba: pixels, stride: pitch, size: stride * (height - 1) + width * channels)
-  let result = WebPDecode(data, size, &config)
+  config.output.u.RGBA = WebPRGBABuffer(
+    rgba: target.pixels, stride: stride,
+    size: target.stride * (header.height - 1) + header.width * header.channels)
+  let result = WebPDecode(data.baseAddress, data.count, &config)
   WebPFreeDecBuffer(&config.output)
-  return result == VP8_STATUS_OK ? CLIP_OK : refuse(result, error)
+  guard result == VP8_STATUS_OK else { throw failure(result) }
+}
+
+private func readFeatures(_ data: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> WebPBitstreamFeatures {
+  var features = WebPBitstreamFeatures()
+  let code = WebPGetFeatures(data.baseAddress, data.count, &features)
+  guard code == VP8_STATUS_OK else { throw failure(code) }
+  return features
+}
+
+private func readHeader(_ features: WebPBitstreamFeatures) throws(PluginFailure) -> ImageHeader {
+  guard features.width > 0, features.height > 0 else { throw failure(VP8_STATUS_BITSTREAM_ERROR) }
+  return ImageHeader(
+    width: Int(features.width), height: Int(features.height),
+    format: features.has_alpha != 0 ? CLIP_PIXELS_RGBA : CLIP_PIXELS_RGB)
 }
 
 private func decodeFirstFrame(
-  _ file: UnsafePointer<WebPData>, _ width: Int, _ height: Int, _ channels: Int, _ pixels: UnsafeMutablePointer<UInt8>,
-  _ stride: Int, _ error: UnsafeMutablePointer<clip_plugin_error>?
-) -> clip_status {
+  _ file: UnsafePointer<WebPData>, _ header: ImageHeader, _ target: DecodeTarget
+) throws(PluginFailure) {
+  let (width, height, channels) = (header.width, header.height, header.channels)
   var options = WebPAnimDecoderOptions()
   guard WebPAnimDecoderOptionsInit(&options) != 0 else {
-    return fail(error, CLIP_UNSUPPORTED, "WebP: libwebpdemux is of another version than its headers")
+    throw PluginFailure(CLIP_UNSUPPORTED, "libwebpdemux is of another version than its headers")
   }
   options.color_mode = MODE_RGBA
   guard let decoder = WebPAnimDecoderNew(file, &options) else {
-    return fail(error, CLIP_FORMAT, "WebP: malformed animation, or no memory for its \(width) x \(height) canvas")
+    throw PluginFailure(CLIP_FORMAT, "malformed animation, or no memory for its \(width) x \(height) canvas")
   }
   defer { WebPAnimDecoderDelete(decoder) }
   var info = WebPAnimInfo()
   var canvas: UnsafeMutablePointer<UInt8>?
   var time: Int32 = 0
-  guard WebPAnimDecoderGetInfo(decoder, &info) != 0, info.canvas_width == UInt32(width),
-    info.canvas_height == UInt32(height), WebPAnimDecoderGetNext(decoder, &canvas, &time) != 0, let canvas
-  else { return fail(error, CLIP_FORMAT, "WebP: the first frame of the animation is malformed") }
+  guard WebPAnimDecoderGetInfo(decoder, &info) != 0, Int(info.canvas_width) == width,
+    Int(info.canvas_height) == height, WebPAnimDecoderGetNext(decoder, &canvas, &time) != 0, let canvas
+  else { throw PluginFailure(CLIP_FORMAT, "the first frame of the animation is malformed") }
   for y in 0..<height {
     let from = canvas + y * width * 4
-    let to = pixels + y * stride
+    let to = target.pixels + y * target.stride
     for x in 0..<width {
       for channel in 0..<channels { to[x * channels + channel] = from[x * 4 + channel] }
     }
   }
-  return CLIP_OK
 }
 
-/// The status and words of a libwebp code.
-private func refuse(_ code: VP8StatusCode, _ error: UnsafeMutablePointer<clip_plugin_error>?) -> clip_status {
+/// The failure of a libwebp code.
+private func failure(_ code: VP8StatusCode) -> PluginFailure {
   switch code {
-  case VP8_STATUS_OUT_OF_MEMORY: return fail(error, CLIP_OUT_OF_MEMORY, "WebP: out of memory")
-  case VP8_STATUS_UNSUPPORTED_FEATURE:
-    return fail(error, CLIP_UNSUPPORTED, "WebP: a feature that libwebp does not have")
-  case VP8_STATUS_SUSPENDED, VP8_STATUS_NOT_ENOUGH_DATA: return fail(error, CLIP_FORMAT, "WebP: the file is cut short")
-  default: return fail(error, CLIP_FORMAT, "WebP: malformed bitstream")
+  case VP8_STATUS_OUT_OF_MEMORY: PluginFailure(CLIP_OUT_OF_MEMORY, "out of memory")
+  case VP8_STATUS_UNSUPPORTED_FEATURE: PluginFailure(CLIP_UNSUPPORTED, "a feature that libwebp does not have")
+  case VP8_STATUS_SUSPENDED, VP8_STATUS_NOT_ENOUGH_DATA: PluginFailure(CLIP_FORMAT, "the file is cut short")
+  default: PluginFailure(CLIP_FORMAT, "malformed bitstream")
   }
 }

@@ -59,7 +59,7 @@ private func buildBert(_ graph: Graph) -> clip_value {
 /// A block whose norms come after the sums.
 private func block(
   _ graph: Graph, _ x: clip_value, _ width: UInt32, _ heads: UInt32, _ mlpWidth: UInt32,
-  _ activation: clip_activation, _ epsilon: Float
+  _ activation: clip_activation, _ epsilon: Double
 ) -> clip_value {
   let q = graph.linear(x, "attention.self.query", features: width)
   let k = graph.linear(x, "attention.self.key", features: width)

@@ -20,7 +20,7 @@ import ClipPluginKit
   }
 }
 
-private let epsilon: Float = 1e-5
+private let epsilon: Double = 1e-5
 
 /// The modified ResNet of Radford et al., 2021, section 2.3: ResNet-D's stem, average pooling
 /// before every strided convolution (Zhang, 2019), and attention in place of global pooling.

@@ -18,7 +18,7 @@ import ClipPluginKit
   }
 }
 
-private let epsilon: Float = 1e-5
+private let epsilon: Double = 1e-5
 
 /// One stage of inverted residual blocks.
 private struct Stage {
@@ -50,7 +50,7 @@ private func buildEfficientNet(_ graph: Graph) -> clip_value {
       x = invertedResidual(graph, x, stage, stride: block == 0 ? stage.stride : 1)
       graph.pop()
     }
-    graph.publish("\(index + 1)", x)
+    graph.setOutput("\(index + 1)", x)
   }
   return graph.meanRows(convolved(graph, x, "8", features: 1280, kernel: 1))
 }

@@ -20,12 +20,12 @@ import ClipPluginKit
 }
 
 /// The levels of a backbone in a feature pyramid, under three attentions, pooled and projected.
-/// "backbone" configures it, with "encoder", the id of a plugin that publishes
+/// "backbone" configures it, with "encoder", the id of a plugin whose outputs are
 /// layer1 to layer4, fine to coarse.
 private func buildMultiscale(_ graph: Graph) -> clip_value {
   let id = graph.text("backbone.encoder", "clipcore.encoder.resnet50")
   _ = graph.encoder(id, scope: "backbone", config: "backbone")
-  let levels = (1...4).map { graph.published("backbone.layer\($0)") }
+  let levels = (1...4).map { graph.output("backbone.layer\($0)") }
 
   graph.push("fpn")
   let pyramid = graph.featurePyramid(levels, features: graph.size("width", 256))

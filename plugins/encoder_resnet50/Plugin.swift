@@ -19,7 +19,7 @@ import ClipPluginKit
   }
 }
 
-private let epsilon: Float = 1e-5
+private let epsilon: Double = 1e-5
 
 /// A residual network (He et al., 2016, https://arxiv.org/abs/1512.03385) with torchvision's names
 /// and its stride in the 3 x 3 convolution. "layers" are the blocks of its four stages, "block" is
@@ -50,7 +50,7 @@ private func buildResNet(_ graph: Graph) -> clip_value {
       graph.pop()
     }
     graph.pop()
-    graph.publish("layer\(stage + 1)", x)
+    graph.setOutput("layer\(stage + 1)", x)
     planes *= 2
   }
   return graph.meanRows(x)

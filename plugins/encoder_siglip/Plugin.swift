@@ -39,7 +39,7 @@ private struct Sizes {
   let layers: UInt32
   let mlpWidth: UInt32
   let activation: clip_activation
-  let epsilon: Float
+  let epsilon: Double
 
   init(_ graph: Graph) {
     width = graph.size("width")

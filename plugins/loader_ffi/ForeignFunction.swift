@@ -6,10 +6,10 @@ import ClipFFI
 final class ForeignFunction {
   enum Kind { case imageAugmentation, map }
 
-  /// A number that is known, or comes from a parameter.
+  /// A number that is known, or comes from a setting.
   enum Value {
     case number(Double)
-    case parameter(Int)
+    case setting(Int)
   }
 
   /// A side of an image augmentation's result.
@@ -24,7 +24,7 @@ final class ForeignFunction {
     /// Of maps: one number, or all at once.
     case x, input, output, count
     case random(low: Value, high: Value)
-    case parameter(Int, element: ForeignType?)
+    case setting(Int, element: ForeignType?)
     case constant(UInt64)
 
     /// The words of what takes no more to say.
@@ -71,9 +71,9 @@ final class ForeignFunction {
   let signature: ForeignSignature
   let arguments: [Argument]
   let outcome: Outcome
-  let parameters: [clip_setting_info]
-  /// What each parameter is expected to be, for callers that hand in plain numbers.
-  let parameterErrors: [UnsafePointer<CChar>]
+  let settings: [clip_setting_info]
+  /// What each setting is expected to be, for callers that hand in plain numbers.
+  let settingErrors: [UnsafePointer<CChar>]
   /// Of pictures: what the function works on.
   let format: ImageView.Format
   let outWidth: Side
@@ -81,7 +81,7 @@ final class ForeignFunction {
 
   init(
     kind: Kind, symbol: Name, pointer: UnsafeMutableRawPointer, signature: ForeignSignature, arguments: [Argument],
-    outcome: Outcome, parameters: [clip_setting_info], parameterErrors: [UnsafePointer<CChar>],
+    outcome: Outcome, settings: [clip_setting_info], settingErrors: [UnsafePointer<CChar>],
     format: ImageView.Format,
     outWidth: Side, outHeight: Side
   ) {
@@ -91,8 +91,8 @@ final class ForeignFunction {
     self.signature = signature
     self.arguments = arguments
     self.outcome = outcome
-    self.parameters = parameters
-    self.parameterErrors = parameterErrors
+    self.settings = settings
+    self.settingErrors = settingErrors
     self.format = format
     self.outWidth = outWidth
     self.outHeight = outHeight

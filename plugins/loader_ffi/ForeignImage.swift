@@ -3,26 +3,26 @@ import CSystem
 import ClipBase
 import ClipFFI
 
-/// A foreign function as an image augmentation, with a step's parameters. Immutable once made.
+/// A foreign function as an image augmentation, with a step's settings. Immutable once made.
 final class ForeignImage {
   private let function: ForeignFunction
   /// Arguments that are the same in each call; the others are 0.
   private var fixed: [UInt64] = []
-  /// Each parameter's number, 0 for those that have none.
+  /// Each setting's number, 0 for those that have none.
   private var numbers: [Double] = []
   private let arena = Arena()
 
   convenience init(_ function: ForeignFunction, _ settings: UnsafePointer<clip_settings>) throws(ClipError) {
     self.init(function)
-    for parameter in function.parameters {
+    for setting in function.settings {
       let hasNumber =
-        parameter.type != CLIP_SETTING_NUMBERS && parameter.type != CLIP_SETTING_TEXT
-      numbers.append(hasNumber ? settings.pointee.number(settings, parameter.name) : 0)
+        setting.type != CLIP_SETTING_NUMBERS && setting.type != CLIP_SETTING_TEXT
+      numbers.append(hasNumber ? settings.pointee.number(settings, setting.name) : 0)
     }
     for argument in function.arguments {
       switch argument.binding {
       case .constant(let bits): fixed.append(bits)
-      case .parameter(let index, let element):
+      case .setting(let index, let element):
         fixed.append(try bits(of: index, as: argument.type, element, settings))
       default: fixed.append(0)
       }
@@ -34,18 +34,18 @@ final class ForeignImage {
   private func bits(
     of index: Int, as type: ForeignType, _ element: ForeignType?, _ settings: UnsafePointer<clip_settings>
   ) throws(ClipError) -> UInt64 {
-    let parameter = function.parameters[index]
+    let setting = function.settings[index]
     if let element {
       var values: UnsafePointer<Double>?
-      let count = settings.pointee.numbers(settings, parameter.name, &values)
-      return try foreignArray(Array(UnsafeBufferPointer(start: values, count: count)), element, parameter.string, arena)
+      let count = settings.pointee.numbers(settings, setting.name, &values)
+      return try foreignArray(Array(UnsafeBufferPointer(start: values, count: count)), element, setting.string, arena)
     }
     if type == .pointer {
-      guard let text = settings.pointee.text(settings, parameter.name) else { return 0 }
+      guard let text = settings.pointee.text(settings, setting.name) else { return 0 }
       return UInt64(UInt(bitPattern: arena.keep(Name(cString: text))))
     }
     guard let bits = type.bits(numbers[index]) else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "\(parameter.string): \(plain(numbers[index])) does not fit the argument")
+      throw ClipError(CLIP_INVALID_ARGUMENT, "\(setting.string): \(plain(numbers[index])) does not fit the argument")
     }
     return bits
   }
@@ -95,7 +95,7 @@ final class ForeignImage {
   private func number(_ value: ForeignFunction.Value) -> Double {
     switch value {
     case .number(let number): number
-    case .parameter(let index): numbers[index]
+    case .setting(let index): numbers[index]
     }
   }
 

@@ -10,17 +10,17 @@ enum ForeignMap {
     op.flags = UInt32(CLIP_OP_ROW_WISE)
     if function.outcome == .value { op.flags |= UInt32(CLIP_OP_IN_PLACE) }
     op.input_count = 1
-    op.setting_count = UInt32(function.parameters.count)
+    op.setting_count = UInt32(function.settings.count)
     op.user = Unmanaged.passUnretained(function).toOpaque()
     op.shape = { use, output, message in
       guard let use, let output, let inputs = use.pointee.inputs, let function = called(use) else {
         return CLIP_INVALID_ARGUMENT
       }
-      for (index, parameter) in function.parameters.enumerated() {
-        guard let settings = use.pointee.settings, settings[index] >= parameter.low, settings[index] <= parameter.high,
-          parameter.type != CLIP_SETTING_INTEGER || settings[index].rounded() == settings[index]
+      for (index, setting) in function.settings.enumerated() {
+        guard let settings = use.pointee.settings, settings[index] >= setting.low, settings[index] <= setting.high,
+          setting.type != CLIP_SETTING_INTEGER || settings[index].rounded() == settings[index]
         else {
-          message?.pointee = function.parameterErrors[index]
+          message?.pointee = function.settingErrors[index]
           return CLIP_INVALID_ARGUMENT
         }
       }
@@ -53,7 +53,7 @@ private func run(
       case .output: base[index] = UInt64(UInt(bitPattern: output))
       case .count: base[index] = argument.type.bits(count) ?? 0
       case .constant(let bits): base[index] = bits
-      case .parameter(let parameter, _): base[index] = settings.flatMap { argument.type.bits($0[parameter]) } ?? 0
+      case .setting(let setting, _): base[index] = settings.flatMap { argument.type.bits($0[setting]) } ?? 0
       default: base[index] = 0
       }
     }

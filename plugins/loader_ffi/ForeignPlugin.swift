@@ -98,8 +98,8 @@ final class ForeignPlugin {
     table.op = try text("op", entry)
     table.description = try text("description", entry)
     table.probability = try entry.number("probability", 1, 0...1)
-    table.settings = UnsafePointer(arena.keep(function.parameters))
-    table.setting_count = function.parameters.count
+    table.settings = UnsafePointer(arena.keep(function.settings))
+    table.setting_count = function.settings.count
     table.context = UnsafeRawPointer(Unmanaged.passUnretained(function).toOpaque())
     table.create = { table, settings, instance, error in
       guard let context = table?.pointee.context, let settings, let instance else { return CLIP_INVALID_ARGUMENT }
@@ -122,6 +122,7 @@ final class ForeignPlugin {
     op.struct_size = UInt32(MemoryLayout<clip_op>.size)
     op.id = try text("id", entry)
     op.description = try text("description", entry)
+    op.setting_names = UnsafePointer(arena.keep(function.settings.map { $0.name }))
     ForeignMap.fill(&op, function)
     return op
   }

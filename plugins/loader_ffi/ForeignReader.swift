@@ -7,7 +7,7 @@ import ClipFFI
 struct ForeignReader {
   let reader: ConfigReader
   let kind: ForeignFunction.Kind
-  let parameters: ForeignParameters
+  let settings: ForeignSettings
   let arena: Arena
 
   init(_ reader: ConfigReader, _ arena: Arena) throws(ClipError) {
@@ -18,9 +18,9 @@ struct ForeignReader {
     case "map": kind = .map
     default: throw reader.error(CLIP_FORMAT, "kind", "image_augmentation or map")
     }
-    let common: [Name] = ["kind", "id", "description", "symbol", "result", "arguments", "parameters"]
+    let common: [Name] = ["kind", "id", "description", "symbol", "result", "arguments", "settings"]
     try reader.allow(common + (kind == .map ? [] : ["op", "probability", "pixels", "output"]))
-    parameters = try ForeignParameters(reader, arena)
+    settings = try ForeignSettings(reader, arena)
   }
 
   func function(in handle: UnsafeMutableRawPointer, _ library: LibFFI) throws(ClipError) -> ForeignFunction {
@@ -37,7 +37,7 @@ struct ForeignReader {
     let signature = try ForeignSignature(library, result: result, arguments: arguments.map { $0.type })
     return ForeignFunction(
       kind: kind, symbol: symbol, pointer: pointer, signature: signature, arguments: arguments, outcome: outcome,
-      parameters: parameters.list, parameterErrors: parameters.errors, format: try format(),
+      settings: settings.list, settingErrors: settings.errors, format: try format(),
       outWidth: try side("width", .width), outHeight: try side("height", .height))
   }
 
@@ -70,9 +70,9 @@ struct ForeignReader {
       return named.binding
     }
     switch word {
-    case "parameter":
-      try argument.allow(["type", "bind", "parameter", "element"])
-      return try parameter(argument, type)
+    case "setting":
+      try argument.allow(["type", "bind", "setting", "element"])
+      return try setting(argument, type)
     case "constant":
       try argument.allow(["type", "bind", "value", "element"])
       return .constant(try constant(argument, type))
@@ -84,34 +84,34 @@ struct ForeignReader {
     }
   }
 
-  private func parameter(_ argument: ConfigReader, _ type: ForeignType) throws(ClipError) -> ForeignFunction.Binding {
-    let index = try parameterIndex("parameter", argument)
-    let declared = parameters.list[index].type
+  private func setting(_ argument: ConfigReader, _ type: ForeignType) throws(ClipError) -> ForeignFunction.Binding {
+    let index = try settingIndex("setting", argument)
+    let declared = settings.list[index].type
     switch (declared, type) {
     case (CLIP_SETTING_NUMBERS, .pointer):
       guard kind == .imageAugmentation else { break }
-      return .parameter(index, element: try element(argument, parameters.list[index]))
+      return .setting(index, element: try element(argument, settings.list[index]))
     case (CLIP_SETTING_TEXT, .pointer), (CLIP_SETTING_CHOICE, .pointer):
       guard kind == .imageAugmentation else { break }
-      return .parameter(index, element: nil)
+      return .setting(index, element: nil)
     case (CLIP_SETTING_NUMBERS, _), (CLIP_SETTING_TEXT, _), (_, .pointer): break
     default:
-      try fits(parameters.list[index], type, argument, "type")
-      return .parameter(index, element: nil)
+      try fits(settings.list[index], type, argument, "type")
+      return .setting(index, element: nil)
     }
     throw argument.error(
-      CLIP_FORMAT, "type", "a type that the parameter \(parameters.names[index].string) can be given as")
+      CLIP_FORMAT, "type", "a type that the setting \(settings.names[index].string) can be given as")
   }
 
-  /// The type of an array's elements, which must hold whatever the parameter may be.
-  private func element(_ argument: ConfigReader, _ parameter: clip_setting_info?) throws(ClipError) -> ForeignType {
+  /// The type of an array's elements, which must hold whatever the setting may be.
+  private func element(_ argument: ConfigReader, _ setting: clip_setting_info?) throws(ClipError) -> ForeignType {
     guard let element = argument.json["element"]?.string.flatMap({ ForeignType($0) }), element.isNumber else {
       throw argument.error(CLIP_FORMAT, "element", "the type of the numbers that the pointer leads to")
     }
-    if let parameter, let integers = element.integers {
-      guard parameter.low >= Double(integers.lowerBound), parameter.high <= Double(integers.upperBound) else {
+    if let setting, let integers = element.integers {
+      guard setting.low >= Double(integers.lowerBound), setting.high <= Double(integers.upperBound) else {
         throw argument.error(
-          CLIP_FORMAT, "element", "a type for numbers from \(plain(parameter.low)) to \(plain(parameter.high))")
+          CLIP_FORMAT, "element", "a type for numbers from \(plain(setting.low)) to \(plain(setting.high))")
       }
     }
     return element
@@ -141,7 +141,7 @@ struct ForeignReader {
     return bits
   }
 
-  /// A number, or {"parameter": name}, that fits `type`.
+  /// A number, or {"setting": name}, that fits `type`.
   private func value(_ key: Name, _ argument: ConfigReader, _ type: ForeignType) throws(ClipError)
     -> ForeignFunction.Value
   {
@@ -152,41 +152,41 @@ struct ForeignReader {
       return .number(number)
     }
     guard let object = try argument.object(key) else {
-      throw argument.error(CLIP_FORMAT, key, "a number or a parameter")
+      throw argument.error(CLIP_FORMAT, key, "a number or a setting")
     }
-    try object.allow(["parameter"])
-    let index = try parameterIndex("parameter", object)
-    guard abs(parameters.list[index].low) < 0x1p31, abs(parameters.list[index].high) < 0x1p31 else {
-      throw object.error(CLIP_FORMAT, "parameter", "one whose range is below 2^31")
+    try object.allow(["setting"])
+    let index = try settingIndex("setting", object)
+    guard abs(settings.list[index].low) < 0x1p31, abs(settings.list[index].high) < 0x1p31 else {
+      throw object.error(CLIP_FORMAT, "setting", "one whose range is below 2^31")
     }
-    try fits(parameters.list[index], type, object, "parameter")
-    return .parameter(index)
+    try fits(settings.list[index], type, object, "setting")
+    return .setting(index)
   }
 
-  private func parameterIndex(_ key: Name, _ object: ConfigReader) throws(ClipError) -> Int {
-    guard let name = object.json[key]?.string, let index = parameters.names.firstIndex(of: name) else {
+  private func settingIndex(_ key: Name, _ object: ConfigReader) throws(ClipError) -> Int {
+    guard let name = object.json[key]?.string, let index = settings.names.firstIndex(of: name) else {
       var known = ""
-      for name in parameters.names { known += (known.isEmpty ? "" : ", ") + name.string }
-      throw object.error(CLIP_FORMAT, key, "a parameter that is declared (\(known.isEmpty ? "none" : known))")
+      for name in settings.names { known += (known.isEmpty ? "" : ", ") + name.string }
+      throw object.error(CLIP_FORMAT, key, "a setting that is declared (\(known.isEmpty ? "none" : known))")
     }
     return index
   }
 
-  /// That every value a parameter may have is one of `type`.
-  private func fits(_ parameter: clip_setting_info, _ type: ForeignType, _ object: ConfigReader, _ key: Name)
+  /// That every value a setting may have is one of `type`.
+  private func fits(_ setting: clip_setting_info, _ type: ForeignType, _ object: ConfigReader, _ key: Name)
     throws(ClipError)
   {
-    let declared = parameter.type
+    let declared = setting.type
     guard declared != CLIP_SETTING_NUMBERS, declared != CLIP_SETTING_TEXT else {
-      throw object.error(CLIP_FORMAT, key, "a parameter that is one number")
+      throw object.error(CLIP_FORMAT, key, "a setting that is one number")
     }
     guard let integers = type.integers else { return }
-    guard declared != CLIP_SETTING_NUMBER, parameter.low >= Double(integers.lowerBound),
-      parameter.high <= Double(integers.upperBound)
+    guard declared != CLIP_SETTING_NUMBER, setting.low >= Double(integers.lowerBound),
+      setting.high <= Double(integers.upperBound)
     else {
       throw object.error(
         CLIP_FORMAT, key,
-        "a type for what \(parameter.string) may be, \(declared == CLIP_SETTING_NUMBER ? "numbers" : "integers") from \(plain(parameter.low)) to \(plain(parameter.high))"
+        "a type for what \(setting.string) may be, \(declared == CLIP_SETTING_NUMBER ? "numbers" : "integers") from \(plain(setting.low)) to \(plain(setting.high))"
       )
     }
   }
@@ -194,7 +194,7 @@ struct ForeignReader {
   private var words: String {
     var text = ""
     for named in ForeignFunction.Binding.named(kind) { text += named.word.string + ", " }
-    return text + (kind == .map ? "parameter or constant" : "random, parameter or constant")
+    return text + (kind == .map ? "setting or constant" : "random, setting or constant")
   }
 
   // MARK: The rest
@@ -230,7 +230,7 @@ struct ForeignReader {
     switch output.json[key]?.string {
     case "width": return .width
     case "height": return .height
-    case .some: throw output.error(CLIP_FORMAT, key, "width, height, a number or {\"parameter\": name}")
+    case .some: throw output.error(CLIP_FORMAT, key, "width, height, a number or {\"setting\": name}")
     case nil: return output.has(key) ? .value(try value(key, output, .uint32)) : usual
     }
   }
@@ -281,21 +281,21 @@ struct ForeignReader {
         }
       }
     }
-    for (index, name) in parameters.names.enumerated() where !isUsed(index, arguments) {
+    for (index, name) in settings.names.enumerated() where !isUsed(index, arguments) {
       throw ClipError(
-        CLIP_FORMAT, "\(reader.place): \(reader.prefix)parameters[\(index)]: \(name.string) is bound to nothing")
+        CLIP_FORMAT, "\(reader.place): \(reader.prefix)settings[\(index)]: \(name.string) is bound to nothing")
     }
   }
 
-  private func isUsed(_ parameter: Int, _ arguments: [ForeignFunction.Argument]) -> Bool {
+  private func isUsed(_ setting: Int, _ arguments: [ForeignFunction.Argument]) -> Bool {
     for argument in arguments {
       switch argument.binding {
-      case .parameter(parameter, _), .random(.parameter(parameter), _), .random(_, .parameter(parameter)): return true
+      case .setting(setting, _), .random(.setting(setting), _), .random(_, .setting(setting)): return true
       default: continue
       }
     }
     for key in ["width", "height"] as [Name] {
-      if let name = reader.json["output"]?[key]?["parameter"]?.string, name == parameters.names[parameter] {
+      if let name = reader.json["output"]?[key]?["setting"]?.string, name == settings.names[setting] {
         return true
       }
     }

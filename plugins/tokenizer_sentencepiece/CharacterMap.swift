@@ -1,8 +1,8 @@
-/// A model's precompiled_charsmap: a double-array trie (darts-clone, https://github.com/s-yata/darts-clone)
-/// from characters to offsets of what replaces them, strings that end with NUL. The library follows it
-/// without a look at its bounds.
+/// Validates a model's precompiled_charsmap, which libsentencepiece reads without bounds checks: a double-array trie
+/// (darts-clone, https://github.com/s-yata/darts-clone) from characters to the offsets of their replacements, which are
+/// strings that end with NUL.
 struct CharacterMap {
-  /// What is wrong, in words; nil where nothing is.
+  /// Describes what is wrong with a map; nil if it is valid.
   static func problem(in charsmap: UnsafeRawBufferPointer) -> String? {
     guard charsmap.count > 4 else { return "expected its size and a trie, found \(charsmap.count) bytes" }
     let size = Int(UInt32(littleEndian: charsmap.loadUnaligned(as: UInt32.self)))
@@ -13,64 +13,67 @@ struct CharacterMap {
     var map = CharacterMap(
       units: UnsafeRawBufferPointer(rebasing: charsmap[4..<(4 + size)]),
       replacements: UnsafeRawBufferPointer(rebasing: charsmap[(4 + size)...]))
-    return map.follow()
+    return map.validate()
   }
 
-  /// The library has room for that many matches along one way from the root.
+  /// The most matches on one path from the root that the library has memory for.
   private static var mostMatches: Int { 32 }
-  /// In bytes of the text that is replaced.
-  private static var longestWay: Int { 256 }
-  /// In bytes; the longest of Unicode's NFKC is of 33.
+  /// The longest path, in bytes of the text that is replaced.
+  private static var longestPath: Int { 256 }
+  /// In bytes. The longest of Unicode's NFKC has 33.
   private static var longestReplacement: Int { 64 }
 
   private let units: UnsafeRawBufferPointer
   private let count: Int
   private let replacements: UnsafeRawBufferPointer
-  /// By node: the most matches on a way from there down; -1 where it was not seen yet, -2 while it is being followed.
+  /// For each set of children: the most matches on a path from there down; `unvisited`, or `active` while its paths are
+  /// being followed.
   private var matches: [Int8]
+  private static var unvisited: Int8 { -1 }
+  private static var active: Int8 { -2 }
 
   private init(units: UnsafeRawBufferPointer, replacements: UnsafeRawBufferPointer) {
     self.units = units
     self.replacements = replacements
     count = units.count / 4
-    matches = [Int8](repeating: -1, count: count)
+    matches = [Int8](repeating: CharacterMap.unvisited, count: count)
   }
 
   private func unit(_ index: Int) -> UInt32 {
     UInt32(littleEndian: units.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self))
   }
 
-  /// Where the children of the node at `index` are: that of byte c at children ^ c, its value at children ^ 0.
+  /// The base of the children of the node at `index`: the child for byte c is at base ^ c, the node's value at base.
   private func children(of index: Int) -> Int {
     let unit = unit(index)
     return index ^ Int((unit >> 10) << ((unit & 0x200) >> 6))
   }
 
-  /// Nodes are shared where tails are, so each is followed once.
-  private mutating func follow() -> String? {
-    var deepest = 0
-    return follow(children(of: 0), depth: 0, &deepest)
+  private mutating func validate() -> String? {
+    var most = 0
+    return validate(children(of: 0), depth: 0, &most)
   }
 
-  /// `most` is set to the matches on a way through the children at `base`.
-  private mutating func follow(_ base: Int, depth: Int, _ most: inout Int) -> String? {
+  /// Validates all paths through the children at `base`, and sets `most` to the most matches on one of them. Common
+  /// suffixes share nodes, so that each is visited once.
+  private mutating func validate(_ base: Int, depth: Int, _ most: inout Int) -> String? {
     guard base | 0xFF < count else { return "a node of the trie is outside it" }
-    guard depth < CharacterMap.longestWay else { return "a way through the trie is longer than \(depth) bytes" }
+    guard depth < CharacterMap.longestPath else { return "a path of the trie is longer than \(depth) bytes" }
     switch matches[base] {
-    case -1: break
-    case -2: return "a way through the trie does not end"
+    case CharacterMap.unvisited: break
+    case CharacterMap.active: return "a path of the trie is a cycle"
     case let known:
       most = Int(known)
       return nil
     }
-    matches[base] = -2
+    matches[base] = CharacterMap.active
     most = 0
     for byte in 1...255 {
       let node = base ^ byte
       guard unit(node) & 0x8000_00FF == UInt32(byte) else { continue }
       let next = children(of: node)
       var below = 0
-      if let problem = follow(next, depth: depth + 1, &below) { return problem }
+      if let problem = validate(next, depth: depth + 1, &below) { return problem }
       if unit(node) & 0x100 != 0 {
         let start = Int(unit(next) & 0x7FFF_FFFF)
         guard start < replacements.count else { return "a replacement is outside the file" }
@@ -81,7 +84,9 @@ struct CharacterMap {
       }
       most = max(most, below)
     }
-    guard most <= CharacterMap.mostMatches else { return "a text matches more than \(CharacterMap.mostMatches) times" }
+    guard most <= CharacterMap.mostMatches else {
+      return "a path of the trie has more than \(CharacterMap.mostMatches) matches"
+    }
     matches[base] = Int8(most)
     return nil
   }

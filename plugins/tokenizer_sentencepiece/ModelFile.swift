@@ -1,25 +1,25 @@
-/// What libsentencepiece 0.1 takes on trust in a model file, a Protocol Buffers message (ModelProto of
+/// Validates what libsentencepiece 0.1 does not check in a model file, a Protocol Buffers message (ModelProto of
 /// https://github.com/google/sentencepiece/blob/master/src/sentencepiece_model.proto).
 enum ModelFile {
   private enum Field {
     static var pieces: UInt64 { 1 }
     static var normalizer: UInt64 { 3 }
     static var denormalizer: UInt64 { 5 }
-    /// Of a piece.
+    // Fields of a piece.
     static var name: UInt64 { 1 }
     static var type: UInt64 { 3 }
-    /// Of a normalizer.
+    // A field of a normalizer.
     static var charsmap: UInt64 { 2 }
   }
 
   private static var userDefined: UInt32 { 4 }
   private static var mostPieces: Int { 1 << 20 }
-  /// The library builds its trie by recursion over a piece's bytes.
+  /// In bytes. The library builds its trie by recursion over the bytes of a piece.
   private static var longestPiece: Int { 1024 }
-  /// It has room for 64 user-defined pieces each of which starts the next.
+  /// In bytes. The library has memory for 64 user-defined pieces that are prefixes of each other.
   private static var longestUserDefined: Int { 64 }
 
-  /// What is wrong, in words; nil where nothing is.
+  /// Describes what is wrong with a file; nil if it is valid.
   static func problem(in file: UnsafeRawBufferPointer) -> String? {
     var message = ProtobufReader(file)
     var pieces = 0
@@ -69,13 +69,13 @@ enum ModelFile {
   }
 }
 
-/// The fields of one Protocol Buffers message (https://protobuf.dev/programming-guides/encoding).
+/// Reads the fields of a Protocol Buffers message (https://protobuf.dev/programming-guides/encoding).
 struct ProtobufReader {
   struct Field {
     let number: UInt64
-    /// Of a field of variable length.
+    /// The content of a length-delimited field.
     var bytes: UnsafeRawBufferPointer?
-    /// Of an integer.
+    /// The value of a varint field.
     var value: UInt64?
   }
 
@@ -85,7 +85,7 @@ struct ProtobufReader {
 
   init(_ message: UnsafeRawBufferPointer) { self.message = message }
 
-  /// nil at the end, and where the message is malformed.
+  /// The next field; nil at the end, and if the message is malformed.
   mutating func next() -> Field? {
     guard at < message.count, !isMalformed else { return nil }
     guard let key = varint(), key <= UInt64(UInt32.max), key >> 3 > 0 else { return malformed() }
@@ -102,7 +102,7 @@ struct ProtobufReader {
       field.bytes = UnsafeRawBufferPointer(rebasing: message[start..<at])
       return field
     case 5: return skip(4) ? field : malformed()
-    // Groups, which proto2 had and nothing writes.
+    // Groups, which are deprecated.
     default: return malformed()
     }
   }

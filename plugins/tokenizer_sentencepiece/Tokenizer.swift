@@ -3,8 +3,8 @@ import CSystem
 import ClipPluginKit
 import SentencePieceShim
 
-/// SentencePiece (Kudo and Richardson, 2018, https://arxiv.org/abs/1808.06226) by libsentencepiece. A file
-/// is looked through before the library sees it, which trusts some of what is in it.
+/// SentencePiece (Kudo and Richardson, 2018, https://arxiv.org/abs/1808.06226) by libsentencepiece. A file is validated
+/// before the library reads it, since the library does not check all of it.
 func openModel(
   _ data: UnsafePointer<UInt8>?, _ size: Int, _ tokenizer: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
   _ error: UnsafeMutablePointer<clip_plugin_error>?
@@ -16,11 +16,11 @@ func openModel(
     return fail(error, CLIP_FORMAT, "SentencePiece: " + problem)
   }
   var model: OpaquePointer?
-  var words = [CChar](repeating: 0, count: 256)
-  let result = words.withUnsafeMutableBufferPointer {
+  var message = [CChar](repeating: 0, count: 256)
+  let result = message.withUnsafeMutableBufferPointer {
     sentencepiece_open(data, size, &model, $0.baseAddress, $0.count)
   }
-  guard result == SENTENCEPIECE_OK, let model else { return refuse(result, words, error) }
+  guard result == SENTENCEPIECE_OK, let model else { return failed(result, message, error) }
   tokenizer.pointee = UnsafeMutableRawPointer(model)
   return CLIP_OK
 }
@@ -37,17 +37,18 @@ func encode(
   guard let tokenizer, let count, text != nil || size == 0, ids != nil || capacity == 0 else {
     return fail(error, CLIP_INVALID_ARGUMENT, "SentencePiece: expected a tokenizer, a text and memory for its ids")
   }
-  var words = [CChar](repeating: 0, count: 256)
-  let result = words.withUnsafeMutableBufferPointer {
+  var message = [CChar](repeating: 0, count: 256)
+  let result = message.withUnsafeMutableBufferPointer {
     sentencepiece_encode(OpaquePointer(tokenizer), text, size, ids, capacity, count, $0.baseAddress, $0.count)
   }
-  return result == SENTENCEPIECE_OK ? CLIP_OK : refuse(result, words, error)
+  return result == SENTENCEPIECE_OK ? CLIP_OK : failed(result, message, error)
 }
 
-private func refuse(
-  _ result: Int32, _ words: [CChar], _ error: UnsafeMutablePointer<clip_plugin_error>?
+/// Reports the failure of a call of the library.
+private func failed(
+  _ result: Int32, _ message: [CChar], _ error: UnsafeMutablePointer<clip_plugin_error>?
 ) -> clip_status {
   if result == SENTENCEPIECE_NO_MEMORY { return fail(error, CLIP_OUT_OF_MEMORY, "SentencePiece: no memory") }
-  let text = words.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+  let text = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
   return fail(error, CLIP_FORMAT, "SentencePiece: " + String(decoding: text, as: UTF8.self))
 }

@@ -28,7 +28,7 @@ public func clip_recommend_encoders(
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let runtime = try object(runtime, Runtime.self, "runtime")
-    let options = try ClipCore.options(try required(options, "options"), clip_recommend_options(), "options")
+    let options = try ClipCore.options(options, clip_recommend_options(), "options")
     let visit = try required(visit, "visit")
     for found in try Recommendation.all(options, runtime) {
       var result = clip_recommendation()

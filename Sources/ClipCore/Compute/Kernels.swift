@@ -23,23 +23,13 @@ final class Kernels {
 
   /// Floats that packed rows take, a multiple of 16.
   func packedFloats(_ rows: Int, depth: Int, _ storage: clip_storage) -> Int {
-    ((table.pointee.packed_rows?(rows, depth, storage) ?? 0) + 15) & ~15
+    (table.pointee.packed_rows(rows, depth, storage) + 15) & ~15
   }
 
   /// y = x + z over dense rows; y may be x or z.
   func add(
     _ x: UnsafePointer<Float>, _ z: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, width: Int
   ) {
-    table.pointee.add?(x, width, z, width, y, width, rows, width)
-  }
-
-  /// Packs `rows` of a matrix, the first of which is at `a`; they are some of the rows `block`, whose
-  /// packed form starts at `packed`.
-  func packRows(
-    _ a: UnsafePointer<Float>, stride: Int, _ rows: Range<Int>, of block: Range<Int>, depth: Int,
-    _ storage: clip_storage, _ packed: UnsafeMutablePointer<Float>
-  ) {
-    table.pointee.pack_rows?(
-      a, stride, rows.lowerBound - block.lowerBound, rows.count, block.count, depth, storage, packed)
+    table.pointee.add(x, width, z, width, y, width, rows, width)
   }
 }

@@ -1,30 +1,35 @@
 import CClip
 
+/// Parameters in memory, which training changes in place.
+protocol TrainedValues: AnyObject {
+  func view(_ parameter: Parameter) throws(ClipError) -> Memory
+}
+
 /// Reads parameters from a checkpoint into the form that ops keep.
 final class ParameterLoader {
   private let source: ParameterSource
   let kernels: Kernels
   let threads: ThreadPool
   let storage: clip_storage
-  /// While training: where the numbers are that change.
-  private let store: ParameterStore?
+  /// While training, the values that change.
+  private let trained: (any TrainedValues)?
   private let progress: LoadProgress?
   /// Counts what stays in memory.
   let meter = MemoryMeter()
 
   init(
-    source: ParameterSource, kernels: Kernels, threads: ThreadPool, storage: clip_storage, store: ParameterStore? = nil,
-    progress: LoadProgress? = nil
+    source: ParameterSource, kernels: Kernels, threads: ThreadPool, storage: clip_storage,
+    trained: (any TrainedValues)? = nil, progress: LoadProgress? = nil
   ) {
     self.source = source
     self.kernels = kernels
     self.threads = threads
     self.storage = storage
-    self.store = store
+    self.trained = trained
     self.progress = progress
   }
 
-  var isTraining: Bool { store != nil }
+  var isTraining: Bool { trained != nil }
 
   /// The parameter in the checkpoint, which must have the shape that the encoder expects.
   func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
@@ -37,29 +42,25 @@ final class ParameterLoader {
 
   /// A parameter of any shape as float32.
   func vector(_ parameter: Parameter) throws(ClipError) -> Memory {
-    if let store { return try store.view(parameter) }
+    if let trained { return try trained.view(parameter) }
     let memory = try Memory(floats: parameter.count, for: "a parameter")
     memory.count(in: meter)
     let stored = try find(parameter)
     try stored.read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
-    stored.forget()
+    stored.discardPages()
     return memory
   }
 
-  /// A [features, ...] weight, or some of its rows, packed for `matmul`. For a convolution, `channels` and `area` say
-  /// how each row [channels, area] is turned to [area, channels], which is how its windows are
-  /// laid out; `scale` multiplies each row.
+  /// A [features, ...] weight, or some of its rows, packed for products. For a convolution, `channels` and `area` say
+  /// how each row [channels, area] is reordered to [area, channels], the order of its windows; `scale` multiplies each
+  /// row.
   func matrix(
     _ parameter: Parameter, rows part: Range<Int>? = nil, scale: Memory? = nil, channels: Int = 1, area: Int = 1
-  ) throws(ClipError) -> PackedMatrix {
-    let table = kernels.table
-    guard let panelBytes = table.pointee.panel_bytes, let pack = table.pointee.pack_panel else {
-      throw ClipError(CLIP_PLUGIN, "the kernels have no packing functions")
-    }
-    let panels = MatrixPanels(
-      parameter, try find(parameter), rows: part, scale: scale, channels: channels, area: area, storage(of: parameter),
-      width: max(1, Int(table.pointee.panel_width)), panelBytes: panelBytes, pack: pack)
-    return try PackedMatrix(panels, threads, meter)
+  ) throws(ClipError) -> WeightMatrix {
+    try WeightMatrix(
+      WeightPanels(
+        parameter, try find(parameter), rows: part, scale: scale, channels: channels, area: area,
+        storage(of: parameter), kernels), threads, meter)
   }
 
   /// A convolution of the picture's three colours does not become bytes: it is a hundredth of a model's

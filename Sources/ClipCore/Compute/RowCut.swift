@@ -1,7 +1,5 @@
-import CClip
-
-/// How the rows of a product's first operand are cut: into pieces for the threads, and each of those into blocks that
-/// are packed at a time and stay in the second cache. No number depends on it.
+/// How the rows of a product's left operand are cut: into pieces for the threads, and each of those into blocks that
+/// are packed at a time and stay in the L2 cache. Results do not depend on it.
 ///
 /// Of many rows three quarters go out in large pieces, the rest in small ones, so that no thread waits long for
 /// another's last piece.
@@ -13,33 +11,27 @@ struct RowCut {
   /// Rows of a block, at most.
   let blockRows: Int
 
-  /// Rows below which a piece reads the second operand more often than it pays.
+  /// Rows below which a piece reads the right operand more often than it pays.
   static let leastRows = 48
-  static let mostBlockRows = 72
-  /// Numbers of a block, about.
-  static let blockNumbers = 96 << 10
+  private static let mostBlockRows = 72
+  /// Elements of a block, about.
+  private static let blockElements = 96 << 10
 
-  static func mostBlockRows(_ depth: Int, _ kernels: Kernels) -> Int {
-    let tile = kernels.tileRows
-    return max(2 * tile, min(mostBlockRows, blockNumbers / max(1, depth)) / tile * tile)
-  }
-
-  /// Pieces for any number of rows, at most.
-  static func mostPieces(threads: Int) -> Int { threads <= 1 ? 1 : 7 * threads }
-
-  init(rows: Int, depth: Int, threads: Int, _ kernels: Kernels) {
+  /// `tileRows` are the rows that a kernel multiplies at a time, at most.
+  init(rows: Int, depth: Int, threads: Int, tileRows: Int) {
     self.rows = rows
     if threads > 1, rows / (16 * threads) >= RowCut.leastRows {
       largePieces = 3 * threads
       pieces = 7 * threads
     } else {
       largePieces = 0
-      let few = min(threads, rows / kernels.tileRows)
+      let few = min(threads, rows / tileRows)
       pieces = threads <= 1 ? 1 : max(1, few, min(4 * threads, rows / RowCut.leastRows))
     }
     let parts = 3 * largePieces + pieces
     let largest = largePieces > 0 ? (4 * rows + parts - 1) / parts : (rows + parts - 1) / parts
-    blockRows = min(RowCut.mostBlockRows(depth, kernels), largest)
+    let fitting = min(RowCut.mostBlockRows, RowCut.blockElements / max(1, depth)) / tileRows * tileRows
+    blockRows = min(max(2 * tileRows, fitting), largest)
   }
 
   private func start(_ piece: Int) -> Int { rows * (piece + 3 * min(piece, largePieces)) / (pieces + 3 * largePieces) }

@@ -28,7 +28,7 @@ final class Table {
   {
     if let stored = later.firstUse() {
       for row in 0..<count {
-        try stored.readAgain(rows: Int(ids[row])..<(Int(ids[row]) + 1), into: target + row * width)
+        try stored.readFromFile(rows: Int(ids[row])..<(Int(ids[row]) + 1), into: target + row * width)
       }
       return
     }
@@ -75,7 +75,7 @@ extension CheckpointParameter {
     let work = TableRows(stored: self, memory: memory, pieces: max(1, min(rowCount, 4 * (threads?.width ?? 0))))
     if let threads { threads.run(work.pieces, work) } else { work.part(0) }
     try work.failures.throwFirst()
-    forget()
+    discardPages()
   }
 }
 
@@ -89,9 +89,9 @@ private struct TableRows: Work {
     let rows = stored.rowCount.share(piece, of: pieces)
     do throws(ClipError) {
       if let memory {
-        try stored.readAgain(rows: rows, into: memory.floats + rows.lowerBound * stored.rowWidth)
+        try stored.readFromFile(rows: rows, into: memory.floats + rows.lowerBound * stored.rowWidth)
       } else {
-        _ = try stored.inPlace(rows: rows)
+        _ = try stored.mapped(rows: rows)
       }
     } catch {
       failures.record(error, piece)

@@ -20,7 +20,7 @@ final class WinogradFilters {
     self.panelBytes = panelBytes
   }
 
-  /// Panels of a group: as many columns as keep the products of a block of tiles in the second cache.
+  /// Panels of a group: as many columns as keep the products of a block of tiles in the L2 cache.
   private var groupPanels: Int { max(1, 64 / panelWidth) }
   var groups: Int { (panelCount + groupPanels - 1) / groupPanels }
   /// Columns of a group at most.
@@ -48,23 +48,20 @@ extension ParameterLoader {
   func winograd(
     _ parameter: Parameter, features: Int, channels: Int, scale: Memory?
   ) throws(ClipError) -> WinogradFilters {
-    let width = max(1, Int(kernels.table.pointee.panel_width))
-    let panels = (features + width - 1) / width
-    guard let panelBytes = kernels.table.pointee.panel_bytes, let pack = kernels.table.pointee.pack_panel else {
-      throw ClipError(CLIP_PLUGIN, "the kernels have no packing functions")
-    }
-    let bytes = panelBytes(channels, CLIP_STORAGE_F32)
+    let panels = kernels.panels(features)
+    let bytes = kernels.table.pointee.panel_bytes(channels, CLIP_STORAGE_F32)
     let memory = try Memory(
       byteCount: try product(try product(panels, 16, "packed weights"), bytes, "packed weights"), for: "packed weights")
     memory.count(in: meter)
     let filters = WinogradFilters(
-      memory: memory, features: features, depth: channels, panels: panels, panelWidth: width, panelBytes: bytes)
+      memory: memory, features: features, depth: channels, panels: panels, panelWidth: kernels.panelWidth,
+      panelBytes: bytes)
     let stored = try find(parameter)
     let packing = WinogradPacking(
-      filters: filters, stored: stored, scale: scale, pack: pack, pieces: max(1, min(panels, 4 * threads.width)))
+      filters: filters, stored: stored, scale: scale, kernels: kernels, pieces: max(1, min(panels, 4 * threads.width)))
     threads.run(packing.pieces, packing)
     try packing.failures.throwFirst()
-    stored.forget()
+    stored.discardPages()
     return filters
   }
 }
@@ -74,7 +71,7 @@ private struct WinogradPacking: Work {
   let filters: WinogradFilters
   let stored: CheckpointParameter
   let scale: Memory?
-  let pack: MatrixPanels.Pack
+  unowned(unsafe) let kernels: Kernels
   let pieces: Int
   let failures = Failures()
 
@@ -82,32 +79,33 @@ private struct WinogradPacking: Work {
     do throws(ClipError) {
       let matrix = try product(filters.panelWidth, filters.depth, "a panel")
       let rows = try Memory(floats: try product(matrix, 9, "a panel"), for: "a panel")
-      let turned = try Memory(floats: try product(matrix, 16, "a panel"), for: "a panel")
+      let transformed = try Memory(floats: try product(matrix, 16, "a panel"), for: "a panel")
       for panel in filters.panelCount.share(piece, of: pieces) {
-        try pack(panel, rows.floats, turned.floats, matrix)
+        try pack(panel, rows.floats, transformed.floats, matrix)
       }
     } catch {
       failures.record(error, piece)
     }
   }
 
-  /// `turned` has room for 16 matrices of `matrix` numbers.
+  /// `transformed` has room for 16 matrices of `matrix` elements.
   private func pack(
-    _ panel: Int, _ rows: UnsafeMutablePointer<Float>, _ turned: UnsafeMutablePointer<Float>, _ matrix: Int
+    _ panel: Int, _ rows: UnsafeMutablePointer<Float>, _ transformed: UnsafeMutablePointer<Float>, _ matrix: Int
   ) throws(ClipError) {
     let channels = filters.depth
     let first = panel * filters.panelWidth
     let count = min(filters.panelWidth, filters.features - first)
     try stored.read(rows: first..<(first + count), into: rows)
     for index in 0..<(count * channels) {
-      transform(rows + index * 9, scale?.floats[first + index / channels] ?? 1, to: turned + index, matrix)
+      transform(rows + index * 9, scale?.floats[first + index / channels] ?? 1, to: transformed + index, matrix)
     }
     for place in 0..<16 {
-      pack(turned + place * matrix, channels, count, channels, CLIP_STORAGE_F32, filters.panel(panel, place))
+      kernels.table.pointee.pack_panel(
+        transformed + place * matrix, channels, count, channels, CLIP_STORAGE_F32, filters.panel(panel, place))
     }
   }
 
-  /// G g G' of one filter g, the 16 numbers `stride` apart.
+  /// G g G' of one filter g, the 16 elements `stride` apart.
   private func transform(
     _ filter: UnsafePointer<Float>, _ scale: Float, to target: UnsafeMutablePointer<Float>, _ stride: Int
   ) {

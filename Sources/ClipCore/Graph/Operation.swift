@@ -21,6 +21,9 @@ class Operation {
   /// The tensors it takes from a checkpoint.
   var parameters: [Parameter] { [] }
 
+  /// The value that all of a parameter has in a new model; nil where it is drawn at random.
+  func initialValue(ofParameter index: Int) -> Float? { nil }
+
   /// Output row i is made from row i of each input alone.
   var isRowWise: Bool { false }
 
@@ -70,10 +73,9 @@ class Operation {
   /// Whether `backward` reads the value that `forward` made.
   var backwardReadsOutput: Bool { false }
 
-  /// Whether `backward` can set a gradient, all of it, rather than add to it: see TrainingContext.adds and
-  /// TrainingContext.beginParameterGradient. Others find zeros where nobody was before them.
-  func beginsGradient(ofInput index: Int) -> Bool { false }
-  func beginsGradient(ofParameter index: Int) -> Bool { false }
+  /// Whether `backward` sets a gradient, all of it, unless `TrainingContext.adds` says to add; other ops always add.
+  func setsGradient(ofInput index: Int) -> Bool { false }
+  func setsGradient(ofParameter index: Int) -> Bool { false }
 
   /// Computing it again for `backward` costs less than keeping it.
   var isCheap: Bool { false }

@@ -110,7 +110,7 @@ extension Graph {
     var uses = useCounts()
     for index in nodes.indices {
       if let activation = nodes[index] as? Activation, let source = activation.inputs.first, uses[source] == 1,
-        let product = nodes[source] as? MatrixProduct, product.activation == CLIP_IDENTITY, !product.hasResidual
+        let product = nodes[source] as? MatrixOperation, product.activation == CLIP_IDENTITY, !product.hasResidual
       {
         product.activation = activation.activation
         redirect(index, to: source)
@@ -122,7 +122,7 @@ extension Graph {
       // The later of the two is the product: its residual is then computed before it.
       let source = max(sum.inputs[0], sum.inputs[1])
       let residual = min(sum.inputs[0], sum.inputs[1])
-      guard source != residual, uses[source] == 1, let product = nodes[source] as? MatrixProduct, !product.hasResidual
+      guard source != residual, uses[source] == 1, let product = nodes[source] as? MatrixOperation, !product.hasResidual
       else { continue }
       product.inputs.append(residual)
       product.hasResidual = true
@@ -131,7 +131,7 @@ extension Graph {
     }
     for index in nodes.indices {
       if let activation = nodes[index] as? Activation, let source = activation.inputs.first, uses[source] == 1,
-        let product = nodes[source] as? MatrixProduct, product.hasResidual, product.after == CLIP_IDENTITY
+        let product = nodes[source] as? MatrixOperation, product.hasResidual, product.after == CLIP_IDENTITY
       {
         product.after = activation.activation
         redirect(index, to: source)

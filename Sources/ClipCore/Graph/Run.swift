@@ -14,12 +14,14 @@ struct Run {
   unowned(unsafe) let kernels: Kernels
   unowned(unsafe) let threads: ThreadPool
   let scratch: UnsafeMutablePointer<Float>
-  /// Takes why an op could not compute, and the call throws it; nil in training, whose weights are in memory.
-  unowned(unsafe) let failures: Failures?
+  /// Takes the error of an op that could not compute; the call throws it.
+  unowned(unsafe) let failures: Failures
   unowned(unsafe) let program: Program
   let arena: UnsafeMutablePointer<Float>
   let offsets: UnsafePointer<Int>
   let node: Int
+
+  var executor: Executor { Executor(kernels: kernels, threads: threads) }
 
   var output: Tensor { tensor(node) }
   func input(_ index: Int) -> Tensor { tensor(program.nodes[node].inputs[index]) }

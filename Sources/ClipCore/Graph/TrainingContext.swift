@@ -4,12 +4,11 @@ import CSystem
 /// Where the parameters of a graph in training and their gradients lie; `index` counts a node's own parameters.
 protocol TrainingMemory: AnyObject {
   func parameter(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float>
-  /// Where the gradient is added up, or a statistic's next value lies; nil where the parameter is frozen.
+  /// Its gradient, or a statistic's next value; nil where the parameter is frozen.
   func parameterGradient(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float>?
-  /// Begins a parameter's gradient; whether the step had begun it before, so that one adds to it.
-  func beginParameterGradient(_ index: Int, of node: Int) -> Bool
-  /// Whether `node` is the first in a step to write the gradient of its input `index`, so that it sets it.
-  func setsInputGradient(_ index: Int, of node: Int) -> Bool
+  /// Whether the op whose `backward` runs adds to the gradient of its parameter or input `index`; else it sets it.
+  func adds(parameter index: Int) -> Bool
+  func adds(input index: Int) -> Bool
 }
 
 /// What an op sees in a training step, besides what it sees in any run: gradients, and its parameters.
@@ -21,7 +20,6 @@ struct TrainingContext {
   // The step holds it: a context is copied for every piece of work, without counting references.
   unowned(unsafe) let memory: any TrainingMemory
 
-  var products: Products { Products(kernels: run.kernels, threads: run.threads) }
   var scratch: UnsafeMutablePointer<Float> { run.scratch }
   var batch: Batch { run.batch }
 
@@ -31,31 +29,28 @@ struct TrainingContext {
     return Tensor(data: run.arena + max(0, gradientOffsets[run.node]), rows: output.rows, width: output.width)
   }
 
-  /// Where the gradient of input `index` is added up; nil where nobody wants it.
+  /// The gradient of input `index`; nil where nobody wants it. An op adds to it unless it says `setsGradient(ofInput:)`.
   func inputGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
     let offset = gradientOffsets[run.program.nodes[run.node].inputs[index]]
     return offset < 0 ? nil : run.arena + offset
   }
 
-  /// Whether that gradient was begun by others, so that one adds to it; an op that says `beginsGradient(ofInput:)`
-  /// sets it otherwise.
-  func adds(_ index: Int) -> Bool { !memory.setsInputGradient(index, of: run.node) }
+  /// For an op that says `setsGradient(ofInput:)`: whether it adds all the same, since another op has set the gradient.
+  func adds(input index: Int) -> Bool { memory.adds(input: index) }
 
-  /// The numbers of the op's parameter `index`.
+  /// The values of the op's parameter `index`.
   func parameter(_ index: Int) -> UnsafeMutablePointer<Float> {
     memory.parameter(index, of: run.node)
   }
 
-  /// Where its gradient is added up, or a statistic's next value lies; nil where it is frozen.
+  /// Its gradient, or a statistic's next value; nil where it is frozen. An op adds to it unless it says
+  /// `setsGradient(ofParameter:)`.
   func parameterGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
     memory.parameterGradient(index, of: run.node)
   }
 
-  /// The same for an op that says `beginsGradient(ofParameter:)`, and whether to add to it or to set it. On the
-  /// step's thread, once in a `backward`.
-  func beginParameterGradient(_ index: Int) -> (sums: UnsafeMutablePointer<Float>, adding: Bool)? {
-    parameterGradient(index).map { ($0, memory.beginParameterGradient(index, of: run.node)) }
-  }
+  /// The same as for an input.
+  func adds(parameter index: Int) -> Bool { memory.adds(parameter: index) }
 
   /// Lets `op` work on [0, count) in parts of at least `grain`, on the pool's threads.
   func parallel(_ op: Operation, _ count: Int, grain: Int, phase: Int = 0) {

@@ -19,14 +19,10 @@ final class PluginHost {
     self.log = log
     reference = .allocate(capacity: 1)
     reference.initialize(to: referenceKernels())
-    var items: [PluginRegistry.Item] = []
-    if let id = reference.pointee.id, let description = reference.pointee.description {
-      items = [
-        PluginRegistry.Item(
-          kind: CLIP_KIND_KERNELS, id: id, description: description, table: UnsafeRawPointer(reference), plugin: nil)
-      ]
-    }
-    plugins = Replaceable(PluginRegistry(items, []))
+    let item = PluginRegistry.Item(
+      kind: CLIP_KIND_KERNELS, id: reference.pointee.id, description: reference.pointee.description,
+      table: UnsafeRawPointer(reference), plugin: nil)
+    plugins = Replaceable(PluginRegistry([item], []))
   }
 
   deinit { reference.deallocate() }

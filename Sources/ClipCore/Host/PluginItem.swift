@@ -15,14 +15,18 @@ extension PluginRegistry.Item {
         missing: encoder.pointee.build == nil ? "build" : nil)
     case CLIP_KIND_IMAGE_CODEC:
       let codec = try read(table, clip_image_codec.self)
-      try self.init(kind, codec.id, codec.description, table, plugin, "clip_image_codec", missing: missing(codec))
+      try self.init(
+        kind, codec.id, codec.description, table, plugin, "clip_image_codec",
+        missing: firstNull(["recognises", "read_header", "decode"], atEndOf: table, clip_image_codec.self))
     case CLIP_KIND_KERNELS:
       let kernels = try read(table, clip_kernels.self)
-      try self.init(kind, kernels.id, kernels.description, table, plugin, "clip_kernels", missing: missing(kernels))
+      let head = table.load(as: TableHead.self)
+      try self.init(kind, head.id, head.description, table, plugin, "clip_kernels", missing: missing(kernels, table))
     case CLIP_KIND_TOKENIZER:
       let tokenizer = try read(table, clip_tokenizer.self)
       try self.init(
-        kind, tokenizer.id, tokenizer.description, table, plugin, "clip_tokenizer", missing: missing(tokenizer))
+        kind, tokenizer.id, tokenizer.description, table, plugin, "clip_tokenizer",
+        missing: firstNull(["open", "token_count", "token_id", "encode", "close"], atEndOf: table, clip_tokenizer.self))
     case CLIP_KIND_LOADER:
       let loader = try read(table, clip_loader.self)
       try self.init(kind, loader.id, loader.description, table, plugin, "clip_loader", missing: missing(loader))
@@ -69,22 +73,38 @@ private func read<T: BitwiseCopyable>(_ table: UnsafeRawPointer, _ type: T.Type)
   return table.assumingMemoryBound(to: T.self).pointee
 }
 
+/// How every table begins, with pointers that may be NULL whatever its header says.
+private struct TableHead: BitwiseCopyable {
+  let size: UInt32
+  let word: UInt32
+  let id: UnsafePointer<CChar>?
+  let description: UnsafePointer<CChar>?
+}
+
+/// The first of the functions at the end of a `T` that is NULL; `names` are theirs. It reads the table's memory, since
+/// Swift takes a function that the header calls non-null for one that is there.
+private func firstNull<T>(_ names: [StaticString], atEndOf table: UnsafeRawPointer, _ type: T.Type) -> StaticString? {
+  let size = MemoryLayout<UInt>.size
+  let start = MemoryLayout<T>.size - names.count * size
+  for (index, name) in names.enumerated() where table.load(fromByteOffset: start + index * size, as: UInt.self) == 0 {
+    return name
+  }
+  return nil
+}
+
 /// The first of a table's fields that is not there.
 private func firstMissing(_ fields: [(isThere: Bool, name: StaticString)]) -> StaticString? {
   for field in fields where !field.isThere { return field.name }
   return nil
 }
 
-private func missing(_ codec: clip_image_codec) -> StaticString? {
-  firstMissing([
-    (codec.recognises != nil, "recognises"), (codec.read_header != nil, "read_header"), (codec.decode != nil, "decode"),
-  ])
-}
-
 private func missing(_ op: clip_op) -> StaticString? {
-  firstMissing([
+  let names = UnsafeBufferPointer(
+    start: op.setting_names, count: op.setting_names == nil ? 0 : Int(min(64, op.setting_count)))
+  return firstMissing([
     (op.shape != nil, "shape"), (op.forward != nil, "forward"), ((1...8).contains(op.input_count), "1 to 8 inputs"),
     (op.setting_count <= 64, "count of settings up to 64"),
+    (names.count == Int(op.setting_count) && names.allSatisfy { $0 != nil }, "name for each setting"),
   ])
 }
 
@@ -96,24 +116,15 @@ private func missing(_ loader: clip_loader) -> StaticString? {
   ])
 }
 
-private func missing(_ tokenizer: clip_tokenizer) -> StaticString? {
-  firstMissing([
-    (tokenizer.open != nil, "open"), (tokenizer.token_count != nil, "token_count"),
-    (tokenizer.token_id != nil, "token_id"), (tokenizer.encode != nil, "encode"), (tokenizer.close != nil, "close"),
-  ])
-}
-
-private func missing(_ kernels: clip_kernels) -> StaticString? {
-  firstMissing([
-    (kernels.panel_bytes != nil, "panel_bytes"), (kernels.pack_panel != nil, "pack_panel"),
-    (kernels.packed_rows != nil, "packed_rows"), (kernels.pack_rows != nil, "pack_rows"),
-    (kernels.matmul != nil, "matmul"), (kernels.attention_scratch != nil, "attention_scratch"),
-    (kernels.attention != nil, "attention"), (kernels.layer_norm != nil, "layer_norm"),
-    (kernels.scale_shift != nil, "scale_shift"), (kernels.add != nil, "add"), (kernels.normalize != nil, "normalize"),
-    (kernels.winograd_input != nil, "winograd_input"), (kernels.winograd_output != nil, "winograd_output"),
-    (kernels.resample_across != nil, "resample_across"), (kernels.resample_down != nil, "resample_down"),
-    ((1...1024).contains(kernels.panel_width), "panel_width from 1 to 1024"),
-    ((1...1024).contains(kernels.tile_rows), "tile_rows from 1 to 1024"),
-    (kernels.storages & 1 != 0, "CLIP_STORAGE_F32 among the storages"),
-  ])
+private func missing(_ kernels: clip_kernels, _ table: UnsafeRawPointer) -> StaticString? {
+  let functions: [StaticString] = [
+    "panel_bytes", "pack_panel", "packed_rows", "pack_rows", "matmul", "attention_scratch", "attention", "layer_norm",
+    "scale_shift", "add", "normalize", "winograd_input", "winograd_output", "resample_across", "resample_down",
+  ]
+  return firstNull(functions, atEndOf: table, clip_kernels.self)
+    ?? firstMissing([
+      ((1...1024).contains(kernels.panel_width), "panel_width from 1 to 1024"),
+      ((1...1024).contains(kernels.tile_rows), "tile_rows from 1 to 1024"),
+      (kernels.storages & 1 != 0, "CLIP_STORAGE_F32 among the storages"),
+    ])
 }

@@ -1,14 +1,13 @@
 import CClip
 
-/// 8-bit pixels that the library made: a decoded file (RGB, RGBA or gray) or an augmented picture. It
-/// owns them and they never change.
+/// 8-bit pixels that the library owns: a decoded file (RGB, RGBA or gray) or an augmented picture. Immutable.
 final class DecodedImage {
   let view: clip_image_view
   private let memory: Memory
 
-  /// Decodes with the first of `codecs` that recognises `data`, which is not needed afterwards.
-  /// The size is held against `maxPixels` before memory is taken. `place` is the file's name, or
-  /// what the caller calls its bytes.
+  /// Decodes `data` with the first of `codecs` that recognises it. The size is checked against `maxPixels`
+  /// before memory is allocated. `place` is the file's path or another name for the data, for messages.
+  /// `data` is not needed after the call.
   convenience init(data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, place: String) throws(ClipError)
   {
     guard let base = data.baseAddress, data.count > 0 else {
@@ -46,13 +45,14 @@ final class DecodedImage {
         format: header.format))
   }
 
-  /// `view` is of pixels in `memory`.
+  /// The pixels of `view` lie in `memory`.
   init(_ memory: Memory, _ view: clip_image_view) {
     self.memory = memory
     self.view = view
   }
 
-  /// Fewer bytes than the longest signature have no format; more are one that no codec reads.
+  /// The error for data that no codec recognises: CLIP_FORMAT if it is shorter than the longest signature,
+  /// otherwise CLIP_UNSUPPORTED.
   private static func unrecognised(_ data: UnsafeRawBufferPointer, _ codecs: [CodecTable], _ place: String) -> ClipError
   {
     var known = ""
@@ -69,7 +69,7 @@ final class DecodedImage {
   }
 }
 
-/// Kinds of files that people hand in as images, told by their first bytes for error messages.
+/// Recognises common kinds of files that no codec reads by their first bytes, for messages.
 private struct ImageSignature {
   let name: StaticString
 

@@ -1,21 +1,24 @@
 import CClip
 
-/// Where the tower's input comes from: the size the image is resized to, the part of it that is
-/// kept, and where in the input that part lies. What is left of the input is filled.
+/// The geometry of resize, crop and padding.
 private struct Framing {
+  /// The image's size after the resize.
   let width: Int
   let height: Int
+  /// The part of the resized image that is kept.
   let window: ResizeWindow
+  /// Where the window goes in the tower's input. The rest of the input is padding.
   let left: Int
   let top: Int
 
   init(_ image: ImageView, _ config: PreprocessConfig) {
     (width, height) = Framing.resizedSize(image, config)
-    let across = Framing.centred(width, config.width)
-    let down = Framing.centred(height, config.height)
-    window = ResizeWindow(left: across.from, top: down.from, width: across.count, height: down.count)
-    left = across.to
-    top = down.to
+    let horizontal = Framing.centred(width, config.width)
+    let vertical = Framing.centred(height, config.height)
+    window = ResizeWindow(
+      left: horizontal.from, top: vertical.from, width: horizontal.count, height: vertical.count)
+    left = horizontal.to
+    top = vertical.to
   }
 
   private static func resizedSize(_ image: ImageView, _ config: PreprocessConfig) -> (Int, Int) {
@@ -23,7 +26,7 @@ private struct Framing {
     case .none: return (image.width, image.height)
     case .squash: return (config.width, config.height)
     case .shortest:
-      // torchvision's Resize(int): the longer side is cut, not rounded, to whole pixels.
+      // torchvision's Resize(int) truncates the longer side to whole pixels.
       let (short, long) = (min(image.width, image.height), max(image.width, image.height))
       let other = Int(Double(config.resizeTo * long) / Double(short))
       return image.width <= image.height ? (config.resizeTo, other) : (other, config.resizeTo)
@@ -32,14 +35,14 @@ private struct Framing {
       let across = Double(image.width) / Double(config.width)
       let down = Double(image.height) / Double(config.height)
       let ratio = config.mode == .longest ? max(across, down) : min(across, down)
-      // open_clip fails for a picture so long that a side would round to 0; here it keeps one pixel.
+      // If a side rounds to 0, open_clip fails; here it keeps one pixel.
       let width = max(1, Int((Double(image.width) / ratio).rounded(.toNearestOrEven)))
       let height = max(1, Int((Double(image.height) / ratio).rounded(.toNearestOrEven)))
       return (width, height)
     }
   }
 
-  /// torchvision's center_crop along one side: `count` pixels from `from` on go to `to`.
+  /// torchvision's center_crop along one axis: `count` pixels from `from` on are copied to `to`.
   private static func centred(_ side: Int, _ target: Int) -> (from: Int, to: Int, count: Int) {
     guard target <= side else { return (0, (target - side) / 2, side) }
     return (Int((Double(side - target) / 2).rounded(.toNearestOrEven)), 0, target)
@@ -48,10 +51,10 @@ private struct Framing {
 
 private let largestSide = 65535
 
-/// The image as [height, width, 3] bytes, red first: resized and cropped as `config` says, before
-/// normalisation. Alpha is dropped, or composited over `background`.
+/// Resizes and crops an image to [height, width, 3] RGB bytes, without normalisation. Alpha is dropped, or
+/// composited over `background`.
 ///
-/// CLIP_FORMAT for a config that no image fits, CLIP_LIMIT for an image too long for its filter.
+/// CLIP_FORMAT for an invalid configuration, CLIP_LIMIT if the resize needs too much memory.
 func preprocessBytes(
   _ image: ImageView, _ config: PreprocessConfig, background: Colour?, into output: UnsafeMutablePointer<UInt8>,
   kernels: Kernels, scratch: PreprocessScratch
@@ -71,7 +74,7 @@ func preprocessBytes(
     kernels: kernels, scratch: scratch)
 }
 
-/// The image as the tower takes it: [3, height, width] floats, red first, (x * rescale - mean) / std
+/// Makes the tower's input of an image: [3, height, width] floats, red first, (x * rescale - mean) / std
 /// in float32 as torchvision's ToTensor and Normalize compute it. Errors as preprocessBytes.
 func preprocess(
   _ image: ImageView, _ config: PreprocessConfig, background: Colour?, into output: UnsafeMutablePointer<Float>,
@@ -83,27 +86,28 @@ func preprocess(
   normalizePixels(bytes, config, into: output)
 }
 
-/// The second half of `preprocess`: [height, width, 3] bytes of a config that is one to [3, height, width]
-/// floats.
+/// The second half of `preprocess`: [height, width, 3] bytes to [3, height, width] floats. The caller has checked
+/// `config`.
 func normalizePixels(
   _ bytes: UnsafePointer<UInt8>, _ config: PreprocessConfig, into output: UnsafeMutablePointer<Float>
 ) {
   let count = config.width * config.height
   for channel in 0..<3 {
-    // A byte has 256 values: a table of them holds the exact arithmetic. A larger one would be taken from the heap.
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { table in
+    // The result for each of the 256 values of a byte.
+    var storage = InlineArray<256, Float>(repeating: 0)
+    withUnsafeMutablePointer(to: &storage) { storage in
+      let table = UnsafeMutableRawPointer(storage).assumingMemoryBound(to: Float.self)
       for value in 0..<256 {
         let scaled = config.rescale == 1.0 / 255.0 ? Float(value) / 255 : Float(value) * config.rescale
         table[value] = (scaled - config.mean[channel]) / config.std[channel]
       }
-      guard let table = table.baseAddress else { return }
       let plane = output + channel * count
       for i in 0..<count { plane[i] = table[Int(bytes[i &* 3 &+ channel])] }
     }
   }
 }
 
-/// Throws for a config that is not one: the loaders have checked what their files say.
+/// Checks what the readers of configuration files do not.
 private func check(_ config: PreprocessConfig) throws(ClipError) {
   guard (1...largestSide).contains(config.width), (1...largestSide).contains(config.height),
     (1...largestSide).contains(config.resizeTo)

@@ -1,25 +1,24 @@
-/// How an image becomes the tower's input: what preprocessor_config.json or open_clip's
-/// preprocess_cfg says, with names brought together.
+/// How an image becomes the tower's input, from preprocessor_config.json or open_clip's preprocess_cfg.
 struct PreprocessConfig {
   enum Resample { case nearest, bilinear, bicubic, lanczos }
 
   enum ResizeMode {
-    /// The shorter side to `resizeTo`, then torchvision's centre crop to width x height.
+    /// Resize the shorter side to `resizeTo`, then crop the centre to width x height as torchvision does.
     case shortest
-    /// The longer side fits, then the rest is filled with `fill`.
+    /// Resize to fit inside width x height, then pad with `fill`.
     case longest
-    /// Both sides are at least width x height, then the centre crop: what open_clip does for
-    /// `shortest` when width and height differ.
+    /// Resize to cover width x height, then crop the centre. This is open_clip's `shortest` for a width
+    /// and height that differ.
     case cover
-    /// Both sides to width x height, whatever the shape.
+    /// Resize to width x height without keeping the aspect ratio.
     case squash
-    /// No resize: the centre crop alone.
+    /// Crop the centre without a resize.
     case none
   }
 
   var width: Int
   var height: Int
-  /// Pixels of the shorter side after `shortest`; most often the crop's own size.
+  /// The shorter side in pixels after the resize of `shortest`; usually the size of the crop.
   var resizeTo: Int
   var mode: ResizeMode = .shortest
   var resample: Resample = .bicubic
@@ -27,9 +26,9 @@ struct PreprocessConfig {
   var mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
   var std: [Float] = [0.26862954, 0.26130258, 0.27577711]
   var fill: [UInt8] = [0, 0, 0]
-  /// A pixel's 8-bit value times this is what mean and std are about.
+  /// The factor of a pixel's 8-bit value before mean and std apply.
   var rescale: Float = 1.0 / 255.0
 
-  /// Numbers of one preprocessed picture.
+  /// Elements of one preprocessed image.
   var floats: Int { 3 * height * width }
 }

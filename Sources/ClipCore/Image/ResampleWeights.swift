@@ -9,7 +9,7 @@ enum ResampleFilter {
   /// A sinc windowed by a wider sinc, three lobes.
   case lanczos
 
-  /// Where the filter ends, in input pixels of an image that is not made smaller.
+  /// The filter's radius in input pixels for an image that is not downscaled.
   var support: Double {
     switch self {
     case .bilinear: 1
@@ -35,22 +35,23 @@ enum ResampleFilter {
   }
 }
 
-/// What one axis of a resize needs: for each output position, the input positions it looks at and
-/// their weights, in Pillow's fixed point of 22 bits. Memory belongs to the buffer they were made in.
+/// The weights of one axis of a resize: for each output position a span of input positions and their
+/// weights, in Pillow's fixed point with 22 fractional bits. They lie in the buffer given to `init`.
 struct ResampleWeights {
   private static var precision: Int { 22 }
+  /// Weights are stored in groups of 4.
   private static var maximumGroups: Int { 1 << 22 }
 
-  /// One for each output position of the range asked for.
+  /// One for each output position in `range`.
   let spans: UnsafePointer<clip_resample_span>
-  /// The input positions that all spans together look at.
+  /// The smallest range of input positions that contains all spans.
   let input: Range<Int>
-  /// The largest count.
+  /// The number of positions of the longest span.
   let longest: Int
 
-  /// Weights of output positions `range` when `inputSize` pixels become `outputSize`. The caller
-  /// has checked that sizes are in 1...2^48 and that the range is not empty and lies within.
-  /// CLIP_LIMIT when they would take more than 64 MiB.
+  /// Computes the weights of output positions `range` for a resize from `inputSize` to `outputSize`. The
+  /// caller checks that both sizes are in 1...2^48, and that the range is not empty and lies in the output.
+  /// CLIP_LIMIT for more than 64 MiB of weights.
   init(
     inputSize: Int, outputSize: Int, range: Range<Int>, filter: ResampleFilter, buffer: inout GrowingBuffer
   ) throws(ClipError) {
@@ -105,7 +106,7 @@ struct ResampleWeights {
     input = low..<max(high, low)
   }
 
-  /// A weight rounded away from zero to 22 fractional bits. Weights stay far below 2^7.
+  /// A weight with 22 fractional bits, halves rounded away from zero. Weights are far below 2^7.
   private static func fixed(_ weight: Double) -> Int32 {
     let scaled = weight * Double(1 << precision)
     return Int32(exactly: (scaled + (weight < 0 ? -0.5 : 0.5)).rounded(.towardZero)) ?? 0

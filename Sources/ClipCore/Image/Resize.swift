@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// A part of a resized image: pixels [left, left + width) x [top, top + height) of it.
+/// A part of a resized image: pixels [left, left + width) x [top, top + height).
 struct ResizeWindow {
   var left: Int
   var top: Int
@@ -9,12 +9,12 @@ struct ResizeWindow {
   var height: Int
 }
 
-/// The pixels of `window` that `image` has after a resize to width x height, as red, green, blue
-/// bytes in rows `stride` bytes apart. Bytes are those of Pillow's Image.resize of the RGB image,
-/// but only rows and columns that the window needs are computed.
+/// Writes the part `window` of `image` resized to width x height, as RGB bytes in rows `stride` bytes
+/// apart. The result equals Pillow's Image.resize of the RGB image, but only the rows and columns of the
+/// window are computed.
 ///
-/// The caller has checked that sizes are in 1...2^48, and that the window is not empty and lies
-/// within. CLIP_LIMIT for sides so long that the filter itself would take much memory.
+/// The caller checks that sizes are in 1...2^48, and that the window is not empty and lies in the resized
+/// image. CLIP_LIMIT if weights or intermediate rows would take too much memory.
 func resize(
   _ image: ImageView, over background: Colour?, width: Int, height: Int, resample: PreprocessConfig.Resample,
   window: ResizeWindow, into output: UnsafeMutablePointer<UInt8>, stride: Int,
@@ -41,70 +41,71 @@ func resize(
       image, over: background, width: width, height: height, window: window, into: output, stride: stride,
       scratch: scratch)
   }
-  let across = try ResampleWeights(
+  let horizontal = try ResampleWeights(
     inputSize: image.width, outputSize: width, range: window.left..<window.left + window.width, filter: filter,
     buffer: &scratch.horizontal)
-  let down = try ResampleWeights(
+  let vertical = try ResampleWeights(
     inputSize: image.height, outputSize: height, range: window.top..<window.top + window.height, filter: filter,
     buffer: &scratch.vertical)
 
-  // A ring of rows holds one vertical span: rows as they come where the vertical pass is first, else
-  // rows that have been through the horizontal pass.
-  let isDownFirst = runsDownFirst(image, width: width, height: height)
-  let acrossBytes = (window.width * 3 + 4 + 15) & ~15
-  let sourceBytes = ((across.input.count + 4) * 4 + 15) & ~15
-  let rowBytes = isDownFirst ? sourceBytes : acrossBytes
-  let ringBytes = try product(down.longest, rowBytes, "rows of a resize")
-  let pointerBytes = (down.longest + 1) * MemoryLayout<UnsafeRawPointer>.stride
+  // A ring buffer holds the input rows of one vertical span: source rows if the vertical pass is first,
+  // otherwise rows that the horizontal pass has resized.
+  let isVerticalFirst = runsVerticalFirst(image, width: width, height: height)
+  let outputBytes = (window.width * 3 + 4 + 15) & ~15
+  let sourceBytes = ((horizontal.input.count + 4) * 4 + 15) & ~15
+  let rowBytes = isVerticalFirst ? sourceBytes : outputBytes
+  let ringBytes = try product(vertical.longest, rowBytes, "rows of a resize")
+  let pointerBytes = (vertical.longest + 1) * MemoryLayout<UnsafeRawPointer>.stride
   guard ringBytes <= maximumRingBytes else {
     throw ClipError(CLIP_LIMIT, "resizing \(image.height) rows of pixels to \(height): too many go into one")
   }
   let base = try scratch.rows.reserve(
-    ringBytes + sourceBytes + acrossBytes + pointerBytes, for: "rows of a resize")
-  // What a last group's weights of 0 are for is read too.
-  memset(base, 0, ringBytes + sourceBytes + acrossBytes)
+    ringBytes + sourceBytes + outputBytes + pointerBytes, for: "rows of a resize")
+  // Kernels also read the bytes behind a row that the zero weights of the last group multiply.
+  memset(base, 0, ringBytes + sourceBytes + outputBytes)
   let source = base + ringBytes
   let finished = source + sourceBytes
-  let rows = (finished + acrossBytes).bindMemory(to: UnsafePointer<UInt8>?.self, capacity: down.longest + 1)
+  let rows = (finished + outputBytes).bindMemory(to: UnsafePointer<UInt8>?.self, capacity: vertical.longest + 1)
 
-  func resampleAcross(into target: UnsafeMutableRawPointer) {
-    kernels.table.pointee.resample_across?(
-      source.assumingMemoryBound(to: UInt8.self), across.input.lowerBound, across.spans, window.width,
+  func resampleHorizontally(into target: UnsafeMutableRawPointer) {
+    kernels.table.pointee.resample_across(
+      source.assumingMemoryBound(to: UInt8.self), horizontal.input.lowerBound, horizontal.spans, window.width,
       target.assumingMemoryBound(to: UInt8.self))
   }
-  var next = down.input.lowerBound
+  var next = vertical.input.lowerBound
   for y in 0..<window.height {
-    let span = down.spans + y
+    let span = vertical.spans + y
     let (first, count) = (span.pointee.first, span.pointee.count)
     while next < first + count {
       if next >= first {
-        let row = base + next % down.longest * rowBytes
-        let pixels = isDownFirst ? row : source
-        image.copyRow(next, from: across.input.lowerBound, to: across.input.upperBound, over: background, into: pixels)
-        if !isDownFirst { resampleAcross(into: row) }
+        let row = base + next % vertical.longest * rowBytes
+        let pixels = isVerticalFirst ? row : source
+        image.copyRow(
+          next, from: horizontal.input.lowerBound, to: horizontal.input.upperBound, over: background, into: pixels)
+        if !isVerticalFirst { resampleHorizontally(into: row) }
       }
       next += 1
     }
     for tap in 0...count {
-      let row = base + (first + min(tap, count - 1)) % down.longest * rowBytes
+      let row = base + (first + min(tap, count - 1)) % vertical.longest * rowBytes
       rows[tap] = UnsafePointer(row.assumingMemoryBound(to: UInt8.self))
     }
-    let target = (isDownFirst ? source : finished).assumingMemoryBound(to: UInt8.self)
-    kernels.table.pointee.resample_down?(rows, span, rowBytes, target)
-    if isDownFirst { resampleAcross(into: finished) }
+    let target = (isVerticalFirst ? source : finished).assumingMemoryBound(to: UInt8.self)
+    kernels.table.pointee.resample_down(rows, span, rowBytes, target)
+    if isVerticalFirst { resampleHorizontally(into: finished) }
     memcpy(output + y * stride, finished, window.width * 3)
   }
 }
 
-/// Which pass is first, as Pillow 13 chooses: bytes between the passes are rounded, so the order
-/// shows. Until Pillow 11 the horizontal pass was always first.
-private func runsDownFirst(_ image: ImageView, width: Int, height: Int) -> Bool {
+/// Whether the vertical pass is first, as Pillow 13 chooses. The order changes the result, since the passes
+/// exchange rounded bytes. Until Pillow 11 the horizontal pass was always first.
+private func runsVerticalFirst(_ image: ImageView, width: Int, height: Int) -> Bool {
   height < image.height && image.height - height > 2 * (image.width - width)
 }
 
 private let maximumRingBytes = 1 << 28
 
-/// The nearest pixel of each, as Pillow's ImagingScaleAffine finds it; with equal sizes, a copy.
+/// Nearest-neighbour resize with the rounding of Pillow's ImagingScaleAffine. For equal sizes it is a copy.
 private func pickNearest(
   _ image: ImageView, over background: Colour?, width: Int, height: Int, window: ResizeWindow,
   into output: UnsafeMutablePointer<UInt8>, stride: Int, scratch: PreprocessScratch
@@ -124,8 +125,8 @@ private func pickNearest(
   }
 }
 
-/// Input positions of output positions from `first` on. Pillow adds the scale up step by step,
-/// and so does this, but for sides that Pillow has no memory for.
+/// The input positions of the output positions from `first` on. As in Pillow, they are found by repeated
+/// addition of the scale, except for images larger than Pillow can hold.
 private struct NearestPositions {
   private let scale: Double
   private let inputSize: Int

@@ -22,7 +22,7 @@ enum ClipcoreConfig {
     result.logitScale = try tensor(config, "logit_scale")
     result.logitBias = try tensor(config, "logit_bias")
     if let weights = try tensor(config, "weights") {
-      guard isPlain(weights) else { throw config.error(CLIP_FORMAT, "weights", "the name of a file beside it") }
+      guard isFileName(weights) else { throw config.error(CLIP_FORMAT, "weights", "the name of a file beside it") }
       result.weightFiles = [weights]
     }
     result.names = .direct(

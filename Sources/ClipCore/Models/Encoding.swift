@@ -7,7 +7,7 @@ struct EncodeOptions {
   let truncate: Bool
   let cleaning: TextCleaning
   /// The colour under transparent pixels; nil drops alpha.
-  let background: (UInt8, UInt8, UInt8)?
+  let background: Colour?
   /// What the caller's pixels and tokens were made for; 0 where it does not say.
   let sizes: InputSizes
   private var callback: clip_progress
@@ -21,17 +21,8 @@ struct EncodeOptions {
     rawFeatures = flags & CLIP_ENCODE_RAW != 0
     truncate = flags & CLIP_ENCODE_TRUNCATE != 0
     cleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0 ? .openAI : .huggingFace
-    let colour = options.background
-    guard colour <= 0xff_ffff else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.background: expected 0xRRGGBB, found \(colour)")
-    }
-    background =
-      flags & CLIP_ENCODE_COMPOSITE_ALPHA == 0
-      ? nil
-      : (
-        UInt8(truncatingIfNeeded: colour >> 16), UInt8(truncatingIfNeeded: colour >> 8),
-        UInt8(truncatingIfNeeded: colour)
-      )
+    let under = try colour(rgb: options.background)
+    background = flags & CLIP_ENCODE_COMPOSITE_ALPHA != 0 ? under : nil
     sizes = InputSizes(
       imageWidth: Int(options.image_width), imageHeight: Int(options.image_height),
       contextLength: Int(options.context_length))
@@ -225,7 +216,7 @@ extension Model {
   }
 
   private func normalize(_ rows: UnsafeMutablePointer<Float>, _ count: Int) {
-    runtime.kernels.table.pointee.normalize?(rows, rows, count, embeddingWidth)
+    runtime.kernels.table.pointee.normalize(rows, rows, count, embeddingWidth)
   }
 
   private func inChunks(

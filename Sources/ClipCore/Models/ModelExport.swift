@@ -152,7 +152,7 @@ struct ModelExport {
 
     private func read(_ found: CheckpointParameter, into memory: Memory) throws(ClipError) {
       try found.read(rows: 0..<found.rowCount, into: memory.floats)
-      found.forget()
+      found.discardPages()
     }
   }
 

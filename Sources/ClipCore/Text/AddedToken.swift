@@ -1,16 +1,18 @@
 import CClip
 
-/// A token that was added to the vocabulary, or is special in it.
+/// A token that a tokenizer file adds to the vocabulary, or declares special.
 struct AddedToken {
   let name: Name
-  /// nil where the file does not say it.
+  /// nil if the file does not give it.
   let id: Int?
+  /// Whether it is searched for in normalised text instead of the text as written.
   let isNormalized: Bool
+  /// The file and the entry, for messages.
   let place: String
 }
 
 extension AddedToken {
-  /// "added_tokens" of tokenizer.json.
+  /// Reads "added_tokens" of tokenizer.json.
   static func list(_ json: JSON, _ path: String) throws(ClipError) -> [AddedToken] {
     guard let value = json["added_tokens"] else { return [] }
     guard case .array(let items) = value else {
@@ -27,7 +29,7 @@ extension AddedToken {
     return added
   }
 
-  /// From the object that both tokenizer.json and tokenizer_config.json describe a token with.
+  /// Reads the object that describes a token in tokenizer.json and tokenizer_config.json.
   init(_ json: JSON, id: Int?, _ place: String) throws(ClipError) {
     guard let name = json["content"]?.string, !name.isEmpty else {
       throw ClipError(CLIP_FORMAT, "\(place): expected an object with the token as \"content\", found \(json.kind)")

@@ -1,9 +1,9 @@
 import CUtf8proc
 
-/// The classes of characters that BERT's tokenizer tells apart, as Hugging Face's `tokenizers` has them:
-/// general categories of Unicode 8.0, the version that it is built on.
+/// The classes of characters of BERT's tokenizer, as Hugging Face's `tokenizers` defines them: general
+/// categories of Unicode 8.0, the version it is built on. utf8proc's later categories are corrected here.
 enum BertCharacters {
-  /// Cc, Cf and Co, but for tab and line ends, which are white space.
+  /// Categories Cc, Cf and Co, except tab, line feed and carriage return, which are white space.
   static func isControl(_ scalar: UInt32) -> Bool {
     if scalar < 0x7F { return scalar < 0x20 && scalar != 0x09 && scalar != 0x0A && scalar != 0x0D }
     switch category(scalar) {
@@ -13,7 +13,7 @@ enum BertCharacters {
     }
   }
 
-  /// P, and all of ASCII that is neither letter, digit, space nor control.
+  /// Category P, and all of ASCII that is neither letter, digit, space nor control.
   static func isPunctuation(_ scalar: UInt32) -> Bool {
     if scalar < 0x80 { return CharacterKind(scalar) == .other && scalar > 0x20 && scalar != 0x7F }
     switch category(scalar) {
@@ -21,20 +21,20 @@ enum BertCharacters {
       UTF8PROC_CATEGORY_PI, UTF8PROC_CATEGORY_PF, UTF8PROC_CATEGORY_PO:
       return !isNew(scalar)
     default:
-      // Punctuation then, not now.
+      // Punctuation in Unicode 8.0 only.
       return scalar == 0x166D || scalar == 0x111C9
     }
   }
 
-  /// Mn, such as combining accents.
+  /// Category Mn, such as combining accents.
   static func isAccent(_ scalar: UInt32) -> Bool {
     if scalar < 0x300 { return false }
-    // A mark without width then.
+    // U+1734 was Mn in Unicode 8.0.
     if category(scalar) != UTF8PROC_CATEGORY_MN { return scalar == 0x1734 }
     return !isNew(scalar)
   }
 
-  /// CJK ideographs, the blocks that BERT's own code lists; one begins 0x100 late in `tokenizers`.
+  /// CJK ideographs: the blocks in BERT's original code, one of which begins 0x100 later in `tokenizers`.
   static func isChinese(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0x3400...0x4DBF, 0x4E00...0x9FFF, 0xF900...0xFAFF: return true
@@ -43,8 +43,8 @@ enum BertCharacters {
     }
   }
 
-  /// Whether a punctuation mark, accent or format control has become one since Unicode 8.0. The ranges
-  /// also hold characters that are none of these.
+  /// Whether a punctuation mark, accent or format control got its category after Unicode 8.0. For other
+  /// characters the result has no meaning.
   private static func isNew(_ scalar: UInt32) -> Bool {
     switch scalar {
     case 0x61D, 0x7FD, 0x890...0x8E2, 0x9FD...0x9FE, 0xA76, 0xAFA...0xAFF, 0xB55, 0xC04, 0xC3C, 0xC77, 0xC84: true

@@ -1,10 +1,10 @@
-/// What Hugging Face's BertNormalizer does with a text before it is split into words.
+/// Hugging Face's BertNormalizer, which runs before a text is split into words.
 struct BertNormalizer {
-  /// Drops control characters and U+FFFD, makes every white space a space.
+  /// Removes control characters and U+FFFD, and replaces white space by spaces.
   var cleans = true
   /// Puts spaces around Chinese characters.
   var spacesChinese = true
-  /// Drops the accents of letters.
+  /// Removes accents.
   var stripsAccents = true
   var lowercases = true
 

@@ -1,14 +1,15 @@
 import CClip
 
-/// The vocabulary and merges of one folder, read but not yet brought together.
+/// The vocabulary and merges of a model folder, before names are resolved to ids.
 struct BytePairFiles {
-  /// The file that the vocabulary is from.
+  /// The path of the file with the vocabulary, for messages.
   let place: String
   let vocabulary: Vocabulary
   let merges: MergeList
   let addedTokens: [AddedToken]
-  /// nil where the files do not name one.
+  /// nil if the files do not name one.
   let unknownToken: Name?
+  /// Whether the split pattern itself contains the names of the start and end tokens.
   let splitsSpecials: Bool
 
   init(folder: String, vocabularySize: Int) throws(ClipError) {

@@ -1,23 +1,24 @@
 import CClip
 
-/// What a tokenizer is made of, brought together from its files and checked.
+/// The checked data of a byte-pair tokenizer.
 struct BytePairParts {
   let pairs: BytePairs
+  /// The symbol of each byte within a word, and of each byte at a word's end.
   let byteSymbols: [Int32]
   let lastByteSymbols: [Int32]
   let startToken: Int32
   let endToken: Int32
   let padToken: Int32
   let specials: SpecialTokens
-  /// Whether the split pattern itself names the start and end tokens.
+  /// Whether the split pattern itself contains the names of the start and end tokens.
   let splitsSpecials: Bool
 }
 
 extension BytePairTokenizer {
-  /// Reads the tokenizer of a model's folder: vocab.json and merges.txt, or tokenizer.json where
-  /// those are not there; with them tokenizer_config.json and special_tokens_map.json if present.
-  /// `isHuggingFace` pads with the pad token, open_clip's layout with 0. Token ids must be below
-  /// `vocabularySize`, the rows of the model's token embedding.
+  /// Reads the tokenizer of a model folder: vocab.json and merges.txt or, if they are absent, tokenizer.json;
+  /// and tokenizer_config.json and special_tokens_map.json if present. With `isHuggingFace` rows are padded
+  /// with the pad token, otherwise with 0 as open_clip does. Token ids must be below `vocabularySize`, the
+  /// rows of the model's token embedding.
   static func load(
     folder: String, isHuggingFace: Bool, contextLength: Int, vocabularySize: Int
   ) throws(ClipError) -> BytePairTokenizer {
@@ -29,7 +30,7 @@ extension BytePairTokenizer {
 }
 
 extension BytePairFiles {
-  /// Resolves names to ids.
+  /// Resolves the names of tokens to ids.
   func parts(_ names: SpecialNames, isHuggingFace: Bool) throws(ClipError) -> BytePairParts {
     var ids = vocabulary
     try ids.add(addedTokens + names.addedTokens, place)
@@ -48,14 +49,15 @@ extension BytePairFiles {
       splitsSpecials: splitsSpecials)
   }
 
-  /// The symbol of each of the 256 bytes; bytes without one are the unknown token.
+  /// The symbols of the 256 bytes, named by the byte's printable character and `suffix`. A byte without a
+  /// symbol has the unknown token.
   private func byteSymbols(
     _ ids: Vocabulary, _ suffix: Name, _ unknown: Int32?, _ unknownName: Name
   ) throws(ClipError) -> [Int32] {
     var symbols: [Int32] = []
     for byte in UInt8(0)...255 {
       var name: [UInt8] = []
-      UTF8Text.append(BytePairTokenizer.visible(byte), to: &name)
+      UTF8Text.append(BytePairTokenizer.printable(byte), to: &name)
       guard let id = ids.id(Name(utf8: name + suffix.utf8)) ?? unknown else {
         throw ClipError(
           CLIP_FORMAT,
@@ -69,9 +71,9 @@ extension BytePairFiles {
 }
 
 extension BytePairTokenizer {
-  /// The printable character that stands for a byte in token names, GPT-2's choice: Latin-1's
-  /// visible characters for themselves, the rest from U+0100 on.
-  static func visible(_ byte: UInt8) -> UInt32 {
+  /// The character that stands for a byte in the names of tokens, as GPT-2 defined it: printable Latin-1
+  /// characters stand for themselves, the other bytes are U+0100 and up.
+  static func printable(_ byte: UInt8) -> UInt32 {
     let value = UInt32(byte)
     switch value {
     case 0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF: return value

@@ -1,7 +1,7 @@
 import CClip
 
 /// CLIP's tokenizer: byte-level byte-pair encoding with `</w>` at the end of each word
-/// (Radford et al., 2021). Immutable after `load`: any number of threads may encode at once.
+/// (Radford et al., 2021). Immutable: any number of threads may encode at once.
 final class BytePairTokenizer: Tokenizer {
   private let startToken: Int32
   private let pairs: BytePairs

@@ -1,8 +1,7 @@
-/// Byte-pair encoding (Sennrich et al., 2016, https://arxiv.org/abs/1508.07909) of one word: the
-/// symbols start as bytes, and the adjacent pair that was merged first in training is merged
-/// until no pair is left that ever was.
+/// Byte-pair encoding of one word (Sennrich et al., 2016, https://arxiv.org/abs/1508.07909). The symbols
+/// are bytes at first; the adjacent pair with the lowest merge rank is merged until no pair has a merge.
 struct BytePairs {
-  /// The symbols `left` and `right` become `product`. Its place in the list is its rank.
+  /// Symbols `left` and `right` become `product`. A merge's rank is its index in the list.
   struct Merge {
     let left: Int32
     let right: Int32
@@ -10,10 +9,11 @@ struct BytePairs {
   }
 
   private let merges: [Merge]
-  /// Open addressing over `merges`; -1 is free. A power of two, a quarter of it free or more.
+  /// A hash table of indices in `merges` with open addressing; -1 is free. The size is a power of two, of
+  /// which at least a quarter is free.
   private var slots: [Int32]
 
-  /// `firstDuplicate` is the place of a pair that stood earlier in the list too.
+  /// `firstDuplicate` is set to the index of the first merge whose pair occurs earlier in the list.
   init(_ merges: [Merge], firstDuplicate: inout Int?) {
     self.merges = merges
     var capacity = 16
@@ -38,7 +38,7 @@ struct BytePairs {
     return Int(truncatingIfNeeded: key >> 33)
   }
 
-  /// The rank of the merge of two symbols; Int32.max where there is none.
+  /// The rank of the merge of two symbols; Int32.max if there is none.
   @inline(__always)
   private func rank(_ left: Int32, _ right: Int32) -> Int32 {
     let mask = slots.count - 1
@@ -57,11 +57,11 @@ struct BytePairs {
     if symbols.count <= 48 { mergeByScanning(&symbols) } else { mergeByQueue(&symbols) }
   }
 
-  /// For the words people write: looks for the best pair anew after each merge.
+  /// For short words: scans all pairs for the lowest rank after each merge.
   private func mergeByScanning(_ symbols: inout [Int32]) {
     var count = symbols.count
     withUnsafeTemporaryAllocation(of: Int32.self, capacity: 48) { ranks in
-      // ranks[i] is that of symbols i and i + 1.
+      // ranks[i] is the rank of symbols i and i + 1.
       for index in 0..<max(count - 1, 0) { ranks[index] = rank(symbols[index], symbols[index + 1]) }
       while count > 1 {
         var best = 0
@@ -80,7 +80,7 @@ struct BytePairs {
     symbols.removeLast(symbols.count - count)
   }
 
-  /// For words of any length, in n log n: a linked list of symbols and a heap of its pairs.
+  /// For words of any length, in O(n log n): a linked list of symbols and a heap of its adjacent pairs.
   private func mergeByQueue(_ symbols: inout [Int32]) {
     let count = symbols.count
     guard count > 1, count < Int(Int32.max) else { return }
@@ -93,7 +93,7 @@ struct BytePairs {
       queue.push(rank(symbols[index - 1], symbols[index]), Int32(index - 1))
     }
     while let pair = queue.pop() {
-      // Entries of symbols that have changed since are stale: their pair no longer has this rank.
+      // The entry is stale if one of its symbols has changed: their pair has another rank now.
       let left = Int(pair.position)
       let right = next[left]
       guard symbols[left] >= 0, right >= 0, rank(symbols[left], symbols[Int(right)]) == pair.rank else { continue }
@@ -112,7 +112,7 @@ struct BytePairs {
   }
 }
 
-/// A binary heap of pairs: the lowest rank first, then the leftmost.
+/// A binary heap of pairs, ordered by rank, then by position.
 private struct PairQueue {
   struct Pair {
     let rank: Int32

@@ -1,6 +1,6 @@
 import CUtf8proc
 
-/// What CLIP's split pattern tells apart: `\p{L}`, `\p{N}`, `\s` and the rest.
+/// The character classes of CLIP's split pattern: `\p{L}`, `\p{N}`, `\s` and all others.
 enum CharacterKind {
   case letter, number, space, other
 
@@ -31,13 +31,13 @@ enum CharacterKind {
 
 func category(_ scalar: UInt32) -> utf8proc_category_t { utf8proc_category(Int32(truncatingIfNeeded: scalar)) }
 
-/// What Python's str.isspace, str.split and str.strip take for white space: Unicode's White_Space
-/// and the four information separators.
+/// White space of Python's str.isspace, str.split and str.strip: Unicode's White_Space and the four
+/// information separators.
 func isPythonSpace(_ scalar: UInt32) -> Bool {
   (scalar >= 0x1C && scalar <= 0x1F) || CharacterKind(scalar) == .space
 }
 
-/// `\w` of Python's re: letters, numbers and the underscore.
+/// `\w` of Python's re module: letters, numbers and the underscore.
 func isPythonWord(_ scalar: UInt32) -> Bool {
   let kind = CharacterKind(scalar)
   return kind == .letter || kind == .number || scalar == 0x5F

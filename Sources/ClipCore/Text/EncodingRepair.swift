@@ -1,12 +1,12 @@
 import CClip
 
-/// Undoes mojibake: text that was UTF-8 and was read in a single-byte encoding, once or more.
+/// Repairs mojibake: UTF-8 text that was decoded as a single-byte encoding, once or several times.
 /// The steps and their order are those of ftfy 6.3's fix_encoding.
 struct EncodingRepair {
   private let characters = MojibakeCharacters()
-  private let badness = Badness()
+  private let heuristic = MojibakeHeuristic()
 
-  /// Repeats until nothing more is found. `work` is reduced by the characters looked at.
+  /// Repairs until nothing more is found. Subtracts the characters of every pass from `work`.
   func repair(_ text: Scalars, _ work: inout WorkLimit) throws(ClipError) -> Scalars {
     var text = text
     while true {
@@ -16,11 +16,11 @@ struct EncodingRepair {
     }
   }
 
-  /// One reading undone; nil where there is nothing to do.
+  /// Undoes one wrong decoding; nil if there is none.
   private func step(_ text: Scalars, _ work: inout WorkLimit) throws(ClipError) -> Scalars? {
     var isASCII = true
     for scalar in text where scalar >= 0x80 { isASCII = false }
-    if isASCII || !badness.isBad(text[...], characters) { return nil }
+    if isASCII || !heuristic.isMojibake(text[...], characters) { return nil }
 
     var isLatin1 = false
     for encoding in SingleByteEncoding.allCases {
@@ -38,6 +38,7 @@ struct EncodingRepair {
     return fixC1Controls(text)
   }
 
+  /// The bytes of `text` in `encoding`; nil if it lacks a character.
   private func encode(_ text: Scalars, in encoding: SingleByteEncoding) -> [UInt8]? {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(text.count)
@@ -48,7 +49,7 @@ struct EncodingRepair {
     return bytes
   }
 
-  /// Repairs the stretches that look like UTF-8, each by itself.
+  /// Repairs each run of characters that looks like misread UTF-8 by itself.
   private func repairWithin(_ text: Scalars, _ work: inout WorkLimit) throws(ClipError) -> Scalars {
     let sets = text.map { characters.sets($0) }
     var result = Scalars()
@@ -62,7 +63,7 @@ struct EncodingRepair {
         continue
       }
       let part = text[at..<end]
-      if part.count < text.count, badness.isBad(part, characters) {
+      if part.count < text.count, heuristic.isMojibake(part, characters) {
         result += try repair(Array(part), &work)
       } else {
         result += part
@@ -72,7 +73,7 @@ struct EncodingRepair {
     return result
   }
 
-  /// Where a run of sequences of two, three or four characters ends that would be UTF-8's bytes.
+  /// The end of the run at `start` whose characters look like UTF-8 sequences of two, three or four bytes.
   private func endOfSequences(_ sets: [CharacterSets], _ start: Int) -> Int {
     func continues(_ at: Int, _ count: Int) -> Bool {
       guard at + count < sets.count else { return false }
@@ -94,13 +95,13 @@ struct EncodingRepair {
     return at
   }
 
-  /// Latin-1 read as strict windows-1252; nil where a byte has no meaning there.
+  /// Latin-1 text decoded as strict windows-1252; nil if a byte is unassigned there.
   private func decodeAsWindows1252(_ text: Scalars) -> Scalars? {
     for scalar in text where !SingleByteEncoding.isAssignedInWindows1252(scalar) { return nil }
     return fixC1Controls(text)
   }
 
-  /// The controls U+0080 to U+009F as windows-1252 has them.
+  /// Replaces the controls U+0080 to U+009F by the characters of these bytes in windows-1252.
   func fixC1Controls(_ text: Scalars) -> Scalars {
     guard text.contains(where: { $0 >= 0x80 && $0 <= 0x9F }) else { return text }
     let windows = UTF8Text.scalars(SingleByteEncoding.windows1252.upperHalf)
@@ -108,22 +109,24 @@ struct EncodingRepair {
   }
 }
 
-/// Bounds the work spent on one text: entities inside entities and mojibake of mojibake are
-/// undone one layer at a time, which a hostile text could make quadratic.
+/// Bounds the work spent on one text. Nested entities and repeated mojibake are undone one layer in a pass, so
+/// that a hostile text could take quadratic time.
 struct WorkLimit {
-  private var left: Int
+  private var remaining: Int
   private let length: Int
 
-  /// Any text up to 8,000 characters can be undone to its last layer, a longer one in 64 passes or more.
+  /// Allows 64 passes over the text, and at least 64 Mi characters: every possible layer of a text of up to
+  /// 8,000 characters.
   init(length: Int) {
     self.length = length
     let (passes, overflow) = length.multipliedReportingOverflow(by: 64)
-    left = overflow ? Int.max : max(passes, 64 << 20)
+    remaining = overflow ? Int.max : max(passes, 64 << 20)
   }
 
+  /// Counts `count` characters of work. CLIP_LIMIT if no work remains.
   mutating func spend(_ count: Int) throws(ClipError) {
-    left -= count
-    guard left >= 0 else {
+    remaining -= count
+    guard remaining >= 0 else {
       throw ClipError(
         CLIP_LIMIT, "text: found too many layers of entities or mojibake to undo in \(length) characters")
     }

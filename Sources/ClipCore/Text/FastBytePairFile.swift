@@ -1,7 +1,7 @@
 import CClip
 
-/// Hugging Face's tokenizer.json (https://huggingface.co/docs/tokenizers), where what it describes
-/// is CLIP's tokenizer. Any other step or setting is CLIP_UNSUPPORTED with its name.
+/// A tokenizer.json of Hugging Face (https://huggingface.co/docs/tokenizers) that describes CLIP's
+/// tokenizer. CLIP_UNSUPPORTED, with the name of the field, for a file that describes another.
 struct FastBytePairFile {
   let vocabulary: Vocabulary
   let merges: MergeList
@@ -57,7 +57,7 @@ struct FastBytePairFile {
     }
   }
 
-  /// NFC, white space to one space, lower case.
+  /// Requires NFC, one space for each run of white space, and lower case.
   private static func checkNormalizer(_ json: JSON?, _ path: String) throws(ClipError) {
     let expected = "a Sequence of NFC, Replace \\s+ and Lowercase"
     guard let json, json["type"]?.string == "Sequence", let steps = json["normalizers"]?.array, steps.count == 3 else {
@@ -74,7 +74,7 @@ struct FastBytePairFile {
     }
   }
 
-  /// CLIP's split pattern, then bytes. Returns whether the pattern names the special tokens.
+  /// Requires CLIP's split pattern, then a byte-level step. Returns whether the pattern contains the special tokens.
   private static func checkSplit(_ json: JSON?, _ path: String) throws(ClipError) -> Bool {
     guard let json, json["type"]?.string == "Sequence", let steps = json["pretokenizers"]?.array, steps.count == 2
     else {

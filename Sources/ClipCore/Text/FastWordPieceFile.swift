@@ -1,7 +1,7 @@
 import CClip
 
-/// Hugging Face's tokenizer.json (https://huggingface.co/docs/tokenizers), where what it describes is
-/// BERT's tokenizer. Any other step or setting is CLIP_UNSUPPORTED with its name.
+/// A tokenizer.json of Hugging Face (https://huggingface.co/docs/tokenizers) that describes BERT's
+/// tokenizer. CLIP_UNSUPPORTED, with the name of the field, for a file that describes another.
 struct FastWordPieceFile {
   let vocabulary: Vocabulary
   let normalizer: BertNormalizer
@@ -33,7 +33,7 @@ struct FastWordPieceFile {
     (start, end) = try FastWordPieceFile.ends(file, vocabulary)
   }
 
-  /// The object at `key`, of one of the types that this library knows.
+  /// The object at `key`, whose "type" must be one of `types`.
   private static func part(_ file: ConfigReader, _ key: Name, _ types: [Name]) throws(ClipError) -> ConfigReader {
     guard let part = try file.object(key) else { throw file.error(CLIP_UNSUPPORTED, key, "an object") }
     guard types.contains(try part.string("type", "")) else {
@@ -44,7 +44,7 @@ struct FastWordPieceFile {
     return part
   }
 
-  /// The tokens around a text: BertProcessing's "cls" and "sep", or the ends of a template.
+  /// The tokens before and after a text: "cls" and "sep" of BertProcessing, or those of a template.
   private static func ends(_ file: ConfigReader, _ vocabulary: Vocabulary) throws(ClipError) -> (start: Name, end: Name)
   {
     let steps = try part(file, "post_processor", ["TemplateProcessing", "BertProcessing"])
@@ -73,7 +73,7 @@ struct FastWordPieceFile {
     return (start.name, end.name)
   }
 
-  /// {"SpecialToken": {"id": name}}, whose id is in "special_tokens".
+  /// Reads {"SpecialToken": {"id": name}} of a template; the id is in "special_tokens".
   private static func token(_ step: JSON, _ steps: ConfigReader) -> (name: Name, id: Int)? {
     guard let name = step["SpecialToken"]?["id"]?.string,
       let ids = steps.json["special_tokens"]?[name]?["ids"]?.array, ids.count == 1, let id = ids[0].int
@@ -81,7 +81,7 @@ struct FastWordPieceFile {
     return (name, id)
   }
 
-  /// [name, id].
+  /// Reads [name, id].
   private static func pair(_ value: JSON?) -> (name: Name, id: Int)? {
     guard let pair = value?.array, pair.count == 2, let name = pair[0].string, let id = pair[1].int else { return nil }
     return (name, id)

@@ -1,7 +1,7 @@
 import CUtf8proc
 
-/// HTML character references, in the two readings that OpenAI's cleaning uses: Python's
-/// html.unescape, which is what a browser does, and ftfy's, which wants a semicolon.
+/// Decodes HTML character references in the two ways that OpenAI's cleaning uses: as Python's html.unescape,
+/// which follows browsers, and as ftfy, which requires a semicolon.
 struct HTMLEntities {
   private struct Entry {
     let start: Int
@@ -9,7 +9,7 @@ struct HTMLEntities {
     let mayOmitSemicolon: Bool
   }
 
-  /// Sorted by name, as the data is.
+  /// Sorted by name.
   private let entries: [Entry]
 
   init() {
@@ -52,6 +52,7 @@ struct HTMLEntities {
     return nil
   }
 
+  /// The characters that an entity stands for.
   private func characters(_ entry: Entry) -> Scalars {
     let data = HTMLEntities.data
     var result = Scalars()
@@ -70,8 +71,8 @@ struct HTMLEntities {
     return result
   }
 
-  /// Python's html.unescape: references without a semicolon where HTML allows it, the longest
-  /// known name first; numbers as browsers read them.
+  /// Python's html.unescape. References may lack the semicolon where HTML allows it, the longest known name
+  /// wins, and numeric references are decoded as browsers do.
   func unescape(_ text: Scalars) -> Scalars {
     guard text.contains(0x26) else { return text }
     var result = Scalars()
@@ -83,7 +84,7 @@ struct HTMLEntities {
         at += 1
         continue
       }
-      if let (characters, end) = number(text, at: at) {
+      if let (characters, end) = numeric(text, at: at) {
         result.append(contentsOf: characters)
         at = end
       } else if let (characters, end) = named(text, at: at + 1) {
@@ -97,15 +98,15 @@ struct HTMLEntities {
     return result
   }
 
-  /// ftfy's reading: `&name;` with 1 to 24 letters and digits, or a number with its semicolon. A name in
-  /// capitals stands for its lower-case one in capitals where HTML gives it no meaning: `&EACUTE;`.
+  /// ftfy's decoding: `&name;` with 1 to 24 letters and digits, or a numeric reference with a semicolon. A name in
+  /// capitals that HTML does not define, such as `&EACUTE;`, is the capital of its lower-case name.
   func unescapeStrictly(_ text: Scalars) throws(ClipError) -> Scalars {
     guard text.contains(0x26), text.contains(0x3B) else { return text }
     var result = Scalars()
     result.reserveCapacity(text.count)
     var at = 0
     while at < text.count {
-      guard text[at] == 0x26, let (characters, end) = strict(text, at: at) else {
+      guard text[at] == 0x26, let (characters, end) = reference(text, at: at) else {
         result.append(text[at])
         at += 1
         continue
@@ -116,7 +117,8 @@ struct HTMLEntities {
     return result
   }
 
-  private func strict(_ text: Scalars, at: Int) -> (Scalars, end: Int)? {
+  /// ftfy's decoding of the reference whose ampersand is at `at`.
+  private func reference(_ text: Scalars, at: Int) -> (Scalars, end: Int)? {
     var start = at + 1
     let isNumber = start < text.count && text[start] == 0x23
     if isNumber { start += 1 }
@@ -125,7 +127,7 @@ struct HTMLEntities {
     guard end > start, end < text.count, text[end] == 0x3B else { return nil }
     if isNumber {
       // `&#59;` is itself a semicolon, and is left alone.
-      guard let (characters, after) = number(text, at: at), after == end + 1, !characters.contains(0x3B)
+      guard let (characters, after) = numeric(text, at: at), after == end + 1, !characters.contains(0x3B)
       else { return nil }
       return (characters, after)
     }
@@ -137,8 +139,8 @@ struct HTMLEntities {
     return (uppercased(characters(entry)), end + 1)
   }
 
-  /// `&#123`, `&#x7B`, with or without a semicolon, from the ampersand at `at`.
-  private func number(_ text: Scalars, at: Int) -> (Scalars, end: Int)? {
+  /// A numeric reference, `&#123` or `&#x7B` with or without a semicolon, whose ampersand is at `at`.
+  private func numeric(_ text: Scalars, at: Int) -> (Scalars, end: Int)? {
     var end = at + 1
     guard end < text.count, text[end] == 0x23 else { return nil }
     end += 1
@@ -152,12 +154,12 @@ struct HTMLEntities {
     }
     guard end > start else { return nil }
     if end < text.count, text[end] == 0x3B { end += 1 }
-    return (meaning(value), end)
+    return (characters(numbered: value), end)
   }
 
-  /// What HTML makes of a numbered reference: 0x80 to 0x9F are windows-1252; controls and
-  /// noncharacters vanish; what is no scalar becomes U+FFFD.
-  private func meaning(_ value: UInt32) -> Scalars {
+  /// The characters of a numeric reference, as HTML defines them: 0x80 to 0x9F are windows-1252, controls and
+  /// noncharacters are removed, and a number that is no scalar value is U+FFFD.
+  private func characters(numbered value: UInt32) -> Scalars {
     if value == 0 || value > 0x10_FFFF || value & 0xFFFF_F800 == 0xD800 { return [0xFFFD] }
     if value >= 0x80, value <= 0x9F { return [SingleByteEncoding.windows1252.scalar(UInt8(value))] }
     let isControl = value < 0x20 && value != 0x09 && value != 0x0A && value != 0x0C && value != 0x0D
@@ -165,7 +167,7 @@ struct HTMLEntities {
     return isControl || value == 0x7F || isNoncharacter ? [] : [value]
   }
 
-  /// The longest known name from `start`, just after the ampersand; at most 32 characters of it count.
+  /// A named reference: the longest known name of at most 32 characters at `start`, just after the ampersand.
   private func named(_ text: Scalars, at start: Int) -> (Scalars, end: Int)? {
     var end = start
     while end < text.count, end - start < 32, isLetterOrDigit(text[end]) { end += 1 }
@@ -177,7 +179,8 @@ struct HTMLEntities {
     return nil
   }
 
-  /// Full upper case of the characters that lower-case names stand for: seven of them grow.
+  /// Unicode's full upper case, for the characters that entities with lower-case names stand for. Seven of
+  /// them have several capitals.
   private func uppercased(_ characters: Scalars) -> Scalars {
     var result = Scalars()
     for scalar in characters {

@@ -1,6 +1,6 @@
-/// HTML's named character references (https://html.spec.whatwg.org/multipage/named-characters.html),
-/// all 2,231 of them: `name;` or `name:`, the code points in hexadecimal joined by `+`, sorted by name
-/// as bytes. A colon marks the 106 that may also be written without their semicolon.
+/// All 2,231 named character references of HTML (https://html.spec.whatwg.org/multipage/named-characters.html):
+/// `name;` or `name:`, then the code points in hexadecimal joined by `+`, sorted by the bytes of the name.
+/// A colon marks the 106 that are also valid without a semicolon.
 let htmlEntityData: StaticString = """
   AElig:C6 AMP:26 Aacute:C1 Abreve;102 Acirc:C2 Acy;410 Afr;1D504 Agrave:C0 Alpha;391 Amacr;100 And;2A53 Aogon;104
   Aopf;1D538 ApplyFunction;2061 Aring:C5 Ascr;1D49C Assign;2254 Atilde:C3 Auml:C4 Backslash;2216 Barv;2AE7

@@ -1,9 +1,9 @@
 import CUtf8proc
 
-/// Lower case with Unicode's full mappings, of which one is longer than its letter: İ.
+/// Lower case with Unicode's full mappings, which differ from the simple ones for İ alone.
 ///
-/// `finalSigma` is the rule for Σ at the end of a word, which is ς. Python's str.lower follows
-/// it; Hugging Face's normaliser maps letter by letter and does not.
+/// With `finalSigma`, Σ at the end of a word becomes ς, as in Python's str.lower. Hugging Face's normaliser
+/// maps each letter by itself.
 func lowercased(_ scalars: Scalars, finalSigma: Bool) -> Scalars {
   var result = Scalars()
   result.reserveCapacity(scalars.count)
@@ -20,14 +20,14 @@ func lowercased(_ scalars: Scalars, finalSigma: Bool) -> Scalars {
   return result
 }
 
-/// One scalar whose lower case is one scalar: any but İ.
+/// The simple lower-case mapping of one scalar.
 func lowercased(_ scalar: UInt32) -> UInt32 {
   if scalar < 0x80 { return scalar >= 0x41 && scalar <= 0x5A ? scalar | 0x20 : scalar }
   return UInt32(bitPattern: utf8proc_tolower(Int32(truncatingIfNeeded: scalar)))
 }
 
-/// Unicode's Final_Sigma (chapter 3.13): a cased letter before, none after, whatever
-/// case-ignorable characters stand between.
+/// Unicode's condition Final_Sigma (chapter 3.13): a cased letter comes before and none after, with any number
+/// of case-ignorable characters between.
 private func isFinal(_ scalars: Scalars, _ index: Int) -> Bool {
   var before = index - 1
   while before >= 0, isCaseIgnorable(scalars[before]) { before -= 1 }
@@ -37,7 +37,7 @@ private func isFinal(_ scalars: Scalars, _ index: Int) -> Bool {
   return after == scalars.count || !isCased(scalars[after])
 }
 
-/// The property Cased, of characters that are not case-ignorable.
+/// Unicode's property Cased, for characters that are not case-ignorable.
 private func isCased(_ scalar: UInt32) -> Bool {
   switch category(scalar) {
   case UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_LL, UTF8PROC_CATEGORY_LT: return true
@@ -52,7 +52,7 @@ private func isCased(_ scalar: UInt32) -> Bool {
   }
 }
 
-/// The property Case_Ignorable.
+/// Unicode's property Case_Ignorable.
 private func isCaseIgnorable(_ scalar: UInt32) -> Bool {
   switch category(scalar) {
   case UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_ME, UTF8PROC_CATEGORY_CF, UTF8PROC_CATEGORY_LM, UTF8PROC_CATEGORY_SK:

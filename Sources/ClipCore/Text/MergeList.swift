@@ -1,18 +1,18 @@
 import CClip
 
-/// The merges of a tokenizer by name, in the order of training, as its file lists them.
+/// The merges of a tokenizer as pairs of names, in order of rank.
 struct MergeList {
-  /// For messages: the file, what it counts in ("line", "merge") and the number of the first merge.
   private let path: String
+  /// For messages: what the file's entries are called ("line", "merge"), and the number of the first merge.
   private let unit: StaticString
   private let firstNumber: Int
-  /// Left and right name of every merge, one after another: together they are the name of its product.
+  /// The left and right names of all merges, concatenated. Left and right together are the name of the product.
   private var names: [UInt8] = []
   /// Merge i is names[starts[i]..<middles[i]] and names[middles[i]..<starts[i + 1]].
   private var starts: [Int] = [0]
   private var middles: [Int] = []
 
-  /// From merges.txt: one merge a line, two tokens with a space between. A first line "#version: …" is left out.
+  /// Reads merges.txt: one merge in a line, as two names with a space between. A first line "#version: …" is skipped.
   init(text: UnsafeRawBufferPointer, path: String) throws(ClipError) {
     var end = text.count
     while end > 0, text[end - 1] == 0x0A || text[end - 1] == 0x0D { end -= 1 }
@@ -34,7 +34,7 @@ struct MergeList {
     }
   }
 
-  /// From tokenizer.json: strings "left right", or arrays ["left", "right"].
+  /// Reads "merges" of tokenizer.json: strings "left right" or arrays ["left", "right"].
   init(json: [JSON], path: String) throws(ClipError) {
     self.path = path
     unit = "merge"
@@ -80,7 +80,7 @@ struct MergeList {
     starts.append(names.count)
   }
 
-  /// The merges by id. Every name, and that of every product, must be in the vocabulary.
+  /// Resolves names to ids. Both names of every merge, and the name of its product, must be in the vocabulary.
   func table(_ vocabulary: Vocabulary) throws(ClipError) -> BytePairs {
     var list: [BytePairs.Merge] = []
     list.reserveCapacity(middles.count)
@@ -96,7 +96,7 @@ struct MergeList {
     var duplicate: Int?
     let pairs = BytePairs(list, firstDuplicate: &duplicate)
     if let duplicate {
-      throw ClipError(CLIP_FORMAT, "\(place(duplicate)): the merge \(describe(duplicate)) stands in the list twice")
+      throw ClipError(CLIP_FORMAT, "\(place(duplicate)): expected each merge once, found \(describe(duplicate)) again")
     }
     return pairs
   }

@@ -1,10 +1,10 @@
-/// Steps of the repair of mojibake that work on the bytes it was before it was misread.
+/// Repairs of mojibake that work on its original bytes.
 
-/// Puts back the byte A0, a no-break space, where something made it a plain space and the bytes
-/// around it are otherwise UTF-8.
+/// Restores the byte A0, a no-break space in a single-byte encoding, where it became a plain space: where
+/// the bytes around are UTF-8 with A0 in place of the space.
 func restoreNoBreakSpaces(_ bytes: inout [UInt8]) {
   guard bytes.contains(0x20) else { return }
-  // C3 20 on its own is most often the French or Portuguese word "à" with its following space.
+  // C3 20 is usually the French or Portuguese word "à" (C3 A0) and a space.
   var restored: [UInt8] = []
   restored.reserveCapacity(bytes.count)
   var at = 0
@@ -26,7 +26,7 @@ func restoreNoBreakSpaces(_ bytes: inout [UInt8]) {
   bytes = restored
 }
 
-/// Whether "à" and what follows are one word: a second space, or Portuguese àquele, àquela, àquilo, às.
+/// Whether no space is to be inserted after "à": a space follows, or the rest of Portuguese àquele, àquela, àquilo, às.
 private func joinsNextWord(_ bytes: [UInt8], _ at: Int) -> Bool {
   func has(_ word: StaticString) -> Bool {
     guard at + word.utf8CodeUnitCount <= bytes.count else { return false }
@@ -36,7 +36,7 @@ private func joinsNextWord(_ bytes: [UInt8], _ at: Int) -> Bool {
   return has(" ") || has("quele") || has("quela") || has("quilo") || has("s ")
 }
 
-/// The length of a UTF-8 sequence at `at` with a space for A0, of those that make likely characters; 0 for none.
+/// The length of a UTF-8 sequence at `at` with a space instead of A0 that decodes to a likely character; 0 for none.
 private func lengthOfSpacedSequence(_ bytes: [UInt8], _ at: Int) -> Int {
   func byte(_ offset: Int) -> UInt8 { at + offset < bytes.count ? bytes[at + offset] : 0 }
   func isSpace(_ offset: Int) -> Bool { byte(offset) == 0x20 }
@@ -57,7 +57,7 @@ private func lengthOfSpacedSequence(_ bytes: [UInt8], _ at: Int) -> Int {
   }
 }
 
-/// Sequences in which some byte was lost, which shows as 1A or as one question mark, become U+FFFD.
+/// Replaces each UTF-8 sequence in which a byte was replaced by 1A or by a question mark with U+FFFD.
 func replaceLossySequences(_ bytes: inout [UInt8]) {
   guard bytes.contains(where: { $0 == 0x1A || $0 == 0x3F }) else { return }
   var result: [UInt8] = []
@@ -76,6 +76,7 @@ func replaceLossySequences(_ bytes: inout [UInt8]) {
   bytes = result
 }
 
+/// The length of such a sequence at `at`; 0 for none.
 private func lengthOfLossySequence(_ bytes: [UInt8], _ at: Int) -> Int {
   func byte(_ offset: Int) -> UInt8 { at + offset < bytes.count ? bytes[at + offset] : 0 }
   func isLost(_ offset: Int) -> Bool { byte(offset) == 0x1A || byte(offset) == 0x3F }
@@ -84,7 +85,7 @@ private func lengthOfLossySequence(_ bytes: [UInt8], _ at: Int) -> Int {
   let lead = byte(0)
   if lead == 0x1A { return 1 }
   if lead >= 0xC2, lead <= 0xDF, byte(1) == 0x1A || (lead <= 0xC3 && byte(1) == 0x3F) { return 2 }
-  // The six bytes of a surrogate pair in CESU-8.
+  // A surrogate pair in CESU-8 has six bytes.
   if lead == 0xED, byte(1) & 0xF0 == 0xA0, byte(3) == 0xED, byte(4) & 0xF0 == 0xB0,
     (isLost(2) && isSurrogateTail(5)) || (isSurrogateTail(2) && isLost(5))
   {
@@ -100,9 +101,9 @@ private func lengthOfLossySequence(_ bytes: [UInt8], _ at: Int) -> Int {
   return 0
 }
 
-/// UTF-8, or CESU-8 and Java's two-byte zero among it; nil where the bytes are neither.
+/// Decodes UTF-8 that may contain CESU-8 surrogate pairs and Java's two-byte zero; nil if `bytes` are malformed.
 func decodeUTF8Variants(_ bytes: [UInt8]) -> Scalars? {
-  // As in ftfy's patterns, the end of the bytes may be followed by one line break.
+  // ftfy's patterns end in `$`, which also matches before a final line break.
   func isEnd(_ at: Int) -> Bool { at == bytes.count || (at == bytes.count - 1 && bytes[at] == 0x0A) }
   func isWithin(_ at: Int, _ low: UInt8, _ high: UInt8) -> Bool {
     at < bytes.count && bytes[at] >= low && bytes[at] <= high

@@ -1,5 +1,5 @@
-/// The sets of characters that mojibake, UTF-8 read in the wrong encoding, is recognised by. The
-/// sets are those of ftfy 6.3 (Robyn Speer, Apache-2.0, https://ftfy.readthedocs.io).
+/// The sets of characters by which mojibake, UTF-8 decoded in a wrong encoding, is recognised. The sets are
+/// those of ftfy 6.3 (Robyn Speer, Apache-2.0, https://ftfy.readthedocs.io).
 struct CharacterSets: OptionSet {
   let rawValue: UInt64
 
@@ -9,7 +9,7 @@ struct CharacterSets: OptionSet {
   // Kinds of characters that occur in mojibake.
   static var common: Self { Self(bit: 0) }
   static var c1: Self { Self(bit: 1) }
-  /// Hardly ever meant.
+  /// Rarely intended.
   static var bad: Self { Self(bit: 2) }
   static var law: Self { Self(bit: 3) }
   static var currency: Self { Self(bit: 4) }
@@ -23,14 +23,14 @@ struct CharacterSets: OptionSet {
   static var lowerCommon: Self { Self(bit: 12) }
   static var box: Self { Self(bit: 13) }
 
-  // What a UTF-8 sequence of two, three or four bytes starts and goes on with.
+  // Misread lead and continuation bytes of UTF-8 sequences of two, three and four bytes.
   static var firstOf2: Self { Self(bit: 14) }
   static var firstOf3: Self { Self(bit: 15) }
   static var firstOf4: Self { Self(bit: 16) }
   static var continuation: Self { Self(bit: 17) }
   static var strictContinuation: Self { Self(bit: 18) }
 
-  // Members of single rules, named by the rule's first character or encoding.
+  // Sets that one rule uses, named after the rule's first character or encoding.
   static var oe: Self { Self(bit: 19) }
   static var degree: Self { Self(bit: 20) }
   static var windowsLead: Self { Self(bit: 21) }
@@ -52,7 +52,7 @@ struct CharacterSets: OptionSet {
   static var tildeOrCircumflexA: Self { Self(bit: 37) }
   static var sentenceEnd: Self { Self(bit: 38) }
 
-  // Wider kinds, worked out for each character.
+  // General classes, computed for each character.
   static var latinLetter: Self { Self(bit: 39) }
   static var latinLower: Self { Self(bit: 40) }
   static var notLatinLetter: Self { Self(bit: 41) }
@@ -60,22 +60,23 @@ struct CharacterSets: OptionSet {
   static var blank: Self { Self(bit: 43) }
   static var word: Self { Self(bit: 44) }
   static var notNewline: Self { Self(bit: 45) }
-  /// Stands before the first character.
+  /// The position before the first character.
   static var textStart: Self { Self(bit: 46) }
 }
 
-/// Looks a character up: its sets, and its byte in each single-byte encoding.
+/// A table of characters: their sets, and their bytes in each single-byte encoding.
 struct MojibakeCharacters {
-  private struct Facts {
+  private struct Entry {
     var sets: CharacterSets = []
-    /// By SingleByteEncoding.rawValue; 0 where the encoding lacks the character.
+    /// Indexed by SingleByteEncoding.rawValue; 0 if the encoding lacks the character.
     var bytes = SIMD16<UInt8>(repeating: 0)
   }
 
-  /// Index into `facts` by code point, for the pages of 256 that have any; page 0 holds none.
+  /// A two-level table from code point to index in `entries`: `pages` has the page of each block of 256 code
+  /// points, `indices` the pages. Page 0 and entry 0 are empty.
   private var pages = [UInt8](repeating: 0, count: 256)
   private var indices = [UInt16](repeating: 0, count: 256)
-  private var facts = [Facts()]
+  private var entries = [Entry()]
 
   init() {
     for (sets, members) in MojibakeCharacters.members { add(sets, members) }
@@ -93,15 +94,15 @@ struct MojibakeCharacters {
     }
   }
 
-  /// The character's byte in `encoding`; nil where it has none.
+  /// The character's byte in `encoding`; nil if it has none.
   func byte(_ scalar: UInt32, in encoding: SingleByteEncoding) -> UInt8? {
     if scalar < 0x80 { return scalar == 0x1A && encoding.isSloppy ? nil : UInt8(scalar) }
-    let byte = facts[index(scalar)].bytes[encoding.rawValue]
+    let byte = entries[index(scalar)].bytes[encoding.rawValue]
     return byte == 0 ? nil : byte
   }
 
   func sets(_ scalar: UInt32) -> CharacterSets {
-    var sets = facts[index(scalar)].sets
+    var sets = entries[index(scalar)].sets
     let lower = scalar | 0x20
     if scalar < 0x80, lower >= 0x61, lower <= 0x7A {
       sets.formUnion(scalar == lower ? [.latinLetter, .latinLower] : .latinLetter)
@@ -119,7 +120,7 @@ struct MojibakeCharacters {
     scalar < 0x1_0000 ? Int(indices[Int(pages[Int(scalar >> 8)]) << 8 | Int(scalar & 0xFF)]) : 0
   }
 
-  /// The index of `scalar`, of the first 65,536, with an entry made for it where there is none.
+  /// The index of the entry of `scalar`, which must be below 65,536; adds an entry if there is none.
   private mutating func makeIndex(_ scalar: UInt32) -> Int {
     let page = Int(scalar >> 8)
     if pages[page] == 0 {
@@ -128,23 +129,23 @@ struct MojibakeCharacters {
     }
     let at = Int(pages[page]) << 8 | Int(scalar & 0xFF)
     if indices[at] == 0 {
-      indices[at] = UInt16(facts.count)
-      facts.append(Facts())
+      indices[at] = UInt16(entries.count)
+      entries.append(Entry())
     }
     return Int(indices[at])
   }
 
   private mutating func setByte(_ byte: UInt8, of scalar: UInt32, in encoding: SingleByteEncoding) {
-    facts[makeIndex(scalar)].bytes[encoding.rawValue] = byte
+    entries[makeIndex(scalar)].bytes[encoding.rawValue] = byte
   }
 
-  /// `members` are characters and ranges such as a-z.
+  /// Adds the members of `sets`: characters and ranges such as a-z.
   private mutating func add(_ sets: CharacterSets, _ members: StaticString) {
     let list = UTF8Text.scalars(members)
     var at = 0
     while at < list.count {
       let isRange = at + 2 < list.count && list[at + 1] == 0x2D
-      for scalar in list[at]...(isRange ? list[at + 2] : list[at]) { facts[makeIndex(scalar)].sets.formUnion(sets) }
+      for scalar in list[at]...(isRange ? list[at + 2] : list[at]) { entries[makeIndex(scalar)].sets.formUnion(sets) }
       at += isRange ? 3 : 1
     }
   }

@@ -3,14 +3,13 @@ import CUtf8proc
 
 /// Unicode normalisation form C (UAX #15).
 ///
-/// utf8proc's own one-call form sorts combining marks by exchanging neighbours, which takes
-/// quadratic time on a long run of them. So the runs are sorted here, by counting, between its
-/// decomposition and its composition.
+/// utf8proc orders combining marks by insertion sort, which is quadratic in the length of a run. So runs are
+/// ordered here by counting sort, between utf8proc's decomposition and its composition.
 func normalizedNFC(_ scalars: Scalars) throws(ClipError) -> Scalars {
-  // Nothing below the first combining mark decomposes differently from how it composes.
-  var isPlain = true
-  for scalar in scalars where scalar >= 0x300 { isPlain = false }
-  if isPlain { return scalars }
+  // Text below U+0300, the first combining mark, is in form C.
+  var isNormal = true
+  for scalar in scalars where scalar >= 0x300 { isNormal = false }
+  if isNormal { return scalars }
 
   var buffer: [Int32] = []
   buffer.reserveCapacity(scalars.count)
@@ -28,7 +27,7 @@ func normalizedNFD(_ scalars: Scalars) -> Scalars {
   return buffer.map { UInt32(bitPattern: $0) }
 }
 
-/// Normalisation form KC of one scalar.
+/// Unicode normalisation form KC of one scalar.
 func normalizedNFKC(_ scalar: UInt32) throws(ClipError) -> Scalars {
   var buffer: [Int32] = []
   let options = utf8proc_option_t(UTF8PROC_DECOMPOSE.rawValue | UTF8PROC_COMPAT.rawValue)
@@ -42,7 +41,7 @@ private func appendDecomposition(of scalar: UInt32, _ options: utf8proc_option_t
     buffer.append(Int32(truncatingIfNeeded: scalar))
     return
   }
-  // No scalar decomposes into more than 18.
+  // No scalar decomposes into more than 18 scalars.
   withUnsafeTemporaryAllocation(of: Int32.self, capacity: 32) { parts in
     var boundary: Int32 = 0
     let count = utf8proc_decompose_char(
@@ -55,7 +54,7 @@ private func appendDecomposition(of scalar: UInt32, _ options: utf8proc_option_t
   }
 }
 
-/// Sorts each run of marks by combining class, keeping the order of equals (UAX #15, D109).
+/// Canonical ordering (Unicode, D109): sorts each run of marks by combining class, stably.
 private func orderMarks(_ buffer: inout [Int32]) {
   var at = 0
   while at < buffer.count {
@@ -84,18 +83,19 @@ private func orderMarks(_ buffer: inout [Int32]) {
   }
 }
 
-/// 0 for a starter, up to 254 for a mark.
+/// The canonical combining class: 0 for a starter, up to 254 for a mark.
 private func combiningClass(_ scalar: Int32) -> Int {
   guard scalar >= 0x300, let property = utf8proc_get_property(scalar) else { return 0 }
   return Int(property.pointee.combining_class) & 0xFF
 }
 
+/// Canonical composition.
 private func composed(_ buffer: inout [Int32]) throws(ClipError) -> Scalars {
   let options = utf8proc_option_t(UTF8PROC_COMPOSE.rawValue | UTF8PROC_STABLE.rawValue)
   var count = 0
   buffer.withUnsafeMutableBufferPointer { count = utf8proc_normalize_utf32($0.baseAddress, $0.count, options) }
   guard count >= 0, count <= buffer.count else {
-    throw ClipError(CLIP_INVALID_ARGUMENT, "text: cannot be normalised: utf8proc says \(count)")
+    throw ClipError(CLIP_INVALID_ARGUMENT, "text: cannot be normalised: utf8proc failed with \(count)")
   }
   var scalars = Scalars()
   scalars.reserveCapacity(count)

@@ -1,16 +1,16 @@
 import CClip
 import CSystem
 
-/// A model that a tokenizer plugin has open. Any number of threads may encode at once.
+/// A model file that the SentencePiece plugin has opened. Any number of threads may encode at once.
 final class SentencePiece {
   static var plugin: Name { "clipcore.tokenizer.sentencepiece" }
 
   private let table: UnsafePointer<clip_tokenizer>
   private let handle: UnsafeMutableRawPointer
-  /// Keeps the plugin loaded.
+  /// Held so that it stays loaded.
   private let plugin: Plugin?
 
-  /// `file` is not needed afterwards.
+  /// `file` is not needed after the call.
   convenience init(_ file: MappedFile, _ plugins: PluginRegistry) throws(ClipError) {
     guard let item = plugins.find(CLIP_KIND_TOKENIZER, SentencePiece.plugin) else {
       throw ClipError(
@@ -26,7 +26,10 @@ final class SentencePiece {
     try callPlugin(SentencePiece.plugin.string, file.path) { error in
       table.pointee.open(bytes.baseAddress, bytes.count, &handle, error)
     }
-    guard let handle else { throw ClipError(CLIP_PLUGIN, "\(file.path): the plugin gave no tokenizer") }
+    guard let handle else {
+      throw ClipError(
+        CLIP_PLUGIN, "\(file.path): expected a tokenizer from \(SentencePiece.plugin.string), found a null pointer")
+    }
     self.init(table, handle, item.plugin)
   }
 
@@ -46,7 +49,7 @@ final class SentencePiece {
     return id < 0 ? nil : id
   }
 
-  /// The id of a token that must be there. `role` is for the message: "end".
+  /// The id of a token that must exist. `role`, such as "end", is for the message.
   func required(_ name: Name, _ role: StaticString, _ place: String) throws(ClipError) -> Int32 {
     guard let id = id(name) else {
       throw ClipError(
@@ -55,9 +58,9 @@ final class SentencePiece {
     return id
   }
 
-  /// The ids of UTF-8 bytes.
+  /// The ids of a UTF-8 text.
   func encode(_ text: [UInt8]) throws(ClipError) -> [Int32] {
-    // A token takes a byte or more but for a mark at the start, unless the model makes more of the text.
+    // Each token usually covers a byte or more; 8 are for what the model adds. A second call has the exact size.
     var ids = [Int32](repeating: 0, count: text.count + 8)
     var count = try encode(text, into: &ids)
     if count > ids.count {

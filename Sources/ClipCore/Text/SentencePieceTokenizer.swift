@@ -1,37 +1,37 @@
 import CClip
 import CSystem
 
-/// A tokenizer of a plugin, with what its family does around it. SigLIP's cleaning is that of
-/// transformers' SiglipTokenizer: lower case, no ASCII punctuation, one space for white space.
+/// A SentencePiece model with the cleaning of its family. For SigLIP this is the cleaning of transformers'
+/// SiglipTokenizer: lower case, no ASCII punctuation, one space for each run of white space.
 final class SentencePieceTokenizer: Tokenizer {
   private let model: SentencePiece
   private let siglip: Siglip?
-  private let lead: Lead
+  private let prefix: Prefix
 
-  /// What SigLIP adds to the model's own pieces.
+  /// SigLIP's special tokens and cleaning.
   struct Siglip {
     let specials: SpecialTokens
     let lowercases: Bool
   }
 
-  /// The unknown token's name, put before a text so that the model does not drop a space at its start, as
-  /// transformers does. The tokens that it makes alone are taken off again.
-  struct Lead {
+  /// The unknown token's name, which is put before a text so that the model keeps a space at the text's
+  /// start, as transformers does. Its `count` tokens are removed from the result.
+  struct Prefix {
     let name: Name
     let count: Int
     let unknownToken: Int32?
   }
 
   init(
-    _ model: SentencePiece, _ siglip: Siglip?, _ lead: Lead, contextLength: Int, endToken: Int32, padToken: Int32
+    _ model: SentencePiece, _ siglip: Siglip?, _ prefix: Prefix, contextLength: Int, endToken: Int32, padToken: Int32
   ) {
     self.model = model
     self.siglip = siglip
-    self.lead = lead
+    self.prefix = prefix
     super.init(contextLength: contextLength, endToken: endToken, padToken: padToken)
   }
 
-  /// SentencePiece's mark of a space.
+  /// SentencePiece's character for a space.
   private static var mark: UInt32 { 0x2581 }
 
   override func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] {
@@ -48,19 +48,19 @@ final class SentencePieceTokenizer: Tokenizer {
       case .token(let id): output.append(id)
       case .text(let plain):
         let cleaned = siglip.cleaned(plain)
-        // The mark alone, before a special token, is dropped.
+        // A space alone before a special token is dropped.
         if isFirst, !rest.isEmpty, cleaned == [SentencePieceTokenizer.mark] { break }
         try append(cleaned[...], &output)
       }
       isFirst = false
     }
-    // The end token follows, and is not written twice.
+    // The caller appends the end token.
     if output.tokens.last == endToken { output.tokens.removeLast() }
     return output.tokens
   }
 
-  /// In characters. libsentencepiece takes quadratic time over those that it does not know, so a longer
-  /// text goes through it in parts, cut at a space where there is one.
+  /// In characters. libsentencepiece takes quadratic time for unknown characters, so that a longer text is
+  /// encoded in parts, which end at a space if possible.
   private static var longestPart: Int { 8192 }
 
   private func append(_ text: ArraySlice<UInt32>, _ output: inout TokenOutput) throws(ClipError) {
@@ -69,21 +69,22 @@ final class SentencePieceTokenizer: Tokenizer {
       var end = min(text.endIndex, at + SentencePieceTokenizer.longestPart)
       if end < text.endIndex { end = text[at..<end].lastIndex(of: 0x20).map { $0 > at ? $0 : end } ?? end }
       let isFirst = at == text.startIndex
-      try append(part: text[at..<end], hasLead: siglip != nil || !isFirst, joins: !isFirst, &output)
+      try append(part: text[at..<end], addsPrefix: siglip != nil || !isFirst, joins: !isFirst, &output)
       at = end
     } while at < text.endIndex && !output.isFull
   }
 
-  /// `joins`: a run of unknown characters, which is one token, may have begun before.
+  /// With `joins`, an unknown token at the start is merged with one at the end of the part before: a run of
+  /// unknown characters is one token.
   private func append(
-    part: ArraySlice<UInt32>, hasLead: Bool, joins: Bool, _ output: inout TokenOutput
+    part: ArraySlice<UInt32>, addsPrefix: Bool, joins: Bool, _ output: inout TokenOutput
   ) throws(ClipError) {
     output.bytes.removeAll(keepingCapacity: true)
-    if hasLead { output.bytes += lead.name.utf8 }
+    if addsPrefix { output.bytes += prefix.name.utf8 }
     for scalar in part { UTF8Text.append(scalar, to: &output.bytes) }
     var ids = try model.encode(output.bytes)[...]
-    if hasLead, ids.count >= lead.count { ids = ids.dropFirst(lead.count) }
-    if joins, let unknown = lead.unknownToken, ids.first == unknown, output.tokens.last == unknown {
+    if addsPrefix, ids.count >= prefix.count { ids = ids.dropFirst(prefix.count) }
+    if joins, let unknown = prefix.unknownToken, ids.first == unknown, output.tokens.last == unknown {
       ids = ids.dropFirst()
     }
     for id in ids { output.append(id) }
@@ -91,6 +92,7 @@ final class SentencePieceTokenizer: Tokenizer {
 }
 
 extension SentencePieceTokenizer.Siglip {
+  /// The text after SigLIP's cleaning.
   func cleaned(_ text: ArraySlice<UInt32>) -> Scalars {
     var result = Scalars()
     result.reserveCapacity(text.count)
@@ -110,8 +112,8 @@ extension SentencePieceTokenizer.Siglip {
 }
 
 extension SentencePieceTokenizer {
-  /// Reads spiece.model of a model's folder, and tokenizer_config.json and special_tokens_map.json if
-  /// present. The vocabulary must have at most `vocabularySize` tokens, the rows of the model's embedding.
+  /// Reads spiece.model of a model folder, and tokenizer_config.json and special_tokens_map.json if
+  /// present. The vocabulary must have at most `vocabularySize` tokens, the rows of the model's token embedding.
   static func load(
     folder: String, cleansForSiglip: Bool, contextLength: Int, vocabularySize: Int, plugins: PluginRegistry
   ) throws(ClipError) -> SentencePieceTokenizer {
@@ -142,10 +144,10 @@ extension SentencePieceTokenizer {
       }
       siglip = Siglip(specials: try SpecialTokens(specials) { $0 }, lowercases: lowercases)
     }
-    let lead = Lead(
+    let prefix = Prefix(
       name: names.unknown, count: try model.encode(names.unknown.utf8).count, unknownToken: model.id(names.unknown))
     return SentencePieceTokenizer(
-      model, siglip, lead, contextLength: contextLength, endToken: try model.required(names.end, "end", path),
+      model, siglip, prefix, contextLength: contextLength, endToken: try model.required(names.end, "end", path),
       padToken: try model.required(names.pad, "pad", path))
   }
 }

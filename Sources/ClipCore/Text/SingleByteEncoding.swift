@@ -1,9 +1,9 @@
-/// The single-byte encodings that UTF-8 is most often misread as, in the order ftfy tries them.
-/// A byte that a Windows code page leaves unassigned stands for the code point of its own number.
+/// The single-byte encodings that UTF-8 is most often misread as, in the order in which ftfy tries them.
+/// A byte that a Windows code page does not assign is the code point of the same number.
 enum SingleByteEncoding: Int, CaseIterable {
   case latin1, windows1252, windows1251, windows1250, windows1253, windows1254, windows1257, latin2, macRoman, cp437
 
-  /// Whether the encoding has unassigned bytes; in such a one byte 0x1A stands for U+FFFD.
+  /// Whether the encoding has unassigned bytes. If so, byte 0x1A stands for U+FFFD.
   var isSloppy: Bool {
     switch self {
     case .latin1, .latin2, .macRoman, .cp437: false
@@ -19,12 +19,12 @@ enum SingleByteEncoding: Int, CaseIterable {
     return index >= 0 && index < upper.count ? upper[index] : UInt32(byte)
   }
 
-  /// Whether strict decoders have a character for the byte, of windows-1252.
+  /// Whether windows-1252 assigns a character to the byte.
   static func isAssignedInWindows1252(_ byte: UInt32) -> Bool {
     byte != 0x81 && byte != 0x8D && byte != 0x8F && byte != 0x90 && byte != 0x9D
   }
 
-  /// The characters of bytes 0x80 to 0xFF, in order. Empty for Latin-1, where they are the numbers themselves.
+  /// The characters of bytes 0x80 to 0xFF. Empty for Latin-1, where code points equal bytes.
   var upperHalf: StaticString {
     switch self {
     case .latin1: ""

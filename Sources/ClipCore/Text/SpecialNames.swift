@@ -1,17 +1,19 @@
 import CClip
 
-/// The names of the special tokens, from tokenizer_config.json, else special_tokens_map.json, else the family's own.
+/// The names of the special tokens: of tokenizer_config.json, else of special_tokens_map.json, else the family's
+/// defaults.
 struct SpecialNames {
   enum Family { case clip, bert, siglip }
 
-  /// Empty where the family has none.
+  /// Empty if the family has none.
   var start: Name
   var end: Name
   var unknown: Name
   private(set) var pad: Name
-  /// Empty where the family has none.
+  /// Empty if the family has none.
   private(set) var mask: Name
   private(set) var addedTokens: [AddedToken] = []
+  /// The names of tokens that are searched for in normalised text.
   private var normalized: [Name] = []
 
   init(folder: String, _ family: Family) throws(ClipError) {
@@ -43,7 +45,8 @@ struct SpecialNames {
     }
   }
 
-  /// What Hugging Face's tokenizer looks for in texts: the added tokens, and the special ones.
+  /// The tokens that Hugging Face's tokenizer finds in the text itself: the added ones, those of `listed`, and the
+  /// special ones.
   func tokens(and listed: [AddedToken], in ids: Vocabulary, _ place: String) -> [SpecialTokens.Token] {
     var found: [SpecialTokens.Token] = []
     let special = [start, end, unknown, pad, mask]
@@ -55,7 +58,7 @@ struct SpecialNames {
     return found
   }
 
-  /// A token is its name, or an object with its name as "content".
+  /// Reads a token: its name, or an object with the name as "content".
   private mutating func read(_ json: JSON, _ key: Name, _ path: String) throws(ClipError) -> Name? {
     guard let value = json[key] else { return nil }
     guard let found = value.string ?? value["content"]?.string, !found.isEmpty else {
@@ -67,7 +70,7 @@ struct SpecialNames {
     return found
   }
 
-  /// `"added_tokens_decoder": {"49406": {"content": "<|startoftext|>", …}, …}`
+  /// Reads `"added_tokens_decoder": {"49406": {"content": "<|startoftext|>", …}, …}`.
   private mutating func readAddedTokens(_ json: JSON, _ path: String) throws(ClipError) {
     guard let value = json["added_tokens_decoder"] else { return }
     guard case .object(let members) = value else {
@@ -84,7 +87,7 @@ struct SpecialNames {
 }
 
 extension Int {
-  /// From digits alone, at most 10 of them.
+  /// Parses 1 to 10 decimal digits.
   init?(decimal name: Name) {
     guard !name.isEmpty, name.utf8.count <= 10 else { return nil }
     var value = 0

@@ -1,9 +1,9 @@
-/// Tokens that Hugging Face's tokenizer finds in the text itself, before words are split.
+/// Tokens that Hugging Face's tokenizer finds in the text itself, before it splits words.
 struct SpecialTokens {
   struct Token {
     let name: Name
     let id: Int32
-    /// Whether it is looked for in normalised text, after NFC and lower case, instead of as written.
+    /// Whether it is searched for in normalised text instead of the text as written.
     let isNormalized: Bool
   }
 
@@ -14,10 +14,10 @@ struct SpecialTokens {
 
   private var written: [Pattern] = []
   private var normalized: [Pattern] = []
-  /// What the patterns begin with, in lower case.
+  /// The first characters of all patterns, in lower case.
   private var firsts: Scalars = []
 
-  /// `normalize` is what the tokenizer does with text.
+  /// `normalize` is the tokenizer's normalisation.
   init(_ tokens: [Token], normalize: (Scalars) throws(ClipError) -> Scalars) throws(ClipError) {
     for token in tokens {
       var scalars = Scalars()
@@ -30,7 +30,7 @@ struct SpecialTokens {
     }
   }
 
-  /// Whether a token's name may begin with `scalar`, in any case.
+  /// Whether a token's name may begin with `scalar`, ignoring case.
   func mayBegin(with scalar: UInt32) -> Bool {
     for first in firsts where first == lowercased(scalar) { return true }
     return false
@@ -41,7 +41,8 @@ struct SpecialTokens {
     case token(Int32)
   }
 
-  /// Takes from the start of `text` what stands before the first token in it, or that token; nil at the end.
+  /// Removes the text before the first token from `text`, or that token if it comes first, and returns it;
+  /// nil at the end.
   func next(_ text: inout ArraySlice<UInt32>, normalized isNormalized: Bool) -> Part? {
     if text.isEmpty { return nil }
     let found = first(in: text, normalized: isNormalized)
@@ -55,7 +56,7 @@ struct SpecialTokens {
     return .token(found.id)
   }
 
-  /// The leftmost token in `text`, the longest of those that start there; its range is in text's indices.
+  /// The leftmost token in `text`, the longest if several start there, and its range in `text`.
   private func first(in text: ArraySlice<UInt32>, normalized isNormalized: Bool) -> (range: Range<Int>, id: Int32)? {
     let patterns = isNormalized ? normalized : written
     if patterns.isEmpty { return nil }

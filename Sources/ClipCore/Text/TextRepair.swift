@@ -1,13 +1,13 @@
 import CClip
 import CUtf8proc
 
-/// OpenAI's cleaning of captions: ftfy 6.3's fix_text with its default settings, HTML entities
-/// undone twice, white space collapsed, lower case (open_clip's SimpleTokenizer, clean="lower").
+/// OpenAI's cleaning of captions: ftfy 6.3's fix_text with default settings, HTML entities decoded twice,
+/// white space collapsed, lower case (open_clip's SimpleTokenizer, clean="lower").
 struct TextRepair {
   private let entities = HTMLEntities()
   private let encodings = EncodingRepair()
 
-  /// The longest stretch that is repaired as one line.
+  /// The most characters that are repaired as one line.
   private static var lineLimit: Int { 1_000_000 }
 
   func clean(_ text: Scalars) throws(ClipError) -> Scalars {
@@ -15,7 +15,7 @@ struct TextRepair {
     return lowercased(collapseSpace(entities.unescape(entities.unescape(repaired))), finalSigma: true)
   }
 
-  /// Line by line. From the first line with a `<` on the text is taken for HTML and its entities are kept.
+  /// ftfy's fix_text, line by line. From the first line with a `<` on, the text counts as HTML and its entities are kept.
   private func repair(_ text: Scalars) throws(ClipError) -> Scalars {
     var result = Scalars()
     result.reserveCapacity(text.count)
@@ -48,13 +48,14 @@ struct TextRepair {
     }
   }
 
-  /// Ligatures apart, full- and half-width forms as their usual ones, straight quotes, `\n` for every line break.
+  /// Splits ligatures, replaces full- and half-width forms by normal ones, straightens quotes, and makes every line
+  /// break `\n`.
   private func plainCharacters(_ text: Scalars) throws(ClipError) -> Scalars {
     var result = Scalars()
     result.reserveCapacity(text.count)
     for (index, scalar) in text.enumerated() {
       if scalar == 0x0D {
-        // Of CR LF the LF stays.
+        // CR LF becomes LF.
         if index + 1 == text.count || text[index + 1] != 0x0A { result.append(0x0A) }
       } else if scalar < 0x85 {
         result.append(scalar)
@@ -105,7 +106,7 @@ struct TextRepair {
     }
   }
 
-  /// Removes `ESC [ digits ; … letter`.
+  /// Removes terminal escapes: `ESC [`, digits and semicolons, a letter.
   private func withoutTerminalEscapes(_ text: Scalars) -> Scalars {
     guard text.contains(0x1B) else { return text }
     var result = Scalars()
@@ -125,7 +126,7 @@ struct TextRepair {
     return result
   }
 
-  /// Removes control characters that show nothing. C1 controls stay, as clues of mojibake.
+  /// Removes invisible control characters. C1 controls stay: they are evidence of mojibake.
   private func withoutControls(_ text: Scalars) -> Scalars {
     text.filter { scalar in
       switch scalar {
@@ -135,7 +136,7 @@ struct TextRepair {
     }
   }
 
-  /// Each run of white space as one space, none at the ends.
+  /// Replaces each run of white space by one space, and removes it at the ends.
   private func collapseSpace(_ text: Scalars) -> Scalars {
     var result = Scalars()
     result.reserveCapacity(text.count)

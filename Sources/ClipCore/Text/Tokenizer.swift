@@ -1,16 +1,16 @@
 import CClip
 
-/// How a text is made ready for CLIP's split into words; other tokenizers have one way each.
+/// How CLIP's tokenizer cleans a text before it splits words. Other tokenizers ignore it.
 enum TextCleaning {
-  /// Hugging Face's CLIP tokenizer: NFC, lower case letter by letter, special tokens recognised in the text.
+  /// As Hugging Face's tokenizer: NFC, lower case letter by letter, special tokens recognised in the text.
   case huggingFace
-  /// OpenAI's and open_clip's: ftfy's repairs, HTML entities, Python's lower case.
+  /// As OpenAI and open_clip: ftfy's repairs, HTML entities decoded, Python's lower case.
   case openAI
 }
 
-/// Texts to rows of token ids. Immutable after loading: any number of threads may encode at once.
+/// Encodes texts as rows of token ids. Immutable: any number of threads may encode at once.
 class Tokenizer {
-  /// Tokens of one row, those at its start and end counted.
+  /// Tokens of one row, including start and end token.
   let contextLength: Int
   let endToken: Int32
   let padToken: Int32
@@ -21,22 +21,22 @@ class Tokenizer {
     self.padToken = padToken
   }
 
-  /// The start token, if there is one, and the text's, `limit` of them together at most.
+  /// The start token, if there is one, and the tokens of the text; at most `limit` in all.
   func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] { [] }
 
-  /// The same to `scratch.output`, from the text in `scratch.scalars`, for a text that needs no cleaning but
-  /// lower case; false, with the text as it was, for one that needs more.
+  /// A faster `encode` for a text that cleaning changes in nothing but case: reads `scratch.scalars`, writes
+  /// `scratch.output`. Returns false, and leaves the text unchanged, if it needs `encode`.
   func encodePlain(_ scratch: TokenScratch, cleaning: TextCleaning, limit: Int) -> Bool { false }
 
-  /// Writes one row of `contextLength` tokens: the text's, end token, padding. Returns how many stand
-  /// before the padding. A text that is too long is CLIP_LIMIT, or with `truncate` is cut so that the end
-  /// token comes last.
+  /// Writes one row of `contextLength` tokens: the text's tokens, the end token, padding. Returns the number
+  /// of tokens before the padding. A text that is too long is CLIP_LIMIT, or with `truncate` is cut so that
+  /// the end token comes last.
   final func encodeRow(
     _ text: UnsafeBufferPointer<UInt8>, cleaning: TextCleaning, truncate: Bool, into row: UnsafeMutablePointer<Int32>,
     _ scratch: TokenScratch
   ) throws(ClipError) -> Int {
     let limit = truncate ? contextLength - 1 : Int.max - 1
-    try UTF8Text.decode(try Tokenizer.readable(text, truncate: truncate), into: &scratch.scalars)
+    try UTF8Text.decode(try Tokenizer.limited(text, truncate: truncate), into: &scratch.scalars)
     if !encodePlain(scratch, cleaning: cleaning, limit: limit) {
       scratch.output.tokens = try encode(scratch.scalars, cleaning: cleaning, limit: limit)
     }
@@ -53,11 +53,12 @@ class Tokenizer {
     return count
   }
 
-  /// Cleaning looks at a text as a whole, so that its length is limited: no row of tokens comes near it.
+  /// The most bytes of a text. Cleaning processes a text as a whole, so that its length is limited, far above
+  /// what a row of tokens can hold.
   private static var mostBytes: Int { 1 << 20 }
 
-  /// The text, or with `truncate` what is read of one that is longer than the limit: whole characters.
-  private static func readable(
+  /// The text, or with `truncate` its longest prefix of whole characters within the limit.
+  private static func limited(
     _ text: UnsafeBufferPointer<UInt8>, truncate: Bool
   ) throws(ClipError) -> UnsafeBufferPointer<UInt8> {
     if text.count <= mostBytes { return text }
@@ -71,7 +72,7 @@ class Tokenizer {
     return UnsafeBufferPointer(rebasing: text[..<end])
   }
 
-  /// That a model's sizes leave room for a text: `least` tokens in a row, and ids of 32 bits.
+  /// Checks a model's sizes: at least `least` tokens in a row, and a vocabulary whose ids have 32 bits.
   static func check(
     _ folder: String, contextLength: Int, least: Int, vocabularySize: Int
   ) throws(ClipError) {
@@ -86,7 +87,7 @@ class Tokenizer {
   }
 }
 
-/// The tokens so far, and room for one word that is reused.
+/// The tokens of a text, at most `limit`, and buffers for the bytes and symbols of one word.
 struct TokenOutput {
   private(set) var limit: Int
   var tokens: [Int32] = []

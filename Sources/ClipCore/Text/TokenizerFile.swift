@@ -1,11 +1,11 @@
 import CClip
 import CSystem
 
-/// Reads the files of a tokenizer, none of them larger than its vocabulary justifies.
+/// Reads the files of a tokenizer, with a limit on their size.
 enum TokenizerFile {
   static func exists(_ path: String) throws(ClipError) -> Bool { try FileKind(path) != .absent }
 
-  /// What a file of so many tokens may take: parsing needs a multiple of it in memory.
+  /// The size limit of a file with `vocabularySize` tokens. Parsing takes several times the file's size in memory.
   static func byteLimit(_ vocabularySize: Int) -> Int { max(1 << 20, min(vocabularySize, 1 << 20) * 256) }
 
   static func json(_ path: String, _ byteLimit: Int) throws(ClipError) -> JSON {

@@ -1,20 +1,20 @@
 import CClip
 
-/// Token names and ids. The names lie one after another in one array, found by open addressing: a
-/// hundred thousand merges look up three names each, and an array a name would cost more than the rest
-/// of loading.
+/// A hash table from names of tokens to ids. All names lie in one array: an allocation for each would
+/// dominate the time to load a tokenizer, whose merges take some hundred thousand lookups.
 struct Vocabulary {
   private var names: [UInt8] = []
   /// Token i is names[starts[i]..<starts[i + 1]].
   private var starts: [Int] = [0]
   private var ids: [Int32] = []
-  /// Token by hash; -1 is free. A power of two, at least half of it free.
+  /// Indices of tokens by hash, with open addressing; -1 is free. The size is a power of two, of which at least
+  /// half is free.
   private var slots: [Int32]
   private let size: Int
-  /// Bytes of the longest name.
+  /// The longest name in bytes.
   private var longestName = 0
 
-  /// Without tokens; ids must be in [0, size), and there is room for `capacity` tokens before it grows.
+  /// An empty vocabulary for ids in [0, size), with space for `count` tokens before it grows.
   init(size: Int, capacity count: Int) {
     self.size = size
     var capacity = 1024
@@ -25,7 +25,7 @@ struct Vocabulary {
     ids.reserveCapacity(count + 8)
   }
 
-  /// From `{"token": id, …}`. Every id must be an integer in [0, size).
+  /// Reads `{"token": id, …}`. Every id must be an integer in [0, size).
   init(_ json: JSON, size: Int, place: String) throws(ClipError) {
     guard case .object(let members) = json else {
       throw ClipError(CLIP_FORMAT, "\(place): expected an object of tokens and ids, found \(json.kind)")
@@ -40,7 +40,7 @@ struct Vocabulary {
     }
   }
 
-  /// Adds a token that is not there yet.
+  /// Adds a token, whose name must be new.
   mutating func add(_ name: Name, _ id: Int, _ place: String) throws(ClipError) {
     guard id >= 0 else {
       throw ClipError(CLIP_FORMAT, "\(place): token \"\(name.string)\": expected an id of 0 or more, found \(id)")
@@ -63,10 +63,10 @@ struct Vocabulary {
 
   func id(_ name: UnsafeBufferPointer<UInt8>) -> Int32? { id(name, Vocabulary.hash(name)) }
 
-  /// The longest token that `text` starts with, of more than `least` bytes and whole characters.
+  /// The longest token that is a prefix of `text`, has more than `least` bytes and ends at a character boundary.
   func longest(startOf text: UnsafeBufferPointer<UInt8>, beyond least: Int) -> (id: Int32, count: Int)? {
     var best: (id: Int32, count: Int)?
-    var hash = Vocabulary.hashOfNothing
+    var hash = Vocabulary.initialHash
     for count in 1...max(1, min(text.count, longestName)) where count <= text.count {
       hash = Vocabulary.step(hash, text[count - 1])
       if count <= least || (count < text.count && text[count] & 0xC0 == 0x80) { continue }
@@ -76,7 +76,7 @@ struct Vocabulary {
     return best
   }
 
-  /// The id of a token that must be there. `role` is for the message: "start".
+  /// The id of a token that must exist. `role`, such as "start", is for the message.
   func required(_ name: Name, _ role: StaticString, _ place: String) throws(ClipError) -> Int32 {
     guard let id = id(name) else {
       throw ClipError(
@@ -152,14 +152,14 @@ struct Vocabulary {
     slots[slot] = Int32(truncatingIfNeeded: token)
   }
 
-  /// FNV-1a, with its high half folded in.
+  /// FNV-1a, folded to 31 bits.
   private static func hash(_ name: UnsafeBufferPointer<UInt8>) -> Int {
-    var hash = hashOfNothing
+    var hash = initialHash
     for byte in name { hash = step(hash, byte) }
     return folded(hash)
   }
 
-  private static var hashOfNothing: UInt64 { 0xCBF2_9CE4_8422_2325 }
+  private static var initialHash: UInt64 { 0xCBF2_9CE4_8422_2325 }
   private static func step(_ hash: UInt64, _ byte: UInt8) -> UInt64 { (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
   private static func folded(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: (hash ^ hash >> 32) & 0x7FFF_FFFF) }
 }

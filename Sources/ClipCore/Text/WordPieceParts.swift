@@ -1,14 +1,14 @@
 import CClip
 
-/// What a WordPiece tokenizer is made of, read from its files and checked.
+/// The checked data of a WordPiece tokenizer.
 struct WordPieceParts {
   let vocabulary: Vocabulary
   let normalizer: BertNormalizer
-  /// What the names of all pieces of a word but its first start with.
+  /// The prefix of the names of all pieces of a word except its first.
   var continuation: Name = "##"
-  /// In characters; longer ones are the unknown token.
+  /// In characters. A longer word is the unknown token.
   var longestWord = 100
-  /// As sentence-transformers does to a text before the tokenizer sees it.
+  /// Whether a text is made lower case before all else, as sentence-transformers does.
   let lowersFirst: Bool
   let startToken: Int32
   let endToken: Int32
@@ -18,9 +18,9 @@ struct WordPieceParts {
 }
 
 extension WordPieceTokenizer {
-  /// Reads the tokenizer of a model's folder: vocab.txt with tokenizer_config.json, or tokenizer.json
-  /// where that is not there; with them special_tokens_map.json and sentence_bert_config.json if present.
-  /// Token ids must be below `vocabularySize`, the rows of the model's token embedding.
+  /// Reads the tokenizer of a model folder: vocab.txt with tokenizer_config.json or, if it is absent,
+  /// tokenizer.json; and special_tokens_map.json and sentence_bert_config.json if present. Token ids must be
+  /// below `vocabularySize`, the rows of the model's token embedding.
   static func load(folder: String, contextLength: Int, vocabularySize: Int) throws(ClipError) -> WordPieceTokenizer {
     try check(folder, contextLength: contextLength, least: 2, vocabularySize: vocabularySize)
     return WordPieceTokenizer(try WordPieceParts(folder, vocabularySize), contextLength: contextLength)
@@ -70,7 +70,7 @@ extension WordPieceParts {
       try TokenizerFile.exists(sentencePath) ? try ConfigReader(path: sentencePath).bool("do_lower_case", false) : false
   }
 
-  /// tokenizer_config.json's; without it, that of uncased models.
+  /// The normalizer of tokenizer_config.json; without the file, that of uncased models.
   private static func normalizer(_ folder: String) throws(ClipError) -> BertNormalizer {
     let path = folder + "/tokenizer_config.json"
     var result = BertNormalizer()
@@ -89,7 +89,7 @@ extension WordPieceParts {
 }
 
 extension Vocabulary {
-  /// From vocab.txt: one token a line, its id the line's number from 0. Of lines that are the same the last counts.
+  /// Reads vocab.txt: one token in a line, whose id is the line's number from 0. Of equal lines the last counts.
   init(lines text: UnsafeRawBufferPointer, size: Int, place: String) throws(ClipError) {
     var lines: [Range<Int>] = []
     var start = 0

@@ -1,8 +1,8 @@
 import CClip
 
-/// BERT's tokenizer (Devlin et al., 2019, https://arxiv.org/abs/1810.04805) as Hugging Face's `tokenizers` has
-/// it: words, each cut into the longest pieces of the vocabulary from its start on; a word that cannot be
-/// is one unknown token.
+/// BERT's tokenizer (Devlin et al., 2019, https://arxiv.org/abs/1810.04805) as Hugging Face's `tokenizers`
+/// implements it. Each word is split greedily, from its start, into the longest pieces of the vocabulary; a word
+/// that cannot be split is one unknown token.
 final class WordPieceTokenizer: Tokenizer {
   private let parts: WordPieceParts
 
@@ -36,7 +36,7 @@ final class WordPieceTokenizer: Tokenizer {
     }
   }
 
-  /// White space parts words; a punctuation mark is a word of its own.
+  /// Splits at white space. Each punctuation mark is a word.
   private func append(_ text: ArraySlice<UInt32>, _ output: inout TokenOutput) {
     var at = text.startIndex
     while at < text.endIndex, !output.isFull {
@@ -54,7 +54,7 @@ final class WordPieceTokenizer: Tokenizer {
 
   private func append(word: ArraySlice<UInt32>, _ output: inout TokenOutput) {
     guard word.count <= parts.longestWord else { return output.append(parts.unknownToken) }
-    // The prefix of all pieces but the first stands in for the bytes before a piece, which are done with.
+    // For each piece but the first, the prefix overwrites the bytes before the piece, which are no longer needed.
     let prefix = parts.continuation.utf8
     output.bytes.removeAll(keepingCapacity: true)
     output.bytes += prefix

@@ -1,4 +1,4 @@
-/// Splits cleaned text as CLIP's pattern does:
+/// Splits cleaned text into words by CLIP's pattern,
 /// `'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`.
 struct WordSplitter {
   enum Pattern {
@@ -10,7 +10,7 @@ struct WordSplitter {
   }
 
   enum Word {
-    /// A range of the text's indices.
+    /// A range of indices in the text.
     case plain(Range<Int>)
     case start, end
   }
@@ -20,7 +20,7 @@ struct WordSplitter {
   private let endName: Scalars
   private var text: ArraySlice<UInt32> = []
   private var at = 0
-  /// The end of a special token's name whose parts are still to be given, or 0.
+  /// The end of a special token's name that is being split into words; 0 for none.
   private var endOfSpecial = 0
 
   init(_ pattern: Pattern) {
@@ -44,9 +44,9 @@ struct WordSplitter {
     return .plain(start..<at)
   }
 
-  /// A special token's name at `at`. OpenAI's pattern takes it in any case, and it means the token
-  /// where it is spelt as the token is. Hugging Face's byte-level step splits it again, into
-  /// words that do not run on into what follows.
+  /// Matches a special token's name at `at`. OpenAI's pattern matches it ignoring case; it is the token only if
+  /// the case is exact. Hugging Face's byte-level step splits it again, into words that end with the name at
+  /// the latest.
   private mutating func special() -> Word? {
     for name in [startName, endName] where matches(name) {
       let end = at + name.count
@@ -67,7 +67,7 @@ struct WordSplitter {
     return true
   }
 
-  /// Text is in lower case already, but for ſ, which ignoring case is s.
+  /// The text is in lower case already, so that ignoring case matters for ſ alone, which equals s.
   private func equals(_ found: UInt32, _ expected: UInt32) -> Bool {
     found == expected || (pattern == .openAI && expected == 0x73 && found == 0x17F)
   }
@@ -82,7 +82,7 @@ struct WordSplitter {
     return end
   }
 
-  /// After 's, 't, 're, 've, 'm, 'll or 'd.
+  /// The end of 's, 't, 're, 've, 'm, 'll or 'd at `start`; nil if there is none.
   private func endOfContraction(_ start: Int, _ limit: Int) -> Int? {
     guard text[start] == 0x27, start + 1 < limit else { return nil }
     let letter = text[start + 1]
@@ -96,7 +96,7 @@ struct WordSplitter {
 
   private func kind(_ index: Int) -> CharacterKind {
     let scalar = text[index]
-    // The combining iota is no letter, but ignoring case it is iota: no part of the pattern takes it.
+    // The combining iota U+0345 is no letter but equals iota ignoring case, so that no part of the pattern matches it.
     if scalar == 0x345, pattern == .openAI { return .space }
     return CharacterKind(scalar)
   }

@@ -65,7 +65,7 @@ struct InitialWeights {
   ) -> Rule {
     let (out, width) = (parameter.shape.first ?? 1, parameter.shape.last ?? 1)
     let isActivated = users.contains { $0 is Activation }
-    if node is LayerNorm || node is BatchNorm { return .constant(place == 0 || place == 3 ? 1 : 0) }
+    if let value = node.initialValue(ofParameter: place) { return .constant(value) }
     if node is Embedding { return .normal(0.02) }
     if node is Positions { return .normal(isText ? 0.01 : 1 / Double(width).squareRoot()) }
     if node is RowParameter { return .normal(1 / Double(width).squareRoot()) }

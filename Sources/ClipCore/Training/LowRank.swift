@@ -16,11 +16,11 @@ final class LowRank {
   private let store: ParameterStore
   let scale: Double
   private let targets: [Target]
-  private let products: Products
+  private let executor: Executor
   private var buffer = GrowingBuffer()
 
   /// A starts random, B at 0, so that training starts from W0.
-  convenience init(_ settings: LowRankSettings, _ store: ParameterStore, _ products: Products, seed: UInt64)
+  convenience init(_ settings: LowRankSettings, _ store: ParameterStore, _ executor: Executor, seed: UInt64)
     throws(ClipError)
   {
     var targets: [Target] = []
@@ -35,14 +35,14 @@ final class LowRank {
       for place in 0..<store.entries[a].count { store.value(a)[place] = Float(stream.normal() * deviation) }
       targets.append(Target(matrix: index, a: a, b: b, base: base))
     }
-    self.init(settings, store, targets, products)
+    self.init(settings, store, targets, executor)
   }
 
-  private init(_ settings: LowRankSettings, _ store: ParameterStore, _ targets: [Target], _ products: Products) {
+  private init(_ settings: LowRankSettings, _ store: ParameterStore, _ targets: [Target], _ executor: Executor) {
     scale = settings.scale
     self.store = store
     self.targets = targets
-    self.products = products
+    self.executor = executor
   }
 
   private func sizes(_ target: Target) -> Sizes {
@@ -56,15 +56,16 @@ final class LowRank {
     let rank: Int
   }
 
-  private static func scratch(_ sizes: Sizes, _ products: Products, _ buffer: inout GrowingBuffer)
+  private static func scratch(_ sizes: Sizes, _ executor: Executor, _ buffer: inout GrowingBuffer)
     throws(ClipError) -> (scaled: UnsafeMutablePointer<Float>, rest: UnsafeMutablePointer<Float>)
   {
     let (features, depth, rank) = (sizes.features, sizes.depth, sizes.rank)
     let scaled = (max(features, depth) * rank + 15) & ~15
+    let update = ProductSize(rows: features, columns: depth, depth: rank, packsRight: true)
+    let onto = ProductSize(rows: features, columns: rank, depth: depth, packsRight: true)
     let rest = max(
-      Products.forwardFloats(rows: features, depth, rank, products.kernels),
-      Products.forwardFloats(rows: features, rank, depth, products.kernels),
-      Products.backwardFloats(rows: features, rank, depth, products.kernels))
+      executor.scratchFloats(update), executor.scratchFloats(onto),
+      LayerProducts(rows: features, columns: rank, depth: depth).backwardFloats(executor.kernels))
     let memory = try buffer.reserve(try product(scaled + rest, 4, "low-rank updates"), for: "low-rank updates")
       .assumingMemoryBound(to: Float.self)
     return (memory, memory + scaled)
@@ -74,15 +75,16 @@ final class LowRank {
   static func add(
     a: UnsafePointer<Float>, b: UnsafePointer<Float>, scale: Double, _ sizes: Sizes,
     to matrix: UnsafeMutablePointer<Float>,
-    _ products: Products, _ buffer: inout GrowingBuffer
+    _ executor: Executor, _ buffer: inout GrowingBuffer
   ) throws(ClipError) {
-    let (scaled, rest) = try scratch(sizes, products, &buffer)
+    let (scaled, rest) = try scratch(sizes, executor, &buffer)
     for index in 0..<(sizes.features * sizes.rank) { scaled[index] = Float(scale * Double(b[index])) }
-    let packed = products.pack(
-      Products.Matrix(data: a, stride: sizes.depth), .columns, columns: sizes.depth, depth: sizes.rank, into: rest)
-    products.multiply(
-      Products.Matrix(data: scaled, stride: sizes.rank), packed, matrix, cStride: sizes.depth, rows: sizes.features,
-      adding: true)
+    executor.multiply(
+      MatrixProduct(
+        left: .rows(Matrix(data: UnsafePointer(scaled), stride: sizes.rank)),
+        right: .matrix(
+          Matrix(data: a, stride: sizes.depth), .transposed, columns: sizes.depth, depth: sizes.rank),
+        rows: sizes.features, output: matrix, stride: sizes.depth, residual: UnsafePointer(matrix)), rest)
   }
 
   /// W = W0 + scale B A.
@@ -91,7 +93,7 @@ final class LowRank {
       let matrix = store.value(target.matrix)
       memcpy(matrix, target.base.base, target.base.byteCount)
       try LowRank.add(
-        a: store.value(target.a), b: store.value(target.b), scale: scale, sizes(target), to: matrix, products, &buffer)
+        a: store.value(target.a), b: store.value(target.b), scale: scale, sizes(target), to: matrix, executor, &buffer)
     }
   }
 
@@ -102,18 +104,19 @@ final class LowRank {
       let (features, depth, rank) = (sizes.features, sizes.depth, sizes.rank)
       guard let dw = store.gradient(target.matrix), let da = store.gradient(target.a), let db = store.gradient(target.b)
       else { continue }
-      let (scaled, rest) = try LowRank.scratch(sizes, products, &buffer)
+      let (scaled, rest) = try LowRank.scratch(sizes, executor, &buffer)
       let a = store.value(target.a)
       let b = store.value(target.b)
-      let gradient = Products.Matrix(data: dw, stride: depth)
+      let gradient = Matrix(data: UnsafePointer(dw), stride: depth)
       for index in 0..<(rank * depth) { scaled[index] = Float(scale * Double(a[index])) }
-      let packed = products.pack(
-        Products.Matrix(data: scaled, stride: depth), .rows, columns: rank, depth: depth, into: rest)
-      products.multiply(gradient, packed, db, cStride: rank, rows: features, adding: true)
+      executor.multiply(
+        MatrixProduct(
+          left: .rows(gradient),
+          right: .matrix(Matrix(data: UnsafePointer(scaled), stride: depth), .rows, columns: rank, depth: depth),
+          rows: features, output: db, stride: rank, residual: UnsafePointer(db)), rest)
       for index in 0..<(features * rank) { scaled[index] = Float(scale * Double(b[index])) }
-      products.weights(
-        Products.Matrix(data: scaled, stride: rank), gradient, rows: features, features: rank, depth: depth, into: da,
-        rest)
+      LayerProducts(rows: features, columns: rank, depth: depth).weightGradient(
+        Matrix(data: UnsafePointer(scaled), stride: rank), gradient, into: da, adds: true, executor, rest)
     }
   }
 }

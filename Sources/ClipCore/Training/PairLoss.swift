@@ -42,21 +42,21 @@ final class PairLoss {
   /// Features, the first two, become their gradients: [n, width] each.
   func compute(
     _ images: UnsafeMutablePointer<Float>, _ texts: UnsafeMutablePointer<Float>, n: Int, width: Int, logScale: Double,
-    bias: Double, terms: [LossTerm], teacher: Teacher?, products: Products
+    bias: Double, terms: [LossTerm], teacher: Teacher?, executor: Executor
   ) throws(ClipError) {
     let square = (try product(n, n, "logits") + 15) & ~15
     let side = (try product(n, width, "features") + 15) & ~15
+    let products = LayerProducts(rows: n, columns: n, depth: width)
     let packing = max(
-      Products.forwardFloats(rows: n, n, width, products.kernels),
-      Products.backwardFloats(rows: n, n, width, products.kernels),
-      teacher.map { Products.forwardFloats(rows: n, n, $0.width, products.kernels) } ?? 0)
+      products.forwardFloats(executor.kernels), products.backwardFloats(executor.kernels),
+      teacher.map { LayerProducts(rows: n, columns: n, depth: $0.width).forwardFloats(executor.kernels) } ?? 0)
     let needsTeacher = terms.contains { $0.kind == CLIP_LOSS_DISTILLATION }
     let squares = needsTeacher ? 5 : 3
     let floats = try product(square, squares, "logits") + 2 * side + 2 * n + 16 + packing
     let memory = try buffer.reserve(try product(floats, 4, "logits"), for: "logits").assumingMemoryBound(to: Float.self)
     let z = memory
     let dz = memory + square
-    let turned = memory + 2 * square
+    let transposed = memory + 2 * square
     let normalImages = memory + squares * square
     let normalTexts = normalImages + side
     let norms = normalTexts + side
@@ -65,20 +65,18 @@ final class PairLoss {
     normalise(images, n, width, into: normalImages, norms)
     normalise(texts, n, width, into: normalTexts, norms + n)
     let scale = exp(logScale)
-    func matrix(_ data: UnsafePointer<Float>) -> Products.Matrix { Products.Matrix(data: data, stride: width) }
-    products.forward(
-      matrix(normalImages), rows: n, matrix(normalTexts), features: n, depth: width, bias: nil, into: z, stride: n,
-      scratch)
+    func matrix(_ data: UnsafePointer<Float>) -> Matrix { Matrix(data: data, stride: width) }
+    products.forward(matrix(normalImages), matrix(normalTexts), into: z, stride: n, executor, scratch)
     for index in 0..<(n * n) { z[index] = Float(scale * Double(z[index]) + bias) }
     memset(dz, 0, n * n * 4)
 
-    var rows = PairRows(n: n, products: products, logits: z, gradient: dz, turned: turned)
+    var rows = PairRows(n: n, executor: executor, logits: z, gradient: dz, transposed: transposed)
     if let teacher, needsTeacher {
       rows.teacher = UnsafePointer(memory + 3 * square)
-      rows.turnedTeacher = UnsafePointer(memory + 4 * square)
-      teacherLogits(teacher, n, products, into: memory + 3 * square, scratch)
-      _ = products.transpose(
-        Products.Matrix(data: memory + 3 * square, stride: n), rows: n, columns: n, into: memory + 4 * square)
+      rows.transposedTeacher = UnsafePointer(memory + 4 * square)
+      teacherLogits(teacher, n, executor, into: memory + 3 * square, scratch)
+      executor.transpose(
+        Matrix(data: UnsafePointer(memory + 3 * square), stride: n), rows: n, columns: n, into: memory + 4 * square)
     }
     let (total, right) = try rows.add(terms)
     loss = total
@@ -97,13 +95,10 @@ final class PairLoss {
       biasGradient += sum
     }
     for index in 0..<(n * n) { dz[index] = Float(Double(dz[index]) * scale) }
-    let gradient = Products.Matrix(data: dz, stride: n)
+    let gradient = Matrix(data: UnsafePointer(dz), stride: n)
     // The raw features are in the normal ones and their norms, so their memory is free.
-    products.backward(
-      gradient, rows: n, matrix(normalTexts), features: n, depth: width, into: images, stride: width, adding: false,
-      scratch)
-    memset(texts, 0, n * width * 4)
-    products.weights(gradient, matrix(normalImages), rows: n, features: n, depth: width, into: texts, scratch)
+    products.inputGradient(gradient, matrix(normalTexts), into: images, stride: width, adds: false, executor, scratch)
+    products.weightGradient(gradient, matrix(normalImages), into: texts, adds: false, executor, scratch)
     throughNorm(images, normalImages, norms, n, width)
     throughNorm(texts, normalTexts, norms + n, n, width)
   }
@@ -137,16 +132,15 @@ final class PairLoss {
   }
 
   private func teacherLogits(
-    _ teacher: Teacher, _ n: Int, _ products: Products, into logits: UnsafeMutablePointer<Float>,
+    _ teacher: Teacher, _ n: Int, _ executor: Executor, into logits: UnsafeMutablePointer<Float>,
     _ scratch: UnsafeMutablePointer<Float>
   ) {
     if let given = teacher.logits {
       memcpy(logits, given, n * n * 4)
     } else if let images = teacher.images, let texts = teacher.texts {
-      products.forward(
-        Products.Matrix(data: images, stride: teacher.width), rows: n,
-        Products.Matrix(data: texts, stride: teacher.width),
-        features: n, depth: teacher.width, bias: nil, into: logits, stride: n, scratch)
+      LayerProducts(rows: n, columns: n, depth: teacher.width).forward(
+        Matrix(data: images, stride: teacher.width), Matrix(data: texts, stride: teacher.width), into: logits,
+        stride: n, executor, scratch)
       for index in 0..<(n * n) { logits[index] = Float(teacher.scale * Double(logits[index])) }
     }
   }
@@ -155,13 +149,13 @@ final class PairLoss {
 /// The losses over the rows of logits, pictures', and over those of their transpose, captions'.
 private struct PairRows {
   let n: Int
-  let products: Products
+  let executor: Executor
   let logits: UnsafeMutablePointer<Float>
   /// What the terms' gradients are added to.
   let gradient: UnsafeMutablePointer<Float>
-  let turned: UnsafeMutablePointer<Float>
+  let transposed: UnsafeMutablePointer<Float>
   var teacher: UnsafePointer<Float>?
-  var turnedTeacher: UnsafePointer<Float>?
+  var transposedTeacher: UnsafePointer<Float>?
 
   /// The weighted sum of the terms, and how many rows of both have their largest number in its place.
   func add(_ terms: [LossTerm]) throws(ClipError) -> (loss: Double, right: Int) {
@@ -169,17 +163,19 @@ private struct PairRows {
     let rows = results.base.assumingMemoryBound(to: Double.self)
     var loss = 0.0
     var right = 0
-    // Captions first: their gradient, made on the transpose, is turned back and added to.
-    let z = Products.Matrix(data: logits, stride: n)
-    _ = products.transpose(z, rows: n, columns: n, into: turned)
-    products.threads.run(
-      n, Row(n: n, terms: terms, z: turned, target: turned, isCaption: true, teacher: turnedTeacher, results: rows))
+    // Captions first: their gradient, made on the transpose, is transposed back and added to.
+    executor.transpose(Matrix(data: UnsafePointer(logits), stride: n), rows: n, columns: n, into: transposed)
+    executor.run(
+      n,
+      Row(
+        n: n, terms: terms, z: transposed, target: transposed, isCaption: true, teacher: transposedTeacher,
+        results: rows))
     for row in 0..<n {
       loss += rows[2 * row]
       right += Int(rows[2 * row + 1])
     }
-    _ = products.transpose(Products.Matrix(data: turned, stride: n), rows: n, columns: n, into: gradient)
-    products.threads.run(
+    executor.transpose(Matrix(data: UnsafePointer(transposed), stride: n), rows: n, columns: n, into: gradient)
+    executor.run(
       n, Row(n: n, terms: terms, z: logits, target: gradient, isCaption: false, teacher: teacher, results: rows))
     for row in 0..<n {
       loss += rows[2 * row]
@@ -248,8 +244,8 @@ private struct PairRows {
         if sigmoid != 0 {
           // -log sigmoid(y z), y 1 for the pair and -1 for the others.
           let sign: Double = column == row ? 1 : -1
-          let turned = -sign * value
-          loss += sigmoid * (max(turned, 0) + log1p(exp(-abs(turned))))
+          let x = -sign * value
+          loss += sigmoid * (max(x, 0) + log1p(exp(-abs(x))))
           slope -= sigmoid * sign / (1 + exp(sign * value))
         }
         target[column] = Float(slope + (isCaption ? 0 : Double(target[column])))

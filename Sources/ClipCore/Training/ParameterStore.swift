@@ -3,7 +3,7 @@ import CSystem
 
 /// All parameters of a model in training, as one block of float32; the gradients of those that are trained as
 /// another. A tensor that two ops share is there once.
-final class ParameterStore {
+final class ParameterStore: TrainedValues {
   enum Kind {
     case learned
     /// Averaged rather than learned: where its gradient would be, its next value is.
@@ -17,7 +17,7 @@ final class ParameterStore {
     /// Of the checkpoint that the model was opened from.
     let tensor: Name
     let recipe: ParameterRule.Recipe
-    /// Where its numbers lie in `values`.
+    /// Where its values lie in `values`.
     let offset: Int
     /// Where its gradient and the optimiser's state lie in blocks of trained parameters; nil: frozen.
     let trained: Int?
@@ -33,13 +33,13 @@ final class ParameterStore {
   let entries: [Entry]
   let values: Memory
   let gradients: Memory
-  /// Numbers in `values`, and in the blocks of trained parameters.
+  /// Elements of `values`, and in the blocks of trained parameters.
   let count: Int
   let trainedCount: Int
   /// Entries by the names that encoders ask by.
   let indexes: [Name: Int]
-  /// Whether the step has begun to sum up each entry's gradient. Until then what lies there is the last step's.
-  private var hasBegun: [Bool]
+  /// By entries. What lies in a gradient that has not begun is the last step's.
+  private let sink: GradientSink
 
   /// Reads `parameters` from `source`. `settings` says what is learned; the matrices that it wants to be of
   /// low rank are followed by their factors.
@@ -105,7 +105,7 @@ final class ParameterStore {
     indexes = layout.indexes
     count = layout.count
     trainedCount = layout.trainedCount
-    hasBegun = [Bool](repeating: false, count: layout.entries.count)
+    sink = GradientSink(count: layout.entries.count)
     self.values = values
     self.gradients = gradients
   }
@@ -113,7 +113,7 @@ final class ParameterStore {
   /// The index of the parameter that encoders call `name`.
   func index(_ name: Name) -> Int? { indexes[name] }
 
-  /// A parameter's numbers, in place.
+  /// A parameter's values, in place.
   func view(_ parameter: Parameter) throws(ClipError) -> Memory {
     guard let index = indexes[parameter.name] else {
       throw ClipError(CLIP_MISMATCH, parameter.name.string + ": it is not among the parameters in training")
@@ -127,23 +127,19 @@ final class ParameterStore {
 
   /// Lets a step begin: no gradient has begun, and the next values of statistics are what they are.
   func beginGradients() {
-    for index in entries.indices {
-      hasBegun[index] = entries[index].kind == .statistic
-      if hasBegun[index], let next = gradient(index) { memcpy(next, value(index), entries[index].count * 4) }
+    sink.reset()
+    for (index, entry) in entries.enumerated() where entry.kind == .statistic {
+      sink.markBegun(index)
+      if let next = gradient(index) { memcpy(next, value(index), entry.count * 4) }
     }
   }
 
-  /// Begins a gradient; whether the step had begun it before, so that one adds to it and does not set it.
-  func begin(_ index: Int) -> Bool {
-    defer { hasBegun[index] = true }
-    return hasBegun[index]
-  }
-
-  /// Begins a gradient with zeros, unless the step has begun it.
-  func beginWithZeros(_ index: Int) {
-    if !begin(index), let sums = gradient(index) { memset(sums, 0, entries[index].count * 4) }
+  /// Lets an op write a gradient; see GradientSink.begin.
+  func beginGradient(_ index: Int, canSet: Bool) -> Bool {
+    guard let gradient = gradient(index) else { return true }
+    return sink.begin(index, gradient, entries[index].count, canSet: canSet)
   }
 
   /// Gradients that no op has begun are zero.
-  func finishGradients() { for index in entries.indices { beginWithZeros(index) } }
+  func finishGradients() { for index in entries.indices { _ = beginGradient(index, canSet: false) } }
 }

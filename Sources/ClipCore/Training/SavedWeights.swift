@@ -6,7 +6,7 @@ extension Trainer {
   /// Those that were trained, or their means, under the encoder's names. `base` has the model's others, and what
   /// low-rank updates are added to.
   static func weights(
-    savedAt path: String, average: Bool, over base: ParameterSource, _ products: Products
+    savedAt path: String, average: Bool, over base: ParameterSource, _ executor: Executor
   ) throws(ClipError) -> Checkpoint {
     let (saved, file, _) = try saved(at: path)
     let prefix: Name = average ? "average." : "weight."
@@ -37,7 +37,7 @@ extension Trainer {
         try numbers(CheckpointParameter(tensor, .whole)), try numbers(CheckpointParameter(b, .whole))
       )
       try LowRank.add(
-        a: first.floats, b: second.floats, scale: Double(bitPattern: bits), sizes, to: sum.floats, products, &buffer)
+        a: first.floats, b: second.floats, scale: Double(bitPattern: bits), sizes, to: sum.floats, executor, &buffer)
       withExtendedLifetime((first, second)) {}
       tensors[matrix] = Safetensors.Tensor(
         name: matrix, type: .float32, shape: found.shape,

@@ -35,7 +35,7 @@ final class Trainer {
   private var tokens = GrowingBuffer()
 
   private var runtime: Runtime { model.runtime }
-  private var products: Products { Products(kernels: runtime.kernels, threads: runtime.threads) }
+  private var executor: Executor { Executor(kernels: runtime.kernels, threads: runtime.threads) }
 
   convenience init(_ model: Model, _ options: TrainerOptions) throws(ClipError) {
     let parts = try Parts(model, options)
@@ -47,9 +47,9 @@ final class Trainer {
       memcpy(memory.base, store.values.base, store.count * 4)
       average = memory
     }
-    let products = Products(kernels: model.runtime.kernels, threads: model.runtime.threads)
+    let executor = Executor(kernels: model.runtime.kernels, threads: model.runtime.threads)
     let lowRank = try options.lowRank.map { settings throws(ClipError) in
-      try LowRank(settings, store, products, seed: options.seed)
+      try LowRank(settings, store, executor, seed: options.seed)
     }
     self.init(model, options, parts, try Optimizer(options.optimizer, store), average, lowRank)
   }
@@ -90,7 +90,7 @@ final class Trainer {
 
     init(_ model: Model, _ options: TrainerOptions) throws(ClipError) {
       let runtime = model.runtime
-      guard Products.supports(runtime.kernels) else {
+      guard runtime.kernels.hasPlainPanels else {
         throw ClipError(CLIP_UNSUPPORTED, "training: the kernels in use pack matrices in a way of their own")
       }
       let folder = try model.sourceFolder("training")
@@ -127,7 +127,7 @@ final class Trainer {
         throw ClipError(CLIP_INVALID_ARGUMENT, "options.groups: all parameters are frozen")
       }
       let loader = ParameterLoader(
-        source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, store: store)
+        source: source, kernels: runtime.kernels, threads: runtime.threads, storage: CLIP_STORAGE_F32, trained: store)
       image = try TrainingTower(
         imagePlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 0,
         recomputes: options.recomputes)
@@ -227,7 +227,7 @@ final class Trainer {
     try run(items, chunk, images, texts, isBackward: false)
     try loss.compute(
       images, texts, n: items.n, width: width, logScale: Double(store.value(scale)[0]),
-      bias: bias.map { Double(store.value($0)[0]) } ?? 0, terms: terms, teacher: teacher, products: products)
+      bias: bias.map { Double(store.value($0)[0]) } ?? 0, terms: terms, teacher: teacher, executor: executor)
     guard loss.loss.isFinite else { throw try whereBad(items, chunk, teacher) }
     return (images, texts)
   }

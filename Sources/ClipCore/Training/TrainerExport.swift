@@ -65,7 +65,7 @@ extension Model {
     }
     let weights = try Trainer.weights(
       savedAt: checkpoint, average: options.flags & UInt32(CLIP_EXPORT_AVERAGE) != 0, over: export.source,
-      Products(kernels: runtime.kernels, threads: runtime.threads))
+      Executor(kernels: runtime.kernels, threads: runtime.threads))
     try export.write(to: folder, weights, runtime.plugins)
   }
 }

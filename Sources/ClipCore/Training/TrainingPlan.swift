@@ -23,10 +23,6 @@ final class TrainingPlan {
   /// Steps of the forward pass; the output's value is there after them, and its gradient wanted.
   let forwardSteps: Int
   let buffers: [Buffer]
-  /// Gradients to set to zero before each step.
-  let clears: [[Int]]
-  /// For each node the inputs whose gradients its backward sets, being the first to write them.
-  let begins: [[Int]]
   /// The gradient buffer of each node; below 0 for none.
   let gradients: [Int]
   private let output: Int
@@ -50,15 +46,11 @@ final class TrainingPlan {
     read(output, at: steps.count)
 
     var gradients = [Int](repeating: -1, count: nodes.count)
-    var clears: [[Int]] = []
-    var begins = [[Int]](repeating: [], count: nodes.count)
     if wanted.indices.contains(output), wanted[output] {
-      func want(_ node: Int, at step: Int, isSet: Bool = false) {
+      func want(_ node: Int, at step: Int) {
         if gradients[node] < 0 {
           gradients[node] = buffers.count
           buffers.append(Buffer(node: node, isGradient: true, begin: step, end: step))
-          while clears.count <= step { clears.append([]) }
-          if !isSet { clears[step].append(gradients[node]) }
         }
         buffers[gradients[node]].end = max(buffers[gradients[node]].end, step)
       }
@@ -77,24 +69,16 @@ final class TrainingPlan {
         let step = steps.count
         for (position, input) in node.inputs.enumerated() {
           if node.backwardReads(input: position) { read(input, at: step) }
-          guard wanted[input] else { continue }
-          let isSet =
-            gradients[input] < 0 && node.beginsGradient(ofInput: position)
-            && node.inputs.count(where: { $0 == input }) == 1
-          if isSet { begins[index].append(position) }
-          want(input, at: step, isSet: isSet)
+          if wanted[input] { want(input, at: step) }
         }
         if node.backwardReadsOutput { read(index, at: step) }
         if gradients[index] >= 0 { want(index, at: step) }
         steps.append(.backward(node: index))
       }
     }
-    while clears.count <= steps.count { clears.append([]) }
     self.steps = steps
     self.buffers = buffers
     self.gradients = gradients
-    self.clears = clears
-    self.begins = begins
     self.output = output
   }
 

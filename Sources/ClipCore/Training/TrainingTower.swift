@@ -16,6 +16,11 @@ final class TrainingTower: TrainingMemory {
   /// Where each node's value and gradient lie at the moment.
   private let offsets: UnsafeMutablePointer<Int>
   private let gradientOffsets: UnsafeMutablePointer<Int>
+  /// By nodes.
+  private let gradients: GradientSink
+  /// Of the op whose `backward` runs.
+  private var inputAdds: [Bool] = []
+  private var parameterAdds: [Bool] = []
 
   /// What `backward` needs of the forward pass before it.
   private struct Position {
@@ -69,6 +74,7 @@ final class TrainingTower: TrainingMemory {
     offsets.initialize(repeating: 0, count: nodes.count)
     gradientOffsets = .allocate(capacity: nodes.count)
     gradientOffsets.initialize(repeating: -1, count: nodes.count)
+    gradients = GradientSink(count: nodes.count)
   }
 
   deinit {
@@ -106,9 +112,29 @@ final class TrainingTower: TrainingMemory {
     store.gradient(entries[node][index])
   }
 
-  func beginParameterGradient(_ index: Int, of node: Int) -> Bool { store.begin(entries[node][index]) }
+  func adds(parameter index: Int) -> Bool { parameterAdds[index] }
+  func adds(input index: Int) -> Bool { inputAdds[index] }
 
-  func setsInputGradient(_ index: Int, of node: Int) -> Bool { plan.begins[node].contains(index) }
+  /// Lets `node` write the gradients of its inputs and parameters.
+  private func beginGradients(of node: Int, _ position: Position, _ activations: Memory) {
+    let op = program.nodes[node]
+    inputAdds.removeAll(keepingCapacity: true)
+    parameterAdds.removeAll(keepingCapacity: true)
+    for (index, input) in op.inputs.enumerated() {
+      guard gradientOffsets[input] >= 0 else {
+        inputAdds.append(true)
+        continue
+      }
+      let isAlone = op.inputs.count(where: { $0 == input }) == 1
+      inputAdds.append(
+        gradients.begin(
+          input, activations.floats + gradientOffsets[input], position.sizes[plan.gradients[input]],
+          canSet: isAlone && op.setsGradient(ofInput: index)))
+    }
+    for (index, entry) in entries[node].enumerated() {
+      parameterAdds.append(store.beginGradient(entry, canSet: op.setsGradient(ofParameter: index)))
+    }
+  }
 
   // MARK: Running
 
@@ -151,6 +177,7 @@ final class TrainingTower: TrainingMemory {
       isEvaluation: step.isEvaluation)
     let position = Position(batch: batch, step: step, places: places, sizes: sizes, scratch: total)
     run(plan, 0..<plan.forwardSteps, position, threads)
+    try workspace.failures.throwFirst()
     guard let activations else { return }
     memcpy(features, activations.floats + offsets[program.output], batch.items * width * 4)
     self.position = keeping ? position : nil
@@ -190,6 +217,8 @@ final class TrainingTower: TrainingMemory {
   private func takePosition(_ gradient: UnsafePointer<Float>) -> Position? {
     guard let position, let activations, learns else { return nil }
     self.position = nil
+    gradients.reset()
+    gradients.markBegun(program.output)
     memcpy(
       activations.floats + position.places[plan.gradients[program.output]], gradient, position.batch.items * width * 4)
     return position
@@ -234,19 +263,13 @@ final class TrainingTower: TrainingMemory {
     threads.beginCall()
     defer { threads.endCall() }
     for index in steps {
-      for buffer in plan.clears[index] where plan.buffers[buffer].node != program.output {
-        memset(activations.floats + position.places[buffer], 0, position.sizes[buffer] * 4)
-      }
       switch plan.steps[index] {
       case .forward(let node, let buffer):
         offsets[node] = position.places[buffer]
         program.nodes[node].forward(context(node, position, activations, threads))
       case .backward(let node):
-        let op = program.nodes[node]
-        for (parameter, entry) in entries[node].enumerated() where !op.beginsGradient(ofParameter: parameter) {
-          store.beginWithZeros(entry)
-        }
-        op.backward(context(node, position, activations, threads))
+        beginGradients(of: node, position, activations)
+        program.nodes[node].backward(context(node, position, activations, threads))
       }
     }
   }
@@ -257,7 +280,7 @@ final class TrainingTower: TrainingMemory {
     TrainingContext(
       run: Run(
         batch: position.batch, kernels: program.kernels, threads: threads,
-        scratch: activations.floats + position.scratch, failures: nil,
+        scratch: activations.floats + position.scratch, failures: workspace.failures,
         program: program, arena: activations.floats, offsets: offsets, node: node),
       step: position.step, gradientOffsets: gradientOffsets, memory: self)
   }

@@ -1,20 +1,21 @@
 import CClip
 import CSystem
 
-/// The tensors of one safetensors file, or of the several that an index lists, as one name space.
+/// The tensors of a model's weights: one safetensors file, or the shards that an index lists. Immutable.
 final class Checkpoint {
-  /// The file or the index, for messages.
+  /// The path of the file or of the index, for messages.
   let path: String
   let tensors: [Name: Safetensors.Tensor]
 
-  /// Opens the first of `candidates` that is in `folder`; those that end in ".json" are indexes.
+  /// Opens the first of `candidates` that exists in `folder`. A name that ends in ".json" is an index.
+  /// CLIP_NOT_FOUND if none exists, CLIP_UNSUPPORTED if the folder has pickled weights instead.
   // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
   convenience init(folder: String, candidates: [Name]) throws(ClipError) {
     var chosen: Name?
     for candidate in candidates where chosen == nil {
       if try FileKind(join(folder, candidate)) != .absent { chosen = candidate }
     }
-    guard let chosen else { throw Checkpoint.absent(folder, candidates) }
+    guard let chosen else { throw Checkpoint.noWeights(folder, candidates) }
     let path = join(folder, chosen)
     let isIndex = chosen.hasSuffix(".json")
     self.init(path, isIndex ? try Checkpoint.readShards(index: path, folder) : try Safetensors(path: path).tensors)
@@ -25,8 +26,8 @@ final class Checkpoint {
     self.tensors = tensors
   }
 
-  /// Tensors of zeros, which all lie in one mapping that takes no memory: an encoder can be run
-  /// without weights, to see how long it takes.
+  /// Tensors of zeros, to run an encoder without weights, such as for timing. All of them share one
+  /// mapping, which takes no physical memory.
   convenience init(zeros parameters: [Parameter]) throws(ClipError) {
     let file = try MappedFile(zeros: try product(parameters.reduce(1) { max($0, $1.count) }, 4, "zeros"))
     var tensors: [Name: Safetensors.Tensor] = [:]
@@ -38,7 +39,8 @@ final class Checkpoint {
     self.init(file.path, tensors)
   }
 
-  /// Hugging Face's model.safetensors.index.json: {"weight_map": {tensor: file}}.
+  /// Opens the shards of an index in the format of Hugging Face's model.safetensors.index.json:
+  /// {"weight_map": {tensor: file}}.
   private static func readShards(index: String, _ folder: String) throws(ClipError) -> [Name: Safetensors.Tensor] {
     let json = try JSON.load(index)
     guard let map = json["weight_map"]?.object else {
@@ -47,7 +49,7 @@ final class Checkpoint {
     var shards: [Name: Safetensors] = [:]
     var tensors: [Name: Safetensors.Tensor] = [:]
     for (tensor, value) in map {
-      guard let name = value.string, isPlain(name) else {
+      guard let name = value.string, isFileName(name) else {
         throw ClipError(
           CLIP_FORMAT,
           "\(index): weight_map: \(tensor.string): expected the name of a file beside it, found \(value.kind)")
@@ -73,8 +75,8 @@ final class Checkpoint {
     return tensors
   }
 
-  /// Why none of the candidates could be opened.
-  private static func absent(_ folder: String, _ candidates: [Name]) -> ClipError {
+  /// The error for a folder without any of the candidates.
+  private static func noWeights(_ folder: String, _ candidates: [Name]) -> ClipError {
     var names = ""
     for (index, candidate) in candidates.enumerated() { names += (index == 0 ? "" : " or ") + candidate.string }
     if let pickle = findPickle(folder) {
@@ -93,7 +95,7 @@ final class Checkpoint {
   }
 }
 
-/// Whether a name stays inside its folder.
-func isPlain(_ name: Name) -> Bool {
+/// Whether `name` is one path component, so that it cannot lead out of a folder.
+func isFileName(_ name: Name) -> Bool {
   !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(UInt8(ascii: "/")) && !name.utf8.contains(0)
 }

@@ -1,12 +1,12 @@
 import CClip
 import CSystem
 
-/// A parameter found in a checkpoint: a tensor, and how it is to be looked at.
+/// A parameter found in a file of weights: the tensor that holds it, and how to view that tensor.
 struct CheckpointParameter {
   let tensor: Safetensors.Tensor
   let recipe: ParameterRule.Recipe
-  /// As the encoder sees it. A tensor that the recipe does not fit keeps the file's shape, so that
-  /// it shows as wrong.
+  /// The parameter's shape. For a tensor that the recipe does not fit it is the tensor's own shape, so
+  /// that the caller's comparison of shapes fails.
   let shape: [Int]
 
   init(_ tensor: Safetensors.Tensor, _ recipe: ParameterRule.Recipe) {
@@ -31,7 +31,7 @@ struct CheckpointParameter {
     self.shape = shape
   }
 
-  /// The parameter as one of shape `wanted` where it is that after sides of 1; else itself.
+  /// The parameter in shape `wanted` if its own shape is `wanted` after leading sides of 1; otherwise unchanged.
   func withoutLeadingOnes(as wanted: [Int]) -> CheckpointParameter {
     guard case .whole = recipe, shape.count > wanted.count else { return self }
     let extra = shape.count - wanted.count
@@ -39,17 +39,18 @@ struct CheckpointParameter {
     return CheckpointParameter(self, shape: wanted)
   }
 
-  /// Rows and their width, with the parameter seen as [shape[0], rest]. A scalar is one row.
+  /// Rows of the parameter viewed as a matrix [shape[0], product of the other sides]. A scalar is one row.
   var rowCount: Int { shape.first ?? 1 }
+  /// Elements of one row.
   var rowWidth: Int {
     var width = 1
-    // Within the tensor's count, or 0 for a tensor of no elements, whose other sides may be huge.
+    // The product overflows only if the tensor is empty: then one side is 0 and the others are unchecked.
     for side in shape.dropFirst() { width = width &* side }
     return tensor.count == 0 ? 0 : width
   }
 
-  /// Writes rows [rows) as float32, dense, to `out`. CLIP_FORMAT for a number that is not finite,
-  /// CLIP_UNSUPPORTED for a type that holds no weights.
+  /// Converts `rows` to float32 and writes them to `out`, without gaps. CLIP_FORMAT for an element that
+  /// is not finite, CLIP_UNSUPPORTED for an element type that cannot hold weights.
   func read(rows: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
     guard rows.lowerBound >= 0, rows.upperBound <= rowCount else {
       throw ClipError(
@@ -69,26 +70,31 @@ struct CheckpointParameter {
     }
   }
 
-  /// Whether the file has every row, dense, as float32, and can be read again after it was opened.
+  /// Whether the file stores every row as float32 without gaps, and can still be read through its descriptor.
   var isDense: Bool { tensor.file.canBeRead && start(of: 0..<rowCount) != nil }
 
-  /// Rows [rows), dense, where the file has them as float32; nil where `read` has to make them.
-  func inPlace(rows: Range<Int>) throws(ClipError) -> UnsafePointer<Float>? {
+  /// `rows` in the file's mapping, without a copy, after a check that all elements are finite; nil if the
+  /// file does not store them as dense float32, so that `read` has to convert them.
+  func mapped(rows: Range<Int>) throws(ClipError) -> UnsafePointer<Float>? {
     guard let first = start(of: rows), let base = tensor.bytes.baseAddress else { return nil }
-    let place = (base + first &* 4).assumingMemoryBound(to: Float.self)
-    if let bad = firstNotFinite(place, rows.count &* rowWidth) { throw notFinite(first + bad) }
-    return place
+    let elements = (base + first &* 4).assumingMemoryBound(to: Float.self)
+    if let bad = firstNotFinite(elements, rows.count &* rowWidth) { throw notFinite(first + bad) }
+    return elements
   }
 
-  /// Copies rows that `inPlace` finds from the file itself, not from its mapping. CLIP_IO where the file was changed
-  /// since it was opened.
-  func readAgain(rows: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
-    guard let first = start(of: rows), let base = tensor.bytes.baseAddress else { return }
+  /// Copies `rows`, which `mapped` must have found, through the file's descriptor instead of its mapping.
+  /// CLIP_IO if the file was changed since it was opened.
+  func readFromFile(rows: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
+    guard let first = start(of: rows), let base = tensor.bytes.baseAddress else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "\(place): rows \(rows.lowerBound) to \(rows.upperBound): expected dense float32")
+    }
     try tensor.file.read(
       UnsafeRawBufferPointer(start: base + first &* 4, count: rows.count &* rowWidth &* 4), into: out)
   }
 
-  /// The element of the tensor with which rows begin that the file has as dense float32.
+  /// The index in the tensor of the first element of `rows`; nil if the file does not store these rows as dense,
+  /// aligned float32.
   private func start(of rows: Range<Int>) -> Int? {
     var first = rows.lowerBound
     switch recipe {
@@ -102,8 +108,8 @@ struct CheckpointParameter {
     return first &* rowWidth
   }
 
-  /// Gives back the memory that reading the tensor took: the file's pages that were mapped in. It may be read again.
-  func forget() { tensor.file.forget(tensor.bytes) }
+  /// Tells the system that the tensor's mapped pages are not needed in memory. It may still be read.
+  func discardPages() { tensor.file.forget(tensor.bytes) }
 
   private var place: String { "\(tensor.path): tensor \(tensor.name.string)" }
 
@@ -111,28 +117,27 @@ struct CheckpointParameter {
     if let bad = tensor.convert(from: start, count: count, out) { throw notFinite(bad) }
   }
 
-  /// Takes stretches of the file's rows, so that reads are dense, and scatters each down a column.
+  /// Transposes in blocks of 64 rows: reads 64 consecutive elements of a row of the file at a time, and
+  /// writes them down a column of `out`.
   private func convertTransposed(_ rows: Range<Int>, _ width: Int, _ out: UnsafeMutablePointer<Float>) throws(ClipError)
   {
-    let stretch = 64
-    var bad: Int?
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: stretch) { buffer in
-      guard let line = buffer.baseAddress else { return }
+    var storage = SIMD64<Float>.zero
+    try withUnsafeMutablePointer(to: &storage) { storage throws(ClipError) in
+      let elements = UnsafeMutableRawPointer(storage).assumingMemoryBound(to: Float.self)
       var first = rows.lowerBound
-      while first < rows.upperBound, bad == nil {
-        let count = min(stretch, rows.upperBound - first)
+      while first < rows.upperBound {
+        let count = min(SIMD64<Float>.scalarCount, rows.upperBound - first)
         let block = out + (first - rows.lowerBound) &* width
-        for column in 0..<width where bad == nil {
-          bad = tensor.convert(from: column &* rowCount &+ first, count: count, line)
-          for row in 0..<count { block[row &* width &+ column] = line[row] }
+        for column in 0..<width {
+          try convert(from: column &* rowCount &+ first, count: count, elements)
+          for row in 0..<count { block[row &* width &+ column] = elements[row] }
         }
         first += count
       }
     }
-    if let bad { throw notFinite(bad) }
   }
 
-  /// `index` counts the elements of the file's tensor.
+  /// The error for element `index` of the file's tensor.
   private func notFinite(_ index: Int) -> ClipError {
     var at: [Int] = []
     var rest = index
@@ -147,7 +152,7 @@ struct CheckpointParameter {
 }
 
 extension ElementType {
-  /// Whether elements can be read as float32.
+  /// Whether elements of this type can be read as float32.
   var holdsWeights: Bool {
     switch self {
     case .float32, .float16, .bfloat16, .float64: true
@@ -156,7 +161,7 @@ extension ElementType {
   }
 }
 
-/// The first of the numbers that is NaN or infinite: bits of the largest exponent, whatever the sign.
+/// The index of the first element that is NaN or infinite, which both have the largest exponent; nil if there is none.
 private func firstNotFinite(_ values: UnsafePointer<Float>, _ count: Int) -> Int? {
   let bytes = UnsafeRawPointer(values)
   var bad = SIMD8<Int32>.zero
@@ -166,22 +171,23 @@ private func firstNotFinite(_ values: UnsafePointer<Float>, _ count: Int) -> Int
     bad |= 0x7f7f_ffff &- bits
     at += 8
   }
-  // Only for such bits is the difference below 0.
-  let isClean = bad.min() >= 0
-  for index in (isClean ? at : 0)..<count where !values[index].isFinite { return index }
+  // The difference is negative for NaN and infinity alone.
+  let areFinite = bad.min() >= 0
+  for index in (areFinite ? at : 0)..<count where !values[index].isFinite { return index }
   return nil
 }
 
 extension Safetensors.Tensor {
-  /// Writes elements [start, start + count), which must be inside a tensor of weights, as float32.
-  /// Returns the index of the first that is not finite as such; what follows it is unspecified.
+  /// Converts elements [start, start + count) to float32. The range must lie inside the tensor, and its
+  /// type must hold weights. Returns the index of the first element that is not finite in float32; the
+  /// output from there on is unspecified.
   fileprivate func convert(from start: Int, count: Int, _ out: UnsafeMutablePointer<Float>) -> Int? {
     guard let base = bytes.baseAddress else { return nil }
-    // Small enough that the check finds the chunk in the first-level cache.
-    let chunk = 2048
+    // The check that follows the conversion finds the elements in the L1 cache.
+    let blockSize = 2048
     var done = 0
     while done < count {
-      let size = min(chunk, count - done)
+      let size = min(blockSize, count - done)
       let target = out + done
       let source = base + (start + done) &* (type.bits / 8)
       switch type {

@@ -4,7 +4,7 @@ enum ElementType {
   case bool, uint8, int8, uint16, int16, uint32, int32, uint64, int64, complex64
   case float8e5m2, float8e4m3, float8e8m0, float8e4m3fnuz, float8e5m2fnuz, float6e2m3, float6e3m2, float4
 
-  /// The type that a header calls `name`; nil for a name the format does not have.
+  /// The type of a "dtype" in a file's header; nil if the format has no such name.
   init?(safetensors name: Name) {
     switch name {
     case "F32": self = .float32
@@ -33,7 +33,7 @@ enum ElementType {
     }
   }
 
-  /// The format's name.
+  /// The "dtype" in a file's header.
   var name: StaticString {
     switch self {
     case .float32: "F32"
@@ -61,7 +61,7 @@ enum ElementType {
     }
   }
 
-  /// Bits of one element.
+  /// The size of one element in bits.
   var bits: Int {
     switch self {
     case .float64, .int64, .uint64, .complex64: 64

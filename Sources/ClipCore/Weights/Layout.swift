@@ -1,9 +1,9 @@
-/// How a folder says what its model is, and how its checkpoint names CLIP's tensors.
+/// Which library's names a model folder follows, for its files and for CLIP's tensors.
 ///
-/// CLIP's encoders ask for parameters by canonical names: open_clip's, with queries, keys and values
-/// apart ("….attn.q_proj.weight") and projections as linears [out, in] ("visual.proj.weight",
-/// "text_projection.weight"). A table says where each one is in the file. Other encoders ask by the
-/// file's own names; see TensorNames.
+/// CLIP's encoders name parameters as open_clip does, with two differences: queries, keys and values
+/// are separate ("….attn.q_proj.weight"), and projections are linear layers [out, in]
+/// ("visual.proj.weight", "text_projection.weight"). The rules of a layout map these names to the
+/// tensors of the file. Other encoders use the names of the file; see TensorNames.
 enum Layout {
   case huggingFace, openClip, clipcore
 
@@ -15,7 +15,7 @@ enum Layout {
     }
   }
 
-  /// Files that may hold the weights, the first choice first.
+  /// Names of files that may hold the weights, in order of preference.
   var weightFiles: [Name] {
     switch self {
     case .huggingFace, .clipcore: ["model.safetensors", "model.safetensors.index.json"]
@@ -23,7 +23,7 @@ enum Layout {
     }
   }
 
-  /// Those of `weightFiles` that no other layout has.
+  /// The names in `weightFiles` that only this layout uses.
   var ownWeightFiles: [Name] {
     switch self {
     case .huggingFace, .clipcore: []
@@ -32,7 +32,7 @@ enum Layout {
     }
   }
 
-  /// The names of CLIP's tensors.
+  /// Where this layout has CLIP's tensors.
   var clipNames: TensorNames {
     switch self {
     case .huggingFace:
@@ -65,7 +65,7 @@ enum Layout {
       + Layout.huggingFaceBlock("transformer.resblocks.{}.", "text_model.encoder.layers.{}.")
   }
 
-  /// open_clip's CLIP has the text tower's parts at the top, its CustomTextCLIP under "text.".
+  /// open_clip's CLIP class has the text tower's parameters at the top level, its CustomTextCLIP under "text.".
   private var openClipRules: [ParameterRule] {
     [ParameterRule("visual.proj.weight", "visual.proj", .transposed)]
       + Layout.openClipAttention("visual.transformer.resblocks.{}.", "visual.transformer.resblocks.{}.")
@@ -85,7 +85,7 @@ enum Layout {
     ]
   }
 
-  /// PyTorch's nn.MultiheadAttention keeps queries, keys and values in one matrix.
+  /// PyTorch's nn.MultiheadAttention stores the projections of queries, keys and values as one matrix.
   private static func openClipAttention(_ block: Name, _ file: Name) -> [ParameterRule] {
     [
       ParameterRule(block + "attn.q_proj.{}", file + "attn.in_proj_{}", .third(0)),

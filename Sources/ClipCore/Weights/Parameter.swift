@@ -1,4 +1,4 @@
-/// A tensor that an op takes from a checkpoint, as the encoder names it.
+/// A tensor that an op takes from the model folder, under the encoder's name for it.
 struct Parameter {
   let name: Name
   let shape: [Int]

@@ -1,30 +1,30 @@
 import CSystem
 
-/// One line of a layout's table: which tensor of the file holds a parameter, and how. In both names
-/// "{}" stands for a part without dots, such as a layer's number or "weight".
+/// Which tensor of the file holds a parameter, and how. In both names "{}" matches one or more
+/// characters other than a dot, such as a layer's number or "weight".
 struct ParameterRule {
   enum Recipe: Equatable {
-    /// The tensor is the parameter.
+    /// The parameter is the tensor.
     case whole
-    /// Rows [i n, (i + 1) n) of a tensor of 3 n rows.
+    /// The parameter is rows [i n, (i + 1) n) of a tensor of 3 n rows.
     case third(Int)
-    /// A matrix [in, out] in the file, [out, in] as parameter.
+    /// The parameter [out, in] is a matrix [in, out] in the file.
     case transposed
 
-    /// Copies a parameter's numbers to their places in the file's tensor.
-    func place(_ numbers: UnsafePointer<Float>, shape: [Int], in tensor: UnsafeMutablePointer<Float>) {
+    /// Copies a parameter's elements to their places in the file's tensor.
+    func place(_ elements: UnsafePointer<Float>, shape: [Int], in tensor: UnsafeMutablePointer<Float>) {
       let count = shape.reduce(1) { $0 &* $1 }
       switch self {
-      case .whole: memcpy(tensor, numbers, count * 4)
-      case .third(let third): memcpy(tensor + third * count, numbers, count * 4)
+      case .whole: memcpy(tensor, elements, count * 4)
+      case .third(let third): memcpy(tensor + third * count, elements, count * 4)
       case .transposed:
         for row in 0..<shape[0] {
-          for column in 0..<shape[1] { tensor[column * shape[0] + row] = numbers[row * shape[1] + column] }
+          for column in 0..<shape[1] { tensor[column * shape[0] + row] = elements[row * shape[1] + column] }
         }
       }
     }
 
-    /// Of the file's tensor that a parameter of this shape is in.
+    /// The shape of the tensor that holds a parameter of shape `shape`.
     func tensorShape(_ shape: [Int]) -> [Int] {
       switch self {
       case .whole: shape
@@ -37,25 +37,25 @@ struct ParameterRule {
   let parameter: Name
   let tensor: Name
   let recipe: Recipe
-  /// The names may follow the same scopes, any number of them.
-  let isUnderAny: Bool
+  /// Whether the rule applies to the ends of names: any prefix that ends in a dot stays as it is.
+  let matchesSuffix: Bool
 
   init(_ parameter: Name, _ tensor: Name, _ recipe: Recipe = .whole) {
     self.parameter = parameter
     self.tensor = tensor
     self.recipe = recipe
-    isUnderAny = false
+    matchesSuffix = false
   }
 
-  /// A rule for the ends of names: what comes before, up to a dot, stays.
-  init(under parameter: Name, _ tensor: Name, _ recipe: Recipe = .whole) {
+  /// A rule for the ends of names; see `matchesSuffix`.
+  init(suffix parameter: Name, _ tensor: Name, _ recipe: Recipe = .whole) {
     self.parameter = parameter
     self.tensor = tensor
     self.recipe = recipe
-    isUnderAny = true
+    matchesSuffix = true
   }
 
-  /// The tensor's name in the file for the parameter `name`; nil when the rule is not about it.
+  /// The name of the tensor that holds the parameter `name`; nil if the rule does not match.
   func tensorName(for name: Name) -> Name? {
     var start = 0
     while true {
@@ -63,12 +63,12 @@ struct ParameterRule {
       if let parts = ParameterRule.match(parameter.utf8, end) {
         return Name(utf8: name.utf8[..<start] + ParameterRule.fill(tensor.utf8, parts, from: end))
       }
-      guard isUnderAny, let dot = end.firstIndex(of: UInt8(ascii: ".")) else { return nil }
+      guard matchesSuffix, let dot = end.firstIndex(of: UInt8(ascii: ".")) else { return nil }
       start += dot + 1
     }
   }
 
-  /// What each "{}" of `pattern` stands for in `name`.
+  /// The part of `name` that each "{}" of `pattern` matches; nil if the name does not match.
   private static func match(_ pattern: [UInt8], _ name: [UInt8]) -> [Range<Int>]? {
     var parts: [Range<Int>] = []
     var at = 0
@@ -89,6 +89,7 @@ struct ParameterRule {
     return at == name.count ? parts : nil
   }
 
+  /// `pattern` with each "{}" replaced by the part of `name` that it matched.
   private static func fill(_ pattern: [UInt8], _ parts: [Range<Int>], from name: [UInt8]) -> [UInt8] {
     var filled: [UInt8] = []
     var next = 0

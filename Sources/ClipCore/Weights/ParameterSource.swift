@@ -1,7 +1,7 @@
 import CClip
 
-/// Parameters under the names that encoders ask by, over a checkpoint. Immutable: any number of
-/// threads may read.
+/// Finds parameters in the weights by the names that encoders use. Immutable: any number of threads may
+/// read at once.
 final class ParameterSource {
   let checkpoint: Checkpoint
   private let names: TensorNames
@@ -11,26 +11,26 @@ final class ParameterSource {
     self.names = names
   }
 
-  /// The parameter `name`; nil when the file lacks it.
+  /// The parameter `name`; nil if the file does not have it.
   func find(_ name: Name) -> CheckpointParameter? {
     if names.isDirect, let tensor = checkpoint.tensors[name] { return CheckpointParameter(tensor, .whole) }
-    var known = false
+    var hasRule = false
     for rule in names.rules {
       guard let tensorName = rule.tensorName(for: name) else { continue }
-      known = true
+      hasRule = true
       if let tensor = checkpoint.tensors[tensorName] { return CheckpointParameter(tensor, rule.recipe) }
     }
-    if known || names.isDirect { return nil }
+    if hasRule || names.isDirect { return nil }
     return checkpoint.tensors[name].map { CheckpointParameter($0, .whole) }
   }
 
-  /// The same in the parameter's shape, where the file's may be seen so.
+  /// The same for a parameter of known shape: leading sides of 1 in the file are dropped where the names allow it.
   func find(_ parameter: Parameter) -> CheckpointParameter? {
     let found = find(parameter.name)
     return names.isDirect ? found?.withoutLeadingOnes(as: parameter.shape) : found
   }
 
-  /// The tensor of the file that holds the parameter or, when there is none, all that could.
+  /// The name of the tensor that holds the parameter or, if the file has none, all names that were tried.
   func fileNames(of name: Name) -> [Name] {
     if let found = find(name) { return [found.tensor.name] }
     var candidates: [Name] = names.isDirect ? [name] : []
@@ -40,13 +40,13 @@ final class ParameterSource {
     return candidates.isEmpty ? [name] : candidates
   }
 
-  /// Reads rows of one parameter, as CheckpointParameter.read does. CLIP_MISMATCH when the file lacks it.
+  /// Reads rows of one parameter, as CheckpointParameter.read does. CLIP_MISMATCH if the file does not have it.
   func read(_ name: Name, rows: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
     guard let parameter = find(name) else { throw missing(name) }
     try parameter.read(rows: rows, into: out)
   }
 
-  /// The only number of a parameter that has one, such as logit_scale, [] or [1].
+  /// The value of a parameter of one element, such as logit_scale of shape [] or [1].
   func number(_ name: Name) throws(ClipError) -> Float {
     guard let parameter = find(name) else { throw missing(name) }
     guard parameter.tensor.count == 1 else {
@@ -59,28 +59,27 @@ final class ParameterSource {
     return value
   }
 
-  /// Tensors of the file, in order of name, that no parameter of `requested` is read from: of the
-  /// towers said, and those that belong to no tower. Buffers that hold no weights do not count,
-  /// nor do the scale and bias of the logits.
+  /// The tensors of the file that hold none of the parameters `requested`, sorted by name. Tensors of a tower
+  /// that was not requested, buffers, and the scale and bias of the logits are left out.
   func unused(after requested: [Name], image: Bool, text: Bool) -> [Name] {
     var used: [Name: Bool] = [:]
     for name in requested {
       if let found = find(name) { used[found.tensor.name] = true }
     }
     let skipped = (image ? [] : names.imagePrefixes) + (text ? [] : names.textPrefixes) + names.ignoredPrefixes
-    var left: [Name] = []
-    for (name, _) in checkpoint.tensors where used[name] == nil && !isAside(name) {
+    var unused: [Name] = []
+    for (name, _) in checkpoint.tensors where used[name] == nil && !isOutsideTowers(name) {
       var isSkipped = false
       for prefix in skipped where name.hasPrefix(prefix) { isSkipped = true }
-      if !isSkipped { left.append(name) }
+      if !isSkipped { unused.append(name) }
     }
-    left.sort()
-    return left
+    unused.sort()
+    return unused
   }
 
-  /// Buffers, and what belongs to the model rather than to a tower. The last three are what
-  /// OpenAI's TorchScript archives keep beside the weights.
-  private func isAside(_ name: Name) -> Bool {
+  /// Whether a tensor is a buffer, or belongs to the model rather than to a tower. The last three names
+  /// are of OpenAI's TorchScript archives.
+  private func isOutsideTowers(_ name: Name) -> Bool {
     let buffers: [Name] = ["position_ids", "attn_mask", "num_batches_tracked"]
     for buffer in buffers where name == buffer || name.hasSuffix("." + buffer) { return true }
     let others: [Name] = ["logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size"]

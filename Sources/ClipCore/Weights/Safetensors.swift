@@ -1,25 +1,25 @@
 import CClip
 
-/// A safetensors file, mapped, with every claim of its header checked against the file
-/// (https://huggingface.co/docs/safetensors): eight bytes with the header's length, a JSON header,
-/// then the data, which the tensors cover without holes or overlaps.
+/// A mapped safetensors file (https://huggingface.co/docs/safetensors): eight bytes with the header's
+/// length, a JSON header, then the data, which the tensors cover without gaps or overlaps. All that the
+/// header says is checked against the file.
 final class Safetensors {
-  /// One tensor as it lies in the file. It keeps the mapping that `bytes` points into.
+  /// One tensor of the file. It keeps the mapping that `bytes` points into.
   struct Tensor {
     let name: Name
     let type: ElementType
     /// Empty for a scalar.
     let shape: [Int]
-    /// Row-major, little-endian; the address need not be a multiple of the element's size.
+    /// Row-major, little-endian. The address may be unaligned.
     let bytes: UnsafeRawBufferPointer
-    /// The product of the shape.
+    /// The number of elements.
     let count: Int
     let file: MappedFile
 
     var path: String { file.path }
   }
 
-  /// The format's own limit on the header.
+  /// The limit that the format sets on its header.
   static let maxHeaderBytes = 100_000_000
 
   let tensors: [Name: Tensor]
@@ -48,19 +48,19 @@ final class Safetensors {
     guard header.first == UInt8(ascii: "{"), case .object(let members) = try JSON.parse(header, place: place) else {
       throw ClipError(CLIP_FORMAT, place + ": expected a JSON object that starts with {")
     }
-    var found: [Placed] = []
+    var found: [LocatedTensor] = []
     found.reserveCapacity(members.count)
     var metadata: [Name: Name] = [:]
     for (name, value) in members {
       if name == "__metadata__" {
         metadata = try Safetensors.metadata(value, place)
       } else {
-        found.append(try Placed(name, value, data, file))
+        found.append(try LocatedTensor(name, value, data, file))
       }
     }
-    try Safetensors.checkCover(&found, data.count, path)
+    try Safetensors.checkCoverage(&found, data.count, path)
     var tensors = [Name: Tensor](minimumCapacity: found.count)
-    for placed in found { tensors[placed.tensor.name] = placed.tensor }
+    for located in found { tensors[located.tensor.name] = located.tensor }
     self.init(tensors, metadata)
   }
 
@@ -84,26 +84,26 @@ final class Safetensors {
     return metadata
   }
 
-  /// Sorts by place in the data and checks that each tensor starts where the one before it ends.
-  private static func checkCover(_ found: inout [Placed], _ size: Int, _ path: String) throws(ClipError) {
+  /// Sorts by offset, and checks that each tensor begins where the one before it ends.
+  private static func checkCoverage(_ found: inout [LocatedTensor], _ size: Int, _ path: String) throws(ClipError) {
     found.sort { ($0.begin, $0.end) < ($1.begin, $1.end) }
     var end = 0
     var last: Name?
-    for placed in found {
-      let name = placed.tensor.name.string
-      guard placed.begin >= end else {
+    for located in found {
+      let name = located.tensor.name.string
+      guard located.begin >= end else {
         throw ClipError(
           CLIP_FORMAT,
           "\(path): tensors \(last?.string ?? "") and \(name) overlap: "
-            + "one ends at \(end), one begins at \(placed.begin)")
+            + "one ends at \(end), one begins at \(located.begin)")
       }
-      guard placed.begin == end else {
+      guard located.begin == end else {
         throw ClipError(
           CLIP_FORMAT,
-          "\(path): bytes \(end) to \(placed.begin) of the data, before tensor \(name), belong to no tensor")
+          "\(path): bytes \(end) to \(located.begin) of the data, before tensor \(name), belong to no tensor")
       }
-      end = placed.end
-      last = placed.tensor.name
+      end = located.end
+      last = located.tensor.name
     }
     guard end == size else {
       throw ClipError(CLIP_FORMAT, "\(path): the tensors have \(end) bytes of data, the file has \(size)")
@@ -111,8 +111,8 @@ final class Safetensors {
   }
 }
 
-/// A tensor with its place in the data.
-private struct Placed {
+/// A tensor with its offsets in the data.
+private struct LocatedTensor {
   let tensor: Safetensors.Tensor
   let begin: Int
   let end: Int
@@ -131,9 +131,9 @@ private struct Placed {
         type = value.string.flatMap { ElementType(safetensors: $0) }
         guard type != nil else { throw ClipError(CLIP_FORMAT, "\(place): expected a known dtype, found \(value.kind)") }
       } else if key == "shape" {
-        shape = try Placed.sizes(value, "\(place): shape")
+        shape = try LocatedTensor.sizes(value, "\(place): shape")
       } else if key == "data_offsets" {
-        offsets = try Placed.sizes(value, "\(place): data_offsets")
+        offsets = try LocatedTensor.sizes(value, "\(place): data_offsets")
       }
     }
     guard let type, let shape, let offsets else {
@@ -149,8 +149,8 @@ private struct Placed {
         CLIP_FORMAT, "\(place): data_offsets [\(begin), \(end)], but the file has \(data.count) bytes of data")
     }
     var count = 1
-    for side in shape { count = try Placed.product(count, side, place) }
-    let bits = try Placed.product(count, type.bits, place)
+    for side in shape { count = try LocatedTensor.product(count, side, place) }
+    let bits = try LocatedTensor.product(count, type.bits, place)
     guard bits % 8 == 0, bits / 8 == end - begin else {
       throw ClipError(
         CLIP_FORMAT,
@@ -183,7 +183,16 @@ private struct Placed {
   }
 }
 
-/// "[2, 3]", for messages.
+/// Quoted names for messages: "\"a\", \"b\"". At most 20 names, each cut to 60 bytes.
+func describe(names: [Name]) -> String {
+  var list = ""
+  for name in names.prefix(20) {
+    list += (list.isEmpty ? "\"" : ", \"") + Name(utf8: Array(name.utf8.prefix(60))).string + "\""
+  }
+  return list
+}
+
+/// A shape or index for messages: "[2, 3]". At most 8 sides.
 func describe(shape: [Int]) -> String {
   var text = "["
   for (index, side) in shape.enumerated() {

@@ -1,8 +1,8 @@
 import CClip
 import CSystem
 
-/// Writes a safetensors file aside, and puts it in its place once all of it is on the disk. Until `finish`, and
-/// after a failure, what was at `path` is whole.
+/// Writes a safetensors file under a temporary name beside `path`; `finish` syncs it to the disk and renames it to
+/// `path`. Until then, and after a failure, the old file at `path` is untouched.
 final class SafetensorsWriter {
   struct Tensor {
     let name: Name
@@ -12,15 +12,16 @@ final class SafetensorsWriter {
   }
 
   private let path: String
-  private let partial: String
+  private let temporaryPath: String
   private var descriptor: Int32
-  private var left: Int
+  /// Bytes of tensors that are still to be appended.
+  private var remaining: Int
 
-  /// Opens the file and writes its header; `append` then takes the tensors' bytes in the same order.
+  /// Creates the file and writes its header. `append` then takes the data of the tensors, in the same order.
   convenience init(path: String, _ tensors: [Tensor], metadata: [(key: Name, value: Name)]) throws(ClipError) {
-    let partial = path + ".partial"
-    let descriptor = partial.withCString { csystem_open_write($0) }
-    guard descriptor >= 0 else { throw systemError("cannot write " + partial) }
+    let temporaryPath = path + ".partial"
+    let descriptor = temporaryPath.withCString { csystem_open_write($0) }
+    guard descriptor >= 0 else { throw systemError("cannot write " + temporaryPath) }
     var header: [UInt8] = Array("{\"__metadata__\":{".utf8)
     for (index, pair) in metadata.enumerated() {
       if index > 0 { header.append(UInt8(ascii: ",")) }
@@ -35,14 +36,14 @@ final class SafetensorsWriter {
       SafetensorsWriter.quote(tensor.name, &header)
       var shape = ""
       for side in tensor.shape { shape += (shape.isEmpty ? "" : ",") + "\(side)" }
-      let facts =
+      let entry =
         ":{\"dtype\":\"\(tensor.type.name)\",\"shape\":[\(shape)],\"data_offsets\":[\(end),\(end &+ tensor.byteCount)]}"
-      header.append(contentsOf: facts.utf8)
+      header.append(contentsOf: entry.utf8)
       end = end &+ tensor.byteCount
     }
     header.append(UInt8(ascii: "}"))
     while header.count % 8 != 0 { header.append(UInt8(ascii: " ")) }
-    self.init(path, partial, descriptor, end)
+    self.init(path, temporaryPath, descriptor, end)
     let bytes = try Memory(byteCount: 8 + header.count, for: "a header")
     bytes.base.storeBytes(of: UInt64(header.count).littleEndian, as: UInt64.self)
     for (index, byte) in header.enumerated() { bytes.bytes[8 + index] = byte }
@@ -50,20 +51,21 @@ final class SafetensorsWriter {
     withExtendedLifetime(bytes) {}
   }
 
-  private init(_ path: String, _ partial: String, _ descriptor: Int32, _ left: Int) {
+  private init(_ path: String, _ temporaryPath: String, _ descriptor: Int32, _ remaining: Int) {
     self.path = path
-    self.partial = partial
+    self.temporaryPath = temporaryPath
     self.descriptor = descriptor
-    self.left = left
+    self.remaining = remaining
   }
 
-  /// An unfinished file is removed.
+  /// Removes an unfinished file.
   deinit {
     guard descriptor >= 0 else { return }
     close(descriptor)
-    _ = partial.withCString { unlink($0) }
+    _ = temporaryPath.withCString { unlink($0) }
   }
 
+  /// Appends `name` as a JSON string.
   private static func quote(_ name: Name, _ out: inout [UInt8]) {
     let digits = Array("0123456789abcdef".utf8)
     out.append(UInt8(ascii: "\""))
@@ -84,28 +86,27 @@ final class SafetensorsWriter {
 
   func append(_ bytes: UnsafeRawPointer, _ count: Int) throws(ClipError) {
     try write(bytes, count)
-    left -= count
+    remaining -= count
   }
 
   private func write(_ bytes: UnsafeRawPointer, _ count: Int) throws(ClipError) {
     var done = 0
     while done < count {
       let written = csystem_write(descriptor, bytes + done, min(count - done, 1 << 30))
-      guard written > 0 else { throw systemError("cannot write " + partial) }
+      guard written > 0 else { throw systemError("cannot write " + temporaryPath) }
       done += written
     }
   }
 
-  /// Syncs the file and renames it to its path.
   func finish() throws(ClipError) {
-    guard left == 0 else { throw ClipError(CLIP_IO, "\(path): \(left) bytes of tensors were not written") }
-    guard fsync(descriptor) == 0 else { throw systemError("cannot write " + partial) }
+    guard remaining == 0 else { throw ClipError(CLIP_IO, "\(path): \(remaining) bytes of tensors were not written") }
+    guard fsync(descriptor) == 0 else { throw systemError("cannot write " + temporaryPath) }
     let closed = close(descriptor)
     descriptor = -1
-    let renamed = closed == 0 ? partial.withCString { from in path.withCString { rename(from, $0) } } : -1
+    let renamed = closed == 0 ? temporaryPath.withCString { from in path.withCString { rename(from, $0) } } : -1
     guard renamed == 0 else {
       let error = systemError("cannot write " + path)
-      _ = partial.withCString { unlink($0) }
+      _ = temporaryPath.withCString { unlink($0) }
       throw error
     }
     syncFolder(parent(of: path))

@@ -1,45 +1,45 @@
-/// Where a model's parameters are in its checkpoint.
+/// Maps the names of a model's parameters to the tensors of its weights.
 struct TensorNames {
-  /// Of the rules that match a name, the first whose tensor is in the file holds. A name that no
-  /// rule matches is the file's own.
+  /// Among the rules that match a parameter, the first whose tensor is in the file applies. A parameter
+  /// that no rule matches is the tensor of the same name.
   var rules: [ParameterRule] = []
-  /// Encoders ask by the file's own names, and rules are about other spellings of them. A tensor may
-  /// have more sides than the parameter, all 1 and before the parameter's own: PyTorch keeps a class
-  /// token as [1, 1, width].
+  /// Whether encoders use the names of the file, so that a tensor of the same name comes first and rules
+  /// cover alternative spellings. Then a tensor may have leading sides of 1 that the parameter does not
+  /// have: PyTorch stores a class token as [1, 1, width].
   var isDirect = false
-  /// Starts of the names of the tensors of each tower, in the file.
+  /// Prefixes of the names of each tower's tensors in the file.
   var imagePrefixes: [Name] = []
   var textPrefixes: [Name] = []
-  /// Starts of the names of tensors that are there and not used, by the config's word.
+  /// Prefixes of the names of tensors that the configuration declares unused.
   var ignoredPrefixes: [Name] = []
   /// Tensors that belong to the model rather than to a tower.
   var others: [Name] = []
 
-  /// Tensors under their own names, and under other spellings of them.
+  /// Tensors under the names of the file, or alternative spellings of these.
   static func direct(image: [Name], text: [Name], ignored: [Name] = [], others: [Name] = []) -> TensorNames {
     TensorNames(
-      rules: otherNames, isDirect: true, imagePrefixes: image, textPrefixes: text, ignoredPrefixes: ignored,
+      rules: alternativeNames, isDirect: true, imagePrefixes: image, textPrefixes: text, ignoredPrefixes: ignored,
       others: others)
   }
 
-  /// ViT's blocks before transformers 5, BERT's norms as TensorFlow named them, and the one matrix of
-  /// queries, keys and values of PyTorch's nn.MultiheadAttention.
-  private static var otherNames: [ParameterRule] {
+  /// The names of ViT's blocks before transformers 5, TensorFlow's names for BERT's norms, and the joint
+  /// projection of queries, keys and values of PyTorch's nn.MultiheadAttention.
+  private static var alternativeNames: [ParameterRule] {
     let block: Name = "encoder.layer.{}."
     return [
-      ParameterRule(under: "layers.{}.attention.q_proj.{}", block + "attention.attention.query.{}"),
-      ParameterRule(under: "layers.{}.attention.k_proj.{}", block + "attention.attention.key.{}"),
-      ParameterRule(under: "layers.{}.attention.v_proj.{}", block + "attention.attention.value.{}"),
-      ParameterRule(under: "layers.{}.attention.o_proj.{}", block + "attention.output.dense.{}"),
-      ParameterRule(under: "layers.{}.layernorm_before.{}", block + "layernorm_before.{}"),
-      ParameterRule(under: "layers.{}.layernorm_after.{}", block + "layernorm_after.{}"),
-      ParameterRule(under: "layers.{}.mlp.fc1.{}", block + "intermediate.dense.{}"),
-      ParameterRule(under: "layers.{}.mlp.fc2.{}", block + "output.dense.{}"),
-      ParameterRule(under: "LayerNorm.weight", "LayerNorm.gamma"),
-      ParameterRule(under: "LayerNorm.bias", "LayerNorm.beta"),
-      ParameterRule(under: "q_proj.{}", "in_proj_{}", .third(0)),
-      ParameterRule(under: "k_proj.{}", "in_proj_{}", .third(1)),
-      ParameterRule(under: "v_proj.{}", "in_proj_{}", .third(2)),
+      ParameterRule(suffix: "layers.{}.attention.q_proj.{}", block + "attention.attention.query.{}"),
+      ParameterRule(suffix: "layers.{}.attention.k_proj.{}", block + "attention.attention.key.{}"),
+      ParameterRule(suffix: "layers.{}.attention.v_proj.{}", block + "attention.attention.value.{}"),
+      ParameterRule(suffix: "layers.{}.attention.o_proj.{}", block + "attention.output.dense.{}"),
+      ParameterRule(suffix: "layers.{}.layernorm_before.{}", block + "layernorm_before.{}"),
+      ParameterRule(suffix: "layers.{}.layernorm_after.{}", block + "layernorm_after.{}"),
+      ParameterRule(suffix: "layers.{}.mlp.fc1.{}", block + "intermediate.dense.{}"),
+      ParameterRule(suffix: "layers.{}.mlp.fc2.{}", block + "output.dense.{}"),
+      ParameterRule(suffix: "LayerNorm.weight", "LayerNorm.gamma"),
+      ParameterRule(suffix: "LayerNorm.bias", "LayerNorm.beta"),
+      ParameterRule(suffix: "q_proj.{}", "in_proj_{}", .third(0)),
+      ParameterRule(suffix: "k_proj.{}", "in_proj_{}", .third(1)),
+      ParameterRule(suffix: "v_proj.{}", "in_proj_{}", .third(2)),
     ]
   }
 }

@@ -11,7 +11,7 @@ struct PixelBuffer {
     self.picture = picture
   }
 
-  /// Room for a picture, its pixels not set yet, and where to write them.
+  /// A picture with uninitialised pixels, and a pointer to write them through.
   static func make(
     _ format: ImageView.Format, width: Int, height: Int, _ runtime: Runtime
   ) throws(ClipError) -> (buffer: PixelBuffer, pixels: UnsafeMutablePointer<UInt8>) {
@@ -20,7 +20,7 @@ struct PixelBuffer {
     return (PixelBuffer(view, picture), pixels)
   }
 
-  /// The same pixels in memory of their own.
+  /// A copy, and a pointer to its pixels.
   func copied(_ runtime: Runtime) throws(ClipError) -> (buffer: PixelBuffer, pixels: UnsafeMutablePointer<UInt8>) {
     defer { withExtendedLifetime(self) {} }
     let copy = try PixelBuffer.make(view.format, width: view.width, height: view.height, runtime)
@@ -29,13 +29,13 @@ struct PixelBuffer {
     return copy
   }
 
-  /// The same picture in another format: gray repeated, colour to gray by ITU-R 601-2 luma in Pillow's
-  /// fixed point, alpha dropped, or 255 where there was none.
+  /// The picture in another format. Gray is repeated in all channels; colour becomes gray by ITU-R 601-2 luma
+  /// in Pillow's fixed point; alpha is dropped, or set to 255 if the source has none.
   func converted(to format: ImageView.Format, _ runtime: Runtime) throws(ClipError) -> PixelBuffer {
     if format == view.format { return self }
     defer { withExtendedLifetime(self) {} }
     let (buffer, pixels) = try PixelBuffer.make(format, width: view.width, height: view.height, runtime)
-    let (from, to) = (view.format.channelPlaces, format.channelPlaces)
+    let (from, to) = (view.format.channelOffsets, format.channelOffsets)
     let (step, stride) = (view.format.channels, format.channels)
     for y in 0..<view.height {
       var source = view.pixels + y * view.stride
@@ -58,7 +58,7 @@ struct PixelBuffer {
     return buffer
   }
 
-  /// The picture in RGB, laid over a colour where it has alpha.
+  /// The picture in RGB, composited over `background` if it has alpha.
   func composited(over background: Colour, _ runtime: Runtime) throws(ClipError) -> PixelBuffer {
     defer { withExtendedLifetime(self) {} }
     let (buffer, pixels) = try PixelBuffer.make(.rgb, width: view.width, height: view.height, runtime)
@@ -77,8 +77,8 @@ struct PixelBuffer {
 }
 
 extension ImageView.Format {
-  /// Where a pixel has its red, green and blue; alpha is the fourth.
-  fileprivate var channelPlaces: (red: Int, green: Int, blue: Int) {
+  /// The offsets of red, green and blue in a pixel. Alpha is at offset 3.
+  fileprivate var channelOffsets: (red: Int, green: Int, blue: Int) {
     switch self {
     case .rgb, .rgba: (0, 1, 2)
     case .bgr, .bgra: (2, 1, 0)
@@ -86,8 +86,8 @@ extension ImageView.Format {
     }
   }
 
-  /// Of the formats with a bit in `formats`, the one that keeps most of this one; nil where none has.
-  /// No bits at all mean every format.
+  /// The format that loses least of this one, among those whose bit (1 << clip_pixel_format) is set in
+  /// `formats`; 0 allows every format. nil if no known bit is set.
   func nearest(in formats: UInt32) -> ImageView.Format? {
     let order: [ImageView.Format] =
       switch self {

@@ -67,21 +67,14 @@ struct DatasetOptions {
       encoding.flags,
       CLIP_ENCODE_RAW | CLIP_ENCODE_TRUNCATE | CLIP_ENCODE_OPENAI_CLEANING | CLIP_ENCODE_COMPOSITE_ALPHA,
       "CLIP_ENCODE_", "options.encode.flags")
-    let colour = encoding.background
-    guard colour <= 0xFFFFFF else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.encode.background: expected 0xRRGGBB, found \(colour)")
-    }
     encoding.struct_size = UInt32(MemoryLayout<clip_encode_options>.size)
     encoding.flags |= UInt32(CLIP_ENCODE_TRUNCATE)
     encoding.progress = clip_progress()
+    // The sizes of a caller's buffers, which a data set does not have.
+    (encoding.image_width, encoding.image_height, encoding.context_length) = (0, 0, 0)
     self.encoding = encoding
-    background =
-      encoding.flags & UInt32(CLIP_ENCODE_COMPOSITE_ALPHA) == 0
-      ? nil
-      : (
-        UInt8(truncatingIfNeeded: colour >> 16), UInt8(truncatingIfNeeded: colour >> 8),
-        UInt8(truncatingIfNeeded: colour)
-      )
+    let under = try colour(rgb: encoding.background)
+    background = encoding.flags & UInt32(CLIP_ENCODE_COMPOSITE_ALPHA) == 0 ? nil : under
     imagePipeline = try DatasetOptions.pipeline(given.image_pipeline, CLIP_KIND_IMAGE_AUGMENTATION)
     textPipeline = try DatasetOptions.pipeline(given.text_pipeline, CLIP_KIND_TEXT_AUGMENTATION)
   }

@@ -1,9 +1,9 @@
-/* The small encoder, spoiled in the way that BROKEN_* names. */
+/* The encoder of grey.h with the fault that BROKEN_* names. */
 #include "grey.h"
 
 #define EXPORT __attribute__((visibility("default")))
 
-#if defined(BROKEN_VERSION) /* of another interface */
+#if defined(BROKEN_VERSION) /* of another ABI version */
 static const clip_plugin plugin = {sizeof(clip_plugin), 2u << 16 | 7, GREY_PLUGIN, "1", "MIT", grey_items, 1};
 #elif defined(BROKEN_TABLE_SIZE)
 static const clip_plugin plugin = {sizeof(clip_plugin) - 8, CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", grey_items, 1};
@@ -21,7 +21,7 @@ static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION,
 static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", grey_items, 0};
 #elif defined(BROKEN_MANY_ITEMS)
 static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", grey_items, (size_t)-1};
-#elif defined(BROKEN_ITEM) /* 1: too short, 2: no id, 3: a malformed id, 4: no description, 5: no function, 6: a kind of tomorrow */
+#elif defined(BROKEN_ITEM) /* 1: too short, 2: no id, 3: a malformed id, 4: no description, 5: no function, 6: an unknown kind */
 static const clip_encoder encoder = {
     BROKEN_ITEM == 1 ? 8 : sizeof encoder,
     CLIP_TOWER_IMAGE,
@@ -42,7 +42,7 @@ static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION,
 static const clip_kernels kernels = {.struct_size = sizeof kernels, .id = "test.kernels.none", .description = "no functions"};
 static const clip_plugin_item items[] = {{CLIP_KIND_KERNELS, 0, &kernels}};
 static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", items, 1};
-#elif defined(BROKEN_TWICE) /* one good item and the same id again */
+#elif defined(BROKEN_TWICE) /* a valid item, and a second one with its id */
 static const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, 0, &grey_encoder}, {CLIP_KIND_ENCODER, 0, &grey_encoder}};
 static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", items, 2};
 #else

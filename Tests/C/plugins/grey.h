@@ -1,12 +1,12 @@
-/* A small image encoder: the pixels' mean and maximum through one linear layer, "head". It is the
- * plugin that tests load, rewrite, break and link into themselves. */
+/* A small image encoder: the mean and maximum of the pixels through one linear layer, "head". Tests load, rewrite and
+ * break this plugin, and register it from their own program. */
 #ifndef CLIPCORE_TESTS_GREY_H
 #define CLIPCORE_TESTS_GREY_H
 
 #include <clip_plugin.h>
 
 #ifndef GREY_VERSION
-#define GREY_VERSION 1 /* another number encodes otherwise */
+#define GREY_VERSION 1 /* another version computes other embeddings */
 #endif
 #ifndef GREY_PLUGIN
 #define GREY_PLUGIN "test.grey"
@@ -18,9 +18,9 @@
 #define GREY_TEXT(x) GREY_TEXT_OF(x)
 
 static clip_value grey_build(clip_builder *b) {
-  clip_value pixels = b->pixels(b, (uint32_t)b->need_int(b, "image_height", 1, 1024), (uint32_t)b->need_int(b, "image_width", 1, 1024));
-  clip_value pooled = GREY_VERSION == 1 ? b->mean_rows(b, pixels) : b->max_rows(b, pixels);
-  return b->linear(b, pooled, "head", (uint32_t)b->need_int(b, "width", 1, 1024), 0);
+  clip_value pixels = clip_op_pixels(b, (uint32_t)b->need_int(b, "image_height", 1, 1024), (uint32_t)b->need_int(b, "image_width", 1, 1024));
+  clip_value pooled = GREY_VERSION == 1 ? clip_op_mean_rows(b, pixels) : clip_op_max_rows(b, pixels);
+  return clip_op_linear(b, pooled, "head", (uint32_t)b->need_int(b, "width", 1, 1024), 0);
 }
 
 static const clip_encoder grey_encoder = {

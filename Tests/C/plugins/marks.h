@@ -1,4 +1,4 @@
-/* A plugin of augmentations, good and bad, that augment_test links into itself. */
+/* A plugin of correct and faulty augmentations, registered by augment_test. */
 #ifndef CLIPCORE_TESTS_MARKS_H
 #define CLIPCORE_TESTS_MARKS_H
 
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Settings as text: what was made, for all instances of this plugin. */
+/* The number of instances, whose settings are kept as text. */
 static atomic_int instances;
 
 static void *keep(const char *words) {
@@ -82,7 +82,7 @@ static const clip_augmentation bad = {
     .struct_size = sizeof bad, .id = "test.augment.bad", .op = "bad", .description = "Fails in each way",
     .settings = marks_settings + 5, .setting_count = 1, .create = text_create, .destroy = drop, .apply_text = bad_apply};
 
-/* "bits": eight numbers of its stream. "moments": what is known of many. */
+/* "bits": eight numbers of the stream. "moments": statistics of many. */
 static clip_status bits_apply(void *instance, const char *text, size_t size, clip_text_sink *out, clip_random *random, clip_plugin_error *error) {
   (void)instance, (void)error;
   out->append(out, text, size);
@@ -132,7 +132,7 @@ static const clip_augmentation asks = {
     .struct_size = sizeof asks, .id = "test.augment.asks", .op = "asks", .description = "Asks for what it did not declare",
     .create = asks_create, .destroy = drop, .apply_text = bits_apply};
 
-/* "picture": a copy, noise, or a result that is refused. Takes RGB alone. */
+/* "picture": a copy, noise, or a rejected result. RGB only. */
 static clip_status picture_apply(void *instance, const clip_image_view *in, clip_image_sink *out, clip_random *random, clip_plugin_error *error) {
   (void)error;
   const char *mode = instance;

@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-// The library exports this and has it in no installed header. It writes to stderr by default; 3 is fatal alone.
+// The library exports this function but has no installed header with it. By default the library logs to stderr; level 3
+// is for fatal errors only.
 namespace sentencepiece {
 namespace logging {
 void SetMinLogLevel(int level);
@@ -22,28 +23,29 @@ struct sentencepiece_model {
 
 namespace {
 
-// Runs `body`, which gives a status of the library, and says what became of it.
+// Runs `body`, which returns a status of the library. Returns the code for the status or an exception, and writes the
+// message of a failure.
 template <typename Body>
-int guarded(char *words, size_t capacity, Body body) noexcept {
+int guarded(char *message, size_t capacity, Body body) noexcept {
   try {
     const sentencepiece::util::Status status = body();
     if (status.ok()) return SENTENCEPIECE_OK;
-    std::snprintf(words, capacity, "%s", status.ToString().c_str());
+    std::snprintf(message, capacity, "%s", status.ToString().c_str());
   } catch (const std::bad_alloc &) {
     return SENTENCEPIECE_NO_MEMORY;
   } catch (const std::exception &error) {
-    std::snprintf(words, capacity, "%s", error.what());
+    std::snprintf(message, capacity, "%s", error.what());
   } catch (...) {
-    std::snprintf(words, capacity, "an exception of no known type");
+    std::snprintf(message, capacity, "an exception of unknown type");
   }
-  return SENTENCEPIECE_REFUSED;
+  return SENTENCEPIECE_FAILED;
 }
 
 }  // namespace
 
-int sentencepiece_open(const void *data, size_t size, sentencepiece_model **out, char *words, size_t capacity) {
+int sentencepiece_open(const void *data, size_t size, sentencepiece_model **out, char *message, size_t capacity) {
   sentencepiece_model *model = nullptr;
-  const int result = guarded(words, capacity, [&] {
+  const int result = guarded(message, capacity, [&] {
     sentencepiece::logging::SetMinLogLevel(3);
     model = new sentencepiece_model;
     return model->processor.LoadFromSerializedProto({static_cast<const char *>(data), size});
@@ -63,10 +65,10 @@ size_t sentencepiece_piece_count(const sentencepiece_model *model) {
 }
 
 int32_t sentencepiece_piece_id(const sentencepiece_model *model, const char *name) {
-  char words[1];
+  char message[1];
   int id = -1;
-  guarded(words, sizeof words, [&] {
-    // A name that no piece has gives the unknown piece's id.
+  guarded(message, sizeof message, [&] {
+    // For an unknown name PieceToId returns the unknown piece's id.
     id = model->processor.PieceToId(name);
     if (model->processor.IdToPiece(id) != name) id = -1;
     return sentencepiece::util::Status();
@@ -75,8 +77,8 @@ int32_t sentencepiece_piece_id(const sentencepiece_model *model, const char *nam
 }
 
 int sentencepiece_encode(const sentencepiece_model *model, const char *text, size_t size, int32_t *ids,
-                         size_t capacity, size_t *count, char *words, size_t words_capacity) {
-  return guarded(words, words_capacity, [&] {
+                         size_t capacity, size_t *count, char *message, size_t message_capacity) {
+  return guarded(message, message_capacity, [&] {
     std::vector<int> found;
     const sentencepiece::util::Status status = model->processor.Encode({text, size}, &found);
     if (status.ok()) {

@@ -12,17 +12,16 @@ clip_value build(clip_builder *b) noexcept {
   const auto features = static_cast<uint32_t>(b->get_int(b, "embed_dim", 32));
 
   clip_window patch{}, around{};
-  patch.struct_size = around.struct_size = sizeof(clip_window);
   patch.kernel_height = patch.kernel_width = patch.stride = 8;
   around.kernel_height = around.kernel_width = 3;
   around.padding = 1;
 
   // Errors are sticky: after the first, calls do nothing, and the host reports it.
-  clip_value x = b->pixels(b, height, width);
-  x = b->activate(b, b->conv(b, x, "patch", channels, &patch, 0), CLIP_GELU);
-  clip_value y = b->batch_norm(b, b->conv(b, x, "mix", channels, &around, CLIP_NO_BIAS), "norm", 1e-5f);
-  x = b->add(b, x, b->activate(b, y, CLIP_RELU));
-  return b->linear(b, b->mean_rows(b, x), "head", features, 0);
+  clip_value x = clip_op_pixels(b, height, width);
+  x = clip_op_activate(b, clip_op_conv(b, x, "patch", channels, patch, 0), CLIP_GELU);
+  clip_value y = clip_op_batch_norm(b, clip_op_conv(b, x, "mix", channels, around, CLIP_NO_BIAS), "norm", 1e-5);
+  x = clip_op_add(b, x, clip_op_activate(b, y, CLIP_RELU));
+  return clip_op_linear(b, clip_op_mean_rows(b, x), "head", features, 0);
 }
 
 const clip_encoder encoder = {

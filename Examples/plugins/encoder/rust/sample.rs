@@ -7,22 +7,20 @@ use std::ptr::addr_of;
 
 unsafe extern "C" fn build(b: *mut Builder) -> Value {
   let t = &*b;
-  let height = (t.need_int)(b, c"image_height".as_ptr(), 8, 4096) as u32;
-  let width = (t.need_int)(b, c"image_width".as_ptr(), 8, 4096) as u32;
-  let channels = (t.get_int)(b, c"width".as_ptr(), 64) as u32;
-  let features = (t.get_int)(b, c"embed_dim".as_ptr(), 32) as u32;
+  let height = (t.need_int)(b, c"image_height".as_ptr(), 8, 4096) as f64;
+  let width = (t.need_int)(b, c"image_width".as_ptr(), 8, 4096) as f64;
+  let channels = (t.get_int)(b, c"width".as_ptr(), 64) as f64;
+  let features = (t.get_int)(b, c"embed_dim".as_ptr(), 32) as f64;
 
-  let size = size_of::<Window>() as u32;
-  let patch = Window { struct_size: size, kernel_height: 8, kernel_width: 8, stride: 8, ..Default::default() };
-  let around = Window { struct_size: size, kernel_height: 3, kernel_width: 3, padding: 1, ..Default::default() };
+  let patch = [(c"features", channels), (c"kernel_height", 8.0), (c"kernel_width", 8.0), (c"stride", 8.0)];
+  let around = [(c"features", channels), (c"kernel_height", 3.0), (c"kernel_width", 3.0), (c"padding", 1.0), (c"bias", 0.0)];
 
   // Errors are sticky: after the first, calls do nothing, and the host reports it.
-  let x = (t.pixels)(b, height, width);
-  let x = (t.activate)(b, (t.conv)(b, x, c"patch".as_ptr(), channels, &patch, 0), GELU);
-  let y = (t.conv)(b, x, c"mix".as_ptr(), channels, &around, NO_BIAS);
-  let y = (t.batch_norm)(b, y, c"norm".as_ptr(), 1e-5);
-  let x = (t.add)(b, x, (t.activate)(b, y, RELU));
-  (t.linear)(b, (t.mean_rows)(b, x), c"head".as_ptr(), features, 0)
+  let x = op(b, c"pixels", c"", &[], &[(c"height", height), (c"width", width)]);
+  let x = op(b, c"activate", c"", &[op(b, c"conv", c"patch", &[x], &patch)], &[(c"activation", GELU)]);
+  let y = op(b, c"batch_norm", c"norm", &[op(b, c"conv", c"mix", &[x], &around)], &[(c"epsilon", 1e-5)]);
+  let x = op(b, c"add", c"", &[x, op(b, c"activate", c"", &[y], &[(c"activation", RELU)])], &[]);
+  op(b, c"linear", c"head", &[op(b, c"mean_rows", c"", &[x], &[])], &[(c"features", features)])
 }
 
 static ENCODER: Encoder = Encoder {

@@ -11,18 +11,17 @@ private func build(_ b: UnsafeMutablePointer<clip_builder>?) -> clip_value {
   let features = UInt32(clamping: t.get_int(b, "embed_dim", 32))
 
   var patch = clip_window()
-  patch.struct_size = UInt32(MemoryLayout<clip_window>.size)
   (patch.kernel_height, patch.kernel_width, patch.stride) = (8, 8, 8)
   var around = clip_window()
-  around.struct_size = patch.struct_size
   (around.kernel_height, around.kernel_width, around.padding) = (3, 3, 1)
 
   // Errors are sticky: after the first, calls do nothing, and the host reports it.
-  var x = t.pixels(b, height, width)
-  x = t.activate(b, t.conv(b, x, "patch", channels, &patch, 0), CLIP_GELU)
-  let y = t.batch_norm(b, t.conv(b, x, "mix", channels, &around, UInt32(CLIP_NO_BIAS)), "norm", 1e-5)
-  x = t.add(b, x, t.activate(b, y, CLIP_RELU))
-  return t.linear(b, t.mean_rows(b, x), "head", features, 0)
+  var x = clip_op_pixels(b, height, width)
+  x = clip_op_activate(b, clip_op_conv(b, x, "patch", channels, patch, 0), CLIP_GELU)
+  var y = clip_op_conv(b, x, "mix", channels, around, UInt32(CLIP_NO_BIAS))
+  y = clip_op_activate(b, clip_op_batch_norm(b, y, "norm", 1e-5), CLIP_RELU)
+  x = clip_op_add(b, x, y)
+  return clip_op_linear(b, clip_op_mean_rows(b, x), "head", features, 0)
 }
 
 /// A literal's bytes, which live as long as the plugin.

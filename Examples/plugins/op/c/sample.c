@@ -41,6 +41,7 @@ static const clip_op op = {
   .description = "A soft sign with a learned gain",
   .input_count = 1,
   .setting_count = 1,
+  .setting_names = (const char *const[]){"hardness"},
   .shape = shape,
   .parameters = parameters,
   .forward = forward,
@@ -48,12 +49,12 @@ static const clip_op op = {
 };
 
 static clip_value build(clip_builder *b) {
-  double hardness = b->get_number(b, "hardness", 1);
-  clip_window patch = {.struct_size = sizeof patch, .kernel_height = 8, .kernel_width = 8, .stride = 8};
-  clip_value x = b->pixels(b, (uint32_t)b->need_int(b, "image_height", 8, 4096), (uint32_t)b->need_int(b, "image_width", 8, 4096));
-  x = b->conv(b, x, "patch", 32, &patch, 0);
-  x = b->custom(b, "example.op.sample", "soft", &x, 1, &hardness, 1);
-  return b->linear(b, b->mean_rows(b, x), "head", 16, 0);
+  clip_setting hardness = {"hardness", b->get_number(b, "hardness", 1)};
+  clip_window patch = {.kernel_height = 8, .kernel_width = 8, .stride = 8};
+  clip_value x = clip_op_pixels(b, (uint32_t)b->need_int(b, "image_height", 8, 4096), (uint32_t)b->need_int(b, "image_width", 8, 4096));
+  x = clip_op_conv(b, x, "patch", 32, patch, 0);
+  x = b->op(b, "example.op.sample", "soft", &x, 1, &hardness, 1);
+  return clip_op_linear(b, clip_op_mean_rows(b, x), "head", 16, 0);
 }
 
 static const clip_encoder encoder = {

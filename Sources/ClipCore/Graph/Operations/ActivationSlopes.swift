@@ -69,9 +69,9 @@ extension clip_activation {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { scale in
       scale.initialize(repeating: factor)
       let rows = count / width
-      kernels.table.pointee.scale_shift?(x, width, result, width, rows, width, scale.baseAddress, nil, activation)
+      kernels.table.pointee.scale_shift(x, width, result, width, rows, width, scale.baseAddress, nil, activation)
       let rest = count - rows * width
-      kernels.table.pointee.scale_shift?(
+      kernels.table.pointee.scale_shift(
         x + rows * width, width, result + rows * width, width, rest > 0 ? 1 : 0, rest, scale.baseAddress, nil,
         activation)
     }

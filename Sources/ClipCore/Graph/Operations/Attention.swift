@@ -1,5 +1,30 @@
 import CClip
 
+extension OpDescriptor {
+  static let attention = OpDescriptor(
+    "attention", inputs: 3,
+    settings: [.integer("heads", 1...Builder.largestWidth), .flag("causal", default: false)]
+  ) { call throws(ClipError) in
+    let (queries, keys, values) = (call.shapes[0], call.shapes[1], call.shapes[2])
+    guard keys.rows == values.rows, keys.width == values.width, queries.width == keys.width,
+      queries.rows == keys.rows || queries.rows == .one
+    else { throw call.expected("q, k and v of one shape") }
+    let (heads, isCausal) = (try call.integer("heads"), try call.flag("causal"))
+    guard queries.width % heads == 0 else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        "expected a number of heads that divides the width \(queries.width), found \(heads)")
+    }
+    guard !isCausal || queries.rows == keys.rows else {
+      throw call.expected("as many queries as keys where it is causal")
+    }
+    return try call.add(
+      Attention(
+        q: call.inputs[0], k: call.inputs[1], v: call.inputs[2],
+        shape: Shape(rows: queries.rows, width: queries.width), keyRows: keys.rows, heads: heads, isCausal: isCausal))
+  }
+}
+
 /// Scaled dot-product attention of several heads (Vaswani et al., 2017,
 /// https://arxiv.org/abs/1706.03762), one item and one head at a time.
 final class Attention: Operation {
@@ -32,7 +57,7 @@ final class Attention: Operation {
   private func pieces(_ batch: Batch, _ threads: Int) -> Int { min(batch.items * heads, 4 * threads) }
 
   private func scratchOfPiece(_ batch: Batch, _ kernels: Kernels) -> Int {
-    let floats = kernels.table.pointee.attention_scratch?(batch.longest(keyRows), headWidth) ?? 0
+    let floats = kernels.table.pointee.attention_scratch(batch.longest(keyRows), headWidth)
     return (floats + 15) & ~15
   }
 
@@ -75,7 +100,7 @@ final class Attention: Operation {
     work.scale = 1 / Float(headWidth).squareRoot()
     work.causal = isCausal ? 1 : 0
     work.scratch = scratch
-    run.kernels.table.pointee.attention?(&work)
+    run.kernels.table.pointee.attention(&work)
   }
 
   // MARK: Training
@@ -90,7 +115,7 @@ final class Attention: Operation {
     return max(scratchFloats(batch, kernels), pieces(batch, kernels.threads) * gradient.floats)
   }
 
-  override func beginsGradient(ofInput index: Int) -> Bool { true }
+  override func setsGradient(ofInput index: Int) -> Bool { true }
 
   override func backward(_ context: TrainingContext) {
     context.parallel(self, pieces(context.batch, context.run.kernels.threads), grain: 1)
@@ -123,11 +148,11 @@ final class Attention: Operation {
     gradient.stride = shape.width
     gradient.firstQuery = picked == .end ? context.batch.endPosition(of: item) : 0
     gradient.isCausal = isCausal
-    gradient.add(
-      context.products, q: context.run.input(0).data + queryStart, k: context.run.input(1).data + keyStart,
+    gradient.compute(
+      q: context.run.input(0).data + queryStart, k: context.run.input(1).data + keyStart,
       v: context.run.input(2).data + keyStart, dy: context.gradient.data + queryStart,
-      dq: context.inputGradient(0).map { ($0 + queryStart, context.adds(0)) },
-      dk: context.inputGradient(1).map { ($0 + keyStart, context.adds(1)) },
-      dv: context.inputGradient(2).map { ($0 + keyStart, context.adds(2)) }, scratch)
+      dq: context.inputGradient(0).map { ($0 + queryStart, context.adds(input: 0)) },
+      dk: context.inputGradient(1).map { ($0 + keyStart, context.adds(input: 1)) },
+      dv: context.inputGradient(2).map { ($0 + keyStart, context.adds(input: 2)) }, scratch)
   }
 }

@@ -21,42 +21,50 @@ struct AttentionGradient {
 
   private var square: Int { (queries * keys + 15) & ~15 }
 
-  /// Floats of scratch: probabilities, their gradient, one packed operand and rows of the other.
+  /// Floats of scratch for these sizes and all below them: probabilities, their gradient, and one product.
   var floats: Int {
-    2 * square
-      + max(
-        Products.packedFloats(keys, width, kernels) + Products.rowFloats(queries, width, kernels, here: true),
-        Products.packedFloats(width, keys, kernels) + Products.rowFloats(queries, keys, kernels, here: true),
-        Products.packedFloats(width, queries, kernels)
-          + Products.rowFloats(keys, queries, kernels, isTurned: true, here: true))
+    let products = [
+      ProductSize(rows: queries, columns: keys, depth: width),
+      ProductSize(rows: queries, columns: width, depth: keys),
+      ProductSize(rows: keys, columns: width, depth: queries, left: .transposed),
+    ]
+    return 2 * square + products.reduce(0) { max($0, ProductPlan.serialScratchFloats($1, kernels)) }
   }
 
-  /// Where an input's gradient goes, and whether it is added to one that others began.
-  typealias Target = (sums: UnsafeMutablePointer<Float>, adding: Bool)
+  /// An input's gradient, and whether it is added to.
+  typealias Target = (gradient: UnsafeMutablePointer<Float>, adds: Bool)
 
-  func add(
-    _ products: Products, q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>,
-    dy: UnsafePointer<Float>, dq: Target?, dk: Target?, dv: Target?, _ scratch: UnsafeMutablePointer<Float>
+  func compute(
+    q: UnsafePointer<Float>, k: UnsafePointer<Float>, v: UnsafePointer<Float>, dy: UnsafePointer<Float>, dq: Target?,
+    dk: Target?, dv: Target?, _ scratch: UnsafeMutablePointer<Float>
   ) {
-    func matrix(_ data: UnsafePointer<Float>) -> Products.Matrix { Products.Matrix(data: data, stride: stride) }
+    let executor = Executor(kernels: kernels, threads: nil)
     let p = scratch
     let dp = scratch + square
-    let packed = scratch + 2 * square
+    let rest = scratch + 2 * square
+    func matrix(_ data: UnsafePointer<Float>) -> Matrix { Matrix(data: data, stride: stride) }
+    let shares = Matrix(data: UnsafePointer(p), stride: keys)
+    let slopes = Matrix(data: UnsafePointer(dp), stride: keys)
+    /// [queries, keys] = a b' with b [keys, width].
+    func scores(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>) {
+      executor.multiply(
+        MatrixProduct(
+          left: .rows(matrix(a)), right: .matrix(matrix(b), .rows, columns: keys, depth: width), rows: queries,
+          output: output, stride: keys), rest)
+    }
+    /// [rows, width] = a b with b [depth, width].
+    func input(_ a: LeftOperand, _ b: UnsafePointer<Float>, rows: Int, depth: Int, into target: Target) {
+      executor.multiply(
+        MatrixProduct(
+          left: a, right: .matrix(matrix(b), .transposed, columns: width, depth: depth), rows: rows,
+          output: target.gradient, stride: stride, residual: target.adds ? UnsafePointer(target.gradient) : nil), rest)
+    }
 
-    let keyRows = products.packHere(matrix(k), .rows, columns: keys, depth: width, into: packed)
-    products.multiplyHere(matrix(q), keyRows, p, cStride: keys, rows: queries, adding: false)
+    scores(q, k, into: p)
     let scale = 1 / Float(width).squareRoot()
     for row in 0..<queries { softmax(p + row * keys, seen(row), scale) }
-
-    let valueRows = products.packHere(matrix(v), .rows, columns: keys, depth: width, into: packed)
-    products.multiplyHere(matrix(dy), valueRows, dp, cStride: keys, rows: queries, adding: false)
-
-    if let dv {
-      let columns = products.packHere(matrix(dy), .columns, columns: width, depth: queries, into: packed)
-      products.multiplyHere(
-        Products.Matrix(data: p, stride: keys, isTurned: true), columns, dv.sums, cStride: stride, rows: keys,
-        adding: dv.adding)
-    }
+    scores(dy, v, into: dp)
+    if let dv { input(.transposed(shares), dy, rows: keys, depth: queries, into: dv) }
 
     // dS = scale P (dP - the row's sum of P dP).
     for row in 0..<queries {
@@ -67,17 +75,8 @@ struct AttentionGradient {
         put(scale * eight(shares + i, lanes) * (eight(line + i, lanes) - mean), line + i, lanes)
       }
     }
-    if let dq {
-      let columns = products.packHere(matrix(k), .columns, columns: width, depth: keys, into: packed)
-      products.multiplyHere(
-        Products.Matrix(data: dp, stride: keys), columns, dq.sums, cStride: stride, rows: queries, adding: dq.adding)
-    }
-    if let dk {
-      let columns = products.packHere(matrix(q), .columns, columns: width, depth: queries, into: packed)
-      products.multiplyHere(
-        Products.Matrix(data: dp, stride: keys, isTurned: true), columns, dk.sums, cStride: stride, rows: keys,
-        adding: dk.adding)
-    }
+    if let dq { input(.rows(slopes), k, rows: queries, depth: keys, into: dq) }
+    if let dk { input(.transposed(slopes), q, rows: keys, depth: queries, into: dk) }
   }
 
   /// Keys that a query sees.

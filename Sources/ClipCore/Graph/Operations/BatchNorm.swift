@@ -1,5 +1,14 @@
 import CClip
 
+extension OpDescriptor {
+  static let batchNorm = OpDescriptor("batch_norm", inputs: 1, named: .required, settings: [.real("epsilon", 0...1)]) {
+    call throws(ClipError) in
+    try call.add(
+      BatchNorm(input: call.inputs[0], shape: call.shapes[0], name: call.name, epsilon: Float(try call.real("epsilon")))
+    )
+  }
+}
+
 /// Batch normalisation with the running statistics (Ioffe and Szegedy, 2015,
 /// https://arxiv.org/abs/1502.03167). After a convolution it folds into the weights.
 final class BatchNorm: Operation {
@@ -21,6 +30,7 @@ final class BatchNorm: Operation {
 
   override var name: StaticString { "batch_norm" }
   override var parameters: [Parameter] { [weight, bias, mean, variance] }
+  override func initialValue(ofParameter index: Int) -> Float? { index == 0 || index == 3 ? 1 : 0 }
   override func mayOverwrite(input index: Int) -> Bool { true }
   override func load(_ loader: ParameterLoader) throws(ClipError) { values = try affine(loader) }
 

@@ -1,5 +1,11 @@
 import CClip
 
+extension OpDescriptor {
+  static let multiply = OpDescriptor("multiply", inputs: 2) { call throws(ClipError) in
+    try Broadcast.add(call, .product)
+  }
+}
+
 /// The sum or the product of two values, one of which may be smaller: one row that stands for
 /// every row of its item, or one number for all of a row.
 final class Broadcast: Operation {
@@ -23,8 +29,17 @@ final class Broadcast: Operation {
     super.init(inputs: [x, y], shape: shape)
   }
 
+  /// Adds the sum or product of a call's two values, the smaller spread over the other.
+  static func add(_ call: OpCall, _ operation: Operator) throws(ClipError) -> Int {
+    for (x, y) in [(0, 1), (1, 0)] {
+      guard let spread = spread(call.shapes[y], over: call.shapes[x]) else { continue }
+      return try call.add(Broadcast(call.inputs[x], call.inputs[y], shape: call.shapes[x], operation, spread))
+    }
+    throw call.expected("values of one shape, or one of one row or one column")
+  }
+
   /// How `y` fits over `x`; nil where it does not.
-  static func spread(_ y: Shape, over x: Shape) -> Spread? {
+  private static func spread(_ y: Shape, over x: Shape) -> Spread? {
     if y.rows == x.rows, y.width == x.width { return Spread.none }
     if y.rows == .one, y.width == x.width { return .row }
     if y.rows == x.rows, y.width == 1 { return .column }

@@ -1,5 +1,18 @@
 import CClip
 
+extension OpDescriptor {
+  static let concat = OpDescriptor("concat", inputs: 2) { call throws(ClipError) in
+    let (left, right) = (call.shapes[0], call.shapes[1])
+    guard left.rows == right.rows, left.width + right.width <= Builder.largestWidth else {
+      throw call.expected("two values of as many rows, at most \(Builder.largestWidth) wide together")
+    }
+    return try call.add(
+      Concat(
+        call.inputs[0], call.inputs[1], rows: left.rows, grid: left.grid ?? right.grid,
+        widths: (left.width, right.width)))
+  }
+}
+
 /// Two values side by side: each row is the first's, then the second's.
 final class Concat: Operation {
   init(_ x: Int, _ y: Int, rows: Rows, grid: Shape.Grid?, widths: (Int, Int)) {

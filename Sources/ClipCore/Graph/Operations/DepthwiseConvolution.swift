@@ -13,14 +13,14 @@ final class DepthwiseConvolution: Convolution {
   override func load(_ loader: ParameterLoader) throws(ClipError) {
     let (bias, scale) = try affine(loader)
     let rows = try loader.vector(weight)
-    let turned = try Memory(floats: weight.count, for: "a depthwise filter")
-    turned.count(in: loader.meter)
+    let reordered = try Memory(floats: weight.count, for: "a depthwise filter")
+    reordered.count(in: loader.meter)
     for channel in 0..<shape.width {
       let factor = scale?.floats[channel] ?? 1
-      for tap in 0..<area { turned.floats[tap * shape.width + channel] = rows.floats[channel * area + tap] * factor }
+      for tap in 0..<area { reordered.floats[tap * shape.width + channel] = rows.floats[channel * area + tap] * factor }
     }
-    filters = turned
-    keep(nil, bias: bias)
+    filters = reordered
+    keep([], bias: bias)
   }
 
   override func run(_ run: Run) {
@@ -36,13 +36,13 @@ final class DepthwiseConvolution: Convolution {
     for line in lines {
       let target = run.output.data + line * columns * width
       convolve(x.data, line: line, filters.floats, target)
-      run.kernels.table.pointee.scale_shift?(
+      run.kernels.table.pointee.scale_shift(
         target, width, target, width, columns, width, nil, bias.map { UnsafePointer($0.floats) }, activation)
       if hasResidual {
         let residual = run.input(inputs.count - 1).data + line * columns * width
         run.kernels.add(target, residual, target, rows: columns, width: width)
         if after != CLIP_IDENTITY {
-          run.kernels.table.pointee.scale_shift?(target, width, target, width, columns, width, nil, nil, after)
+          run.kernels.table.pointee.scale_shift(target, width, target, width, columns, width, nil, nil, after)
         }
       }
     }
@@ -111,7 +111,7 @@ final class DepthwiseConvolution: Convolution {
     filters = try Memory(floats: weight.count, for: "a depthwise filter")
     var bias: Memory?
     if let biasParameter { bias = try loader.vector(biasParameter) }
-    keep(nil, bias: bias)
+    keep([], bias: bias)
   }
 
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { 0 }

@@ -1,5 +1,13 @@
 import CClip
 
+extension OpDescriptor {
+  static let dropout = OpDescriptor("dropout", inputs: 1, settings: [.real("probability", 0...0.999)]) {
+    call throws(ClipError) in
+    try call.add(
+      Dropout(input: call.inputs[0], shape: call.shapes[0], Float(try call.real("probability"))))
+  }
+}
+
 /// Sets each number to 0 with a probability while training, and scales the others so that the mean stays
 /// (Srivastava et al., 2014). Inference leaves it out.
 final class Dropout: Operation {

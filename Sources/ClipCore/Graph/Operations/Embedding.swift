@@ -1,5 +1,17 @@
 import CClip
 
+extension OpDescriptor {
+  static let embedding = OpDescriptor(
+    "embedding", inputs: 1, named: .required, settings: [.integer("width", 1...Builder.largestWidth)]
+  ) { call throws(ClipError) in
+    guard let tokens = call.builder.graph.nodes[call.inputs[0]] as? TokenInput else { throw call.expected("tokens") }
+    return try call.add(
+      Embedding(
+        tokens: call.inputs[0], vocabulary: tokens.vocabulary, width: try call.integer("width"),
+        weight: call.name + ".weight"))
+  }
+}
+
 /// Rows of a table picked by token id.
 final class Embedding: Operation {
   let parameter: Parameter
@@ -20,7 +32,7 @@ final class Embedding: Operation {
     do throws(ClipError) {
       try table?.copyRows(run.batch.tokenIDs, run.output.rows, to: run.output.data, run.threads)
     } catch {
-      run.failures?.record(error, run.node)
+      run.failures.record(error, run.node)
     }
   }
 
@@ -30,59 +42,6 @@ final class Embedding: Operation {
     let dy = context.gradient
     for row in 0..<dy.rows {
       addFloats(dy.data + row * dy.width, dy.width, to: table + Int(context.batch.tokenIDs[row]) * dy.width)
-    }
-  }
-}
-
-/// Adds row i of a learned table to row i of each item.
-final class Positions: Operation {
-  let parameter: Parameter
-  private var table: Memory?
-
-  init(input: Int, of shape: Shape, rows: Int, name: Name) {
-    parameter = Parameter(name: name, shape: [rows, shape.width])
-    super.init(inputs: [input], shape: Shape(rows: shape.rows, width: shape.width))
-  }
-
-  override var name: StaticString { "positions" }
-  override var parameters: [Parameter] { [parameter] }
-  override var ignoresRowsAfterEnd: Bool { true }
-  override func mayOverwrite(input index: Int) -> Bool { true }
-  override func load(_ loader: ParameterLoader) throws(ClipError) { table = try loader.vector(parameter) }
-
-  override func run(_ run: Run) {
-    run.parallel(self, run.batch.items, grain: 4)
-  }
-
-  override func compute(_ run: Run, _ items: Range<Int>) {
-    guard let table else { return }
-    let x = run.input(0)
-    for item in items {
-      let rows = run.batch.rows(of: item, in: shape.rows)
-      let start = run.batch.firstRow(of: item, in: shape.rows) * x.width
-      run.kernels.add(x.data + start, table.floats, run.output.data + start, rows: rows, width: x.width)
-    }
-  }
-
-  override var isDifferentiable: Bool { true }
-  override func backward(_ context: TrainingContext) {
-    let dy = context.gradient
-    context.parallel(self, (dy.width + 15) / 16, grain: 1)
-  }
-
-  /// Parts are groups of columns.
-  override func backward(_ context: TrainingContext, _ groups: Range<Int>, phase: Int) {
-    let dy = context.gradient
-    let columns = (groups.lowerBound * 16)..<min(dy.width, groups.upperBound * 16)
-    let table = context.parameterGradient(0)
-    let dx = context.inputGradient(0)
-    for item in 0..<context.batch.items {
-      let first = context.batch.firstRow(of: item, in: shape.rows)
-      for row in 0..<context.batch.rows(of: item, in: shape.rows) {
-        let line = dy.data + (first + row) * dy.width
-        if let table { for column in columns { table[row * dy.width + column] += line[column] } }
-        if let dx { for column in columns { dx[(first + row) * dy.width + column] += line[column] } }
-      }
     }
   }
 }

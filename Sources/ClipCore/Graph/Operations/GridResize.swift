@@ -1,6 +1,24 @@
 import CClip
 import CSystem
 
+extension OpDescriptor {
+  static let resize = OpDescriptor(
+    "resize", inputs: 1,
+    settings: [
+      .integer("height", 1...16384), .integer("width", 1...16384),
+      .integer("mode", 0...Int(CLIP_RESIZE_BILINEAR.rawValue)),
+    ]
+  ) { call throws(ClipError) in
+    guard let grid = call.shapes[0].grid else { throw call.expected("a grid") }
+    let target = Shape.Grid(height: try call.integer("height"), width: try call.integer("width"))
+    if grid == target { return call.inputs[0] }
+    return try call.add(
+      Resize(
+        input: call.inputs[0], from: grid, to: target, channels: call.shapes[0].width,
+        clip_resize(UInt32(try call.integer("mode")))))
+  }
+}
+
 /// A grid of another size, as PyTorch's interpolate makes it with align_corners false and no
 /// antialiasing.
 final class Resize: Operation {

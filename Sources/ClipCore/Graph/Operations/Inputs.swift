@@ -1,5 +1,48 @@
 import CClip
 
+extension OpDescriptor {
+  /// A graph has one picture input, and one text input.
+  static let pixels = OpDescriptor(
+    "pixels", inputs: 0, settings: [.integer("height", 1...16384), .integer("width", 1...16384)]
+  ) { call throws(ClipError) in
+    let (height, width) = (try call.integer("height"), try call.integer("width"))
+    for (index, node) in call.builder.graph.nodes.enumerated() {
+      guard let input = node as? PixelInput else { continue }
+      if input.height == height, input.width == width { return index }
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        "expected one size for all, found \(width) x \(height) after \(input.width) x \(input.height)")
+    }
+    return try call.add(PixelInput(height: height, width: width))
+  }
+
+  static let tokens = OpDescriptor(
+    "tokens", inputs: 0,
+    settings: [
+      .integer("vocabulary", 1...1 << 24), .integer("context_length", 1...65536),
+      .integer("end_rule", 0...Int(CLIP_END_LAST.rawValue)),
+      .integer("end_token", Int(Int32.min)...Int(Int32.max), default: 0),
+    ]
+  ) { call throws(ClipError) in
+    let (vocabulary, endToken) = (try call.integer("vocabulary"), try call.integer("end_token"))
+    let rule = clip_end_rule(UInt32(try call.integer("end_rule")))
+    let needsToken = rule == CLIP_END_TOKEN_ID || rule == CLIP_END_PADDING
+    guard !needsToken || (0..<vocabulary).contains(endToken) else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "expected an end token in the vocabulary of \(vocabulary), found \(endToken)")
+    }
+    let input = TokenInput(
+      vocabulary: vocabulary, contextLength: try call.integer("context_length"), rule: rule,
+      endToken: needsToken ? Int32(endToken) : 0)
+    for (index, node) in call.builder.graph.nodes.enumerated() {
+      guard let other = node as? TokenInput else { continue }
+      if other.isSame(as: input) { return index }
+      throw ClipError(CLIP_INVALID_ARGUMENT, "expected one vocabulary, length and end for all, found two")
+    }
+    return try call.add(input)
+  }
+}
+
 /// The pictures: copied from the caller's [n, 3, height, width] to a grid with channels last.
 final class PixelInput: Operation {
   let height: Int
@@ -80,42 +123,5 @@ final class TokenInput: Operation {
       for position in 0..<contextLength where tokens[position] == endToken { return position }
       return nil
     }
-  }
-}
-
-/// One learned row, the same for every item, such as a class token: a vector, or one row of a table.
-final class RowParameter: Operation {
-  let parameter: Parameter
-  private let row: Int
-  private var values: Memory?
-
-  init(_ name: Name, width: Int) {
-    parameter = Parameter(name: name, shape: [width])
-    row = 0
-    super.init(inputs: [], shape: Shape(rows: .one, width: width))
-  }
-
-  init(_ name: Name, rows: Int, row: Int, width: Int) {
-    parameter = Parameter(name: name, shape: [rows, width])
-    self.row = row
-    super.init(inputs: [], shape: Shape(rows: .one, width: width))
-  }
-
-  override var name: StaticString { "row parameter" }
-  override var parameters: [Parameter] { [parameter] }
-  override func load(_ loader: ParameterLoader) throws(ClipError) { values = try loader.vector(parameter) }
-
-  override func run(_ run: Run) {
-    guard let values else { return }
-    for item in 0..<run.batch.items {
-      (run.output.data + item * shape.width).update(from: values.floats + row * shape.width, count: shape.width)
-    }
-  }
-
-  override var isDifferentiable: Bool { true }
-  override func backward(_ context: TrainingContext) {
-    guard let table = context.parameterGradient(0) else { return }
-    let dy = context.gradient
-    for item in 0..<dy.rows { addFloats(dy.data + item * dy.width, dy.width, to: table + row * dy.width) }
   }
 }

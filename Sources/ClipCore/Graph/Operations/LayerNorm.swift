@@ -1,5 +1,14 @@
 import CClip
 
+extension OpDescriptor {
+  static let layerNorm = OpDescriptor("layer_norm", inputs: 1, named: .required, settings: [.real("epsilon", 0...1)]) {
+    call throws(ClipError) in
+    try call.add(
+      LayerNorm(input: call.inputs[0], shape: call.shapes[0], name: call.name, epsilon: Float(try call.real("epsilon")))
+    )
+  }
+}
+
 /// Layer normalisation of each row (Ba et al., 2016, https://arxiv.org/abs/1607.06450).
 final class LayerNorm: Operation {
   let weight: Parameter
@@ -23,6 +32,7 @@ final class LayerNorm: Operation {
 
   override var name: StaticString { "layer_norm" }
   override var parameters: [Parameter] { [weight, bias] }
+  override func initialValue(ofParameter index: Int) -> Float? { index == 0 ? 1 : 0 }
   override var isRowWise: Bool { true }
   override func mayOverwrite(input index: Int) -> Bool { true }
   override func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? {
@@ -37,7 +47,7 @@ final class LayerNorm: Operation {
     guard let values else { return }
     let x = run.input(0)
     let y = run.output
-    run.kernels.table.pointee.layer_norm?(
+    run.kernels.table.pointee.layer_norm(
       x.data + rows.lowerBound * x.width, x.width, y.data + rows.lowerBound * x.width, x.width, rows.count, x.width,
       values.weight.floats, values.bias.floats, epsilon)
   }

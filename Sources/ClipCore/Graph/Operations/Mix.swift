@@ -1,6 +1,17 @@
 import CClip
 import CSystem
 
+extension OpDescriptor {
+  /// Without a name the mean of all.
+  static let mix = OpDescriptor("mix", inputs: 1...1024, named: .optional) { call throws(ClipError) in
+    let first = call.shapes[0]
+    for other in call.shapes where other.rows != first.rows || other.width != first.width {
+      throw call.expected("values of one shape")
+    }
+    return try call.add(Mix(call.inputs, shape: first, name: call.name.isEmpty ? nil : call.name))
+  }
+}
+
 /// A weighted mean of values of one shape. The weights are the softmax of a learned vector or,
 /// without one, all the same.
 final class Mix: Operation {

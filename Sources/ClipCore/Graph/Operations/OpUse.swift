@@ -123,7 +123,7 @@ final class OpUse {
 }
 
 extension clip_shape {
-  fileprivate init(_ shape: Shape) {
+  init(_ shape: Shape) {
     self.init()
     width = UInt32(clamping: shape.width)
     switch shape.rows {

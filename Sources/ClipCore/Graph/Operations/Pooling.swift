@@ -1,5 +1,14 @@
 import CClip
 
+extension OpDescriptor {
+  static let averagePool = OpDescriptor("avg_pool", inputs: 1, settings: Window.settings) { call throws(ClipError) in
+    try call.add(Pooling(input: call.inputs[0], shape: call.shapes[0], window: try Window(call), .mean))
+  }
+  static let maxPool = OpDescriptor("max_pool", inputs: 1, settings: Window.settings) { call throws(ClipError) in
+    try call.add(Pooling(input: call.inputs[0], shape: call.shapes[0], window: try Window(call), .maximum))
+  }
+}
+
 /// The mean or the maximum under a sliding window. The mean counts padding as zeros; the
 /// maximum leaves it out.
 final class Pooling: Operation {

@@ -1,5 +1,20 @@
 import CClip
 
+extension OpDescriptor {
+  static let meanRows = OpDescriptor("mean_rows", inputs: 1) { call throws(ClipError) in
+    try ReduceRows.add(call, .mean)
+  }
+  static let maxRows = OpDescriptor("max_rows", inputs: 1) { call throws(ClipError) in
+    try ReduceRows.add(call, .maximum)
+  }
+  static let meanColumns = OpDescriptor("mean_columns", inputs: 1) { call throws(ClipError) in
+    try call.add(ReduceColumns(input: call.inputs[0], of: call.shapes[0], .mean))
+  }
+  static let maxColumns = OpDescriptor("max_columns", inputs: 1) { call throws(ClipError) in
+    try call.add(ReduceColumns(input: call.inputs[0], of: call.shapes[0], .maximum))
+  }
+}
+
 /// What a reduction leaves of many numbers.
 enum Reduction { case mean, maximum }
 
@@ -10,6 +25,11 @@ final class ReduceRows: Operation {
   init(input: Int, of shape: Shape, _ reduction: Reduction) {
     self.reduction = reduction
     super.init(inputs: [input], shape: Shape(rows: .one, width: shape.width))
+  }
+
+  static func add(_ call: OpCall, _ reduction: Reduction) throws(ClipError) -> Int {
+    if call.shapes[0].rows == .one { return call.inputs[0] }
+    return try call.add(ReduceRows(input: call.inputs[0], of: call.shapes[0], reduction))
   }
 
   override var name: StaticString { reduction == .mean ? "mean_rows" : "max_rows" }

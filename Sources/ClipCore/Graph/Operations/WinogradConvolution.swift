@@ -21,7 +21,7 @@ final class WinogradConvolution: Convolution {
     }
     let (bias, scale) = try affine(loader)
     filters = try loader.winograd(weight, features: shape.width, channels: groupWidth, scale: scale)
-    keep(nil, bias: bias)
+    keep([], bias: bias)
   }
 
   override func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int {
@@ -59,7 +59,7 @@ final class WinogradConvolution: Convolution {
     work.packed = packed
     work.first_row = tiles.lowerBound - block.lowerBound
     work.rows = block.count
-    run.kernels.table.pointee.winograd_input?(&work)
+    run.kernels.table.pointee.winograd_input(&work)
   }
 
   /// Makes the output of some tiles and one group of features: 16 products, and the way back.
@@ -77,12 +77,12 @@ final class WinogradConvolution: Convolution {
     product.depth = filters.depth
     product.tile_end = run.kernels.tiles(tiles.count)
     product.panel_end = filters.panels(ofGroup: group).count
-    let stride = table.pointee.packed_rows?(tiles.count, filters.depth, CLIP_STORAGE_F32) ?? 0
+    let stride = table.pointee.packed_rows(tiles.count, filters.depth, CLIP_STORAGE_F32)
     for place in 0..<16 {
       product.a = packed + place * stride
       product.weights = UnsafeRawPointer(filters.matrix(group, place))
       product.c = products + place * tiles.count * columns.count
-      table.pointee.matmul?(&product)
+      table.pointee.matmul(&product)
     }
     let output = run.output
     var work = clip_winograd_output()
@@ -101,13 +101,13 @@ final class WinogradConvolution: Convolution {
       work.residual = UnsafePointer(run.input(inputs.count - 1).data + columns.lowerBound)
       work.residual_stride = output.width
     }
-    table.pointee.winograd_output?(&work)
+    table.pointee.winograd_output(&work)
   }
 }
 
 /// How the tiles of a batch are cut for the threads, and the scratch that takes. Tiles are cut into blocks.
 /// Many are shared out to pieces, each of which transforms and multiplies its blocks in the same
-/// scratch; few are transformed first, and then the filters are shared out. Neither changes a number.
+/// scratch; few are transformed first, and then the filters are shared out. Results do not depend on it.
 private struct WinogradPlan {
   let tiles: Int
   let sharesBlocks: Bool
@@ -127,7 +127,7 @@ private struct WinogradPlan {
     let forThreads = sharesBlocks ? min((2 * kernels.threads + filters.groups - 1) / filters.groups, tiles / 12) : 1
     blocks = pieces * max(forThreads, (share + most - 1) / most)
     let rows = (tiles + blocks - 1) / blocks
-    packedFloats = 16 * (kernels.table.pointee.packed_rows?(rows, filters.depth, CLIP_STORAGE_F32) ?? 0)
+    packedFloats = 16 * kernels.table.pointee.packed_rows(rows, filters.depth, CLIP_STORAGE_F32)
     productFloats = 16 * rows * filters.groupColumns
     scratchFloats =
       sharesBlocks ? blocks * (packedFloats + filters.groups * productFloats) : pieces * (packedFloats + productFloats)

@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 /// An op that a plugin brings; see clip_op. What the plugin answers is checked here, once, while the graph is built.
-final class Custom: Operation {
+final class PluginOp: Operation {
   private let op: UnsafePointer<clip_op>
   private let use: OpUse
   private let prefix: Name
@@ -34,8 +34,8 @@ final class Custom: Operation {
     super.init(inputs: inputs, shape: shape)
   }
 
-  override var name: StaticString { "custom" }
-  override var label: String { "custom " + String(cString: op.pointee.id) }
+  override var name: StaticString { "op of a plugin" }
+  override var label: String { String(cString: op.pointee.id) }
   override var parameters: [Parameter] { list }
   override var isRowWise: Bool { op.pointee.flags & UInt32(CLIP_OP_ROW_WISE) != 0 }
   override func mayOverwrite(input index: Int) -> Bool {
@@ -46,7 +46,7 @@ final class Custom: Operation {
     guard isRowWise, inputs.count == self.inputs.count else { return nil }
     let shapes = use.widths.map { Shape(rows: .one, width: $0) }
     do throws(ClipError) {
-      let one = try Custom(op, plugin: plugin, inputs: inputs, shapes: shapes, settings: use.settings, prefix: prefix)
+      let one = try PluginOp(op, plugin: plugin, inputs: inputs, shapes: shapes, settings: use.settings, prefix: prefix)
       let isSame =
         one.shape.width == shape.width && one.list.elementsEqual(list) { $0.name == $1.name && $0.shape == $1.shape }
       return isSame ? one : nil
@@ -103,18 +103,18 @@ final class Custom: Operation {
 
   override func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int {
     let pieces = pieces(batch, kernels.threads)
-    return scratch(pieces, of: scratchOfPiece(batch, pieces, header: Custom.headerFloats))
+    return scratch(pieces, of: scratchOfPiece(batch, pieces, header: PluginOp.headerFloats))
   }
 
   override func run(_ run: Run) { run.parallel(self, pieces(run.batch, run.kernels.threads), grain: 1) }
 
   override func compute(_ run: Run, _ part: Range<Int>) {
     let pieces = pieces(run.batch, run.kernels.threads)
-    let size = scratchOfPiece(run.batch, pieces, header: Custom.headerFloats)
+    let size = scratchOfPiece(run.batch, pieces, header: PluginOp.headerFloats)
     for piece in part {
       let memory = run.scratch + piece * size
       calls(run.batch, piece, of: pieces) { rows in
-        var work = work(run, memory, size > Custom.headerFloats ? memory + Custom.headerFloats : nil, rows)
+        var work = work(run, memory, size > PluginOp.headerFloats ? memory + PluginOp.headerFloats : nil, rows)
         op.pointee.forward?(&work)
       }
     }
@@ -175,7 +175,7 @@ final class Custom: Operation {
   }
 
   private func gradientScratch(_ batch: Batch) -> Int {
-    scratchOfPiece(batch, gradientPieces(batch), header: Custom.gradientHeaderFloats + gradientFloats)
+    scratchOfPiece(batch, gradientPieces(batch), header: PluginOp.gradientHeaderFloats + gradientFloats)
   }
 
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
@@ -186,7 +186,7 @@ final class Custom: Operation {
     let pieces = gradientPieces(context.batch)
     let size = gradientScratch(context.batch)
     context.parallel(self, pieces, grain: 1)
-    var place = context.scratch + Custom.gradientHeaderFloats
+    var place = context.scratch + PluginOp.gradientHeaderFloats
     for (index, parameter) in list.enumerated() {
       if let gradient = context.parameterGradient(index) {
         for piece in 0..<pieces { addFloats(place + piece * size, parameter.count, to: gradient) }
@@ -200,10 +200,10 @@ final class Custom: Operation {
     let size = gradientScratch(context.batch)
     for piece in part {
       let memory = context.scratch + piece * size
-      let sums = memory + Custom.gradientHeaderFloats
+      let sums = memory + PluginOp.gradientHeaderFloats
       let scratch = sums + gradientFloats
       memset(sums, 0, gradientFloats * 4)
-      let byInput = UnsafeMutableRawPointer(memory + Custom.headerFloats)
+      let byInput = UnsafeMutableRawPointer(memory + PluginOp.headerFloats)
         .assumingMemoryBound(to: UnsafeMutablePointer<Float>?.self)
       let byParameter = byInput + 8
       var place = sums
@@ -232,44 +232,24 @@ final class Custom: Operation {
   }
 }
 
-extension Builder {
-  /// See clip_builder's custom.
-  func custom(
-    _ id: Name, _ name: Name, _ values: UnsafePointer<clip_value>?, _ count: Int, _ settings: UnsafePointer<Double>?,
-    _ settingCount: Int
-  ) -> clip_value {
-    guard error == nil else { return -1 }
-    let place = "custom " + id.string
-    guard let item = plugins.find(CLIP_KIND_OP, id) else {
-      fail(CLIP_NOT_FOUND, "custom: expected the op " + id.string + ", found " + plugins.ids(CLIP_KIND_OP))
-      return -1
-    }
+extension OpDescriptor {
+  /// The op of a plugin.
+  init(_ item: PluginRegistry.Item) {
     let op = item.table.assumingMemoryBound(to: clip_op.self)
-    guard let values, count == Int(op.pointee.input_count) else {
-      fail(CLIP_PLUGIN, place + ": expected \(op.pointee.input_count) inputs, found \(values == nil ? 0 : count)")
-      return -1
+    var settings: [Setting] = []
+    for index in 0..<Int(op.pointee.setting_count) {
+      guard let name = op.pointee.setting_names?[index] else { break }
+      let most = Double.greatestFiniteMagnitude
+      settings.append(.real(Name(cString: name), -most...most))
     }
-    guard settingCount == Int(op.pointee.setting_count), settingCount == 0 || settings != nil else {
-      fail(
-        CLIP_PLUGIN,
-        place + ": expected \(op.pointee.setting_count) settings, found \(settings == nil ? 0 : settingCount)")
-      return -1
-    }
-    var shapes: [Shape] = []
-    for index in 0..<count {
-      guard let shape = shape(values[index], "custom") else { return -1 }
-      shapes.append(shape)
-    }
-    var numbers: [Double] = []
-    if let settings { for index in 0..<settingCount { numbers.append(settings[index]) } }
-    do throws(ClipError) {
-      let node = try Custom(
-        op, plugin: item.plugin, inputs: (0..<count).map { Int(values[$0]) }, shapes: shapes, settings: numbers,
-        prefix: name.isEmpty ? name : scoped(name))
-      return add(node)
-    } catch {
-      record(error.at(place))
-      return -1
+    let order = settings.map { $0.name }
+    self.init(Name(cString: item.id), inputs: Int(op.pointee.input_count), named: .optional, settings: settings) {
+      call throws(ClipError) in
+      var values: [Double] = []
+      for name in order { values.append(try call.real(name)) }
+      return try call.add(
+        try PluginOp(
+          op, plugin: item.plugin, inputs: call.inputs, shapes: call.shapes, settings: values, prefix: call.name))
     }
   }
 }

@@ -1,6 +1,6 @@
-/// Tells mojibake from text by its unlikely neighbours, with the rules of ftfy 6.3's "badness".
-struct Badness {
-  /// One character of a rule: in one of `sets`, or exactly `scalar`.
+/// Detects mojibake by improbable sequences of characters, with the rules of ftfy 6.3's "badness".
+struct MojibakeHeuristic {
+  /// Matches one character: any in one of `sets`, or exactly `scalar`.
   private struct Step {
     let sets: CharacterSets
     let scalar: UInt32
@@ -16,12 +16,12 @@ struct Badness {
   }
 
   private var steps: [Step] = []
-  /// Where each rule begins in `steps`; one more at the end.
+  /// Rule i is steps[starts[i]..<starts[i + 1]].
   private var starts: [Int] = [0]
 
   init() {
-    addNeighbours()
-    addSingleEncodings()
+    addGeneralRules()
+    addEncodingRules()
   }
 
   private mutating func add(_ rule: Step...) {
@@ -29,8 +29,8 @@ struct Badness {
     starts.append(steps.count)
   }
 
-  /// Rules between kinds of characters.
-  private mutating func addNeighbours() {
+  /// Rules about sequences of kinds of characters.
+  private mutating func addGeneralRules() {
     let accented: CharacterSets = [.lowerAccented, .upperAccented]
     let symbols: CharacterSets = [.box, .start, .end, .currency, .numeric, .law]
     add(Step(.c1))
@@ -54,8 +54,8 @@ struct Badness {
     add(Step(.upperAccented), Step(.degree))
   }
 
-  /// Rules for what one encoding makes of common characters.
-  private mutating func addSingleEncodings() {
+  /// Rules about common characters misread in one encoding.
+  private mutating func addEncodingRules() {
     // windows-1252
     add(Step(.windowsLead), Step([.windowsTail, .start, .end]))
     add(Step("×"), Step(.superscript))
@@ -85,19 +85,19 @@ struct Badness {
     add(Step("ā"), Step("€"))
   }
 
-  /// Whether some rule fits somewhere in `text`.
-  func isBad(_ text: ArraySlice<UInt32>, _ characters: MojibakeCharacters) -> Bool {
+  /// Whether a rule matches anywhere in `text`.
+  func isMojibake(_ text: ArraySlice<UInt32>, _ characters: MojibakeCharacters) -> Bool {
     var sets: [CharacterSets] = [.textStart]
     sets.reserveCapacity(text.count + 1)
     for scalar in text { sets.append(characters.sets(scalar)) }
     for at in 0..<sets.count {
-      for rule in 0..<(starts.count - 1) where fits(rule, sets, text, at) { return true }
+      for rule in 0..<(starts.count - 1) where matches(rule, sets, text, at) { return true }
     }
     return false
   }
 
-  /// `at` counts from the text's start marker.
-  private func fits(_ rule: Int, _ sets: [CharacterSets], _ text: ArraySlice<UInt32>, _ at: Int) -> Bool {
+  /// `at` is an index in `sets`, which has the start marker before the first character.
+  private func matches(_ rule: Int, _ sets: [CharacterSets], _ text: ArraySlice<UInt32>, _ at: Int) -> Bool {
     var at = at
     for index in starts[rule]..<starts[rule + 1] {
       guard at < sets.count else { return false }

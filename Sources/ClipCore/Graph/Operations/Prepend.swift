@@ -1,37 +1,12 @@
 import CClip
 
-/// Picks one row of each item: the class token's, or a text's end token's.
-final class PickRow: Operation {
-  let selector: RowSelector
-
-  init(input: Int, of shape: Shape, _ selector: RowSelector) {
-    self.selector = selector
-    super.init(inputs: [input], shape: Shape(rows: .one, width: shape.width))
-  }
-
-  override var name: StaticString { selector == .first ? "first_row" : "end_row" }
-  override var ignoresRowsAfterEnd: Bool { true }
-
-  override func run(_ run: Run) {
-    let x = run.input(0)
-    let output = run.output.data
-    for item in 0..<run.batch.items {
-      let first = run.batch.firstRow(of: item, in: run.inputShape(0).rows)
-      let row = selector == .first ? first : first + run.batch.endPosition(of: item)
-      (output + item * x.width).update(from: x.data + row * x.width, count: x.width)
+extension OpDescriptor {
+  static let prepend = OpDescriptor("prepend", inputs: 2) { call throws(ClipError) in
+    let (shape, first) = (call.shapes[0], call.shapes[1])
+    guard case .fixed(let rows) = shape.rows, first.rows == .one, first.width == shape.width else {
+      throw call.expected("a picture's rows and one row as wide")
     }
-  }
-
-  override var isDifferentiable: Bool { true }
-  override var isCheap: Bool { true }
-  override func backward(_ context: TrainingContext) {
-    guard let dx = context.inputGradient(0) else { return }
-    let dy = context.gradient
-    for item in 0..<context.batch.items {
-      let first = context.batch.firstRow(of: item, in: context.run.inputShape(0).rows)
-      let row = selector == .first ? first : first + context.batch.endPosition(of: item)
-      addFloats(dy.data + item * dy.width, dy.width, to: dx + row * dy.width)
-    }
+    return try call.add(Prepend(input: call.inputs[0], of: shape, row: call.inputs[1], rows: rows))
   }
 }
 

@@ -1,5 +1,14 @@
 import CClip
-import CSystem
+
+extension OpDescriptor {
+  static let activate = OpDescriptor(
+    "activate", inputs: 1, settings: [.integer("activation", 0...Int(CLIP_TANH.rawValue))]
+  ) { call throws(ClipError) in
+    try call.add(
+      Activation(
+        input: call.inputs[0], shape: call.shapes[0], clip_activation(UInt32(try call.integer("activation")))))
+  }
+}
 
 /// A function of each number.
 final class Activation: Operation {
@@ -25,7 +34,7 @@ final class Activation: Operation {
   override var isCheap: Bool { true }
   override func backwardReads(input index: Int) -> Bool { true }
 
-  override func beginsGradient(ofInput index: Int) -> Bool { true }
+  override func setsGradient(ofInput index: Int) -> Bool { true }
 
   /// Numbers whose slopes are computed at a time.
   private static var slopeFloats: Int { 1024 }
@@ -39,7 +48,7 @@ final class Activation: Operation {
   override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
     guard let dx = context.inputGradient(0) else { return }
     let dy = context.gradient
-    let adding = context.adds(0)
+    let adding = context.adds(input: 0)
     let end = min(dy.rows * shape.width, part.upperBound * Activation.slopeFloats)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: Activation.slopeFloats) { buffer in
       guard let slopes = buffer.baseAddress else { return }
@@ -54,45 +63,6 @@ final class Activation: Operation {
   }
 }
 
-/// The sum of two values of one shape.
-final class Add: Operation {
-  init(_ x: Int, _ y: Int, shape: Shape) { super.init(inputs: [x, y], shape: shape) }
-
-  override var name: StaticString { "add" }
-  override var isRowWise: Bool { true }
-  override func mayOverwrite(input index: Int) -> Bool { true }
-  override func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? {
-    guard inputs.count == 2 else { return nil }
-    return Add(inputs[0], inputs[1], shape: Shape(rows: .one, width: shape.width))
-  }
-
-  override func compute(_ run: Run, _ rows: Range<Int>) {
-    let x = run.input(0)
-    let y = run.input(1)
-    let start = rows.lowerBound * x.width
-    run.kernels.add(x.data + start, y.data + start, run.output.data + start, rows: rows.count, width: x.width)
-  }
-
-  override var isDifferentiable: Bool { true }
-  override func beginsGradient(ofInput index: Int) -> Bool { true }
-  override func backward(_ context: TrainingContext) {
-    context.parallel(self, context.gradient.rows, grain: max(1, 16384 / shape.width))
-  }
-
-  override func backward(_ context: TrainingContext, _ rows: Range<Int>, phase: Int) {
-    let start = rows.lowerBound * shape.width
-    for index in inputs.indices {
-      guard let dx = context.inputGradient(index) else { continue }
-      let dy = context.gradient.data + start
-      if context.adds(index) {
-        addFloats(dy, rows.count * shape.width, to: dx + start)
-      } else {
-        memcpy(dx + start, dy, rows.count * shape.width * 4)
-      }
-    }
-  }
-}
-
 extension Run {
   /// activation(x * scale + shift) of some rows, column by column.
   func scaleShift(
@@ -100,7 +70,7 @@ extension Run {
   ) {
     let x = input(0)
     let start = rows.lowerBound * x.width
-    kernels.table.pointee.scale_shift?(
+    kernels.table.pointee.scale_shift(
       x.data + start, x.width, output.data + start, x.width, rows.count, x.width, scale, shift, activation)
   }
 }

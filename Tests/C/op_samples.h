@@ -1,5 +1,8 @@
-/* Ops of a plugin's own, for gradient_plugin.c. */
+/* Ops that a plugin brings, for op_cases.h. */
 #include <math.h>
+#include <string.h>
+
+#include "clip_plugin.h"
 
 static clip_status same_shape(const clip_op_use *use, clip_shape *output, const char **message) {
   for (uint32_t i = 1; i < use->input_count; i++)
@@ -122,8 +125,9 @@ static void spoil(const clip_op_gradient *g) {
 }
 
 #define OP(name) .struct_size = sizeof(clip_op), .id = "test.op." name, .description = name
-static const clip_op ops[] = {
-    {OP("bend"), .flags = CLIP_OP_ROW_WISE | CLIP_OP_IN_PLACE, .input_count = 1, .setting_count = 1, .shape = same_shape,
+static const char *const factor_name[] = {"factor"};
+static const clip_op samples[] = {
+    {OP("bend"), .flags = CLIP_OP_ROW_WISE | CLIP_OP_IN_PLACE, .input_count = 1, .setting_count = 1, .setting_names = factor_name, .shape = same_shape,
      .parameters = bend_parameters, .forward = bend, .backward = bend_back},
     {OP("gather"), .input_count = 2, .shape = gather_shape, .parameters = gather_parameters, .scratch = one_row,
      .forward = gather, .backward = gather_back},

@@ -1,52 +1,58 @@
 import CClip
 
-/// A matrix packed for the kernels that will read it; the unpacked form is not kept. One that its file holds as the
-/// kernels take it is checked when it is opened, and packed with its second use; where its rows are few the first makes
-/// panel after panel for itself.
-final class PackedMatrix {
+/// A matrix of weights, packed for the kernels that will read it; the unpacked form is not kept.
+///
+/// A matrix that its file holds as the kernels take it is only checked when it is loaded. Its first product reads it from
+/// the file, panel by panel; the second packs it into memory, for itself and all that follow.
+final class WeightMatrix {
   let storage: clip_storage
   let columns: Int
   let depth: Int
-  let panels: Int
   /// Holds the packed panels once `makeReady` has returned.
-  let memory: Memory
-  private let later: DeferredLoad<MatrixPanels>
+  private let memory: Memory
+  private let deferred: DeferredLoad<WeightPanels>
   private let meter: MemoryMeter
 
-  convenience init(_ source: MatrixPanels, _ threads: ThreadPool, _ meter: MemoryMeter) throws(ClipError) {
+  convenience init(_ source: WeightPanels, _ threads: ThreadPool, _ meter: MemoryMeter) throws(ClipError) {
     let memory = try Memory(byteCount: try product(source.count, source.bytes, "packed weights"), for: "packed weights")
-    let isLater = source.isLeftInFile
-    try source.forEachPanel(threads, packedTo: isLater ? nil : memory)
-    if !isLater { memory.count(in: meter) }
-    self.init(source, memory, DeferredLoad(isLater ? source : nil), meter)
+    let isLeftInFile = source.isLeftInFile
+    try source.forEachPanel(threads, packedTo: isLeftInFile ? nil : memory)
+    if !isLeftInFile { memory.count(in: meter) }
+    self.init(source, memory, DeferredLoad(isLeftInFile ? source : nil), meter)
   }
 
-  private init(_ panels: MatrixPanels, _ memory: Memory, _ later: DeferredLoad<MatrixPanels>, _ meter: MemoryMeter) {
+  private init(
+    _ source: WeightPanels, _ memory: Memory, _ deferred: DeferredLoad<WeightPanels>, _ meter: MemoryMeter
+  ) {
     self.meter = meter
     self.memory = memory
-    self.later = later
-    storage = panels.storage
-    columns = panels.columns
-    depth = panels.depth
-    self.panels = panels.count
+    self.deferred = deferred
+    storage = source.storage
+    columns = source.columns
+    depth = source.depth
   }
 
-  /// What makes the panels, for the first user of a matrix that is not packed; nil for all others.
-  func firstUse() -> MatrixPanels? { later.firstUse() }
+  /// The operand of a product, and where the state of the weights changes. A product that reads every panel once, as one of
+  /// few rows does, may be the first and read from the file; its errors are recorded in `failures` under `index`.
+  func operand(readsOnce: Bool, _ threads: ThreadPool, _ failures: Failures, index: Int) throws(ClipError)
+    -> RightOperand
+  {
+    if readsOnce, let source = deferred.firstUse() { return .file(source, failures, index: index) }
+    try makeReady(threads)
+    return .packed(Panels(base: UnsafeRawPointer(memory.base), columns: columns, depth: depth, storage: storage))
+  }
 
-  /// Packs the matrix if it is not packed yet.
+  /// Packs the matrix into memory unless it is there.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
-    try later.finish(threads) { panels, threads throws(ClipError) in
-      try panels.forEachPanel(threads, packedTo: memory)
+    try deferred.finish(threads) { source, threads throws(ClipError) in
+      try source.forEachPanel(threads, packedTo: memory)
       memory.count(in: meter)
     }
   }
 }
 
-/// How the panels of a matrix are made from a parameter.
-final class MatrixPanels {
-  typealias Pack = @convention(c) (UnsafePointer<Float>?, Int, Int, Int, clip_storage, UnsafeMutableRawPointer?) -> Void
-
+/// A parameter as the rows of a matrix, and how its panels are read and packed.
+final class WeightPanels {
   private let stored: CheckpointParameter
   private let name: Name
   /// The rows of the parameter that are packed: the columns of the matrix.
@@ -55,7 +61,7 @@ final class MatrixPanels {
   private let area: Int
   private let scale: Memory?
   private let width: Int
-  private let pack: Pack
+  private let kernels: Kernels
   let storage: clip_storage
   let depth: Int
   /// Of one panel.
@@ -66,28 +72,27 @@ final class MatrixPanels {
   /// `part` of the rows of `parameter`, in panels of `width`; `stored` has its shape.
   init(
     _ parameter: Parameter, _ stored: CheckpointParameter, rows part: Range<Int>?, scale: Memory?, channels: Int,
-    area: Int,
-    _ storage: clip_storage, width: Int, panelBytes: (Int, clip_storage) -> Int, pack: @escaping Pack
+    area: Int, _ storage: clip_storage, _ kernels: Kernels
   ) {
     self.stored = stored
     self.channels = channels
     self.area = area
     self.scale = scale
     self.storage = storage
-    self.pack = pack
+    self.kernels = kernels
     name = parameter.name
     let features = parameter.shape.first ?? 0
     self.part = part ?? 0..<features
     depth = features == 0 ? 0 : parameter.count / features
-    self.width = width
-    bytes = panelBytes(depth, storage)
+    width = kernels.panelWidth
+    bytes = kernels.table.pointee.panel_bytes(depth, storage)
   }
 
-  private var isTurned: Bool { area > 1 && channels > 1 }
+  private var isReordered: Bool { area > 1 && channels > 1 }
 
   /// Whether the file holds the whole matrix as it is packed, and can be read after it was opened.
   var isLeftInFile: Bool {
-    storage == CLIP_STORAGE_F32 && scale == nil && !isTurned && part.count == stored.rowCount && stored.isDense
+    storage == CLIP_STORAGE_F32 && scale == nil && !isReordered && part.count == stored.rowCount && stored.isDense
   }
 
   private func rows(_ panel: Int) -> Range<Int> {
@@ -100,55 +105,55 @@ final class MatrixPanels {
     let work = PanelWork(panels: self, memory: memory, pieces: max(1, min(count, 4 * (threads?.width ?? 0))))
     if let threads { threads.run(work.pieces, work) } else { work.part(0) }
     try work.failures.throwFirst()
-    stored.forget()
+    stored.discardPages()
   }
 
   /// Looks at the rows of a panel of a matrix that is left in its file.
-  fileprivate func check(_ panel: Int) throws(ClipError) { _ = try stored.inPlace(rows: rows(panel)) }
+  fileprivate func check(_ panel: Int) throws(ClipError) { _ = try stored.mapped(rows: rows(panel)) }
 
   /// Makes a panel at `target`. CLIP_IO for a file that was changed after it was opened.
   func make(_ panel: Int, _ buffer: inout PanelBuffer, at target: UnsafeMutableRawPointer) throws(ClipError) {
     let rows = rows(panel)
     let lines = try lines(rows, &buffer)
     if storage == CLIP_STORAGE_F16 { try checkHalfRange(lines, rows.count * depth, name) }
-    pack(lines, depth, rows.count, depth, storage, target)
+    kernels.table.pointee.pack_panel(lines, depth, rows.count, depth, storage, target)
   }
 
   /// Rows of the weight as they are packed: where the mapped file has them, or made in `buffer`.
   private func lines(_ rows: Range<Int>, _ buffer: inout PanelBuffer) throws(ClipError) -> UnsafePointer<Float> {
     let isLater = isLeftInFile
-    if !isLater, scale == nil, !isTurned, let place = try stored.inPlace(rows: rows) { return place }
+    if !isLater, scale == nil, !isReordered, let place = try stored.mapped(rows: rows) { return place }
     let room = try product(try product(width, depth, "a panel"), 4, "a panel")
     let lines = try buffer.lines.reserve(room, for: "a panel").assumingMemoryBound(to: Float.self)
     if isLater {
-      try stored.readAgain(rows: rows, into: lines)
+      try stored.readFromFile(rows: rows, into: lines)
       return UnsafePointer(lines)
     }
     try stored.read(rows: rows, into: lines)
     for row in 0..<rows.count {
       let line = lines + row * depth
       if let factor = scale?.floats[rows.lowerBound + row] { for index in 0..<depth { line[index] *= factor } }
-      if isTurned {
-        let turned = try buffer.turned.reserve(depth * 4, for: "a filter").assumingMemoryBound(to: Float.self)
+      if isReordered {
+        let reordered = try buffer.reordered.reserve(depth * 4, for: "a filter").assumingMemoryBound(to: Float.self)
         for channel in 0..<channels {
-          for position in 0..<area { turned[position * channels + channel] = line[channel * area + position] }
+          for position in 0..<area { reordered[position * channels + channel] = line[channel * area + position] }
         }
-        line.update(from: turned, count: depth)
+        line.update(from: reordered, count: depth)
       }
     }
     return UnsafePointer(lines)
   }
 }
 
-/// Room for the rows of a panel while it is made, and for one that is turned.
+/// Room for the rows of a panel while it is made, and for one that is reordered.
 struct PanelBuffer {
   fileprivate var lines = GrowingBuffer()
-  fileprivate var turned = GrowingBuffer()
+  fileprivate var reordered = GrowingBuffer()
 }
 
 /// The panels of a matrix, packed or only looked at by several threads.
 private struct PanelWork: Work {
-  unowned(unsafe) let panels: MatrixPanels
+  unowned(unsafe) let panels: WeightPanels
   /// Where they go; nil for a look.
   let memory: Memory?
   let pieces: Int

@@ -1,0 +1,214 @@
+/* What depends on the processor: vectors whose operations Swift has no fast form of, processor features, hints. */
+#ifndef CLIPCORE_CSYSTEM_PROCESSOR_H
+#define CLIPCORE_CSYSTEM_PROCESSOR_H
+
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+/* The bits of CLIP_CPU_* that the processor and the operating system support. */
+static inline unsigned csystem_cpu_features(void) {
+#if defined(__x86_64__)
+  unsigned a, b, c, d, low, high, found = 0;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & (1u << 27))) return 0;
+  unsigned leaf1 = c;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  if ((low & 6u) != 6u || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
+  if (b & (1u << 5)) found |= 1u;       /* AVX2 */
+  if (leaf1 & (1u << 12)) found |= 2u;  /* FMA */
+  if (leaf1 & (1u << 29)) found |= 4u;  /* F16C */
+  unsigned avx512 = (1u << 16) | (1u << 17) | (1u << 28) | (1u << 30) | (1u << 31); /* F DQ CD BW VL */
+  if ((low & 0xe0u) == 0xe0u && (b & avx512) == avx512) found |= 8u;
+  return found;
+#else
+  return 0;
+#endif
+}
+
+/* A hint that the thread is in a spin loop. */
+static inline void csystem_pause(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+/* Prefetches the cache line at `address`, which may be any address, into the L2 cache. */
+static inline void csystem_prefetch(const void *address) { __builtin_prefetch(address, 0, 2); }
+
+/* Calls `body` with `work` and an uninitialised array on the stack, which Swift has no form of. */
+enum { csystem_stack_floats = 72 * 128 };
+static inline void csystem_with_stack(const void *work, void (*body)(const void *work, float *stack)) {
+  _Alignas(64) float stack[csystem_stack_floats];
+  body(work, stack);
+}
+
+/* Loads of 16-bit elements, widened to 32 bits; Swift converts them lane by lane. `source` may be unaligned.
+ * _brain: bfloat16 to float. _by_machine: half to float by the processor's instruction. _by_bits: the same for
+ * processors without one: the bits make a float whose exponent is 112 too low, which a multiplication corrects,
+ * for subnormal halves too. */
+#define CSYSTEM_WIDEN(lanes)                                                                      \
+  typedef float csystem_float##lanes __attribute__((ext_vector_type(lanes)));                     \
+  typedef int csystem_int##lanes __attribute__((ext_vector_type(lanes)));                         \
+  typedef unsigned short csystem_short##lanes __attribute__((ext_vector_type(lanes)));            \
+  typedef _Float16 csystem_half##lanes __attribute__((ext_vector_type(lanes)));                   \
+  static inline csystem_int##lanes csystem_widen##lanes(const void *source) {                     \
+    csystem_short##lanes narrow;                                                                  \
+    memcpy(&narrow, source, sizeof narrow);                                                       \
+    return __builtin_convertvector(narrow, csystem_int##lanes);                                   \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_brain##lanes(const void *source) {                   \
+    return (csystem_float##lanes)(csystem_widen##lanes(source) << 16);                            \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_half##lanes##_by_bits(const void *source) {          \
+    csystem_int##lanes half = csystem_widen##lanes(source), size = half & 0x7fff;                 \
+    csystem_float##lanes scaled = (csystem_float##lanes)(size << 13) * 0x1p112f;                  \
+    csystem_int##lanes infinite = (size > 0x7bff) & 0x7f800000;                                   \
+    return (csystem_float##lanes)((csystem_int##lanes)scaled | infinite | (half & 0x8000) << 16); \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_half##lanes##_by_machine(const void *source) {       \
+    csystem_half##lanes half;                                                                     \
+    memcpy(&half, source, sizeof half);                                                           \
+    return __builtin_convertvector(half, csystem_float##lanes);                                   \
+  }
+CSYSTEM_WIDEN(4)
+CSYSTEM_WIDEN(8)
+CSYSTEM_WIDEN(16)
+
+/* Integer operations on the bits of float vectors. A pair is two 16-bit integers in one 32-bit lane.
+ * _load_pairs: widens 2 * lanes signed bytes to pairs.
+ * _add_pairs: adds to each 32-bit lane of `sum` the dot product of a pair of `a` and a pair of `b`: one instruction
+ * and an addition on x86.
+ * _from_integers: converts 32-bit integers to float.
+ * _largest_bits: in each lane the larger magnitude, compared as integers, so that NaN is above infinity.
+ * _store_low16: writes the low 16 bits of each lane. */
+#if defined(__AVX512BW__)
+#define CSYSTEM_DOT16(a, b) __builtin_ia32_pmaddwd512(a, b)
+#endif
+#if defined(__AVX2__)
+#define CSYSTEM_DOT8(a, b) __builtin_ia32_pmaddwd256(a, b)
+#endif
+#if defined(__SSE2__)
+#define CSYSTEM_DOT4(a, b) __builtin_ia32_pmaddwd128(a, b)
+#endif
+#define CSYSTEM_DOT_BY_LANES(lanes, a, b)                                                         \
+  ((((csystem_int##lanes)(a) << 16 >> 16) * ((csystem_int##lanes)(b) << 16 >> 16)) +              \
+   (((csystem_int##lanes)(a) >> 16) * ((csystem_int##lanes)(b) >> 16)))
+#if !defined(CSYSTEM_DOT16)
+#define CSYSTEM_DOT16(a, b) CSYSTEM_DOT_BY_LANES(16, a, b)
+#endif
+#if !defined(CSYSTEM_DOT8)
+#define CSYSTEM_DOT8(a, b) CSYSTEM_DOT_BY_LANES(8, a, b)
+#endif
+#if !defined(CSYSTEM_DOT4)
+#define CSYSTEM_DOT4(a, b) CSYSTEM_DOT_BY_LANES(4, a, b)
+#endif
+#define CSYSTEM_PAIRS(lanes)                                                                      \
+  typedef short csystem_pairs##lanes __attribute__((vector_size(4 * lanes)));                     \
+  static inline csystem_float##lanes csystem_load_pairs##lanes(const void *source) {              \
+    signed char __attribute__((vector_size(2 * lanes))) bytes;                                    \
+    memcpy(&bytes, source, sizeof bytes);                                                         \
+    return (csystem_float##lanes)__builtin_convertvector(bytes, csystem_pairs##lanes);            \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_add_pairs##lanes(                                    \
+      csystem_float##lanes sum, csystem_float##lanes a, csystem_float##lanes b) {                 \
+    return (csystem_float##lanes)((csystem_int##lanes)sum +                                       \
+        (csystem_int##lanes)CSYSTEM_DOT##lanes((csystem_pairs##lanes)a, (csystem_pairs##lanes)b)); \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_from_integers##lanes(csystem_float##lanes bits) {    \
+    return __builtin_convertvector((csystem_int##lanes)bits, csystem_float##lanes);               \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_largest_bits##lanes(csystem_float##lanes a,          \
+                                                                 csystem_float##lanes b) {        \
+    return (csystem_float##lanes)__builtin_elementwise_max((csystem_int##lanes)a & 0x7fffffff,    \
+                                                           (csystem_int##lanes)b & 0x7fffffff);   \
+  }                                                                                               \
+  static inline void csystem_store_low16_##lanes(void *target, csystem_float##lanes bits) {       \
+    csystem_short##lanes low = __builtin_convertvector((csystem_int##lanes)bits, csystem_short##lanes); \
+    memcpy(target, &low, sizeof low);                                                             \
+  }
+CSYSTEM_PAIRS(4)
+CSYSTEM_PAIRS(8)
+CSYSTEM_PAIRS(16)
+
+/* Image resize, with pairs and 32-bit sums in the bits of float vectors.
+ * _pixel_pairs: reads four pixels of four bytes; pairs the equal channels of pixels 0 and 1, then of 2 and 3.
+ * _row_pairs: reads eight bytes of each of two rows; pairs the bytes of equal columns.
+ * _repeat_pairs: reads two pairs of weights; the first in lanes 0 to 3, the second in 4 to 7.
+ * _repeat_pair: reads one pair of weights, for all lanes.
+ * _resampled8: the bytes of eight sums low + (high << 15) with 22 fractional bits, rounded and clamped.
+ * _resampled4: the same for four sums, each the total of lanes i and i + 4. */
+#define CSYSTEM_LANES(type, lanes) type __attribute__((ext_vector_type(lanes)))
+static inline csystem_float8 csystem_pixel_pairs8(const void *source) {
+  CSYSTEM_LANES(unsigned char, 16) pixels;
+  memcpy(&pixels, source, sizeof pixels);
+  pixels = __builtin_shufflevector(pixels, pixels, 0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+  return (csystem_float8)__builtin_convertvector(pixels, CSYSTEM_LANES(short, 16));
+}
+static inline csystem_float8 csystem_row_pairs8(const void *first, const void *second) {
+  CSYSTEM_LANES(unsigned char, 8) a, b;
+  memcpy(&a, first, sizeof a), memcpy(&b, second, sizeof b);
+  CSYSTEM_LANES(unsigned char, 16) pairs =
+      __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+  return (csystem_float8)__builtin_convertvector(pairs, CSYSTEM_LANES(short, 16));
+}
+static inline csystem_float8 csystem_repeat_pairs8(const void *weights) {
+  CSYSTEM_LANES(int, 2) pairs;
+  memcpy(&pairs, weights, sizeof pairs);
+  return (csystem_float8)__builtin_shufflevector(pairs, pairs, 0, 0, 0, 0, 1, 1, 1, 1);
+}
+static inline csystem_float8 csystem_repeat_pair8(const void *weights) {
+  int pair;
+  memcpy(&pair, weights, sizeof pair);
+  return (csystem_float8)(csystem_int8)pair;
+}
+static inline uint32_t csystem_resampled4(csystem_float8 low, csystem_float8 high) {
+  CSYSTEM_LANES(unsigned, 8) sums = (CSYSTEM_LANES(unsigned, 8))low + ((CSYSTEM_LANES(unsigned, 8))high << 15);
+  csystem_int4 whole = (csystem_int4)(sums.lo + sums.hi + (1u << 21)) >> 22;
+  whole = __builtin_elementwise_min(__builtin_elementwise_max(whole, (csystem_int4)0), (csystem_int4)255);
+  CSYSTEM_LANES(unsigned char, 4) cut = __builtin_convertvector(whole, CSYSTEM_LANES(unsigned char, 4));
+  uint32_t bytes;
+  memcpy(&bytes, &cut, sizeof bytes);
+  return bytes;
+}
+static inline uint64_t csystem_resampled8(csystem_float8 low, csystem_float8 high) {
+  CSYSTEM_LANES(unsigned, 8) sums = (CSYSTEM_LANES(unsigned, 8))low + ((CSYSTEM_LANES(unsigned, 8))high << 15);
+  csystem_int8 whole = (csystem_int8)(sums + (1u << 21)) >> 22;
+  whole = __builtin_elementwise_min(__builtin_elementwise_max(whole, (csystem_int8)0), (csystem_int8)255);
+  CSYSTEM_LANES(unsigned char, 8) cut = __builtin_convertvector(whole, CSYSTEM_LANES(unsigned char, 8));
+  uint64_t bytes;
+  memcpy(&bytes, &cut, sizeof bytes);
+  return bytes;
+}
+
+/* Conversions, truncating, and square roots. Swift computes them lane by lane. */
+static inline csystem_int8 csystem_truncated8(csystem_float8 a) { return __builtin_convertvector(a, csystem_int8); }
+static inline csystem_float8 csystem_floats8(csystem_int8 a) { return __builtin_convertvector(a, csystem_float8); }
+static inline csystem_float8 csystem_square_roots8(csystem_float8 a) { return __builtin_elementwise_sqrt(a); }
+
+/* Eight RGB pixels of three bytes.
+ * _load_pixels: one pixel in the low 24 bits of each lane; reads 25 bytes, since the top byte of a lane is the first of
+ * the next pixel.
+ * _channel: the byte of each pixel at bit `shift`, as float.
+ * _store_pixels: writes 24 bytes from values in [0, 256), truncated. It packs pairs of pixels, since clang computes
+ * lanes that are extracted one by one in scalar code. */
+static inline csystem_int8 csystem_load_pixels8(const void *source) {
+  int pixels[8];
+  for (int lane = 0; lane < 8; lane++) memcpy(pixels + lane, (const char *)source + 3 * lane, 4);
+  return (csystem_int8){pixels[0], pixels[1], pixels[2], pixels[3], pixels[4], pixels[5], pixels[6], pixels[7]};
+}
+static inline csystem_float8 csystem_channel8(csystem_int8 pixels, int shift) {
+  return __builtin_convertvector((pixels >> shift) & 255, csystem_float8);
+}
+static inline void csystem_store_pixels8(void *target, csystem_float8 red, csystem_float8 green, csystem_float8 blue) {
+  CSYSTEM_LANES(uint64_t, 4) pairs = (CSYSTEM_LANES(uint64_t, 4))(
+      csystem_truncated8(red) | csystem_truncated8(green) << 8 | csystem_truncated8(blue) << 16);
+  pairs = (pairs & 0xffffff) | (pairs >> 8 & 0xffffff000000);
+  uint64_t bytes[3] = {pairs[0] | pairs[1] << 48, pairs[1] >> 16 | pairs[2] << 32, pairs[2] >> 32 | pairs[3] << 16};
+  memcpy(target, bytes, sizeof bytes);
+}
+
+#endif

@@ -1,0 +1,12 @@
+/// Every op that an encoder can call without a plugin that brings it.
+extension OpDescriptor {
+  static let all: [OpDescriptor] = [
+    .pixels, .tokens, .rowParameter, .tableRow,
+    .linear, .embedding, .positions, .layerNorm, .rmsNorm, .batchNorm, .activate, .add, .multiply, .concat, .mix,
+    .dropout,
+    .meanColumns, .maxColumns,
+    .attention, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
+    .conv, .averagePool, .maxPool, .resize,
+    .transformer, .featurePyramid, .channelAttention, .spatialAttention, .scaleAttention,
+  ]
+}
