@@ -247,8 +247,10 @@ example_programs() {
   flags=$(PKG_CONFIG_PATH=build/lib/pkgconfig pkg-config --cflags --libs clipcore) || return
   mkdir -p $folder
   "$cxx" -std=c++17 -Wall -Wextra -Wpedantic -Werror Examples/cpp/embed.cpp -o $folder/embed-cpp $flags -Wl,-rpath,"$root/build/lib" || return
-  swiftc -parse-as-library -O -module-cache-path $folder/cache -I Examples/swift -Xcc -I"$root/build/include" \
-    Examples/swift/embed.swift -o $folder/embed-swift -Lbuild/lib -lclipcore -Xlinker -rpath -Xlinker "$root/build/lib" || return
+  # A package outside of ours, which finds the library through pkg-config.
+  PKG_CONFIG_PATH=$root/build/lib/pkgconfig swift build --package-path Examples/swift --scratch-path "$root/$folder/swift" \
+    -Xlinker -rpath -Xlinker "$root/build/lib" || return
+  cp $folder/swift/debug/embed $folder/embed-swift || return
   if command -v rustc > /dev/null; then
     rustc --edition 2021 -O Examples/rust/embed.rs -o $folder/embed-rust -L build/lib -C link-arg=-Wl,-rpath,"$root/build/lib" || return
   fi
