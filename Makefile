@@ -58,16 +58,16 @@ $(CORE): $(SHARED) $(shell find Sources/Clip[A-Z]* -type f)
 	@touch $@
 
 $(PACKAGE): $(CORE) $(shell find plugins -type f)
-	@CLIPCORE_WITHOUT_TOOL=1 scripts/swift-build
+	@CLIPCORE_EMBEDDED_ALONE=1 scripts/swift-build
 	@for library in $(LIBRARIES); do scripts/place .build/release/$$(basename $${library%.$(VERSION)}) $$library; done
 	@for module in $(MODULES); do scripts/place .build/release/lib$${module##*/} $$module; done
 	@touch $@
 
-$(TOOL): $(SHARED) $(shell find Sources/clip -type f)
+$(TOOL): $(SHARED) $(shell find Sources/CLIP Sources/CLIPTools Sources/clip -type f)
 	@scripts/swift-build --target clip --scratch-path .build-tool --static-swift-stdlib
 	@touch $@
 
-$(CLIP): $(TOOL) $(CORE)
+$(CLIP): $(TOOL) $(PACKAGE)
 	@scripts/swift-build --product clip --scratch-path .build-tool --static-swift-stdlib \
 	  -Xlinker -L$(CURDIR)/build/lib -Xlinker -rpath -Xlinker '$$ORIGIN/../lib'
 	@scripts/place .build-tool/release/clip $@

@@ -77,15 +77,28 @@ let plugins: [Target] = [
   kernels("kernels_x86_64_v4", "x86-64-v4"),
 ]
 
-/// `make` compiles the tool beside the libraries, in a scratch folder of its own.
-let tool: [Target] =
-  Context.environment["CLIPCORE_WITHOUT_TOOL"] != nil
+/// Full Swift, over the headers. `make` compiles it beside the libraries, in a scratch folder of its own.
+let swift: [Target] =
+  Context.environment["CLIPCORE_EMBEDDED_ALONE"] != nil
   ? []
   : [
+    // Where the installed library is; `pkg-config clipcore` says it.
+    .systemLibrary(name: "CClipcore", path: "Sources/CClipcore", pkgConfig: "clipcore"),
+    .target(
+      name: "CLIP", dependencies: ["CClip", "CClipcore"],
+      swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")],
+      linkerSettings: [.linkedLibrary("clipcore")]),
+    .target(
+      name: "CLIPTools", dependencies: ["CLIP", "CClip"],
+      swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")],
+      linkerSettings: [.linkedLibrary("cliptools")]),
     .executableTarget(
       name: "clip",
-      dependencies: ["CClip", "CJansson", "CSpng", .product(name: "ArgumentParser", package: "swift-argument-parser")],
-      linkerSettings: [.linkedLibrary("clipcore"), .linkedLibrary("jansson"), .linkedLibrary("spng")])
+      dependencies: [
+        "CLIP", "CLIPTools", "CClip", "CJansson", "CSpng",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      linkerSettings: [.linkedLibrary("jansson"), .linkedLibrary("spng")]),
   ]
 
 func library(_ name: String, _ package: String) -> Target {
@@ -96,8 +109,10 @@ let package = Package(
   name: "clipcore",
   products: [
     .library(name: "clipcore", type: .dynamic, targets: ["ClipCore"]),
+    .library(name: "CClip", targets: ["CClip"]),
     .library(name: "cliptools", type: .dynamic, targets: ["ClipTools"]),
-  ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) },
+  ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
+    + swift.filter { ["CLIP", "CLIPTools"].contains($0.name) }.map { .library(name: $0.name, targets: [$0.name]) },
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
   targets: [
     .systemLibrary(name: "CClip", path: "Include"),
@@ -131,5 +146,5 @@ let package = Package(
       name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
       cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
-  ] + plugins + tool,
+  ] + plugins + swift,
   cxxLanguageStandard: .cxx17)

@@ -4,6 +4,12 @@
 
 #include "encoder.h"
 
+/* Only the table of functions below says which pointers may be NULL. */
+#if defined(__clang__)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnullability-completeness"
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -152,6 +158,10 @@ CLIP_NONNULL_END
 
 #ifdef __cplusplus
 }
+#endif
+
+#if defined(__clang__)
+#pragma clang diagnostic pop
 #endif
 
 #endif

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 import Glibc
 
 @main
@@ -16,7 +15,7 @@ struct Clip: ParsableCommand {
 
         Exit codes: 0 done, 1 the work failed (or a picture was skipped), 2 the command line was wrong.
         """,
-      version: "clip \(String(cString: clip_version()))",
+      version: "clip \(libraryVersion)",
       subcommands: [
         Embed.self, Classify.self, Search.self, Tokenize.self, Augment.self, Analyze.self, Gap.self, Train.self,
         Eval.self, Export.self, Info.self, Plugins.self, Bench.self,
@@ -33,18 +32,32 @@ struct Clip: ParsableCommand {
 
   /// Does what the command line says and returns the exit code.
   private static func status() -> Int32 {
+    guard CommandLine.argc > 0 else {
+      Console.shared.error("cannot read the command line from /proc/self/cmdline")
+      return 1
+    }
     do {
       var command = try parseAsRoot(RawArguments.encoded())
       try command.run()
       return 0
-    } catch let failure as Failure {
-      Console.shared.error(failure.message)
+    } catch let error as CLIPError {
+      report(error)
       return 1
     } catch let skipped as ExitCode {
       return skipped.rawValue
     } catch {
       return explain(error)
     }
+  }
+
+  /// Tells a person; and with --json, the program that reads standard output.
+  private static func report(_ error: CLIPError) {
+    Console.shared.error(error.message)
+    guard RawArguments.encoded().contains("--json") else { return }
+    // Standard output may be what failed.
+    try? StandardOutput.write([
+      "error": ["status": .string(error.status.description), "message": .string(error.message)]
+    ])
   }
 
   /// Shows help, the version or what is wrong with the command line.

@@ -16,6 +16,6 @@ extern clip_augmentation table;
 extern const float *images, *texts, *pixels;
 extern const int32_t *tokens;
 extern size_t n, d;
-extern uint64_t seed, index_of_image;
+extern uint64_t seed, index;
 extern void *user;
-void use(const float *pixels, const int32_t *tokens, uint32_t count);
+clip_status train(const float *pixels, const int32_t *tokens, uint32_t count);

@@ -128,14 +128,15 @@ static int find_tensors(void) {
 /* The loss of one step, and the gradients with `wants`. NaN on failure. */
 static double loss(int wants) {
   write_weights();
-  clip_model_options options = {sizeof options, 0, CLIP_STORAGE_F32, CLIP_OPEN_WITHOUT_WEIGHTS};
+  clip_model_options options = CLIP_INIT(clip_model_options);
+  options.flags = CLIP_OPEN_WITHOUT_WEIGHTS;
   clip_trainer_options training;
   memset(&training, 0, sizeof training);
   training.struct_size = sizeof training;
   training.seed = 7;
   training.flags = trainer_flags;
   training.chunk = trainer_chunk;
-  clip_parameter_group group = {sizeof group, 0, frozen};
+  clip_tensor_group group = {frozen, 0};
   training.groups = &group;
   training.group_count = frozen != NULL;
   clip_model *model = NULL;
@@ -156,6 +157,6 @@ static double loss(int wants) {
     if (clip_trainer_read(trainer, CLIP_TENSOR_GRADIENT, tensors[i].name, tensors[i].gradient, tensors[i].count))
       memset(tensors[i].gradient, 0, tensors[i].count * sizeof(float));
   clip_trainer_release(trainer);
-  clip_model_close(model);
+  clip_model_release(model);
   return metrics.loss;
 }

@@ -116,7 +116,7 @@ static void compare_bits(const char *image, const char *text) {
   const uint32_t threads[] = {1, 3, 7};
   for (int i = 0; i < 3; i++) {
     runtime = create_runtime(threads[i], NULL);
-    trainer_flags = i == 2 ? CLIP_TRAIN_CHECKPOINTS : 0;
+    trainer_flags = i == 2 ? CLIP_TRAIN_RECOMPUTE : 0;
     CHECK(isfinite(loss(1)) && distance(first) < 0);
     trainer_flags = 0;
     clip_runtime_release(runtime);
@@ -134,14 +134,15 @@ static void compare_bits(const char *image, const char *text) {
 static void refuse(const char *image, int is_created, clip_status expected, const char *words) {
   CHECK(prepare(image_named(image), text_named("plain_text"), 3));
   write_weights();
-  clip_model_options options = {sizeof options, 0, CLIP_STORAGE_F32, CLIP_OPEN_WITHOUT_WEIGHTS};
+  clip_model_options options = CLIP_INIT(clip_model_options);
+  options.flags = CLIP_OPEN_WITHOUT_WEIGHTS;
   clip_model *model = NULL;
   clip_trainer *trainer = NULL;
   CHECK(clip_model_open(runtime, folder, &options, &model) == CLIP_OK);
   clip_status status = clip_trainer_create(model, NULL, &trainer);
   if (is_created) {
     CHECK(status == CLIP_OK);
-    clip_train_batch batch = {sizeof batch, 0, pair_count, pixels, NULL, tokens, NULL, NULL, NULL, NULL, NULL, 0};
+    clip_train_batch batch = {.struct_size = sizeof batch, .n = pair_count, .pixels = pixels, .tokens = tokens};
     status = clip_train_step(trainer, &batch, NULL);
     CHECK(strstr(clip_last_error(), "the weights are as they were"));
   }
@@ -154,17 +155,17 @@ static void refuse(const char *image, int is_created, clip_status expected, cons
     CHECK(!memcmp(values, tensors[i].values, tensors[i].count * sizeof(float)));
   }
   clip_trainer_release(trainer);
-  clip_model_close(model);
+  clip_model_release(model);
 }
 
 /* Features of the batch under test, pictures' and then texts': 2 x pair_count x 5. 0 after an error. */
 static int encode(clip_runtime *by, float *features) {
   clip_model *model = NULL;
-  clip_encode_options raw = {.struct_size = sizeof raw, .flags = CLIP_RAW_FEATURES};
+  clip_encode_options raw = {.struct_size = sizeof raw, .flags = CLIP_ENCODE_RAW};
   write_weights();
-  int good = !clip_model_open(by, folder, NULL, &model) && !clip_encode_pixels(model, pixels, pair_count, &raw, features) &&
-             !clip_encode_tokens(model, tokens, pair_count, &raw, features + pair_count * 5);
-  clip_model_close(model);
+  int good = !clip_model_open(by, folder, NULL, &model) && !clip_encode_pixels(model, pixels, pair_count, &raw, features, pair_count * 5) &&
+             !clip_encode_tokens(model, tokens, pair_count, &raw, features + pair_count * 5, pair_count * 5);
+  clip_model_release(model);
   return good;
 }
 
@@ -256,20 +257,20 @@ static int bench(void) {
     write_weights();
     clip_model *model = NULL;
     clip_trainer *trainer = NULL;
-    clip_train_batch batch = {sizeof batch, 0, pair_count, pixels, NULL, tokens, NULL, NULL, NULL, NULL, NULL, 0};
+    clip_train_batch batch = {.struct_size = sizeof batch, .n = pair_count, .pixels = pixels, .tokens = tokens};
     float features[pairs * 5];
     double encoding = INFINITY, step = INFINITY;
     if (clip_model_open(runtime, folder, NULL, &model) || clip_trainer_create(model, NULL, &trainer)) return 1;
     for (int round = 0; round < 6; round++) {
       double start = seconds();
-      if (clip_encode_pixels(model, pixels, pair_count, NULL, features)) return 1;
+      if (clip_encode_pixels(model, pixels, pair_count, NULL, features, pairs * 5)) return 1;
       double middle = seconds();
       if (clip_train_step(trainer, &batch, NULL)) return 1;
       if (round > 0) encoding = fmin(encoding, middle - start), step = fmin(step, seconds() - middle);
     }
     printf("%-20s %10.3f %10.3f\n", image_cases[i].name, encoding * 1e3, step * 1e3);
     clip_trainer_release(trainer);
-    clip_model_close(model);
+    clip_model_release(model);
   }
   return 0;
 }
@@ -281,7 +282,7 @@ int main(int argc, char **argv) {
   if (argc > 2 && !strcmp(argv[2], "bench")) return bench() ? printf("%s\n", clip_last_error()), 1 : 0;
   for (int i = 0; i < image_count; i++) differentiate(image_cases[i].name, "plain_text");
   for (int i = 0; i < text_count; i++) differentiate("none", text_cases[i].name);
-  trainer_flags = CLIP_TRAIN_CHECKPOINTS;
+  trainer_flags = CLIP_TRAIN_RECOMPUTE;
   differentiate("checkpointed", "causal");
   differentiate("feature_pyramid", "text_dropout");
   differentiate("sample_all", "sample_end");

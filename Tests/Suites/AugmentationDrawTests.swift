@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -14,7 +15,7 @@ import Testing
     let side = 256
     var bytes: [UInt8] = []
     for y in 0..<side { for x in 0..<side { bytes += [UInt8(x), UInt8(y), 0] } }
-    let source = Picture(CLIP_PIXELS_RGB, width: side, height: side, bytes: bytes)
+    let source = try Image(width: side, height: side, format: .rgb, bytes: bytes)
     let pipeline = try Pipeline("[{\"op\": \"random_resized_crop\", \"size\": 8, \"scale\": [0.2, 0.6]}]", runtime)
     var areas: [Double] = []
     var ratios: [Double] = []
@@ -50,7 +51,7 @@ import Testing
     let side = 200
     var bytes: [UInt8] = []
     for y in 0..<side { for x in 0..<side { bytes += [UInt8(x + 20), UInt8(y + 20), 0] } }
-    let source = Picture(CLIP_PIXELS_RGB, width: side, height: side, bytes: bytes)
+    let source = try Image(width: side, height: side, format: .rgb, bytes: bytes)
     func shifts(_ settings: String) throws -> (x: [Double], y: [Double]) {
       let got = try Pipeline("[{\"op\": \"elastic_transform\", \(settings)}]", runtime).vary(source).bytes
       let inner = (30..<side - 30).flatMap { y in (30..<side - 30).map { x in (x, y) } }
@@ -80,8 +81,8 @@ import Testing
   /// A quadrilateral of one colour: its upper left corner is uniform over a rectangle.
   @Test func perspectiveCornersAreDrawnAsDocumented() throws {
     let (width, height) = (80, 60)
-    let source = Picture(
-      CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))
+    let source = try Image(
+      width: width, height: height, format: .rgb, bytes: [UInt8](repeating: 200, count: width * height * 3))
     let pipeline = try Pipeline(
       "[{\"op\": \"random_perspective\", \"p\": 1, \"distortion_scale\": 0.4, \"interpolation\": \"nearest\"}]", runtime
     )
@@ -102,7 +103,7 @@ import Testing
   }
 
   @Test func factorsAreDrawnUniformly() throws {
-    let source = Picture(CLIP_PIXELS_RGB, width: 3, height: 1, bytes: [100, 100, 100, 100, 100, 100, 100, 100, 100])
+    let source = try Image(width: 3, height: 1, format: .rgb, bytes: [100, 100, 100, 100, 100, 100, 100, 100, 100])
     let pipeline = try Pipeline("[{\"op\": \"color_jitter\", \"brightness\": 0.5}]", runtime)
     let values = try (0..<4000).map { Int(try pipeline.vary(source, index: $0).bytes[0]) }
     #expect(values.allSatisfy { (50...150).contains($0) })
@@ -115,14 +116,14 @@ import Testing
     let cut = try Pipeline("[{\"op\": \"color_jitter\", \"brightness\": 3}]", runtime)
     #expect(try (0..<200).allSatisfy { (0...255).contains(Int(try cut.vary(source, index: $0).bytes[0])) })
     let gray = try Pipeline("[{\"op\": \"random_grayscale\"}]", runtime)
-    let colour = Picture(CLIP_PIXELS_RGB, width: 1, height: 1, bytes: [200, 100, 50])
+    let colour = try Image(width: 1, height: 1, format: .rgb, bytes: [200, 100, 50])
     let grays = try (0..<2000).count { try gray.vary(colour, index: $0).bytes == [124, 124, 124] }
     #expect((140...260).contains(grays))
   }
 
   @Test func jpegDrawsFromBothEnds() throws {
     let stored = try tensor("small", of: expected("augmentations"))
-    let source = Picture(CLIP_PIXELS_RGB, width: stored.shape[1], height: stored.shape[0], bytes: Array(stored.data))
+    let source = try Image(width: stored.shape[1], height: stored.shape[0], format: .rgb, bytes: Array(stored.data))
     let pipeline = try Pipeline("[{\"op\": \"jpeg\", \"quality\": [20, 22]}]", runtime)
     let wanted = try (20...22).map {
       try Pipeline("[{\"op\": \"jpeg\", \"quality\": \($0)}]", runtime).vary(source).bytes

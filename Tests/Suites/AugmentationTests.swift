@@ -1,34 +1,15 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
 
-final class Pipeline: @unchecked Sendable {
-  let runtime: Runtime
-  let handle: OpaquePointer
+extension Pipeline {
+  convenience init(_ json: String, _ runtime: Runtime) throws { try self.init(json, runtime: runtime) }
 
-  init(_ json: String, _ runtime: Runtime) throws {
-    var out: OpaquePointer?
-    try check(clip_pipeline_create(runtime.handle, json, &out))
-    guard let out else { throw SupportError("clip_pipeline_create gave no pipeline") }
-    self.runtime = runtime
-    handle = out
+  func vary(_ image: Image, seed: UInt64 = 1, index: Int = 0) throws -> Image {
+    try vary(image, seed: seed, index: UInt64(index))
   }
-
-  deinit { clip_pipeline_release(handle) }
-
-  func vary(_ picture: Picture, seed: UInt64 = 1, index: Int = 0) throws -> Picture {
-    var view = picture.view
-    var out: OpaquePointer?
-    try check(withExtendedLifetime(picture) { clip_augment_image(handle, &view, seed, UInt64(index), &out) })
-    return try Picture(owned: out)
-  }
-}
-
-/// A picture that many threads read.
-private final class Bytes: @unchecked Sendable {
-  let picture: Picture
-  init(_ picture: Picture) { self.picture = picture }
 }
 
 /// What several threads made.
@@ -49,14 +30,14 @@ private final class Gathered: @unchecked Sendable {
     stored = try expected("augmentations")
   }
 
-  private func source(_ name: String) throws -> Picture {
+  private func source(_ name: String) throws -> Image {
     let tensor = try tensor(name, of: stored)
-    return Picture(CLIP_PIXELS_RGB, width: tensor.shape[1], height: tensor.shape[0], bytes: Array(tensor.data))
+    return try Image(width: tensor.shape[1], height: tensor.shape[0], format: .rgb, bytes: Array(tensor.data))
   }
 
   /// The largest difference of a byte; 256 where sizes differ.
-  private func difference(_ got: Picture, _ want: StoredTensor) -> Int {
-    guard [got.height, got.width, got.channels] == want.shape else { return 256 }
+  private func difference(_ got: Image, _ want: StoredTensor) -> Int {
+    guard [got.height, got.width, got.format.channels] == want.shape else { return 256 }
     return zip(got.bytes, want.data).map { abs(Int($0) - Int($1)) }.max() ?? 256
   }
 
@@ -126,8 +107,8 @@ private final class Gathered: @unchecked Sendable {
 
   @Test func erasesOneRectangle() throws {
     let (width, height) = (60, 50)
-    let source = Picture(
-      CLIP_PIXELS_RGB, width: width, height: height, bytes: [UInt8](repeating: 200, count: width * height * 3))
+    let source = try Image(
+      width: width, height: height, format: .rgb, bytes: [UInt8](repeating: 200, count: width * height * 3))
     let pipeline = try Pipeline("[{\"op\": \"random_erasing\", \"p\": 1, \"value\": [1, 2, 3]}]", runtime)
     var shares: [Double] = []
     for index in 0..<1500 {
@@ -165,8 +146,8 @@ private final class Gathered: @unchecked Sendable {
     }
     let width = 1013
     let height = colours.count / width
-    let source = Picture(
-      CLIP_PIXELS_RGB, width: width, height: height, bytes: colours.prefix(width * height).flatMap { $0 })
+    let source = try Image(
+      width: width, height: height, format: .rgb, bytes: colours.prefix(width * height).flatMap { $0 })
     let (turn, factor) = (0.1, Float(1.3))
     let turned = try Pipeline("[{\"op\": \"color_jitter\", \"hue\": [\(turn), \(turn)]}]", runtime).vary(source).bytes
     let strong = try Pipeline("[{\"op\": \"color_jitter\", \"saturation\": [1.3, 1.3]}]", runtime).vary(source).bytes
@@ -235,9 +216,8 @@ private final class Gathered: @unchecked Sendable {
     let alone = try (0..<48).map { try pipeline.vary(source, seed: 9, index: $0).bytes }
     #expect(Set(alone).count == 48)
     let together = Gathered(count: 48)
-    let (shared, view) = (pipeline, Bytes(source))
     DispatchQueue.concurrentPerform(iterations: 48) { index in
-      together.put(index, try? shared.vary(view.picture, seed: 9, index: index).bytes)
+      together.put(index, try? pipeline.vary(source, seed: 9, index: index).bytes)
     }
     #expect(together.bytes == alone)
     #expect(try pipeline.vary(source, seed: 10, index: 0).bytes != alone[0])
@@ -249,12 +229,12 @@ private final class Gathered: @unchecked Sendable {
     var numbers = Numbers(3)
     for (width, height) in [(1, 1), (1, 9), (9, 1), (2, 2), (3, 2), (13, 7), (400, 1)] {
       for (format, channels) in [
-        (CLIP_PIXELS_RGB, 3), (CLIP_PIXELS_BGR, 3), (CLIP_PIXELS_RGBA, 4), (CLIP_PIXELS_BGRA, 4), (CLIP_PIXELS_GRAY, 1),
+        (PixelFormat.rgb, 3), (PixelFormat.bgr, 3), (PixelFormat.rgba, 4), (PixelFormat.bgra, 4), (PixelFormat.gray, 1),
       ] {
         let stride = width * channels + 5
-        let picture = Picture(
-          format, width: width, height: height, stride: stride, bytes: numbers.bytes(stride * height))
-        for index in 0..<20 { #expect(try pipeline.vary(picture, index: index).view.format == format) }
+        let picture = try Image(
+          width: width, height: height, format: format, stride: stride, bytes: numbers.bytes(stride * height))
+        for index in 0..<20 { #expect(try pipeline.vary(picture, index: index).format == format) }
       }
     }
   }
@@ -262,7 +242,7 @@ private final class Gathered: @unchecked Sendable {
   /// Gray stays as it is where colour alone changes, and opposite turns meet.
   @Test func opsKeepWhatTheyMust() throws {
     var numbers = Numbers(5)
-    let gray = Picture(CLIP_PIXELS_GRAY, width: 21, height: 13, bytes: numbers.bytes(21 * 13))
+    let gray = try Image(width: 21, height: 13, format: .gray, bytes: numbers.bytes(21 * 13))
     for step in [
       "{\"op\": \"color_jitter\", \"saturation\": 0.9, \"hue\": 0.5}", "{\"op\": \"random_grayscale\", \"p\": 1}",
     ] {
@@ -278,7 +258,7 @@ private final class Gathered: @unchecked Sendable {
   /// Two colours meet between columns 3 and 4: within half the width lies the line, by its strength.
   @Test func linesAreWhereColoursMeet() throws {
     let row: [UInt8] = (0..<8).flatMap { $0 < 4 ? [250, 250, 250] : [250, 120, 250] }
-    let picture = Picture(CLIP_PIXELS_RGB, width: 8, height: 3, bytes: row + row + row)
+    let picture = try Image(width: 8, height: 3, format: .rgb, bytes: row + row + row)
     func outlined(_ settings: String) throws -> [UInt8] {
       let varied = try Pipeline("[{\"op\": \"outline\", \(settings)}]", runtime).vary(picture)
       #expect(varied.bytes[..<24] == varied.bytes[24..<48])
@@ -308,7 +288,7 @@ private final class Gathered: @unchecked Sendable {
       #expect(picture.width == 224 && picture.height == 224)
       #expect(try same.vary(source, index: index).bytes == picture.bytes)
     }
-    #expect(throws: Failure.self) { try Pipeline("\"usual\"", runtime) }
+    #expect(throws: CLIPError.self) { try Pipeline("\"usual\"", runtime) }
   }
 
   @Test(arguments: [
@@ -340,13 +320,13 @@ private final class Gathered: @unchecked Sendable {
     ("{\"op\": \"elastic_transform\", \"alpha\": -1}", "alpha"),
     ("{\"op\": \"normalize\"}", "last step of its preprocessing"),
   ]) func wrongParametersAreNamed(_ step: String, _ words: String) throws {
-    let failure = try #require(throws: Failure.self) { try Pipeline("[\(step)]", runtime) }
+    let failure = try #require(throws: CLIPError.self) { try Pipeline("[\(step)]", runtime) }
     #expect(failure.message.contains("pipeline[0] (") && failure.message.contains(words), "\(failure)")
   }
 
   /// Extreme but allowed parameters give some picture or an error, and a result too large is one.
   @Test func extremesAreHarmless() throws {
-    let small = try Runtime(maxPixels: 5000)
+    let small = try Runtime(maxImagePixels: 5000)
     let picture = try source("source")
     let steps = [
       "{\"op\": \"random_affine\", \"shear\": [90, 90, 90, 90]}",
@@ -371,8 +351,8 @@ private final class Gathered: @unchecked Sendable {
     }
     for side in [71, 65535] {
       let pipeline = try Pipeline("[{\"op\": \"random_resized_crop\", \"size\": \(side)}]", small)
-      let failure = try #require(throws: Failure.self) { try pipeline.vary(picture) }
-      #expect(failure.status == CLIP_LIMIT && failure.message.contains("max_image_pixels"), "\(failure)")
+      let failure = try #require(throws: CLIPError.self) { try pipeline.vary(picture) }
+      #expect(failure.status == .limit && failure.message.contains("max_image_pixels"), "\(failure)")
     }
   }
 }

@@ -1,59 +1,29 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
 
-/// The file of modalities, through clip.h.
+/// The file of modalities.
 @Suite struct CatalogueTests {
-  struct Property {
-    let name: String
-    let gap: Double
-    let weight: Double
-    let challenge: String
-  }
-
-  func gap(_ path: String?, _ a: String, _ b: String) throws -> (clip_modality_gap_info, String, [Property]) {
-    var info = clip_modality_gap_info()
-    info.struct_size = size(of: clip_modality_gap_info.self)
-    var list: [Property] = []
-    try withUnsafeMutablePointer(to: &list) { list in
-      try check(
-        clip_modality_gap(
-          path, a, b, &info,
-          { user, gap in
-            guard let user, let gap = gap?.pointee else { return }
-            user.assumingMemoryBound(to: [Property].self).pointee.append(
-              Property(
-                name: String(cString: gap.property), gap: gap.gap, weight: gap.weight,
-                challenge: String(cString: gap.challenge)))
-          }, list))
-    }
-    let level = withUnsafeBytes(of: info.level) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-    return (info, level, list)
+  func gap(_ path: String?, _ a: String, _ b: String) throws -> ModalityGap {
+    try ModalityGap(a, b, catalogue: path)
   }
 
   func fields(_ path: String?, _ section: String) throws -> [[String]] {
-    var list: [[String]] = []
-    try withUnsafeMutablePointer(to: &list) { list in
-      try check(
-        clip_catalogue(
-          path, section,
-          { user, entry, field, value in
-            guard let user, let entry, let field, let value else { return }
-            user.assumingMemoryBound(to: [[String]].self).pointee.append(
-              [entry, field, value].map { String(cString: $0) })
-          }, list))
+    try CatalogueEntry.all(of: section, catalogue: path).flatMap { entry in
+      entry.fields.flatMap { field in field.values.map { [entry.name, field.name, $0] } }
     }
-    return list
   }
 
   /// The file that comes with the library.
   @Test func theInstalledCatalogue() throws {
-    let (info, level, properties) = try gap(nil, "text", "image")
+    let info = try gap(nil, "text", "image")
+    let properties = info.properties
     #expect(abs(info.score - 0.82) < 1e-9)
-    #expect(level == "very high")
+    #expect(info.level == "very high")
     #expect(properties.count == 6)
-    #expect(info.properties == 6)
     #expect(abs(properties.reduce(0) { $0 + $1.weight } - 1) < 1e-12)
     #expect(abs(properties.reduce(0) { $0 + $1.weight * $1.gap } - info.score) < 1e-12)
     let counts = properties.map { $0.weight * $0.gap }
@@ -62,13 +32,13 @@ import Testing
       ("text", "audio", 0.62), ("text", "video", 0.863), ("image", "audio", 0.46), ("image", "video", 0.317),
     ]
     for (a, b, score) in scores {
-      let (there, _, _) = try gap(nil, a, b)
-      let (back, _, _) = try gap(nil, b, a)
+      let there = try gap(nil, a, b)
+      let back = try gap(nil, b, a)
       #expect(abs(there.score - score) < 1e-3 && there.score == back.score, "\(a) \(b) \(there.score)")
     }
-    let (none, low, _) = try gap(nil, "video", "video")
+    let none = try gap(nil, "video", "video")
     #expect(none.score == 0)
-    #expect(low == "low")
+    #expect(none.level == "low")
     let sections: [(String, [String])] = [
       ("modalities", ["text", "image", "audio", "video"]),
       ("alignment", ["object", "scene", "action", "emotion", "abstract"]),
@@ -95,28 +65,29 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder.file("c.json").path
     try Data(Self.small.utf8).write(to: URL(filePath: path))
-    let (info, level, properties) = try gap(path, "a", "b")
+    let info = try gap(path, "a", "b")
+    let properties = info.properties
     #expect(abs(info.score - 0.5625) < 1e-12)
-    #expect(level == "a level with a name of more tha")
-    #expect(properties[0].name == "p")
-    let (other, little, sorted) = try gap(path, "a", "smell")
-    #expect(other.score == 0.25 && little == "little" && sorted.map(\.name) == ["q", "p"])
+    #expect(info.level == "a level with a name of more tha")
+    #expect(properties[0].property == "p")
+    let other = try gap(path, "a", "smell")
+    #expect(other.score == 0.25 && other.level == "little" && other.properties.map(\.property) == ["q", "p"])
     #expect(try fields(path, "gaps") == [["g", "title", "G"], ["g", "list", "1"], ["g", "list", "2"]])
   }
 
   @Test func malformedCatalogues() throws {
     let folder = try TemporaryFolder()
     let path = folder.file("c.json").path
-    func status(_ text: String, _ a: String = "a", _ b: String = "b") throws -> clip_status {
+    func status(_ text: String, _ a: String = "a", _ b: String = "b") throws -> CLIPStatus? {
       try Data(text.utf8).write(to: URL(filePath: path))
-      do { _ = try gap(path, a, b) } catch { return (error as? Failure)?.status ?? CLIP_OK }
-      return CLIP_OK
+      do { _ = try gap(path, a, b) } catch { return (error as? CLIPError)?.status }
+      return nil
     }
-    #expect(try status(Self.small) == CLIP_OK)
-    #expect(try status(Self.small, "a", "taste") == CLIP_NOT_FOUND)
+    #expect(try status(Self.small) == nil)
+    #expect(try status(Self.small, "a", "taste") == .notFound)
     #expect(String(cString: clip_last_error()).contains("there are a b smell"))
     for text in ["", "[]", "null", "{}", "{\"properties\": 1}", String(Self.small.dropLast(3)), "\u{0}"] {
-      #expect(try status(text) == CLIP_FORMAT || text == "{}", "\(text)")
+      #expect(try status(text) == .format || text == "{}", "\(text)")
     }
     let changes: [(String, String)] = [
       ("\"weight\": 3", "\"weight\": -3"), ("\"weight\": 3", "\"weight\": \"3\""),
@@ -130,27 +101,27 @@ import Testing
     ]
     for (old, new) in changes {
       #expect(Self.small.contains(old))
-      #expect(try status(Self.small.replacing(old, with: new)) == CLIP_FORMAT, "\(new)")
+      #expect(try status(Self.small.replacing(old, with: new)) == .format, "\(new)")
     }
     let weightless = Self.small.replacing("\"weight\": 3", with: "\"weight\": 0").replacing(
       "\"weight\": 1", with: "\"weight\": 0")
-    #expect(try status(weightless) == CLIP_FORMAT)
+    #expect(try status(weightless) == .format)
     for text in [
       "{\"gaps\": {\"g\": {\"t\": 1}}}", "{\"gaps\": {\"g\": \"t\"}}", "{\"gaps\": []}", "{}",
       "{\"gaps\": {\"g\": {\"t\": [[]]}}}",
     ] {
       try Data(text.utf8).write(to: URL(filePath: path))
-      #expect(throws: Failure.self) { try fields(path, "gaps") }
+      #expect(throws: CLIPError.self) { try fields(path, "gaps") }
     }
-    #expect(throws: Failure.self) { try gap("/nowhere/c.json", "a", "b") }
-    #expect(throws: Failure.self) { try fields(nil, "no such section") }
+    #expect(throws: CLIPError.self) { try gap("/nowhere/c.json", "a", "b") }
+    #expect(throws: CLIPError.self) { try fields(nil, "no such section") }
     var info = clip_modality_gap_info()
     info.struct_size = size(of: clip_modality_gap_info.self)
     #expect(clip_modality_gap(nil, nil, "text", &info, nil, nil) == CLIP_INVALID_ARGUMENT)
     #expect(clip_modality_gap(nil, "text", nil, &info, nil, nil) == CLIP_INVALID_ARGUMENT)
     #expect(clip_modality_gap(nil, "text", "image", nil, nil, nil) == CLIP_INVALID_ARGUMENT)
     #expect(clip_modality_gap(nil, "text", "image", &info, nil, nil) == CLIP_OK)
-    #expect(clip_catalogue(nil, "gaps", nil, nil) == CLIP_INVALID_ARGUMENT)
-    #expect(clip_catalogue(nil, nil, { _, _, _, _ in }, nil) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_catalogue_visit(nil, "gaps", nil, nil) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_catalogue_visit(nil, nil, { _, _, _, _ in 0 }, nil) == CLIP_INVALID_ARGUMENT)
   }
 }

@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -38,18 +40,18 @@ import Testing
     #expect(got.difference(try Outputs(Model(ModelFolder.reference(name)))) > 1e-5)
 
     // Held as it is stored, nothing is lost either, but for the norms folded into a ResNet's convolutions.
-    let storage = dtype == "F16" ? CLIP_STORAGE_F16 : CLIP_STORAGE_BF16
+    let storage = dtype == "F16" ? Storage.float16 : Storage.bfloat16
     let held = try Model(folder.url, storage: storage)
     #expect(held.info.storage == storage)
     if name != "rn-tiny" { #expect(try Outputs(held).difference(want) <= 5e-6) }
   }
 
-  @Test(arguments: [CLIP_STORAGE_F16, CLIP_STORAGE_BF16]) func narrowStorageIsClose(_ storage: clip_storage) throws {
+  @Test(arguments: [Storage.float16, Storage.bfloat16]) func narrowStorageIsClose(_ storage: Storage) throws {
     for name in ["vit-tiny", "rn-tiny"] {
       let want = try Outputs(Model(ModelFolder.reference(name)))
       let got = try Outputs(Model(ModelFolder.reference(name), storage: storage))
       let width = try Model(ModelFolder.reference(name)).width
-      let bound = storage == CLIP_STORAGE_F16 ? 0.9999 : 0.999
+      let bound = storage == Storage.float16 ? 0.9999 : 0.999
       #expect(smallestCosine(got.images, want.images, width: width) >= bound, "\(name)")
       #expect(smallestCosine(got.texts, want.texts, width: width) >= bound, "\(name)")
     }
@@ -62,7 +64,7 @@ import Testing
       tensors["visual.transformer.resblocks.0.mlp.c_fc.weight"]?.data = values.withUnsafeBytes { Data($0) }
     }
     _ = try Model(folder.url)
-    let failure = #expect(throws: Failure.self) { try Model(folder.url, storage: CLIP_STORAGE_F16) }
+    let failure = #expect(throws: CLIPError.self) { try Model(folder.url, storage: .float16) }
     #expect(failure?.message.contains("c_fc.weight") == true, "\(String(describing: failure))")
   }
 
@@ -92,7 +94,7 @@ import Testing
       try ModelFolder.writeJSON(["weight_map": map], to: index)
       _ = try Model(folder.url)
     }
-    let wrong = #expect(throws: Failure.self) {
+    let wrong = #expect(throws: CLIPError.self) {
       try reopen {
         $0[key] =
           right.contains("00001")
@@ -101,11 +103,11 @@ import Testing
       }
     }
     #expect(wrong?.message.contains(key) == true, "\(String(describing: wrong))")
-    let absent = #expect(throws: Failure.self) { try reopen { $0[key] = "model-00009-of-00003.safetensors" } }
+    let absent = #expect(throws: CLIPError.self) { try reopen { $0[key] = "model-00009-of-00003.safetensors" } }
     #expect(absent?.message.contains("model-00009") == true, "\(String(describing: absent))")
     for bad in ["[]", "{}", "{\"weight_map\": 3}", "{\"weight_map\": {\"a\": 5}}", "{", ""] {
       try Data(bad.utf8).write(to: index)
-      #expect(throws: Failure.self, "\(bad)") { try Model(folder.url) }
+      #expect(throws: CLIPError.self, "\(bad)") { try Model(folder.url) }
     }
   }
 
@@ -134,46 +136,45 @@ import Testing
     func isVisual(_ key: String) -> Bool { key.hasPrefix("vis") }
     let images = try spoil(name) { tensors in tensors = tensors.filter { isVisual($0.key) || $0.key == "logit_scale" } }
     for file in ["vocab.json", "merges.txt"] { try FileManager.default.removeItem(at: images.file(file)) }
-    let imageModel = try Model(images.url, towers: UInt32(CLIP_TOWER_IMAGE))
+    let imageModel = try Model(images.url, towers: .image)
     #expect(maxDifference(try imageModel.encode(pixels: inputs.pixels), want.images) == 0)
-    #expect(imageModel.info.towers == UInt32(CLIP_TOWER_IMAGE))
-    #expect(imageModel.info.context_length == 0 && imageModel.info.text_parameters == 0)
-    #expect(String(cString: imageModel.info.text_encoder).isEmpty)
-    let noText = #expect(throws: Failure.self) { try imageModel.encode(texts: ["cat"]) }
+    #expect(imageModel.info.towers == .image)
+    #expect(imageModel.info.contextLength == 0 && imageModel.info.textParameters == 0)
+    #expect(imageModel.encoder(.text).isEmpty)
+    let noText = #expect(throws: CLIPError.self) { try imageModel.encode(texts: ["cat"]) }
     #expect(noText?.message.isEmpty == false)
-    #expect(throws: Failure.self) { try imageModel.tokenize(["cat"]) }
+    #expect(throws: CLIPError.self) { try imageModel.tokenize(["cat"]) }
 
     let texts = try spoil(name) { tensors in tensors = tensors.filter { !isVisual($0.key) } }
-    let textModel = try Model(texts.url, towers: UInt32(CLIP_TOWER_TEXT))
+    let textModel = try Model(texts.url, towers: .text)
     #expect(maxDifference(try textModel.encode(tokens: inputs.tokens), want.texts) == 0)
-    #expect(textModel.info.towers == UInt32(CLIP_TOWER_TEXT))
-    #expect(textModel.info.image_width == 0 && textModel.info.image_parameters == 0)
-    #expect(String(cString: textModel.info.image_encoder).isEmpty)
-    var options = Model.options(0)
+    #expect(textModel.info.towers == .text)
+    #expect(textModel.info.imageWidth == 0 && textModel.info.imageParameters == 0)
+    #expect(textModel.encoder(.image).isEmpty)
     var row = [Float](repeating: 0, count: textModel.width)
-    #expect(clip_encode_pixels(textModel.handle, inputs.pixels, 1, &options, &row) != CLIP_OK)
-    #expect(throws: Failure.self) { try Model(texts.url) }
+    #expect(clip_encode_pixels(textModel.handle, inputs.pixels, 1, nil, &row, row.count) != CLIP_OK)
+    #expect(throws: CLIPError.self) { try Model(texts.url) }
   }
 
   @Test func describes() throws {
     let tiny = try Model(ModelFolder.reference("vit-tiny")).info
-    #expect(tiny.towers == 3 && tiny.embedding_width == 32)
-    #expect(tiny.image_width == 64 && tiny.image_height == 64)
-    #expect(tiny.context_length == 32 && tiny.vocabulary_size == 1024)
-    #expect(abs(tiny.logit_scale - 1 / 0.07) < 1e-4 && tiny.has_logit_bias == 0 && tiny.logit_bias == 0)
+    #expect(tiny.towers == .both && tiny.embeddingWidth == 32)
+    #expect(tiny.imageWidth == 64 && tiny.imageHeight == 64)
+    #expect(tiny.contextLength == 32 && tiny.vocabularySize == 1024)
+    #expect(abs(tiny.logitScale - 1 / 0.07) < 1e-4 && tiny.logitBias == nil)
     for (name, layout) in [("vit-tiny", "open_clip"), ("rn-tiny", "open_clip"), ("hf-vit-tiny", "huggingface")] {
       let model = try Model(ModelFolder.reference(name))
       let manifest = try Manifest(name)
-      #expect(String(cString: model.info.layout) == layout)
-      #expect(String(cString: model.info.text_encoder) == "clipcore.encoder.clip-text")
+      #expect(model.info.layout == layout)
+      #expect(model.encoder(.text) == "clipcore.encoder.clip-text")
       let image = name == "rn-tiny" ? "clipcore.encoder.clip-resnet" : "clipcore.encoder.clip-vit"
-      #expect(String(cString: model.info.image_encoder) == image)
+      #expect(model.encoder(.image) == image)
       let text = manifest.tensors.filter { !$0.name.hasPrefix("vis") && $0.name != "logit_scale" }
-      #expect(Int(model.info.text_parameters) == text.reduce(0) { $0 + $1.count }, "\(name)")
+      #expect(Int(model.info.textParameters) == text.reduce(0) { $0 + $1.count }, "\(name)")
       let visual = manifest.tensors.filter { $0.name.hasPrefix("vis") && $0.rule != "count" }
       let running = visual.filter { $0.rule.hasPrefix("running") }.reduce(0) { $0 + $1.count }
       let all = visual.reduce(0) { $0 + $1.count }
-      #expect([all, all - running].contains(Int(model.info.image_parameters)), "\(name)")
+      #expect([all, all - running].contains(Int(model.info.imageParameters)), "\(name)")
     }
   }
 
@@ -185,8 +186,8 @@ import Testing
       tensors["text_projection"] = StoredTensor([Float](repeating: 0, count: 48 * 31), shape: [48, 31])
       tensors["visual.ln_pre.weight"] = StoredTensor([Float](repeating: 0, count: 64), shape: [8, 8])
     }
-    let failure = try #require(throws: Failure.self) { try Model(folder.url) }
-    #expect(failure.status == CLIP_MISMATCH)
+    let failure = try #require(throws: CLIPError.self) { try Model(folder.url) }
+    #expect(failure.status == .mismatch)
     for name in ["visual.proj", "ln_final.bias", "visual.extra.weight", "text_projection", "visual.ln_pre.weight"] {
       #expect(failure.message.contains(name), "\(name) is not in: \(failure.message)")
     }
@@ -195,8 +196,8 @@ import Testing
 
   @Test func extraTensorsAreAllowedWhenAsked() throws {
     let folder = try spoil("vit-tiny") { $0["visual.extra.weight"] = StoredTensor([1, 2], shape: [2]) }
-    #expect(try #require(throws: Failure.self) { try Model(folder.url) }.status == CLIP_MISMATCH)
-    _ = try Model(folder.url, allowExtra: true)
+    #expect(try #require(throws: CLIPError.self) { try Model(folder.url) }.status == .mismatch)
+    _ = try Model(folder.url, options: .allowExtraTensors)
   }
 
   /// Buffers that checkpoints carry and no model reads.
@@ -220,7 +221,7 @@ import Testing
           let shape = tensors[name]?.shape ?? []
           tensors[name] = StoredTensor(values, shape: shape).converted(to: dtype)
         }
-        let failure = #expect(throws: Failure.self, "\(name) \(value)") { try Model(folder.url) }
+        let failure = #expect(throws: CLIPError.self, "\(name) \(value)") { try Model(folder.url) }
         #expect(failure?.message.contains(name) == true, "\(String(describing: failure))")
       }
     }
@@ -229,20 +230,20 @@ import Testing
   @Test func scores() throws {
     let model = try Model(ModelFolder.reference("vit-tiny"))
     let outputs = try Outputs(model)
-    let logits = try model.similarity(outputs.images, outputs.texts)
-    let probabilities = try model.classify(outputs.images, outputs.texts)
+    let logits = try model.similarity(images: outputs.images, texts: outputs.texts)
+    let probabilities = try model.classify(images: outputs.images, texts: outputs.texts)
     for i in 0..<3 {
       for j in 0..<3 {
         let dot = (0..<model.width).reduce(0.0) {
           $0 + Double(outputs.images[i * model.width + $1]) * Double(outputs.texts[j * model.width + $1])
         }
-        #expect(abs(logits[i * 3 + j] - Float(dot) * model.info.logit_scale) < 1e-4)
+        #expect(abs(logits[i * 3 + j] - Float(dot) * model.info.logitScale) < 1e-4)
       }
       let row = logits[i * 3..<i * 3 + 3].map { exp(Double($0)) }
       for j in 0..<3 { #expect(abs(Double(probabilities[i * 3 + j]) - row[j] / row.reduce(0, +)) < 1e-5) }
     }
     let raw = try model.encode(
-      pixels: ConsistencyTests.Inputs(model, count: 2).pixels, flags: UInt32(CLIP_RAW_FEATURES))
+      pixels: ConsistencyTests.Inputs(model, count: 2).pixels, options: .init(raw: true))
     let unit = try model.encode(pixels: ConsistencyTests.Inputs(model, count: 2).pixels)
     for row in 0..<2 {
       let range = row * model.width..<(row + 1) * model.width

@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -33,7 +34,7 @@ import Testing
       let picture = try runtime.load(Self.folder.appending(path: name))
       #expect([picture.height, picture.width] == Array(want.shape.prefix(2)), "\(name)")
       let wanted = Self.rgba(Array(want.data), channels: want.shape.count == 2 ? 1 : want.shape[2])
-      let got = Self.rgba(picture.bytes, channels: picture.channels)
+      let got = Self.rgba(picture.bytes, channels: picture.format.channels)
       let bound = name.hasSuffix(".png") || name.hasPrefix("lossless") || name == "alpha.webp" ? 0 : 2
       let worst = got.count == wanted.count ? zip(got, wanted).map { abs(Int($0) - Int($1)) }.max() ?? 0 : 256
       #expect(worst <= bound, "\(name): off by \(worst)")
@@ -60,8 +61,8 @@ import Testing
           let picture = try runtime.decode(file.prefix(cut))
           #expect(picture.bytes == whole, "\(name) cut at \(cut) of \(file.count)")
           #expect(cut >= file.count - 40, "\(name) cut at \(cut) of \(file.count)")
-        } catch let failure as Failure {
-          #expect([CLIP_FORMAT, CLIP_UNSUPPORTED].contains(failure.status), "\(name) cut at \(cut): \(failure)")
+        } catch let failure as CLIPError {
+          #expect([CLIPStatus.format, .unsupported].contains(failure.status), "\(name) cut at \(cut): \(failure)")
           #expect(!failure.message.isEmpty)
         }
       }
@@ -78,26 +79,26 @@ import Testing
         for _ in 0..<(1 + Int(numbers.next() % 4)) {
           spoiled[Int(numbers.next() % UInt64(file.count))] = UInt8(truncatingIfNeeded: numbers.next())
         }
-        do { _ = try runtime.decode(spoiled) } catch let failure as Failure { #expect(!failure.message.isEmpty) }
+        do { _ = try runtime.decode(spoiled) } catch let failure as CLIPError { #expect(!failure.message.isEmpty) }
       }
     }
   }
 
   @Test func whatIsNoPictureIsNamed() throws {
     for data in [Data("GIF89a, but not really".utf8), Data(repeating: 0, count: 100), Data([1])] {
-      let failure = #expect(throws: Failure.self) { try runtime.decode(data) }
-      #expect([CLIP_FORMAT, CLIP_UNSUPPORTED].contains(failure?.status))
+      let failure = #expect(throws: CLIPError.self) { try runtime.decode(data) }
+      #expect([CLIPStatus.format, .unsupported].contains(failure?.status))
     }
     let folder = try TemporaryFolder()
-    let missing = #expect(throws: Failure.self) { try runtime.load(folder.file("no.png")) }
-    #expect(missing?.status == CLIP_NOT_FOUND)
+    let missing = #expect(throws: CLIPError.self) { try runtime.load(folder.file("no.png")) }
+    #expect(missing?.status == .notFound)
     #expect(missing?.message.contains("no.png") == true)
-    let directory = #expect(throws: Failure.self) { try runtime.load(folder.url) }
-    #expect([CLIP_IO, CLIP_FORMAT, CLIP_INVALID_ARGUMENT].contains(directory?.status))
+    let directory = #expect(throws: CLIPError.self) { try runtime.load(folder.url) }
+    #expect([CLIPStatus.io, CLIPStatus.format, CLIPStatus.invalidArgument].contains(directory?.status))
     try Data().write(to: folder.file("empty.png"))
-    #expect(throws: Failure.self) { try runtime.load(folder.file("empty.png")) }
+    #expect(throws: CLIPError.self) { try runtime.load(folder.file("empty.png")) }
     try Data("not a picture".utf8).write(to: folder.file("text.jpg"))
-    let text = #expect(throws: Failure.self) { try runtime.load(folder.file("text.jpg")) }
+    let text = #expect(throws: CLIPError.self) { try runtime.load(folder.file("text.jpg")) }
     #expect(text?.message.contains("text.jpg") == true)
   }
 
@@ -119,21 +120,21 @@ import Testing
     let chunk = try #require(webp.range(of: Data("VP8L".utf8))).lowerBound
     webp.replaceSubrange(chunk + 9..<chunk + 13, with: [0xff, 0xff, 0xff, webp[chunk + 12] | 0x0f])
     for (name, data) in [("png", png), ("jpeg", jpeg), ("webp", webp)] {
-      let failure = #expect(throws: Failure.self, "\(name)") { try runtime.decode(data) }
-      #expect(failure?.status == CLIP_LIMIT, "\(name): \(String(describing: failure))")
+      let failure = #expect(throws: CLIPError.self, "\(name)") { try runtime.decode(data) }
+      #expect(failure?.status == .limit, "\(name): \(String(describing: failure))")
     }
   }
 
   @Test func theCallersLimitHolds() throws {
     let file = try Data(contentsOf: Self.folder.appending(path: "rgb8.png"))
-    _ = try Runtime(maxPixels: 47 * 33).decode(file)
-    let failure = #expect(throws: Failure.self) { try Runtime(maxPixels: 47 * 33 - 1).decode(file) }
-    #expect(failure?.status == CLIP_LIMIT)
-    let small = try Runtime(maxPixels: 99)
+    _ = try Runtime(maxImagePixels: 47 * 33).decode(file)
+    let failure = #expect(throws: CLIPError.self) { try Runtime(maxImagePixels: 47 * 33 - 1).decode(file) }
+    #expect(failure?.status == .limit)
+    let small = try Runtime(maxImagePixels: 99)
     let model = try Model(Paths.emoji, runtime: small)
-    let picture = Picture(CLIP_PIXELS_GRAY, width: 10, height: 10, bytes: [UInt8](repeating: 0, count: 100))
-    let preprocess = #expect(throws: Failure.self) { try model.preprocess([picture]) }
-    #expect(preprocess?.status == CLIP_LIMIT)
+    let picture = try Image(width: 10, height: 10, format: .gray, bytes: [UInt8](repeating: 0, count: 100))
+    let preprocess = #expect(throws: CLIPError.self) { try model.preprocess([picture]) }
+    #expect(preprocess?.status == .limit)
   }
 
   /// PNG's CRC-32.

@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -16,7 +17,7 @@ import Testing
     init(_ model: Model, count: Int) {
       var numbers = Numbers(7)
       pixels = numbers.floats(count * model.imageNumbers)
-      let vocabulary = Int32(model.info.vocabulary_size)
+      let vocabulary = Int32(model.info.vocabularySize)
       tokens = (0..<count).flatMap { row -> [Int32] in
         let words = (0..<row % (model.context - 1)).map { _ in Int32(numbers.next() % UInt64(vocabulary - 2)) }
         let ids = [vocabulary - 2] + words + [vocabulary - 1]
@@ -111,25 +112,16 @@ import Testing
     let folder = try ModelFolder.reference("vit-tiny")
     let own = try Model(folder)
     let inputs = Inputs(own, count: 5)
-    var options = clip_runtime_options()
-    options.struct_size = size(of: clip_runtime_options.self)
-    options.threads = 3
     let calls = Counter()
-    options.parallel_user = Unmanaged.passUnretained(calls).toOpaque()
-    options.parallel_for = { user, count, task, context in
-      if let user { Unmanaged<Counter>.fromOpaque(user).takeUnretainedValue().add() }
-      for i in (0..<count).reversed() { task?(context, i) }
-    }
-    var runtime: OpaquePointer?
-    try check(clip_runtime_create(&options, &runtime))
-    var handle: OpaquePointer?
-    try check(clip_model_open(runtime, folder.path, nil, &handle))
-    clip_runtime_release(runtime)  // the model keeps it
-    var embeddings = [Float](repeating: 0, count: 5 * own.width)
-    try check(clip_encode_pixels(handle, inputs.pixels, 5, nil, &embeddings))
-    clip_model_close(handle)
+    let runtime = try Runtime(
+      threads: 3,
+      parallelFor: { count, task in
+        calls.add()
+        for i in (0..<count).reversed() { task(i) }
+      })
+    let embeddings = try Model(folder, runtime: runtime).encode(pixels: inputs.pixels)
     #expect(maxDifference(embeddings, try own.encode(pixels: inputs.pixels)) <= Self.bound)
-    withExtendedLifetime(calls) { #expect(calls.count > 0) }
+    #expect(calls.count > 0)
   }
 
   @Test(arguments: ["vit-tiny", "rn-tiny"]) func everyKernelSetAgrees(_ name: String) throws {
@@ -137,14 +129,14 @@ import Testing
     let best = try Model(folder)
     let inputs = Inputs(best, count: 3)
     let want = try best.encode(pixels: inputs.pixels)
-    for plugin in try best.runtime.plugins() where plugin.kind == CLIP_KIND_KERNELS {
-      let id = String(cString: plugin.id)
+    for plugin in try best.runtime.plugins() where plugin.kind == .kernels {
+      let id = plugin.id
       // Sets that this processor cannot run are refused by name.
       guard let runtime = try? Runtime(kernels: id) else { continue }
       let got = try Model(folder, runtime: runtime).encode(pixels: inputs.pixels)
       #expect(maxDifference(got, want) <= 5e-6, "\(id)")
     }
-    #expect(throws: Failure.self) { try Runtime(kernels: "no-such-kernels") }
+    #expect(throws: CLIPError.self) { try Runtime(kernels: "no-such-kernels") }
   }
 }
 

@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -132,14 +133,14 @@ import Testing
           "preprocess": ["size": side],
         ],
       ], to: folder.file("clipcore.json"))
-    let raw = UInt32(CLIP_RAW_FEATURES)
+    let raw = EncodeOptions(raw: true)
     let scale = want.map(abs).max() ?? 1
-    let together = try Model(folder.url, runtime: Runtime(threads: 3)).encode(pixels: pixels, flags: raw)
+    let together = try Model(folder.url, runtime: Runtime(threads: 3)).encode(pixels: pixels, options: raw)
     #expect(maxDifference(together, want) <= 3e-6 * scale)
     for threads in [1, 2, 8] {
       let model = try Model(folder.url, runtime: Runtime(threads: threads))
       for item in 0..<items {
-        let alone = try model.encode(pixels: Array(pixels[item * each..<(item + 1) * each]), flags: raw)
+        let alone = try model.encode(pixels: Array(pixels[item * each..<(item + 1) * each]), options: raw)
         #expect(
           identical(alone, Array(together[item * width..<(item + 1) * width])), "picture \(item), \(threads) threads")
       }
@@ -147,7 +148,7 @@ import Testing
     for set in ["reference", "x86-64", "x86-64-v3"] {
       // Sets that this processor cannot run are refused by name.
       guard let runtime = try? Runtime(threads: 2, kernels: set) else { continue }
-      let got = try Model(folder.url, runtime: runtime).encode(pixels: pixels, flags: raw)
+      let got = try Model(folder.url, runtime: runtime).encode(pixels: pixels, options: raw)
       #expect(maxDifference(got, want) <= 3e-6 * scale, "\(set)")
     }
   }

@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -70,13 +71,13 @@ import Testing
       }
     }
     let model = try Model(folder.url, runtime: Runtime(threads: 3, plugins: [file]))
-    let raw = UInt32(CLIP_RAW_FEATURES)
-    let got = try model.encode(pixels: pixels, flags: raw)
+    let raw = EncodeOptions(raw: true)
+    let got = try model.encode(pixels: pixels, options: raw)
     #expect(maxDifference(got, want) < 1e-5)
     let one = try Model(folder.url, runtime: Runtime(plugins: [file]))
     for item in 0..<items {
       let alone = try one.encode(
-        pixels: Array(pixels[item * 3 * side * side..<(item + 1) * 3 * side * side]), flags: raw)
+        pixels: Array(pixels[item * 3 * side * side..<(item + 1) * 3 * side * side]), options: raw)
       #expect(identical(alone, Array(got[item * out..<(item + 1) * out])))
     }
     // A setting that the op refuses is the model's error, in the op's words.
@@ -88,7 +89,7 @@ import Testing
     do {
       _ = try Model(folder.url, runtime: Runtime(plugins: [file]))
       Issue.record("a hardness of -1 was taken")
-    } catch let failure as Failure {
+    } catch let failure as CLIPError {
       #expect(failure.message.contains("example.op.sample soft: expected a hardness of at least 0"), "\(failure)")
     }
   }
@@ -114,7 +115,7 @@ import Testing
         ["version": 1, "embed_dim": width, "text": ["encoder": "test.encoder.\(encoder)", "tokenizer": "none"]],
         to: folder.file("clipcore.json"))
       return try Model(folder.url, runtime: Runtime(threads: threads, plugins: [file]))
-        .encode(tokens: tokens, flags: UInt32(CLIP_RAW_FEATURES))
+        .encode(tokens: tokens, options: .init(raw: true))
     }
     let ends = try encode("ends", threads: 1)
     for threads in [1, 3] {

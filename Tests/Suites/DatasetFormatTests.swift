@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -8,16 +9,16 @@ import Testing
   let data: DataFolder
   init() throws { data = try DataFolder() }
 
-  func read(_ sources: [String], _ change: (inout Dataset.Options) -> Void = { _ in }) throws -> [Dataset.Item] {
+  func read(_ sources: [String], _ change: (inout DatasetOptions) -> Void = { _ in }) throws -> [Sample] {
     try Dataset(
       sources,
-      Dataset.Options {
-        $0.flags = ordered; change(&$0)
+      DatasetOptions {
+        $0.flags = .ordered; change(&$0)
       }
     ).rest()
   }
 
-  func pairs(_ items: [Dataset.Item]) -> [String] { items.map { "\($0.key): \($0.caption)" } }
+  func pairs(_ items: [Sample]) -> [String] { items.map { "\($0.key): \($0.caption)" } }
 
   static func tar(_ arguments: [String], in folder: URL) throws {
     let process = Process()
@@ -39,12 +40,12 @@ import Testing
     try data.write("set/\(long).txt", "über 漢字")
     let path = data.path("a.tar")
     try Self.tar(["--format=\(format)", "--sort=name", "-cf", path, "set"], in: data.folder.url)
-    let dataset = try Dataset([path], Dataset.Options { $0.flags = ordered | UInt32(CLIP_DATASET_FILES) })
+    let dataset = try Dataset([path], DatasetOptions { $0.flags = [.ordered, .files] })
     let items = try dataset.rest()
     #expect(pairs(items) == ["set/a: first", "set/\(long): über 漢字"])
     #expect(items.allSatisfy { $0.file == DataFolder.picture })
     // A picture is one by what follows the first dot.
-    #expect(dataset.counters.without_image == 1 && dataset.counters.damaged_shards == 0)
+    #expect(try dataset.counters().withoutImage == 1 && dataset.counters().damagedShards == 0)
   }
 
   @Test func webDatasetKeys() throws {
@@ -90,12 +91,12 @@ import Testing
     }
     for key in ["a", "b", "c", "d"] { try data.write("set/\(key).png", DataFolder.picture) }
     for source in [path, data.path("set")] {
-      let labels = try read([source]) { ($0.captions, $0.badShare) = (["cls"], 1) }
+      let labels = try read([source]) { ($0.captionFields, $0.maxBadShare) = (["cls"], 1) }
       #expect(pairs(labels) == ["a: 7", "b: cat", "c: bird"])
-      #expect(try pairs(read([source]) { $0.badShare = 1 }) == ["a: one", "d: four"])
+      #expect(try pairs(read([source]) { $0.maxBadShare = 1 }) == ["a: one", "d: four"])
       let both = try read([source]) {
-        ($0.captions, $0.badShare) = (["cls", "txt"], 1)
-        $0.flags |= UInt32(CLIP_DATASET_ALL_CAPTIONS)
+        ($0.captionFields, $0.maxBadShare) = (["cls", "txt"], 1)
+        $0.flags.insert(.allCaptions)
       }
       #expect(both.map(\.captions) == [["7", "one"], ["cat"], ["bird", "three"], ["four"]])
     }
@@ -115,16 +116,16 @@ import Testing
       tar.end()
     }
     let items = try read([path]) {
-      $0.flags |= UInt32(CLIP_DATASET_ALL_CAPTIONS)
-      $0.captions = ["en", "words", "de"]
-      $0.badShare = 1
+      $0.flags.insert(.allCaptions)
+      $0.captionFields = ["en", "words", "de"]
+      $0.maxBadShare = 1
     }
     #expect(items.map(\.key) == ["a", "b", "f"])
     #expect(items.map(\.captions) == [["one", "two", "three"], ["four"], ["eight", "acht"]])
     #expect(items.allSatisfy { $0.captions.contains($0.caption) })
     #expect(
       try read([path]) {
-        $0.captions = ["en"]; $0.badShare = 1
+        $0.captionFields = ["en"]; $0.maxBadShare = 1
       }.allSatisfy { $0.captions.isEmpty })
   }
 
@@ -153,7 +154,7 @@ import Testing
       tar.end()
     }
     #expect(
-      pairs(try read([path]) { $0.flags |= UInt32(CLIP_DATASET_FILES) }) == ["\(long): one", "ü/漢字: two", "z: three"])
+      pairs(try read([path]) { $0.flags.insert(.files) }) == ["\(long): one", "ü/漢字: two", "z: three"])
   }
 
   @Test func captionsOfJSON() throws {
@@ -167,20 +168,20 @@ import Testing
       tar.end()
     }
     #expect(Set(try read([path]).map(\.caption)) == ["text"])
-    #expect(Set(try read([path]) { $0.captions = ["name"] }.map(\.caption)) == ["name"])
-    let all = try read([path]) { $0.captions = ["txt", "name", "words", "none", "empty"] }.map(\.caption)
+    #expect(Set(try read([path]) { $0.captionFields = ["name"] }.map(\.caption)) == ["name"])
+    let all = try read([path]) { $0.captionFields = ["txt", "name", "words", "none", "empty"] }.map(\.caption)
     #expect(Set(all) == ["text", "name", "w0", "w1", "w2"])
     // Fields are drawn before their captions.
     #expect((10...30).contains(all.count { $0.hasPrefix("w") }))
     #expect(
       all
         != (try read([path]) {
-          $0.captions = ["txt", "name", "words"]; $0.seed = 2
+          $0.captionFields = ["txt", "name", "words"]; $0.seed = 2
         }.map(\.caption)))
     for number in 0..<60 where number % 20 == 0 {
       #expect(
         all[number...]
-          == (try read([path]) { $0.captions = ["txt", "name", "words", "none"] }.map(\.caption))[number...])
+          == (try read([path]) { $0.captionFields = ["txt", "name", "words", "none"] }.map(\.caption))[number...])
     }
   }
 
@@ -191,13 +192,13 @@ import Testing
       "\u{FEFF}id,filepath,title\r\n1,a b.png,plain\r\n\r\n2,\"c,d.png\",\"with, comma\"\r\n"
         + "3,\"e\"\"f.png\",\"two\nlines, \"\"quoted\"\"\"\r\n4,./a b.png,5\" wide, more,extra\n5,a b.png,last")
     #expect(
-      pairs(try read([path]) { $0.flags |= UInt32(CLIP_DATASET_FILES) }) == [
+      pairs(try read([path]) { $0.flags.insert(.files) }) == [
         "a b.png: plain", "c,d.png: with, comma", "e\"f.png: two\nlines, \"quoted\"", "./a b.png: 5\" wide",
         "a b.png: last",
       ])
-    #expect(try read([path]) { $0.captions = ["id"] }.map(\.caption) == ["1", "2", "3", "4", "5"])
+    #expect(try read([path]) { $0.captionFields = ["id"] }.map(\.caption) == ["1", "2", "3", "4", "5"])
     let tabs = try data.write("t.tsv", "image\ttext\nsub/../a b.png\tout\na b.png\tone, two\t\n")
-    #expect(try read([tabs]) { $0.badShare = 1 }.map(\.caption) == ["one, two"])
+    #expect(try read([tabs]) { $0.maxBadShare = 1 }.map(\.caption) == ["one, two"])
   }
 
   @Test func jsonLines() throws {
@@ -206,7 +207,7 @@ import Testing
       "t.jsonl",
       #"{"file_name": "p/a.png", "text": "one"}"# + "\n\n  \n" + #"{"image": "p/a.png", "caption": ["two"]}"# + "\r\n"
         + #"{"path": "p/a.png", "caption": "three", "text": "not this"}"#)
-    #expect(try read([path]) { $0.badShare = 1 }.map(\.caption) == ["one", "two", "three"])
+    #expect(try read([path]) { $0.maxBadShare = 1 }.map(\.caption) == ["one", "two", "three"])
   }
 
   @Test func foldersAndTheirFolders() throws {
@@ -220,9 +221,9 @@ import Testing
     try data.write("f/j.json", "\u{FEFF}" + #"{"text": "json"}"#)
     try FileManager.default.createSymbolicLink(
       at: data.folder.file("f/loop"), withDestinationURL: data.folder.file("f"))
-    let dataset = try Dataset([data.path("f")], Dataset.Options { $0.flags = ordered })
+    let dataset = try Dataset([data.path("f")], DatasetOptions { $0.flags = .ordered })
     #expect(pairs(try dataset.rest()) == ["a.jpg: one", "b: two", "j: json", "sub/deep/c: four", "sub: three"])
-    #expect(dataset.counters.without_caption == 1)
+    #expect(try dataset.counters().withoutCaption == 1)
   }
 
   @Test func patterns() throws {
@@ -235,20 +236,21 @@ import Testing
     #expect(try count("s-00{8..9}.t{a,a}r") == 4)
     #expect(try count("odd{1}.tar") == 1)
     for (pattern, status) in [
-      ("s-{008..011}.tar", CLIP_NOT_FOUND), ("s-{008..010.tar", CLIP_INVALID_ARGUMENT),
-      ("s-008}.tar", CLIP_INVALID_ARGUMENT),
-      ("s-{}.tar", CLIP_INVALID_ARGUMENT), ("s-{1}.tar", CLIP_INVALID_ARGUMENT),
-      ("s-{a..c}.tar", CLIP_INVALID_ARGUMENT),
-      ("s-{-1..3}.tar", CLIP_INVALID_ARGUMENT), ("s-{1..}.tar", CLIP_INVALID_ARGUMENT),
-      ("s-{..}.tar", CLIP_INVALID_ARGUMENT),
-      ("s-{1...3}.tar", CLIP_INVALID_ARGUMENT), ("s-{0..99999999}.tar", CLIP_LIMIT),
-      ("{0..999}{0..999}{0..999}", CLIP_LIMIT),
-      ("s-{0..99999999999999999999}.tar", CLIP_INVALID_ARGUMENT),
-      (String(repeating: "{", count: 500), CLIP_INVALID_ARGUMENT),
-      (String(repeating: "{a,", count: 20) + String(repeating: "}", count: 20), CLIP_INVALID_ARGUMENT),
-      (String(repeating: "x", count: 5000), CLIP_LIMIT), ("none.tar", CLIP_NOT_FOUND), ("x.zip", CLIP_NOT_FOUND),
+      ("s-{008..011}.tar", CLIPStatus.notFound), ("s-{008..010.tar", CLIPStatus.invalidArgument),
+      ("s-008}.tar", CLIPStatus.invalidArgument),
+      ("s-{}.tar", CLIPStatus.invalidArgument), ("s-{1}.tar", CLIPStatus.invalidArgument),
+      ("s-{a..c}.tar", CLIPStatus.invalidArgument),
+      ("s-{-1..3}.tar", CLIPStatus.invalidArgument), ("s-{1..}.tar", CLIPStatus.invalidArgument),
+      ("s-{..}.tar", CLIPStatus.invalidArgument),
+      ("s-{1...3}.tar", CLIPStatus.invalidArgument), ("s-{0..99999999}.tar", CLIPStatus.limit),
+      ("{0..999}{0..999}{0..999}", CLIPStatus.limit),
+      ("s-{0..99999999999999999999}.tar", CLIPStatus.invalidArgument),
+      (String(repeating: "{", count: 500), CLIPStatus.invalidArgument),
+      (String(repeating: "{a,", count: 20) + String(repeating: "}", count: 20), CLIPStatus.invalidArgument),
+      (String(repeating: "x", count: 5000), CLIPStatus.limit), ("none.tar", CLIPStatus.notFound),
+      ("x.zip", CLIPStatus.notFound),
     ] {
-      let failure = #expect(throws: Failure.self, "\(pattern.prefix(40))") { try read([data.path(pattern)]) }
+      let failure = #expect(throws: CLIPError.self, "\(pattern.prefix(40))") { try read([data.path(pattern)]) }
       #expect(
         failure?.status == status && failure?.message.isEmpty == false,
         "\(pattern.prefix(40)): \(String(describing: failure))")
@@ -265,8 +267,8 @@ import Testing
     }
     let items = try Dataset(
       [data.path("m")],
-      Dataset.Options {
-        $0.flags = ordered | UInt32(CLIP_DATASET_IMAGES); $0.workers = 2
+      DatasetOptions {
+        $0.flags = [.ordered, .images]; $0.workers = 2
       }, model: model
     ).rest()
     #expect(items.map(\.key) == ["cat", "penguin", "sailboat"])
@@ -286,19 +288,17 @@ import Testing
 
   @Test func variedByAPipeline() throws {
     let runtime = try Runtime()
-    var pipeline: OpaquePointer?
-    try check(clip_pipeline_create(runtime.handle, #"[{"op": "random_horizontal_flip", "p": 0.5}]"#, &pipeline))
-    var texts: OpaquePointer?
-    try check(clip_pipeline_create(runtime.handle, "[]", &texts))
+    let pipeline = try Pipeline(#"[{"op": "random_horizontal_flip", "p": 0.5}]"#, runtime: runtime)
+    let texts = try Pipeline("[]", runtime: runtime)
     let cat = try Data(contentsOf: Paths.root.appending(path: "Examples/images/cat.png"))
     for number in 0..<20 {
       try data.write("v/\(number).png", cat)
       try data.write("v/\(number).txt", "cat")
     }
     func images(_ workers: Int, seed: UInt64 = 5) throws -> [[UInt8]] {
-      let options = Dataset.Options {
-        ($0.flags, $0.seed, $0.workers) = (ordered | UInt32(CLIP_DATASET_IMAGES), seed, workers)
-        ($0.pipeline, $0.textPipeline, $0.epochs) = (pipeline, texts, 2)
+      let options = DatasetOptions {
+        ($0.flags, $0.seed, $0.workers) = ([.ordered, .images], seed, workers)
+        ($0.imagePipeline, $0.textPipeline, $0.epochs) = (pipeline, texts, 2)
       }
       return try Dataset([data.path("v")], options, runtime: runtime).rest().map(\.image)
     }
@@ -307,25 +307,20 @@ import Testing
     #expect(first[..<20] != first[20...])
     #expect(try images(3) == first)
     #expect(try images(1, seed: 6) != first)
-    clip_pipeline_release(pipeline)
-    clip_pipeline_release(texts)
   }
 
   /// An op that takes no alpha sees the background, and not what lies under transparent pixels.
   @Test func composedBeforeItIsVaried() throws {
     let model = try Model(Paths.emoji)
-    var pipeline: OpaquePointer?
-    let jitter = #"[{"op": "color_jitter", "brightness": [1, 1]}]"#
-    try check(clip_pipeline_create(model.runtime.handle, jitter, &pipeline))
-    defer { clip_pipeline_release(pipeline) }
+    let pipeline = try Pipeline(#"[{"op": "color_jitter", "brightness": [1, 1]}]"#, runtime: model.runtime)
     try data.write("a/1.png", try Data(contentsOf: Paths.root.appending(path: "Tests/Fixtures/codecs/rgba8.png")))
     try data.write("a/1.txt", "see-through")
-    func pixels(_ pipeline: OpaquePointer?, _ background: (UInt8, UInt8, UInt8, UInt8)?) throws -> [Float] {
-      let options = Dataset.Options { ($0.pipeline, $0.background) = (pipeline, background) }
+    func pixels(_ pipeline: Pipeline?, _ background: Color?) throws -> [Float] {
+      let options = DatasetOptions { ($0.imagePipeline, $0.encode.background) = (pipeline, background) }
       return try Dataset([data.path("a")], options, model: model).rest()[0].pixels
     }
-    #expect(try pixels(pipeline, (255, 0, 0, 0)) == pixels(nil, (255, 0, 0, 0)))
+    #expect(try pixels(pipeline, Color(red: 255, green: 0, blue: 0)) == pixels(nil, Color(red: 255, green: 0, blue: 0)))
     #expect(try pixels(pipeline, nil) == pixels(nil, nil))
-    #expect(try pixels(nil, (255, 0, 0, 0)) != pixels(nil, nil))
+    #expect(try pixels(nil, Color(red: 255, green: 0, blue: 0)) != pixels(nil, nil))
   }
 }

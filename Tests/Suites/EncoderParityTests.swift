@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -28,7 +29,7 @@ import Testing
     if let shape = manifest.pixelShape {
       let pixels = ReferencePixels.make(name, shape: shape)
       if let features = want["features"] {
-        images = try model.encode(pixels: pixels, flags: UInt32(CLIP_RAW_FEATURES))
+        images = try model.encode(pixels: pixels, options: .init(raw: true))
         check("features", images, features)
       } else {
         images = try model.encode(pixels: pixels)
@@ -40,7 +41,7 @@ import Testing
       check("text", texts, try tensor("text_embeds", of: want))
     }
     if let logits = want["logits_per_image"] {
-      let got = try model.similarity(images, texts)
+      let got = try model.similarity(images: images, texts: texts)
       let difference = maxDifference(got, logits.floats)
       report += " logits \(difference)"
       #expect(difference <= 1e-4 * (logits.floats.map(abs).max() ?? 1), "\(name) logits")
@@ -61,11 +62,11 @@ import Testing
     let folder = try TemporaryFolder()
     try ModelFolder.write(manifest, to: folder.url)
     let pixels = ReferencePixels.make(name, shape: try #require(manifest.pixelShape))
-    let composed = try Model(folder.url, towers: UInt32(CLIP_TOWER_IMAGE)).encode(pixels: pixels)
+    let composed = try Model(folder.url, towers: .image).encode(pixels: pixels)
     try FileManager.default.removeItem(at: folder.file("clipcore.json"))
     try ModelFolder.writeJSON(manifest.config, to: folder.file("config.json"))
-    let model = try Model(folder.url, towers: UInt32(CLIP_TOWER_IMAGE))
-    #expect(String(cString: model.info.layout) == "huggingface" && model.info.has_logit_bias == 1)
+    let model = try Model(folder.url, towers: .image)
+    #expect(model.info.layout == "huggingface" && model.info.logitBias != nil)
     #expect(identical(try model.encode(pixels: pixels), composed))
   }
 
@@ -109,8 +110,8 @@ import Testing
     try ModelFolder.writeJSON(config, to: folder.file("config.json"))
     let model = try Model(folder.url)
     #expect(
-      model.info.towers == UInt32(CLIP_TOWER_IMAGE)
-        && String(cString: model.info.image_encoder) == "clipcore.encoder.vit")
+      model.info.towers == .image
+        && model.encoder(.image) == "clipcore.encoder.vit")
     let image: [String: Any] = [
       "encoder": "clipcore.encoder.vit", "scope": "vit",
       "config": ["width": 16, "heads": 2, "layers": 1, "mlp_width": 32, "patch_size": 16],

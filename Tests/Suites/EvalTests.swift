@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -285,7 +286,7 @@ import Testing
       "\(one)")
     #expect(try clip(["export", "--model", there, "--output", back, "--layout", "open_clip"]).code == 0)
     #expect(try clip(["info", back]).text.contains("open_clip"))
-    let trainer = try Trainer(Model(small.url)) { $0.average_decay = 0.5 }
+    let trainer = try Trainer(Model(small.url)) { $0.averageDecay = 0.5 }
     let inputs = ConsistencyTests.Inputs(trainer.model, count: 3)
     try trainer.step(pixels: inputs.pixels, tokens: inputs.tokens)
     try trainer.save(place.file("checkpoints"))

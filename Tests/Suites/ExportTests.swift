@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -15,9 +17,9 @@ import Testing
   }
 
   static let openClipWeights = "open_clip_model.safetensors", weights = "model.safetensors"
-  static let noWeights = UInt32(CLIP_OPEN_WITHOUT_WEIGHTS)
+  static let noWeights = Model.OpenOptions.withoutWeights
 
-  func embeddings(_ folder: URL, storage: clip_storage = CLIP_STORAGE_F32) throws -> [Float] {
+  func embeddings(_ folder: URL, storage: Storage = Storage.float32) throws -> [Float] {
     let model = try Model(folder, storage: storage)
     let inputs = ConsistencyTests.Inputs(model, count: 3)
     return try model.encode(pixels: inputs.pixels) + model.encode(tokens: inputs.tokens)
@@ -35,26 +37,17 @@ import Testing
     try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
   }
 
-  func status(_ body: () throws -> Void) -> clip_status {
-    do {
-      try body()
-      return CLIP_OK
-    } catch {
-      return (error as? Failure)?.status ?? CLIP_OK
-    }
-  }
-
   /// There and back again: the same tensors under the same names, and the same embeddings on the way.
   @Test(arguments: ["open_clip", "hf-vit-tiny", "vit-tiny-gelu"]) func roundTrip(_ name: String) throws {
     let start = name == "open_clip" ? folder.url : try ModelFolder.reference(name)
     let isHuggingFace = name == "hf-vit-tiny"
     let layouts =
       isHuggingFace
-      ? [CLIP_LAYOUT_OPEN_CLIP, CLIP_LAYOUT_HUGGING_FACE] : [CLIP_LAYOUT_HUGGING_FACE, CLIP_LAYOUT_OPEN_CLIP]
+      ? [Layout.openCLIP, Layout.huggingFace] : [Layout.huggingFace, Layout.openCLIP]
     let (there, back) = (place.file("there"), place.file("back"))
-    try Model(start, flags: Self.noWeights).export(there, layout: layouts[0])
+    try Model(start, options: Self.noWeights).export(there, layout: layouts[0])
     let converted = try Model(there)
-    #expect(String(cString: converted.info.layout) == (isHuggingFace ? "open_clip" : "huggingface"))
+    #expect(converted.info.layout == (isHuggingFace ? "open_clip" : "huggingface"))
     try converted.export(back, layout: layouts[1])
     let file = isHuggingFace ? Self.weights : Self.openClipWeights
     #expect(try same(start.appending(path: file), back.appending(path: file)))
@@ -71,7 +64,7 @@ import Testing
     let (a, b) = (try Model(start, runtime: runtime), try Model(there, runtime: runtime))
     #expect(identical(try a.preprocess([picture]), try b.preprocess([picture])))
     #expect(identical(try a.encode(texts: ["a cat"]), try b.encode(texts: ["a cat"])))
-    #expect(a.info.logit_scale == b.info.logit_scale)
+    #expect(a.info.logitScale == b.info.logitScale)
   }
 
   /// What configurations say beside the usual.
@@ -90,10 +83,10 @@ import Testing
       ]
     }
     let (there, back) = (place.file("there"), place.file("back"))
-    try Model(folder.url).export(there, layout: CLIP_LAYOUT_HUGGING_FACE)
+    try Model(folder.url).export(there, layout: .huggingFace)
     let vision = try jsonObject(at: there.appending(path: "config.json"))["vision_config"] as? [String: Any]
     #expect(vision?["hidden_act"] as? String == "gelu_pytorch_tanh" && vision?["layer_norm_eps"] as? Double == 1e-6)
-    try Model(there).export(back, layout: CLIP_LAYOUT_OPEN_CLIP)
+    try Model(there).export(back, layout: .openCLIP)
     let runtime = try Runtime()
     let picture = try runtime.load(Paths.image("coffee.png"))
     let want = try Model(folder.url, runtime: runtime).encode(images: [picture])
@@ -104,9 +97,9 @@ import Testing
   }
 
   @Test(arguments: ["F16", "BF16"]) func halvesHalveTheFile(_ type: String) throws {
-    let storage = type == "F16" ? CLIP_STORAGE_F16 : CLIP_STORAGE_BF16
+    let storage = type == "F16" ? Storage.float16 : Storage.bfloat16
     let model = try Model(folder.url)
-    for (layout, file) in [(CLIP_LAYOUT_AS_OPENED, Self.openClipWeights), (CLIP_LAYOUT_HUGGING_FACE, Self.weights)] {
+    for (layout, file) in [(Layout.asOpened, Self.openClipWeights), (Layout.huggingFace, Self.weights)] {
       let (half, whole) = (place.file("half"), place.file("whole"))
       try model.export(half, layout: layout, storage: storage)
       try model.export(whole, layout: layout)
@@ -127,16 +120,16 @@ import Testing
   @Test func trainedWeightsInEitherLayout() throws {
     let model = try Model(folder.url)
     let trainer = try Trainer(model) {
-      $0.average_decay = 0.5
-      $0.learning_rate = 0.01
+      $0.averageDecay = 0.5
+      $0.learningRate = 0.01
     }
     let inputs = ConsistencyTests.Inputs(model, count: 3)
     for _ in 0..<2 { try trainer.step(pixels: inputs.pixels, tokens: inputs.tokens) }
     for average in [false, true] {
       let (own, other, back) = (place.file("own"), place.file("other"), place.file("back"))
       try trainer.export(own, average: average)
-      try trainer.export(other, average: average, layout: CLIP_LAYOUT_HUGGING_FACE)
-      try Model(other).export(back, layout: CLIP_LAYOUT_OPEN_CLIP)
+      try trainer.export(other, average: average, layout: .huggingFace)
+      try Model(other).export(back, layout: .openCLIP)
       #expect(try same(own.appending(path: Self.openClipWeights), back.appending(path: Self.openClipWeights)))
       #expect(try identical(embeddings(own), embeddings(other)))
       #expect(try !identical(embeddings(own), embeddings(folder.url)))
@@ -148,14 +141,13 @@ import Testing
     let model = try Model(folder.url)
     let inputs = ConsistencyTests.Inputs(model, count: 3)
     let trainers: [Trainer] = [
-      try Trainer(model) { $0.average_decay = 0.5 },
-      try Trainer(model, groups: [("visual.*", 0)]) { $0.average_decay = 0.5 },
-      try Trainer(model, lowRank: (2, ["*.in_proj_weight"])) {
-        $0.average_decay = 0.5
-        $0.low_rank_scale = 3
-        $0.learning_rate = 0.02
+      try Trainer(model) { $0.averageDecay = 0.5 },
+      try Trainer(model, groups: [.init("visual.*", rate: 0)]) { $0.averageDecay = 0.5 },
+      try Trainer(model, lowRank: .init(rank: 2, scale: 3, patterns: ["*.in_proj_weight"])) {
+        $0.averageDecay = 0.5
+        $0.learningRate = 0.02
       },
-      try Trainer(model) { $0.optimizer = CLIP_OPTIMIZER_SGD },
+      try Trainer(model) { $0.optimizer = .sgd },
     ]
     for (index, trainer) in trainers.enumerated() {
       for _ in 0..<2 { try trainer.step(pixels: inputs.pixels, tokens: inputs.tokens) }
@@ -164,7 +156,7 @@ import Testing
       for average in index < 3 ? [false, true] : [false] {
         let (own, later) = (place.file("own-\(index)"), place.file("later-\(index)"))
         try trainer.export(own, average: average)
-        try Model(folder.url, flags: Self.noWeights).export(later, checkpoint: checkpoints, average: average)
+        try Model(folder.url, options: Self.noWeights).export(later, checkpoint: checkpoints, average: average)
         #expect(
           try same(own.appending(path: Self.openClipWeights), later.appending(path: Self.openClipWeights)),
           "\(index) \(average)")
@@ -173,18 +165,18 @@ import Testing
     let file = place.file("checkpoints-0/step-00000000000000000002.safetensors")
     let target = place.file("none")
     #expect(
-      status { try model.export(target, checkpoint: place.file("checkpoints-3"), average: true) } == CLIP_NOT_FOUND)
-    #expect(status { try model.export(target, average: true) } == CLIP_NOT_FOUND)
-    #expect(status { try model.export(target, checkpoint: place.url) } == CLIP_NOT_FOUND)
-    #expect(status { try model.export(target, checkpoint: folder.file(Self.openClipWeights)) } == CLIP_FORMAT)
+      status { try model.export(target, checkpoint: place.file("checkpoints-3"), average: true) } == .notFound)
+    #expect(status { try model.export(target, average: true) } == .notFound)
+    #expect(status { try model.export(target, checkpoint: place.url) } == .notFound)
+    #expect(status { try model.export(target, checkpoint: folder.file(Self.openClipWeights)) } == .format)
     var wider = SmallModel()
     wider.textWidth = 48
     let other = try wider.write()
-    #expect(status { try Model(other.url).export(target, checkpoint: file) } == CLIP_MISMATCH)
-    #expect(status { try Model(ModelFolder.reference("rn-tiny")).export(target, checkpoint: file) } == CLIP_MISMATCH)
+    #expect(status { try Model(other.url).export(target, checkpoint: file) } == .mismatch)
+    #expect(status { try Model(ModelFolder.reference("rn-tiny")).export(target, checkpoint: file) } == .mismatch)
     let whole = try Data(contentsOf: file)
     try whole.prefix(whole.count - 3).write(to: file)
-    #expect(status { try model.export(target, checkpoint: file) } == CLIP_FORMAT)
+    #expect(status { try model.export(target, checkpoint: file) } == .format)
     #expect(!FileManager.default.fileExists(atPath: target.path))
   }
 
@@ -195,7 +187,7 @@ import Testing
     try model.export(target)
     try Data("mine".utf8).write(to: target.appending(path: "README.md"))
     try FileManager.default.createDirectory(at: target.appending(path: "notes"), withIntermediateDirectories: true)
-    try model.export(target, layout: CLIP_LAYOUT_HUGGING_FACE)
+    try model.export(target, layout: .huggingFace)
     let all = [
       "README.md", "config.json", "merges.txt", Self.weights, "notes", "preprocessor_config.json",
       "tokenizer_config.json", "vocab.json",
@@ -203,10 +195,10 @@ import Testing
     #expect(try names(target) == all.sorted())
     #expect(try identical(embeddings(folder.url), embeddings(target)))
     // Over its own folder, and through a link and a slash.
-    try Model(target).export(target, layout: CLIP_LAYOUT_OPEN_CLIP)
+    try Model(target).export(target, layout: .openCLIP)
     let link = place.file("link")
     try FileManager.default.createSymbolicLink(at: link, withDestinationURL: target)
-    try Model(target).export(URL(filePath: link.path + "/"), storage: CLIP_STORAGE_F16)
+    try Model(target).export(URL(filePath: link.path + "/"), storage: .float16)
     #expect(try names(place.url) == ["link", "model"])
     #expect(try names(target).contains("README.md") && !names(target).contains("config.json"))
     #expect(try String(contentsOf: target.appending(path: "README.md"), encoding: .utf8) == "mine")
@@ -216,26 +208,30 @@ import Testing
   @Test func whatCannotBeWritten() throws {
     let target = place.file("model")
     let model = try Model(folder.url)
-    func expect(_ model: Model, _ layout: clip_layout, _ wanted: clip_status, _ words: String, line: Int = #line) {
+    func expect(_ model: Model, _ layout: Layout, _ wanted: CLIPStatus, _ words: String, line: Int = #line) {
       do {
         try model.export(target, layout: layout)
         Issue.record("line \(line): written")
       } catch {
-        let failure = error as? Failure
+        let failure = error as? CLIPError
         #expect(failure?.status == wanted && failure?.message.contains(words) == true, "line \(line): \(error)")
       }
     }
-    let (openClip, huggingFace) = (CLIP_LAYOUT_OPEN_CLIP, CLIP_LAYOUT_HUGGING_FACE)
-    expect(try Model(ModelFolder.reference("rn-tiny")), huggingFace, CLIP_UNSUPPORTED, "clip-resnet")
-    expect(try Model(Paths.emoji), huggingFace, CLIP_UNSUPPORTED, "longer side")
-    expect(try Model(ModelFolder.reference("hf-siglip-tiny")), openClip, CLIP_UNSUPPORTED, "siglip")
-    expect(try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT)), huggingFace, CLIP_UNSUPPORTED, "image tower")
-    expect(model, clip_layout(rawValue: 9), CLIP_INVALID_ARGUMENT, "clip_layout")
-    for storage in [CLIP_STORAGE_INT8, clip_storage(rawValue: 77)] {
-      #expect(status { try model.export(target, storage: storage) } == CLIP_INVALID_ARGUMENT)
+    let (openClip, huggingFace) = (Layout.openCLIP, Layout.huggingFace)
+    expect(try Model(ModelFolder.reference("rn-tiny")), huggingFace, .unsupported, "clip-resnet")
+    expect(try Model(Paths.emoji), huggingFace, .unsupported, "longer side")
+    expect(try Model(ModelFolder.reference("hf-siglip-tiny")), openClip, .unsupported, "siglip")
+    expect(try Model(folder.url, towers: .text), huggingFace, .unsupported, "image tower")
+    #expect(status { try model.export(target, storage: .int8) } == .invalidArgument)
+    for (layout, storage) in [(9, 0), (0, 77)] {
+      var options = clip_export_options()
+      options.struct_size = size(of: clip_export_options.self)
+      (options.layout, options.storage) = (clip_layout(UInt32(layout)), clip_storage(UInt32(storage)))
+      #expect(clip_model_export(model.handle, nil, target.path, &options) == CLIP_INVALID_ARGUMENT)
+      #expect(String(cString: clip_last_error()).contains(layout == 9 ? "clip_layout" : "storage"))
     }
-    var options = clip_export_options(
-      struct_size: size(of: clip_export_options.self), flags: 8, layout: openClip, storage: CLIP_STORAGE_F32)
+    var options = clip_export_options()
+    (options.struct_size, options.flags) = (size(of: clip_export_options.self), 8)
     #expect(clip_model_export(model.handle, nil, target.path, &options) == CLIP_INVALID_ARGUMENT)
     #expect(clip_model_export(nil, nil, target.path, nil) == CLIP_INVALID_ARGUMENT)
     #expect(clip_model_export(model.handle, nil, nil, nil) == CLIP_INVALID_ARGUMENT)
@@ -245,7 +241,7 @@ import Testing
     func refused(_ file: String, _ words: String, _ change: (inout [String: Any]) -> Void) throws {
       let before = try Data(contentsOf: huggingFaceModel.file(file))
       try editJSON(huggingFaceModel.file(file), change)
-      expect(try Model(huggingFaceModel.url), openClip, CLIP_UNSUPPORTED, words)
+      expect(try Model(huggingFaceModel.url), openClip, .unsupported, words)
       try before.write(to: huggingFaceModel.file(file))
     }
     try refused("preprocessor_config.json", "resize") { $0["size"] = ["shortest_edge": 80] }
@@ -276,16 +272,16 @@ import Testing
     let bias = try tensor("visual.ln_post.bias", of: tensors)
     tensors["visual.ln_post.bias"] = StoredTensor([Float](repeating: 1e5, count: bias.floats.count), shape: bias.shape)
     try Safetensors.write(tensors, to: large.file(Self.openClipWeights))
-    #expect(status { try Model(large.url).export(target, storage: CLIP_STORAGE_F16) } == CLIP_UNSUPPORTED)
+    #expect(status { try Model(large.url).export(target, storage: .float16) } == .unsupported)
     #expect(String(cString: clip_last_error()).contains("visual.ln_post.bias"))
     #expect(try Data(contentsOf: target.appending(path: Self.openClipWeights)) == before)
     #expect(try names(place.url) == ["model"])
     // A file in its place, no folder to be in, one that cannot be written to.
     let file = place.file("file")
     try Data("x".utf8).write(to: file)
-    #expect(status { try model.export(file) } == CLIP_IO)
-    #expect(status { try model.export(place.file("none/model")) } == CLIP_NOT_FOUND)
-    #expect(status { try model.export(URL(filePath: "/sys/model")) } != CLIP_OK)
+    #expect(status { try model.export(file) } == .io)
+    #expect(status { try model.export(place.file("none/model")) } == .notFound)
+    #expect(status { try model.export(URL(filePath: "/sys/model")) } != nil)
     #expect(try Data(contentsOf: file) == Data("x".utf8) && names(place.url) == ["file", "model"])
   }
 }

@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -50,12 +51,12 @@ import Testing
 
   struct Case: Sendable, CustomTestStringConvertible {
     let name: String
-    let statuses: [clip_status]
+    let statuses: [CLIPStatus]
     let spoil: @Sendable (inout File) throws -> Void
     var testDescription: String { name }
 
     init(
-      _ name: String, _ statuses: [clip_status] = [CLIP_FORMAT],
+      _ name: String, _ statuses: [CLIPStatus] = [CLIPStatus.format],
       _ spoil: @escaping @Sendable (inout File) throws -> Void
     ) {
       self.name = name
@@ -72,11 +73,11 @@ import Testing
     Case("header length past the end") { $0.length = UInt64($0.bytes.count) },
     Case("header length zero") { $0.length = 0 },
     Case("header length one") { $0.length = 1 },
-    Case("header over 100 MB", [CLIP_FORMAT, CLIP_LIMIT]) { $0.length = 100_000_001 },
-    Case("header length 2^31", [CLIP_FORMAT, CLIP_LIMIT]) { $0.length = 1 << 31 },
-    Case("header length 2^63", [CLIP_FORMAT, CLIP_LIMIT]) { $0.length = 1 << 63 },
-    Case("header length 2^64 - 1", [CLIP_FORMAT, CLIP_LIMIT]) { $0.length = .max },
-    Case("header length 2^64 - 8", [CLIP_FORMAT, CLIP_LIMIT]) { $0.length = .max - 7 },
+    Case("header over 100 MB", [CLIPStatus.format, CLIPStatus.limit]) { $0.length = 100_000_001 },
+    Case("header length 2^31", [CLIPStatus.format, CLIPStatus.limit]) { $0.length = 1 << 31 },
+    Case("header length 2^63", [CLIPStatus.format, CLIPStatus.limit]) { $0.length = 1 << 63 },
+    Case("header length 2^64 - 1", [CLIPStatus.format, CLIPStatus.limit]) { $0.length = .max },
+    Case("header length 2^64 - 8", [CLIPStatus.format, CLIPStatus.limit]) { $0.length = .max - 7 },
     Case("header is an array") { $0.header = "[]" },
     Case("header is null") { $0.header = "null" },
     Case("header is a string") { $0.header = "\"F32\"" },
@@ -84,11 +85,11 @@ import Testing
     Case("header is blank") { $0.header = "        " },
     Case("header ends early") { $0.header.removeLast() },
     Case("header goes on after its object") { $0.header += "{}" },
-    Case("header has a NUL", [CLIP_FORMAT]) { $0.header += "\0" },
-    Case("header is nested 100,000 deep", [CLIP_FORMAT, CLIP_LIMIT]) {
+    Case("header has a NUL", [CLIPStatus.format]) { $0.header += "\0" },
+    Case("header is nested 100,000 deep", [CLIPStatus.format, CLIPStatus.limit]) {
       $0.header = String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
     },
-    Case("an entry nested deep", [CLIP_FORMAT, CLIP_LIMIT]) {
+    Case("an entry nested deep", [CLIPStatus.format, CLIPStatus.limit]) {
       $0.header = "{\"a\":" + String(repeating: "{\"a\":", count: 50_000) + "1" + String(repeating: "}", count: 50_001)
     },
     Case("the same tensor twice") { file in
@@ -105,11 +106,13 @@ import Testing
     Case("no shape") { try $0.edit(vector) { $0["shape"] = nil } },
     Case("no offsets") { try $0.edit(vector) { $0["data_offsets"] = nil } },
     Case("dtype is a number") { try $0.edit(vector) { $0["dtype"] = 32 } },
-    Case("dtype is unknown", [CLIP_FORMAT, CLIP_UNSUPPORTED]) { try $0.edit(vector) { $0["dtype"] = "Q4_K" } },
-    Case("dtype is empty", [CLIP_FORMAT, CLIP_UNSUPPORTED]) { try $0.edit(vector) { $0["dtype"] = "" } },
+    Case("dtype is unknown", [CLIPStatus.format, CLIPStatus.unsupported]) {
+      try $0.edit(vector) { $0["dtype"] = "Q4_K" }
+    },
+    Case("dtype is empty", [CLIPStatus.format, CLIPStatus.unsupported]) { try $0.edit(vector) { $0["dtype"] = "" } },
     Case("dtype too narrow for the bytes") { try $0.edit(vector) { $0["dtype"] = "F16" } },
     Case("dtype too wide for the bytes") { try $0.edit(vector) { $0["dtype"] = "F64" } },
-    Case("dtype of integers", [CLIP_FORMAT, CLIP_UNSUPPORTED, CLIP_MISMATCH]) {
+    Case("dtype of integers", [CLIPStatus.format, CLIPStatus.unsupported, CLIPStatus.mismatch]) {
       try $0.edit(vector) { $0["dtype"] = "I32" }
     },
     Case("shape is a number") { try $0.edit(vector) { $0["shape"] = 48 } },
@@ -124,7 +127,9 @@ import Testing
     Case("shape is larger than an integer") { try $0.replace("\"shape\":[48]", "\"shape\":[99999999999999999999]") },
     Case("shape larger than the bytes") { try $0.edit(vector) { $0["shape"] = [49] } },
     Case("shape smaller than the bytes") { try $0.edit(vector) { $0["shape"] = [47] } },
-    Case("shape of 1,000 dimensions", [CLIP_FORMAT, CLIP_LIMIT, CLIP_UNSUPPORTED, CLIP_MISMATCH]) {
+    Case(
+      "shape of 1,000 dimensions", [CLIPStatus.format, CLIPStatus.limit, CLIPStatus.unsupported, CLIPStatus.mismatch]
+    ) {
       try $0.edit(vector) { $0["shape"] = [Int](repeating: 1, count: 999) + [48] }
     },
     Case("offsets are three") {
@@ -163,7 +168,9 @@ import Testing
     Case("the body ends a byte early") { $0.body.removeLast() },
     Case("half of the body") { $0.body = $0.body.prefix($0.body.count / 2) },
     Case("no body") { $0.body = Data() },
-    Case("name is not UTF-8", [CLIP_FORMAT, CLIP_MISMATCH]) { try $0.replace("\"\(vector)\"", "\"\\ud800\"") },
+    Case("name is not UTF-8", [CLIPStatus.format, CLIPStatus.mismatch]) {
+      try $0.replace("\"\(vector)\"", "\"\\ud800\"")
+    },
   ]
 
   @Test(arguments: cases) func isRefused(_ item: Case) throws {
@@ -173,10 +180,10 @@ import Testing
     try item.spoil(&file)
     try FileManager.default.removeItem(at: url)
     try file.bytes.write(to: url)
-    let failure = try #require(throws: Failure.self) { try Model(folder.url) }
+    let failure = try #require(throws: CLIPError.self) { try Model(folder.url) }
     #expect(item.statuses.contains(failure.status), "\(failure)")
     // A mismatch is between the folder's files, and names the tensor.
-    let place = failure.status == CLIP_MISMATCH ? "ln_final.bias" : "open_clip_model.safetensors"
+    let place = failure.status == .mismatch ? "ln_final.bias" : "open_clip_model.safetensors"
     #expect(failure.message.contains(place), "\(failure)")
   }
 
@@ -197,8 +204,8 @@ import Testing
     for cut in [0, 1, 7, 8, 9, 100, 1000, 8000, whole.count / 3, whole.count - 4, whole.count - 1] {
       try FileManager.default.removeItem(at: url)
       try Data(whole.prefix(cut)).write(to: url)
-      let failure = #expect(throws: Failure.self, "cut at \(cut)") { try Model(folder.url) }
-      #expect(failure?.status == CLIP_FORMAT, "cut at \(cut): \(String(describing: failure))")
+      let failure = #expect(throws: CLIPError.self, "cut at \(cut)") { try Model(folder.url) }
+      #expect(failure?.status == .format, "cut at \(cut): \(String(describing: failure))")
     }
   }
 
@@ -210,32 +217,32 @@ import Testing
     try file.write(contentsOf: withUnsafeBytes(of: UInt64(110_000_000).littleEndian) { Data($0) })
     try file.truncate(atOffset: 120_000_000)
     try file.close()
-    let failure = try #require(throws: Failure.self) { try Model(folder.url) }
-    #expect([CLIP_FORMAT, CLIP_LIMIT].contains(failure.status), "\(failure)")
+    let failure = try #require(throws: CLIPError.self) { try Model(folder.url) }
+    #expect([CLIPStatus.format, CLIPStatus.limit].contains(failure.status), "\(failure)")
   }
 
   @Test func foldersAndFiles() throws {
     let good = try ModelFolder.reference("vit-tiny")
     let files = FileManager.default
-    let nowhere = try #require(throws: Failure.self) { try Model(good.appending(path: "nowhere")) }
-    #expect(nowhere.status == CLIP_NOT_FOUND && nowhere.message.contains("nowhere"), "\(nowhere)")
-    let file = try #require(throws: Failure.self) { try Model(good.appending(path: "vocab.json")) }
-    #expect([CLIP_IO, CLIP_NOT_FOUND, CLIP_INVALID_ARGUMENT].contains(file.status), "\(file)")
+    let nowhere = try #require(throws: CLIPError.self) { try Model(good.appending(path: "nowhere")) }
+    #expect(nowhere.status == .notFound && nowhere.message.contains("nowhere"), "\(nowhere)")
+    let file = try #require(throws: CLIPError.self) { try Model(good.appending(path: "vocab.json")) }
+    #expect([CLIPStatus.io, CLIPStatus.notFound, CLIPStatus.invalidArgument].contains(file.status), "\(file)")
     #expect(file.message.contains("vocab.json"))
     let empty = try TemporaryFolder()
-    let nothing = try #require(throws: Failure.self) { try Model(empty.url) }
-    #expect(nothing.status == CLIP_NOT_FOUND && nothing.message.contains("config"), "\(nothing)")
+    let nothing = try #require(throws: CLIPError.self) { try Model(empty.url) }
+    #expect(nothing.status == .notFound && nothing.message.contains("config"), "\(nothing)")
     for name in ["open_clip_model.safetensors", "open_clip_config.json", "vocab.json", "merges.txt"] {
       let folder = try ModelFolder.copy(of: good)
       try files.removeItem(at: folder.file(name))
-      let absent = try #require(throws: Failure.self, "\(name)") { try Model(folder.url) }
-      #expect(absent.status == CLIP_NOT_FOUND, "\(absent)")
+      let absent = try #require(throws: CLIPError.self, "\(name)") { try Model(folder.url) }
+      #expect(absent.status == .notFound, "\(absent)")
       try files.createDirectory(at: folder.file(name), withIntermediateDirectories: false)
-      let directory = try #require(throws: Failure.self, "\(name)") { try Model(folder.url) }
+      let directory = try #require(throws: CLIPError.self, "\(name)") { try Model(folder.url) }
       #expect(directory.message.contains(name), "\(directory)")
     }
     let pickle = try ModelFolder.copy(of: good)
     try files.moveItem(at: pickle.file("open_clip_model.safetensors"), to: pickle.file("open_clip_pytorch_model.bin"))
-    #expect(throws: Failure.self) { try Model(pickle.url) }
+    #expect(throws: CLIPError.self) { try Model(pickle.url) }
   }
 }

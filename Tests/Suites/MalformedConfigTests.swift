@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -137,13 +138,16 @@ import Testing
 
   @Test(arguments: openClip + resnet + huggingFace + tokenizer) func isRefused(_ item: Case) throws {
     let folder = try spoil(item)
-    let failure = try #require(throws: Failure.self) { try Model(folder.url) }
-    let statuses = [CLIP_FORMAT, CLIP_MISMATCH, CLIP_UNSUPPORTED, CLIP_LIMIT, CLIP_NOT_FOUND, CLIP_PLUGIN]
+    let failure = try #require(throws: CLIPError.self) { try Model(folder.url) }
+    let statuses = [
+      CLIPStatus.format, CLIPStatus.mismatch, CLIPStatus.unsupported, CLIPStatus.limit, CLIPStatus.notFound,
+      CLIPStatus.plugin,
+    ]
     #expect(statuses.contains(failure.status), "\(failure)")
     #expect(!failure.message.isEmpty)
     // An empty vocabulary shows in the merges that need its words.
     let files = item.file == "vocab.json" ? ["vocab.json", "merges.txt"] : [item.file]
-    if failure.status == CLIP_FORMAT { #expect(files.contains { failure.message.contains($0) }, "\(failure)") }
+    if failure.status == .format { #expect(files.contains { failure.message.contains($0) }, "\(failure)") }
   }
 
   /// Files of bytes that are not UTF-8, and keys given twice.
@@ -154,16 +158,16 @@ import Testing
       let good = try Data(contentsOf: url)
       for bad in [Data([0xff, 0xfe]) + good, good.dropLast() + Data([0xc3, 0x7d]), Data(good.prefix(good.count / 2))] {
         try Data(bad).write(to: url)
-        let failure = #expect(throws: Failure.self) { try Model(folder.url) }
+        let failure = #expect(throws: CLIPError.self) { try Model(folder.url) }
         #expect(
-          failure?.status == CLIP_FORMAT && failure?.message.contains(file) == true, "\(String(describing: failure))")
+          failure?.status == .format && failure?.message.contains(file) == true, "\(String(describing: failure))")
       }
       let text = String(decoding: good, as: UTF8.self)
       let key = file == "vocab.json" ? "\"a\":64" : "\"embed_dim\":32"
       #expect(text.contains(key))
       try Data(text.replacing(key, with: "\(key),\(key)", maxReplacements: 1).utf8).write(to: url)
-      let twice = #expect(throws: Failure.self) { try Model(folder.url) }
-      #expect(twice?.status == CLIP_FORMAT, "\(String(describing: twice))")
+      let twice = #expect(throws: CLIPError.self) { try Model(folder.url) }
+      #expect(twice?.status == .format, "\(String(describing: twice))")
     }
   }
 
@@ -183,7 +187,7 @@ import Testing
         do {
           let model = try Model(folder.url)
           _ = try? model.encode(texts: ["a photo of a cat"])
-        } catch let failure as Failure { #expect(!failure.message.isEmpty) }
+        } catch let failure as CLIPError { #expect(!failure.message.isEmpty) }
       }
     }
   }
@@ -194,9 +198,9 @@ import Testing
       for position in [0, 1, model.context - 1] {
         var tokens = [1022, 5, 1023] + [Int32](repeating: 0, count: model.context - 3)
         tokens[position] = id
-        let failure = #expect(throws: Failure.self, "\(id) at \(position)") { try model.encode(tokens: tokens) }
+        let failure = #expect(throws: CLIPError.self, "\(id) at \(position)") { try model.encode(tokens: tokens) }
         #expect(
-          failure?.status == CLIP_INVALID_ARGUMENT && failure?.message.contains("\(id)") == true,
+          failure?.status == .invalidArgument && failure?.message.contains("\(id)") == true,
           "\(String(describing: failure))")
       }
     }

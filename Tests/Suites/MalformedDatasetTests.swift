@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -153,11 +154,11 @@ import Testing
     for workers in [1, 3] {
       let dataset = try Dataset(
         [path, whole],
-        Dataset.Options {
-          $0.flags = ordered; $0.workers = workers
+        DatasetOptions {
+          $0.flags = .ordered; $0.workers = workers
         })
       #expect(try dataset.rest().map(\.key) == ["good", "0", "1", "2"])
-      #expect(dataset.counters.damaged_shards == 1 && dataset.bad <= 1)
+      #expect(try dataset.counters().damagedShards == 1 && dataset.bad <= 1)
     }
   }
 
@@ -174,13 +175,13 @@ import Testing
       512, 1024, pair, 2 * pair, tar.bytes.count - 1024,
     ] {
       let path = try data.write("cut.tar", tar.bytes.prefix(length))
-      let dataset = try Dataset([path, try data.shard("whole.tar", 7..<8)], Dataset.Options { $0.flags = ordered })
+      let dataset = try Dataset([path, try data.shard("whole.tar", 7..<8)], DatasetOptions { $0.flags = .ordered })
       let keys = try dataset.rest().map(\.key)
       // The caption's padding may be gone without loss.
       let whole = (length - 1543 + pair) / pair
       #expect(keys == (0..<min(3, max(0, whole))).map(String.init) + ["7"], "\(length)")
       // At whole blocks of its end, of which one will do, nothing is lost.
-      #expect(dataset.counters.damaged_shards == (length >= 3 * pair + 512 ? 0 : 1), "\(length)")
+      #expect(try dataset.counters().damagedShards == (length >= 3 * pair + 512 ? 0 : 1), "\(length)")
     }
   }
 
@@ -193,11 +194,11 @@ import Testing
     for source in [empty, text, bare, table, data.path("nothing")] {
       let dataset = try Dataset([source])
       for _ in 0..<2 {
-        let failure = #expect(throws: Failure.self) { try dataset.next() }
+        let failure = #expect(throws: CLIPError.self) { try dataset.samples() }
         #expect(failure?.message.contains("no good sample") == true)
       }
     }
-    #expect(try #require(throws: Failure.self) { try Dataset([text]).next() }.message.contains("checksum"))
+    #expect(try #require(throws: CLIPError.self) { try Dataset([text]).samples() }.message.contains("checksum"))
   }
 
   @Test func badSamplesAreCountedByReason() throws {
@@ -232,14 +233,14 @@ import Testing
       tar.end()
     }
     let dataset = try Dataset(
-      [path], Dataset.Options { ($0.flags, $0.maxFile, $0.workers) = (UInt32(CLIP_DATASET_IMAGES), 30000, 3) })
+      [path], DatasetOptions { ($0.flags, $0.maxFileBytes, $0.workers) = (.images, 30000, 3) })
     #expect(try dataset.rest().map(\.key) == ["good"])
-    let counters = dataset.counters
-    #expect(counters.without_image == 1)
-    #expect(counters.without_caption == 2)
-    #expect(counters.bad_images == 3)
-    #expect(counters.bad_texts + counters.too_large == 8)
-    #expect(counters.too_large >= 2 && counters.damaged_shards == 0)
+    let counters = try dataset.counters()
+    #expect(counters.withoutImage == 1)
+    #expect(counters.withoutCaption == 2)
+    #expect(counters.badImages == 3)
+    #expect(counters.badTexts + counters.tooLarge == 8)
+    #expect(counters.tooLarge >= 2 && counters.damagedShards == 0)
   }
 
   @Test func namesWithDotsReadNothing() throws {
@@ -251,7 +252,7 @@ import Testing
       tar.file("/etc/passwd.txt", Data("text".utf8))
       tar.end()
     }
-    let dataset = try Dataset([path], Dataset.Options { $0.flags = ordered | UInt32(CLIP_DATASET_FILES) })
+    let dataset = try Dataset([path], DatasetOptions { $0.flags = [.ordered, .files] })
     #expect(try dataset.rest().map(\.file) == [Data("not the file of that name".utf8), DataFolder.picture])
 
     let outside = ["../secret.png", "./../secret.png", "x/../../secret.png", secret, "/etc/passwd", "..", ""]
@@ -259,23 +260,23 @@ import Testing
     for path in outside { csv += "\(path),text\n" }
     try data.write("t/in.png", DataFolder.picture)
     let table = try data.write("t/t.csv", csv)
-    let closed = try Dataset([table], Dataset.Options { $0.flags = UInt32(CLIP_DATASET_FILES) })
+    let closed = try Dataset([table], DatasetOptions { $0.flags = .files })
     #expect(try closed.rest().map(\.key) == ["in.png"])
-    #expect(closed.bad == UInt64(outside.count))
+    #expect(try closed.bad == outside.count)
     let open = try Dataset(
-      [table], Dataset.Options { $0.flags = ordered | UInt32(CLIP_DATASET_FILES | CLIP_DATASET_PATHS_OUTSIDE) })
+      [table], DatasetOptions { $0.flags = [.ordered, .files, .pathsOutside] })
     #expect(try open.rest().map(\.key) == ["in.png", "../secret.png", "./../secret.png", secret, "/etc/passwd"])
   }
 
   @Test func tables() throws {
     try data.write("a.png", DataFolder.picture)
-    func run(_ name: String, _ text: String, _ change: (inout Dataset.Options) -> Void = { _ in }) throws -> (
+    func run(_ name: String, _ text: String, _ change: (inout DatasetOptions) -> Void = { _ in }) throws -> (
       Dataset, [String]
     ) {
       let dataset = try Dataset(
         [try data.write(name, text)],
-        Dataset.Options {
-          $0.flags = ordered; change(&$0)
+        DatasetOptions {
+          $0.flags = .ordered; change(&$0)
         })
       return (dataset, try dataset.rest().map(\.caption))
     }
@@ -284,12 +285,13 @@ import Testing
       "r.csv",
       "path,caption\na.png,one\n \t \na.png\n\"a.png\"x,two\na.png,\"three\"\"\"\n,four\na.png,\nnone.png,five\na.png,\u{0}\na.png,six\n"
     ) {
-      $0.flags |= UInt32(CLIP_DATASET_FILES)
+      $0.flags.insert(.files)
     }
     #expect(captions == ["one", "three\"", "six"])
     #expect(
-      ragged.counters.bad_texts == 3 && ragged.counters.without_image == 2 && ragged.counters.without_caption == 1)
-    let short = #expect(throws: Failure.self) { try run("s.csv", "path,caption\na.png\n") }
+      try ragged.counters().badTexts == 3 && ragged.counters().withoutImage == 2
+        && ragged.counters().withoutCaption == 1)
+    let short = #expect(throws: CLIPError.self) { try run("s.csv", "path,caption\na.png\n") }
     #expect(
       short?.message.contains("s.csv: record 1: expected at least 2 fields, found 1") == true,
       "\(String(describing: short))")
@@ -299,18 +301,18 @@ import Testing
       "path,caption\na.png,one\n\"" + String(repeating: "x,y\n", count: 500_000),
     ] {
       let (open, captions) = try run("o.csv", text)
-      #expect(captions == ["one"] && open.counters.damaged_shards == 1)
+      #expect(try captions == ["one"] && open.counters().damagedShards == 1)
     }
     let (long, rest) = try run("l.csv", "path,caption\na.png,\(String(repeating: "x", count: 2 << 20))\na.png,two\n")
-    #expect(rest == ["two"] && long.counters.too_large == 1)
+    #expect(try rest == ["two"] && long.counters().tooLarge == 1)
 
     for header in [
       "", "\n\n", "path\n", "caption\n", "\"path,caption\n", "Path,Caption\n", "path;caption\n", "\u{0}\u{0}",
     ] {
-      let failure = #expect(throws: Failure.self, "\(header)") {
+      let failure = #expect(throws: CLIPError.self, "\(header)") {
         try run("h.csv", header + "a.png,text\n".prefix(header.isEmpty ? 0 : 99))
       }
-      #expect(failure?.status == CLIP_FORMAT, "\(header): \(String(describing: failure))")
+      #expect(failure?.status == .format, "\(header): \(String(describing: failure))")
     }
 
     let lines = [
@@ -324,7 +326,7 @@ import Testing
     let (json, good) = try run(
       "j.jsonl", " \t\r\n" + lines.joined(separator: "\n  \n") + "\n{\"path\": \"a.png\", \"caption\": \"good\"}")
     #expect(good == ["good"])
-    #expect(json.bad == UInt64(lines.count))
+    #expect(try json.bad == lines.count)
   }
 
   @Test func tooManyBadOnesStopTheRun() throws {
@@ -340,43 +342,44 @@ import Testing
     // In no order are more than 10 of the first 100 bad.
     #expect(try Dataset([try shard(bad: 10)]).rest().count == 190)
     for workers in [1, 4] {
-      let dataset = try Dataset([try shard(bad: 60)], Dataset.Options { $0.workers = workers })
-      let failure = #expect(throws: Failure.self) { try dataset.rest() }
+      let dataset = try Dataset([try shard(bad: 60)], DatasetOptions { $0.workers = workers })
+      let failure = #expect(throws: CLIPError.self) { try dataset.rest() }
       #expect(
         failure?.message.contains("max_bad_share") == true && failure?.message.contains("without a picture") == true)
-      #expect(dataset.counters.samples + dataset.bad >= 100)
+      #expect(try dataset.counters().samples + dataset.bad >= 100)
     }
     // When the bad ones come first, what follows may make them few enough.
-    let first = try Dataset([try shard(bad: 30)], Dataset.Options { $0.flags = ordered })
-    let failure = #expect(throws: Failure.self) { try first.rest() }
+    let first = try Dataset([try shard(bad: 30)], DatasetOptions { $0.flags = .ordered })
+    let failure = #expect(throws: CLIPError.self) { try first.rest() }
     #expect(
       failure?.message.contains("30 of 200 samples are bad") == true && failure?.message.contains("the last: ") == true)
-    #expect(try Dataset([try shard(bad: 15)], Dataset.Options { $0.flags = ordered }).rest().count == 185)
-    #expect(try Dataset([try shard(bad: 60)], Dataset.Options { $0.badShare = 0.5 }).rest().count == 140)
-    #expect(try Dataset([try shard(bad: 199)], Dataset.Options { $0.badShare = 1 }).rest().count == 1)
+    #expect(try Dataset([try shard(bad: 15)], DatasetOptions { $0.flags = .ordered }).rest().count == 185)
+    #expect(try Dataset([try shard(bad: 60)], DatasetOptions { $0.maxBadShare = 0.5 }).rest().count == 140)
+    #expect(try Dataset([try shard(bad: 199)], DatasetOptions { $0.maxBadShare = 1 }).rest().count == 1)
   }
 
   @Test func sourcesThatAreNone() throws {
     let zip = try data.write("a.zip", "PK")
     for (source, status) in [
-      (zip, CLIP_UNSUPPORTED), ("/dev/null", CLIP_IO), ("", CLIP_NOT_FOUND), (data.path("none.csv"), CLIP_NOT_FOUND),
+      (zip, CLIPStatus.unsupported), ("/dev/null", CLIPStatus.io), ("", CLIPStatus.notFound),
+      (data.path("none.csv"), CLIPStatus.notFound),
     ] {
-      let failure = #expect(throws: Failure.self) { try Dataset([source]) }
+      let failure = #expect(throws: CLIPError.self) { try Dataset([source]) }
       #expect(failure?.status == status, "\(source): \(String(describing: failure))")
     }
     // A shard that goes away after it was found.
     let shard = try data.shard("gone.tar", 0..<5)
-    let dataset = try Dataset([shard, try data.shard("here.tar", 5..<6)], Dataset.Options { $0.flags = ordered })
+    let dataset = try Dataset([shard, try data.shard("here.tar", 5..<6)], DatasetOptions { $0.flags = .ordered })
     try FileManager.default.removeItem(atPath: shard)
     #expect(try dataset.rest().map(\.key) == ["5"])
-    #expect(dataset.counters.damaged_shards == 1)
+    #expect(try dataset.counters().damagedShards == 1)
   }
 
   @Test func columnsThatAreMissing() throws {
     let csv = try data.write("c.csv", "path,caption\na.png,x\n")
-    for change: (inout Dataset.Options) -> Void in [{ $0.captions = ["title"] }, { $0.image = "file" }] {
-      let failure = #expect(throws: Failure.self) { try Dataset([csv], Dataset.Options(change)) }
-      #expect(failure?.status == CLIP_FORMAT && failure?.message.contains("\"caption\"") == true)
+    for change: (inout DatasetOptions) -> Void in [{ $0.captionFields = ["title"] }, { $0.imageField = "file" }] {
+      let failure = #expect(throws: CLIPError.self) { try Dataset([csv], DatasetOptions(change)) }
+      #expect(failure?.status == .format && failure?.message.contains("\"caption\"") == true)
     }
   }
 }

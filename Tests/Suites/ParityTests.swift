@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -19,7 +20,7 @@ import Testing
     let differences = try (
       image: maxDifference(images, tensor("image_embeds", of: want).floats),
       text: maxDifference(texts, tensor("text_embeds", of: want).floats),
-      logits: maxDifference(model.similarity(images, texts), tensor("logits_per_image", of: want).floats)
+      logits: maxDifference(model.similarity(images: images, texts: texts), tensor("logits_per_image", of: want).floats)
     )
     print("parity \(name): image \(differences.image), text \(differences.text), logits \(differences.logits)")
     #expect(differences.image <= Self.embeddingBound)
@@ -27,12 +28,12 @@ import Testing
     #expect(differences.logits <= Self.logitBound)
 
     if let features = want["image_features"] {
-      let raw = try model.encode(pixels: pixels, flags: UInt32(CLIP_RAW_FEATURES))
+      let raw = try model.encode(pixels: pixels, options: .init(raw: true))
       let scale = features.floats.map(abs).max() ?? 1
       #expect(maxDifference(raw, features.floats) <= Self.embeddingBound * max(1, scale) * 4)
     }
     if let features = want["text_features"] {
-      let raw = try model.encode(tokens: tokens, flags: UInt32(CLIP_RAW_FEATURES))
+      let raw = try model.encode(tokens: tokens, options: .init(raw: true))
       let scale = features.floats.map(abs).max() ?? 1
       #expect(maxDifference(raw, features.floats) <= Self.embeddingBound * max(1, scale) * 4)
     }
@@ -54,16 +55,17 @@ import Testing
     let model = try Model(ModelFolder.reference("hf-vit-b-32"), runtime: runtime)
 
     let ids = try tokenIds(tensor("tokens", of: want))
-    let truncate = UInt32(CLIP_TRUNCATE)
-    for (row, got) in try model.tokenize(captions, flags: truncate).enumerated() {
+    let truncate = EncodeOptions(truncate: true)
+    for (row, got) in try model.tokenize(captions, options: truncate).enumerated() {
       #expect(got == Array(ids[row * 77..<row * 77 + got.count]), "\(captions[row])")
     }
 
     let images = try model.encode(images: names.map { try runtime.load(Paths.image($0)) })
-    let texts = try model.encode(texts: captions, flags: truncate)
+    let texts = try model.encode(texts: captions, options: truncate)
     let imageCosine = smallestCosine(images, try tensor("image_embeds", of: want).floats, width: model.width)
     let textCosine = smallestCosine(texts, try tensor("text_embeds", of: want).floats, width: model.width)
-    let logits = try maxDifference(model.similarity(images, texts), tensor("logits_per_image", of: want).floats)
+    let logits = try maxDifference(
+      model.similarity(images: images, texts: texts), tensor("logits_per_image", of: want).floats)
     print("parity end-to-end: image cosine \(imageCosine), text cosine \(textCosine), logits \(logits)")
     #expect(imageCosine >= 0.99999)
     #expect(textCosine >= 0.99999)
@@ -79,7 +81,7 @@ import Testing
       .sorted()
     let names = files.map { String($0.prefix { $0 != "." }) }
     let images = try model.encode(images: files.map { try runtime.load(folder.appending(path: $0)) })
-    let probabilities = try model.classify(images, model.encode(texts: names))
+    let probabilities = try model.classify(images: images, texts: model.encode(texts: names))
     for (row, name) in names.enumerated() {
       let scores = probabilities[row * names.count..<(row + 1) * names.count]
       #expect(abs(scores.reduce(0, +) - 1) < 1e-5)

@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -59,16 +61,17 @@ import Testing
 
   /// Loaded by name it is an error with the reason; in a folder it is skipped with a warning. Nothing changes.
   func expectBroken(_ file: URL, _ words: [String], keepsRest: Bool = false) throws {
-    let runtime = try Runtime()
-    let before = try runtime.plugins().map { String(cString: $0.id) }
+    let log = LogBook()
+    let runtime = try Runtime(log: log.handler)
+    let before = try runtime.plugins().map(\.id)
     #expect(clip_plugin_load(runtime.handle, file.path) == CLIP_PLUGIN)
     let message = String(cString: clip_last_error())
     for word in words + [file.lastPathComponent] { #expect(message.contains(word), "\(message)") }
-    #expect(try runtime.plugins().map { String(cString: $0.id) } == before)
+    #expect(try runtime.plugins().map(\.id) == before)
 
-    let logged = runtime.log.lines.count
+    let logged = log.lines.count
     #expect(clip_plugin_load(runtime.handle, file.deletingLastPathComponent().path) == CLIP_OK)
-    let warnings = runtime.log.lines.dropFirst(logged).joined(separator: "\n")
+    let warnings = log.lines.dropFirst(logged).joined(separator: "\n")
     for word in words + ["skipped", file.lastPathComponent] { #expect(warnings.contains(word), "\(warnings)") }
     #expect(try runtime.plugins().count == before.count + (keepsRest ? 1 : 0))
   }
@@ -149,7 +152,7 @@ import Testing
     try Self.compile("grey", ["GREY_ITEM=\"test.encoder.other\""], to: second)
     try Self.compile("grey", ["GREY_PLUGIN=\"test.other\""], to: third)
     let runtime = try Runtime()
-    try check(clip_plugin_load(runtime.handle, first.path))
+    try runtime.loadPlugin(first.path)
     for (file, words) in [
       (first, "the plugin test.grey"), (second, "the plugin test.grey"), (third, "test.encoder.grey"),
     ] {
@@ -157,12 +160,12 @@ import Testing
       let message = String(cString: clip_last_error())
       #expect(message.contains("\(file.path): \(words) was already loaded from \(first.path)"), "\(message)")
     }
-    try check(clip_plugin_unload(runtime.handle, "test.grey"))
-    try check(clip_plugin_load(runtime.handle, third.path))
-    try check(clip_plugin_load(runtime.handle, second.path))
+    try runtime.unloadPlugin("test.grey")
+    try runtime.loadPlugin(third.path)
+    try runtime.loadPlugin(second.path)
     #expect(clip_plugin_load(runtime.handle, first.path) == CLIP_PLUGIN)
-    try check(clip_plugin_unload(runtime.handle, third.path))
-    let left = try runtime.plugins().map { String(cString: $0.plugin) }
+    try runtime.unloadPlugin(third.path)
+    let left = try runtime.plugins().map(\.plugin)
     #expect(left.contains("test.grey") && !left.contains("test.other"))
   }
 
@@ -172,15 +175,15 @@ import Testing
     try Self.compile("grey", to: grey)
     try Self.compile("grey", ["GREY_PLUGIN=\"test.other\"", "GREY_ITEM=\"test.encoder.other\""], to: other)
     let runtime = try Runtime()
-    try check(clip_plugin_load(runtime.handle, grey.path))
-    try check(clip_plugin_load(runtime.handle, other.path))
+    try runtime.loadPlugin(grey.path)
+    try runtime.loadPlugin(other.path)
     let before = try runtime.plugins()
     try Self.compile("grey", ["GREY_VERSION=2"], to: grey)
-    try check(clip_plugin_reload(runtime.handle, "test.grey"))
+    try runtime.reloadPlugin("test.grey")
     let after = try runtime.plugins()
-    #expect(before.map { String(cString: $0.id) } == after.map { String(cString: $0.id) })
-    #expect(before.map { String(cString: $0.description) }.contains("version 1"))
-    #expect(after.map { String(cString: $0.description) }.contains("version 2"))
+    #expect(before.map(\.id) == after.map(\.id))
+    #expect(before.map(\.description).contains("version 1"))
+    #expect(after.map(\.description).contains("version 2"))
 
     // Its ids may change, but not to another's. An error leaves the old one.
     try Self.compile("grey", ["GREY_ITEM=\"test.encoder.other\""], to: grey)
@@ -189,10 +192,10 @@ import Testing
     #expect(clip_plugin_reload(runtime.handle, grey.path) == CLIP_PLUGIN)
     try FileManager.default.removeItem(at: grey)
     #expect(clip_plugin_reload(runtime.handle, grey.path) == CLIP_NOT_FOUND)
-    #expect(try runtime.plugins().map { String(cString: $0.description) }.contains("version 2"))
+    #expect(try runtime.plugins().map(\.description).contains("version 2"))
     try Self.compile("grey", ["GREY_PLUGIN=\"test.third\"", "GREY_ITEM=\"test.encoder.third\""], to: grey)
-    try check(clip_plugin_reload(runtime.handle, "test.grey"))
-    #expect(try runtime.plugins().map { String(cString: $0.plugin) }.contains("test.third"))
+    try runtime.reloadPlugin("test.grey")
+    #expect(try runtime.plugins().map(\.plugin).contains("test.third"))
     #expect(clip_plugin_reload(runtime.handle, "test.grey") == CLIP_NOT_FOUND)
   }
 
@@ -207,7 +210,7 @@ import Testing
   }
 
   struct Inputs {
-    let pictures: [Picture]
+    let pictures: [Image]
     let texts = ["a cat", "two dogs and a boat"]
     init(_ runtime: Runtime) throws { pictures = [try runtime.load(Paths.image("chelsea.png"))] }
   }
@@ -233,27 +236,28 @@ import Testing
       try identical(model.encode(texts: inputs.texts), other.encode(texts: inputs.texts))
     }
 
-    try model.swap(CLIP_TOWER_IMAGE, to: second.url)
+    try model.swap(.image, from: second.url.path)
     #expect(try isImage(b) && isText(a))
-    #expect(model.info.image_width == 64 && model.info.context_length == a.info.context_length)
-    #expect(model.info.image_parameters == b.info.image_parameters)
-    try model.swap(CLIP_TOWER_TEXT, to: second.url)
+    #expect(try model.describe().imageWidth == 64 && model.describe().contextLength == a.info.contextLength)
+    #expect(try model.describe().imageParameters == b.info.imageParameters)
+    try model.swap(.text, from: second.url.path)
     #expect(try isImage(b) && isText(b))
-    #expect(model.info.context_length == 24 && model.info.vocabulary_size == 700)
-    #expect(try model.tokenize(inputs.texts) == b.tokenize(inputs.texts))
-    try model.swap(0, to: first.url)
+    #expect(try model.describe().contextLength == 24 && model.describe().vocabularySize == 700)
+    #expect(
+      try model.tokenize(inputs.texts, options: .init(sizes: try model.describe())) == b.tokenize(inputs.texts))
+    try model.swap(from: first.url.path)
     #expect(try isImage(a) && isText(a))
-    try model.swap(0, to: nil)
+    try model.swap()
     #expect(try isImage(a) && isText(a))
 
-    try model.swap(CLIP_TOWER_IMAGE, to: second.url, storage: CLIP_STORAGE_F16)
-    #expect(try model.info.storage == CLIP_STORAGE_F16 && !isImage(b))
+    try model.swap(.image, from: second.url.path, storage: .float16)
+    #expect(try model.describe().storage == Storage.float16 && !isImage(b))
     #expect(
       try identical(
         model.encode(images: inputs.pictures),
-        Model(second.url, runtime: runtime, storage: CLIP_STORAGE_F16).encode(images: inputs.pictures)))
-    try model.swap(CLIP_TOWER_IMAGE, to: nil)  // as it was: in half precision
-    #expect(model.info.storage == CLIP_STORAGE_F16)
+        Model(second.url, runtime: runtime, storage: .float16).encode(images: inputs.pictures)))
+    try model.swap(.image)  // as it was: in half precision
+    #expect(try model.describe().storage == Storage.float16)
   }
 
   /// Between architectures, and layouts.
@@ -263,11 +267,11 @@ import Testing
     let names = ["vit-tiny", "rn-tiny", "hf-vit-tiny"]
     let model = try Model(ModelFolder.reference("vit-tiny"), runtime: runtime)
     for name in names + names.reversed() {
-      try model.swap(CLIP_TOWER_IMAGE, to: ModelFolder.reference(name))
-      let other = try Model(ModelFolder.reference(name), runtime: runtime, towers: UInt32(CLIP_TOWER_IMAGE))
+      try model.swap(.image, from: ModelFolder.reference(name).path)
+      let other = try Model(ModelFolder.reference(name), runtime: runtime, towers: .image)
       #expect(try identical(model.encode(images: inputs.pictures), other.encode(images: inputs.pictures)), "\(name)")
-      #expect(String(cString: model.info.image_encoder) == String(cString: other.info.image_encoder))
-      #expect(String(cString: model.info.layout) == "open_clip")
+      #expect(model.encoder(.image) == other.encoder(.image))
+      #expect(try model.describe().layout == "open_clip")
     }
   }
 
@@ -279,14 +283,14 @@ import Testing
     tensors["logit_scale"] = StoredTensor([log(Float(50))], shape: [])
     try Safetensors.write(tensors, to: weights)
     let model = try Model(first.url)
-    let scale = model.info.logit_scale
-    try model.swap(CLIP_TOWER_IMAGE, to: second.url)
-    try model.swap(CLIP_TOWER_TEXT, to: second.url)
-    #expect(model.info.logit_scale == scale)
-    try model.swap(0, to: nil)
-    #expect(model.info.logit_scale == scale)
-    try model.swap(0, to: second.url)
-    #expect(abs(model.info.logit_scale - 50) < 1e-3)
+    let scale = try model.describe().logitScale
+    try model.swap(.image, from: second.url.path)
+    try model.swap(.text, from: second.url.path)
+    #expect(try model.describe().logitScale == scale)
+    try model.swap()
+    #expect(try model.describe().logitScale == scale)
+    try model.swap(from: second.url.path)
+    #expect(try abs(model.describe().logitScale - 50) < 1e-3)
   }
 
   @Test func aFailedSwapChangesNothing() throws {
@@ -296,32 +300,31 @@ import Testing
     let model = try Model(folder.url, runtime: runtime)
     let before = (try model.encode(images: inputs.pictures), try model.encode(texts: inputs.texts), model.info)
     func refused(
-      _ status: clip_status, _ words: String, _ towers: Int, _ folder: URL?, of model: Model, line: Int = #line
+      _ status: CLIPStatus, _ words: String, _ towers: Towers?, _ folder: URL?, of model: Model, line: Int = #line
     ) {
-      do {
-        try model.swap(towers, to: folder)
+      do throws(CLIPError) {
+        try model.swap(towers, from: folder?.path)
         Issue.record("swapped, line \(line)")
       } catch {
-        let failure = error as? Failure
-        #expect(failure?.status == status && failure?.message.contains(words) == true, "line \(line): \(error)")
+        #expect(error.status == status && error.message.contains(words), "line \(line): \(error)")
       }
     }
     let wide = try Self.small { $0.embedding = 24 }
-    refused(CLIP_MISMATCH, "expected embeddings of 16 as the model's, found 24", CLIP_TOWER_IMAGE, wide.url, of: model)
-    refused(CLIP_MISMATCH, "expected embeddings of 16", CLIP_TOWER_TEXT, wide.url, of: model)
+    refused(.mismatch, "expected embeddings of 16 as the model's, found 24", .image, wide.url, of: model)
+    refused(.mismatch, "expected embeddings of 16", .text, wide.url, of: model)
     let spoiled = try Self.small()
     let weights = spoiled.file("open_clip_model.safetensors")
     var tensors = try Safetensors.read(weights)
     tensors["visual.ln_post.weight"] = nil
     try Safetensors.write(tensors, to: weights)
-    refused(CLIP_MISMATCH, "missing: visual.ln_post.weight", CLIP_TOWER_IMAGE, spoiled.url, of: model)
-    refused(CLIP_MISMATCH, "missing: visual.ln_post.weight", 0, spoiled.url, of: model)
+    refused(.mismatch, "missing: visual.ln_post.weight", .image, spoiled.url, of: model)
+    refused(.mismatch, "missing: visual.ln_post.weight", nil, spoiled.url, of: model)
     let cut = try Self.small()
     try Data(contentsOf: cut.file("open_clip_model.safetensors")).dropLast(4).write(
       to: cut.file("open_clip_model.safetensors"))
-    refused(CLIP_FORMAT, "open_clip_model.safetensors", CLIP_TOWER_TEXT, cut.url, of: model)
-    refused(CLIP_NOT_FOUND, "/nowhere", CLIP_TOWER_TEXT, URL(filePath: "/nowhere"), of: model)
-    refused(CLIP_INVALID_ARGUMENT, "towers", 4, nil, of: model)
+    refused(.format, "open_clip_model.safetensors", .text, cut.url, of: model)
+    refused(.notFound, "/nowhere", .text, URL(filePath: "/nowhere"), of: model)
+    refused(.invalidArgument, "towers", Towers(rawValue: 4), nil, of: model)
     #expect(clip_model_swap(nil, 0, nil, nil) == CLIP_INVALID_ARGUMENT)
     var options = clip_model_options()
     #expect(clip_model_swap(model.handle, 0, nil, &options) == CLIP_INVALID_ARGUMENT)
@@ -329,24 +332,22 @@ import Testing
     options.flags = 1 << 30
     #expect(clip_model_swap(model.handle, 0, nil, &options) == CLIP_INVALID_ARGUMENT)
 
-    var after = clip_model_info()
-    after.struct_size = size(of: clip_model_info.self)
-    try check(clip_model_describe(model.handle, &after))
-    #expect(after.image_parameters == before.2.image_parameters && after.text_parameters == before.2.text_parameters)
+    let after = try model.describe()
+    #expect(after.imageParameters == before.2.imageParameters && after.textParameters == before.2.textParameters)
     #expect(try identical(model.encode(images: inputs.pictures), before.0))
     #expect(try identical(model.encode(texts: inputs.texts), before.1))
 
     // A tower that is not open has nothing to be swapped with.
-    let images = try Model(folder.url, runtime: runtime, towers: UInt32(CLIP_TOWER_IMAGE))
-    refused(CLIP_UNSUPPORTED, "text tower", CLIP_TOWER_TEXT, folder.url, of: images)
-    refused(CLIP_UNSUPPORTED, "text tower", CLIP_TOWER_TEXT | CLIP_TOWER_IMAGE, folder.url, of: images)
-    try images.swap(0, to: folder.url)
-    #expect(images.info.towers == UInt32(CLIP_TOWER_IMAGE))
+    let images = try Model(folder.url, runtime: runtime, towers: .image)
+    refused(.unsupported, "text tower", .text, folder.url, of: images)
+    refused(.unsupported, "text tower", .both, folder.url, of: images)
+    try images.swap(from: folder.url.path)
+    #expect(try images.describe().towers == .image)
     // A model that has lost its folder keeps what it has.
     let lost = try ModelFolder.copy(of: folder.url)
     let orphan = try Model(lost.url, runtime: runtime)
     try FileManager.default.removeItem(at: lost.url)
-    refused(CLIP_NOT_FOUND, lost.url.path, 0, nil, of: orphan)
+    refused(.notFound, lost.url.path, nil, nil, of: orphan)
     #expect(try identical(orphan.encode(images: inputs.pictures), before.0))
   }
 
@@ -363,41 +364,51 @@ import Testing
     let picture = try runtime.load(Paths.image("chelsea.png"))
     var pixels = [Float](repeating: -7, count: 3 * 32 * 32), tokens = [Int32](repeating: -7, count: 16)
     var row = [Float](repeating: -7, count: model.width)
-    func calls(_ options: clip_encode_options?) -> [clip_status] {
-      var options = options ?? Model.options(0)
-      return withExtendedLifetime(picture) {
-        [
-          clip_preprocess(model.handle, [picture.view], 1, &options, &pixels),
-          clip_encode_pixels(model.handle, pixels, 1, &options, &row),
-          withCStrings(["a cat"]) { clip_tokenize(model.handle, $0, 1, &options, &tokens, nil) },
-          clip_encode_tokens(model.handle, tokens, 1, &options, &row),
-        ]
+    let bytes = picture.bytes
+    func calls(_ options: clip_encode_options) -> [clip_status] {
+      var options = options
+      let (pixelCount, tokenCount, width) = (pixels.count, tokens.count, row.count)
+      return bytes.withUnsafeBufferPointer { bytes in
+        let view = clip_image_view(
+          pixels: bytes.baseAddress, width: UInt32(picture.width), height: UInt32(picture.height), stride: 0,
+          format: clip_pixel_format(picture.format.rawValue))
+        return "a cat".withCString { text in
+          [
+            clip_preprocess(model.handle, [view], 1, &options, &pixels, pixelCount),
+            clip_encode_pixels(model.handle, pixels, 1, &options, &row, width),
+            clip_tokenize(model.handle, [text], 1, &options, &tokens, tokenCount, nil, 0),
+            clip_encode_tokens(model.handle, tokens, 1, &options, &row, width),
+          ]
+        }
       }
     }
+    func sizes(_ width: Int, _ height: Int, _ context: Int) -> clip_encode_options {
+      var options = clip_encode_options()
+      options.struct_size = size(of: clip_encode_options.self)
+      (options.image_width, options.image_height, options.context_length) = (
+        UInt32(width), UInt32(height), UInt32(context)
+      )
+      return options
+    }
     let good = [clip_status](repeating: CLIP_OK, count: 4), bad = [clip_status](repeating: CLIP_MISMATCH, count: 4)
-    var said = Model.options(0)
-    (said.image_width, said.image_height, said.context_length) = (64, 64, 24)
-    #expect(calls(nil) == good && calls(said) == bad)
+    let none = sizes(0, 0, 0)
+    #expect(calls(none) == good && calls(sizes(64, 64, 24)) == bad)
 
-    try model.swap(0, to: large.url)
+    try model.swap(from: large.url.path)
     pixels = pixels.map { _ in -7 }
     tokens = tokens.map { _ in -7 }
     row = row.map { _ in -7 }
-    #expect(calls(nil) == bad)
+    #expect(calls(none) == bad)
     #expect(String(cString: clip_last_error()).contains("expected 24 for each text"))
-    (said.image_width, said.image_height, said.context_length) = (
-      opened.image_width, opened.image_height, opened.context_length
-    )
-    #expect(calls(said) == bad)
+    #expect(calls(sizes(opened.imageWidth, opened.imageHeight, opened.contextLength)) == bad)
     #expect(pixels.allSatisfy { $0 == -7 } && tokens.allSatisfy { $0 == -7 } && row.allSatisfy { $0 == -7 })
-    (said.image_width, said.image_height, said.context_length) = (64, 64, 24)
     (pixels, tokens) = ([Float](repeating: 0, count: 3 * 64 * 64), [Int32](repeating: 0, count: 24))
-    #expect(calls(said) == good)
+    #expect(calls(sizes(64, 64, 24)) == good)
     // What has no such buffers needs no such words.
     #expect(
       try model.encode(images: [picture]).count == model.width && model.encode(texts: ["a cat"]).count == model.width)
-    try model.swap(0, to: small.url)
+    try model.swap(from: small.url.path)
     (pixels, tokens) = ([Float](repeating: 0, count: 3 * 32 * 32), [Int32](repeating: 0, count: 16))
-    #expect(calls(nil) == good)
+    #expect(calls(none) == good)
   }
 }

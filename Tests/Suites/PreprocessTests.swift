@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -58,9 +59,9 @@ import Testing
     let model = try model(side: 64, keys)
     let stored = try expected("resize-modes")
     for name in ["chelsea.png", "coffee.png", "astronaut.png", "tall", "small"] {
-      let picture: Picture
+      let picture: Image
       if let source = stored["source.\(name)"] {
-        picture = Picture(CLIP_PIXELS_RGB, width: source.shape[1], height: source.shape[0], bytes: Array(source.data))
+        picture = try Image(width: source.shape[1], height: source.shape[0], format: .rgb, bytes: Array(source.data))
       } else {
         picture = try runtime.load(Paths.image(name))
       }
@@ -76,16 +77,16 @@ import Testing
     let want = try Array(tensor("composite.rgba8.png", of: expected("resize-modes")).data)
     var swapped = clear.bytes
     for i in stride(from: 0, to: swapped.count, by: 4) { swapped.swapAt(i, i + 2) }
-    let other = Picture(CLIP_PIXELS_BGRA, width: clear.width, height: clear.height, bytes: swapped)
+    let other = try Image(width: clear.width, height: clear.height, format: .bgra, bytes: swapped)
     for picture in [clear, other] {
-      let pixels = try model.preprocess([picture], flags: UInt32(CLIP_COMPOSITE_ALPHA), background: (200, 30, 60))
+      let pixels = try model.preprocess([picture], options: .init(background: Color(red: 200, green: 30, blue: 60)))
       let result = compare(bytes(pixels, side: 64), want)
       #expect(result.equal >= 0.99 && result.worst <= 1, "\(result)")
     }
     // Without the flag alpha has no say.
     var opaque = clear.bytes
     for i in stride(from: 3, to: opaque.count, by: 4) { opaque[i] = 255 }
-    let same = Picture(CLIP_PIXELS_RGBA, width: clear.width, height: clear.height, bytes: opaque)
+    let same = try Image(width: clear.width, height: clear.height, format: .rgba, bytes: opaque)
     #expect(identical(try model.preprocess([clear]), try model.preprocess([same])))
   }
 
@@ -95,10 +96,10 @@ import Testing
     let (width, height) = (83, 57)
     var numbers = Numbers(1)
     let rgb = numbers.bytes(width * height * 3)
-    let want = try model.preprocess([Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: rgb)])
-    let formats: [(clip_pixel_format, [Int?])] = [
-      (CLIP_PIXELS_RGB, [0, 1, 2]), (CLIP_PIXELS_BGR, [2, 1, 0]),
-      (CLIP_PIXELS_RGBA, [0, 1, 2, nil]), (CLIP_PIXELS_BGRA, [2, 1, 0, nil]),
+    let want = try model.preprocess([Image(width: width, height: height, format: .rgb, bytes: rgb)])
+    let formats: [(PixelFormat, [Int?])] = [
+      (PixelFormat.rgb, [0, 1, 2]), (PixelFormat.bgr, [2, 1, 0]),
+      (PixelFormat.rgba, [0, 1, 2, nil]), (PixelFormat.bgra, [2, 1, 0, nil]),
     ]
     for (format, channels) in formats {
       for padding in [0, 1, 13] {
@@ -109,8 +110,8 @@ import Testing
           }
           bytes += [UInt8](repeating: 251, count: padding)
         }
-        let stride = padding == 0 ? 0 : width * channels.count + padding
-        let picture = Picture(format, width: width, height: height, stride: stride, bytes: bytes)
+        let stride = padding == 0 ? nil : width * channels.count + padding
+        let picture = try Image(width: width, height: height, format: format, stride: stride, bytes: bytes)
         #expect(identical(try model.preprocess([picture]), want), "format \(format.rawValue), padding \(padding)")
       }
     }
@@ -118,8 +119,8 @@ import Testing
     let repeated = gray.flatMap { [$0, $0, $0] }
     #expect(
       identical(
-        try model.preprocess([Picture(CLIP_PIXELS_GRAY, width: width, height: height, bytes: gray)]),
-        try model.preprocess([Picture(CLIP_PIXELS_RGB, width: width, height: height, bytes: repeated)])))
+        try model.preprocess([Image(width: width, height: height, format: .gray, bytes: gray)]),
+        try model.preprocess([Image(width: width, height: height, format: .rgb, bytes: repeated)])))
   }
 
   /// One row, one column, one pixel, and pictures far longer than wide.
@@ -127,8 +128,8 @@ import Testing
   func anySizeKeepsAPlainColour(_ size: (Int, Int)) throws {
     for mode in ["shortest", "longest", "squash"] {
       let model = try model(side: 64, ["resize_mode": mode, "fill_color": 100])
-      let picture = Picture(
-        CLIP_PIXELS_GRAY, width: size.0, height: size.1, bytes: [UInt8](repeating: 100, count: size.0 * size.1))
+      let picture = try Image(
+        width: size.0, height: size.1, format: .gray, bytes: [UInt8](repeating: 100, count: size.0 * size.1))
       #expect(bytes(try model.preprocess([picture]), side: 64).allSatisfy { $0 == 100 }, "\(mode)")
     }
   }

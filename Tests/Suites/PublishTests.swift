@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -17,8 +19,8 @@ import Testing
     runtime = try Runtime(threads: 2)
     model = try Model(folder.url, runtime: runtime)
     trainer = try Trainer(model) {
-      $0.average_decay = 0.5
-      $0.learning_rate = 0.01
+      $0.averageDecay = 0.5
+      $0.learningRate = 0.01
     }
     try step()
   }
@@ -34,8 +36,8 @@ import Testing
   }
 
   /// The same bits as of the folder that an export writes, in each storage.
-  @Test(arguments: [CLIP_STORAGE_F32, CLIP_STORAGE_F16, CLIP_STORAGE_INT8]) func publishingIsExportingAndOpening(
-    _ storage: clip_storage
+  @Test(arguments: [Storage.float32, Storage.float16, Storage.int8]) func publishingIsExportingAndOpening(
+    _ storage: Storage
   )
     throws
   {
@@ -45,22 +47,22 @@ import Testing
       let exported = try Model(target, runtime: runtime, storage: storage)
       let published = try Model(folder.url, runtime: runtime, storage: storage)
       let before = try outputs(published)
-      try trainer.publish(published, average: average)
+      try trainer.update(published, average: average)
       #expect(identical(try outputs(exported), try outputs(published)))
       #expect(!identical(before, try outputs(published)))
-      try published.swap(0, to: nil)
+      try published.swap()
       #expect(identical(before, try outputs(published)))
     }
   }
 
   @Test func aModelWithoutWeightsGetsThem() throws {
-    let empty = try Model(folder.url, runtime: runtime, flags: UInt32(CLIP_OPEN_WITHOUT_WEIGHTS))
+    let empty = try Model(folder.url, runtime: runtime, options: .withoutWeights)
     let own = try Trainer(empty)
-    #expect(throws: Failure.self) { try outputs(empty) }
-    try own.publish(empty)
+    #expect(throws: CLIPError.self) { try outputs(empty) }
+    try own.update(empty)
     #expect(identical(try outputs(empty), try outputs(model)))
     // The trainer's own memory is as it was.
-    try own.publish(empty)
+    try own.update(empty)
     #expect(identical(try outputs(empty), try outputs(model)))
   }
 
@@ -74,35 +76,35 @@ import Testing
       let model = try Model(folder.url, runtime: runtime)
       let before = try outputs(model)
       do {
-        try trainer.publish(model)
+        try trainer.update(model)
         Issue.record("published to another architecture")
-      } catch let failure as Failure { #expect(failure.status == CLIP_MISMATCH) }
+      } catch let failure as CLIPError { #expect(failure.status == .mismatch) }
       #expect(identical(before, try outputs(model)))
     }
-    let half = try Model(folder.url, runtime: runtime, towers: UInt32(CLIP_TOWER_TEXT))
-    #expect(throws: Failure.self) { try trainer.publish(half) }
-    #expect(throws: Failure.self) { try Trainer(model).publish(model, average: true) }
-    #expect(clip_trainer_publish(trainer.handle, model.handle, 4) == CLIP_INVALID_ARGUMENT)
-    #expect(clip_trainer_publish(nil, model.handle, 0) == CLIP_INVALID_ARGUMENT)
-    #expect(clip_trainer_publish(trainer.handle, nil, 0) == CLIP_INVALID_ARGUMENT)
+    let half = try Model(folder.url, runtime: runtime, towers: .text)
+    #expect(throws: CLIPError.self) { try trainer.update(half) }
+    #expect(throws: CLIPError.self) { try Trainer(model).update(model, average: true) }
+    #expect(clip_trainer_update_model(trainer.handle, model.handle, 4) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_trainer_update_model(nil, model.handle, 0) == CLIP_INVALID_ARGUMENT)
+    #expect(clip_trainer_update_model(trainer.handle, nil, 0) == CLIP_INVALID_ARGUMENT)
     // Its folder has other weights than it: an export would be of those.
-    try trainer.publish(model)
+    try trainer.update(model)
     do {
       try model.export(place.file("model"))
       Issue.record("exported")
-    } catch let failure as Failure { #expect(failure.status == CLIP_UNSUPPORTED) }
+    } catch let failure as CLIPError { #expect(failure.status == .unsupported) }
   }
 
   /// Every call gives the one or the other, bit for bit, while they take turns.
   @Test func publishingUnderLoad() throws {
     let served = try Model(folder.url, runtime: runtime)
-    let untrained = try Trainer(Model(folder.url, runtime: runtime, flags: UInt32(CLIP_OPEN_WITHOUT_WEIGHTS)))
+    let untrained = try Trainer(Model(folder.url, runtime: runtime, options: .withoutWeights))
     let inputs = ConsistencyTests.Inputs(served, count: 2)
     @Sendable func outputs() throws -> (images: [Float], texts: [Float]) {
       (try served.encode(pixels: inputs.pixels), try served.encode(tokens: inputs.tokens))
     }
     let first = try outputs()
-    try trainer.publish(served)
+    try trainer.update(served)
     let second = try outputs()
     let work = Load()
     DispatchQueue.global().async {
@@ -122,7 +124,7 @@ import Testing
     }
     var rounds = 0
     while rounds < 40 || !work.hasSeenBoth && rounds < 4000 {
-      try (rounds % 2 == 0 ? untrained : trainer).publish(served)
+      try (rounds % 2 == 0 ? untrained : trainer).update(served)
       rounds += 1
     }
     work.stop()

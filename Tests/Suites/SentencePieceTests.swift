@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -24,7 +25,7 @@ import Testing
     if let tokenizer {
       try ModelFolder.writeJSON(small.clipcore(tokenizer: tokenizer), to: folder.file("clipcore.json"))
     }
-    return (try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT)), folder)
+    return (try Model(folder.url, towers: .text), folder)
   }
 
   @Test func casesAsSiglipCleans() throws {
@@ -33,7 +34,7 @@ import Testing
     for tokenizer in [nil, "siglip"] {
       let (model, _) = try Self.model(tokenizer: tokenizer)
       for item in cases { #expect(try model.tokenize([item.text]) == [item.siglip], "\(item.text.debugDescription)") }
-      #expect(try model.tokenize(cases.map(\.text), flags: UInt32(CLIP_OPENAI_CLEANING)) == cases.map(\.siglip))
+      #expect(try model.tokenize(cases.map(\.text), options: .init(openAICleaning: true)) == cases.map(\.siglip))
     }
   }
 
@@ -52,10 +53,10 @@ import Testing
         [3, 37, 85, 112, 0], [3, 37, 85, 112, 0], [0, 37, 0], [2, 0],
       ])
     try ModelFolder.writeJSON(["do_lower_case": false, "pad_token": "<pad>"], to: folder.file("tokenizer_config.json"))
-    let other = try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT))
+    let other = try Model(folder.url, towers: .text)
     #expect(try other.tokenize(["A cat"]) != model.tokenize(["A cat"]))
-    #expect(try model.rows(["a cat"]).prefix(8) == [3, 37, 85, 112, 0, 0, 0, 0])
-    #expect(try other.rows(["a cat"]).prefix(8) == [3, 37, 85, 112, 0, 1, 1, 1])
+    #expect(try model.tokenRows(["a cat"]).prefix(8) == [3, 37, 85, 112, 0, 0, 0, 0])
+    #expect(try other.tokenRows(["a cat"]).prefix(8) == [3, 37, 85, 112, 0, 1, 1, 1])
   }
 
   /// Texts through the reference's own sizes: padding counts, since the last position is read.
@@ -67,16 +68,16 @@ import Testing
     try FileManager.default.copyItem(
       at: Paths.fixtures.appending(path: "tokenizer/unigram/spiece.model"), to: folder.file("spiece.model"))
     let model = try Model(folder.url)
-    #expect(String(cString: model.info.layout) == "huggingface" && model.context == 16)
+    #expect(model.info.layout == "huggingface" && model.context == 16)
     let texts = ["a photo of a cat", "", "A cat, on a keyboard: seen from above; it does not type at all!"]
-    let truncate = UInt32(CLIP_TRUNCATE)
-    #expect(throws: Failure.self) { try model.tokenize(texts) }
-    let rows = try model.rows(texts, flags: truncate)
+    let truncate = EncodeOptions(truncate: true)
+    #expect(throws: CLIPError.self) { try model.tokenize(texts) }
+    let rows = try model.tokenRows(texts, options: truncate)
     #expect(rows.count == 48 && rows[47] == 0 && rows[46] != 0)
     #expect(Array(rows[..<16]) == [3, 37, 82, 66, 32, 35, 32, 160, 3, 37, 85, 112, 0, 0, 0, 0])
-    #expect(identical(try model.encode(texts: texts, flags: truncate), try model.encode(tokens: rows)))
+    #expect(identical(try model.encode(texts: texts, options: truncate), try model.encode(tokens: rows)))
     let probabilities = try model.classify(
-      model.encode(texts: texts, flags: truncate), model.encode(texts: texts, flags: truncate))
+      images: model.encode(texts: texts, options: truncate), texts: model.encode(texts: texts, options: truncate))
     #expect(probabilities.allSatisfy { $0 > 0 && $0 < 1 })
   }
 
@@ -93,7 +94,7 @@ import Testing
   @Test(.timeLimit(.minutes(1))) func longRunsEnd() throws {
     let (model, _) = try Self.model()
     for piece in ["a", "é", "你", "!", " ", "\u{301}", "🚀", "1", "a ", "</s>"] {
-      let ids = try model.tokenize([String(repeating: piece, count: 100_000)], flags: UInt32(CLIP_TRUNCATE))[0]
+      let ids = try model.tokenize([String(repeating: piece, count: 100_000)], options: .init(truncate: true))[0]
       #expect(ids.count <= model.context && ids.last == 0)
     }
     #expect(try model.tokenize([String(repeating: "🚀", count: 30_000) + " a cat"]) == [[3, 2, 3, 37, 85, 112, 0]])
@@ -105,7 +106,7 @@ import Testing
     let good = [UInt8](try Data(contentsOf: url))
     func open(_ bytes: [UInt8]) throws -> Model {
       try Data(bytes).write(to: url)
-      return try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT))
+      return try Model(folder.url, towers: .text)
     }
     func piece(_ name: [UInt8], type: UInt8) -> [UInt8] {
       let body: [UInt8] = [0x0A, UInt8(name.count)] + name + [0x18, type]
@@ -114,21 +115,21 @@ import Testing
     var many = good
     for index in 0..<10 { many += piece(Array("more\(index)".utf8), type: 1) }
     for (bad, status) in [
-      ([], CLIP_FORMAT), ([0], CLIP_FORMAT), (Array("a text, not a model".utf8), CLIP_FORMAT),
-      (Array(good.dropLast(5)), CLIP_FORMAT), (Array(good.prefix(1000)), CLIP_FORMAT),
-      (good + piece([], type: 1), CLIP_FORMAT), (good + piece([0x61, 0, 0x62], type: 1), CLIP_FORMAT),
-      (good + piece([UInt8](repeating: 0x61, count: 80), type: 4), CLIP_FORMAT),
-      (good + piece(Array("<unk>".utf8), type: 2), CLIP_FORMAT), (many, CLIP_MISMATCH),
-      ([UInt8](repeating: 0, count: 2 << 20), CLIP_LIMIT),
+      ([], CLIPStatus.format), ([0], CLIPStatus.format), (Array("a text, not a model".utf8), CLIPStatus.format),
+      (Array(good.dropLast(5)), CLIPStatus.format), (Array(good.prefix(1000)), CLIPStatus.format),
+      (good + piece([], type: 1), CLIPStatus.format), (good + piece([0x61, 0, 0x62], type: 1), CLIPStatus.format),
+      (good + piece([UInt8](repeating: 0x61, count: 80), type: 4), CLIPStatus.format),
+      (good + piece(Array("<unk>".utf8), type: 2), CLIPStatus.format), (many, CLIPStatus.mismatch),
+      ([UInt8](repeating: 0, count: 2 << 20), CLIPStatus.limit),
     ] {
-      let failure = #expect(throws: Failure.self) { try open(bad) }
+      let failure = #expect(throws: CLIPError.self) { try open(bad) }
       #expect(
         failure?.status == status && failure?.message.contains("spiece.model") == true, "\(String(describing: failure))"
       )
     }
     try FileManager.default.removeItem(at: url)
-    let missing = #expect(throws: Failure.self) { try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT)) }
-    #expect(missing?.status == CLIP_NOT_FOUND)
+    let missing = #expect(throws: CLIPError.self) { try Model(folder.url, towers: .text) }
+    #expect(missing?.status == .notFound)
 
     // The rules for characters are a trie that libsentencepiece follows without a look; here it is led astray.
     let charsmap = try #require(Self.charsmap(good))
@@ -142,13 +143,13 @@ import Testing
       }
       do {
         _ = try open(bad).tokenize(["a photo ﷺ ½ ﬁ Å 数字 한국어 カﾞ ①", "\u{FB01}\u{2460}x²"])
-      } catch let failure as Failure { refused += failure.status == CLIP_FORMAT ? 1 : 0 }
+      } catch let failure as CLIPError { refused += failure.status == .format ? 1 : 0 }
     }
     #expect(refused > 20)
     for size: [UInt8] in [[0, 0, 0, 0], [1, 0, 0, 0], [255, 255, 255, 255], [4, 0, 0, 0]] {
       var bad = good
       bad.replaceSubrange(charsmap.lowerBound..<charsmap.lowerBound + 4, with: size)
-      #expect(throws: Failure.self) { try open(bad) }
+      #expect(throws: CLIPError.self) { try open(bad) }
     }
     // And the whole of the file, anywhere.
     for _ in 0..<150 {

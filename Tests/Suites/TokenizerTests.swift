@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -21,7 +23,7 @@ import Testing
     small.vocabulary = 49408
     small.context = 128
     let folder = try small.write()
-    return (try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT)), folder)
+    return (try Model(folder.url, towers: .text), folder)
   }
 
   @Test func casesOfBothCleanings() throws {
@@ -31,7 +33,7 @@ import Testing
     for item in cases {
       #expect(try model.tokenize([item.text]) == [item.hf], "hf: \(item.text.debugDescription)")
       #expect(
-        try model.tokenize([item.text], flags: UInt32(CLIP_OPENAI_CLEANING)) == [item.openai],
+        try model.tokenize([item.text], options: .init(openAICleaning: true)) == [item.openai],
         "openai: \(item.text.debugDescription)")
     }
     // All at once as well.
@@ -82,17 +84,17 @@ import Testing
           "merges": pairs ? merges.map { $0.split(separator: " ").map(String.init) } as Any : merges as Any,
         ],
       ], to: folder.file("tokenizer.json"))
-    let model = try Model(folder.url, towers: UInt32(CLIP_TOWER_TEXT))
+    let model = try Model(folder.url, towers: .text)
     for item in try Self.cases() { #expect(try model.tokenize([item.text]) == [item.hf], "\(item.text)") }
   }
 
   @Test func longTextIsAnErrorOrIsCut() throws {
     let model = try Model(ModelFolder.reference("vit-tiny"))
     let long = String(repeating: "cat ", count: 200)
-    let failure = #expect(throws: Failure.self) { try model.tokenize([long]) }
-    #expect(failure?.status == CLIP_LIMIT)
-    #expect(throws: Failure.self) { try model.encode(texts: ["short", long]) }
-    let cut = try model.tokenize([long, "cat"], flags: UInt32(CLIP_TRUNCATE))
+    let failure = #expect(throws: CLIPError.self) { try model.tokenize([long]) }
+    #expect(failure?.status == .limit)
+    #expect(throws: CLIPError.self) { try model.encode(texts: ["short", long]) }
+    let cut = try model.tokenize([long, "cat"], options: .init(truncate: true))
     #expect(cut[0].count == model.context)
     #expect(cut[0].first == 1022 && cut[0].last == 1023)
     #expect(cut[0].dropLast().dropFirst().allSatisfy { $0 < 1022 })
@@ -108,16 +110,19 @@ import Testing
       [-1, -2, 97, 0], [-61, 0], [-19, -96, -128, 0], [-8, -120, -128, -128, -128, 0], [97, -128, 98, 0],
     ]
     for text in bytes {
-      for flags in [0, UInt32(CLIP_OPENAI_CLEANING)] {
-        var options = Model.options(flags | UInt32(CLIP_TRUNCATE))
+      for flags in [0, CLIP_ENCODE_OPENAI_CLEANING] {
+        var options = clip_encode_options()
+        (options.struct_size, options.flags) = (
+          size(of: clip_encode_options.self), UInt32(flags | CLIP_ENCODE_TRUNCATE)
+        )
         var tokens = [Int32](repeating: -1, count: model.context)
         let status = text.withUnsafeBufferPointer { pointer in
           [pointer.baseAddress].withUnsafeBufferPointer {
-            clip_tokenize(model.handle, $0.baseAddress, 1, &options, &tokens, nil)
+            clip_tokenize(model.handle, $0.baseAddress, 1, &options, &tokens, model.context, nil, 0)
           }
         }
         // Replaced or refused, and never left half done.
-        #expect(status == CLIP_OK || status == CLIP_INVALID_ARGUMENT || status == CLIP_FORMAT)
+        #expect([CLIP_OK, CLIP_INVALID_ARGUMENT, CLIP_FORMAT].contains(status))
         if status == CLIP_OK { #expect(tokens.allSatisfy { (0..<1024).contains($0) }) }
       }
     }
@@ -128,8 +133,8 @@ import Testing
     let model = try Model(ModelFolder.reference("vit-tiny"))
     for piece in ["a", "é", "你", "!", " ", "&amp;", "&", "e\u{301}", "\u{301}", "🚀", "1", "'s"] {
       let text = String(repeating: piece, count: 100_000)
-      for flags in [CLIP_TRUNCATE, CLIP_TRUNCATE | CLIP_OPENAI_CLEANING] {
-        let ids = try model.tokenize([text], flags: UInt32(flags))[0]
+      for cleaning in [false, true] {
+        let ids = try model.tokenize([text], options: .init(truncate: true, openAICleaning: cleaning))[0]
         #expect(ids.count <= model.context && ids.last == 1023)
       }
     }

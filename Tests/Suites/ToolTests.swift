@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -201,7 +202,7 @@ import Testing
     // Three columns and two rows of 224 pixels, 4 between.
     #expect(result.json["width"] as? Int == 3 * 228 + 4 && result.json["height"] as? Int == 2 * 228 + 4)
     let read = try Runtime().load(sheet)
-    #expect(read.width == 688 && read.height == 460 && read.channels == 3)
+    #expect(read.width == 688 && read.height == 460 && read.format.channels == 3)
     #expect(read.bytes[0] == 40)
     let pipeline = folder.file("p.json")
     try Data("\"default\"".utf8).write(to: pipeline)
@@ -225,9 +226,9 @@ import Testing
     let runtime = try Runtime()
     let json = #"[{"op": "random_rotation", "degrees": [20, 40], "fill": 9}]"#
     let pipeline = try Pipeline(json, runtime)
-    let options = Dataset.Options {
-      ($0.seed, $0.pipeline, $0.background, $0.flags) = (
-        5, pipeline.handle, (255, 255, 255, 0), UInt32(CLIP_DATASET_IMAGES)
+    let options = DatasetOptions {
+      ($0.seed, $0.imagePipeline, $0.encode.background, $0.flags) = (
+        5, pipeline, .white, .images
       )
     }
     let want = try Dataset([folder.url.path], options, runtime: runtime).rest()

@@ -1,4 +1,6 @@
 import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -31,10 +33,10 @@ import Testing
 
     func expectRefusal(_ model: Model, _ what: Comment) {
       for _ in 0..<3 {
-        let ofImage = #expect(throws: Failure.self, what) { try model.encode(pixels: pixels) }
-        let ofText = #expect(throws: Failure.self, what) { try model.encode(tokens: tokens) }
+        let ofImage = #expect(throws: CLIPError.self, what) { try model.encode(pixels: pixels) }
+        let ofText = #expect(throws: CLIPError.self, what) { try model.encode(tokens: tokens) }
         for failure in [ofImage, ofText] {
-          #expect(failure?.status == CLIP_IO, what)
+          #expect(failure?.status == .io, what)
           #expect(
             failure?.message.contains("changed since") == true && failure?.message.contains(file.path) == true, what)
         }
@@ -115,7 +117,7 @@ import Testing
   @Test func aSwapLeavesNothingInTheFile() throws {
     let subject = try Subject()
     let model = try Model(subject.folder.url)
-    try model.swap(0, to: subject.folder.url)
+    try model.swap(from: subject.folder.url.path)
     try subject.overwrite(Data(count: 10))
     for _ in 0..<3 { #expect(try subject.agrees(model)) }
   }
@@ -131,7 +133,7 @@ import Testing
     func wait() {
       guard let model, !isInside else { return }
       isInside = true
-      if clip_encode_pixels(model, pixels, 1, nil, &embeddings) == CLIP_OK { calls += 1 }
+      if clip_encode_pixels(model, pixels, 1, nil, &embeddings, embeddings.count) == CLIP_OK { calls += 1 }
       isInside = false
     }
   }
@@ -152,14 +154,14 @@ import Testing
     defer { clip_runtime_release(runtime) }
     var model: OpaquePointer?
     try check(clip_model_open(runtime, subject.folder.url.path, nil, &model))
-    defer { clip_model_close(model) }
+    defer { clip_model_release(model) }
     let want = try Model(subject.folder.url).encode(pixels: subject.pixels)
     host.pixels = subject.pixels
     host.embeddings = [Float](repeating: 0, count: want.count)
     host.model = model
     for _ in 0..<3 {
       var got = [Float](repeating: 0, count: want.count)
-      try check(clip_encode_pixels(model, subject.pixels, 1, nil, &got))
+      try check(clip_encode_pixels(model, subject.pixels, 1, nil, &got, want.count))
       #expect(got == want && host.embeddings == want)
     }
     #expect(host.calls > 3)

@@ -1,4 +1,5 @@
-import CClip
+@_spi(Handles) import CLIP
+@_spi(Handles) import CLIPTools
 import Foundation
 import Support
 import Testing
@@ -63,7 +64,7 @@ import Testing
     for item in cases { #expect(try model.tokenize([item.text]) == [item.ids], "\(item.text.debugDescription)") }
     #expect(try model.tokenize(cases.map(\.text)) == cases.map(\.ids))
     // Its one way of cleaning does not depend on a flag that is about another tokenizer.
-    #expect(try model.tokenize(cases.map(\.text), flags: UInt32(CLIP_OPENAI_CLEANING)) == cases.map(\.ids))
+    #expect(try model.tokenize(cases.map(\.text), options: .init(openAICleaning: true)) == cases.map(\.ids))
   }
 
   @Test(arguments: [false, true]) func casesFromTokenizerJSON(bertProcessing: Bool) throws {
@@ -116,11 +117,11 @@ import Testing
     let folder = try small.write()
     let model = try Model(folder.url)
     let long = "one two three four five six seven eight"
-    let failure = #expect(throws: Failure.self) { try model.tokenize([long]) }
-    #expect(failure?.status == CLIP_LIMIT)
+    let failure = #expect(throws: CLIPError.self) { try model.tokenize([long]) }
+    #expect(failure?.status == .limit)
     #expect(
-      try model.tokenize([long], flags: UInt32(CLIP_TRUNCATE)) == [[101, 2028, 2048, 2093, 2176, 2274, 2416, 102]])
-    let rows = try model.rows(["cat", ""])
+      try model.tokenize([long], options: .init(truncate: true)) == [[101, 2028, 2048, 2093, 2176, 2274, 2416, 102]])
+    let rows = try model.tokenRows(["cat", ""])
     #expect(rows == [101, 4937, 102, 0, 0, 0, 0, 0, 101, 102, 0, 0, 0, 0, 0, 0])
     #expect(identical(try model.encode(texts: ["cat", ""]), try model.encode(tokens: rows)))
   }
@@ -136,11 +137,11 @@ import Testing
       ["word_embedding_dimension": 8, "pooling_mode_cls_token": false, "pooling_mode_mean_tokens": true],
       to: folder.file("1_Pooling/config.json"))
     let model = try Model(folder.url)
-    #expect(model.context == 16 && String(cString: model.info.text_encoder) == "clipcore.encoder.bert")
+    #expect(model.context == 16 && model.encoder(.text) == "clipcore.encoder.bert")
     #expect(try model.tokenize(["A CAT"]) == [[101, 1037, 4937, 102]])
     let unit = try model.encode(texts: ["A CAT"])
     #expect(abs(unit.reduce(0) { $0 + $1 * $1 } - 1) < 1e-5)
-    let raw = try model.encode(texts: ["A CAT"], flags: UInt32(CLIP_RAW_FEATURES))
+    let raw = try model.encode(texts: ["A CAT"], options: .init(raw: true))
     #expect(abs(raw.reduce(0) { $0 + $1 * $1 } - 1) > 1e-3)
     // Without 1_Pooling it is BERT's pooler.
     try FileManager.default.removeItem(at: folder.file("1_Pooling"))
@@ -153,7 +154,7 @@ import Testing
     let want = try Model(folder.url).encode(texts: ["two cats", "naïve 猫"])
     try ModelFolder.writeJSON(small.clipcore(tokenizer: "wordpiece"), to: folder.file("clipcore.json"))
     let model = try Model(folder.url)
-    #expect(String(cString: model.info.layout) == "clipcore")
+    #expect(model.info.layout == "clipcore")
     #expect(identical(try model.encode(texts: ["two cats", "naïve 猫"]), want))
   }
 
@@ -161,7 +162,7 @@ import Testing
     let folder = try TextModel(.bert).write()
     let model = try Model(folder.url)
     for piece in ["a", "é", "你", "!", " ", "e\u{301}", "\u{301}", "🚀", "1", "##a", "[CLS]"] {
-      let ids = try model.tokenize([String(repeating: piece, count: 100_000)], flags: UInt32(CLIP_TRUNCATE))[0]
+      let ids = try model.tokenize([String(repeating: piece, count: 100_000)], options: .init(truncate: true))[0]
       #expect(ids.count <= model.context && ids.last == 102)
     }
   }
@@ -172,14 +173,16 @@ import Testing
     let folder = try TextModel(.bert).write()
     let url = folder.file("vocab.txt")
     for (bad, status) in [
-      (Data(), CLIP_FORMAT), (Data([0xFF, 0xFE, 0x0A]), CLIP_FORMAT), (Data("a\nb\n[UNK".utf8), CLIP_FORMAT),
-      (list(good.filter { $0 != "[CLS]" }), CLIP_FORMAT), (list(good.filter { $0 != "[SEP]" }), CLIP_FORMAT),
-      (list(good.filter { $0 != "[UNK]" }), CLIP_FORMAT), (list(good + ["more"]), CLIP_MISMATCH),
+      (Data(), CLIPStatus.format), (Data([0xFF, 0xFE, 0x0A]), CLIPStatus.format),
+      (Data("a\nb\n[UNK".utf8), CLIPStatus.format),
+      (list(good.filter { $0 != "[CLS]" }), CLIPStatus.format),
+      (list(good.filter { $0 != "[SEP]" }), CLIPStatus.format),
+      (list(good.filter { $0 != "[UNK]" }), CLIPStatus.format), (list(good + ["more"]), CLIPStatus.mismatch),
       // The encoder takes 0 for padding.
-      (list(["first"] + good.dropLast()), CLIP_FORMAT), (Data(count: 1 << 24), CLIP_LIMIT),
+      (list(["first"] + good.dropLast()), CLIPStatus.format), (Data(count: 1 << 24), CLIPStatus.limit),
     ] {
       try bad.write(to: url)
-      let failure = #expect(throws: Failure.self) { try Model(folder.url) }
+      let failure = #expect(throws: CLIPError.self) { try Model(folder.url) }
       #expect(failure?.status == status, "\(String(describing: failure))")
     }
     // Line ends of Windows, none at the end, and a line that is there twice: its last place counts.
@@ -188,8 +191,8 @@ import Testing
     try Data(lines.joined(separator: "\r\n").utf8).write(to: url)
     #expect(try Model(folder.url).tokenize(["cat"]) == [[101, 4937, 102]])
     try FileManager.default.removeItem(at: url)
-    let missing = #expect(throws: Failure.self) { try Model(folder.url) }
-    #expect(missing?.status == CLIP_NOT_FOUND && missing?.message.contains("vocab.txt") == true)
+    let missing = #expect(throws: CLIPError.self) { try Model(folder.url) }
+    #expect(missing?.status == .notFound && missing?.message.contains("vocab.txt") == true)
   }
 
   @Test func unfitTokenizerJSON() throws {
@@ -206,45 +209,47 @@ import Testing
       return try Model(folder.url)
     }
     #expect(try open { _ in }.tokenize(["AB b"]) == [[2, 5, 6, 1, 3]])
-    func set(_ part: String, _ key: String, _ value: Any?) throws -> clip_status {
+    func set(_ part: String, _ key: String, _ value: Any?) throws -> CLIPStatus? {
       do {
         _ = try open { json in
           var object = json[part] as? [String: Any] ?? [:]
           object[key] = value
           json[part] = object
         }
-        return CLIP_OK
-      } catch { return (error as? Failure)?.status ?? CLIP_OK }
+        return nil
+      } catch { return (error as? CLIPError)?.status }
     }
     for (part, key, value, status) in [
-      ("model", "type", "BPE", CLIP_UNSUPPORTED), ("model", "type", 3, CLIP_FORMAT),
-      ("model", "vocab", nil, CLIP_FORMAT),
-      ("model", "vocab", ["a"], CLIP_FORMAT), ("model", "vocab", ["a": -1], CLIP_FORMAT),
-      ("model", "vocab", ["a": 7], CLIP_MISMATCH), ("model", "vocab", ["a": "0"], CLIP_FORMAT),
-      ("model", "unk_token", "[none]", CLIP_FORMAT), ("model", "max_input_chars_per_word", 0, CLIP_FORMAT),
-      ("model", "max_input_chars_per_word", 1e30, CLIP_FORMAT), ("model", "continuing_subword_prefix", 2, CLIP_FORMAT),
-      ("normalizer", "type", "Lowercase", CLIP_UNSUPPORTED), ("normalizer", "lowercase", "yes", CLIP_FORMAT),
-      ("pre_tokenizer", "type", "Whitespace", CLIP_UNSUPPORTED),
-      ("post_processor", "type", "RobertaProcessing", CLIP_UNSUPPORTED),
-      ("post_processor", "single", [1], CLIP_UNSUPPORTED),
-      ("post_processor", "special_tokens", nil, CLIP_UNSUPPORTED),
-      ("post_processor", "special_tokens", ["[CLS]": ["ids": [1]], "[SEP]": ["ids": [3]]], CLIP_FORMAT),
-      ("post_processor", "special_tokens", ["[CLS]": ["ids": [2, 3]], "[SEP]": ["ids": [3]]], CLIP_UNSUPPORTED),
-    ] as [(String, String, Any?, clip_status)] {
+      ("model", "type", "BPE", CLIPStatus.unsupported), ("model", "type", 3, CLIPStatus.format),
+      ("model", "vocab", nil, CLIPStatus.format),
+      ("model", "vocab", ["a"], CLIPStatus.format), ("model", "vocab", ["a": -1], CLIPStatus.format),
+      ("model", "vocab", ["a": 7], CLIPStatus.mismatch), ("model", "vocab", ["a": "0"], CLIPStatus.format),
+      ("model", "unk_token", "[none]", CLIPStatus.format), ("model", "max_input_chars_per_word", 0, CLIPStatus.format),
+      ("model", "max_input_chars_per_word", 1e30, CLIPStatus.format),
+      ("model", "continuing_subword_prefix", 2, CLIPStatus.format),
+      ("normalizer", "type", "Lowercase", CLIPStatus.unsupported),
+      ("normalizer", "lowercase", "yes", CLIPStatus.format),
+      ("pre_tokenizer", "type", "Whitespace", CLIPStatus.unsupported),
+      ("post_processor", "type", "RobertaProcessing", CLIPStatus.unsupported),
+      ("post_processor", "single", [1], CLIPStatus.unsupported),
+      ("post_processor", "special_tokens", nil, CLIPStatus.unsupported),
+      ("post_processor", "special_tokens", ["[CLS]": ["ids": [1]], "[SEP]": ["ids": [3]]], CLIPStatus.format),
+      ("post_processor", "special_tokens", ["[CLS]": ["ids": [2, 3]], "[SEP]": ["ids": [3]]], CLIPStatus.unsupported),
+    ] as [(String, String, Any?, CLIPStatus)] {
       #expect(try set(part, key, value) == status, "\(part).\(key) = \(String(describing: value))")
     }
     words = words.map { "é" + $0 }
-    #expect(throws: Failure.self) { try open { _ in } }
+    #expect(throws: CLIPError.self) { try open { _ in } }
     for text in MalformedConfigTests.badTexts {
       try Data(text.utf8).write(to: url)
-      #expect(throws: Failure.self, "\(text.prefix(40))") { try Model(folder.url) }
+      #expect(throws: CLIPError.self, "\(text.prefix(40))") { try Model(folder.url) }
     }
   }
 
   @Test func otherTokenizersAreRefused() throws {
     let folder = try TextModel(.bert).write()
     try ModelFolder.writeJSON(["tokenizer_class": "BertJapaneseTokenizer"], to: folder.file("tokenizer_config.json"))
-    let failure = #expect(throws: Failure.self) { try Model(folder.url) }
-    #expect(failure?.status == CLIP_UNSUPPORTED && failure?.message.contains("tokenizer_class") == true)
+    let failure = #expect(throws: CLIPError.self) { try Model(folder.url) }
+    #expect(failure?.status == .unsupported && failure?.message.contains("tokenizer_class") == true)
   }
 }

@@ -1,4 +1,4 @@
-/// Eight numbers of a row, for sums in eight chains: `lanes` of them, then `filler`.
+/// Eight elements of a row, for sums in eight chains: `lanes` of them, then `filler`.
 @inline(__always)
 func eight(_ source: UnsafePointer<Float>, _ lanes: Int, filler: Float = 0) -> SIMD8<Float> {
   if lanes == 8 { return UnsafeRawPointer(source).loadUnaligned(as: SIMD8<Float>.self) }
@@ -16,7 +16,7 @@ func eight(_ source: UnsafePointer<Double>, _ lanes: Int) -> SIMD8<Double> {
   return vector
 }
 
-/// Writes the first `lanes` of eight numbers.
+/// Writes the first `lanes` of eight elements.
 @inline(__always)
 func put<Number>(_ vector: SIMD8<Number>, _ target: UnsafeMutablePointer<Number>, _ lanes: Int) {
   if lanes == 8 { return UnsafeMutableRawPointer(target).storeBytes(of: vector, as: SIMD8<Number>.self) }
@@ -24,7 +24,7 @@ func put<Number>(_ vector: SIMD8<Number>, _ target: UnsafeMutablePointer<Number>
 }
 
 /// body(first, lanes) for each eight of a row, and for what is left. The library is compiled for size, so that
-/// loops over single numbers stay that.
+/// loops over single elements stay that.
 @inline(__always)
 func forEachEight(_ width: Int, _ body: (Int, Int) -> Void) {
   var i = 0
@@ -49,7 +49,7 @@ func addFloats(
   }
 }
 
-/// target = a * b, or target += a * b, number by number.
+/// target = a * b, or target += a * b, element by element.
 func putProducts(
   _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: Int, adding: Bool,
   to target: UnsafeMutablePointer<Float>

@@ -64,7 +64,7 @@ final class Table {
     }
   }
 
-  /// A row of bytes: its scale, then its numbers, up to a multiple of 4.
+  /// A row of bytes: its scale, then its elements, up to a multiple of 4.
   fileprivate static func bytesOfByteRow(_ width: Int) -> Int { (width + 7) & ~3 }
 }
 

@@ -53,7 +53,7 @@ final class Program {
   }
 
   /// Gives each value a slot; a slot is used again once its value has been read for the last time.
-  private static func plan(_ graph: Graph) -> (slots: [Int], count: Int) {
+  static func plan(_ graph: Graph) -> (slots: [Int], count: Int) {
     var lastUse = [Int](repeating: 0, count: graph.nodes.count)
     for (index, node) in graph.nodes.enumerated() { for input in node.inputs { lastUse[input] = index } }
     lastUse[graph.output] = graph.nodes.count

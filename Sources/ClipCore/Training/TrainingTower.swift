@@ -249,8 +249,8 @@ final class TrainingTower: TrainingMemory {
     return nil
   }
 
-  private func areFinite(_ numbers: UnsafePointer<Float>, _ count: Int) -> Bool {
-    for index in 0..<count where !numbers[index].isFinite { return false }
+  private func areFinite(_ values: UnsafePointer<Float>, _ count: Int) -> Bool {
+    for index in 0..<count where !values[index].isFinite { return false }
     return true
   }
 

@@ -1,5 +1,3 @@
-import CClip
-
 /// The report as one HTML file that needs nothing else: styles and plots inside, no script.
 struct AnalysisPage {
   private let report: AnalysisReport
@@ -43,16 +41,16 @@ struct AnalysisPage {
 
   /// What counts most, large.
   private var tiles: String {
-    let facts = report.main.facts
-    let removed = facts.gap > 0 ? 1 - facts.shifted_gap / facts.gap : 0
+    let facts = report.main
+    let removed = facts.gap > 0 ? 1 - facts.shiftedGap / facts.gap : 0
     let items = [
-      (percent(facts.image_to_text.recall_at_1), "captions found first", "recall at 1, picture to caption"),
-      (percent(facts.text_to_image.recall_at_1), "pictures found first", "recall at 1, caption to picture"),
+      (percent(facts.imageToText.recallAt1), "captions found first", "recall at 1, picture to caption"),
+      (percent(facts.textToImage.recallAt1), "pictures found first", "recall at 1, caption to picture"),
       (fixed(facts.gap, 2), "modality gap", "a shift removes \(percent(removed)) of it"),
       (
-        fixed(facts.best_logit_scale, 1), "best logit scale",
-        "the model's is \(fixed(facts.logit_scale, 1)); loss \(fixed(facts.best_loss, 2)) instead of "
-          + fixed((facts.image_to_text.loss + facts.text_to_image.loss) / 2, 2)
+        fixed(facts.bestLogitScale, 1), "best logit scale",
+        "the model's is \(fixed(facts.logitScale, 1)); loss \(fixed(facts.bestLoss, 2)) instead of "
+          + fixed((facts.imageToText.loss + facts.textToImage.loss) / 2, 2)
       ),
     ]
     return "<ul class=\"tiles\">"
@@ -62,8 +60,8 @@ struct AnalysisPage {
   /// All numbers: a row for each, a column for the captions and each kind of variants.
   private var numbers: String {
     var rows: [(title: String, meaning: String, cells: [String])] = []
-    let facts = report.captions.map(\.analysis.facts)
-    func add(_ title: String, _ meaning: String, _ digits: Int = 3, _ value: (clip_analysis) -> Double) {
+    let facts = report.captions.map(\.analysis)
+    func add(_ title: String, _ meaning: String, _ digits: Int = 3, _ value: (Analysis) -> Double) {
       rows.append((title, meaning, facts.map { fixed(value($0), digits) }))
     }
     if report.captions.count > 1 {
@@ -78,35 +76,35 @@ struct AnalysisPage {
           report.captions.map { $0.cosine.map { fixed($0, 3) } ?? "" }
         ))
     }
-    let ways: [(String, (clip_analysis) -> clip_retrieval)] = [
-      ("picture to caption", { $0.image_to_text }), ("caption to picture", { $0.text_to_image }),
+    let ways: [(String, (Analysis) -> Retrieval)] = [
+      ("picture to caption", { $0.imageToText }), ("caption to picture", { $0.textToImage }),
     ]
     for (name, way) in ways {
-      add("Recall at 1, \(name)", "share of matches that come first") { way($0).recall_at_1 }
-      add("Recall at 5, \(name)", "among the first five") { way($0).recall_at_5 }
-      add("Recall at 10, \(name)", "among the first ten") { way($0).recall_at_10 }
-      add("Median rank, \(name)", "1 is best", 1) { way($0).median_rank }
+      add("Recall at 1, \(name)", "share of matches that come first") { way($0).recallAt1 }
+      add("Recall at 5, \(name)", "among the first five") { way($0).recallAt5 }
+      add("Recall at 10, \(name)", "among the first ten") { way($0).recallAt10 }
+      add("Median rank, \(name)", "1 is best", 1) { way($0).medianRank }
       add("Loss, \(name)", "cross entropy in nats, 0 is best") { way($0).loss }
-      add("Calibration error, \(name)", "0: as often right as it is sure") { way($0).calibration_error }
+      add("Calibration error, \(name)", "0: as often right as it is sure") { way($0).calibrationError }
       add("Hubness, \(name)", "0: none is near to everything", 2) { way($0).hubness }
     }
     add("Modality gap", "distance of the two centroids") { $0.gap }
-    add("Gap after a shift", "both sides moved together by half of it") { $0.shifted_gap }
+    add("Gap after a shift", "both sides moved together by half of it") { $0.shiftedGap }
     add("Recall at 1 after the shift, picture to caption", "more: the gap was in the way") {
-      $0.shifted_image_to_text.recall_at_1
+      $0.shiftedImageToText.recallAt1
     }
-    add("Recall at 1 after the shift, caption to picture", "") { $0.shifted_text_to_image.recall_at_1 }
+    add("Recall at 1 after the shift, caption to picture", "") { $0.shiftedTextToImage.recallAt1 }
     add("Loss after the shift, mean of both ways", "") {
-      ($0.shifted_image_to_text.loss + $0.shifted_text_to_image.loss) / 2
+      ($0.shiftedImageToText.loss + $0.shiftedTextToImage.loss) / 2
     }
     add("Alignment", "mean squared distance of pairs, 0 is best") { $0.alignment }
-    add("Uniformity of pictures", "lower: more evenly spread") { $0.image_uniformity }
-    add("Uniformity of captions", "lower: more evenly spread") { $0.text_uniformity }
-    add("Cosine of pairs", "mean") { $0.matched_mean }
-    add("Cosine of others", "mean") { $0.unmatched_mean }
-    add("Best logit scale", "where the loss is least", 2) { $0.best_logit_scale }
-    add("Loss there", "") { $0.best_loss }
-    add("Calibration error there", "") { $0.best_calibration_error }
+    add("Uniformity of pictures", "lower: more evenly spread") { $0.imageUniformity }
+    add("Uniformity of captions", "lower: more evenly spread") { $0.textUniformity }
+    add("Cosine of pairs", "mean") { $0.matchedMean }
+    add("Cosine of others", "mean") { $0.unmatchedMean }
+    add("Best logit scale", "where the loss is least", 2) { $0.bestLogitScale }
+    add("Loss there", "") { $0.bestLoss }
+    add("Calibration error there", "") { $0.bestCalibrationError }
     let head = report.captions.map { "<th scope=\"col\">\(escaped($0.name))</th>" }.joined()
     let body = rows.map { row in
       "<tr><th scope=\"row\">\(row.title)<small>\(row.meaning)</small></th>"
@@ -124,12 +122,12 @@ struct AnalysisPage {
   private var hardest: String {
     let items = report.main.hardest.prefix(AnalysisReport.shown).map { index -> String in
       let pair = report.main.pairs[index]
-      let (text, image) = (Int(pair.other_text), Int(pair.other_image))
+      let (text, image) = (pair.otherText, pair.otherImage)
       return """
-        <li><div class="pictures">\(picture(index))\(pair.image_rank > 1 ? picture(image, small: true) : "")</div>
+        <li><div class="pictures">\(picture(index))\(pair.imageRank > 1 ? picture(image, small: true) : "")</div>
         <p><q>\(caption(index))</q></p>
-        <p><small>Caption at rank \(pair.text_rank)\(pair.text_rank > 1 ? ", behind <q>\(caption(text))</q>" : "")<br>\
-        Picture at rank \(pair.image_rank)\(pair.image_rank > 1 ? ", behind that of <q>\(caption(image))</q>, shown small" : "")<br>\
+        <p><small>Caption at rank \(pair.textRank)\(pair.textRank > 1 ? ", behind <q>\(caption(text))</q>" : "")<br>\
+        Picture at rank \(pair.imageRank)\(pair.imageRank > 1 ? ", behind that of <q>\(caption(image))</q>, shown small" : "")<br>\
         Loss \(fixed(pair.hardness, 2)), cosine \(fixed(pair.cosine, 3)), key \(escaped(report.pairs.keys[index]))</small></p></li>
         """
     }
@@ -150,7 +148,7 @@ struct AnalysisPage {
       + "alt=\"Picture of the pair: \(caption(index))\" src=\"\(thumbnail.dataURI)\">"
   }
 
-  private func caption(_ index: Int) -> String { escaped(report.pairs.captions[index].text, limit: 120) }
+  private func caption(_ index: Int) -> String { escaped(report.pairs.captions[index], limit: 120) }
 
   /// Colours by day and by night; each pair of colours that carries text has a contrast above 4.5.
   private static let style = """

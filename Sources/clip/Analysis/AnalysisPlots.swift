@@ -1,5 +1,3 @@
-import CClip
-
 /// The page's plots, as SVG in HTML.
 struct AnalysisPlots {
   private let report: AnalysisReport
@@ -161,7 +159,7 @@ struct AnalysisPlots {
       """
     return figure(
       "histograms", "Cosines of pairs and of others", "0 0 440 434", content,
-      "Shares of each. The less they overlap, the easier a match is to tell. Means: \(fixed(report.main.facts.matched_mean, 3)) "
-        + "and \(fixed(report.main.facts.unmatched_mean, 3)).")
+      "Shares of each. The less they overlap, the easier a match is to tell. Means: \(fixed(report.main.matchedMean, 3)) "
+        + "and \(fixed(report.main.unmatchedMean, 3)).")
   }
 }

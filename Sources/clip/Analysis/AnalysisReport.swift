@@ -1,5 +1,3 @@
-import CClip
-
 /// What one kind of captions came to: the data set's own, or those that a pipeline made of them.
 struct CaptionAnalysis {
   let name: String
@@ -26,20 +24,20 @@ struct AnalysisReport {
   static let shown = 12
 
   /// Numbers of a kind of captions, by name.
-  static func numbers(_ facts: clip_analysis) -> [(key: String, value: Double)] {
+  static func numbers(_ facts: Analysis) -> [(key: String, value: Double)] {
     [
-      ("gap", facts.gap), ("shifted_gap", facts.shifted_gap), ("alignment", facts.alignment),
-      ("image_uniformity", facts.image_uniformity), ("text_uniformity", facts.text_uniformity),
-      ("matched_mean", facts.matched_mean), ("unmatched_mean", facts.unmatched_mean),
-      ("logit_scale", facts.logit_scale), ("best_logit_scale", facts.best_logit_scale),
-      ("best_loss", facts.best_loss), ("best_calibration_error", facts.best_calibration_error),
+      ("gap", facts.gap), ("shifted_gap", facts.shiftedGap), ("alignment", facts.alignment),
+      ("image_uniformity", facts.imageUniformity), ("text_uniformity", facts.textUniformity),
+      ("matched_mean", facts.matchedMean), ("unmatched_mean", facts.unmatchedMean),
+      ("logit_scale", facts.logitScale), ("best_logit_scale", facts.bestLogitScale),
+      ("best_loss", facts.bestLoss), ("best_calibration_error", facts.bestCalibrationError),
     ]
   }
 
-  static func ways(_ facts: clip_analysis) -> [(key: String, value: clip_retrieval)] {
+  static func ways(_ facts: Analysis) -> [(key: String, value: Retrieval)] {
     [
-      ("image_to_text", facts.image_to_text), ("text_to_image", facts.text_to_image),
-      ("shifted_image_to_text", facts.shifted_image_to_text), ("shifted_text_to_image", facts.shifted_text_to_image),
+      ("image_to_text", facts.imageToText), ("text_to_image", facts.textToImage),
+      ("shifted_image_to_text", facts.shiftedImageToText), ("shifted_text_to_image", facts.shiftedTextToImage),
     ]
   }
 
@@ -51,11 +49,11 @@ struct AnalysisReport {
         main.hardest.prefix(100).map { index -> JSON in
           let pair = main.pairs[index]
           return [
-            "index": .integer(index), "key": .string(pairs.keys[index]), "caption": .string(pairs.captions[index].text),
+            "index": .integer(index), "key": .string(pairs.keys[index]), "caption": .string(pairs.captions[index]),
             "hardness": .double(pair.hardness), "cosine": .double(pair.cosine),
-            "text_rank": .integer(Int(pair.text_rank)), "image_rank": .integer(Int(pair.image_rank)),
-            "other_text": .string(pairs.captions[Int(pair.other_text)].text),
-            "other_image": .string(pairs.keys[Int(pair.other_image)]),
+            "text_rank": .integer(pair.textRank), "image_rank": .integer(pair.imageRank),
+            "other_text": .string(pairs.captions[pair.otherText]),
+            "other_image": .string(pairs.keys[pair.otherImage]),
           ]
         }),
     ]
@@ -65,17 +63,24 @@ struct AnalysisReport {
     var members: [(key: String, value: JSON)] = [("name", .string(captions.name))]
     if let changed = captions.changed { members.append(("changed", .double(changed))) }
     if let cosine = captions.cosine { members.append(("cosine_with_caption", .double(cosine))) }
-    members += numbers(captions.analysis.facts).map { ($0.key, .double($0.value)) }
-    members += ways(captions.analysis.facts).map { (key: $0.key, value: json($0.value)) }
+    members += numbers(captions.analysis).map { ($0.key, .double($0.value)) }
+    members += ways(captions.analysis).map { (key: $0.key, value: json($0.value)) }
     return .object(members)
   }
 
-  private static func json(_ way: clip_retrieval) -> JSON {
+  private static func json(_ way: Retrieval) -> JSON {
     [
-      "recall_at_1": .double(way.recall_at_1), "recall_at_5": .double(way.recall_at_5),
-      "recall_at_10": .double(way.recall_at_10), "mean_reciprocal_rank": .double(way.mean_reciprocal_rank),
-      "median_rank": .double(way.median_rank), "loss": .double(way.loss),
-      "calibration_error": .double(way.calibration_error), "hubness": .double(way.hubness),
+      "recall_at_1": .double(way.recallAt1), "recall_at_5": .double(way.recallAt5),
+      "recall_at_10": .double(way.recallAt10), "mean_reciprocal_rank": .double(way.meanReciprocalRank),
+      "median_rank": .double(way.medianRank), "loss": .double(way.loss),
+      "calibration_error": .double(way.calibrationError), "hubness": .double(way.hubness),
     ]
+  }
+}
+
+extension Model {
+  /// Measures pairs of embeddings at the model's logit scale of this moment.
+  func analyze(images: [Float], texts: [Float]) throws(CLIPError) -> Analysis {
+    try runtime.analyze(images: images, texts: texts, width: width, logitScale: Double(try describe().logitScale))
   }
 }

@@ -8,25 +8,25 @@ struct AugmentationCheck {
   private let file: ByteString
   private let kind: clip_plugin_kind
 
-  init(_ file: ByteString, _ index: Int, _ kind: clip_plugin_kind, _ report: Report) throws(Failure) {
+  init(_ file: ByteString, _ index: Int, _ kind: clip_plugin_kind, _ report: Report) throws(CLIPError) {
     table = try LoadedPlugin(file).item(index, kind, clip_augmentation.self, size: MemoryLayout<clip_augmentation>.size)
     self.file = file
     self.kind = kind
     self.report = report
     let hasOne = isImage ? table.pointee.apply_image != nil : table.pointee.apply_text != nil
-    guard hasOne, table.pointee.parameter_count <= 64,
-      table.pointee.parameters != nil || table.pointee.parameter_count == 0
+    guard hasOne, table.pointee.setting_count <= 64,
+      table.pointee.settings != nil || table.pointee.setting_count == 0
     else {
-      throw Failure("expected apply_\(isImage ? "image" : "text") and at most 64 parameters, found something else")
+      throw CLIPError("expected apply_\(isImage ? "image" : "text") and at most 64 parameters, found something else")
     }
   }
 
   private var isImage: Bool { kind == CLIP_KIND_IMAGE_AUGMENTATION }
   private var parameters: [clip_setting_info] {
-    Array(UnsafeBufferPointer(start: table.pointee.parameters, count: table.pointee.parameter_count))
+    Array(UnsafeBufferPointer(start: table.pointee.settings, count: table.pointee.setting_count))
   }
 
-  func run() throws(Failure) {
+  func run() throws(CLIPError) {
     var made = 0, refused = 0, applied = 0, left = 0
     for (number, values) in ParameterTrials(parameters).all.enumerated() {
       let settings = TrialSettings(parameters, values)
@@ -70,7 +70,7 @@ struct AugmentationCheck {
   }
 
   /// nil where create refuses.
-  private func create(_ settings: TrialSettings, _ place: String) throws(Failure) -> Instance? {
+  private func create(_ settings: TrialSettings, _ place: String) throws(CLIPError) -> Instance? {
     guard let create = table.pointee.create else { return Instance(pointer: nil, settings: settings) }
     var pointer: UnsafeMutableRawPointer?
     let words = settings.lend { settings in PluginWords { create(table, settings, &pointer, $0) } }
@@ -83,9 +83,9 @@ struct AugmentationCheck {
   }
 
   /// Instances are freed. One that takes long to make is made less often.
-  private func comeAndGo() throws(Failure) {
+  private func comeAndGo() throws(CLIPError) {
     let settings = TrialSettings(parameters, ParameterTrials(parameters).defaults)
-    func rounds(_ most: Int) throws(Failure) -> Int {
+    func rounds(_ most: Int) throws(CLIPError) -> Int {
       let start = milliseconds()
       for count in 0..<most {
         if count >= 10, milliseconds() - start > 2000 { return count }
@@ -102,7 +102,7 @@ struct AugmentationCheck {
 
   // MARK: One input
 
-  private func check(_ instance: Instance, _ input: AugmentationInput, _ place: String) throws(Failure)
+  private func check(_ instance: Instance, _ input: AugmentationInput, _ place: String) throws(CLIPError)
     -> AugmentationOutcome
   {
     let first = run(instance, input, seed: 3, fill: 0xa5)
@@ -128,7 +128,7 @@ struct AugmentationCheck {
   }
 
   /// One instance on 4 threads at once, each with other inputs before.
-  private func together(_ instance: Instance, _ inputs: [AugmentationInput]) throws(Failure) {
+  private func together(_ instance: Instance, _ inputs: [AugmentationInput]) throws(CLIPError) {
     let step = max(1, inputs.count / 24)
     let some = stride(from: 0, to: inputs.count, by: step).map { inputs[$0] }
     let alone = some.enumerated().map { run(instance, $0.element, seed: UInt64($0.offset), fill: 0).result }
@@ -177,12 +177,12 @@ struct AugmentationCheck {
   // MARK: By the host
 
   /// Values that are out of range, or of another type, are refused; the others are made, and work.
-  private func askHost() throws(Failure) {
+  private func askHost() throws(CLIPError) {
     let op = string(table.pointee.op)
-    let runtime = try Runtime(threads: 1, plugins: [file], kernels: nil)
+    let runtime = try Runtime(plugins: [try file.utf8])
     for (key, value, isWrong) in ParameterTrials(parameters).json {
-      do throws(Failure) {
-        _ = try AugmentationPipeline(runtime, json: ByteString("[{\"op\": \"\(op)\", \"\(key)\": \(value)}]"))
+      do throws(CLIPError) {
+        _ = try Pipeline("[{\"op\": \"\(op)\", \"\(key)\": \(value)}]", runtime: runtime)
         try report.require(!isWrong, "\(key) of \(value) is taken, which is out of its range")
       } catch {
         try report.require(!error.message.isEmpty, "\(key) of \(value) is refused without a word")

@@ -49,8 +49,7 @@ struct TrialPicture: Sendable {
       return AugmentationOutcome(isDone: false, result: [], words: "no memory", refusal: nil, problems: [])
     }
     var view = clip_image_view(
-      struct_size: UInt32(MemoryLayout<clip_image_view>.size), format: format, width: UInt32(width),
-      height: UInt32(height), stride: stride, pixels: UnsafePointer(memory.data))
+      pixels: UnsafePointer(memory.data), width: UInt32(width), height: UInt32(height), stride: stride, format: format)
     let words = sink.lend { sink in
       random.lend { random in PluginWords { apply(instance.pointer, &view, sink, random, $0) } }
     }

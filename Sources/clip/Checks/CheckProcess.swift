@@ -19,7 +19,7 @@ struct CheckProcess {
   }
 
   /// Runs this program again for `check` alone and reads its report.
-  func run(_ check: String, scratch: ByteString) throws(Failure) -> Outcome {
+  func run(_ check: String, scratch: ByteString) throws(CLIPError) -> Outcome {
     let output = scratch.appending(Array("report".utf8))
     let arguments =
       [ByteString("clip"), "plugins", "check", "--only", ByteString(check), "--scratch", scratch] + options + [
@@ -39,7 +39,7 @@ struct CheckProcess {
     var copies = arguments.map { argument in argument.withCString { strdup($0) } } + [nil]
     defer { for copy in copies { free(copy) } }
     guard posix_spawn(&process, "/proc/self/exe", &actions, nil, &copies, environ) == 0 else {
-      throw Failure.system("cannot start a process for the check \(check)")
+      throw CLIPError.system("cannot start a process for the check \(check)")
     }
     let ending = wait(for: process)
     var outcome = parse(try readFile(output))

@@ -4,13 +4,13 @@ import CClip
 enum CodecCheck {
   private static let most = 1 << 24
 
-  static func run(_ file: ByteString, _ index: Int, sample: ByteString?, _ report: Report) throws(Failure) {
+  static func run(_ file: ByteString, _ index: Int, sample: ByteString?, _ report: Report) throws(CLIPError) {
     let plugin = try LoadedPlugin(file)
     let codec = try plugin.item(
       index, CLIP_KIND_IMAGE_CODEC, clip_image_codec.self, size: MemoryLayout<clip_image_codec>.size
     ).pointee
     guard let recognises = codec.recognises, codec.read_header != nil, codec.decode != nil else {
-      throw Failure("a function is a null pointer")
+      throw CLIPError("a function is a null pointer")
     }
     var random = RandomNumbers(seed: 3)
     var inputs: [[UInt8]] = (0...64).map { _ in [] }
@@ -38,7 +38,7 @@ enum CodecCheck {
   }
 
   /// Both steps over exactly as many bytes; a picture is written inside its pixels and nowhere else.
-  private static func decodes(_ codec: clip_image_codec, _ bytes: [UInt8], _ report: Report) throws(Failure) -> Bool {
+  private static func decodes(_ codec: clip_image_codec, _ bytes: [UInt8], _ report: Report) throws(CLIPError) -> Bool {
     let data = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, bytes.count))
     defer { data.deallocate() }
     for (index, byte) in bytes.enumerated() { data[index] = byte }

@@ -7,12 +7,12 @@ struct EncoderCheck {
   /// A JSON object; nil for the encoder's own example.
   let config: String?
 
-  private func runtime(_ threads: Int, kernels: String? = nil) throws(Failure) -> Runtime {
-    try Runtime(threads: threads, plugins: [file], kernels: kernels.map { ByteString($0) })
+  private func runtime(_ threads: Int, kernels: String? = nil) throws(CLIPError) -> Runtime {
+    try Runtime(threads: threads, plugins: [try file.utf8], kernels: kernels)
   }
 
   /// The encoder's id and the configuration to build it with.
-  private func subject() throws(Failure) -> (id: String, config: String) {
+  private func subject() throws(CLIPError) -> (id: String, config: String) {
     let plugin = try LoadedPlugin(file)
     let pointer = MemoryLayout<UnsafeRawPointer>.size
     let required = MemoryLayout<clip_encoder>.size - 2 * pointer
@@ -23,34 +23,35 @@ struct EncoderCheck {
     return (plugin.id(of: index), config ?? (example.isEmpty ? "{}" : example))
   }
 
-  func build(_ report: Report) throws(Failure) {
+  func build(_ report: Report) throws(CLIPError) {
     let (id, config) = try subject()
-    try report.pass(try runtime(1).describe(encoder: id, config: config).text)
+    try report.pass(try runtime(1).describeEncoder(id, config: config).text)
   }
 
   /// With made-up weights: finite numbers, the same ones each time, alone and in company, on any threads.
-  func encode(_ report: Report, scratch: ByteString) throws(Failure) {
+  func encode(_ report: Report, scratch: ByteString) throws(CLIPError) {
     let (id, config) = try subject()
-    let facts = try runtime(1).describe(encoder: id, config: config)
-    guard facts.info.parameters <= UInt64(RandomModel.largest / 4) else {
-      return try report.note("not run: \(grouped(facts.info.parameters)) parameters are too many for made-up weights")
+    let facts = try runtime(1).describeEncoder(id, config: config)
+    guard facts.parameters <= RandomModel.largest / 4 else {
+      return try report.note(
+        "not run: \(grouped(UInt64(facts.parameters))) parameters are too many for made-up weights")
     }
     let made = try RandomModel(encoder: id, config: config, facts: facts, in: scratch)
     let count = 3
     let input = made.input(count)
     let model = try made.open(runtime(1))
-    let batch = try input.encode(model, count: count)
+    let batch = try input.encode(model)
     let width = model.width
     try report.require(batch.allSatisfy(\.isFinite), "some features are not finite")
-    try report.require(same(try input.encode(model, count: count), batch), "the same batch gave other numbers")
+    try report.require(same(try input.encode(model), batch), "the same batch gave other numbers")
     for item in 0..<count {
-      let alone = try input.slice(item, 1, of: count).encode(model, count: 1)
+      let alone = try input.slice(item, 1, of: count).encode(model)
       try report.require(
         same(alone, Array(batch[item * width..<(item + 1) * width])),
         "item \(item) alone gave other numbers than in a batch")
     }
     let many = try made.open(runtime(3))
-    try report.require(same(try input.encode(many, count: count), batch), "three threads gave other numbers than one")
+    try report.require(same(try input.encode(many), batch), "three threads gave other numbers than one")
     try report.require(
       !same(Array(batch[..<width]), Array(batch[width..<2 * width])), "different items gave the same features")
     if report.failures == 0 {
@@ -59,13 +60,13 @@ struct EncoderCheck {
   }
 
   /// Configurations with values changed: each may be refused, none may end the process.
-  func fuzz(_ report: Report) throws(Failure) {
+  func fuzz(_ report: Report) throws(CLIPError) {
     let (id, config) = try subject()
     let runtime = try runtime(1)
     var built = 0, refused = 0
     for config in ["{}", "{\"image_height\": {}}"] + EncoderCheck.changed(config) {
-      do throws(Failure) {
-        _ = try runtime.describe(encoder: id, config: config)
+      do throws(CLIPError) {
+        _ = try runtime.describeEncoder(id, config: config)
         built += 1
       } catch {
         refused += 1
@@ -122,24 +123,24 @@ struct EncoderCheck {
   }
 
   /// Kernels: clip-vit of a few thousand weights by them and by the reference set.
-  static func kernels(_ file: ByteString, _ index: Int, _ report: Report, scratch: ByteString) throws(Failure) {
+  static func kernels(_ file: ByteString, _ index: Int, _ report: Report, scratch: ByteString) throws(CLIPError) {
     let plugin = try LoadedPlugin(file)
     let id = plugin.id(of: index)
     let config =
       "{\"image_height\": 48, \"image_width\": 48, \"patch_size\": 8, \"width\": 96, \"layers\": 2, \"heads\": 3, "
       + "\"mlp_width\": 200, \"activation\": \"quick_gelu\", \"embed_dim\": 40}"
-    let reference = try Runtime(threads: 1, plugins: [file], kernels: ByteString("reference"))
-    let facts = try reference.describe(encoder: "clipcore.encoder.clip-vit", config: config)
+    let reference = try Runtime(threads: 1, plugins: [try file.utf8], kernels: "reference")
+    let facts = try reference.describeEncoder("clipcore.encoder.clip-vit", config: config)
     let made = try RandomModel(encoder: "clipcore.encoder.clip-vit", config: config, facts: facts, in: scratch)
-    let want = try made.input(4).encode(made.open(reference), count: 4)
+    let want = try made.input(4).encode(made.open(reference))
     let runtime: Runtime
-    do throws(Failure) {
-      runtime = try Runtime(threads: 2, plugins: [file], kernels: ByteString(id))
+    do throws(CLIPError) {
+      runtime = try Runtime(threads: 2, plugins: [try file.utf8], kernels: id)
     } catch {
-      guard error.status == CLIP_UNSUPPORTED else { throw error }
+      guard error.status == .unsupported else { throw error }
       return try report.note("not run: \(error.message)")
     }
-    let got = try made.input(4).encode(made.open(runtime), count: 4)
+    let got = try made.input(4).encode(made.open(runtime))
     var error = 0.0, size = 0.0
     for (a, b) in zip(got, want) {
       error += Double(a - b) * Double(a - b)
@@ -156,4 +157,15 @@ struct EncoderCheck {
 /// Whether both hold the same bits.
 func same(_ a: [Float], _ b: [Float]) -> Bool {
   a.count == b.count && zip(a, b).allSatisfy { $0.bitPattern == $1.bitPattern }
+}
+
+extension EncoderInfo {
+  var isText: Bool { tower == .text }
+
+  /// On one line.
+  fileprivate var text: String {
+    let input = isText ? "\(contextLength) tokens" : "\(imageWidth) x \(imageHeight) pixels"
+    return "\(input) to \(features) features, \(grouped(UInt64(parameters))) parameters in "
+      + "\(counted(tensors.count, "tensor")), \(fixed(Double(multiplyAdds) / 1e9, 3)) G multiply-adds"
+  }
 }

@@ -3,7 +3,7 @@ import Glibc
 
 /// Scanning: the file alone, then by the host, then again and again.
 enum LoadCheck {
-  static func run(_ file: ByteString, _ report: Report) throws(Failure) {
+  static func run(_ file: ByteString, _ report: Report) throws(CLIPError) {
     let start = milliseconds()
     let plugin = try LoadedPlugin(file)
     let taken = milliseconds() - start
@@ -28,38 +28,22 @@ enum LoadCheck {
   }
 
   /// What the host says when it loads the file: every line about it is a failure.
-  private static func askHost(_ file: ByteString, _ plugin: LoadedPlugin, _ report: Report) throws(Failure) {
-    var lines: [String] = []
-    var options = clip_runtime_options()
-    options.struct_size = UInt32(MemoryLayout<clip_runtime_options>.size)
-    options.log = { user, level, message in
-      guard level != CLIP_LOG_INFO else { return }
-      user?.assumingMemoryBound(to: [String].self).pointee.append(string(message))
+  private static func askHost(_ file: ByteString, _ plugin: LoadedPlugin, _ report: Report) throws(CLIPError) {
+    let lock = Lock()
+    nonisolated(unsafe) var lines: [String] = []
+    let path = try file.utf8
+    let log: LogHandler = { level, message in
+      if level != .info { lock.locked { lines.append(message) } }
     }
-    var runtime: OpaquePointer?
-    let status = withUnsafeMutablePointer(to: &lines) { list in
-      options.log_user = UnsafeMutableRawPointer(list)
-      return withCStrings([file]) { paths in
-        options.plugin_paths = paths
-        options.plugin_path_count = 1
-        return clip_runtime_create(&options, &runtime)
-      }
-    }
-    try check(status)
-    var known = 0
-    for index in 0..<clip_plugin_count(runtime) {
-      var info = clip_plugin_info()
-      info.struct_size = UInt32(MemoryLayout<clip_plugin_info>.size)
-      if clip_plugin_at(runtime, index, &info) == CLIP_OK, string(info.path) == file.text { known += 1 }
-    }
+    let runtime = try Runtime(plugins: [path], log: log)
+    let known = try runtime.plugins().count { $0.path == path }
     for line in lines where line.contains(": \(file.text): ") { try report.fail("the host says: \(line)") }
     try report.require(
       known == plugin.items.count, "the host took \(known) of \(plugin.items.count) items")
-    clip_runtime_release(runtime)
   }
 
   /// Loaded and unloaded by turns.
-  static func again(_ file: ByteString, _ report: Report) throws(Failure) {
+  static func again(_ file: ByteString, _ report: Report) throws(CLIPError) {
     for _ in 0..<100 { try LoadedPlugin(file).unload() }
     let before = residentPages()
     for _ in 0..<400 { try LoadedPlugin(file).unload() }

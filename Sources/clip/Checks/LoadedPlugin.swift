@@ -7,28 +7,28 @@ final class LoadedPlugin {
   let items: [clip_plugin_item]
   private let handle: UnsafeMutableRawPointer
 
-  init(_ path: ByteString) throws(Failure) {
+  init(_ path: ByteString) throws(CLIPError) {
     // Without a slash the loader would search its own folders.
     let file = path.bytes.contains(UInt8(ascii: "/")) ? path : ByteString("./").joined(path)
     guard let handle = file.withCString({ dlopen($0, RTLD_NOW | RTLD_LOCAL) }) else {
-      throw Failure("the loader refuses it: \(string(dlerror()))")
+      throw CLIPError("the loader refuses it: \(string(dlerror()))")
     }
     guard let symbol = dlsym(handle, "clip_plugin_entry") else {
-      throw Failure("expected the function clip_plugin_entry, found none")
+      throw CLIPError("expected the function clip_plugin_entry, found none")
     }
     let entry = unsafeBitCast(symbol, to: clip_plugin_entry_fn.self)
-    guard let table = entry() else { throw Failure("clip_plugin_entry returned no table") }
-    guard entry() == table else { throw Failure("clip_plugin_entry returned another table when called again") }
+    guard let table = entry() else { throw CLIPError("clip_plugin_entry returned no table") }
+    guard entry() == table else { throw CLIPError("clip_plugin_entry returned another table when called again") }
     let size = Int(table.pointee.struct_size)
     guard size >= MemoryLayout<clip_plugin>.size else {
-      throw Failure("expected a table of \(MemoryLayout<clip_plugin>.size) bytes, found \(size)")
+      throw CLIPError("expected a table of \(MemoryLayout<clip_plugin>.size) bytes, found \(size)")
     }
     let (found, host) = (table.pointee.abi_version, clip_abi_version())
     guard found >> 16 == host >> 16 else {
-      throw Failure("expected plugin interface \(host >> 16).x, found \(found >> 16).\(found & 0xffff)")
+      throw CLIPError("expected plugin interface \(host >> 16).x, found \(found >> 16).\(found & 0xffff)")
     }
     guard table.pointee.item_count <= 4096, table.pointee.items != nil || table.pointee.item_count == 0 else {
-      throw Failure("expected a list of at most 4096 items, found \(table.pointee.item_count)")
+      throw CLIPError("expected a list of at most 4096 items, found \(table.pointee.item_count)")
     }
     self.handle = handle
     self.table = table
@@ -36,12 +36,14 @@ final class LoadedPlugin {
   }
 
   /// The table of item `index` as T, where the item is there, of that kind and as large as `size`.
-  func item<T>(_ index: Int, _ kind: clip_plugin_kind, _ type: T.Type, size: Int) throws(Failure) -> UnsafePointer<T> {
+  func item<T>(_ index: Int, _ kind: clip_plugin_kind, _ type: T.Type, size: Int) throws(CLIPError) -> UnsafePointer<T>
+  {
     guard items.indices.contains(index), items[index].kind == kind.rawValue, let table = items[index].table else {
-      throw Failure("item \(index) is no \(kindName(kind))")
+      throw CLIPError(
+        "item \(index) is no \(PluginKind(rawValue: UInt32(kind.rawValue))?.name ?? "kind \(kind.rawValue)")")
     }
     let found = Int(table.load(as: UInt32.self))
-    guard found >= size else { throw Failure("item \(index): expected a table of \(size) bytes, found \(found)") }
+    guard found >= size else { throw CLIPError("item \(index): expected a table of \(size) bytes, found \(found)") }
     return table.assumingMemoryBound(to: type)
   }
 

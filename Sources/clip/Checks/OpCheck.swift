@@ -7,18 +7,18 @@ struct OpCheck {
   let report: Report
   private static let settings: [Double] = [1, 0.5, 2, 0, 3]
 
-  init(_ file: ByteString, _ index: Int, _ report: Report) throws(Failure) {
+  init(_ file: ByteString, _ index: Int, _ report: Report) throws(CLIPError) {
     op = try LoadedPlugin(file).item(index, CLIP_KIND_OP, clip_op.self, size: MemoryLayout<clip_op>.size).pointee
     self.report = report
     guard op.shape != nil, op.forward != nil, (1...8).contains(op.input_count), op.setting_count <= 64 else {
-      throw Failure("expected shape, forward, 1 to 8 inputs and at most 64 settings, found something else")
+      throw CLIPError("expected shape, forward, 1 to 8 inputs and at most 64 settings, found something else")
     }
   }
 
   private var isRowWise: Bool { op.flags & UInt32(CLIP_OP_ROW_WISE) != 0 }
 
   /// Inputs of many shapes, those that the op takes.
-  func run() throws(Failure) {
+  func run() throws(CLIPError) {
     var taken = 0, refused = 0, worst = 0.0
     for shapes in OpCheck.shapes(inputs: Int(op.input_count)) {
       for setting in op.setting_count == 0 ? [0] : OpCheck.settings {
@@ -52,7 +52,8 @@ struct OpCheck {
         : "the gradient is that of finite differences, but for \(worst) of its size")
   }
 
-  private func forward(_ use: OpTrial, _ output: clip_shape, _ parameters: [[Float]], _ place: String) throws(Failure) {
+  private func forward(_ use: OpTrial, _ output: clip_shape, _ parameters: [[Float]], _ place: String) throws(CLIPError)
+  {
     let inputs = use.inputs(seed: 5)
     let first = use.forward(inputs, output, parameters)
     try report.require(first.isIntact, place + "forward wrote beside its output or its scratch, or to an input")
@@ -90,7 +91,7 @@ struct OpCheck {
   /// The derivative along random directions, against differences. Returns the largest error.
   private func backward(
     _ use: OpTrial, _ output: clip_shape, _ parameters: [[Float]], _ place: String
-  ) throws(Failure) -> Double {
+  ) throws(CLIPError) -> Double {
     let inputs = use.inputs(seed: 7)
     var random = RandomNumbers(seed: 11)
     let forward = use.forward(inputs, output, parameters).output
@@ -137,7 +138,7 @@ struct OpCheck {
   private func otherCalls(
     _ use: OpTrial, _ output: clip_shape, _ place: String, _ whole: OpTrial.Gradients,
     _ backward: @escaping (Range<Int>?, Bool) -> OpTrial.Gradients
-  ) throws(Failure) {
+  ) throws(CLIPError) {
     let inputs = Int(op.input_count)
     let unwanted = backward(nil, false)
     try report.require(

@@ -29,7 +29,7 @@ struct ParameterTrials {
   var json: [(key: String, value: String, isWrong: Bool)] {
     var list: [(key: String, value: String, isWrong: Bool)] = []
     for parameter in parameters {
-      let type = clip_setting_type(parameter.type)
+      let type = parameter.type
       let isNumber = type == CLIP_SETTING_NUMBER || type == CLIP_SETTING_INTEGER
       func add(_ value: String, _ isWrong: Bool) { list.append((string(parameter.name), value, isWrong)) }
       add("null", true)
@@ -60,7 +60,7 @@ struct ParameterTrials {
   }
 
   private static func usual(_ parameter: clip_setting_info) -> TrialSettings.Value {
-    switch clip_setting_type(parameter.type) {
+    switch parameter.type {
     case CLIP_SETTING_NUMBERS:
       .numbers(Array(UnsafeBufferPointer(start: parameter.numbers, count: parameter.number_count)))
     case CLIP_SETTING_TEXT: .text(string(parameter.text))
@@ -70,7 +70,7 @@ struct ParameterTrials {
 
   private static func values(of parameter: clip_setting_info) -> [TrialSettings.Value] {
     let (low, high) = (parameter.low, parameter.high)
-    switch clip_setting_type(parameter.type) {
+    switch parameter.type {
     case CLIP_SETTING_NUMBER:
       let middle = max(low, -1000) / 2 + min(high, 1000) / 2
       return [low, high, middle, 0, 1].filter { low <= $0 && $0 <= high }.map { .number($0) }

@@ -24,27 +24,27 @@ struct RandomNumbers {
 struct RandomModel {
   static let largest = 2 << 30
   let folder: ByteString
-  let facts: EncoderFacts
+  let facts: EncoderInfo
 
   /// `config` is a JSON object.
-  init(encoder id: String, config: String, facts: EncoderFacts, in folder: ByteString) throws(Failure) {
+  init(encoder id: String, config: String, facts: EncoderInfo, in folder: ByteString) throws(CLIPError) {
     self.folder = folder
     self.facts = facts
-    let info = facts.info
+    let info = facts
     let tower =
       facts.isText
       ? "\"text\": {\"encoder\": \"\(id)\", \"config\": \(config), \"tokenizer\": \"none\"}"
       : "\"image\": {\"encoder\": \"\(id)\", \"config\": \(config), "
-        + "\"preprocess\": {\"size\": [\(info.image_height), \(info.image_width)]}}"
-    try OutputFile.write(to: folder.appending(Array("clipcore.json".utf8))) { (writer) throws(Failure) in
+        + "\"preprocess\": {\"size\": [\(info.imageHeight), \(info.imageWidth)]}}"
+    try OutputFile.write(to: folder.appending(Array("clipcore.json".utf8))) { (writer) throws(CLIPError) in
       try writer.write("{\"version\": 1, \"embed_dim\": \(info.features), \(tower)}\n")
     }
-    try OutputFile.write(to: folder.appending(Array("model.safetensors".utf8))) { (writer) throws(Failure) in
+    try OutputFile.write(to: folder.appending(Array("model.safetensors".utf8))) { (writer) throws(CLIPError) in
       try RandomModel.writeWeights(facts.tensors, writer)
     }
   }
 
-  private static func writeWeights(_ tensors: [WantedTensor], _ writer: FileWriter) throws(Failure) {
+  private static func writeWeights(_ tensors: [EncoderTensor], _ writer: FileWriter) throws(CLIPError) {
     var header: [(key: String, value: JSON)] = []
     var offset = 0
     for tensor in tensors {
@@ -68,37 +68,37 @@ struct RandomModel {
   }
 
   /// Matrices that keep the size of what goes through them, gains near 1, biases near 0.
-  private static func values(_ tensor: WantedTensor, _ random: inout RandomNumbers) -> [Float] {
+  private static func values(_ tensor: EncoderTensor, _ random: inout RandomNumbers) -> [Float] {
     let fan = tensor.shape.dropFirst().reduce(1, *)
     let isGain = tensor.shape.count == 1 && (tensor.name.hasSuffix("weight") || tensor.name.hasSuffix("var"))
     let scale = tensor.shape.count > 1 ? 1.7 / Float(fan).squareRoot() : 0.1
     return (0..<tensor.count).map { _ in (isGain ? 1 : 0) + scale * random.float() }
   }
 
-  func open(_ runtime: Runtime) throws(Failure) -> Model {
-    try Model(runtime, folder: folder, towers: facts.isText ? .text : .image, storage: CLIP_STORAGE_F32)
+  func open(_ runtime: Runtime) throws(CLIPError) -> Model {
+    try Model(try folder.utf8, runtime: runtime, towers: facts.isText ? .text : .image)
   }
 
   /// `count` items as `encode` takes them.
   func input(_ count: Int) -> RandomInput {
     var random = RandomNumbers(seed: 2)
-    let info = facts.info
+    let info = facts
     guard facts.isText else {
-      return .pixels(random.floats(count * 3 * Int(info.image_height) * Int(info.image_width)))
+      return .pixels(random.floats(count * 3 * info.imageHeight * info.imageWidth))
     }
-    let (length, vocabulary) = (Int(info.context_length), Int(info.vocabulary_size))
+    let (length, vocabulary) = (info.contextLength, info.vocabularySize)
     var tokens: [Int32] = []
     for item in 0..<count {
       // A word is any id but the end's and, where the largest id ends a text, the largest.
       var row = (0..<length).map { _ -> Int32 in
         let id = Int32(clamping: random.below(max(1, vocabulary - 1)))
-        return id == info.end_token && vocabulary > 2 ? (id + 1) % Int32(clamping: vocabulary - 1) : id
+        return id == info.endToken && vocabulary > 2 ? (id + 1) % Int32(clamping: vocabulary - 1) : id
       }
       let end = max(1, length - 1 - item)
-      switch clip_end_rule(info.end_rule) {
+      switch clip_end_rule(info.endRule) {
       case CLIP_END_LARGEST_ID: row[min(end, length - 1)] = Int32(clamping: vocabulary - 1)
-      case CLIP_END_TOKEN_ID: row[min(end, length - 1)] = info.end_token
-      case CLIP_END_PADDING: for position in end..<max(end, length) { row[position] = info.end_token }
+      case CLIP_END_TOKEN_ID: row[min(end, length - 1)] = info.endToken
+      case CLIP_END_PADDING: for position in end..<max(end, length) { row[position] = info.endToken }
       default: break
       }
       tokens += row
@@ -123,10 +123,10 @@ enum RandomInput {
     }
   }
 
-  func encode(_ model: Model, count: Int) throws(Failure) -> [Float] {
+  func encode(_ model: Model) throws(CLIPError) -> [Float] {
     switch self {
-    case .pixels(let values): return try model.encode(pixels: values, count: count, flags: .rawFeatures)
-    case .tokens(let values): return try model.encode(tokens: values, count: count, flags: .rawFeatures)
+    case .pixels(let values): return try model.encode(pixels: values, options: .init(raw: true))
+    case .tokens(let values): return try model.encode(tokens: values, options: .init(raw: true))
     }
   }
 }

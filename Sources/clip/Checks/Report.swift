@@ -22,24 +22,24 @@ final class Report {
 
   init(_ check: String) { self.check = check }
 
-  func pass(_ text: String) throws(Failure) { try line(.pass, text) }
-  func note(_ text: String) throws(Failure) { try line(.note, text) }
-  func fail(_ text: String) throws(Failure) {
+  func pass(_ text: String) throws(CLIPError) { try line(.pass, text) }
+  func note(_ text: String) throws(CLIPError) { try line(.note, text) }
+  func fail(_ text: String) throws(CLIPError) {
     failures += 1
     try line(.fail, text)
   }
 
   /// A failure unless `isTrue`; `pass` says later that all was well.
-  func require(_ isTrue: Bool, _ text: @autoclosure () -> String) throws(Failure) {
+  func require(_ isTrue: Bool, _ text: @autoclosure () -> String) throws(CLIPError) {
     if !isTrue { try fail(text()) }
   }
 
-  private func line(_ verdict: Verdict, _ text: String) throws(Failure) {
+  private func line(_ verdict: Verdict, _ text: String) throws(CLIPError) {
     try StandardOutput.write("\(Report.mark)\t\(verdict.rawValue)\t\(check)\t\(visible(text))\n")
   }
 
   /// A thing that the plugin brings, for the checks to come.
-  static func item(_ index: Int, _ kind: UInt32, _ id: String) throws(Failure) {
+  static func item(_ index: Int, _ kind: UInt32, _ id: String) throws(CLIPError) {
     try StandardOutput.write("\(mark)\titem\t\(index)\t\(kind)\t\(visible(id))\n")
   }
 

@@ -114,7 +114,7 @@ final class TrialSettings {
 
   private func text(_ name: UnsafePointer<CChar>?) -> UnsafePointer<CChar>? {
     guard let index = place(name, "a text") else { return characters(values.count) }
-    if case .number(let number) = values[index], clip_setting_type(parameters[index].type) == CLIP_SETTING_CHOICE {
+    if case .number(let number) = values[index], parameters[index].type == CLIP_SETTING_CHOICE {
       return parameters[index].choices?[min(Int(number), max(0, parameters[index].choice_count - 1))]
     }
     if case .text = values[index] { return characters(index) }

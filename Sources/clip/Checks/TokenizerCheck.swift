@@ -5,18 +5,18 @@ struct TokenizerCheck {
   private let table: clip_tokenizer
   private let report: Report
 
-  init(_ file: ByteString, _ index: Int, _ report: Report) throws(Failure) {
+  init(_ file: ByteString, _ index: Int, _ report: Report) throws(CLIPError) {
     table = try LoadedPlugin(file).item(
       index, CLIP_KIND_TOKENIZER, clip_tokenizer.self, size: MemoryLayout<clip_tokenizer>.size
     ).pointee
     self.report = report
     guard table.open != nil, table.token_count != nil, table.token_id != nil, table.encode != nil, table.close != nil
     else {
-      throw Failure("a function is a null pointer")
+      throw CLIPError("a function is a null pointer")
     }
   }
 
-  func run(model: ByteString?) throws(Failure) {
+  func run(model: ByteString?) throws(CLIPError) {
     var random = RandomNumbers(seed: 3)
     var files = (0...64).map { size in (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
     files.append((0..<100_000).map { _ in UInt8(truncatingIfNeeded: random.next()) })
@@ -53,8 +53,8 @@ struct TokenizerCheck {
   private struct Opened: @unchecked Sendable { let pointer: UnsafeMutableRawPointer? }
 
   /// nil where the file is refused.
-  private func open(_ bytes: [UInt8]) throws(Failure) -> Opened? {
-    guard let memory = GuardedBytes(bytes) else { throw Failure("no memory for a file of \(bytes.count) bytes") }
+  private func open(_ bytes: [UInt8]) throws(CLIPError) -> Opened? {
+    guard let memory = GuardedBytes(bytes) else { throw CLIPError("no memory for a file of \(bytes.count) bytes") }
     var pointer: UnsafeMutableRawPointer?
     // The file is gone after the call.
     let words = PluginWords { table.open(memory.data, bytes.count, &pointer, $0) }
@@ -68,10 +68,10 @@ struct TokenizerCheck {
 
   private func close(_ opened: Opened) { table.close(opened.pointer) }
 
-  private func comeAndGo(_ whole: [UInt8]) throws(Failure) {
-    func round(_ count: Int) throws(Failure) {
+  private func comeAndGo(_ whole: [UInt8]) throws(CLIPError) {
+    func round(_ count: Int) throws(CLIPError) {
       for _ in 0..<count {
-        guard let opened = try open(whole) else { throw Failure("the same file is refused later") }
+        guard let opened = try open(whole) else { throw CLIPError("the same file is refused later") }
         close(opened)
       }
     }
@@ -119,7 +119,7 @@ struct TokenizerCheck {
       isDone: words.status == CLIP_OK, isIntact: isIntact)
   }
 
-  private func checkRange(_ opened: Opened, _ tokens: Tokens, _ text: String) throws(Failure) {
+  private func checkRange(_ opened: Opened, _ tokens: Tokens, _ text: String) throws(CLIPError) {
     let place = "\"\(text.prefix(24))\": "
     try report.require(tokens.isIntact, place + "encode wrote beside its ids, or to the text")
     guard tokens.isDone else {
@@ -132,7 +132,7 @@ struct TokenizerCheck {
     }
   }
 
-  private func check(_ opened: Opened) throws(Failure) {
+  private func check(_ opened: Opened) throws(CLIPError) {
     let size = table.token_count(opened.pointer)
     try report.require((1...(1 << 24)).contains(size), "expected 1 to \(1 << 24) tokens, found \(size)")
     for name in ["", "</s>", "<unk>", "<pad>", "no such token \u{1}", String(repeating: "x", count: 5000)] {

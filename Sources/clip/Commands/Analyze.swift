@@ -36,11 +36,11 @@ struct Analyze: ParsableCommand {
   func run() throws {
     let runtime = try common.runtime()
     let pipelines = try variants.map { path in
-      (name: path.shown, pipeline: try TextPipeline(runtime, try readFile(path), name: path.shown))
+      (name: path.shown, pipeline: try textPipeline(runtime, path))
     }
     // A folder that cannot be written to is known before the work.
     if report.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
-      throw Failure.system("cannot make \(report.shown)")
+      throw CLIPError.system("cannot make \(report.shown)")
     }
     let files = (json: report.appending(Array("report.json".utf8)), page: report.appending(Array("report.html".utf8)))
     try OutputFile.checkWritable(files.json)
@@ -49,19 +49,19 @@ struct Analyze: ParsableCommand {
     let model = try self.model.open(runtime, [.image, .text])
     let pairs = try source.pairs(model, limit: limit, workers: common.threadCount, keeping: [.texts, .thumbnails])
     guard pairs.keys.count >= 2 else {
-      throw Failure("\(counted(pairs.keys.count, "pair")) to analyze: expected at least 2")
+      throw CLIPError("\(counted(pairs.keys.count, "pair")) to analyze: expected at least 2")
     }
     var found = [
       CaptionAnalysis(
         name: "captions", texts: pairs.texts, analysis: try model.analyze(images: pairs.images, texts: pairs.texts))
     ]
     for (name, pipeline) in pipelines {
-      var varied: [ByteString] = []
+      var varied: [String] = []
       for (index, caption) in pairs.captions.enumerated() {
-        varied.append(try pipeline.vary(caption, seed: source.seed, index: index))
+        varied.append(try pipeline.vary(caption, seed: source.seed, index: UInt64(index)))
       }
-      let texts = try model.embed(texts: varied, batch: source.batch.batch, flags: source.flags)
-      let differing = zip(varied, pairs.captions).count { $0 != $1 }
+      let texts = try model.embed(texts: varied, batch: source.batch.batch, options: source.encode)
+      let differing = zip(varied, pairs.captions).count { Array($0.utf8) != Array($1.utf8) }
       // Both have length 1.
       var cosine = 0.0
       for (new, old) in zip(texts, pairs.texts) { cosine += Double(new) * Double(old) }
@@ -73,9 +73,18 @@ struct Analyze: ParsableCommand {
     let report = AnalysisReport(
       model: self.model.model.shown, data: source.data.map(\.shown), width: model.width, pairs: pairs, captions: found)
     let (json, page) = (report.json.pretty() + "\n", AnalysisPage(report).html)
-    try OutputFile.write(to: files.json) { (writer) throws(Failure) in try writer.write(json) }
-    try OutputFile.write(to: files.page) { (writer) throws(Failure) in try writer.write(page) }
+    try OutputFile.write(to: files.json) { (writer) throws(CLIPError) in try writer.write(json) }
+    try OutputFile.write(to: files.page) { (writer) throws(CLIPError) in try writer.write(page) }
     try StandardOutput.write(common.json ? json : summary(report) + "\n\(files.json.shown)\n\(files.page.shown)\n")
+  }
+
+  private func textPipeline(_ runtime: Runtime, _ path: ByteString) throws(CLIPError) -> Pipeline {
+    let json = try ByteString(try readFile(path)).utf8
+    do throws(CLIPError) {
+      return try Pipeline(json, runtime: runtime)
+    } catch {
+      throw CLIPError(error.status, "\(path.shown): \(error.message)")
+    }
   }
 
   private func summary(_ report: AnalysisReport) -> String {
@@ -85,12 +94,12 @@ struct Analyze: ParsableCommand {
       ("best scale", .right),
     ])
     for item in report.captions {
-      let facts = item.analysis.facts
+      let facts = item.analysis
       table.add([
-        item.name, fixed(facts.image_to_text.recall_at_1, 3), fixed(facts.text_to_image.recall_at_1, 3),
+        item.name, fixed(facts.imageToText.recallAt1, 3), fixed(facts.textToImage.recallAt1, 3),
         fixed(facts.gap, 3),
-        fixed(facts.image_to_text.hubness, 2), fixed(facts.image_to_text.calibration_error, 3),
-        fixed(facts.best_logit_scale, 1),
+        fixed(facts.imageToText.hubness, 2), fixed(facts.imageToText.calibrationError, 3),
+        fixed(facts.bestLogitScale, 1),
       ])
     }
     return "\(counted(report.count, "pair")), \(report.pairs.skipped) left out\n" + table.text()

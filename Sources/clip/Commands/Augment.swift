@@ -60,17 +60,17 @@ struct Augment: ParsableCommand {
   func run() throws {
     if let output { try OutputFile.checkWritable(output) }
     let runtime = try common.runtime()
-    let pipeline = try AugmentationPipeline(runtime, json: try json())
+    let pipeline = try Pipeline(try json().utf8, runtime: runtime)
     if let text {
-      try vary(text, pipeline)
+      try vary(try text.utf8, pipeline)
     } else if let picture, let output {
-      let picture = try Picture(runtime, path: picture)
-      try vary(background.white ? picture.overWhite() : picture, pipeline, runtime, output)
+      let picture = try Image(try picture.utf8, runtime: runtime)
+      try vary(background.white ? try overWhite(picture) : picture, pipeline, runtime, output)
     }
   }
 
   /// The pipeline's JSON: what --pipeline holds or names.
-  private func json() throws(Failure) -> ByteString {
+  private func json() throws(CLIPError) -> ByteString {
     guard let pipeline, pipeline.text != "default" else { return ByteString("\"default\"") }
     if pipeline.bytes.first == UInt8(ascii: "[") { return pipeline }
     var bytes: [UInt8] = []
@@ -78,16 +78,16 @@ struct Augment: ParsableCommand {
     return ByteString(bytes)
   }
 
-  private func vary(_ picture: Picture, _ pipeline: AugmentationPipeline, _ runtime: Runtime, _ output: ByteString)
+  private func vary(_ picture: Image, _ pipeline: Pipeline, _ runtime: Runtime, _ output: ByteString)
     throws
   {
-    var variants: [Picture] = []
+    var variants: [Image] = []
     for index in 0..<count {
       let variant = try pipeline.vary(picture, seed: seed, index: UInt64(index))
       variants.append(try shrunk(variant, runtime))
     }
     let sheet = ContactSheet(variants)
-    try OutputFile.write(to: output) { writer throws(Failure) in
+    try OutputFile.write(to: output) { writer throws(CLIPError) in
       try PNGWriter.write(sheet.pixels, width: sheet.width, height: sheet.height, to: writer)
     }
     if common.json {
@@ -101,8 +101,23 @@ struct Augment: ParsableCommand {
     }
   }
 
+  /// Laid over white where it has alpha, to the same bytes as a data set does it.
+  private func overWhite(_ picture: Image) throws(CLIPError) -> Image {
+    guard picture.format == .rgba else { return picture }
+    let bytes = picture.bytes
+    var opaque: [UInt8] = []
+    opaque.reserveCapacity(bytes.count / 4 * 3)
+    for pixel in stride(from: 0, to: bytes.count, by: 4) {
+      let alpha = Int(bytes[pixel + 3])
+      for channel in 0..<3 {
+        opaque.append(UInt8((Int(bytes[pixel + channel]) * alpha + 255 * (255 - alpha) + 127) / 255))
+      }
+    }
+    return try Image(width: picture.width, height: picture.height, bytes: opaque)
+  }
+
   /// The picture as large as a contact sheet takes it.
-  private func shrunk(_ picture: Picture, _ runtime: Runtime) throws(Failure) -> Picture {
+  private func shrunk(_ picture: Image, _ runtime: Runtime) throws(CLIPError) -> Image {
     let side = max(picture.width, picture.height)
     guard side > ContactSheet.longest else { return picture }
     let (width, height) = (
@@ -113,20 +128,20 @@ struct Augment: ParsableCommand {
       [{"op": "random_resized_crop", "size": [\(height), \(width)], "scale": [1, 1], "ratio": [\(ratio), \(ratio)], \
       "interpolation": "bicubic"}]
       """
-    return try AugmentationPipeline(runtime, json: ByteString(whole)).vary(picture, seed: 0, index: 0)
+    return try Pipeline(whole, runtime: runtime).vary(picture, seed: 0, index: 0)
   }
 
-  private func vary(_ text: ByteString, _ pipeline: AugmentationPipeline) throws {
-    var variants: [ByteString] = []
+  private func vary(_ text: String, _ pipeline: Pipeline) throws {
+    var variants: [String] = []
     for index in 0..<count { variants.append(try pipeline.vary(text, seed: seed, index: UInt64(index))) }
     if let output {
-      try OutputFile.write(to: output) { writer throws(Failure) in
-        for variant in variants { try writer.write(variant.bytes + [UInt8(ascii: "\n")]) }
+      try OutputFile.write(to: output) { writer throws(CLIPError) in
+        for variant in variants { try writer.write(variant + "\n") }
       }
     } else if common.json {
-      try StandardOutput.write(["texts": .array(variants.map { .string($0.text) })])
+      try StandardOutput.write(["texts": .strings(variants)])
     } else {
-      try StandardOutput.write(variants.map { $0.text + "\n" }.joined())
+      try StandardOutput.write(variants.map { $0 + "\n" }.joined())
     }
   }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 import Glibc
 
 /// Times encode calls; with --json, lines of the shape that Benchmarks/peers prints.
@@ -69,11 +68,11 @@ struct Bench: ParsableCommand {
   private func median(_ tower: String, _ model: Model, _ count: Int) throws -> Double {
     let call: () throws -> Void
     if tower == "image" {
-      let pixels = (0..<(count * model.pixelCount)).map { sinf(Float($0) * 0.37) }
-      call = { _ = try model.encode(pixels: pixels, count: count, flags: []) }
+      let pixels = (0..<(count * model.info.pixelCount)).map { sinf(Float($0) * 0.37) }
+      call = { _ = try model.encode(pixels: pixels) }
     } else {
       let rows = Array(repeating: row(model.info), count: count).flatMap { $0 }
-      call = { _ = try model.encode(tokens: rows, count: count, flags: []) }
+      call = { _ = try model.encode(tokens: rows) }
     }
     try call()
     try call()
@@ -88,13 +87,13 @@ struct Bench: ParsableCommand {
   }
 
   /// A text of `tokens` tokens as CLIP lays them out: the last two of the vocabulary begin and end it.
-  private func row(_ info: clip_model_info) -> [Int32] {
-    let length = Int(info.context_length)
+  private func row(_ info: ModelInfo) -> [Int32] {
+    let length = info.contextLength
     let used = min(tokens, length)
     var row = [Int32](repeating: 0, count: length)
-    for index in 0..<used { row[index] = Int32(index % max(1, Int(info.vocabulary_size) - 2)) }
-    row[0] = Int32(clamping: Int(info.vocabulary_size) - 2)
-    row[used - 1] = Int32(clamping: Int(info.vocabulary_size) - 1)
+    for index in 0..<used { row[index] = Int32(index % max(1, info.vocabularySize - 2)) }
+    row[0] = Int32(clamping: info.vocabularySize - 2)
+    row[used - 1] = Int32(clamping: info.vocabularySize - 1)
     return row
   }
 

@@ -51,7 +51,7 @@ struct Classify: ParsableCommand {
   func run() throws {
     let found = try findImages(images)
     let model = try self.model.open(try common.runtime(), [.image, .text])
-    let captions = try model.embed(texts: label.map(caption), batch: batch.batch, flags: texts.flags)
+    let captions = try model.embed(texts: try label.map(caption).utf8, batch: batch.batch, options: texts.encode)
     var rows: [(name: ByteString, embedding: ArraySlice<Float>)] = []
     let failed = try model.embed(images: found.images, batch: batch.batch, threads: common.threadCount) {
       rows.append((found.images[$0], $1))

@@ -63,39 +63,40 @@ struct Embed: ParsableCommand {
 
   func run() throws {
     try OutputFile.checkWritable(output)
-    let captions = text + (try textFile.map { try TextLines.read($0) } ?? [])
+    let captions = try (text + (try textFile.map { try TextLines.read($0) } ?? [])).utf8
     let found = image.isEmpty ? (images: [], skipped: []) : try findImages(image)
     var towers: Towers = []
     if !captions.isEmpty { towers.insert(.text) }
     if !found.images.isEmpty { towers.insert(.image) }
     let model = try self.model.open(try common.runtime(), towers)
-    let flags = texts.flags.union(raw ? .rawFeatures : [])
+    var options = texts.encode
+    options.raw = raw
 
     // Texts first: one that is too long is found before hours of pictures.
-    let textSet = try embedTexts(captions, model, flags)
+    let textSet = try embedTexts(captions, model, options)
     var imageSet = EmbeddingSet(.image, width: model.width, capacity: found.images.count)
     let failed = try model.embed(
-      images: found.images, batch: batch.batch, threads: common.threadCount, flags: flags
+      images: found.images, batch: batch.batch, threads: common.threadCount, options: options
     ) { imageSet.append(found.images[$0].text, $1) }
     let sets = [imageSet, textSet].filter { !$0.names.isEmpty }
-    guard !sets.isEmpty else { throw Failure("no picture could be read: \(output.shown) is not written") }
-    try OutputFile.write(to: output) { writer throws(Failure) in try write(sets, to: writer) }
+    guard !sets.isEmpty else { throw CLIPError("no picture could be read: \(output.shown) is not written") }
+    try OutputFile.write(to: output) { writer throws(CLIPError) in try write(sets, to: writer) }
 
     let skipped = found.skipped + failed
     try report(images: imageSet.names.count, texts: textSet.names.count, width: model.width, skipped)
     try finish(skipped: skipped, of: found.images.count + found.skipped.count)
   }
 
-  private func embedTexts(_ captions: [ByteString], _ model: Model, _ flags: EncodeFlags) throws -> EmbeddingSet {
+  private func embedTexts(_ captions: [String], _ model: Model, _ options: EncodeOptions) throws -> EmbeddingSet {
     var set = EmbeddingSet(.text, width: model.width, capacity: captions.count)
-    let rows = try model.embed(texts: captions, batch: batch.batch, flags: flags)
+    let rows = try model.embed(texts: captions, batch: batch.batch, options: options)
     for (index, caption) in captions.enumerated() {
-      set.append(caption.text, rows[(index * model.width)..<((index + 1) * model.width)])
+      set.append(caption, rows[(index * model.width)..<((index + 1) * model.width)])
     }
     return set
   }
 
-  private func write(_ sets: [EmbeddingSet], to writer: FileWriter) throws(Failure) {
+  private func write(_ sets: [EmbeddingSet], to writer: FileWriter) throws(CLIPError) {
     switch Format(rawValue: output.fileExtension) {
     case .safetensors: try SafetensorsWriter.write(sets, to: writer)
     case .npy: for set in sets { try NpyWriter.write(set, to: writer) }

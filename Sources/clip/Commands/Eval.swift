@@ -103,7 +103,7 @@ struct Eval: ParsableCommand {
 
   private func classify(_ classes: ClassList) throws {
     let model = try self.model.open(try common.runtime(), [.image, .text])
-    let zeroShot = try ZeroShot(model, classes, batch: source.batch.batch, flags: source.flags)
+    let zeroShot = try ZeroShot(model, classes, batch: source.batch.batch, options: source.encode)
     var skipped: [Skipped] = []
     var images: [Float] = []
     var own: [[Int]] = []
@@ -117,20 +117,20 @@ struct Eval: ParsableCommand {
       leftOut = pairs.skipped
       for (key, labels) in zip(pairs.keys, pairs.own) {
         own.append(
-          try labels.map { try zeroShot.index(of: pairs.captions[$0].text, key, isNumbered: field.text == "cls") })
+          try labels.map { try zeroShot.index(of: pairs.captions[$0], key, isNumbered: field.text == "cls") })
       }
     } else {
       let pictures = sample(try labelledPictures(zeroShot, &skipped))
       let failed = try model.embed(
         images: pictures.map(\.path), batch: source.batch.batch, threads: common.threadCount,
-        flags: source.flags.intersection(.overWhite)
+        options: EncodeOptions(background: source.encode.background)
       ) { index, row in
         images += row
         own.append([pictures[index].index])
       }
       skipped += failed
       leftOut = skipped.count
-      guard !own.isEmpty else { throw Failure("there is no picture to classify") }
+      guard !own.isEmpty else { throw CLIPError("there is no picture to classify") }
     }
     let ranks = Ranks(of: images, among: zeroShot.embeddings, width: model.width, own: own, title: "Ranks")
     let report = ZeroShotReport(classes: classes, truth: own.compactMap(\.first), ranks: ranks, leftOut: leftOut)
@@ -150,7 +150,7 @@ struct Eval: ParsableCommand {
     for root in source.data {
       let names = try ImageWalk.folders(in: root)
       guard !names.isEmpty else {
-        throw Failure("\(root.shown): expected one folder a class in it, found none; --label-field is for other data")
+        throw CLIPError("\(root.shown): expected one folder a class in it, found none; --label-field is for other data")
       }
       for name in names {
         let index = try zeroShot.index(of: name.text, root.shown)

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -38,18 +37,11 @@ struct Export: ParsableCommand {
   }
 
   func run() throws {
-    let model = try Model(
-      try common.runtime(), folder: self.model, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
-    var options = clip_export_options()
-    options.struct_size = UInt32(MemoryLayout<clip_export_options>.size)
-    options.flags = average ? UInt32(CLIP_EXPORT_AVERAGE) : 0
-    options.layout = layout?.value ?? CLIP_LAYOUT_AS_OPENED
-    options.storage = storage.value
-    try check(
-      withOptionalCString(checkpoint) { checkpoint in
-        output.withCString { clip_model_export(model.handle, checkpoint, $0, &options) }
-      })
-    let written = layout?.rawValue ?? string(model.info.layout)
+    let model = try Model(try self.model.utf8, runtime: try common.runtime(), towers: .both, options: .withoutWeights)
+    try model.export(
+      try output.utf8, checkpoint: try checkpoint?.utf8,
+      options: .init(average: average, layout: layout?.value ?? .asOpened, storage: storage.value))
+    let written = layout?.rawValue ?? model.info.layout
     let result: JSON = [
       "model": .string(output.text), "layout": .string(written), "storage": .string(storage.rawValue),
     ]
@@ -63,12 +55,12 @@ enum ModelLayout: String, CaseIterable, ExpressibleByArgument {
   case huggingface
   case openClip = "open_clip"
 
-  var value: clip_layout { self == .huggingface ? CLIP_LAYOUT_HUGGING_FACE : CLIP_LAYOUT_OPEN_CLIP }
+  var value: Layout { self == .huggingface ? .huggingFace : .openCLIP }
 }
 
 /// How weights are stored in a file.
 enum FileStorage: String, CaseIterable, ExpressibleByArgument {
   case f32, f16, bf16
 
-  var value: clip_storage { Storage(rawValue: rawValue)?.value ?? CLIP_STORAGE_F32 }
+  var value: Storage { Storage(argument: rawValue) ?? .float32 }
 }

@@ -27,7 +27,7 @@ struct Gap: ParsableCommand {
 
   func run() throws {
     if modalities.isEmpty { return try showCatalogue() }
-    let gap = try ModalityGap(catalogue, modalities[0], modalities[1])
+    let gap = try ModalityGap(modalities[0], modalities[1], catalogue: try catalogue?.utf8)
     if json { return try StandardOutput.write(document(gap)) }
     var table = Table([
       ("property", .left), (modalities[0], .left), (modalities[1], .left), ("gap", .right), ("weight", .right),
@@ -35,7 +35,7 @@ struct Gap: ParsableCommand {
     ])
     for item in gap.properties {
       table.add([
-        visible(item.title), visible(item.values.0), visible(item.values.1), fixed(item.gap, 2), fixed(item.weight, 2),
+        visible(item.title), visible(item.a), visible(item.b), fixed(item.gap, 2), fixed(item.weight, 2),
         fixed(item.gap * item.weight, 3),
       ])
     }
@@ -58,12 +58,12 @@ struct Gap: ParsableCommand {
       "properties": .array(
         gap.properties.map { item -> JSON in
           [
-            "property": .string(item.name), "title": .string(item.title), "a": .string(item.values.0),
-            "b": .string(item.values.1), "gap": .double(item.gap), "weight": .double(item.weight),
+            "property": .string(item.property), "title": .string(item.title), "a": .string(item.a),
+            "b": .string(item.b), "gap": .double(item.gap), "weight": .double(item.weight),
             "challenge": .string(item.challenge),
           ]
         }),
-      "main_challenges": .strings(mainChallenges(gap).map(\.name)),
+      "main_challenges": .strings(mainChallenges(gap).map(\.property)),
     ]
   }
 
@@ -75,7 +75,7 @@ struct Gap: ParsableCommand {
     var members: [(key: String, value: JSON)] = []
     var text = ""
     for (name, title) in Gap.sections {
-      let entries = try CatalogueReader.read(catalogue, name)
+      let entries = try CatalogueEntry.all(of: name, catalogue: try catalogue?.utf8)
       members.append(
         (
           name,

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 
 struct Info: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -18,71 +17,61 @@ struct Info: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   func run() throws {
-    let model = try Model(
-      try common.runtime(), folder: self.model, towers: [.image, .text], storage: storage.storage.value)
-    try withExtendedLifetime(model) {
-      try StandardOutput.write(common.json ? json(model.info).pretty() + "\n" : table(model.info))
-    }
+    let model = try Model(try self.model.utf8, runtime: try common.runtime(), storage: storage.storage)
+    try StandardOutput.write(common.json ? json(model).pretty() + "\n" : table(model))
   }
 
-  private func table(_ info: clip_model_info) -> String {
+  private func table(_ model: Model) -> String {
+    let info = model.info
     var table = Table([("", .left), ("", .left)])
-    table.add(["folder", model.shown])
-    table.add(["layout", string(info.layout)])
-    table.add(["embedding width", "\(info.embedding_width)"])
-    table.add(["logit scale", fixed(Double(info.logit_scale), 4)])
-    if info.has_logit_bias != 0 { table.add(["logit bias", fixed(Double(info.logit_bias), 4)]) }
-    table.add(["weights in memory", storageName(info.storage)])
-    if has(info, .image) {
-      table.add(["image encoder", string(info.image_encoder)])
-      table.add(["  picture", "\(info.image_width) x \(info.image_height) pixels"])
-      table.add(["  parameters", grouped(info.image_parameters)])
+    table.add(["folder", self.model.shown])
+    table.add(["layout", info.layout])
+    table.add(["embedding width", "\(info.embeddingWidth)"])
+    table.add(["logit scale", fixed(Double(info.logitScale), 4)])
+    if let bias = info.logitBias { table.add(["logit bias", fixed(Double(bias), 4)]) }
+    table.add(["weights in memory", info.storage.name])
+    if info.towers.contains(.image) {
+      table.add(["image encoder", model.encoder(.image)])
+      table.add(["  picture", "\(info.imageWidth) x \(info.imageHeight) pixels"])
+      table.add(["  parameters", grouped(UInt64(info.imageParameters))])
     }
-    if has(info, .text) {
-      table.add(["text encoder", string(info.text_encoder)])
-      table.add(["  context", "\(info.context_length) tokens"])
-      table.add(["  vocabulary", "\(info.vocabulary_size) tokens"])
-      table.add(["  parameters", grouped(info.text_parameters)])
+    if info.towers.contains(.text) {
+      table.add(["text encoder", model.encoder(.text)])
+      table.add(["  context", "\(info.contextLength) tokens"])
+      table.add(["  vocabulary", "\(info.vocabularySize) tokens"])
+      table.add(["  parameters", grouped(UInt64(info.textParameters))])
     }
     return table.text()
   }
 
-  private func json(_ info: clip_model_info) -> JSON {
+  private func json(_ model: Model) -> JSON {
+    let info = model.info
     var members: [(key: String, value: JSON)] = [
-      ("model", .string(model.text)), ("layout", .string(string(info.layout))),
-      ("embedding_width", .integer(Int(info.embedding_width))), ("logit_scale", .float(info.logit_scale)),
+      ("model", .string(self.model.text)), ("layout", .string(info.layout)),
+      ("embedding_width", .integer(info.embeddingWidth)), ("logit_scale", .float(info.logitScale)),
     ]
-    if info.has_logit_bias != 0 { members.append(("logit_bias", .float(info.logit_bias))) }
-    members.append(("storage", .string(storageName(info.storage))))
-    if has(info, .image) {
+    if let bias = info.logitBias { members.append(("logit_bias", .float(bias))) }
+    members.append(("storage", .string(info.storage.name)))
+    if info.towers.contains(.image) {
       members.append(
         (
           "image",
           [
-            "encoder": .string(string(info.image_encoder)), "width": .integer(Int(info.image_width)),
-            "height": .integer(Int(info.image_height)), "parameters": .integer(Int(clamping: info.image_parameters)),
+            "encoder": .string(model.encoder(.image)), "width": .integer(info.imageWidth),
+            "height": .integer(info.imageHeight), "parameters": .integer(info.imageParameters),
           ]
         ))
     }
-    if has(info, .text) {
+    if info.towers.contains(.text) {
       members.append(
         (
           "text",
           [
-            "encoder": .string(string(info.text_encoder)), "context_length": .integer(Int(info.context_length)),
-            "vocabulary_size": .integer(Int(info.vocabulary_size)),
-            "parameters": .integer(Int(clamping: info.text_parameters)),
+            "encoder": .string(model.encoder(.text)), "context_length": .integer(info.contextLength),
+            "vocabulary_size": .integer(info.vocabularySize), "parameters": .integer(info.textParameters),
           ]
         ))
     }
     return .object(members)
-  }
-
-  private func has(_ info: clip_model_info, _ tower: Towers) -> Bool {
-    Towers(rawValue: info.towers).contains(tower)
-  }
-
-  private func storageName(_ storage: clip_storage) -> String {
-    Storage.allCases.first { $0.value == storage }?.rawValue ?? "storage \(storage.rawValue)"
   }
 }

@@ -35,7 +35,7 @@ struct PluginsList: ParsableCommand {
     ])
     for plugin in plugins {
       table.add([
-        plugin.kind, plugin.id, plugin.version, plugin.license, plugin.active ? "yes" : "no",
+        plugin.kindName, plugin.id, plugin.version, plugin.license, plugin.isActive ? "yes" : "no",
         visible(plugin.description), plugin.path.isEmpty ? "built in" : visible(plugin.path),
       ])
     }
@@ -56,11 +56,31 @@ struct PluginsList: ParsableCommand {
   private func json(_ plugins: [PluginInfo]) -> JSON {
     let list = plugins.map { plugin -> JSON in
       [
-        "kind": .string(plugin.kind), "id": .string(plugin.id), "description": .string(plugin.description),
+        "kind": .string(plugin.kindName), "id": .string(plugin.id), "description": .string(plugin.description),
         "version": .string(plugin.version), "license": .string(plugin.license), "path": .string(plugin.path),
-        "active": .bool(plugin.active),
+        "active": .bool(plugin.isActive),
       ]
     }
     return ["plugins": .array(list), "on_demand": .array(Self.onDemand().map { .string($0.text) })]
   }
+}
+
+extension PluginKind {
+  /// For a person.
+  var name: String {
+    switch self {
+    case .encoder: "encoder"
+    case .imageCodec: "image codec"
+    case .kernels: "kernels"
+    case .loader: "loader"
+    case .imageAugmentation: "image augmentation"
+    case .textAugmentation: "text augmentation"
+    case .tokenizer: "tokenizer"
+    case .op: "op"
+    }
+  }
+}
+
+extension PluginInfo {
+  fileprivate var kindName: String { kind?.name ?? "unknown kind" }
 }

@@ -42,7 +42,7 @@ struct PluginsCheck: ParsableCommand {
 
   func run() throws {
     if let only, let scratch { return try check(only, Report(only), scratch) }
-    let (findings, items) = try withTemporaryFolder { (folder) throws(Failure) in try all(folder) }
+    let (findings, items) = try withTemporaryFolder { (folder) throws(CLIPError) in try all(folder) }
     let failed = findings.count { $0.verdict == .fail }
     try StandardOutput.write(json ? document(findings, items, failed).pretty() + "\n" : table(findings, failed))
     if failed > 0 { throw ExitCode(1) }
@@ -51,7 +51,7 @@ struct PluginsCheck: ParsableCommand {
   // MARK: One check, in a process of its own
 
   private func check(_ name: String, _ report: Report, _ scratch: ByteString) throws {
-    do throws(Failure) {
+    do throws(CLIPError) {
       let words = name.split(separator: " ").map(String.init)
       let index = words.count > 1 ? Int(words[1]) ?? 0 : 0
       let encoder = EncoderCheck(file: file, index: index, config: config?.text)
@@ -68,7 +68,7 @@ struct PluginsCheck: ParsableCommand {
         try AugmentationCheck(file, index, kind, report).run()
       case "tokenizer": try TokenizerCheck(file, index, report).run(model: model)
       case "kernels": try EncoderCheck.kernels(file, index, report, scratch: scratch)
-      default: throw Failure("no check is called \(name)")
+      default: throw CLIPError("no check is called \(name)")
       }
     } catch {
       try report.fail(error.message)
@@ -77,7 +77,7 @@ struct PluginsCheck: ParsableCommand {
 
   // MARK: All of them
 
-  private func all(_ scratch: ByteString) throws(Failure) -> ([Finding], [CheckProcess.Item]) {
+  private func all(_ scratch: ByteString) throws(CLIPError) -> ([Finding], [CheckProcess.Item]) {
     // Read here, so that a file that is not there is a plain error.
     _ = try readFile(file)
     var options: [ByteString] = []
@@ -128,7 +128,7 @@ struct PluginsCheck: ParsableCommand {
       ["verdict": .string(finding.verdict.rawValue), "check": .string(finding.check), "text": .string(finding.text)]
     }
     let brought = items.map { item -> JSON in
-      ["kind": .string(kindName(clip_plugin_kind(item.kind))), "id": .string(item.id)]
+      ["kind": .string(PluginKind(rawValue: item.kind)?.name ?? "kind \(item.kind)"), "id": .string(item.id)]
     }
     return ["file": .string(file.text), "items": .array(brought), "findings": .array(list), "faults": .integer(failed)]
   }

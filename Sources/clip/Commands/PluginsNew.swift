@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 import Glibc
 
 struct PluginsNew: ParsableCommand {
@@ -48,14 +47,14 @@ struct PluginsNew: ParsableCommand {
         let languages = examples(in: root.appending(kind.bytes)).map(\.text)
         if !languages.isEmpty { known.append("\(kind.text) (\(languages.joined(separator: ", ")))") }
       }
-      throw Failure("there is no \(kind) in \(language) to begin from; there are \(known.joined(separator: ", "))")
+      throw CLIPError("there is no \(kind) in \(language) to begin from; there are \(known.joined(separator: ", "))")
     }
     let folder = into.appending(Array(name.utf8))
-    guard folder.withCString({ mkdir($0, 0o777) }) == 0 else { throw Failure.system("cannot make \(folder.shown)") }
+    guard folder.withCString({ mkdir($0, 0o777) }) == 0 else { throw CLIPError.system("cannot make \(folder.shown)") }
     for file in files {
       let target = folder.appending(renamed(file.bytes))
       let bytes = renamed(try readFile(source.appending(file.bytes)))
-      try OutputFile.write(to: target) { (writer) throws(Failure) in try writer.write(bytes) }
+      try OutputFile.write(to: target) { (writer) throws(CLIPError) in try writer.write(bytes) }
     }
     try StandardOutput.write("\(folder.shown): make, then clip plugins check \(name).so\n")
   }
@@ -80,7 +79,7 @@ struct PluginsNew: ParsableCommand {
 }
 
 /// A path in the tree that this program is installed in, as "share/clipcore".
-func installed(_ path: String) throws(Failure) -> ByteString {
+func installed(_ path: String) throws(CLIPError) -> ByteString {
   var program = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
   let count = readlink("/proc/self/exe", &program, program.count - 1)
   guard count > 0 else { throw .system("cannot find this program's own file") }
@@ -93,7 +92,7 @@ private func examples(in folder: ByteString) -> [ByteString] {
 }
 
 /// A file's bytes.
-func readFile(_ path: ByteString) throws(Failure) -> [UInt8] {
+func readFile(_ path: ByteString) throws(CLIPError) -> [UInt8] {
   let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
   guard descriptor >= 0 else { throw .system("cannot open \(path.shown)") }
   defer { close(descriptor) }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 
 struct PluginsRecommend: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -23,7 +22,7 @@ struct PluginsRecommend: ParsableCommand {
   var text = false
 
   @Option(help: ArgumentHelp("Leave out encoders with more.", valueName: "n"))
-  var maxParameters: UInt64 = 0
+  var maxParameters = 0
 
   @Flag(help: "Run each encoder once on this machine, with weights of zero; takes seconds each.")
   var measure = false
@@ -39,16 +38,13 @@ struct PluginsRecommend: ParsableCommand {
   }
 
   func run() throws {
-    var task = clip_task()
-    task.tower = UInt32(text ? CLIP_TOWER_TEXT : CLIP_TOWER_IMAGE)
-    task.max_parameters = maxParameters
-    task.max_milliseconds = maxMilliseconds
-    task.flags = measure ? UInt32(CLIP_RECOMMEND_MEASURE) : 0
-    let list = try common.runtime().recommend(task, needs: needs.joined(separator: ","))
+    let list = try common.runtime().recommendEncoders(
+      needs: needs.joined(separator: ","), tower: text ? .text : .image, maxParameters: maxParameters,
+      maxMilliseconds: maxMilliseconds, measure: measure)
     try StandardOutput.write(common.json ? json(list).pretty() + "\n" : table(list))
   }
 
-  private func table(_ list: [RecommendedEncoder]) -> String {
+  private func table(_ list: [Recommendation]) -> String {
     guard !list.isEmpty else { return "No encoder that is loaded fits.\n" }
     var table = Table([
       ("score", .right), ("encoder", .left), ("parameters", .right), ("G multiply-adds", .right),
@@ -56,22 +52,21 @@ struct PluginsRecommend: ParsableCommand {
     ])
     for item in list {
       table.add([
-        fixed(Double(item.facts.score), 2), item.id, grouped(item.facts.parameters),
-        fixed(Double(item.facts.multiply_adds) / 1e9, 2), measure ? fixed(item.facts.milliseconds, 1) : "",
+        fixed(Double(item.score), 2), item.id, grouped(UInt64(item.parameters)),
+        fixed(Double(item.multiplyAdds) / 1e9, 2), item.milliseconds.map { fixed($0, 1) } ?? "",
         visible(item.reasons),
       ])
     }
     return table.text()
   }
 
-  private func json(_ list: [RecommendedEncoder]) -> JSON {
+  private func json(_ list: [Recommendation]) -> JSON {
     let items = list.map { item -> JSON in
       var members: [(key: String, value: JSON)] = [
-        ("id", .string(item.id)), ("score", .float(item.facts.score)),
-        ("parameters", .integer(Int(clamping: item.facts.parameters))),
-        ("multiply_adds", .integer(Int(clamping: item.facts.multiply_adds))), ("reasons", .string(item.reasons)),
+        ("id", .string(item.id)), ("score", .float(item.score)), ("parameters", .integer(item.parameters)),
+        ("multiply_adds", .integer(item.multiplyAdds)), ("reasons", .string(item.reasons)),
       ]
-      if measure { members.append(("milliseconds", .float(Float(item.facts.milliseconds)))) }
+      if let milliseconds = item.milliseconds { members.append(("milliseconds", .float(Float(milliseconds)))) }
       return .object(members)
     }
     return ["encoders": .array(items)]

@@ -22,10 +22,11 @@ struct Tokenize: ParsableCommand {
     let model = try self.model.open(try common.runtime(), [.text])
     var rows: [(text: ByteString, tokens: [Int32])] = []
     for (index, text) in texts.enumerated() {
-      do {
-        rows.append((text, try model.tokenize(text, flags: options.flags)))
+      let line = try text.utf8
+      do throws(CLIPError) {
+        rows.append((text, try model.tokenize([line], options: options.encode)[0]))
       } catch {
-        throw try model.tooLong(error, [text], index, options.flags)
+        throw try model.tooLong(error, [line], index, options.encode)
       }
     }
     try StandardOutput.write(common.json ? json(rows, model).pretty() + "\n" : table(rows))
@@ -46,6 +47,6 @@ struct Tokenize: ParsableCommand {
         "tokens": .array(tokens.map { .integer(Int($0)) }),
       ]
     }
-    return ["context_length": .integer(Int(model.info.context_length)), "texts": .array(list)]
+    return ["context_length": .integer(model.info.contextLength), "texts": .array(list)]
   }
 }

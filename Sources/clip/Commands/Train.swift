@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 import Glibc
 
 struct Train: ParsableCommand {
@@ -65,7 +64,7 @@ struct Train: ParsableCommand {
   func run() throws {
     let config = try TrainingConfig(try json(), config?.shown ?? "the options")
     let threads = common.threads ?? (config.threads > 0 ? config.threads : common.threadCount)
-    let runtime = try Runtime(threads: threads, plugins: common.pluginFolders, kernels: common.kernels)
+    let runtime = try common.runtime(threads: threads)
     if dryRun { return try plan(config, runtime) }
     let run = try TrainingRun(runtime, config, resume: resume)
     let ending = try run.train()
@@ -74,11 +73,11 @@ struct Train: ParsableCommand {
   }
 
   /// The configuration's object with the options in it.
-  private func json() throws(Failure) -> JSON {
+  private func json() throws(CLIPError) -> JSON {
     var json = JSON.object([])
     if let config {
       json = try JSON.parse(try readFile(config), place: config.shown)
-      guard case .object = json else { throw Failure("\(config.shown): expected an object, found \(json.kind)") }
+      guard case .object = json else { throw CLIPError("\(config.shown): expected an object, found \(json.kind)") }
     }
     if let model { json.set(["model"], .string(model.text)) }
     if !data.isEmpty { json.set(["data"], .strings(data.map(\.text))) }
@@ -105,14 +104,14 @@ struct Train: ParsableCommand {
   }
 
   /// Writes what the run would do.
-  private func plan(_ config: TrainingConfig, _ runtime: Runtime) throws(Failure) {
+  private func plan(_ config: TrainingConfig, _ runtime: Runtime) throws(CLIPError) {
     let steps = try TrainingRun.steps(config)
-    let tensors = try withTemporaryFolder { folder throws(Failure) in
+    let tensors = try withTemporaryFolder { folder throws(CLIPError) in
       if config.fromScratch { try RunFolder.drawWeights(config, runtime, in: folder) }
-      let model = try Model(
-        runtime, folder: config.fromScratch ? folder : config.model, towers: [.image, .text],
-        flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
-      return try Trainer(model, config, totalSteps: steps).tensors().sorted { $0.name < $1.name }
+      let start = config.fromScratch ? folder : config.model
+      let model = try Model(try start.utf8, runtime: runtime, towers: .both, options: .withoutWeights)
+      let trainer = try Trainer(model, options: config.trainerOptions(totalSteps: steps))
+      return try trainer.tensors().sorted { $0.name < $1.name }
     }
     let all = tensors.reduce(0) { $0 + $1.count }
     let trained = tensors.filter { $0.rate > 0 }
@@ -138,9 +137,9 @@ struct Train: ParsableCommand {
 
   private func report(_ run: TrainingRun, _ ending: TrainingRun.Ending) throws {
     let counters = try run.counters()
-    if counters.bad > 0 || counters.damaged_shards > 0 {
+    if counters.bad > 0 || counters.damagedShards > 0 {
       Console.shared.warning(
-        "\(counted(counters.bad, "bad sample")) left out; shards cut short or damaged: \(counters.damaged_shards)")
+        "\(counted(counters.bad, "bad sample")) left out; shards cut short or damaged: \(counters.damagedShards)")
     }
     if ending == .interrupted {
       Console.shared.line("Stopped after step \(run.step) and saved. To go on:\n  \(commandToResume)")
@@ -149,11 +148,11 @@ struct Train: ParsableCommand {
     if common.json {
       try StandardOutput.write([
         "output": .string(run.folder.path.text), "finished": .bool(isFinished), "steps": .integer(run.step),
-        "loss": .double(run.last.loss), "accuracy": .float(run.last.accuracy),
+        "loss": .double(run.last?.loss ?? 0), "accuracy": .float(run.last?.accuracy ?? 0),
         "model": isFinished ? .string(run.folder.model.text) : .null,
-        "samples": .integer(Int(clamping: counters.samples)), "bad_samples": .integer(counters.bad),
-        "damaged_shards": .integer(Int(clamping: counters.damaged_shards)),
-        "waited_seconds": .double(Double(counters.waited_nanoseconds) / 1e9),
+        "samples": .integer(counters.samples), "bad_samples": .integer(counters.bad),
+        "damaged_shards": .integer(counters.damagedShards),
+        "waited_seconds": .double(Double(counters.waitedNanoseconds) / 1e9),
       ])
     } else if isFinished {
       try StandardOutput.write("Trained \(counted(run.step, "step")): \(run.folder.model.shown)\n")

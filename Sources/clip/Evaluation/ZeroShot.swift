@@ -4,10 +4,10 @@ struct ZeroShot {
   /// Of each class: the mean of the unit embeddings of all its captions, scaled to unit length.
   let embeddings: [Float]
 
-  init(_ model: Model, _ classes: ClassList, batch: Int, flags: EncodeFlags) throws(Failure) {
+  init(_ model: Model, _ classes: ClassList, batch: Int, options: EncodeOptions) throws(CLIPError) {
     self.classes = classes
     let texts = try model.embed(
-      texts: classes.names.indices.flatMap { classes.captions($0) }, batch: batch, flags: flags)
+      texts: classes.names.indices.flatMap { classes.captions($0) }, batch: batch, options: options)
     let (width, each) = (model.width, classes.templates.count)
     var embeddings: [Float] = []
     for index in classes.names.indices {
@@ -22,11 +22,11 @@ struct ZeroShot {
   }
 
   /// The class that the data calls `label`; with `isNumbered` that may be its place in the list, from 0.
-  func index(of label: String, _ place: String, isNumbered: Bool = false) throws(Failure) -> Int {
+  func index(of label: String, _ place: String, isNumbered: Bool = false) throws(CLIPError) -> Int {
     if isNumbered, let number = Int(label), classes.labels.indices.contains(number) { return number }
     guard let index = classes.labels.firstIndex(of: label) else {
       let known = classes.labels.prefix(5).map { quoted($0) }.joined(separator: ", ")
-      throw Failure(
+      throw CLIPError(
         "\(place): class \(quoted(label)) is not among the \(classes.labels.count) classes of the list: \(known)"
           + (classes.labels.count > 5 ? ", …" : ""))
     }

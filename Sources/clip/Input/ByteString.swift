@@ -21,6 +21,16 @@ struct ByteString: Hashable, Sendable, ExpressibleByArgument {
   /// As a String, invalid bytes replaced by U+FFFD.
   var text: String { String(decoding: bytes, as: UTF8.self) }
 
+  /// As a String. Throws where the bytes are not UTF-8, which the library does not take.
+  var utf8: String {
+    get throws(CLIPError) {
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw CLIPError("\(shown): expected UTF-8, found other bytes")
+      }
+      return text
+    }
+  }
+
   /// For a person's eyes: on one line, control characters escaped.
   var shown: String { visible(text) }
 
@@ -54,32 +64,13 @@ struct ByteString: Hashable, Sendable, ExpressibleByArgument {
   }
 }
 
-/// Calls `body` with the strings as a C array of NUL-terminated strings, valid during the call.
-func withCStrings<Result>(
-  _ strings: [ByteString], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) -> Result
-) -> Result {
-  var flat: [UInt8] = []
-  flat.reserveCapacity(strings.reduce(0) { $0 + $1.bytes.count + 1 })
-  for string in strings {
-    flat += string.bytes
-    flat.append(0)
-  }
-  return flat.withUnsafeBytes { buffer in
-    let start = buffer.bindMemory(to: CChar.self).baseAddress
-    var pointers: [UnsafePointer<CChar>?] = []
-    var offset = 0
-    for string in strings {
-      pointers.append(start.map { $0 + offset })
-      offset += string.bytes.count + 1
+extension [ByteString] {
+  /// As Strings. Throws where one is not UTF-8.
+  var utf8: [String] {
+    get throws(CLIPError) {
+      var texts: [String] = []
+      for text in self { texts.append(try text.utf8) }
+      return texts
     }
-    return pointers.withUnsafeBufferPointer { body($0.baseAddress) }
   }
-}
-
-/// Calls `body` with the string as a C string, or with NULL.
-func withOptionalCString<Result>(
-  _ string: ByteString?, _ body: (UnsafePointer<CChar>?) -> Result
-) -> Result {
-  guard let string else { return body(nil) }
-  return string.withCString(body)
 }

@@ -55,7 +55,7 @@ struct ImageWalk {
   }
 
   /// The names of the folders in a folder, sorted; hidden ones are left out.
-  static func folders(in root: ByteString) throws(Failure) -> [ByteString] {
+  static func folders(in root: ByteString) throws(CLIPError) -> [ByteString] {
     var status = stat()
     guard root.withCString({ stat($0, &status) }) == 0 else { throw .system(root.shown) }
     var walk = ImageWalk([])

@@ -4,7 +4,7 @@ import Glibc
 extension JSON {
   /// Parses one value. Duplicate keys, NaN, text after the value and nesting beyond 64 are errors; `place`
   /// names the source in them.
-  static func parse(_ bytes: [UInt8], place: String) throws(Failure) -> JSON {
+  static func parse(_ bytes: [UInt8], place: String) throws(CLIPError) -> JSON {
     var failure = json_error_t()
     let flags = Int(JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
     let tree = (bytes + [0]).withUnsafeBytes {
@@ -12,14 +12,14 @@ extension JSON {
     }
     guard let tree else {
       let reason = withUnsafeBytes(of: failure.text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      throw Failure("\(place): expected JSON, line \(failure.line) column \(failure.column): \(reason)")
+      throw CLIPError("\(place): expected JSON, line \(failure.line) column \(failure.column): \(reason)")
     }
     defer { clip_json_release(tree) }
     return try JSON(tree, place, depth: 64)
   }
 
-  private init(_ tree: UnsafeMutablePointer<json_t>, _ place: String, depth: Int) throws(Failure) {
-    guard depth > 0 else { throw Failure("\(place): JSON is nested more than 64 deep") }
+  private init(_ tree: UnsafeMutablePointer<json_t>, _ place: String, depth: Int) throws(CLIPError) {
+    guard depth > 0 else { throw CLIPError("\(place): JSON is nested more than 64 deep") }
     switch tree.pointee.type {
     case JSON_OBJECT:
       var members: [(key: String, value: JSON)] = []

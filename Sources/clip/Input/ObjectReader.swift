@@ -6,8 +6,8 @@ final class ObjectReader {
   private let members: [(key: String, value: JSON)]
   private var taken: [(key: String, value: () -> JSON)] = []
 
-  init(_ json: JSON, _ place: String) throws(Failure) {
-    guard case .object(let members) = json else { throw Failure("\(place): expected an object, found \(json.kind)") }
+  init(_ json: JSON, _ place: String) throws(CLIPError) {
+    guard case .object(let members) = json else { throw CLIPError("\(place): expected an object, found \(json.kind)") }
     self.members = members
     self.place = place
   }
@@ -16,14 +16,14 @@ final class ObjectReader {
   var effective: JSON { .object(taken.map { (key: $0.key, value: $0.value()) }) }
 
   /// To be called when all is read.
-  func finish() throws(Failure) {
+  func finish() throws(CLIPError) {
     for (key, _) in members where !taken.contains(where: { $0.key == key }) {
-      throw Failure("\(place): \(quoted(key)) is no key here; there are \(taken.map(\.key).joined(separator: ", "))")
+      throw CLIPError("\(place): \(quoted(key)) is no key here; there are \(taken.map(\.key).joined(separator: ", "))")
     }
   }
 
   /// The member as it is; what it counts as is `meaning`'s word, which has nil where it is absent.
-  func read<Value>(_ key: String, _ meaning: (JSON?) throws(Failure) -> (Value, JSON)) throws(Failure) -> Value {
+  func read<Value>(_ key: String, _ meaning: (JSON?) throws(CLIPError) -> (Value, JSON)) throws(CLIPError) -> Value {
     var found = members.first { $0.key == key }?.value
     if case .null = found { found = nil }
     let (value, effective) = try meaning(found)
@@ -31,12 +31,12 @@ final class ObjectReader {
     return value
   }
 
-  func failure(_ key: String, expected: String, found: JSON) -> Failure {
-    Failure("\(place): \(key): expected \(expected), found \(found.kind)")
+  func failure(_ key: String, expected: String, found: JSON) -> CLIPError {
+    CLIPError("\(place): \(key): expected \(expected), found \(found.kind)")
   }
 
-  func text(_ key: String) throws(Failure) -> String? {
-    try read(key) { json throws(Failure) in
+  func text(_ key: String) throws(CLIPError) -> String? {
+    try read(key) { json throws(CLIPError) in
       guard let json else { return (nil, .null) }
       guard case .string(let text) = json, !text.isEmpty else { throw failure(key, expected: "a text", found: json) }
       return (text, json)
@@ -44,8 +44,8 @@ final class ObjectReader {
   }
 
   /// A list of texts, or one.
-  func texts(_ key: String) throws(Failure) -> [String] {
-    try read(key) { json throws(Failure) in
+  func texts(_ key: String) throws(CLIPError) -> [String] {
+    try read(key) { json throws(CLIPError) in
       guard let json else { return ([], .array([])) }
       if case .string(let text) = json, !text.isEmpty { return ([text], .strings([text])) }
       guard case .array(let list) = json else { throw failure(key, expected: "a text or a list of texts", found: json) }
@@ -60,16 +60,16 @@ final class ObjectReader {
     }
   }
 
-  func bool(_ key: String, default fallback: Bool = false) throws(Failure) -> Bool {
-    try read(key) { json throws(Failure) in
+  func bool(_ key: String, default fallback: Bool = false) throws(CLIPError) -> Bool {
+    try read(key) { json throws(CLIPError) in
       guard let json else { return (fallback, .bool(fallback)) }
       guard case .bool(let flag) = json else { throw failure(key, expected: "true or false", found: json) }
       return (flag, json)
     }
   }
 
-  func integer(_ key: String, _ range: ClosedRange<Int>, default fallback: Int) throws(Failure) -> Int {
-    try read(key) { json throws(Failure) in
+  func integer(_ key: String, _ range: ClosedRange<Int>, default fallback: Int) throws(CLIPError) -> Int {
+    try read(key) { json throws(CLIPError) in
       guard let json else { return (fallback, .integer(fallback)) }
       guard case .integer(let number) = json, range.contains(number) else {
         throw failure(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)", found: json)
@@ -78,8 +78,8 @@ final class ObjectReader {
     }
   }
 
-  func number(_ key: String, _ range: ClosedRange<Double>, default fallback: Double) throws(Failure) -> Double {
-    try read(key) { json throws(Failure) in
+  func number(_ key: String, _ range: ClosedRange<Double>, default fallback: Double) throws(CLIPError) -> Double {
+    try read(key) { json throws(CLIPError) in
       let number: Double
       switch json {
       case nil: return (fallback, .double(fallback))
@@ -94,9 +94,9 @@ final class ObjectReader {
     }
   }
 
-  func choice<Value: RawRepresentable & CaseIterable>(_ key: String, default fallback: Value) throws(Failure) -> Value
+  func choice<Value: RawRepresentable & CaseIterable>(_ key: String, default fallback: Value) throws(CLIPError) -> Value
   where Value.RawValue == String {
-    try read(key) { json throws(Failure) in
+    try read(key) { json throws(CLIPError) in
       guard let json else { return (fallback, .string(fallback.rawValue)) }
       guard case .string(let text) = json, let choice = Value(rawValue: text) else {
         throw failure(key, expected: "one of " + Value.allCases.map(\.rawValue).joined(separator: ", "), found: json)
@@ -106,14 +106,14 @@ final class ObjectReader {
   }
 
   /// The object under `key`, an empty one where it is absent.
-  func object(_ key: String) throws(Failure) -> ObjectReader {
+  func object(_ key: String) throws(CLIPError) -> ObjectReader {
     let reader = try ObjectReader(try read(key) { ($0 ?? .object([]), .null) }, "\(place): \(key)")
     taken[taken.count - 1].value = { reader.effective }
     return reader
   }
 
   /// The object under `key`, or none.
-  func optionalObject(_ key: String) throws(Failure) -> ObjectReader? {
+  func optionalObject(_ key: String) throws(CLIPError) -> ObjectReader? {
     let json = try read(key) { ($0, .null) }
     guard let json else { return nil }
     let reader = try ObjectReader(json, "\(place): \(key)")
@@ -122,7 +122,7 @@ final class ObjectReader {
   }
 
   /// The objects of the list under `key`.
-  func objects(_ key: String) throws(Failure) -> [ObjectReader] {
+  func objects(_ key: String) throws(CLIPError) -> [ObjectReader] {
     let json = try read(key) { ($0 ?? .array([]), .null) }
     guard case .array(let list) = json else { throw failure(key, expected: "a list of objects", found: json) }
     var readers: [ObjectReader] = []

@@ -4,7 +4,7 @@ import Glibc
 /// empty text, and a byte order mark and carriage returns at line ends are dropped.
 enum TextLines {
   /// Reads the file at `path`, or standard input for "-".
-  static func read(_ path: ByteString) throws(Failure) -> [ByteString] {
+  static func read(_ path: ByteString) throws(CLIPError) -> [ByteString] {
     let isInput = path.bytes == [UInt8(ascii: "-")]
     let name = isInput ? "standard input" : path.shown
     let descriptor = isInput ? STDIN_FILENO : path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
@@ -12,13 +12,13 @@ enum TextLines {
     defer { if !isInput { close(descriptor) } }
     let lines = split(try readAll(descriptor, name))
     for (index, line) in lines.enumerated() where line.bytes.contains(0) {
-      throw Failure("line \(index + 1) of \(name) holds a NUL byte: expected UTF-8 text")
+      throw CLIPError("line \(index + 1) of \(name) holds a NUL byte: expected UTF-8 text")
     }
-    guard !lines.isEmpty else { throw Failure("\(name) is empty: expected one text a line") }
+    guard !lines.isEmpty else { throw CLIPError("\(name) is empty: expected one text a line") }
     return lines
   }
 
-  private static func readAll(_ descriptor: Int32, _ name: String) throws(Failure) -> [UInt8] {
+  private static func readAll(_ descriptor: Int32, _ name: String) throws(CLIPError) -> [UInt8] {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {

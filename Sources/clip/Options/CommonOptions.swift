@@ -1,5 +1,4 @@
 import ArgumentParser
-import CClip
 import Glibc
 
 /// Options of every command.
@@ -29,21 +28,38 @@ struct CommonOptions: ParsableArguments {
 
   var threadCount: Int { threads ?? min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1), 256) }
 
-  func runtime() throws(Failure) -> Runtime {
-    try Runtime(threads: threadCount, plugins: pluginFolders, kernels: kernels)
+  func runtime() throws(CLIPError) -> Runtime {
+    try runtime(threads: threadCount)
+  }
+
+  func runtime(threads: Int) throws(CLIPError) -> Runtime {
+    let log: LogHandler = { level, message in
+      switch level {
+      case .error: Console.shared.error(message)
+      case .warning: Console.shared.warning(message)
+      case .info: break
+      }
+    }
+    return try Runtime(
+      threads: threads, plugins: try pluginFolders.utf8, kernels: try kernels?.utf8, log: log)
   }
 }
 
-/// How weights are held in memory.
-enum Storage: String, CaseIterable, ExpressibleByArgument {
-  case f32, f16, bf16, int8
+extension Storage: ExpressibleByArgument {
+  public init?(argument: String) {
+    guard let storage = Storage.allCases.first(where: { $0.name == argument }) else { return nil }
+    self = storage
+  }
 
-  var value: clip_storage {
+  public var defaultValueDescription: String { name }
+  public static var allValueStrings: [String] { allCases.map(\.name) }
+
+  var name: String {
     switch self {
-    case .f32: CLIP_STORAGE_F32
-    case .f16: CLIP_STORAGE_F16
-    case .bf16: CLIP_STORAGE_BF16
-    case .int8: CLIP_STORAGE_INT8
+    case .float32: "f32"
+    case .float16: "f16"
+    case .bfloat16: "bf16"
+    case .int8: "int8"
     }
   }
 }
@@ -51,7 +67,7 @@ enum Storage: String, CaseIterable, ExpressibleByArgument {
 /// The option of every command that opens a model, `clip info` among them.
 struct StorageOptions: ParsableArguments {
   @Option(help: "How weights are held in memory.")
-  var storage = Storage.f32
+  var storage = Storage.float32
 }
 
 /// Options of commands that encode with a model.
@@ -61,8 +77,8 @@ struct ModelOptions: ParsableArguments {
 
   @OptionGroup var storage: StorageOptions
 
-  func open(_ runtime: Runtime, _ towers: Towers) throws(Failure) -> Model {
-    try Model(runtime, folder: model, towers: towers, storage: storage.storage.value)
+  func open(_ runtime: Runtime, _ towers: Towers) throws(CLIPError) -> Model {
+    try Model(try model.utf8, runtime: runtime, towers: towers, storage: storage.storage)
   }
 }
 
@@ -84,8 +100,6 @@ struct CleaningOptions: ParsableArguments {
     name: [.customLong("openai-cleaning"), .customLong("openai")],
     help: "Clean texts as OpenAI's code does instead of as Hugging Face's.")
   var openAICleaning = false
-
-  var flags: EncodeFlags { openAICleaning ? .openAICleaning : [] }
 }
 
 /// Options of commands that take texts.
@@ -95,7 +109,7 @@ struct TextOptions: ParsableArguments {
 
   @OptionGroup var cleaning: CleaningOptions
 
-  var flags: EncodeFlags { truncate ? cleaning.flags.union(.truncate) : cleaning.flags }
+  var encode: EncodeOptions { EncodeOptions(truncate: truncate, openAICleaning: cleaning.openAICleaning) }
 }
 
 /// The option of commands that show or measure pictures as training may see them.
@@ -124,20 +138,19 @@ struct DataOptions: ParsableArguments {
   }
 
   /// As for a data set, long texts are cut.
-  var flags: EncodeFlags {
-    let flags = cleaning.flags.union(.truncate)
-    return background.white ? flags.union(.overWhite) : flags
+  var encode: EncodeOptions {
+    EncodeOptions(
+      truncate: true, openAICleaning: cleaning.openAICleaning, background: background.white ? .white : nil)
   }
 
   /// `limit` of the pairs at most, with captions of `fields` or else of those that the options name.
   func pairs(
     _ model: Model, fields: [ByteString]? = nil, limit: Int?, workers: Int, keeping parts: Pairs.Parts
-  ) throws(Failure) -> Pairs {
+  ) throws(CLIPError) -> Pairs {
     try Pairs(
       model,
       .init(
-        paths: data, captionFields: fields ?? captionFields, limit: limit, seed: seed, batch: batch.batch,
-        workers: workers,
-        flags: flags, keeps: parts))
+        paths: try data.utf8, captionFields: try (fields ?? captionFields).utf8, limit: limit, seed: seed,
+        batch: batch.batch, workers: workers, encode: encode, keeps: parts))
   }
 }

@@ -8,8 +8,8 @@ func finish(skipped: [Skipped], of total: Int) throws {
 }
 
 /// The pictures at `paths`, and the input that could not be used. Throws when there is none at all.
-func findImages(_ paths: [ByteString]) throws(Failure) -> (images: [ByteString], skipped: [Skipped]) {
+func findImages(_ paths: [ByteString]) throws(CLIPError) -> (images: [ByteString], skipped: [Skipped]) {
   let walk = ImageWalk(paths)
-  guard !walk.images.isEmpty else { throw Failure("there is no picture to read") }
+  guard !walk.images.isEmpty else { throw CLIPError("there is no picture to read") }
   return (walk.images, walk.skipped)
 }

@@ -1,5 +1,3 @@
-import CClip
-
 /// A small picture of red, green and blue bytes, rows from top to bottom.
 struct Bitmap {
   let width: Int
@@ -13,25 +11,20 @@ struct Bitmap {
   }
 
   /// The means of a picture's areas, no side above `side`, transparency over white.
-  init(thumbnail view: clip_image_view, side: Int) {
-    let (width, height) = (Int(view.width), Int(view.height))
+  init(thumbnail image: Image, side: Int) {
+    let (width, height) = (image.width, image.height)
     let largest = max(width, height, 1)
     let fit = { (length: Int) in max(1, largest <= side ? length : length * side / largest) }
     self.init(width: fit(width), height: fit(height))
-    let channels =
-      switch view.format {
-      case CLIP_PIXELS_GRAY: 1
-      case CLIP_PIXELS_RGBA, CLIP_PIXELS_BGRA: 4
-      default: 3
-      }
+    let channels = image.format.channels
     let order =
-      switch view.format {
-      case CLIP_PIXELS_GRAY: [0, 0, 0]
-      case CLIP_PIXELS_BGR, CLIP_PIXELS_BGRA: [2, 1, 0]
-      default: [0, 1, 2]
+      switch image.format {
+      case .gray: [0, 0, 0]
+      case .bgr, .bgra: [2, 1, 0]
+      case .rgb, .rgba: [0, 1, 2]
       }
-    guard let source = view.pixels else { return }
-    let stride = view.stride == 0 ? width * channels : view.stride
+    let source = image.bytes
+    let stride = width * channels
     for y in 0..<self.height {
       let rows = (y * height / self.height)..<max((y + 1) * height / self.height, y * height / self.height + 1)
       for x in 0..<self.width {
@@ -39,9 +32,9 @@ struct Bitmap {
         var sums = [0, 0, 0]
         for row in rows {
           for column in columns {
-            let pixel = source + row * stride + column * channels
-            let alpha = channels == 4 ? Int(pixel[3]) : 255
-            for color in 0..<3 { sums[color] += Int(pixel[order[color]]) * alpha + 255 * (255 - alpha) }
+            let pixel = row * stride + column * channels
+            let alpha = channels == 4 ? Int(source[pixel + 3]) : 255
+            for color in 0..<3 { sums[color] += Int(source[pixel + order[color]]) * alpha + 255 * (255 - alpha) }
           }
         }
         let area = rows.count * columns.count * 255

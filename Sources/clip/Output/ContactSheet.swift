@@ -10,7 +10,7 @@ struct ContactSheet {
   private(set) var pixels: [UInt8]
 
   /// `pictures` are at most `longest` wide and high, and there is one.
-  init(_ pictures: [Picture]) {
+  init(_ pictures: [Image]) {
     let columns = Int(Double(pictures.count).squareRoot().rounded(.up))
     let rows = (pictures.count + columns - 1) / columns
     let cellWidth = (pictures.map(\.width).max() ?? 0) + ContactSheet.gap
@@ -21,10 +21,12 @@ struct ContactSheet {
     for (index, picture) in pictures.enumerated() {
       let left = index % columns * cellWidth + (cellWidth + ContactSheet.gap - picture.width) / 2
       let top = index / columns * cellHeight + (cellHeight + ContactSheet.gap - picture.height) / 2
+      let (bytes, channels) = (picture.bytes, picture.format.channels)
       for y in 0..<picture.height {
         for x in 0..<picture.width {
-          let place = ((top + y) * width + left + x) * 3
-          (pixels[place], pixels[place + 1], pixels[place + 2]) = picture.colour(x, y)
+          // Alpha has no say.
+          let (from, to) = ((y * picture.width + x) * channels, ((top + y) * width + left + x) * 3)
+          for color in 0..<3 { pixels[to + color] = bytes[from + (channels == 1 ? 0 : color)] }
         }
       }
     }

@@ -16,7 +16,7 @@ final class EventFile {
 
   /// Makes `folder`/events.out.tfevents.<seconds>.<host>.<process>. With `step` above 0 the file goes on after
   /// that step of earlier files in the folder: TensorBoard forgets what they have beyond it.
-  init(in folder: ByteString, after step: Int) throws(Failure) {
+  init(in folder: ByteString, after step: Int) throws(CLIPError) {
     var host = [CChar](repeating: 0, count: 65)
     gethostname(&host, host.count - 1)
     let isPlain = { (byte: CChar) in isalnum(Int32(byte)) != 0 || byte == 0x2d || byte == 0x2e }
@@ -41,7 +41,7 @@ final class EventFile {
 
   deinit { close(descriptor) }
 
-  func add(step: Int, _ scalars: [(tag: String, value: Double)]) throws(Failure) {
+  func add(step: Int, _ scalars: [(tag: String, value: Double)]) throws(CLIPError) {
     var summary = ProtocolBuffer()
     for (tag, number) in scalars {
       var value = ProtocolBuffer()
@@ -63,7 +63,7 @@ final class EventFile {
     return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
-  private func write(_ message: ProtocolBuffer) throws(Failure) {
+  private func write(_ message: ProtocolBuffer) throws(CLIPError) {
     let length = littleEndian(UInt64(message.bytes.count))
     let record =
       length + littleEndian(maskedChecksum(length)) + message.bytes + littleEndian(maskedChecksum(message.bytes))

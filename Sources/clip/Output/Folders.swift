@@ -1,7 +1,7 @@
 import Glibc
 
 /// What a folder holds, without "." and "..", sorted.
-func names(in folder: ByteString) throws(Failure) -> [ByteString] {
+func names(in folder: ByteString) throws(CLIPError) -> [ByteString] {
   guard let stream = folder.withCString({ opendir($0) }) else {
     throw .system("cannot read the folder \(folder.shown)")
   }
@@ -24,7 +24,7 @@ func removeFolder(_ folder: ByteString) {
 }
 
 /// A folder that is gone, with all in it, when `body` is done.
-func withTemporaryFolder<Result>(_ body: (ByteString) throws(Failure) -> Result) throws(Failure) -> Result {
+func withTemporaryFolder<Result>(_ body: (ByteString) throws(CLIPError) -> Result) throws(CLIPError) -> Result {
   let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
   var template = Array("\(parent)/clip-check-XXXXXX".utf8CString)
   guard mkdtemp(&template) != nil else { throw .system("cannot make a folder in \(parent)") }

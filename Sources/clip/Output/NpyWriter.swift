@@ -1,6 +1,6 @@
 /// Writes embeddings as NumPy's .npy, version 1.0 (numpy.lib.format): float32 `[n, d]`, without names.
 enum NpyWriter {
-  static func write(_ set: EmbeddingSet, to writer: FileWriter) throws(Failure) {
+  static func write(_ set: EmbeddingSet, to writer: FileWriter) throws(CLIPError) {
     let magic: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0]
     var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(set.names.count), \(set.width)), }"
     // The data starts at a multiple of 64 bytes; the header ends in a newline.

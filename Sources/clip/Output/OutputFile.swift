@@ -7,7 +7,7 @@ private nonisolated(unsafe) var pendingPath: UnsafeMutablePointer<CChar>?
 enum OutputFile {
   /// Throws now what would otherwise fail only after the work: a folder that is missing or read-only,
   /// or a folder at the file's own path.
-  static func checkWritable(_ path: ByteString) throws(Failure) {
+  static func checkWritable(_ path: ByteString) throws(CLIPError) {
     var status = stat()
     if path.withCString({ stat($0, &status) }) == 0 {
       if status.st_mode & S_IFMT == S_IFDIR { throw .system("cannot write \(path.shown)", EISDIR) }
@@ -21,7 +21,7 @@ enum OutputFile {
 
   /// Calls `body` with a writer and puts the file in place. On an error the file that was there before
   /// is as it was.
-  static func write(to path: ByteString, _ body: (FileWriter) throws(Failure) -> Void) throws(Failure) {
+  static func write(to path: ByteString, _ body: (FileWriter) throws(CLIPError) -> Void) throws(CLIPError) {
     let target = resolved(path)
     var status = stat()
     let exists = target.withCString { stat($0, &status) } == 0
@@ -32,11 +32,11 @@ enum OutputFile {
     let aside = target.folder.appending(Array(".clip-\(getpid()).part".utf8))
     remember(aside)
     defer { forget() }
-    do throws(Failure) {
+    do throws(CLIPError) {
       try fill(aside, O_WRONLY | O_CREAT | O_EXCL, named: path, body)
       if exists { _ = aside.withCString { chmod($0, status.st_mode & 0o7777) } }
       let renamed = aside.withCString { from in target.withCString { to in rename(from, to) } }
-      guard renamed == 0 else { throw Failure.system("cannot write \(path.shown)") }
+      guard renamed == 0 else { throw CLIPError.system("cannot write \(path.shown)") }
     } catch {
       _ = aside.withCString { unlink($0) }
       throw error
@@ -44,12 +44,12 @@ enum OutputFile {
   }
 
   private static func fill(
-    _ file: ByteString, _ flags: Int32, named path: ByteString, _ body: (FileWriter) throws(Failure) -> Void
-  ) throws(Failure) {
+    _ file: ByteString, _ flags: Int32, named path: ByteString, _ body: (FileWriter) throws(CLIPError) -> Void
+  ) throws(CLIPError) {
     let descriptor = file.withCString { open($0, flags | O_CLOEXEC, 0o666) }
     guard descriptor >= 0 else { throw .system("cannot write \(path.shown)") }
     let writer = FileWriter(descriptor, name: path.shown)
-    do throws(Failure) {
+    do throws(CLIPError) {
       try body(writer)
       try writer.flush()
     } catch {
@@ -104,28 +104,28 @@ final class FileWriter {
     self.name = name
   }
 
-  func write(_ bytes: some Sequence<UInt8>) throws(Failure) {
+  func write(_ bytes: some Sequence<UInt8>) throws(CLIPError) {
     buffer += bytes
     if buffer.count >= FileWriter.capacity { try flush() }
   }
 
-  func write(_ text: String) throws(Failure) {
+  func write(_ text: String) throws(CLIPError) {
     try write(text.utf8)
   }
 
   /// The numbers as float32, in host byte order: little-endian on every machine this is built for.
-  func write(_ values: [Float]) throws(Failure) {
+  func write(_ values: [Float]) throws(CLIPError) {
     try flush()
     try put(values.withUnsafeBytes { writeAll(descriptor, $0) })
   }
 
-  func flush() throws(Failure) {
+  func flush() throws(CLIPError) {
     let code = buffer.withUnsafeBytes { writeAll(descriptor, $0) }
     buffer.removeAll(keepingCapacity: true)
     try put(code)
   }
 
-  private func put(_ code: Int32) throws(Failure) {
+  private func put(_ code: Int32) throws(CLIPError) {
     guard code == 0 else { throw .system("cannot write \(name)", code) }
   }
 }

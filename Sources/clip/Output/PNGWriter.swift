@@ -4,9 +4,9 @@ import Glibc
 /// PNG (ISO/IEC 15948) by libspng.
 enum PNGWriter {
   /// `pixels` are red, green, blue in rows without gaps.
-  static func write(_ pixels: [UInt8], width: Int, height: Int, to writer: FileWriter) throws(Failure) {
+  static func write(_ pixels: [UInt8], width: Int, height: Int, to writer: FileWriter) throws(CLIPError) {
     guard let context = spng_ctx_new(Int32(SPNG_CTX_ENCODER.rawValue)) else {
-      throw Failure("no memory to write a PNG file")
+      throw CLIPError("no memory to write a PNG file")
     }
     defer { spng_ctx_free(context) }
     var head = spng_ihdr()
@@ -22,7 +22,9 @@ enum PNGWriter {
     }
     var size = 0
     let file = code == 0 ? spng_get_png_buffer(context, &size, &code) : nil
-    guard code == 0, let file else { throw Failure("cannot make a PNG file: \(String(cString: spng_strerror(code)))") }
+    guard code == 0, let file else {
+      throw CLIPError("cannot make a PNG file: \(String(cString: spng_strerror(code)))")
+    }
     defer { free(file) }
     try writer.write(UnsafeRawBufferPointer(start: file, count: size))
   }

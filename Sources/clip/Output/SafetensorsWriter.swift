@@ -6,7 +6,7 @@ enum SafetensorsWriter {
 
   /// Tensors `image_embeds` and `text_embeds`, F32 `[n, d]`. Metadata `image_names` and `text_names` hold
   /// what each row is of, as a JSON array in a string: the format's metadata values are strings.
-  static func write(_ sets: [EmbeddingSet], to writer: FileWriter) throws(Failure) {
+  static func write(_ sets: [EmbeddingSet], to writer: FileWriter) throws(CLIPError) {
     var metadata: [(key: String, value: JSON)] = []
     var tensors: [(key: String, value: JSON)] = []
     var offset = 0
@@ -27,7 +27,7 @@ enum SafetensorsWriter {
     var header = Array(JSON.object([(key: "__metadata__", value: JSON.object(metadata))] + tensors).compact().utf8)
     header += [UInt8](repeating: UInt8(ascii: " "), count: (8 - header.count % 8) % 8)
     guard header.count <= headerLimit else {
-      throw Failure(
+      throw CLIPError(
         "the names take \(header.count) bytes, and a safetensors header holds \(headerLimit): "
           + "write .jsonl, or .npy without names")
     }

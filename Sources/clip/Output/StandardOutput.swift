@@ -4,7 +4,7 @@ import Glibc
 enum StandardOutput {
   /// Writes all of `text`. When the reader has gone, ends the program as other tools do: quietly, by
   /// SIGPIPE.
-  static func write(_ text: String) throws(Failure) {
+  static func write(_ text: String) throws(CLIPError) {
     var text = text
     let code = text.withUTF8 { writeAll(STDOUT_FILENO, UnsafeRawBufferPointer($0)) }
     if code == EPIPE {
@@ -15,7 +15,7 @@ enum StandardOutput {
   }
 
   /// Writes one JSON document and a newline.
-  static func write(_ document: JSON) throws(Failure) {
+  static func write(_ document: JSON) throws(CLIPError) {
     try write(document.pretty() + "\n")
   }
 }

@@ -1,37 +1,37 @@
-import CClip
-
 extension Model {
+  /// Elements of one embedding.
+  var width: Int { info.embeddingWidth }
+
   /// Embeds pictures in batches. Calls `use` with the index in `paths` and the embedding of each good
   /// one, in order; the others are reported and returned.
   func embed(
-    images paths: [ByteString], batch: Int, threads: Int, flags: EncodeFlags = [],
+    images paths: [ByteString], batch: Int, threads: Int, options: EncodeOptions = .init(),
     _ use: (Int, ArraySlice<Float>) -> Void
-  ) throws(Failure) -> [Skipped] {
-    let loader = try ImageLoader(self, paths, batch: batch, threads: threads, flags: flags)
+  ) throws(CLIPError) -> [Skipped] {
+    let loader = try ImageLoader(self, paths, batch: batch, threads: threads, options: options)
     defer { loader.stop() }
     let progress = ProgressBar("Pictures", total: paths.count)
     defer { progress.finish() }
     var skipped: [Skipped] = []
     var done = 0
-    while let (indices, pixels, failed) = loader.take() {
-      for (index, reason) in failed {
+    while let batch = loader.take() {
+      for (index, reason) in batch.failed {
         let entry = Skipped(path: paths[index], reason: reason)
         entry.report()
         skipped.append(entry)
       }
-      if !indices.isEmpty {
-        let rows = try encode(pixels: pixels, count: indices.count, flags: flags)
-        for (row, index) in indices.enumerated() { use(index, rows[(row * width)..<((row + 1) * width)]) }
+      if !batch.indices.isEmpty {
+        let rows = try encode(pixels: batch.pixels, options: options)
+        for (row, index) in batch.indices.enumerated() { use(index, rows[(row * width)..<((row + 1) * width)]) }
       }
-      loader.release()
-      done += indices.count + failed.count
+      done += batch.indices.count + batch.failed.count
       progress.update(done)
     }
     return skipped
   }
 
-  /// Embeds texts in batches: `[texts.count, width]` numbers.
-  func embed(texts: [ByteString], batch: Int, flags: EncodeFlags) throws(Failure) -> [Float] {
+  /// Embeds texts in batches: `[texts.count, width]`.
+  func embed(texts: [String], batch: Int, options: EncodeOptions) throws(CLIPError) -> [Float] {
     let progress = ProgressBar("Texts", total: texts.count)
     defer { progress.finish() }
     var rows: [Float] = []
@@ -39,9 +39,9 @@ extension Model {
     for first in stride(from: 0, to: texts.count, by: batch) {
       let part = Array(texts[first..<min(first + batch, texts.count)])
       do {
-        rows += try encode(texts: part, flags: flags)
+        rows += try encode(texts: part, options: options)
       } catch {
-        throw try tooLong(error, part, first, flags)
+        throw try tooLong(error, part, first, options)
       }
       progress.update(first + part.count)
     }
@@ -50,20 +50,20 @@ extension Model {
 
   /// In place of an error about the length of some text of a batch, one that says which and what to do.
   func tooLong(
-    _ error: Failure, _ texts: [ByteString], _ first: Int, _ flags: EncodeFlags
-  ) throws(Failure) -> Failure {
-    guard error.status == CLIP_LIMIT else { return error }
+    _ error: CLIPError, _ texts: [String], _ first: Int, _ options: EncodeOptions
+  ) throws(CLIPError) -> CLIPError {
+    guard error.status == .limit else { return error }
     for (index, text) in texts.enumerated() {
       do {
-        _ = try tokenize(text, flags: flags)
+        _ = try tokenize([text], options: options)
       } catch {
-        let name = "text \(first + index + 1), \(quoted(text.text))"
-        guard error.status == CLIP_LIMIT, !flags.contains(.truncate) else {
-          return Failure("\(name): \(error.message)", status: error.status)
+        let name = "text \(first + index + 1), \(quoted(text))"
+        guard error.status == .limit, !options.truncate else {
+          return CLIPError(error.status, "\(name): \(error.message)")
         }
-        return Failure(
-          "\(name), has more tokens than the model's \(info.context_length): use --truncate to cut such texts",
-          status: error.status)
+        return CLIPError(
+          error.status,
+          "\(name), has more tokens than the model's \(info.contextLength): use --truncate to cut such texts")
       }
     }
     return error

@@ -1,38 +1,40 @@
 import Glibc
 
-/// Decodes and preprocesses pictures on threads of its own, two batches at most ahead of the caller,
-/// so that encoding does not wait for files and memory stays bounded however many pictures there are.
-///
-/// Batch b lies in half b % 2 of the buffer; its slots belong to the loading threads until `take` has
-/// returned it, and to the caller until `release`.
+/// Decodes and preprocesses pictures on threads of its own, one batch ahead of the one that the caller encodes, so that
+/// encoding does not wait for files and memory stays bounded however many pictures there are.
 final class ImageLoader: @unchecked Sendable {
+  /// Some of the pictures, in order.
+  struct Batch {
+    /// In `paths`, of those whose pixels are there.
+    var indices: [Int] = []
+    /// `[indices.count, 3, height, width]`
+    var pixels: [Float] = []
+    var failed: [(index: Int, reason: String)] = []
+  }
+
   private let model: Model
   private let paths: [ByteString]
   private let batch: Int
-  private let flags: EncodeFlags
-  private let pixels: UnsafeMutablePointer<Float>
+  private let options: EncodeOptions
   private let lock = Lock()
   private var threads: [pthread_t] = []
 
   // Guarded by the lock.
+  /// Of the batch after the last one taken; nil: not loaded yet.
+  private var loaded: [Result<[Float], CLIPError>?]
+  private var count = 0
+  private var first = 0
   private var next = 0
-  private var released = 0
-  private var finished = [0, 0]
-  private var reasons: [String?]
   private var isStopping = false
 
-  init(_ model: Model, _ paths: [ByteString], batch: Int, threads count: Int, flags: EncodeFlags) throws(Failure) {
-    let batch = min(batch, max(paths.count, 1))
-    let (bytes, overflow) = (2 * MemoryLayout<Float>.size * model.pixelCount).multipliedReportingOverflow(by: batch)
-    guard !overflow, let memory = malloc(bytes) else {
-      throw Failure("not enough memory for two batches of \(batch) pictures: pass a smaller --batch")
-    }
+  init(
+    _ model: Model, _ paths: [ByteString], batch: Int, threads count: Int, options: EncodeOptions
+  ) throws(CLIPError) {
     self.model = model
     self.paths = paths
-    self.batch = batch
-    self.flags = flags
-    pixels = memory.assumingMemoryBound(to: Float.self)
-    reasons = Array(repeating: nil, count: 2 * batch)
+    self.batch = min(batch, max(paths.count, 1))
+    self.options = options
+    loaded = Array(repeating: nil, count: self.batch)
     for _ in 0..<min(count, paths.count) {
       var thread = pthread_t()
       let code = pthread_create(
@@ -59,70 +61,57 @@ final class ImageLoader: @unchecked Sendable {
     threads = []
   }
 
-  deinit {
-    free(pixels)
-  }
-
-  /// Waits for the batch after the last released one. Returns its pictures' indices in `paths`, their
-  /// pixels `[indices.count, pixelCount]` and the reasons of those that failed; nil after the last.
-  func take() -> (indices: [Int], pixels: UnsafePointer<Float>, failed: [(index: Int, reason: String)])? {
-    let first = released * batch
-    guard first < paths.count else { return nil }
-    let range = first..<min(first + batch, paths.count)
-    let half = released % 2
-    let reasons = lock.locked {
-      while finished[half] < range.count { lock.wait() }
-      return range.map { self.reasons[$0 % (2 * batch)] }
-    }
-    let start = pixels + half * batch * model.pixelCount
-    var indices: [Int] = []
-    var failed: [(index: Int, reason: String)] = []
-    for index in range {
-      let slot = index - first
-      if let reason = reasons[slot] {
-        failed.append((index, reason))
-        continue
-      }
-      // Close the gaps that failed pictures left.
-      if slot != indices.count {
-        (start + indices.count * model.pixelCount).update(
-          from: start + slot * model.pixelCount, count: model.pixelCount)
-      }
-      indices.append(index)
-    }
-    return (indices, UnsafePointer(start), failed)
-  }
-
-  /// Gives the batch's memory back to the loading threads.
-  func release() {
-    lock.locked {
-      finished[released % 2] = 0
-      released += 1
+  /// Waits for the next batch; nil after the last.
+  func take() -> Batch? {
+    let (first, results): (Int, [Result<[Float], CLIPError>?]) = lock.locked {
+      let first = self.first
+      let size = min(batch, paths.count - first)
+      while count < size { lock.wait() }
+      var results = Array(repeating: Result<[Float], CLIPError>?.none, count: batch)
+      swap(&results, &loaded)
+      count = 0
+      self.first += size
       lock.wake()
+      return (first, Array(results.prefix(size)))
     }
+    guard !results.isEmpty else { return nil }
+    var taken = Batch()
+    taken.pixels.reserveCapacity(results.count * model.info.pixelCount)
+    for (slot, result) in results.enumerated() {
+      switch result {
+      case .success(let pixels)?:
+        taken.indices.append(first + slot)
+        taken.pixels += pixels
+      case .failure(let error)?: taken.failed.append((first + slot, error.message))
+      case nil: break
+      }
+    }
+    return taken
   }
 
   private func work() {
     while let index = claim() {
-      let slot = index % (2 * batch)
-      var reason: String?
-      do throws(Failure) {
-        try model.load(paths[index], flags: flags, into: pixels + slot * model.pixelCount)
-      } catch {
-        reason = error.message
-      }
+      let result = load(paths[index])
       lock.locked {
-        reasons[slot] = reason
-        finished[slot / batch] += 1
+        loaded[index - first] = result
+        count += 1
         lock.wake()
       }
     }
   }
 
-  /// The next picture to load, once its slot is free; nil when there is none.
+  private func load(_ path: ByteString) -> Result<[Float], CLIPError> {
+    do throws(CLIPError) {
+      return .success(try model.preprocess([try Image(try path.utf8, runtime: model.runtime)], options: options))
+    } catch {
+      return .failure(error)
+    }
+  }
+
+  /// The next picture to load, once its batch is next; nil when there is none.
   private func claim() -> Int? {
     lock.locked {
-      while !isStopping && next < paths.count && next >= (released + 2) * batch { lock.wait() }
+      while !isStopping && next < paths.count && next >= first + batch { lock.wait() }
       guard !isStopping, next < paths.count else { return nil }
       next += 1
       return next - 1

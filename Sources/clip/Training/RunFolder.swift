@@ -1,4 +1,3 @@
-import CClip
 import Glibc
 
 /// Where a run writes: config.json, log.jsonl, TensorBoard's events, checkpoints/ and, at the end or a stop, curves.svg
@@ -19,15 +18,15 @@ struct RunFolder {
   /// Makes the folder and keeps the configuration in it, so that what cannot be written to is known before the
   /// work. A folder that has a run already is an error, but for one to `resume`, whose configuration must be
   /// the same.
-  init(_ config: TrainingConfig, resume: Bool) throws(Failure) {
+  init(_ config: TrainingConfig, resume: Bool) throws(CLIPError) {
     path = config.output
     isNew = path.withCString { access($0, F_OK) } != 0
     if !resume && log.withCString({ access($0, F_OK) }) == 0 {
-      throw Failure("\(path.shown) has a run already: expected --resume to go on with it, or another output")
+      throw CLIPError("\(path.shown) has a run already: expected --resume to go on with it, or another output")
     }
     if resume {
       guard self.config.withCString({ access($0, F_OK) }) == 0 else {
-        throw Failure("\(path.shown): expected a run to go on with, found no config.json")
+        throw CLIPError("\(path.shown): expected a run to go on with, found no config.json")
       }
       try RunFolder.compare(
         try JSON.parse(try readFile(self.config), place: self.config.shown), config, self.config.shown)
@@ -35,11 +34,11 @@ struct RunFolder {
     try makeFolder(path)
     try makeFolder(checkpoints)
     let text = config.effective.pretty() + "\n"
-    try OutputFile.write(to: self.config) { writer throws(Failure) in try writer.write(text) }
+    try OutputFile.write(to: self.config) { writer throws(CLIPError) in try writer.write(text) }
   }
 
   /// The folder of the model that the run starts from.
-  func startingModel(_ config: TrainingConfig, _ runtime: Runtime) throws(Failure) -> ByteString {
+  func startingModel(_ config: TrainingConfig, _ runtime: Runtime) throws(CLIPError) -> ByteString {
     guard config.fromScratch else { return config.model }
     let start = file("start")
     try makeFolder(start)
@@ -49,25 +48,25 @@ struct RunFolder {
 
   /// Copies the model's configuration and tokenizer to `start` and draws weights there, unless that was done before:
   /// the weight file comes last, and whole.
-  static func drawWeights(_ config: TrainingConfig, _ runtime: Runtime, in start: ByteString) throws(Failure) {
+  static func drawWeights(_ config: TrainingConfig, _ runtime: Runtime, in start: ByteString) throws(CLIPError) {
     if try names(in: start).contains(where: { $0.fileExtension == "safetensors" }) { return }
     for name in try names(in: config.model) where ["json", "txt", "model"].contains(name.fileExtension) {
       guard !name.text.hasSuffix(".index.json") else { continue }
       let bytes = try readFile(config.model.appending(name.bytes))
-      try OutputFile.write(to: start.appending(name.bytes)) { writer throws(Failure) in try writer.write(bytes) }
+      try OutputFile.write(to: start.appending(name.bytes)) { writer throws(CLIPError) in try writer.write(bytes) }
     }
-    try check(start.withCString { clip_model_initialize(runtime.handle, $0, UInt64(config.seed)) })
+    try Model.initialize(try start.utf8, seed: UInt64(config.seed), runtime: runtime)
   }
 
   /// Throws unless the run of `before` may go on as `config`.
-  private static func compare(_ before: JSON, _ config: TrainingConfig, _ place: String) throws(Failure) {
+  private static func compare(_ before: JSON, _ config: TrainingConfig, _ place: String) throws(CLIPError) {
     guard case .object(let old) = before, case .object(let new) = config.effective else {
-      throw Failure("\(place): expected an object, found \(before.kind)")
+      throw CLIPError("\(place): expected an object, found \(before.kind)")
     }
     for (key, value) in new where !TrainingConfig.free.contains(key) {
       let found = old.first { $0.key == key }?.value ?? .null
       guard found.compact() == value.compact() else {
-        throw Failure(
+        throw CLIPError(
           "\(place): \(key): the run to go on with has \(found.compact()), found \(value.compact()); only "
             + TrainingConfig.free.joined(separator: ", ") + " may change")
       }
@@ -79,7 +78,7 @@ struct RunFolder {
     if isNew { removeFolder(path) }
   }
 
-  private func makeFolder(_ path: ByteString) throws(Failure) {
+  private func makeFolder(_ path: ByteString) throws(CLIPError) {
     let parent = path.folder
     if parent != path, parent.withCString({ access($0, F_OK) }) != 0 { try makeFolder(parent) }
     if path.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
@@ -94,7 +93,7 @@ final class RunLog {
   private let name: String
 
   /// Keeps the lines of an earlier run up to `step`; what came after is to come again.
-  init(_ path: ByteString, after step: Int) throws(Failure) {
+  init(_ path: ByteString, after step: Int) throws(CLIPError) {
     name = path.shown
     var kept = ""
     if step > 0 {
@@ -107,7 +106,7 @@ final class RunLog {
       }
     }
     let text = kept
-    try OutputFile.write(to: path) { writer throws(Failure) in try writer.write(text) }
+    try OutputFile.write(to: path) { writer throws(CLIPError) in try writer.write(text) }
     descriptor = path.withCString { open($0, O_WRONLY | O_APPEND | O_CLOEXEC) }
     guard descriptor >= 0 else { throw .system("cannot write \(name)") }
   }
@@ -115,14 +114,14 @@ final class RunLog {
   deinit { close(descriptor) }
 
   /// The whole lines of a log; none where there is no file.
-  static func lines(of path: ByteString) throws(Failure) -> [JSON] {
+  static func lines(of path: ByteString) throws(CLIPError) -> [JSON] {
     guard path.withCString({ access($0, F_OK) }) == 0 else { return [] }
     return try readFile(path).split(separator: UInt8(ascii: "\n")).compactMap {
       try? JSON.parse(Array($0), place: path.shown)
     }
   }
 
-  func append(_ line: JSON) throws(Failure) {
+  func append(_ line: JSON) throws(CLIPError) {
     let code = Array((line.compact() + "\n").utf8).withUnsafeBytes { writeAll(descriptor, $0) }
     guard code == 0 else { throw .system("cannot write \(name)", code) }
   }

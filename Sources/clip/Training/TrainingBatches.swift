@@ -1,120 +1,97 @@
-import CClip
-import Glibc
-
 /// The batches of a run: of its data, and with replay a fixed share of each from other data.
 final class TrainingBatches {
   private let data: Dataset
   private let replay: Dataset?
   private let teacher: Model?
   private let config: TrainingConfig
-  private let pixelCount: Int
-  private let contextLength: Int
-  /// The two parts of a mixed batch, one after the other.
-  private let pixels: UnsafeMutablePointer<Float>?
-  private let tokens: UnsafeMutablePointer<Int32>?
   /// Of the last batch, from 0.
   private(set) var epoch = 0
-  /// The teacher's embeddings of the batch.
-  private var images: [Float] = []
-  private var texts: [Float] = []
 
-  init(_ runtime: Runtime, _ model: Model, _ config: TrainingConfig) throws(Failure) {
+  init(_ runtime: Runtime, _ model: Model, _ config: TrainingConfig) throws(CLIPError) {
     self.config = config
-    pixelCount = model.pixelCount
-    contextLength = Int(model.info.context_length)
-    let views = config.teacher == nil ? 0 : CLIP_DATASET_IMAGES
     let replayed = config.replayCount
-    let full = config.dropLast ? CLIP_DATASET_FULL_BATCHES : 0
+    let pipelines = (
+      try TrainingBatches.pipeline(runtime, config.imagePipeline, "image_pipeline"),
+      try TrainingBatches.pipeline(runtime, config.textPipeline, "text_pipeline")
+    )
+    func open(
+      _ source: TrainingConfig.Source, _ size: Int, _ seed: UInt64, epochs: Int, isFull: Bool
+    ) throws(CLIPError) -> Dataset {
+      var options = config.datasetOptions(batchSize: size, seed: seed, source)
+      options.epochs = epochs
+      if isFull { options.flags.insert(.fullBatches) }
+      if config.teacher != nil { options.flags.insert(.images) }
+      options.shard = config.shard
+      (options.imagePipeline, options.textPipeline) = pipelines
+      return try Dataset(source.paths, runtime: runtime, model: model, options: options)
+    }
     let seed = UInt64(config.seed)
-    data = try Dataset(
-      runtime, model, config.source, config,
-      .init(batchSize: config.batchSize - replayed, epochs: config.epochs, flags: Int32(views | full), seed: seed))
-    replay = try config.replay.map { replay throws(Failure) in
-      try Dataset(
-        runtime, model, replay.source, config,
-        .init(batchSize: replayed, epochs: 0, flags: Int32(views | CLIP_DATASET_FULL_BATCHES), seed: ~seed))
+    data = try open(
+      config.source, config.batchSize - replayed, seed, epochs: config.epochs, isFull: config.dropLast)
+    replay = try config.replay.map { replay throws(CLIPError) in
+      try open(replay.source, replayed, ~seed, epochs: 0, isFull: true)
     }
-    teacher = try config.teacher.map { folder throws(Failure) in
-      try Model(runtime, folder: folder, towers: [.image, .text])
-    }
-    pixels = replay == nil ? nil : malloc(4 * config.batchSize * pixelCount)?.assumingMemoryBound(to: Float.self)
-    tokens = replay == nil ? nil : malloc(4 * config.batchSize * contextLength)?.assumingMemoryBound(to: Int32.self)
-    guard replay == nil || pixels != nil && tokens != nil else {
-      throw Failure("not enough memory for a batch of \(config.batchSize): take a smaller batch_size")
+    teacher = try config.teacher.map { folder throws(CLIPError) in try Model(folder, runtime: runtime, towers: .both) }
+  }
+
+  private static func pipeline(
+    _ runtime: Runtime, _ json: String?, _ key: String
+  ) throws(CLIPError) -> Pipeline? {
+    guard let json else { return nil }
+    do throws(CLIPError) {
+      return try Pipeline(json, runtime: runtime)
+    } catch {
+      throw CLIPError(error.status, "\(key): \(error.message)")
     }
   }
 
-  deinit {
-    free(pixels)
-    free(tokens)
+  /// The next batch and its size; nil when all epochs are over.
+  func next() throws(CLIPError) -> (batch: TrainingBatch, count: Int)? {
+    guard let first = try data.next() else { return nil }
+    epoch = first.epoch
+    guard let replay else { return (try batch(first.pixels, first.tokens, [first]), first.count) }
+    guard let second = try replay.next() else { return (try batch(first.pixels, first.tokens, [first]), first.count) }
+    return (
+      try batch(first.pixels + second.pixels, first.tokens + second.tokens, [first, second]),
+      first.count + second.count
+    )
   }
 
-  /// Calls `use` with the next batch; false when all epochs are over.
-  func next(_ use: (inout clip_train_batch) throws(Failure) -> Void) throws(Failure) -> Bool {
-    guard let first = try data.next() else { return false }
-    epoch = Int(clamping: first.epoch)
-    let second = try replay?.next()
-    var batch = clip_train_batch()
-    batch.n = Int(first.count) + Int(second?.count ?? 0)
-    batch.pixels = first.pixels
-    batch.tokens = first.tokens
-    if let second, let pixels, let tokens {
-      var done = 0
-      for part in [first, second] {
-        guard let source = part.pixels, let ids = part.tokens else { continue }
-        memcpy(pixels + done * pixelCount, source, 4 * Int(part.count) * pixelCount)
-        memcpy(tokens + done * contextLength, ids, 4 * Int(part.count) * contextLength)
-        done += Int(part.count)
-      }
-      batch.pixels = UnsafePointer(pixels)
-      batch.tokens = UnsafePointer(tokens)
+  /// With a teacher it embeds the same pictures and captions, varied as they are.
+  private func batch(
+    _ pixels: [Float], _ tokens: [Int32], _ parts: [DatasetBatch]
+  ) throws(CLIPError) -> TrainingBatch {
+    var batch = TrainingBatch(images: .pixels(pixels), texts: .tokens(tokens))
+    if let teacher {
+      batch.teacher = .embeddings(
+        images: try teacher.encode(images: parts.flatMap(\.images), options: config.encoding),
+        texts: try teacher.encode(texts: parts.flatMap(\.captions), options: config.encoding),
+        width: teacher.width, scale: teacher.info.logitScale)
     }
-    if let teacher { try teach(teacher, [first, second].compactMap { $0 }, &batch) }
-    try images.withUnsafeBufferPointer { images throws(Failure) in
-      try texts.withUnsafeBufferPointer { texts throws(Failure) in
-        batch.teacher_images = images.baseAddress
-        batch.teacher_texts = texts.baseAddress
-        try use(&batch)
-      }
-    }
-    return true
-  }
-
-  /// Lets the teacher embed the same pictures and captions, varied as they are.
-  private func teach(_ teacher: Model, _ parts: [clip_batch], _ batch: inout clip_train_batch) throws(Failure) {
-    var views: [clip_image_view] = []
-    var captions: [UnsafePointer<CChar>?] = []
-    for part in parts {
-      views += UnsafeBufferPointer(start: part.images, count: Int(part.count))
-      captions += UnsafeBufferPointer(start: part.captions, count: Int(part.count))
-    }
-    images = try teacher.encode(images: views, options: config.encoding)
-    texts = try teacher.encode(texts: captions, options: config.encoding)
-    batch.teacher_width = UInt32(teacher.width)
-    batch.teacher_scale = teacher.info.logit_scale
+    return batch
   }
 
   /// Where the run is in its data, as members of a checkpoint's note.
-  func state() throws(Failure) -> [(key: String, value: JSON)] {
+  func state() throws(CLIPError) -> [(key: String, value: JSON)] {
     var members: [(key: String, value: JSON)] = [("data", .string(hexadecimal(try data.state())))]
     if let replay { members.append(("replay", .string(hexadecimal(try replay.state())))) }
     return members
   }
 
   /// Goes on where `state` was.
-  func restore(_ note: ObjectReader) throws(Failure) {
+  func restore(_ note: ObjectReader) throws(CLIPError) {
     try data.restore(try bytes(note, "data"))
     if let replay { try replay.restore(try bytes(note, "replay")) }
   }
 
-  private func bytes(_ reader: ObjectReader, _ key: String) throws(Failure) -> [UInt8] {
+  private func bytes(_ reader: ObjectReader, _ key: String) throws(CLIPError) -> [UInt8] {
     guard let text = try reader.text(key), let bytes = fromHexadecimal(text) else {
-      throw Failure("\(reader.place): \(key): expected a data set's position, found none")
+      throw CLIPError("\(reader.place): \(key): expected a data set's position, found none")
     }
     return bytes
   }
 
-  func counters() throws(Failure) -> clip_dataset_counters { try data.counters() }
+  func counters() throws(CLIPError) -> DatasetCounters { try data.counters() }
 }
 
 private func hexadecimal(_ bytes: [UInt8]) -> String {

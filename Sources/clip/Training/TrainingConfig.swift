@@ -1,5 +1,3 @@
-import CClip
-
 /// What a training run is made of. docs/training.md has the table of keys.
 struct TrainingConfig {
   enum LossKind: String, CaseIterable { case contrastive, sigmoid, distillation }
@@ -7,9 +5,9 @@ struct TrainingConfig {
   enum ScheduleKind: String, CaseIterable { case constant, cosine, linear }
 
   struct Source {
-    var paths: [ByteString]
-    var captionFields: [ByteString]
-    var imageField: ByteString?
+    var paths: [String]
+    var captionFields: [String]
+    var imageField: String?
   }
 
   struct Replay {
@@ -49,12 +47,6 @@ struct TrainingConfig {
     var finalRate: Double
   }
 
-  struct LowRank {
-    var rank: Int
-    var scale: Double
-    var patterns: [ByteString]
-  }
-
   var model: ByteString
   /// The model's folder gives its configuration and tokenizer alone; weights are drawn from the seed.
   var fromScratch: Bool
@@ -62,12 +54,12 @@ struct TrainingConfig {
   var source: Source
   var replay: Replay?
   var evaluation: Evaluation?
-  var teacher: ByteString?
+  var teacher: String?
   /// JSON of pipelines; nil: none.
-  var imagePipeline: ByteString?
-  var textPipeline: ByteString?
+  var imagePipeline: String?
+  var textPipeline: String?
   /// What pictures with transparency lie on; nil: alpha is dropped.
-  var background: (UInt8, UInt8, UInt8)?
+  var background: Color?
   var openAICleaning: Bool
   var batchSize: Int
   var chunk: Int
@@ -76,7 +68,7 @@ struct TrainingConfig {
   var steps: Int
   var dropLast: Bool
   var shuffleBuffer: Int
-  var shard: (index: Int, count: Int)?
+  var shard: DatasetOptions.Shard?
   var maxBadShare: Double
   var workers: Int
   /// 0: the processors.
@@ -86,7 +78,7 @@ struct TrainingConfig {
   var optimizer: Optimizer
   var schedule: Schedule
   /// In their order; a rate of 0 freezes.
-  var groups: [(pattern: ByteString, rate: Double)]
+  var groups: [TensorGroup]
   var lowRank: LowRank?
   var averageDecay: Double
   var activationCheckpoints: Bool
@@ -101,17 +93,17 @@ struct TrainingConfig {
     "threads", "workers", "epochs", "steps", "max_bad_share", "eval", "save_every", "keep", "log_every",
   ]
 
-  init(_ json: JSON, _ place: String) throws(Failure) {
+  init(_ json: JSON, _ place: String) throws(CLIPError) {
     let reader = try ObjectReader(json, place)
-    func required(_ key: String, _ value: String?) throws(Failure) -> ByteString {
-      guard let value else { throw Failure("\(place): expected the key \(key), found none") }
+    func required(_ key: String, _ value: String?) throws(CLIPError) -> ByteString {
+      guard let value else { throw CLIPError("\(place): expected the key \(key), found none") }
       return ByteString(value)
     }
     model = try required("model", try reader.text("model"))
     fromScratch = try reader.bool("from_scratch")
     source = try Source(reader)
     guard !source.paths.isEmpty else {
-      throw Failure("\(place): expected the key data, one source or more, found none")
+      throw CLIPError("\(place): expected the key data, one source or more, found none")
     }
     output = try required("output", try reader.text("output"))
     imagePipeline = try reader.pipeline("image_pipeline")
@@ -131,22 +123,22 @@ struct TrainingConfig {
     seed = try reader.integer("seed", 0...Int.max, default: 0)
     losses = []
     for item in try reader.objects("losses") { losses.append(try Loss(item)) }
-    teacher = try reader.text("teacher").map { ByteString($0) }
+    teacher = try reader.text("teacher")
     optimizer = try Optimizer(try reader.object("optimizer"))
     schedule = try Schedule(try reader.object("schedule"))
-    groups = try reader.texts("freeze").map { (ByteString($0), 0) }
+    groups = try reader.texts("freeze").map { TensorGroup($0, rate: 0) }
     for item in try reader.objects("groups") {
       let pattern = try item.text("pattern")
       let rate = try item.number("rate", 0...1e5, default: 1)
-      guard let pattern else { throw Failure("\(item.place): expected the key pattern, found none") }
+      guard let pattern else { throw CLIPError("\(item.place): expected the key pattern, found none") }
       try item.finish()
-      groups.append((ByteString(pattern), rate))
+      groups.append(TensorGroup(pattern, rate: Float(rate)))
     }
-    lowRank = try reader.optionalObject("lora").map { item throws(Failure) in try LowRank(item) }
+    lowRank = try reader.optionalObject("lora").map { item throws(CLIPError) in try LowRank(item) }
     averageDecay = try reader.number("average_decay", 0...0.9999999, default: 0)
     activationCheckpoints = try reader.bool("activation_checkpoints")
-    replay = try reader.optionalObject("replay").map { item throws(Failure) in try Replay(item) }
-    evaluation = try reader.optionalObject("eval").map { item throws(Failure) in try Evaluation(item) }
+    replay = try reader.optionalObject("replay").map { item throws(CLIPError) in try Replay(item) }
+    evaluation = try reader.optionalObject("eval").map { item throws(CLIPError) in try Evaluation(item) }
     saveEvery = try reader.integer("save_every", 0...1_000_000_000, default: 500)
     keep = try reader.integer("keep", 1...1_000_000, default: 3)
     logEvery = try reader.integer("log_every", 1...1_000_000, default: 10)
@@ -154,17 +146,17 @@ struct TrainingConfig {
     effective = reader.effective
 
     guard (epochs == 0) != (steps == 0) else {
-      throw Failure("\(place): expected epochs or steps, found \(epochs) epochs and \(steps) steps")
+      throw CLIPError("\(place): expected epochs or steps, found \(epochs) epochs and \(steps) steps")
     }
     let distils = losses.contains { $0.kind == .distillation }
     guard distils == (teacher != nil) else {
-      throw Failure(
+      throw CLIPError(
         distils
           ? "\(place): teacher: expected a model's folder, as there is a distillation loss, found none"
           : "\(place): teacher: expected a distillation loss in losses that uses it, found none")
     }
     guard replay == nil || (1..<batchSize).contains(replayCount) else {
-      throw Failure(
+      throw CLIPError(
         "\(place): replay: a share of \(replay?.share ?? 0) of \(batchSize) samples is \(replayCount): expected 1 to \(batchSize - 1)"
       )
     }
@@ -174,39 +166,32 @@ struct TrainingConfig {
   var replayCount: Int { Int((Double(batchSize) * (replay?.share ?? 0)).rounded()) }
 
   /// For the encode calls, the data set's and the teacher's.
-  var encoding: clip_encode_options {
-    var flags: EncodeFlags = [.truncate]
-    if openAICleaning { flags.insert(.openAICleaning) }
-    var options = flags.options
-    if let background {
-      options.flags |= UInt32(CLIP_COMPOSITE_ALPHA)
-      options.background = (background.0, background.1, background.2, 0)
-    }
-    return options
+  var encoding: EncodeOptions {
+    EncodeOptions(truncate: true, openAICleaning: openAICleaning, background: background)
   }
 }
 
 extension TrainingConfig.Source {
-  init(_ reader: ObjectReader) throws(Failure) {
-    paths = try reader.texts("data").map { ByteString($0) }
-    captionFields = try reader.texts("caption_fields").map { ByteString($0) }
-    imageField = try reader.text("image_field").map { ByteString($0) }
+  init(_ reader: ObjectReader) throws(CLIPError) {
+    paths = try reader.texts("data")
+    captionFields = try reader.texts("caption_fields")
+    imageField = try reader.text("image_field")
   }
 }
 
 extension TrainingConfig.Replay {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     source = try .init(reader)
-    guard !source.paths.isEmpty else { throw Failure("\(reader.place): expected the key data, found none") }
+    guard !source.paths.isEmpty else { throw CLIPError("\(reader.place): expected the key data, found none") }
     share = try reader.number("share", 0...1, default: 0.1)
     try reader.finish()
   }
 }
 
 extension TrainingConfig.Evaluation {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     source = try .init(reader)
-    guard !source.paths.isEmpty else { throw Failure("\(reader.place): expected the key data, found none") }
+    guard !source.paths.isEmpty else { throw CLIPError("\(reader.place): expected the key data, found none") }
     every = try reader.integer("every", 1...1_000_000_000, default: 500)
     limit = try reader.integer("limit", 2...100_000, default: 1000)
     try reader.finish()
@@ -214,24 +199,16 @@ extension TrainingConfig.Evaluation {
 }
 
 extension TrainingConfig.Loss {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     kind = try reader.choice("kind", default: .contrastive)
     weight = try reader.number("weight", 1e-9...1e5, default: 1)
     labelSmoothing = try reader.number("label_smoothing", 0...0.999, default: 0)
     try reader.finish()
   }
-
-  var value: clip_loss {
-    switch kind {
-    case .contrastive: CLIP_LOSS_CONTRASTIVE
-    case .sigmoid: CLIP_LOSS_SIGMOID
-    case .distillation: CLIP_LOSS_DISTILLATION
-    }
-  }
 }
 
 extension TrainingConfig.Optimizer {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     kind = try reader.choice("kind", default: .adamw)
     learningRate = try reader.number("learning_rate", 1e-30...1e5, default: 5e-4)
     beta1 = try reader.number("beta1", 0...0.9999999, default: 0.9)
@@ -244,36 +221,29 @@ extension TrainingConfig.Optimizer {
 }
 
 extension TrainingConfig.Schedule {
-  init(_ reader: ObjectReader) throws(Failure) {
+  init(_ reader: ObjectReader) throws(CLIPError) {
     kind = try reader.choice("kind", default: .cosine)
     warmupSteps = try reader.integer("warmup_steps", 0...1_000_000_000, default: 0)
     finalRate = try reader.number("final_rate", 0...1, default: 0)
     try reader.finish()
   }
-
-  var value: clip_schedule {
-    switch kind {
-    case .constant: CLIP_SCHEDULE_CONSTANT
-    case .cosine: CLIP_SCHEDULE_COSINE
-    case .linear: CLIP_SCHEDULE_LINEAR
-    }
-  }
 }
 
-extension TrainingConfig.LowRank {
-  init(_ reader: ObjectReader) throws(Failure) {
+extension LowRank {
+  fileprivate init(_ reader: ObjectReader) throws(CLIPError) {
+    self.init(rank: 0, patterns: [])
     rank = try reader.integer("rank", 1...4096, default: 8)
-    scale = try reader.number("scale", 0...1e5, default: 0)
-    patterns = try reader.texts("patterns").map { ByteString($0) }
-    guard !patterns.isEmpty else { throw Failure("\(reader.place): expected the key patterns, found none") }
+    scale = Float(try reader.number("scale", 0...1e5, default: 0))
+    patterns = try reader.texts("patterns")
+    guard !patterns.isEmpty else { throw CLIPError("\(reader.place): expected the key patterns, found none") }
     try reader.finish()
   }
 }
 
 extension ObjectReader {
   /// A pipeline's JSON, the name of a file that has it, or "default". The run keeps what the file says.
-  fileprivate func pipeline(_ key: String) throws(Failure) -> ByteString? {
-    try read(key) { json throws(Failure) in
+  fileprivate func pipeline(_ key: String) throws(CLIPError) -> String? {
+    try read(key) { json throws(CLIPError) in
       switch json {
       case nil: return (nil, .null)
       case .array?: break
@@ -281,39 +251,96 @@ extension ObjectReader {
       case .string(let path)? where !path.isEmpty:
         let file = ByteString(path)
         let steps = try JSON.parse(try readFile(file), place: "\(place): \(key): \(file.shown)")
-        return (ByteString(steps.compact()), steps)
+        return (steps.compact(), steps)
       case let other?: throw failure(key, expected: "a list of steps, a file of them or \"default\"", found: other)
       }
-      return (json.map { ByteString($0.compact()) }, json ?? .null)
+      return (json.map { $0.compact() }, json ?? .null)
     }
   }
 
   /// [red, green, blue], each 0 to 255.
-  fileprivate func colour(_ key: String) throws(Failure) -> (UInt8, UInt8, UInt8)? {
-    try read(key) { json throws(Failure) in
+  fileprivate func colour(_ key: String) throws(CLIPError) -> Color? {
+    try read(key) { json throws(CLIPError) in
       guard let json else { return (nil, .null) }
       var channels: [UInt8] = []
       if case .array(let list) = json {
         for case .integer(let value) in list { if let channel = UInt8(exactly: value) { channels.append(channel) } }
-        if channels.count == 3, list.count == 3 { return ((channels[0], channels[1], channels[2]), json) }
+        if channels.count == 3, list.count == 3 {
+          return (Color(red: channels[0], green: channels[1], blue: channels[2]), json)
+        }
       }
       throw failure(key, expected: "[red, green, blue], each 0 to 255", found: json)
     }
   }
 
   /// "i/n": part i, from 0, of n.
-  fileprivate func shard(_ key: String) throws(Failure) -> (index: Int, count: Int)? {
-    try read(key) { json throws(Failure) in
+  fileprivate func shard(_ key: String) throws(CLIPError) -> DatasetOptions.Shard? {
+    try read(key) { json throws(CLIPError) in
       guard let json else { return (nil, .null) }
       if case .string(let text) = json {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
         if parts.count == 2, let index = parts[0], let count = parts[1], (1...1_000_000).contains(count),
           (0..<count).contains(index)
         {
-          return ((index, count), json)
+          return (.init(index: index, count: count), json)
         }
       }
       throw failure(key, expected: "\"i/n\", part i of n from 0", found: json)
     }
+  }
+}
+
+extension TrainingConfig {
+  /// `totalSteps` is where the schedule ends.
+  func trainerOptions(totalSteps: Int) -> TrainerOptions {
+    var options = TrainerOptions()
+    options.seed = UInt64(seed)
+    options.losses = losses.map {
+      let kind: LossTerm.Kind =
+        switch $0.kind {
+        case .contrastive: .contrastive
+        case .sigmoid: .sigmoid
+        case .distillation: .distillation
+        }
+      return LossTerm(kind, weight: Float($0.weight), labelSmoothing: Float($0.labelSmoothing))
+    }
+    options.optimizer = optimizer.kind == .adamw ? .adamW : .sgd
+    options.learningRate = Float(optimizer.learningRate)
+    options.beta1 = Float(optimizer.beta1)
+    options.beta2 = Float(optimizer.beta2)
+    options.epsilon = Float(optimizer.epsilon)
+    options.weightDecay = Float(optimizer.weightDecay)
+    options.gradientClip = Float(optimizer.gradientClip)
+    options.schedule =
+      switch schedule.kind {
+      case .constant: .constant
+      case .cosine: .cosine
+      case .linear: .linear
+      }
+    options.finalRate = Float(schedule.finalRate)
+    options.warmupSteps = schedule.warmupSteps
+    options.totalSteps = totalSteps
+    options.averageDecay = Float(averageDecay)
+    options.chunk = chunk
+    options.groups = groups
+    options.lowRank = lowRank
+    options.recompute = activationCheckpoints
+    return options
+  }
+
+  /// What all data sets of the run have in common: one epoch of `source`, not varied.
+  func datasetOptions(batchSize: Int, seed: UInt64, _ source: Source) -> DatasetOptions {
+    var options = DatasetOptions()
+    options.seed = seed
+    options.batchSize = batchSize
+    options.shuffleBuffer = shuffleBuffer
+    options.workers = workers
+    // One batch while a step computes; for small ones some more, as not every picture takes the same time.
+    options.prefetch = max(batchSize, 64)
+    options.captionFields = source.captionFields
+    options.imageField = source.imageField
+    options.maxBadShare = maxBadShare
+    options.encode = encoding
+    return options
   }
 }

@@ -1,5 +1,3 @@
-import CClip
-
 /// Recall of held-out pairs while a run goes on, with the weights of the moment or, where one is kept, their mean.
 final class TrainingEvaluation {
   let every: Int
@@ -8,39 +6,39 @@ final class TrainingEvaluation {
   private let model: Model
 
   /// nil where the run has none. `folder` is the model's.
-  init?(_ runtime: Runtime, _ config: TrainingConfig, _ folder: ByteString) throws(Failure) {
+  init?(_ runtime: Runtime, _ config: TrainingConfig, _ folder: String) throws(CLIPError) {
     guard let settings = config.evaluation else { return nil }
     self.settings = settings
     self.config = config
     every = settings.every
-    model = try Model(runtime, folder: folder, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
+    model = try Model(folder, runtime: runtime, towers: .both, options: .withoutWeights)
     // Sources that are not there are known before the work.
     _ = try pairs()
   }
 
-  private func pairs() throws(Failure) -> Dataset {
-    try Dataset(
-      model.runtime, model, settings.source, config,
-      .init(batchSize: 64, epochs: 1, flags: Int32(CLIP_DATASET_ORDERED), seed: 0, isTraining: false))
+  private func pairs() throws(CLIPError) -> Dataset {
+    var options = config.datasetOptions(batchSize: 64, seed: 0, settings.source)
+    options.flags = .ordered
+    return try Dataset(settings.source.paths, runtime: model.runtime, model: model, options: options)
   }
 
   /// Each picture among all captions and the other way round: means of both ways.
-  func measure(_ trainer: Trainer) throws(Failure) -> [(tag: String, value: Double)] {
-    try trainer.publish(to: model, average: config.averageDecay > 0)
+  func measure(_ trainer: Trainer) throws(CLIPError) -> [(tag: String, value: Double)] {
+    try trainer.update(model, average: config.averageDecay > 0)
     let data = try pairs()
     var (images, texts, done): ([Float], [Float], Int) = ([], [], 0)
-    while done < settings.limit, let batch = try data.next(), let pixels = batch.pixels, let tokens = batch.tokens {
-      let count = min(Int(batch.count), settings.limit - done)
-      images += try model.encode(pixels: pixels, count: count, flags: [])
-      texts += try model.encode(tokens: tokens, count: count, flags: [])
+    while done < settings.limit, let batch = try data.next() {
+      let count = min(batch.count, settings.limit - done)
+      images += try model.encode(pixels: Array(batch.pixels.prefix(count * model.info.pixelCount)))
+      texts += try model.encode(tokens: Array(batch.tokens.prefix(count * model.info.contextLength)))
       done += count
     }
-    guard done >= 2 else { throw Failure("eval: the data has \(counted(done, "pair")): expected at least 2") }
-    let facts = try model.analyze(images: images, texts: texts).facts
-    let (there, back) = (facts.image_to_text, facts.text_to_image)
+    guard done >= 2 else { throw CLIPError("eval: the data has \(counted(done, "pair")): expected at least 2") }
+    let analysis = try model.analyze(images: images, texts: texts)
+    let (there, back) = (analysis.imageToText, analysis.textToImage)
     return [
-      ("eval/loss", (there.loss + back.loss) / 2), ("eval/recall_at_1", (there.recall_at_1 + back.recall_at_1) / 2),
-      ("eval/recall_at_10", (there.recall_at_10 + back.recall_at_10) / 2),
+      ("eval/loss", (there.loss + back.loss) / 2), ("eval/recall_at_1", (there.recallAt1 + back.recallAt1) / 2),
+      ("eval/recall_at_10", (there.recallAt10 + back.recallAt10) / 2),
     ]
   }
 }

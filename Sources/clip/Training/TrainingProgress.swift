@@ -1,5 +1,3 @@
-import CClip
-
 /// What a person sees of a run: a bar on a terminal, else a line every so many steps.
 struct TrainingProgress {
   private let total: Int
@@ -21,9 +19,9 @@ struct TrainingProgress {
   }
 
   /// After each step, and once more when the run is over; `samples` are all that this process trained on.
-  mutating func update(_ metrics: clip_train_metrics, samples: Int, isOver: Bool) {
+  mutating func update(_ metrics: TrainingMetrics, samples: Int, isOver: Bool) {
     let now = seconds()
-    let step = Int(metrics.step)
+    let step = metrics.step
     let isLine = (step % every == 0 || step == first + 1) != isOver
     // Right after an evaluation there is no time to divide by.
     if isLine || samplesPerSecond == 0, samples > told.samples {
@@ -32,7 +30,7 @@ struct TrainingProgress {
     }
     let accuracy = fixed(100 * Double(metrics.accuracy), 1) + " %"
     let (loss, temperature) = (fixed(metrics.loss, 4), fixed(metrics.temperature, 2))
-    let rate = scientific(metrics.learning_rate)
+    let rate = scientific(metrics.learningRate)
     let speed = "\(fixed(samplesPerSecond, 1)) samples/s"
     if Console.shared.isTerminal {
       guard now - drawn > 0.1 || isOver else { return }
@@ -47,12 +45,12 @@ struct TrainingProgress {
   }
 
   /// The step as a line of the log.
-  func line(_ metrics: clip_train_metrics, epoch: Int) -> JSON {
+  func line(_ metrics: TrainingMetrics, epoch: Int) -> JSON {
     [
-      "step": .integer(Int(metrics.step)), "epoch": .integer(epoch), "loss": .double(metrics.loss),
+      "step": .integer(metrics.step), "epoch": .integer(epoch), "loss": .double(metrics.loss),
       "accuracy": .float(metrics.accuracy),
-      "temperature": .double(metrics.temperature), "learning_rate": .double(metrics.learning_rate),
-      "gradient_norm": .double(metrics.gradient_norm), "samples_per_second": .double(samplesPerSecond),
+      "temperature": .double(metrics.temperature), "learning_rate": .double(metrics.learningRate),
+      "gradient_norm": .double(metrics.gradientNorm), "samples_per_second": .double(samplesPerSecond),
       "seconds": .double(seconds() - start),
     ]
   }

@@ -1,4 +1,3 @@
-import CClip
 import Glibc
 
 /// A training run from its configuration to the exported model.
@@ -12,15 +11,16 @@ final class TrainingRun {
   /// Of the checkpoint that the run went on from; 0: it began anew.
   private let firstStep: Int
   private(set) var step: Int
-  private(set) var last = clip_train_metrics()
+  /// nil: there was no step.
+  private(set) var last: TrainingMetrics?
   private var samples = 0
 
   enum Ending { case finished, interrupted }
 
   /// What cannot begin, for its data or its settings, leaves no new folder.
-  convenience init(_ runtime: Runtime, _ config: TrainingConfig, resume: Bool) throws(Failure) {
+  convenience init(_ runtime: Runtime, _ config: TrainingConfig, resume: Bool) throws(CLIPError) {
     let folder = try RunFolder(config, resume: resume)
-    do throws(Failure) {
+    do throws(CLIPError) {
       try self.init(runtime, config, folder, resume: resume)
     } catch {
       folder.removeIfNew()
@@ -28,18 +28,18 @@ final class TrainingRun {
     }
   }
 
-  private init(_ runtime: Runtime, _ config: TrainingConfig, _ folder: RunFolder, resume: Bool) throws(Failure) {
+  private init(_ runtime: Runtime, _ config: TrainingConfig, _ folder: RunFolder, resume: Bool) throws(CLIPError) {
     self.config = config
     self.folder = folder
     totalSteps = try TrainingRun.steps(config)
     guard config.schedule.kind == .constant || config.schedule.warmupSteps < totalSteps else {
-      throw Failure(
+      throw CLIPError(
         "schedule: warmup_steps: expected fewer than the run's \(counted(totalSteps, "step")), found \(config.schedule.warmupSteps)"
       )
     }
-    let start = try folder.startingModel(config, runtime)
-    let model = try Model(runtime, folder: start, towers: [.image, .text], flags: Int32(CLIP_OPEN_WITHOUT_WEIGHTS))
-    trainer = try Trainer(model, config, totalSteps: totalSteps)
+    let start = try folder.startingModel(config, runtime).utf8
+    let model = try Model(start, runtime: runtime, towers: .both, options: .withoutWeights)
+    trainer = try Trainer(model, options: config.trainerOptions(totalSteps: totalSteps))
     batches = try TrainingBatches(runtime, model, config)
     evaluation = try TrainingEvaluation(runtime, config, start)
     firstStep = resume ? try TrainingRun.goOn(trainer, batches, folder) : 0
@@ -47,34 +47,36 @@ final class TrainingRun {
   }
 
   /// Brings trainer and data to the run's last checkpoint and returns its step: 0 where none was saved yet.
-  private static func goOn(_ trainer: Trainer, _ batches: TrainingBatches, _ folder: RunFolder) throws(Failure) -> Int {
+  private static func goOn(_ trainer: Trainer, _ batches: TrainingBatches, _ folder: RunFolder) throws(CLIPError) -> Int
+  {
     let place = "\(folder.checkpoints.shown): the checkpoint's note"
-    do throws(Failure) {
-      let note = try trainer.resume(folder.checkpoints)
-      let reader = try ObjectReader(try JSON.parse(Array(note.utf8), place: place), place)
+    do throws(CLIPError) {
+      try trainer.resume(try folder.checkpoints.utf8)
+      let reader = try ObjectReader(try JSON.parse(Array(trainer.note.utf8), place: place), place)
       let step = try reader.integer("step", 0...Int.max, default: 0)
       try batches.restore(reader)
       try reader.finish()
       return step
     } catch {
-      guard error.status == CLIP_NOT_FOUND else { throw error }
+      guard error.status == .notFound else { throw error }
       return 0
     }
   }
 
   /// The steps of the whole run. Epochs are counted once for it: captions are read and no picture is.
-  static func steps(_ config: TrainingConfig) throws(Failure) -> Int {
+  static func steps(_ config: TrainingConfig) throws(CLIPError) -> Int {
     if config.steps > 0 { return config.steps }
-    let quiet = try Runtime(threads: 1, plugins: [], kernels: nil, isQuiet: true)
-    let data = try Dataset(
-      quiet, nil, config.source, config,
-      .init(batchSize: 4096, epochs: 1, flags: Int32(CLIP_DATASET_ORDERED), seed: 0))
+    var options = config.datasetOptions(batchSize: 4096, seed: 0, config.source)
+    options.flags = .ordered
+    options.shard = config.shard
+    let data = try Dataset(config.source.paths, runtime: try Runtime(), options: options)
     var pairs = 0
-    while let batch = try data.next() { pairs += Int(batch.count) }
+    while let batch = try data.next() { pairs += batch.count }
     let size = config.batchSize - config.replayCount
     let batches = config.dropLast ? pairs / size : (pairs + size - 1) / size
     guard batches > 0 else {
-      throw Failure("the data has \(counted(pairs, "pair")): expected at least a batch of \(size), or drop_last false")
+      throw CLIPError(
+        "the data has \(counted(pairs, "pair")): expected at least a batch of \(size), or drop_last false")
     }
     return batches * config.epochs
   }
@@ -86,7 +88,8 @@ final class TrainingRun {
     var progress = TrainingProgress(total: totalSteps, from: step, every: config.logEvery)
     defer { progress.finish() }
     // What is due every so many steps, and when the run is over, which bad samples may bring about early.
-    func record(isOver: Bool) throws(Failure) {
+    func record(isOver: Bool) throws(CLIPError) {
+      guard let last else { return }
       progress.update(last, samples: samples, isOver: isOver)
       if (step % config.logEvery == 0) != isOver {
         try records.log.append(progress.line(last, epoch: batches.epoch))
@@ -110,40 +113,41 @@ final class TrainingRun {
       try save()
     }
     try draw(ending)
-    if ending == .finished { try trainer.export(folder.model, average: config.averageDecay > 0) }
+    if ending == .finished {
+      try trainer.export(try folder.model.utf8, options: .init(average: config.averageDecay > 0))
+    }
     return ending
   }
 
   /// False when the data is over. An error leaves a checkpoint of all steps so far.
-  private func takeStep() throws(Failure) -> Bool {
-    do throws(Failure) {
-      let isTaken = try batches.next { batch throws(Failure) in
-        last = try trainer.step(&batch)
-        samples += batch.n
-      }
-      if isTaken { step += 1 }
-      return isTaken
+  private func takeStep() throws(CLIPError) -> Bool {
+    do throws(CLIPError) {
+      guard let (batch, count) = try batches.next() else { return false }
+      last = try trainer.step(batch)
+      samples += count
+      step += 1
+      return true
     } catch {
-      let isBadBatch = error.status == CLIP_NOT_FINITE
+      let isBadBatch = error.status == .notFinite
       guard isBadBatch || step > firstStep else { throw error }
       var message = error.message
-      do throws(Failure) {
+      do throws(CLIPError) {
         try save()
         if isBadBatch { message += ". The run is saved as it was before this batch; --resume goes on after it" }
       } catch {
         message += "\n\(error.message)"
       }
-      throw Failure(message, status: error.status)
+      throw CLIPError(error.status, message)
     }
   }
 
-  private func save() throws(Failure) {
+  private func save() throws(CLIPError) {
     let note = JSON.object([(key: "step", value: .integer(step))] + (try batches.state()))
-    try trainer.save(folder.checkpoints, keep: config.keep, note: note.compact())
+    try trainer.save(try folder.checkpoints.utf8, keep: config.keep, note: note.compact())
   }
 
   /// The curves of all steps so far, those before a stop among them.
-  private func draw(_ ending: Ending) throws(Failure) {
+  private func draw(_ ending: Ending) throws(CLIPError) {
     let name = config.model.bytes.last == UInt8(ascii: "/") ? ByteString(config.model.bytes.dropLast()) : config.model
     let done =
       ending == .finished
@@ -151,21 +155,21 @@ final class TrainingRun {
     let curves = TrainingCurves(
       title: ByteString(name.lastComponent).shown,
       subtitle:
-        "\(done) of \(counted(config.batchSize, "pair")) from \(config.source.paths.map(\.shown).joined(separator: ", "))",
+        "\(done) of \(counted(config.batchSize, "pair")) from \(config.source.paths.map(visible).joined(separator: ", "))",
       lines: try RunLog.lines(of: folder.log))
     let svg = curves.svg
-    try OutputFile.write(to: folder.curves) { writer throws(Failure) in try writer.write(svg) }
+    try OutputFile.write(to: folder.curves) { writer throws(CLIPError) in try writer.write(svg) }
   }
 
-  func counters() throws(Failure) -> clip_dataset_counters { try batches.counters() }
+  func counters() throws(CLIPError) -> DatasetCounters { try batches.counters() }
 }
 
-extension clip_train_metrics {
+extension TrainingMetrics {
   /// What TensorBoard shows.
   fileprivate var scalars: [(tag: String, value: Double)] {
     [
       ("train/loss", loss), ("train/accuracy", Double(accuracy)), ("train/temperature", temperature),
-      ("train/learning_rate", learning_rate), ("train/gradient_norm", gradient_norm),
+      ("train/learning_rate", learningRate), ("train/gradient_norm", gradientNorm),
     ]
   }
 }

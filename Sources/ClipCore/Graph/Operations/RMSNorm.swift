@@ -40,9 +40,11 @@ final class RMSNorm: Operation {
   override func compute(_ run: Run, _ rows: Range<Int>) {
     guard let values else { return }
     let width = shape.width
+    let input = run.input(0).data
+    let output = run.output.data
     for row in rows {
-      let x = run.input(0).data + row * width
-      let y = run.output.data + row * width
+      let x = input + row * width
+      let y = output + row * width
       let scale = inverse(x)
       forEachEight(width) { i, lanes in put(eight(x + i, lanes) * scale * eight(values.floats + i, lanes), y + i, lanes)
       }

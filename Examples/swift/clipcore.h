@@ -1,1 +1,0 @@
-#include <clipcore/clip.h>

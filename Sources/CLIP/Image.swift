@@ -1,0 +1,130 @@
+package import CClip
+
+/// The channels of a pixel, a byte each.
+public enum PixelFormat: UInt32, Sendable, CaseIterable {
+  case rgb = 1
+  /// Alpha is not premultiplied.
+  case rgba = 2
+  case bgr = 3
+  case bgra = 4
+  case gray = 5
+
+  /// Bytes of a pixel.
+  public var channels: Int {
+    switch self {
+    case .gray: 1
+    case .rgb, .bgr: 3
+    case .rgba, .bgra: 4
+    }
+  }
+}
+
+/// A picture of 8-bit pixels. It does not change and may be used from any thread.
+public final class Image: @unchecked Sendable {
+  public let format: PixelFormat
+  /// Pixels.
+  public let width: Int
+  public let height: Int
+  package let view: clip_image_view
+  private let owner: Owner
+
+  private enum Owner {
+    case library(OpaquePointer)
+    case bytes(UnsafeMutableBufferPointer<UInt8>)
+  }
+
+  /// Decodes a JPEG, PNG or WebP file, or another format for which a codec plugin is loaded. Orientation tags are not
+  /// applied.
+  public convenience init(_ path: String, runtime: Runtime) throws(CLIPError) {
+    var out: OpaquePointer?
+    try withCMemory { memory throws(CLIPError) in
+      try check(clip_image_load(runtime.handle, try memory.string(path, "path"), &out))
+    }
+    try self.init(owning: out)
+  }
+
+  /// Decodes the bytes of a file.
+  public convenience init(decoding bytes: [UInt8], runtime: Runtime) throws(CLIPError) {
+    var out: OpaquePointer?
+    try check(clip_image_decode(runtime.handle, bytes, bytes.count, &out))
+    try self.init(owning: out)
+  }
+
+  /// Pixels in rows from top to bottom.
+  ///
+  /// - Parameter stride: Bytes from the start of a row to that of the next; nil: rows follow each other.
+  public init(
+    width: Int, height: Int, format: PixelFormat = .rgb, stride: Int? = nil, bytes: [UInt8]
+  ) throws(CLIPError) {
+    let row = width.multipliedReportingOverflow(by: format.channels)
+    let stride = stride ?? row.partialValue
+    let last = (height - 1).multipliedReportingOverflow(by: stride)
+    let needed = last.partialValue.addingReportingOverflow(row.partialValue)
+    guard width > 0, height > 0, !row.overflow, !last.overflow, !needed.overflow, stride >= row.partialValue,
+      bytes.count >= needed.partialValue
+    else {
+      throw CLIPError(
+        .invalidArgument,
+        "expected the bytes of \(height) rows of \(width) \(format) pixels, \(stride) bytes apart, found \(bytes.count)"
+      )
+    }
+    self.format = format
+    (self.width, self.height) = (width, height)
+    let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
+    _ = copy.initialize(from: bytes)
+    owner = .bytes(copy)
+    var view = clip_image_view()
+    view.format = clip_pixel_format(format.rawValue)
+    view.width = try number(width, "width")
+    view.height = try number(height, "height")
+    view.stride = stride
+    view.pixels = UnsafePointer(copy.baseAddress)
+    self.view = view
+  }
+
+  /// Copies pixels of the library.
+  package convenience init(copying view: clip_image_view) throws(CLIPError) {
+    guard let format = PixelFormat(rawValue: UInt32(view.format.rawValue)) else {
+      throw CLIPError(.unsupported, "pixels of the unknown format \(view.format.rawValue)")
+    }
+    let row = Int(view.width) * format.channels
+    let stride = view.stride == 0 ? row : view.stride
+    let size = (Int(view.height) - 1) * stride + row
+    try self.init(
+      width: Int(view.width), height: Int(view.height), format: format, stride: stride,
+      bytes: Array(UnsafeBufferPointer(start: view.pixels, count: size)))
+  }
+
+  /// Takes over an image of the library.
+  package init(owning image: OpaquePointer?) throws(CLIPError) {
+    guard let image else { throw CLIPError(.plugin, "the library returned no image") }
+    owner = .library(image)
+    var view = clip_image_view()
+    let status = clip_image_get_view(image, &view)
+    self.view = view
+    (width, height) = (Int(view.width), Int(view.height))
+    format = PixelFormat(rawValue: UInt32(view.format.rawValue)) ?? .rgb
+    try check(status)
+  }
+
+  deinit {
+    switch owner {
+    case .library(let image): clip_image_release(image)
+    case .bytes(let bytes): bytes.deallocate()
+    }
+  }
+
+  /// A copy of the pixels, rows from top to bottom without gaps: [height, width, channels].
+  public var bytes: [UInt8] {
+    guard let pixels = view.pixels else { return [] }
+    let row = width * format.channels
+    let stride = view.stride == 0 ? row : view.stride
+    return [UInt8](unsafeUninitializedCapacity: row * height) { buffer, count in
+      for y in 0..<height {
+        guard let start = buffer.baseAddress else { break }
+        (start + y * row).initialize(from: pixels + y * stride, count: row)
+      }
+      count = row * height
+    }
+  }
+}

@@ -1,0 +1,194 @@
+import CClip
+
+/// One of the losses that are summed.
+public struct LossTerm: Hashable, Sendable {
+  public enum Kind: UInt32, Sendable, CaseIterable {
+    /// Symmetric cross-entropy (CLIP).
+    case contrastive = 0
+    /// Sigmoid of each pair (SigLIP).
+    case sigmoid = 1
+    /// Symmetric cross-entropy against the softmax of a teacher's logits.
+    case distillation = 2
+  }
+
+  public var kind: Kind
+  public var weight: Float
+  /// Contrastive: in [0, 1), the share of the target that is spread over all texts.
+  public var labelSmoothing: Float
+
+  public init(_ kind: Kind = .contrastive, weight: Float = 1, labelSmoothing: Float = 0) {
+    self.kind = kind
+    self.weight = weight
+    self.labelSmoothing = labelSmoothing
+  }
+}
+
+/// The learning rate after a linear warm-up.
+public enum Schedule: UInt32, Sendable, CaseIterable { case constant = 0, cosine = 1, linear = 2 }
+
+public enum Optimizer: UInt32, Sendable, CaseIterable { case adamW = 0, sgd = 1 }
+
+/// Tensors whose names in the weight file match a pattern, where "*" is any characters and "?" is one. A tensor belongs
+/// to the first group that it matches; a pattern that matches none is `notFound`.
+public struct TensorGroup: Hashable, Sendable {
+  public var pattern: String
+  /// Multiplies the learning rate; 0: the tensors are frozen.
+  public var rate: Float
+
+  public init(_ pattern: String, rate: Float) {
+    self.pattern = pattern
+    self.rate = rate
+  }
+}
+
+/// Low-rank adaptation (LoRA): matrices whose names match a pattern are frozen, and an update of this rank is trained in
+/// their place. Exports have it merged.
+public struct LowRank: Hashable, Sendable {
+  public var rank: Int
+  /// The update is scaled by this divided by the rank; 0: it is not scaled.
+  public var scale: Float
+  public var patterns: [String]
+
+  public init(rank: Int, scale: Float = 0, patterns: [String]) {
+    self.rank = rank
+    self.scale = scale
+    self.patterns = patterns
+  }
+}
+
+/// How a model is trained. Weight decay applies to tensors of two or more dimensions.
+public struct TrainerOptions: Hashable, Sendable {
+  /// Of dropout and of new low-rank weights.
+  public var seed: UInt64 = 0
+  /// None: sigmoid for a model with a logit bias, else contrastive.
+  public var losses: [LossTerm] = []
+  public var optimizer = Optimizer.adamW
+  /// Above 0.
+  public var learningRate: Float = 0.0005
+  /// beta1 of AdamW, momentum of SGD; 0: none.
+  public var beta1: Float = 0.9
+  /// Above 0.
+  public var beta2: Float = 0.98
+  /// Above 0.
+  public var epsilon: Float = 1e-6
+  public var weightDecay: Float = 0
+  /// The largest norm of all gradients together, to which larger ones are scaled; 0: no limit.
+  public var gradientClip: Float = 0
+  public var schedule = Schedule.constant
+  /// The share of the learning rate that is left at `totalSteps`, in [0, 1].
+  public var finalRate: Float = 0
+  public var warmupSteps = 0
+  /// Cosine and linear schedules need it.
+  public var totalSteps = 0
+  /// Of an exponential moving average of the weights, in [0, 1); 0: none is kept.
+  public var averageDecay: Float = 0
+  /// Items computed at a time; the gradients are those of the whole batch. 0: all.
+  public var chunk = 0
+  public var groups: [TensorGroup] = []
+  public var lowRank: LowRank?
+  /// Keeps few activations and computes the others again: less memory, more time.
+  public var recompute = false
+
+  public init() {}
+
+  func value(_ memory: CMemory) throws(CLIPError) -> clip_trainer_options {
+    for (name, value) in [("learningRate", learningRate), ("beta2", beta2), ("epsilon", epsilon)] where value == 0 {
+      throw CLIPError(.invalidArgument, "\(name): expected a number above 0, found 0")
+    }
+    var options = sized(clip_trainer_options(), \.struct_size)
+    options.flags = recompute ? UInt32(CLIP_TRAIN_RECOMPUTE) : 0
+    options.seed = seed
+    options.losses = memory.array(
+      losses.map {
+        clip_loss_term(kind: clip_loss($0.kind.rawValue), weight: $0.weight, label_smoothing: $0.labelSmoothing)
+      })
+    options.loss_count = losses.count
+    options.optimizer = clip_optimizer(optimizer.rawValue)
+    options.learning_rate = learningRate
+    options.beta1 = beta1 == 0 ? -1 : beta1
+    options.beta2 = beta2
+    options.epsilon = epsilon
+    options.weight_decay = weightDecay
+    options.gradient_clip = gradientClip
+    options.schedule = clip_schedule(schedule.rawValue)
+    options.final_rate = finalRate
+    options.warmup_steps = try number(warmupSteps, "warmupSteps")
+    options.total_steps = try number(totalSteps, "totalSteps")
+    options.average_decay = averageDecay
+    options.chunk = try number(chunk, "chunk")
+    var list: [clip_tensor_group] = []
+    for group in groups {
+      list.append(clip_tensor_group(pattern: try memory.string(group.pattern, "groups"), rate: group.rate))
+    }
+    options.groups = memory.array(list)
+    options.group_count = list.count
+    if let lowRank {
+      options.low_rank = try number(lowRank.rank, "lowRank.rank")
+      options.low_rank_scale = lowRank.scale
+      options.low_rank_patterns = try memory.strings(lowRank.patterns, "lowRank.patterns")
+      options.low_rank_pattern_count = lowRank.patterns.count
+    }
+    return options
+  }
+}
+
+/// Pairs to train on: image i belongs to text i.
+public struct TrainingBatch: Sendable {
+  public enum Images: Sendable {
+    /// Preprocessed, [n, 3, imageHeight, imageWidth].
+    case pixels([Float])
+    case images([Image])
+  }
+
+  public enum Texts: Sendable {
+    /// [n, contextLength]
+    case tokens([Int32])
+    case texts([String])
+  }
+
+  /// What a teacher says of the same pairs, for distillation.
+  public enum Teacher: Sendable {
+    /// [n, n], a row for each image.
+    case logits([Float])
+    /// Embeddings of unit length, [n, width], and the factor of their cosines in logits.
+    case embeddings(images: [Float], texts: [Float], width: Int, scale: Float)
+  }
+
+  public var images: Images
+  public var texts: Texts
+  public var teacher: Teacher?
+  /// For images and texts that are not preprocessed.
+  public var options: EncodeOptions
+
+  public init(images: Images, texts: Texts, teacher: Teacher? = nil, options: EncodeOptions = .init()) {
+    self.images = images
+    self.texts = texts
+    self.teacher = teacher
+    self.options = options
+  }
+}
+
+/// Of one step, or of an evaluation.
+public struct TrainingMetrics: Hashable, Sendable {
+  /// Before the update.
+  public let loss: Double
+  /// The share of images and texts that rank their own partner first, before the update.
+  public let accuracy: Float
+  /// The factor of cosines, after the update.
+  public let temperature: Double
+  /// Of all gradients together, before clipping; 0 for an evaluation.
+  public let gradientNorm: Double
+  /// Of this update; for an evaluation, of the next.
+  public let learningRate: Double
+  /// Updates made so far, this one included.
+  public let step: Int
+
+  init(_ metrics: clip_train_metrics) {
+    loss = metrics.loss
+    accuracy = metrics.accuracy
+    temperature = metrics.temperature
+    gradientNorm = metrics.gradient_norm
+    learningRate = metrics.learning_rate
+    step = Int(clamping: metrics.step)
+  }
+}

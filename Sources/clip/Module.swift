@@ -1,0 +1,3 @@
+// Every file of the tool works with the module.
+@_exported import CLIP
+@_exported import CLIPTools
