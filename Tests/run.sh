@@ -210,6 +210,7 @@ for name in interface_documented documented_c_compiles needs_only_allowed plugin
   check smoke $name $name
 done
 for name in sizes_fit installed_tree_works example_programs; do check full $name $name; done
+program smoke unit_tests scripts/unit-tests
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done
 for name in new_plugins_work shipped_plugins_pass faults_are_found; do program full $name $name; done
 wait
