@@ -63,14 +63,14 @@ public struct TrainerOptions: Hashable, Sendable {
   /// None: sigmoid for a model with a logit bias, else contrastive.
   public var losses: [LossTerm] = []
   public var optimizer = Optimizer.adamW
-  /// Above 0.
-  public var learningRate: Float = 0.0005
-  /// beta1 of AdamW, momentum of SGD; 0: none.
-  public var beta1: Float = 0.9
-  /// Above 0.
-  public var beta2: Float = 0.98
-  /// Above 0.
-  public var epsilon: Float = 1e-6
+  /// Above 0; nil: 0.0005.
+  public var learningRate: Float?
+  /// beta1 of AdamW, momentum of SGD; 0: none; nil: 0.9.
+  public var beta1: Float?
+  /// Above 0; nil: 0.98.
+  public var beta2: Float?
+  /// Above 0; nil: 1e-6.
+  public var epsilon: Float?
   public var weightDecay: Float = 0
   /// The largest norm of all gradients together, to which larger ones are scaled; 0: no limit.
   public var gradientClip: Float = 0
@@ -104,10 +104,11 @@ public struct TrainerOptions: Hashable, Sendable {
       })
     options.loss_count = losses.count
     options.optimizer = clip_optimizer(optimizer.rawValue)
-    options.learning_rate = learningRate
-    options.beta1 = beta1 == 0 ? -1 : beta1
-    options.beta2 = beta2
-    options.epsilon = epsilon
+    // 0 is the default to C, in double precision, and below 0 is no momentum.
+    options.learning_rate = learningRate ?? 0
+    options.beta1 = beta1 == 0 ? -1 : beta1 ?? 0
+    options.beta2 = beta2 ?? 0
+    options.epsilon = epsilon ?? 0
     options.weight_decay = weightDecay
     options.gradient_clip = gradientClip
     options.schedule = clip_schedule(schedule.rawValue)

@@ -56,6 +56,9 @@ extension Model {
 }
 
 extension Trainer {
+  /// As below, and not with the module's own defaults.
+  convenience init(_ model: Model) throws { try self.init(model) { _ in } }
+
   convenience init(
     _ model: Model, losses: [LossTerm] = [], groups: [TensorGroup] = [], lowRank: LowRank? = nil,
     _ change: (inout TrainerOptions) -> Void = { _ in }
