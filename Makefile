@@ -11,7 +11,7 @@ ifneq ($(MAKECMDGOALS),tree) # that alone has its prerequisites in parallel
 endif
 .DELETE_ON_ERROR:
 
-VERSION := $(shell sed -n 's/.*StaticString("\([0-9]*\.[0-9]*\.[0-9]*\)").*/\1/p' Sources/ClipCore/API/Version.swift)
+VERSION := $(shell sed -n 's/.*StaticString("\([0-9]*\.[0-9]*\.[0-9]*\)").*/\1/p' Sources/ClipCore/Host/Version.swift)
 PLUGINS := $(sort $(patsubst plugins/%/Plugin.swift,%,$(wildcard plugins/*/Plugin.swift)))
 
 # build/ has the layout of an installed tree.
@@ -77,7 +77,7 @@ build/include/clipcore/%.h: Include/%.h
 	@mkdir -p $(@D)
 	@cp $< $@
 
-build/lib/pkgconfig/%.pc: scripts/%.pc.in Sources/ClipCore/API/Version.swift
+build/lib/pkgconfig/%.pc: scripts/%.pc.in Sources/ClipCore/Host/Version.swift
 	@mkdir -p $(@D)
 	@sed 's/@VERSION@/$(VERSION)/' $< > $@
 

@@ -10,8 +10,9 @@ package enum FileKind {
   package init(_ path: String) throws(ClipError) {
     var facts = stat()
     if stat(path, &facts) != 0 {
-      let error = systemError("cannot look at " + path)
-      guard csystem_errno() == ENOENT else { throw error }
+      let code = csystem_errno()
+      // No file can have a name that is too long.
+      guard code == ENOENT || code == ENAMETOOLONG else { throw systemError("cannot look at " + path) }
       guard lstat(path, &facts) != 0 else {
         throw ClipError(CLIP_IO, path + ": expected a file or folder, found a link that leads to nothing")
       }

@@ -312,7 +312,7 @@ private final class Gathered: @unchecked Sendable {
     ("{\"op\": \"random_affine\", \"translate\": [0.5]}", "two numbers"),
     ("{\"op\": \"random_affine\", \"shear\": [1, 2, 3]}", "1, 2 or 4"),
     ("{\"op\": \"random_affine\", \"scale\": [0, 1]}", "scale"),
-    ("{\"op\": \"jpeg\", \"quality\": [90, 10]}", "lower one first"),
+    ("{\"op\": \"jpeg\", \"quality\": [90, 10]}", "a range from low to high"),
     ("{\"op\": \"jpeg\", \"quality\": 0}", "from 1 to 100"),
     ("{\"op\": \"random_perspective\", \"distortion_scale\": 1.1}", "from 0 to 1"),
     ("{\"op\": \"elastic_transform\", \"sigma\": [5, 0]}", "sigma: expected none or both above 0"),

@@ -1,3 +1,4 @@
+import CClip
 import CSystem
 import Synchronization
 
@@ -41,7 +42,7 @@ func testWorkAfterFailure() {
     try failures.throwFirst()
     check(false, "nothing was thrown")
   } catch {
-    check(error.status == CLIP_FORMAT && error.message == "early", "the wrong failure was thrown")
+    check(error.status == CLIP_FORMAT && Name(error.message) == "early", "the wrong failure was thrown")
   }
   check((try? failures.throwFirst()) != nil, "a failure was thrown twice")
 }

@@ -1,3 +1,5 @@
+import CClip
+
 func testNameRules() {
   let rule = ParameterRule("blocks.{}.attn.q.{}", "layers.{}.attention.in.{}", .third(0))
   check(rule.tensorName(for: "blocks.11.attn.q.weight") == "layers.11.attention.in.weight", "wildcards in order")

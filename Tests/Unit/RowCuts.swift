@@ -1,3 +1,5 @@
+import CClip
+
 /// Blocks of all pieces are the rows, each once and in order; none is larger than the cut says.
 func testRowCuts() {
   for rows in [0, 1, 2, 5, 47, 48, 49, 96, 100, 383, 768, 769, 1600, 6400, 12345] {

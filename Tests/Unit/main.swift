@@ -3,18 +3,6 @@
 import CClip
 import CSystem
 
-var passed = 0
-var failed = 0
-
-func check(_ condition: Bool, _ what: @autoclosure () -> String, line: Int = #line) {
-  if condition {
-    passed += 1
-  } else {
-    failed += 1
-    print("FAILED line \(line): " + what())
-  }
-}
-
 testRowCuts()
 testShares()
 testSlots()
@@ -25,5 +13,5 @@ testNameRules()
 testJobs()
 testWorkAfterFailure()
 
-print("\(passed) passed, \(failed) failed")
-exit(failed == 0 ? 0 : 1)
+print("\(Checks.passed) passed, \(Checks.failed) failed")
+exit(Checks.failed == 0 ? 0 : 1)

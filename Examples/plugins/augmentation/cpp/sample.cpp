@@ -51,7 +51,7 @@ const clip_setting_info settings[] = {
 };
 const clip_augmentation augmentation = {
   sizeof(clip_augmentation), 1u << CLIP_PIXELS_RGB | 1u << CLIP_PIXELS_GRAY,  // the host converts others
-  "example.augment.sample", "sample_op", "A grey square at a random place",
+  "example.augment.sample", "A grey square at a random place", "sample_op",
   0.5, settings, 2, nullptr, create, std::free, apply, nullptr,
 };
 const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_AUGMENTATION, 0, &augmentation}};
