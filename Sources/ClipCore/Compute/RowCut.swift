@@ -31,7 +31,7 @@ struct RowCut {
     let parts = 3 * largePieces + pieces
     let largest = largePieces > 0 ? (4 * rows + parts - 1) / parts : (rows + parts - 1) / parts
     let fitting = min(RowCut.mostBlockRows, RowCut.blockElements / max(1, depth)) / tileRows * tileRows
-    blockRows = min(max(2 * tileRows, fitting), largest)
+    blockRows = max(1, min(max(2 * tileRows, fitting), largest))
   }
 
   private func start(_ piece: Int) -> Int { rows * (piece + 3 * min(piece, largePieces)) / (pieces + 3 * largePieces) }
@@ -40,7 +40,7 @@ struct RowCut {
   func forEachBlock(_ piece: Int, _ body: (Range<Int>) -> Void) {
     let first = start(piece)
     let count = start(piece + 1) - first
-    let blocks = (count + blockRows - 1) / max(1, blockRows)
+    let blocks = (count + blockRows - 1) / blockRows
     for block in 0..<blocks { body((first + block * count / blocks)..<(first + (block + 1) * count / blocks)) }
   }
 }
