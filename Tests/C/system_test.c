@@ -5,6 +5,7 @@
  *
  * Each case runs in a child of its own, since most of them change the process.
  */
+#define _GNU_SOURCE
 #include <clipcore.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -108,8 +109,12 @@ static void few_descriptors(void) {
     setrlimit(RLIMIT_NOFILE, &few);
     runtime = NULL;
     clip_status status = clip_runtime_create(NULL, &runtime);
-    if (status == CLIP_OK) CHECK(plugin_items(runtime) == whole);
-    else CHECK((status == CLIP_IO || status == CLIP_PLUGIN) && runtime == NULL), refused++;
+    if (status == CLIP_OK) {
+      CHECK(plugin_items(runtime) == whole);
+    } else {
+      CHECK((status == CLIP_IO || status == CLIP_PLUGIN) && runtime == NULL);
+      refused++;
+    }
     clip_runtime_release(runtime);
   }
   CHECK(refused > 3);

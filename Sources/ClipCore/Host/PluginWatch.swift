@@ -26,7 +26,7 @@ final class PluginWatch {
     _ host: PluginHost, _ log: Log, _ changed: clip_plugin_changed_fn?, _ user: UnsafeMutableRawPointer?
   ) throws(ClipError) {
     let wake = try Wake()
-    let notifier = inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK))
+    let notifier = csystem_above_standard(inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK)))
     guard notifier >= 0 else { throw systemError("cannot watch files") }
     self.init(host, log, changed, user, wake, notifier)
     // The plugins that are there are watched before this returns.

@@ -6,7 +6,7 @@ final class Wake {
   let descriptor: Int32
 
   convenience init() throws(ClipError) {
-    let descriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+    let descriptor = csystem_above_standard(eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK)))
     guard descriptor >= 0 else { throw systemError("cannot make an event") }
     self.init(descriptor)
   }
