@@ -89,7 +89,7 @@ static void pixels(void) {
 static void models(const char *folder, const char *picture) {
   clip_model *model = NULL, *snapshot = NULL;
   clip_image *image = NULL;
-  clip_image_view view;
+  clip_image_view view = {0};
   clip_model_info info = {.struct_size = sizeof info};
   CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK && clip_model_describe(model, &info) == CLIP_OK);
   CHECK(clip_image_load(runtime, picture, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);

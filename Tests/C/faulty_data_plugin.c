@@ -116,7 +116,7 @@ static void close_model(void *tokenizer) {
   if (FAULT != 88) free(tokenizer);
 }
 
-static const clip_setting_info parameters[] = {
+static const clip_setting_info settings[] = {
   {.name = "strength", .description = "the most", .type = CLIP_SETTING_NUMBER, .low = 0, .high = 1, .number = 0.5},
   {.name = "word", .description = "of no use", .type = CLIP_SETTING_TEXT, .text = "word"}};
 static const clip_augmentation image = {

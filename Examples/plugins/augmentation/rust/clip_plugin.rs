@@ -20,12 +20,11 @@ pub const SETTING_BOOLEAN: u32 = 3;
 
 #[repr(C)]
 pub struct View {
-  pub struct_size: u32,
-  pub format: u32,
+  pub pixels: *const u8,
   pub width: u32,
   pub height: u32,
   pub stride: usize,
-  pub pixels: *const u8,
+  pub format: u32,
 }
 
 #[repr(C)]
