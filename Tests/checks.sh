@@ -172,7 +172,7 @@ catalogue_is_shown() {
 needs_only_allowed() {
   local found file
   found=$(ldd build/lib/libclipcore.so | awk '{ print $1 }' |
-    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libffi\.so\.[0-9]+|libjansson\.so\.4|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
+    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libjansson\.so\.4|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
   [ -z "$found" ] || { echo "libclipcore.so needs $found"; return 1; }
   found=$(ldd build/lib/libcliptools.so | awk '{ print $1 }' |
     grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libclipcore\.so\.1|libjansson\.so\.4|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')

@@ -102,6 +102,26 @@ struct LayerTests {
     #expect(edges.isEmpty, "\(edges.joined(separator: "\n"))")
   }
 
+  /// "Follow an image to its embedding": the files that a reader is sent to exist, 30 at most before the kernels.
+  @Test func thePathOfAnImageIsThere() throws {
+    let page = try String(contentsOf: Paths.root.appending(path: "docs/architecture.md"), encoding: .utf8)
+    let start = try #require(page.range(of: "## Follow an image"))
+    let rows = page[start.upperBound...].prefix(while: { $0 != "#" }).split(separator: "\n").filter {
+      $0.hasPrefix("|")
+    }
+    var files: [String] = []
+    for row in rows {
+      var folder = ""
+      for match in row.matches(of: /`([\w\/]+\/)?(\w+\.(?:swift|h))`/) {
+        folder = match.1.map(String.init) ?? folder
+        files.append(folder + match.2)
+      }
+    }
+    let missing = files.filter { !FileManager.default.fileExists(atPath: Paths.root.appending(path: $0).path) }
+    #expect(missing.isEmpty, "\(missing)")
+    #expect((10...30).contains(files.count { !$0.hasPrefix("Sources/ClipKernels/") }))
+  }
+
   @Test func anEdgeThatPointsUpIsFound() {
     let low = Source(
       layer: "Low", path: "Low/A.swift", code: "struct A { var b: B }\nlet x = helper(1)\nlet helper2 = x.C")
