@@ -70,6 +70,7 @@ let plugins: [Target] = [
   plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),
+  plugin("weights_pytorch"),
   plugin("loader_ffi", ["ClipBase", "ClipFFI"], links: ["jansson"]),
   plugin("tokenizer_sentencepiece", ["SentencePieceShim"], exclude: ["Shim"], links: ["sentencepiece", "stdc++"]),
   kernels("kernels_x86_64", "x86-64"),

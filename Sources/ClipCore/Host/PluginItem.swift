@@ -30,6 +30,11 @@ extension PluginRegistry.Item {
     case CLIP_KIND_LOADER:
       let loader = try read(table, clip_loader.self)
       try self.init(kind, loader.id, loader.description, table, plugin, "clip_loader", missing: missing(loader))
+    case CLIP_KIND_WEIGHTS:
+      let format = try read(table, clip_weight_format.self)
+      try self.init(
+        kind, format.id, format.description, table, plugin, "clip_weight_format",
+        missing: firstNull(["recognises", "read"], atEndOf: table, clip_weight_format.self))
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
       try self.init(kind, op.id, op.description, table, plugin, "clip_op", missing: missing(op))

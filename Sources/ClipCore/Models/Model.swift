@@ -33,7 +33,8 @@ final class Model {
     let wanted = options.towers == 0 ? known : options.towers
     let wantsImage = wanted & UInt32(CLIP_TOWER_IMAGE) != 0
     let wantsText = wanted & UInt32(CLIP_TOWER_TEXT) != 0
-    let description = try ModelDescription.open(folder: folder, image: wantsImage, text: wantsText)
+    let description = try ModelDescription.open(
+      folder: folder, formats: runtime.plugins.weightFormats, image: wantsImage, text: wantsText)
     if options.towers != 0, wantsImage && description.image == nil || wantsText && description.text == nil {
       throw ClipError(
         CLIP_UNSUPPORTED,

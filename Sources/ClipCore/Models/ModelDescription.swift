@@ -21,14 +21,15 @@ struct ModelDescription {
 
   /// Reads `folder` as downloaded. A tower that is not asked for is not looked at: its config may
   /// be one that this library does not know. With `hasWeights` false the checkpoint is one without tensors.
-  static func open(folder: String, image: Bool = true, text: Bool = true, hasWeights: Bool = true)
-    throws(ClipError) -> ModelDescription
-  {
+  /// `formats` read weights that are not safetensors.
+  static func open(
+    folder: String, formats: [WeightFormat], image: Bool = true, text: Bool = true, hasWeights: Bool = true
+  ) throws(ClipError) -> ModelDescription {
     let layout = try findLayout(folder)
     let config: ModelConfig
     var checkpoint =
       try hasWeights && layout != .clipcore
-      ? Checkpoint(folder: folder, candidates: layout.weightFiles) : Checkpoint(zeros: [])
+      ? Checkpoint(folder: folder, candidates: layout.weightFiles, formats: formats) : Checkpoint(zeros: [])
     switch layout {
     case .huggingFace:
       config = try HuggingFaceConfig.read(folder, checkpoint, image: image, text: text)
@@ -37,7 +38,8 @@ struct ModelDescription {
     case .clipcore:
       config = try ClipcoreConfig.read(folder, image: image, text: text)
       if hasWeights {
-        checkpoint = try Checkpoint(folder: folder, candidates: config.weightFiles ?? layout.weightFiles)
+        checkpoint = try Checkpoint(
+          folder: folder, candidates: config.weightFiles ?? layout.weightFiles, formats: formats)
       }
     }
     var scale = config.logitScale

@@ -13,7 +13,7 @@ struct ModelExport {
   private let callback: clip_progress
 
   /// `folder` is what the model was opened from.
-  init(folder: String, _ options: clip_export_options) throws(ClipError) {
+  init(folder: String, _ options: clip_export_options, _ plugins: PluginRegistry) throws(ClipError) {
     try requireFlags(options.flags, CLIP_EXPORT_AVERAGE, "CLIP_EXPORT_")
     switch options.storage {
     case CLIP_STORAGE_F32: type = .float32
@@ -23,7 +23,7 @@ struct ModelExport {
       throw ClipError(
         CLIP_INVALID_ARGUMENT, "options.storage: expected F32, F16 or BF16, found \(options.storage.rawValue)")
     }
-    description = try ModelDescription.open(folder: folder)
+    description = try ModelDescription.open(folder: folder, formats: plugins.weightFormats)
     source = ParameterSource(description.checkpoint, description.names)
     self.folder = folder
     switch options.layout {

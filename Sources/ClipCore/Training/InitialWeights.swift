@@ -26,7 +26,7 @@ struct InitialWeights {
   private var items: [Item] = []
 
   init(folder: String, plugins: PluginRegistry) throws(ClipError) {
-    let description = try ModelDescription.open(folder: folder, hasWeights: false)
+    let description = try ModelDescription.open(folder: folder, formats: [], hasWeights: false)
     for name in description.layout.weightFiles + [description.weightFile] {
       guard try FileKind(join(folder, name)) == .absent else {
         throw ClipError(CLIP_INVALID_ARGUMENT, join(folder, name) + ": expected a folder without weights")

@@ -94,7 +94,7 @@ final class Trainer {
         throw ClipError(CLIP_UNSUPPORTED, "training: the kernels in use pack matrices in a way of their own")
       }
       let folder = try model.sourceFolder("training")
-      let description = try ModelDescription.open(folder: folder)
+      let description = try ModelDescription.open(folder: folder, formats: runtime.plugins.weightFormats)
       guard let imageTower = description.image, let textTower = description.text else {
         throw ClipError(CLIP_UNSUPPORTED, folder + ": training takes an image tower and a text tower")
       }

@@ -5,7 +5,7 @@ import CSystem
 extension Trainer {
   /// Writes the weights, or their means, as a model's folder.
   func export(folder: String, _ options: clip_export_options) throws(ClipError) {
-    let export = try ModelExport(folder: self.folder, options)
+    let export = try ModelExport(folder: self.folder, options, model.runtime.plugins)
     let weights = try weights(average: options.flags & UInt32(CLIP_EXPORT_AVERAGE) != 0)
     try export.write(to: folder, weights, model.runtime.plugins)
     withExtendedLifetime(self) {}
@@ -13,7 +13,7 @@ extension Trainer {
 
   /// `old` with the weights, or their means. CLIP_MISMATCH for one of another architecture.
   func model(like old: Model, average: Bool) throws(ClipError) -> Model {
-    let description = try ModelDescription.open(folder: folder)
+    let description = try ModelDescription.open(folder: folder, formats: old.runtime.plugins.weightFormats)
     guard let imageTower = description.image, let textTower = description.text else {
       throw ClipError(CLIP_UNSUPPORTED, folder + ": expected a model with an image tower and a text tower")
     }
@@ -56,7 +56,7 @@ extension Model {
       throw ClipError(
         CLIP_UNSUPPORTED, "model: its weights are a trainer's: export that, or swap the model to its folder")
     }
-    let export = try ModelExport(folder: source, options)
+    let export = try ModelExport(folder: source, options, runtime.plugins)
     guard let checkpoint else {
       guard options.flags & UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
         throw ClipError(CLIP_NOT_FOUND, "options.flags: without a checkpoint no mean of the weights is kept")

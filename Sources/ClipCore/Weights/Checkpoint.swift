@@ -1,24 +1,27 @@
 import CClip
 import CSystem
 
-/// The tensors of a model's weights: one safetensors file, or the shards that an index lists. Immutable.
+/// The tensors of a model's weights: one file, or the shards that an index lists. Immutable.
 final class Checkpoint {
   /// The path of the file or of the index, for messages.
   let path: String
   let tensors: [Name: Safetensors.Tensor]
 
-  /// Opens the first of `candidates` that exists in `folder`. A name that ends in ".json" is an index.
-  /// CLIP_NOT_FOUND if none exists, CLIP_UNSUPPORTED if the folder has pickled weights instead.
+  /// Opens the first of `candidates` that exists in `folder`, or else the only file of weights there. A name that ends
+  /// in ".json" is an index. `formats` read what is not safetensors. CLIP_NOT_FOUND if there is no file.
   // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
-  convenience init(folder: String, candidates: [Name]) throws(ClipError) {
+  convenience init(folder: String, candidates: [Name], formats: [WeightFormat]) throws(ClipError) {
     var chosen: Name?
     for candidate in candidates where chosen == nil {
       if try FileKind(join(folder, candidate)) != .absent { chosen = candidate }
     }
-    guard let chosen else { throw Checkpoint.noWeights(folder, candidates) }
-    let path = join(folder, chosen)
-    let isIndex = chosen.hasSuffix(".json")
-    self.init(path, isIndex ? try Checkpoint.readShards(index: path, folder) : try Safetensors(path: path).tensors)
+    let name: Name
+    if let chosen { name = chosen } else { name = try Checkpoint.onlyFile(of: folder, candidates) }
+    let path = join(folder, name)
+    let tensors =
+      name.hasSuffix(".json")
+      ? try Checkpoint.readShards(index: path, folder, formats) : try Checkpoint.read(path, formats)
+    self.init(path, Checkpoint.withoutPrefixes(tensors))
   }
 
   init(_ path: String, _ tensors: [Name: Safetensors.Tensor]) {
@@ -39,14 +42,28 @@ final class Checkpoint {
     self.init(file.path, tensors)
   }
 
+  /// The tensors of one file.
+  private static func read(_ path: String, _ formats: [WeightFormat]) throws(ClipError) -> [Name: Safetensors.Tensor] {
+    if Name(path).hasSuffix(".safetensors") { return try Safetensors(path: path).tensors }
+    let file = try MappedFile(path: path)
+    for format in formats where format.recognises(file) { return try format.tensors(of: file) }
+    var ids = ""
+    for format in formats { ids += ", " + String(cString: format.table.pointee.id) }
+    throw ClipError(
+      CLIP_UNSUPPORTED,
+      path + ": expected weights in a format that a plugin reads (safetensors\(ids)), found none of them")
+  }
+
   /// Opens the shards of an index in the format of Hugging Face's model.safetensors.index.json:
   /// {"weight_map": {tensor: file}}.
-  private static func readShards(index: String, _ folder: String) throws(ClipError) -> [Name: Safetensors.Tensor] {
+  private static func readShards(index: String, _ folder: String, _ formats: [WeightFormat]) throws(ClipError)
+    -> [Name: Safetensors.Tensor]
+  {
     let json = try JSON.load(index)
     guard let map = json["weight_map"]?.object else {
       throw ClipError(CLIP_FORMAT, index + ": weight_map: expected an object of tensor names and file names")
     }
-    var shards: [Name: Safetensors] = [:]
+    var shards: [Name: [Name: Safetensors.Tensor]] = [:]
     var tensors: [Name: Safetensors.Tensor] = [:]
     for (tensor, value) in map {
       guard let name = value.string, isFileName(name) else {
@@ -55,43 +72,62 @@ final class Checkpoint {
           "\(index): weight_map: \(tensor.string): expected the name of a file beside it, found \(value.kind)")
       }
       if shards[name] == nil {
-        let shard: Safetensors
+        let shard: [Name: Safetensors.Tensor]
         do throws(ClipError) {
-          shard = try Safetensors(path: join(folder, name))
+          shard = try read(join(folder, name), formats)
         } catch {
           throw error.at(index)
         }
         shards[name] = shard
-        for (key, part) in shard.tensors {
+        for (key, part) in shard {
           if let other = tensors.updateValue(part, forKey: key) {
             throw ClipError(CLIP_FORMAT, "\(index): tensor \(key.string) is both in \(other.path) and in \(part.path)")
           }
         }
       }
-      guard shards[name]?.tensors[tensor] != nil else {
+      guard shards[name]?[tensor] != nil else {
         throw ClipError(CLIP_FORMAT, "\(index): tensor \(tensor.string) is not in \(join(folder, name))")
       }
     }
     return tensors
   }
 
-  /// The error for a folder without any of the candidates.
-  private static func noWeights(_ folder: String, _ candidates: [Name]) -> ClipError {
-    var names = ""
-    for (index, candidate) in candidates.enumerated() { names += (index == 0 ? "" : " or ") + candidate.string }
-    if let pickle = findPickle(folder) {
-      return ClipError(
-        CLIP_UNSUPPORTED,
-        "\(join(folder, pickle)): pickled weights are not read, since reading a pickle can run code; expected \(names): "
-          + "save the model's state dict with safetensors.torch.save_file (Python), or save_pretrained of Hugging Face")
+  /// Without what wrappers put before all names: PyTorch's DataParallel ("module."), its compiler ("_orig_mod."), and
+  /// classes that hold the model ("model.", "clip.").
+  private static func withoutPrefixes(_ tensors: [Name: Safetensors.Tensor]) -> [Name: Safetensors.Tensor] {
+    let wrappers: [Name] = ["module.", "_orig_mod.", "model.", "clip."]
+    var tensors = tensors
+    while let prefix = wrappers.first(where: { wrapper in
+      !tensors.isEmpty && tensors.allSatisfy { $0.key.hasPrefix(wrapper) && $0.key.utf8.count > wrapper.utf8.count }
+    }) {
+      var renamed = [Name: Safetensors.Tensor](minimumCapacity: tensors.count)
+      for (name, tensor) in tensors {
+        let short = Name(utf8: Array(name.utf8.dropFirst(prefix.utf8.count)))
+        renamed[short] = Safetensors.Tensor(
+          name: short, type: tensor.type, shape: tensor.shape, bytes: tensor.bytes, count: tensor.count,
+          file: tensor.file, strides: tensor.strides)
+      }
+      tensors = renamed
     }
-    return ClipError(CLIP_NOT_FOUND, "\(folder): expected \(names), found none of them")
+    return tensors
   }
 
-  private static func findPickle(_ folder: String) -> Name? {
-    guard let all = try? names(in: folder, endingIn: "") else { return nil }
-    let endings: [Name] = [".bin", ".pt", ".pth", ".ckpt", ".pkl"]
-    return all.first { name in endings.contains { name.hasSuffix($0) } }
+  /// The one file of the folder that can be weights. CLIP_NOT_FOUND if there is none, CLIP_FORMAT if there are several.
+  private static func onlyFile(of folder: String, _ candidates: [Name]) throws(ClipError) -> Name {
+    let endings: [Name] = [".safetensors", ".bin", ".pt", ".pth", ".ckpt"]
+    let found = try names(in: folder, endingIn: "").filter { name in
+      endings.contains { name.hasSuffix($0) } && name != "training_args.bin"
+    }
+    var expected = ""
+    for (index, name) in candidates.enumerated() { expected += (index == 0 ? "" : " or ") + name.string }
+    guard let name = found.first else {
+      throw ClipError(CLIP_NOT_FOUND, "\(folder): expected \(expected), found none of them")
+    }
+    guard found.count == 1 else {
+      throw ClipError(
+        CLIP_FORMAT, "\(folder): expected \(expected) or one other file of weights, found " + describe(names: found))
+    }
+    return name
   }
 }
 

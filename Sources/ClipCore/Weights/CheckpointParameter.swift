@@ -58,7 +58,7 @@ struct CheckpointParameter {
     }
     guard tensor.type.holdsWeights else {
       throw ClipError(
-        CLIP_UNSUPPORTED, "\(place): expected weights in F32, F16, BF16 or F64, found \(tensor.type.name)")
+        CLIP_UNSUPPORTED, "\(place): expected weights in F32, F16, BF16, F64 or F8, found \(tensor.type.name)")
     }
     guard tensor.count > 0 else { return }
     let width = rowWidth
@@ -102,7 +102,8 @@ struct CheckpointParameter {
     case .third(let third): first = first &+ third &* rowCount
     case .transposed: return nil
     }
-    guard tensor.type == .float32, tensor.count > 0, rows.lowerBound >= 0, rows.upperBound <= rowCount,
+    guard tensor.type == .float32, tensor.strides.isEmpty, tensor.count > 0, rows.lowerBound >= 0,
+      rows.upperBound <= rowCount,
       let base = tensor.bytes.baseAddress, Int(bitPattern: base) % 4 == 0
     else { return nil }
     return first &* rowWidth
@@ -155,7 +156,7 @@ extension ElementType {
   /// Whether elements of this type can be read as float32.
   var holdsWeights: Bool {
     switch self {
-    case .float32, .float16, .bfloat16, .float64: true
+    case .float32, .float16, .bfloat16, .float64, .float8e4m3, .float8e5m2, .float8e4m3fnuz, .float8e5m2fnuz: true
     default: false
     }
   }
@@ -189,24 +190,58 @@ extension Safetensors.Tensor {
     while done < count {
       let size = min(blockSize, count - done)
       let target = out + done
-      let source = base + (start + done) &* (type.bits / 8)
-      switch type {
-      case .float32: memcpy(target, source, size &* 4)
-      case .float16:
-        for i in 0..<size {
-          target[i] = Half.widen(source.loadUnaligned(fromByteOffset: i &* 2, as: UInt16.self))
-        }
-      case .bfloat16:
-        for i in 0..<size {
-          target[i] = Float(bitPattern: UInt32(source.loadUnaligned(fromByteOffset: i &* 2, as: UInt16.self)) << 16)
-        }
-      case .float64:
-        for i in 0..<size { target[i] = Float(source.loadUnaligned(fromByteOffset: i &* 8, as: Double.self)) }
-      default: return nil
+      if strides.isEmpty {
+        type.widen(base + (start + done) &* (type.bits / 8), size, to: target)
+      } else {
+        for i in 0..<size { type.widen(base + place(of: start + done + i) &* (type.bits / 8), 1, to: target + i) }
       }
       if let bad = firstNotFinite(target, size) { return start + done + bad }
       done += size
     }
     return nil
   }
+
+  /// Where element `index` in row-major order is, in elements from the first.
+  private func place(of index: Int) -> Int {
+    var rest = index
+    var place = 0
+    for side in shape.indices.reversed() {
+      place = place &+ (rest % shape[side]) &* strides[side]
+      rest /= shape[side]
+    }
+    return place
+  }
+}
+
+extension ElementType {
+  /// Converts `count` elements to float32. Nothing for a type that cannot hold weights.
+  fileprivate func widen(_ source: UnsafeRawPointer, _ count: Int, to target: UnsafeMutablePointer<Float>) {
+    func half(_ i: Int) -> UInt16 { source.loadUnaligned(fromByteOffset: i &* 2, as: UInt16.self) }
+    func byte(_ i: Int) -> UInt8 { source.load(fromByteOffset: i, as: UInt8.self) }
+    switch self {
+    case .float32: memcpy(target, source, count &* 4)
+    case .float16: for i in 0..<count { target[i] = Half.widen(half(i)) }
+    case .bfloat16: for i in 0..<count { target[i] = Float(bitPattern: UInt32(half(i)) << 16) }
+    case .float64:
+      for i in 0..<count { target[i] = Float(source.loadUnaligned(fromByteOffset: i &* 8, as: Double.self)) }
+    // The upper byte of a half.
+    case .float8e5m2: for i in 0..<count { target[i] = Half.widen(UInt16(byte(i)) << 8) }
+    case .float8e4m3: for i in 0..<count { target[i] = widenByte(byte(i), mantissa: 3, bias: 7, nan: 0x7f) }
+    case .float8e4m3fnuz: for i in 0..<count { target[i] = widenByte(byte(i), mantissa: 3, bias: 8, nan: nil) }
+    case .float8e5m2fnuz: for i in 0..<count { target[i] = widenByte(byte(i), mantissa: 2, bias: 16, nan: nil) }
+    default: break
+    }
+  }
+}
+
+/// A float of eight bits without infinities. Its NaN has the magnitude `nan`, or is what would be -0 if that is nil
+/// (Micikevicius et al., 2022; the "fnuz" types are of ONNX).
+private func widenByte(_ byte: UInt8, mantissa: Int, bias: Int, nan: UInt8?) -> Float {
+  let magnitude = byte & 0x7f
+  if let nan { if magnitude == nan { return .nan } } else if byte == 0x80 { return .nan }
+  let exponent = Int(magnitude >> UInt8(mantissa))
+  let fraction = Float(magnitude & (1 << UInt8(mantissa) - 1))
+  let unit = Float(sign: .plus, exponent: max(exponent, 1) - bias - mantissa, significand: 1)
+  let value = (exponent == 0 ? fraction : fraction + Float(1 << mantissa)) * unit
+  return byte & 0x80 == 0 ? value : -value
 }

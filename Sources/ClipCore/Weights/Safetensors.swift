@@ -15,6 +15,8 @@ final class Safetensors {
     /// The number of elements.
     let count: Int
     let file: MappedFile
+    /// Elements between neighbours of each side; empty: row-major without gaps.
+    var strides: [Int] = []
 
     var path: String { file.path }
   }
@@ -149,8 +151,8 @@ private struct LocatedTensor {
         CLIP_FORMAT, "\(place): data_offsets [\(begin), \(end)], but the file has \(data.count) bytes of data")
     }
     var count = 1
-    for side in shape { count = try LocatedTensor.product(count, side, place) }
-    let bits = try LocatedTensor.product(count, type.bits, place)
+    for side in shape { count = try shapeProduct(count, side, place) }
+    let bits = try shapeProduct(count, type.bits, place)
     guard bits % 8 == 0, bits / 8 == end - begin else {
       throw ClipError(
         CLIP_FORMAT,
@@ -175,12 +177,13 @@ private struct LocatedTensor {
     }
     return sizes
   }
+}
 
-  private static func product(_ a: Int, _ b: Int, _ place: String) throws(ClipError) -> Int {
-    let (result, overflow) = a.multipliedReportingOverflow(by: b)
-    guard !overflow else { throw ClipError(CLIP_FORMAT, "\(place): the shape's product does not fit 64 bits") }
-    return result
-  }
+/// `a` times `b`, of a shape that a file gives.
+func shapeProduct(_ a: Int, _ b: Int, _ place: String) throws(ClipError) -> Int {
+  let (result, overflow) = a.multipliedReportingOverflow(by: b)
+  guard !overflow else { throw ClipError(CLIP_FORMAT, "\(place): the shape's product does not fit 64 bits") }
+  return result
 }
 
 /// Quoted names for messages: "\"a\", \"b\"". At most 20 names, each cut to 60 bytes.
