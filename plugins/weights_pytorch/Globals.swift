@@ -65,8 +65,10 @@ extension Pickle {
       }
     }
     // The classes of a TorchScript archive are in its own code, which is not read: they are names here.
-    let script: StaticString = "__torch__."
-    if module.count >= script.utf8CodeUnitCount,
+    let script: StaticString = "__torch__"
+    if module.count == script.utf8CodeUnitCount
+      || module.count > script.utf8CodeUnitCount
+        && module[script.utf8CodeUnitCount] == UInt8(ascii: "."),
       UnsafeBufferPointer(rebasing: module.prefix(script.utf8CodeUnitCount)).equals(script)
     {
       return .global(.scriptClass)

@@ -128,7 +128,10 @@ struct ModelExport {
 
     func write(to writer: SafetensorsWriter) throws(ClipError) {
       guard type.holdsWeights else {
-        if let bytes = stored?.bytes, let base = bytes.baseAddress { try writer.append(base, bytes.count) }
+        guard let stored, stored.strides.isEmpty else {
+          throw ClipError(CLIP_UNSUPPORTED, name.string + ": expected elements without gaps")
+        }
+        if let base = stored.bytes.baseAddress { try writer.append(base, stored.bytes.count) }
         return
       }
       let numbers = try Memory(floats: count, for: "a tensor")

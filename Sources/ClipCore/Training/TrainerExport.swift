@@ -39,14 +39,16 @@ extension Trainer {
 }
 
 extension Model {
-  /// The one folder that both towers were opened from, for `what` to read it again.
+  /// The one folder that the towers were opened from, for `what` to read it again.
   func sourceFolder(_ what: StaticString) throws(ClipError) -> String {
-    let image = try imageSide().origin.folder
-    let text = try textSide().origin.folder
-    guard Name(image) == Name(text) else {
-      throw ClipError(CLIP_UNSUPPORTED, "\(what) takes both towers of one folder, found " + image + " and " + text)
+    let folders = [image?.origin.folder, text?.origin.folder].compactMap { $0 }
+    guard let folder = folders.first else {
+      throw ClipError(CLIP_UNSUPPORTED, "\(what) takes a model that was opened from a folder")
     }
-    return image
+    for other in folders where Name(other) != Name(folder) {
+      throw ClipError(CLIP_UNSUPPORTED, "\(what) takes the towers of one folder, found " + folder + " and " + other)
+    }
+    return folder
   }
 
   /// Writes the folder anew, with the weights of the trainer's checkpoint at `checkpoint` in it.

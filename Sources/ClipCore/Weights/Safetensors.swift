@@ -24,6 +24,11 @@ final class Safetensors {
   /// The limit that the format sets on its header.
   static let maxHeaderBytes = 100_000_000
 
+  /// Whether the file begins as safetensors does, whatever its name.
+  static func recognises(_ file: MappedFile) -> Bool {
+    file.bytes.count > 8 && file.bytes[8] == UInt8(ascii: "{") && file.bytes[7] == 0 && file.bytes[6] == 0
+  }
+
   let tensors: [Name: Tensor]
   let metadata: [Name: Name]
 
