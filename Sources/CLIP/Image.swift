@@ -38,7 +38,7 @@ public final class Image: @unchecked Sendable {
   public convenience init(_ path: String, runtime: Runtime) throws(CLIPError) {
     var out: OpaquePointer?
     try withCMemory { memory throws(CLIPError) in
-      try check(clip_image_load(runtime.handle, try memory.string(path, "path"), &out))
+      try check(clip_image_load(runtime.handle, try memory.string(path, "path"), nil, &out))
     }
     try self.init(owning: out)
   }
@@ -46,7 +46,7 @@ public final class Image: @unchecked Sendable {
   /// Decodes the bytes of a file.
   public convenience init(decoding bytes: [UInt8], runtime: Runtime) throws(CLIPError) {
     var out: OpaquePointer?
-    try check(clip_image_decode(runtime.handle, bytes, bytes.count, &out))
+    try check(clip_image_decode(runtime.handle, bytes, bytes.count, nil, &out))
     try self.init(owning: out)
   }
 

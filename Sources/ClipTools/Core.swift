@@ -71,7 +71,7 @@ final class Picture {
 
   static func decode(_ data: UnsafeRawBufferPointer, _ runtime: Runtime) throws(ClipError) -> Picture {
     var handle: OpaquePointer?
-    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, &handle))
+    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, nil, &handle))
     return try Picture.of(handle)
   }
 

@@ -57,6 +57,7 @@ final class Pipeline {
   ) throws(ClipError) -> Picture {
     // Whatever the steps do, the result's size is held against the runtime's limit.
     var picture = PixelBuffer(try ImageView(view, maxPixels: Int.max, place: place))
+    if !picture.view.isStoredUpright { picture = try picture.copied(runtime).buffer }
     if let background, picture.view.format.hasAlpha { picture = try picture.composited(over: background, runtime) }
     for step in steps {
       try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in
