@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 /// The tensors of a model's weights: one safetensors file, or the shards that an index lists. Immutable.
-final class Checkpoint {
+final class StoredTensors {
   /// The path of the file or of the index, for messages.
   let path: String
   let tensors: [Name: Safetensors.Tensor]
@@ -15,10 +15,10 @@ final class Checkpoint {
     for candidate in candidates where chosen == nil {
       if try FileKind(join(folder, candidate)) != .absent { chosen = candidate }
     }
-    guard let chosen else { throw Checkpoint.noWeights(folder, candidates) }
+    guard let chosen else { throw StoredTensors.noWeights(folder, candidates) }
     let path = join(folder, chosen)
     let isIndex = chosen.hasSuffix(".json")
-    self.init(path, isIndex ? try Checkpoint.readShards(index: path, folder) : try Safetensors(path: path).tensors)
+    self.init(path, isIndex ? try StoredTensors.readShards(index: path, folder) : try Safetensors(path: path).tensors)
   }
 
   init(_ path: String, _ tensors: [Name: Safetensors.Tensor]) {
