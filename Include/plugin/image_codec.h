@@ -21,7 +21,7 @@ typedef struct clip_codec_header {
   uint32_t flags;  /* In: CLIP_CODEC_* */
 } clip_codec_header;
 
-/* Decoding takes two steps, so that the host can refuse a size before memory is taken, and choose `shrink`.
+/* Decoding takes two steps, so that the host can refuse a size before memory is allocated, and choose `shrink`.
  * read_header looks at the header alone. decode writes every pixel of `header`'s size to
  * `pixels`, rows `stride` bytes apart. A file cut short is CLIP_FORMAT, unless CLIP_CODEC_LENIENT is set. */
 typedef struct clip_image_codec {

@@ -124,7 +124,7 @@ private func missing(_ loader: clip_loader) -> StaticString? {
 private func missing(_ kernels: clip_kernels, _ table: UnsafeRawPointer) -> StaticString? {
   let functions: [StaticString] = [
     "panel_bytes", "pack_panel", "packed_rows", "pack_rows", "matmul", "attention_scratch", "attention", "layer_norm",
-    "scale_shift", "add", "normalize", "winograd_input", "winograd_output", "resample_across", "resample_down",
+    "scale_shift", "add", "normalize", "winograd_input", "winograd_output", "resample_horizontal", "resample_vertical",
   ]
   return firstNull(functions, atEndOf: table, clip_kernels.self)
     ?? firstMissing([

@@ -1,6 +1,6 @@
 import CClip
 
-/// Pairs of pictures and captions, given out in batches. Calls come one at a time, under a lock; only the
+/// Pairs of images and captions, given out in batches. Calls come one at a time, under a lock; only the
 /// counts may be asked for meanwhile.
 final class Dataset {
   private let list: ShardList

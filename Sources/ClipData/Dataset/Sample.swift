@@ -6,10 +6,10 @@ final class Sample {
   let caption: CText
   /// All that it may be drawn from, where they are kept.
   var captions: [CText] = []
-  /// The picture's file as it was stored, where it is kept.
+  /// The image's file as it was stored, where it is kept.
   var file: (memory: Memory, size: Int)?
   /// Decoded and augmented, where it is kept.
-  var image: Picture?
+  var image: ImageHandle?
   /// [height, width, 3] bytes as the model takes them, before normalisation: a quarter of the floats' room.
   var pixels: Memory?
   var tokens: [Int32] = []

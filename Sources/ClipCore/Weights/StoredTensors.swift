@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 /// The tensors of a model's weights: one file, or the shards that an index lists. Immutable.
-final class Checkpoint {
+final class StoredTensors {
   /// The path of the file or of the index, for messages.
   let path: String
   let tensors: [Name: Safetensors.Tensor]
@@ -16,12 +16,12 @@ final class Checkpoint {
       if try FileKind(join(folder, candidate)) != .absent { chosen = candidate }
     }
     let name: Name
-    if let chosen { name = chosen } else { name = try Checkpoint.onlyFile(of: folder, candidates) }
+    if let chosen { name = chosen } else { name = try StoredTensors.onlyFile(of: folder, candidates) }
     let path = join(folder, name)
     let tensors =
       name.hasSuffix(".json")
-      ? try Checkpoint.readShards(index: path, folder, formats) : try Checkpoint.read(path, formats)
-    self.init(path, Checkpoint.withoutPrefixes(tensors))
+      ? try StoredTensors.readShards(index: path, folder, formats) : try StoredTensors.read(path, formats)
+    self.init(path, StoredTensors.withoutPrefixes(tensors))
   }
 
   init(_ path: String, _ tensors: [Name: Safetensors.Tensor]) {

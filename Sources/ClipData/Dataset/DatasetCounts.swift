@@ -29,8 +29,8 @@ struct DatasetCounts {
   }
 
   var described: String {
-    "\(left[Defect.noImage.rawValue]) without a picture, \(left[Defect.noCaption.rawValue]) without a caption, "
-      + "\(left[Defect.badImage.rawValue]) with a bad picture, \(left[Defect.badText.rawValue]) with a bad text, "
+    "\(left[Defect.noImage.rawValue]) without an image, \(left[Defect.noCaption.rawValue]) without a caption, "
+      + "\(left[Defect.badImage.rawValue]) with a bad image, \(left[Defect.badText.rawValue]) with a bad text, "
       + "\(left[Defect.tooLarge.rawValue]) too large; \(damagedShards) damaged shards"
   }
 

@@ -52,7 +52,7 @@ final class Runtime {
 }
 
 /// An image of the core's, freed with its last reference unless the caller got it.
-final class Picture {
+final class ImageHandle {
   let view: clip_image_view
   private var handle: OpaquePointer?
 
@@ -69,40 +69,40 @@ final class Picture {
     return handle
   }
 
-  static func decode(_ data: UnsafeRawBufferPointer, _ runtime: Runtime) throws(ClipError) -> Picture {
+  static func decode(_ data: UnsafeRawBufferPointer, _ runtime: Runtime) throws(ClipError) -> ImageHandle {
     var handle: OpaquePointer?
     try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, nil, &handle))
-    return try Picture.of(handle)
+    return try ImageHandle.of(handle)
   }
 
   /// Its pixels are to be written.
   static func make(
     _ format: ImageView.Format, width: Int, height: Int, _ runtime: Runtime
-  ) throws(ClipError) -> (picture: Picture, pixels: UnsafeMutablePointer<UInt8>) {
+  ) throws(ClipError) -> (image: ImageHandle, pixels: UnsafeMutablePointer<UInt8>) {
     var handle: OpaquePointer?
     var pixels: UnsafeMutablePointer<UInt8>?
     let (width, height) = (UInt32(clamping: width), UInt32(clamping: height))
     try call(clip_image_create(runtime.handle, format.c, width, height, &handle, &pixels))
-    let picture = try Picture.of(handle)
+    let image = try ImageHandle.of(handle)
     guard let pixels else { throw ClipError(CLIP_OUT_OF_MEMORY, "image: expected pixels, found a null pointer") }
-    return (picture, pixels)
+    return (image, pixels)
   }
 
-  private static func of(_ handle: OpaquePointer?) throws(ClipError) -> Picture {
+  private static func of(_ handle: OpaquePointer?) throws(ClipError) -> ImageHandle {
     var view = clip_image_view()
     guard let handle else { throw ClipError(CLIP_OUT_OF_MEMORY, "image: expected a handle, found a null pointer") }
     do throws(ClipError) { try call(clip_image_get_view(handle, &view)) } catch {
       clip_image_release(handle)
       throw error
     }
-    return Picture(handle, view)
+    return ImageHandle(handle, view)
   }
 }
 
 /// A model as it was when this was made: later swaps of the caller's do not change it.
 final class Model {
   let handle: OpaquePointer
-  /// Bytes of a preprocessed picture, and floats of a normalised one; 0 without an image tower.
+  /// Bytes of a preprocessed image, and floats of a normalised one; 0 without an image tower.
   let pixelCount: Int
   /// Tokens of one text; 0 without a tokenizer.
   let contextLength: Int

@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// The pictures of a folder and of the folders in it, in the order of their names' bytes; each has its
+/// The images of a folder and of the folders in it, in the order of their names' bytes; each has its
 /// caption in a file of the same name up to the last dot. Hidden files and linked folders are left out.
 final class FolderReader: ShardReader {
   private struct Level {
@@ -40,7 +40,7 @@ final class FolderReader: ShardReader {
     self.imageEnding = imageEnding
   }
 
-  /// Pictures are counted: going on means to list the folders again.
+  /// Images are counted: going on means to list the folders again.
   var position: Int { ordinal }
 
   func next() throws(ClipError) -> SampleReference? {

@@ -25,7 +25,7 @@ struct Shard {
   }
 }
 
-/// Where a delimited table has its picture's path and its captions; without a meaning for JSONL, whose
+/// Where a delimited table has its image's path and its captions; without a meaning for JSONL, whose
 /// objects are asked by name.
 struct TableColumns {
   var image = 0
@@ -86,7 +86,7 @@ struct FieldNames {
   /// Empty for the usual ones.
   let captions: [Name]
 
-  /// Names in tables that mean a picture's path, the likeliest first.
+  /// Names in tables that mean an image's path, the likeliest first.
   static let imageColumns: [Name] = ["file_name", "filepath", "image", "path"]
   /// Names in tables and JSON that mean a caption, the likeliest first.
   static let captionColumns: [Name] = ["caption", "text", "title"]
@@ -98,7 +98,7 @@ struct FieldNames {
         CLIP_FORMAT,
         "\(path): expected a column \(describe(names: names)) for the \(what), found \(describe(names: header))")
     }
-    var columns = TableColumns(image: try place(image.map { [$0] } ?? FieldNames.imageColumns, "picture's path"))
+    var columns = TableColumns(image: try place(image.map { [$0] } ?? FieldNames.imageColumns, "image's path"))
     // As in JSON, a field that is not there gives no caption; one must be.
     columns.captions = captions.compactMap { header.firstIndex(of: $0) }
     if columns.captions.isEmpty {

@@ -26,10 +26,10 @@ enum FileSource {
   }
 }
 
-/// What is read of one pair before its picture: a key, where the picture is, and the captions.
+/// What is read of one pair before its image: a key, where the image is, and the captions.
 struct SampleFiles {
   private(set) var key: Name
-  /// nil where there is none.
+  /// nil if there is none.
   private(set) var image: FileSource?
   private(set) var captions = CaptionChoice()
 

@@ -1,12 +1,12 @@
 import CClip
 
-/// Steps that vary pictures or texts. Immutable once made but for its counter; it keeps its plugins loaded.
+/// Steps that augment images or texts. Immutable once made but for its counter; it keeps its plugins loaded.
 final class Pipeline {
   /// nil for a pipeline without steps, which takes both.
   let kind: clip_plugin_kind?
   let steps: [Step]
   let runtime: Runtime
-  /// Texts that steps could not vary.
+  /// Texts that steps could not augment.
   let failures = Counter()
 
   /// Steps in one pipeline at most, those inside others counted.
@@ -45,32 +45,32 @@ final class Pipeline {
   func require(_ wanted: clip_plugin_kind) throws(ClipError) {
     guard kind == nil || kind == wanted else {
       let names: (StaticString, StaticString) =
-        wanted == CLIP_KIND_IMAGE_AUGMENTATION ? ("pictures", "texts") : ("texts", "pictures")
+        wanted == CLIP_KIND_IMAGE_AUGMENTATION ? ("images", "texts") : ("texts", "images")
       throw ClipError(CLIP_INVALID_ARGUMENT, "pipeline: expected one for \(names.0), found one for \(names.1)")
     }
   }
 
-  /// The picture after all steps, in memory of its own; before them it is laid over a background, where one is
+  /// The image after all steps, in memory of its own; before them it is laid over a background, where one is
   /// given and it has alpha. `place` names it in errors.
-  func vary(
+  func augment(
     _ view: clip_image_view, over background: Colour? = nil, seed: UInt64, index: UInt64, place: String
-  ) throws(ClipError) -> Picture {
+  ) throws(ClipError) -> ImageHandle {
     // Whatever the steps do, the result's size is held against the runtime's limit.
-    var picture = PixelBuffer(try ImageView(view, maxPixels: Int.max, place: place))
-    if !picture.view.isStoredUpright { picture = try picture.copied(runtime).buffer }
-    if let background, picture.view.format.hasAlpha { picture = try picture.composited(over: background, runtime) }
+    var image = PixelBuffer(try ImageView(view, maxPixels: Int.max, place: place))
+    if !image.view.isStoredUpright { image = try image.copied(runtime).buffer }
+    if let background, image.view.format.hasAlpha { image = try image.composited(over: background, runtime) }
     for step in steps {
       try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in
-        picture = try augmentation.apply(picture, runtime, &random)
+        image = try augmentation.apply(image, runtime, &random)
       }
     }
-    if picture.picture == nil { picture = try picture.copied(runtime).buffer }
-    guard let result = picture.picture else { throw ClipError(CLIP_OUT_OF_MEMORY, "\(place): no memory for its copy") }
+    if image.handle == nil { image = try image.copied(runtime).buffer }
+    guard let result = image.handle else { throw ClipError(CLIP_OUT_OF_MEMORY, "\(place): no memory for its copy") }
     return result
   }
 
   /// The text after all steps; one that none of them changes is itself.
-  func vary(_ text: TextBuffer, seed: UInt64, index: UInt64) throws(ClipError) -> TextBuffer {
+  func augment(_ text: TextBuffer, seed: UInt64, index: UInt64) throws(ClipError) -> TextBuffer {
     var text = text
     for step in steps {
       try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in

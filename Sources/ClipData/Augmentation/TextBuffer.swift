@@ -5,7 +5,7 @@ import CSystem
 final class TextBuffer {
   private(set) var count = 0
   private(set) var failure: ClipError?
-  /// Whether the augmentation that made this asked to count it as one that it could not vary.
+  /// Whether the augmentation that made this asked to count it as one that it could not augment.
   private(set) var isFailureCounted = false
   private var memory: UnsafeMutablePointer<UInt8>?
   private var capacity = 0

@@ -2,41 +2,41 @@ import CClip
 import CSystem
 
 /// A parameter found in a file of weights: the tensor that holds it, and how to view that tensor.
-struct CheckpointParameter {
+struct StoredParameter {
   let tensor: Safetensors.Tensor
-  let recipe: ParameterRule.Recipe
-  /// The parameter's shape. For a tensor that the recipe does not fit it is the tensor's own shape, so
+  let arrangement: ParameterRule.Arrangement
+  /// The parameter's shape. For a tensor that the arrangement does not fit it is the tensor's own shape, so
   /// that the caller's comparison of shapes fails.
   let shape: [Int]
 
-  init(_ tensor: Safetensors.Tensor, _ recipe: ParameterRule.Recipe) {
+  init(_ tensor: Safetensors.Tensor, _ arrangement: ParameterRule.Arrangement) {
     self.tensor = tensor
     let shape = tensor.shape
-    switch recipe {
+    switch arrangement {
     case .third where !shape.isEmpty && shape[0] % 3 == 0:
-      self.recipe = recipe
+      self.arrangement = arrangement
       self.shape = [shape[0] / 3] + shape[1...]
     case .transposed where shape.count == 2:
-      self.recipe = recipe
+      self.arrangement = arrangement
       self.shape = [shape[1], shape[0]]
     default:
-      self.recipe = .whole
+      self.arrangement = .whole
       self.shape = shape
     }
   }
 
-  private init(_ parameter: CheckpointParameter, shape: [Int]) {
+  private init(_ parameter: StoredParameter, shape: [Int]) {
     tensor = parameter.tensor
-    recipe = parameter.recipe
+    arrangement = parameter.arrangement
     self.shape = shape
   }
 
   /// The parameter in shape `wanted` if its own shape is `wanted` after leading sides of 1; otherwise unchanged.
-  func withoutLeadingOnes(as wanted: [Int]) -> CheckpointParameter {
-    guard case .whole = recipe, shape.count > wanted.count else { return self }
+  func withoutLeadingOnes(as wanted: [Int]) -> StoredParameter {
+    guard case .whole = arrangement, shape.count > wanted.count else { return self }
     let extra = shape.count - wanted.count
     guard shape[..<extra].allSatisfy({ $0 == 1 }), Array(shape[extra...]) == wanted else { return self }
-    return CheckpointParameter(self, shape: wanted)
+    return StoredParameter(self, shape: wanted)
   }
 
   /// Rows of the parameter viewed as a matrix [shape[0], product of the other sides]. A scalar is one row.
@@ -62,7 +62,7 @@ struct CheckpointParameter {
     }
     guard tensor.count > 0 else { return }
     let width = rowWidth
-    switch recipe {
+    switch arrangement {
     case .whole: try convert(from: rows.lowerBound &* width, count: rows.count &* width, out)
     case .third(let third):
       try convert(from: (third &* rowCount &+ rows.lowerBound) &* width, count: rows.count &* width, out)
@@ -97,7 +97,7 @@ struct CheckpointParameter {
   /// aligned float32.
   private func start(of rows: Range<Int>) -> Int? {
     var first = rows.lowerBound
-    switch recipe {
+    switch arrangement {
     case .whole: break
     case .third(let third): first = first &+ third &* rowCount
     case .transposed: return nil

@@ -6,7 +6,7 @@ final class SampleMaker {
   let options: DatasetOptions
   private let shards: [Shard]
   private let runtime: Runtime
-  /// nil where no pixels and tokens are asked for.
+  /// nil if no pixels and tokens are asked for.
   private let model: Model?
 
   /// The random stream that chooses a caption.
@@ -27,7 +27,7 @@ final class SampleMaker {
       let files = try SampleFiles(reference, shards[reference.shard], options)
       place = shards[reference.shard].path + ": " + files.key.string
       defect = .noImage
-      guard let image = files.image else { throw ClipError(CLIP_NOT_FOUND, "expected a picture, found none") }
+      guard let image = files.image else { throw ClipError(CLIP_NOT_FOUND, "expected an image, found none") }
       defect = .noCaption
       guard !files.captions.isEmpty else { throw ClipError(CLIP_NOT_FOUND, "expected a caption, found none") }
       defect = .badText
@@ -37,7 +37,7 @@ final class SampleMaker {
       }
       try addTokens(to: sample)
       defect = .badImage
-      try addPicture(image, number, to: sample)
+      try addImage(image, number, to: sample)
       return .sample(sample)
     } catch {
       if error.status == CLIP_OUT_OF_MEMORY { return .failed(error.at(place)) }
@@ -54,8 +54,8 @@ final class SampleMaker {
     guard let pipeline = options.textPipeline else { return caption }
     let text = TextBuffer()
     try text.append(UnsafeRawBufferPointer(start: caption.pointer, count: drawn.count))
-    let varied = try pipeline.vary(text, seed: options.seed, index: number)
-    return try CText(varied.withCharacters { Array(UnsafeRawBufferPointer(start: $0, count: varied.count)) })
+    let augmented = try pipeline.augment(text, seed: options.seed, index: number)
+    return try CText(augmented.withCharacters { Array(UnsafeRawBufferPointer(start: $0, count: augmented.count)) })
   }
 
   private static func checked(_ caption: [UInt8]) throws(ClipError) -> CText {
@@ -79,7 +79,7 @@ final class SampleMaker {
     sample.tokenCount = length
   }
 
-  private func addPicture(_ source: FileSource, _ number: UInt64, to sample: Sample) throws(ClipError) {
+  private func addImage(_ source: FileSource, _ number: UInt64, to sample: Sample) throws(ClipError) {
     let pixelCount = model?.pixelCount ?? 0
     guard pixelCount > 0 || options.keepsImages || options.keepsFiles else { return }
     let file = try source.read(limit: options.maxFileBytes)
@@ -87,16 +87,16 @@ final class SampleMaker {
     guard pixelCount > 0 || options.keepsImages else { return }
     let data = UnsafeRawBufferPointer(start: file.memory.base, count: file.size)
     defer { withExtendedLifetime(file.memory) {} }
-    var image = try Picture.decode(data, runtime)
+    var image = try ImageHandle.decode(data, runtime)
     if let pipeline = options.imagePipeline {
-      image = try pipeline.vary(
-        image.view, over: options.background, seed: options.seed, index: number, place: "its picture")
+      image = try pipeline.augment(
+        image.view, over: options.background, seed: options.seed, index: number, place: "its image")
     }
     if options.keepsImages { sample.image = image }
     guard let model, pixelCount > 0 else { return }
     var view = image.view
     var encoding = options.encoding
-    let pixels = try Memory(byteCount: pixelCount, for: "a preprocessed picture")
+    let pixels = try Memory(byteCount: pixelCount, for: "a preprocessed image")
     try call(clip_preprocess_bytes(model.handle, &view, 1, &encoding, pixels.bytes, pixelCount))
     withExtendedLifetime(image) {}
     sample.pixels = pixels

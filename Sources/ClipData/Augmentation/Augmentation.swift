@@ -35,14 +35,13 @@ final class Augmentation {
 
   deinit { if let instance { table.pointee.destroy?(instance) } }
 
-  /// The picture after this step, which a step that leaves it as it is returns itself.
-  func apply(_ picture: PixelBuffer, _ runtime: Runtime, _ random: inout RandomStream) throws(ClipError) -> PixelBuffer
-  {
-    guard let apply = table.pointee.apply_image, let format = picture.view.format.nearest(in: table.pointee.formats)
+  /// The image after this step, which a step that leaves it as it is returns itself.
+  func apply(_ image: PixelBuffer, _ runtime: Runtime, _ random: inout RandomStream) throws(ClipError) -> PixelBuffer {
+    guard let apply = table.pointee.apply_image, let format = image.view.format.nearest(in: table.pointee.formats)
     else {
-      return picture
+      return image
     }
-    let input = try picture.converted(to: format, runtime)
+    let input = try image.converted(to: format, runtime)
     defer { withExtendedLifetime(input) {} }
     var view = input.view.c
     let sink = ImageSink(runtime)
@@ -54,8 +53,8 @@ final class Augmentation {
       throw sink.failure?.at(place) ?? error
     }
     if let failure = sink.failure { throw failure.at(place) }
-    guard let result = sink.result else { return picture }
-    return result.view.format == format ? try result.converted(to: picture.view.format, runtime) : result
+    guard let result = sink.result else { return image }
+    return result.view.format == format ? try result.converted(to: image.view.format, runtime) : result
   }
 
   /// The text after this step.
@@ -141,7 +140,7 @@ private final class ImageSink {
       }
       let status = clip_image_resize(runtime.handle, view, resample, width, height, pixels, Int.max, stride)
       guard status != CLIP_INVALID_ARGUMENT else {
-        throw ClipError(CLIP_PLUGIN, "a picture to resize: " + (clip_last_error().map { String(cString: $0) } ?? ""))
+        throw ClipError(CLIP_PLUGIN, "an image to resize: " + (clip_last_error().map { String(cString: $0) } ?? ""))
       }
       try call(status)
       return 1

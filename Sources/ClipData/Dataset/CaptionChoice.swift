@@ -30,7 +30,7 @@ struct CaptionChoice {
 
   var isEmpty: Bool { fields.isEmpty }
 
-  /// One of them: a field, each as likely, then one of its captions. nil where there is none.
+  /// One of them: a field, each as likely, then one of its captions. nil if there is none.
   func draw(_ stream: inout RandomStream) -> [UInt8]? {
     guard !fields.isEmpty else { return nil }
     let field = fields[Int(stream.below(UInt32(truncatingIfNeeded: fields.count)))]

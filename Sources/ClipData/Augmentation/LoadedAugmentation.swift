@@ -28,10 +28,10 @@ struct LoadedAugmentation {
         if let held = try hold(kind, known.id, runtime) { return held }
       }
     }
-    let pictures = try ops(CLIP_KIND_IMAGE_AUGMENTATION, runtime)
+    let images = try ops(CLIP_KIND_IMAGE_AUGMENTATION, runtime)
     let texts = try ops(CLIP_KIND_TEXT_AUGMENTATION, runtime)
     throw ClipError(
-      CLIP_NOT_FOUND, "\(place): unknown op \"\(name.string)\"; for pictures there are \(pictures), for texts \(texts)")
+      CLIP_NOT_FOUND, "\(place): unknown op \"\(name.string)\"; for images there are \(images), for texts \(texts)")
   }
 
   /// All of them, in the order of loading by kind.

@@ -1,23 +1,23 @@
 import CClip
 import CSystem
 
-/// Pixels that are passed on: a view, and the picture behind it unless that is a caller's.
+/// Pixels that are passed on: a view, and the handle behind it unless that is a caller's.
 struct PixelBuffer {
   let view: ImageView
-  let picture: Picture?
+  let handle: ImageHandle?
 
-  init(_ view: ImageView, _ picture: Picture? = nil) {
+  init(_ view: ImageView, _ handle: ImageHandle? = nil) {
     self.view = view
-    self.picture = picture
+    self.handle = handle
   }
 
-  /// A picture with uninitialised pixels, and a pointer to write them through.
+  /// An image with uninitialised pixels, and a pointer to write them through.
   static func make(
     _ format: ImageView.Format, width: Int, height: Int, _ runtime: Runtime
   ) throws(ClipError) -> (buffer: PixelBuffer, pixels: UnsafeMutablePointer<UInt8>) {
-    let (picture, pixels) = try Picture.make(format, width: width, height: height, runtime)
+    let (image, pixels) = try ImageHandle.make(format, width: width, height: height, runtime)
     let view = ImageView(UnsafePointer(pixels), format, width: width, height: height)
-    return (PixelBuffer(view, picture), pixels)
+    return (PixelBuffer(view, image), pixels)
   }
 
   /// A copy, and a pointer to its pixels.
@@ -36,7 +36,7 @@ struct PixelBuffer {
     return copy
   }
 
-  /// The picture in another format. Gray is repeated in all channels; colour becomes gray by ITU-R 601-2 luma
+  /// The image in another format. Gray is repeated in all channels; colour becomes gray by ITU-R 601-2 luma
   /// in Pillow's fixed point; alpha is dropped, or set to 255 if the source has none.
   func converted(to format: ImageView.Format, _ runtime: Runtime) throws(ClipError) -> PixelBuffer {
     if format == view.format { return self }
@@ -65,7 +65,7 @@ struct PixelBuffer {
     return buffer
   }
 
-  /// The picture in RGB, composited over `background` if it has alpha.
+  /// The image in RGB, composited over `background` if it has alpha.
   func composited(over background: Colour, _ runtime: Runtime) throws(ClipError) -> PixelBuffer {
     defer { withExtendedLifetime(self) {} }
     let (buffer, pixels) = try PixelBuffer.make(.rgb, width: view.width, height: view.height, runtime)

@@ -57,7 +57,7 @@ public func clip_augment_image(
     let pipeline = try object(pipeline, Pipeline.self, "pipeline")
     try pipeline.require(CLIP_KIND_IMAGE_AUGMENTATION)
     let view = try required(image, "image").pointee
-    out.pointee = try pipeline.vary(view, seed: seed, index: index, place: "image").release()
+    out.pointee = try pipeline.augment(view, seed: seed, index: index, place: "image").release()
   }
 }
 
@@ -74,15 +74,15 @@ public func clip_augment_text(
     let text = TextBuffer()
     try text.append(UnsafeRawBufferPointer(start: given, count: strlen(given)))
     if let problem = text.problem { throw ClipError(CLIP_INVALID_ARGUMENT, "text: \(problem)") }
-    let varied = try pipeline.vary(text, seed: seed, index: index)
-    length.pointee = varied.count
-    guard let buffer, UInt(bitPattern: capacity) > UInt(varied.count) else {
+    let augmented = try pipeline.augment(text, seed: seed, index: index)
+    length.pointee = augmented.count
+    guard let buffer, UInt(bitPattern: capacity) > UInt(augmented.count) else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "capacity: expected at least \(varied.count + 1) bytes, found \(buffer == nil ? 0 : UInt(bitPattern: capacity))"
+        "capacity: expected at least \(augmented.count + 1) bytes, found \(buffer == nil ? 0 : UInt(bitPattern: capacity))"
       )
     }
-    varied.withCharacters { _ = memcpy(buffer, $0, varied.count + 1) }
+    augmented.withCharacters { _ = memcpy(buffer, $0, augmented.count + 1) }
   }
 }
 

@@ -1,6 +1,6 @@
 import CClip
 
-/// Where one picture–caption pair lies: what is kept of it until a worker reads it.
+/// Where one image–caption pair lies: what is kept of it until a worker reads it.
 struct SampleReference {
   enum Content {
     /// Members of an archive.
@@ -69,7 +69,7 @@ struct SampleParts<Place> {
 enum MemberKind {
   case image, text, json, label
 
-  /// nil for any other file. `imageEnding` replaces the usual endings of pictures.
+  /// nil for any other file. `imageEnding` replaces the usual endings of images.
   init?(_ ending: [UInt8], imageEnding: Name?) {
     let lower = ending.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 + 32 : $0 }
     let name = Name(utf8: lower)
