@@ -121,7 +121,7 @@ private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
     }
     if marker == 0xD9 || marker == 0xDA { return 1 }
     let end = at + 2 + (Int(data[at + 2]) << 8 | Int(data[at + 3]))
-    if marker == 0xE1, end <= data.count, end - at >= 10, memcmp(data.baseAddress.map { $0 + at + 4 }, "Exif\0\0", 6) == 0 {
+    if marker == 0xE1, end <= data.count, end - at >= 10, data[(at + 4)..<(at + 10)].elementsEqual("Exif\0\0".utf8) {
       return exifOrientation(data[(at + 10)..<end])
     }
     at = end

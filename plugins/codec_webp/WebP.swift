@@ -84,7 +84,7 @@ private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
   while at + 8 <= data.count {
     let size = Int(data[at + 4]) | Int(data[at + 5]) << 8 | Int(data[at + 6]) << 16 | Int(data[at + 7]) << 24
     guard size <= data.count - at - 8 else { return 1 }
-    if memcmp(data.baseAddress.map { $0 + at }, "EXIF", 4) == 0 {
+    if data[at..<(at + 4)].elementsEqual("EXIF".utf8) {
       let content = data[(at + 8)..<(at + 8 + size)]
       return exifOrientation(content.prefix(4).elementsEqual("Exif".utf8) ? content.dropFirst(6) : content)
     }

@@ -32,7 +32,7 @@ private func decode(
   _ bytes: UnsafeRawBufferPointer, _ runtime: Runtime, _ given: UnsafePointer<clip_image_options>?, _ place: String
 ) throws(ClipError) -> DecodedImage {
   try DecodedImage(
-    data: bytes, codecs: runtime.codecs, maxPixels: runtime.maxImagePixels, place: place,
+    data: bytes, codecs: try runtime.codecs(for: bytes), maxPixels: runtime.maxImagePixels, place: place,
     try options(given, clip_image_options(), "options"))
 }
 

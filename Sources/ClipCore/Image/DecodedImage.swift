@@ -92,33 +92,3 @@ final class DecodedImage {
       "\(place): expected \(expected); found \(data.count) bytes that start with \(found)\(signature)")
   }
 }
-
-/// Recognises common kinds of files that no codec reads by their first bytes, for messages.
-private struct ImageSignature {
-  let name: StaticString
-
-  init?(_ data: UnsafeRawBufferPointer) {
-    func starts(_ bytes: StaticString, at offset: Int = 0) -> Bool {
-      guard data.count >= offset + bytes.utf8CodeUnitCount else { return false }
-      return data[offset..<offset + bytes.utf8CodeUnitCount]
-        .elementsEqual(UnsafeBufferPointer(start: bytes.utf8Start, count: bytes.utf8CodeUnitCount))
-    }
-    if starts("GIF8") {
-      name = "GIF"
-    } else if starts("BM") {
-      name = "BMP"
-    } else if starts("II*\0") || starts("MM\0*") {
-      name = "TIFF"
-    } else if starts("ftyp", at: 4) {
-      name = "AVIF, HEIC or MP4"
-    } else if starts("%PDF") {
-      name = "PDF"
-    } else if starts("PK\u{3}\u{4}") {
-      name = "a zip archive"
-    } else if starts("<") {
-      name = "SVG, XML or HTML"
-    } else {
-      return nil
-    }
-  }
-}
