@@ -342,6 +342,10 @@ struct clip_image_options {
 CLIP_API clip_status clip_image_decode(clip_runtime *runtime, const void *data, size_t size,
                                        const clip_image_options *options, clip_image **out);
 
+/* Writes the endings of image files that there are codecs for, loaded or loaded on demand, and returns the length:
+ * lower case, comma-separated, "jpg,jpeg,png". [any-thread] */
+CLIP_API size_t clip_image_endings(const clip_runtime *runtime, char *buffer, size_t capacity);
+
 /* ================================================================ Encoding */
 
 enum {

@@ -107,7 +107,8 @@ package struct ImageView {
   /// Of an image that is stored upright.
   package var c: clip_image_view {
     clip_image_view(
-      pixels: pixels, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format.c,
+      pixels: pixels, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride,
+      format: format.c,
       orientation: 0)
   }
 }

@@ -7,7 +7,8 @@ func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   guard let data, size >= 26 else { return 0 }
   // The size of the second header tells a bitmap from text that begins with "BM".
   let header = Int(data[14]) | Int(data[15]) << 8
-  return data[0] == 0x42 && data[1] == 0x4d && data[16] == 0 && data[17] == 0 && [12, 40, 52, 56, 64, 108, 124].contains(header)
+  return data[0] == 0x42 && data[1] == 0x4d && data[16] == 0 && data[17] == 0
+    && [12, 40, 52, 56, 64, 108, 124].contains(header)
     ? 1 : 0
 }
 
@@ -87,7 +88,8 @@ private struct Bitmap {
     let count = bits > 8 ? 0 : used == 0 ? 1 << bits : min(used, 1 << bits)
     palette = start..<min(data.count, start + count * paletteStep)
     guard pixels <= data.count else {
-      throw PluginFailure(CLIP_FORMAT, "the pixels begin at \(pixels), behind the end of the file (\(data.count) bytes)")
+      throw PluginFailure(
+        CLIP_FORMAT, "the pixels begin at \(pixels), behind the end of the file (\(data.count) bytes)")
     }
   }
 

@@ -80,12 +80,15 @@ private struct Frame {
         var block: UnsafeMutablePointer<UInt8>?
         guard DGifGetExtension(file, &code, &block) == GIF_OK else { throw failure(file.pointee.Error) }
         while let bytes = block {
-          if code == Int32(GRAPHICS_EXT_FUNC_CODE), bytes[0] >= 4 { transparent = bytes[1] & 1 != 0 ? Int32(bytes[4]) : -1 }
+          if code == Int32(GRAPHICS_EXT_FUNC_CODE), bytes[0] >= 4 {
+            transparent = bytes[1] & 1 != 0 ? Int32(bytes[4]) : -1
+          }
           guard DGifGetExtensionNext(file, &block) == GIF_OK else { throw failure(file.pointee.Error) }
         }
       case IMAGE_DESC_RECORD_TYPE:
         guard DGifGetImageDesc(file) == GIF_OK else { throw failure(file.pointee.Error) }
-        guard file.pointee.SWidth > 0, file.pointee.SHeight > 0, file.pointee.Image.Width > 0, file.pointee.Image.Height > 0
+        guard file.pointee.SWidth > 0, file.pointee.SHeight > 0, file.pointee.Image.Width > 0,
+          file.pointee.Image.Height > 0
         else { throw PluginFailure(CLIP_FORMAT, "expected sides from 1, found an empty frame") }
         return transparent
       default: throw PluginFailure(CLIP_FORMAT, "expected a frame, found the end")

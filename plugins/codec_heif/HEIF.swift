@@ -27,7 +27,10 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
     guard let plane = heif_image_get_plane_readonly(image, heif_channel_interleaved, &stride),
       Int(heif_image_get_width(image, heif_channel_interleaved)) == header.width,
       Int(heif_image_get_height(image, heif_channel_interleaved)) == header.height
-    else { throw PluginFailure(CLIP_FORMAT, "expected \(header.width) x \(header.height) pixels of the decoder, found others") }
+    else {
+      throw PluginFailure(
+        CLIP_FORMAT, "expected \(header.width) x \(header.height) pixels of the decoder, found others")
+    }
     for y in 0..<header.height {
       memcpy(target.pixels + y * target.stride, plane + y * Int(stride), header.width * header.channels)
     }
@@ -36,7 +39,9 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
 
 private func header(_ handle: OpaquePointer) throws(PluginFailure) -> ImageHeader {
   let (width, height) = (heif_image_handle_get_width(handle), heif_image_handle_get_height(handle))
-  guard width > 0, height > 0 else { throw PluginFailure(CLIP_FORMAT, "expected sides from 1, found \(width) x \(height)") }
+  guard width > 0, height > 0 else {
+    throw PluginFailure(CLIP_FORMAT, "expected sides from 1, found \(width) x \(height)")
+  }
   return ImageHeader(
     width: Int(width), height: Int(height),
     format: heif_image_handle_has_alpha_channel(handle) != 0 ? CLIP_PIXELS_RGBA : CLIP_PIXELS_RGB)

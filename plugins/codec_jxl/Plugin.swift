@@ -7,10 +7,13 @@ import ClipPluginKit
       id: "clipcore.codec.jxl", description: "JPEG XL by libjxl: the first frame",
       extensions: "jxl", recognises: { recognises($0, $1) },
       readHeader: {
-        readImageHeader("JPEG XL", $0, $1, $2, $3) { data, request throws(PluginFailure) in try readHeader(data, request) }
+        readImageHeader("JPEG XL", $0, $1, $2, $3) { data, request throws(PluginFailure) in
+          try readHeader(data, request)
+        }
       },
       decode: {
-        decodeImage("JPEG XL", $0, $1, $2, $3, $4, $5) { data, target throws(PluginFailure) in try decode(data, target) }
+        decodeImage("JPEG XL", $0, $1, $2, $3, $4, $5) { data, target throws(PluginFailure) in try decode(data, target)
+        }
       })
   }
 }

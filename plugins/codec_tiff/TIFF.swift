@@ -23,7 +23,8 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
     var image = TIFFRGBAImage()
     var message = [CChar](repeating: 0, count: 1024)
     guard TIFFRGBAImageBegin(&image, file, 0, &message) != 0 else {
-      throw PluginFailure(CLIP_UNSUPPORTED, String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
+      throw PluginFailure(
+        CLIP_UNSUPPORTED, String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
     }
     defer { TIFFRGBAImageEnd(&image) }
     // As stored; the host turns the image.
@@ -82,7 +83,9 @@ private func withFile<Result>(
 ) throws(PluginFailure) -> Result {
   var source = Source(data: data)
   return try withUnsafeMutablePointer(to: &source) { source throws(PluginFailure) in
-    guard let options = TIFFOpenOptionsAlloc() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
+    guard let options = TIFFOpenOptionsAlloc() else {
+      throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder")
+    }
     defer { TIFFOpenOptionsFree(options) }
     // A strip or tile is at most what the pixels take, or the file is a bomb.
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, 1 << 30)

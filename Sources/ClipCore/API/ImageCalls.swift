@@ -24,8 +24,20 @@ public func clip_image_decode(
     let runtime = try object(runtime, Runtime.self, "runtime")
     let data = try required(data, "data")
     try requirePositive(size, "size")
-    out.pointee = handle(owning: try decode(UnsafeRawBufferPointer(start: data, count: size), runtime, options, "image"))
+    out.pointee = handle(
+      owning: try decode(UnsafeRawBufferPointer(start: data, count: size), runtime, options, "image"))
   }
+}
+
+@c @implementation
+public func clip_image_endings(_ runtime: OpaquePointer?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int)
+  -> Int
+{
+  var endings: Name = ""
+  if let runtime {
+    endings = Unmanaged<Runtime>.fromOpaque(UnsafeRawPointer(runtime)).takeUnretainedValue().imageEndings
+  }
+  return write(endings, to: buffer, capacity)
 }
 
 private func decode(

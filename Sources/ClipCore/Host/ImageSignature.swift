@@ -5,6 +5,14 @@ struct ImageSignature {
   /// The codec of the folder "on-demand"; nil for kinds that are loaded from the start, or that none reads.
   let codec: Name?
 
+  /// The codecs of the folder "on-demand", and the endings of their files.
+  static var onDemand: [(codec: Name, endings: Name)] {
+    [
+      ("clipcore.codec.gif", "gif"), ("clipcore.codec.tiff", "tif,tiff"), ("clipcore.codec.heif", "heic,heif,hif,avif"),
+      ("clipcore.codec.jxl", "jxl"),
+    ]
+  }
+
   init?(_ data: UnsafeRawBufferPointer) {
     func starts(_ bytes: StaticString, at offset: Int = 0) -> Bool {
       guard data.count >= offset + bytes.utf8CodeUnitCount else { return false }

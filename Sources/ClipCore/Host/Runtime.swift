@@ -84,12 +84,15 @@ final class Runtime {
   /// the C++ runtime, that most programs have no use for, so nothing loads them before they are asked for. The file of
   /// "clipcore.codec.heif" is codec_heif.so.
   func plugins(bringing kind: clip_plugin_kind, _ id: Name) throws(ClipError) -> PluginRegistry {
-    let prefix: Name = "clipcore."
-    if let folder = Runtime.pluginFolder(), id.hasPrefix(prefix) {
-      let file = id.utf8.dropFirst(prefix.utf8.count).map { $0 == UInt8(ascii: ".") ? UInt8(ascii: "_") : $0 }
-      try host.demand(kind, id, from: join(join(folder, "on-demand"), Name(utf8: file) + ".so"))
-    }
+    if let path = Runtime.onDemandFile(id) { try host.demand(kind, id, from: path) }
     return plugins
+  }
+
+  private static func onDemandFile(_ id: Name) -> String? {
+    let prefix: Name = "clipcore."
+    guard let folder = pluginFolder(), id.hasPrefix(prefix) else { return nil }
+    let file = id.utf8.dropFirst(prefix.utf8.count).map { $0 == UInt8(ascii: ".") ? UInt8(ascii: "_") : $0 }
+    return join(join(folder, "on-demand"), Name(utf8: file) + ".so")
   }
 
   /// "clipcore/plugins" beside the library's own file.
@@ -109,6 +112,19 @@ final class Runtime {
       let id = ImageSignature(data)?.codec
     else { return loaded }
     return try plugins(bringing: CLIP_KIND_IMAGE_CODEC, id).codecs
+  }
+}
+
+extension Runtime {
+  /// The endings of files that codecs read, loaded or on demand: "jpg,jpeg,png".
+  var imageEndings: Name {
+    var lists = codecs.compactMap { $0.isComplete ? $0.table.pointee.extensions.map { Name(cString: $0) } : nil }
+    for (codec, endings) in ImageSignature.onDemand where plugins.find(CLIP_KIND_IMAGE_CODEC, codec) == nil {
+      if let path = Runtime.onDemandFile(codec), (try? FileKind(path)) == .file { lists.append(endings) }
+    }
+    var all: Name = ""
+    for list in lists where !list.isEmpty { all = all.isEmpty ? list : all + "," + list }
+    return all
   }
 }
 

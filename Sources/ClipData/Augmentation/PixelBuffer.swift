@@ -30,7 +30,9 @@ struct PixelBuffer {
       if view.step == view.format.channels {
         memcpy(target, source, row)
       } else {
-        for x in 0..<view.width { memcpy(target + x * view.format.channels, source + x * view.step, view.format.channels) }
+        for x in 0..<view.width {
+          memcpy(target + x * view.format.channels, source + x * view.step, view.format.channels)
+        }
       }
     }
     return copy
