@@ -79,8 +79,8 @@ static void check_formats(void) {
   static const struct {
     const char *name;
     double bound;
-  } formats[] = {{"rgb.bmp", 1},      {"rgba.bmp", 1},    {"palette.bmp", 0.999}, {"runs.bmp", 0.999}, {"rgb565.bmp", 0.999},
-                 {"palette.gif", 0.999}, {"rgba.tiff", 1}, {"jpeg.tiff", 0.999}, {"cmyk.tiff", 0.999}, {"photo.avif", 0.999},
+  } formats[] = {{"rgb.bmp", 1},      {"rgba.bmp", 1},    {"palette.bmp", 0.99}, {"runs.bmp", 0.99}, {"rgb565.bmp", 0.999},
+                 {"palette.gif", 0.99}, {"rgba.tiff", 1}, {"jpeg.tiff", 0.999}, {"cmyk.tiff", 0.999}, {"photo.avif", 0.999},
                  {"photo.heic", 0.999}, {"photo.jxl", 0.999}};
   float upright[WIDTH], other[WIDTH];
   embed("upright.png", plain, upright);
@@ -89,6 +89,12 @@ static void check_formats(void) {
     if (cosine(upright, other) < formats[i].bound - 1e-6) printf("%s: %f\n", formats[i].name, cosine(upright, other));
     CHECK(cosine(upright, other) >= formats[i].bound - 1e-6);
   }
+  float palette[WIDTH];
+  embed("palette.bmp", plain, palette);
+  embed("runs.bmp", plain, other);
+  CHECK(memcmp(palette, other, sizeof other) == 0);
+  embed("palette.gif", plain, other);
+  CHECK(memcmp(palette, other, sizeof other) == 0);
   char endings[512];
   size_t length = clip_image_endings(runtime, endings, sizeof endings);
   CHECK(length == strlen(endings) && strstr(endings, "jpg") && strstr(endings, "heic") && strstr(endings, "jxl"));
@@ -100,11 +106,12 @@ static void check_shrinking(void) {
   for (int i = 0; i < 2; i++) {
     float full[WIDTH], small[WIDTH];
     embed(names[i], plain, full);
-    embed(names[i], (clip_image_options){.smaller_side = 128}, small);
+    embed(names[i], (clip_image_options){.smaller_side = 192}, small);
+    if (cosine(full, small) < 0.9995) printf("%s: %f\n", names[i], cosine(full, small));
     CHECK(cosine(full, small) >= 0.9995);
-    clip_image *exact = load(names[i], plain), *image = load(names[i], (clip_image_options){.smaller_side = 128});
+    clip_image *exact = load(names[i], plain), *image = load(names[i], (clip_image_options){.smaller_side = 192});
     clip_image_view view = view_of(image), whole = view_of(exact);
-    CHECK(view.width == (whole.width + 3) / 4 && view.height == (whole.height + 3) / 4);
+    CHECK(view.width == (whole.width + 1) / 2 && view.height == (whole.height + 1) / 2);
     clip_image_release(image);
     image = load(names[i], (clip_image_options){.smaller_side = whole.height + 1});
     CHECK(view_of(image).width == whole.width);

@@ -20,11 +20,28 @@ func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) th
 
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
   let request = target.request
-  let context = try open(data, request)
-  defer { spng_ctx_free(context) }
+  if request.isLenient { target.clear() }
+  // libspng reads a chunk as a whole: what is missing of a file that is cut short is zeros, which end its pixels.
+  var input = Input(data: data, at: 0)
+  try withUnsafeMutablePointer(to: &input) { input throws(PluginFailure) in
+    let context = try open(data, request, input)
+    defer { spng_ctx_free(context) }
+    try decode(context, data, target)
+  }
+}
+
+/// Where libspng reads on in a damaged file.
+private struct Input {
+  let data: UnsafeBufferPointer<UInt8>
+  var at: Int
+}
+
+private func decode(
+  _ context: OpaquePointer, _ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget
+) throws(PluginFailure) {
+  let request = target.request
   let header = try readHeader(context)
   try target.check(header)
-  if request.isLenient { target.clear() }
 
   let format =
     header.format == CLIP_PIXELS_GRAY ? SPNG_FMT_G8 : header.format == CLIP_PIXELS_RGBA ? SPNG_FMT_RGBA8 : SPNG_FMT_RGB8
@@ -102,13 +119,29 @@ private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
 /// A decoder that rejects files with a wrong checksum in any chunk, unless lenient, and files with more than 1000 chunks or 64 MiB of
 /// text and profiles.
 private func open(
-  _ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest
+  _ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest, _ input: UnsafeMutablePointer<Input>? = nil
 ) throws(PluginFailure) -> OpaquePointer {
   guard let context = spng_ctx_new(0) else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
   let checksums = Int32((request.isLenient ? SPNG_CRC_USE : SPNG_CRC_ERROR).rawValue)
   spng_set_crc_action(context, checksums, checksums)
   spng_set_chunk_limits(context, Int(Int32.max), 64 << 20)
-  spng_set_png_buffer(context, data.baseAddress, data.count)
+  guard let input, request.isLenient else {
+    spng_set_png_buffer(context, data.baseAddress, data.count)
+    return context
+  }
+  spng_set_png_stream(
+    context,
+    { _, user, target, count in
+      guard let input = user?.assumingMemoryBound(to: Input.self), let target,
+        let base = input.pointee.data.baseAddress,
+        input.pointee.at < input.pointee.data.count
+      else { return SPNG_IO_EOF.rawValue }
+      let whole = min(count, input.pointee.data.count - input.pointee.at)
+      memset(target, 0, count)
+      memcpy(target, base + input.pointee.at, whole)
+      input.pointee.at += whole
+      return 0
+    }, input)
   return context
 }
 
