@@ -122,8 +122,9 @@ extension KernelSet {
 
   /// Replaces scores by scale score + bias.
   @_alwaysEmitIntoClient @inline(__always)
-  static func addBias(_ bias: UnsafePointer<Float>, to scores: UnsafeMutablePointer<Float>, _ count: Int, _ scale: Float)
-  {
+  static func addBias(
+    _ bias: UnsafePointer<Float>, to scores: UnsafeMutablePointer<Float>, _ count: Int, _ scale: Float
+  ) {
     let factor = Vector(repeating: scale)
     vectors(count) { i, lanes in
       (Vector.load(scores + i, lanes: lanes) * factor + Vector.load(bias + i, lanes: lanes)).store(scores + i)
