@@ -90,6 +90,9 @@ public struct Graph {
   public func rowParameter(_ name: String, width: UInt32) -> clip_value {
     clip_op_row_parameter(builder, name, width)
   }
+  public func table(_ name: String, rows: UInt32, width: UInt32) -> clip_value {
+    clip_op_table(builder, name, rows, width)
+  }
   public func tableRow(_ name: String, rows: UInt32, row: UInt32, width: UInt32) -> clip_value {
     clip_op_table_row(builder, name, rows, row, width)
   }
@@ -119,6 +122,16 @@ public struct Graph {
   public func batchNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
     clip_op_batch_norm(builder, x, name, epsilon)
   }
+  public func responseNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
+    clip_op_response_norm(builder, x, name, epsilon)
+  }
+  public func normalizeHeads(_ x: clip_value, _ name: String? = nil, heads: UInt32) -> clip_value {
+    clip_op_normalize_heads(builder, x, name, heads)
+  }
+  /// x times a parameter [width], such as a layer scale.
+  public func scale(_ x: clip_value, _ name: String) -> clip_value {
+    multiply(x, rowParameter(name, width: width(x)))
+  }
   public func activate(_ x: clip_value, _ activation: clip_activation) -> clip_value {
     clip_op_activate(builder, x, activation)
   }
@@ -147,6 +160,25 @@ public struct Graph {
   }
   public func maxRows(_ x: clip_value) -> clip_value { clip_op_max_rows(builder, x) }
 
+  // MARK: In windows of a grid
+
+  public func windowPartition(_ x: clip_value, _ windows: clip_windows) -> clip_value {
+    clip_op_window_partition(builder, x, windows)
+  }
+  public func windowMerge(_ x: clip_value, _ windows: clip_windows) -> clip_value {
+    clip_op_window_merge(builder, x, windows)
+  }
+  public func windowAttention(
+    _ q: clip_value, _ k: clip_value, _ v: clip_value, bias: clip_value = -1, heads: UInt32, _ windows: clip_windows,
+    scale: Double = 0, biasScale: Double = 1
+  ) -> clip_value {
+    clip_op_window_attention(builder, q, k, v, bias, heads, windows, scale, biasScale)
+  }
+  public func windowOffsets(_ windows: clip_windows, trained: UInt32) -> clip_value {
+    clip_op_window_offsets(builder, windows.window_height, windows.window_width, trained, trained)
+  }
+  public func patchMerging(_ x: clip_value) -> clip_value { clip_op_patch_merging(builder, x) }
+
   // MARK: On grids
 
   /// A square convolution.
@@ -160,6 +192,10 @@ public struct Graph {
   /// Means of squares that do not overlap.
   public func averagePool(_ x: clip_value, _ side: UInt32) -> clip_value {
     clip_op_avg_pool(builder, x, window(side, side, 0))
+  }
+  /// Means of windows, without the padding.
+  public func averagePoolInside(_ x: clip_value, kernel: UInt32, stride: UInt32, padding: UInt32) -> clip_value {
+    clip_op_avg_pool_inside(builder, x, window(kernel, stride, padding))
   }
   public func maxPool(_ x: clip_value, kernel: UInt32, stride: UInt32, padding: UInt32) -> clip_value {
     clip_op_max_pool(builder, x, window(kernel, stride, padding))
@@ -221,6 +257,11 @@ public struct Graph {
   public func width(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).width }
   /// Rows of each item; 0 where they are tokens.
   public func rows(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).row_count }
+  /// Height and width of a grid.
+  public func grid(_ x: clip_value) -> (height: UInt32, width: UInt32) {
+    let shape = clip_shape_of(builder, x)
+    return (shape.grid_height, shape.grid_width)
+  }
 }
 
 /// Whether two C strings are equal, byte by byte.

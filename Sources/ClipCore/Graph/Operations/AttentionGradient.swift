@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// The gradient of softmax(scale Q K') V for one head of one item. The probabilities are made again, which
+/// The gradient of softmax(scale Q K' + bias) V for one head of one item. The probabilities are made again, which
 /// costs less than to keep them.
 struct AttentionGradient {
   let queries: Int
@@ -11,12 +11,17 @@ struct AttentionGradient {
   var stride = 0
   var firstQuery = 0
   var isCausal = false
+  /// 1 / the root of the width, unless it is set.
+  var scale: Float
+  /// [queries, keys]; nil for none.
+  var bias: UnsafePointer<Float>?
 
   init(queries: Int, keys: Int, width: Int, kernels: Kernels) {
     self.queries = queries
     self.keys = keys
     self.width = width
     self.kernels = kernels
+    scale = 1 / Float(width).squareRoot()
   }
 
   private var square: Int { (queries * keys + 15) & ~15 }
@@ -30,6 +35,9 @@ struct AttentionGradient {
     ]
     return 2 * square + products.reduce(0) { max($0, ProductPlan.serialScratchFloats($1, kernels)) }
   }
+
+  /// After `compute`, with its scratch: scale times the gradient of the scores and of the bias, [queries, keys].
+  func slopes(_ scratch: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> { UnsafePointer(scratch + square) }
 
   /// An input's gradient, and whether it is added to.
   typealias Target = (gradient: UnsafeMutablePointer<Float>, adds: Bool)
@@ -61,8 +69,7 @@ struct AttentionGradient {
     }
 
     scores(q, k, into: p)
-    let scale = 1 / Float(width).squareRoot()
-    for row in 0..<queries { softmax(p + row * keys, seen(row), scale) }
+    for row in 0..<queries { softmax(p + row * keys, seen(row), bias.map { $0 + row * keys }) }
     scores(dy, v, into: dp)
     if let dv { input(.transposed(shares), dy, rows: keys, depth: queries, into: dv) }
 
@@ -83,7 +90,12 @@ struct AttentionGradient {
   private func seen(_ query: Int) -> Int { isCausal ? min(keys, firstQuery + query + 1) : keys }
 
   /// The softmax of the first `count` of a row; the others become 0.
-  private func softmax(_ row: UnsafeMutablePointer<Float>, _ count: Int, _ scale: Float) {
+  private func softmax(_ row: UnsafeMutablePointer<Float>, _ count: Int, _ bias: UnsafePointer<Float>?) {
+    var scale = scale
+    if let bias {
+      forEachEight(count) { i, lanes in put(scale * eight(row + i, lanes) + eight(bias + i, lanes), row + i, lanes) }
+      scale = 1
+    }
     var largest = -Float.infinity
     forEachEight(count) { i, lanes in largest = max(largest, eight(row + i, lanes, filler: -.infinity).max()) }
     var sum = SIMD8<Float>.zero
