@@ -9,7 +9,7 @@ import ClipPluginKit
         id: StaticString("clipcore.encoder.vision-transformer").cString,
         description: StaticString("Vision transformers of open_clip, timm and Hugging Face, with their options")
           .cString,
-        build: { $0.map { VisionTransformer(Graph($0)).build() } ?? -1 },
+        build: { $0.map(buildVisionTransformer) ?? -1 },
         example: StaticString(
           #"""
           {"image_height": 224, "image_width": 224, "patch_size": 16, "width": 768, "layers": 12, "heads": 12,
@@ -20,11 +20,16 @@ import ClipPluginKit
   }
 }
 
+private func buildVisionTransformer(_ builder: UnsafeMutablePointer<clip_builder>) -> clip_value {
+  var tower = VisionTransformer(Graph(builder))
+  return tower.build()
+}
+
 /// A vision transformer (Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929) under open_clip's names: patches,
 /// a class token and registers before them, positions, blocks, a pool, a projection.
 private struct VisionTransformer {
   let graph: Graph
-  let block: TransformerBlock
+  var block: TransformerBlock
   let width: UInt32
   let patch: UInt32
   /// Rows before the patches.
@@ -42,10 +47,14 @@ private struct VisionTransformer {
     prefix = (hasClass ? 1 : 0) + registers
   }
 
-  func build() -> clip_value {
+  mutating func build() -> clip_value {
     let pixels = graph.pixels(height: graph.size("image_height"), width: graph.size("image_width"))
     let patches = graph.conv(
       pixels, "conv1", features: width, kernel: patch, stride: patch, bias: graph.flag("patch_bias"))
+    if let rotary = Rotary(graph, patches: patches, heads: block.heads, prefix: prefix) {
+      let graph = graph
+      block.place = { rotary.place(graph, $0) }
+    }
     var x = tokens(patches)
     if graph.flag("pre_norm", true) { x = block.norm(x, "ln_pre") }
     x = block.all(x, scope: "transformer")
