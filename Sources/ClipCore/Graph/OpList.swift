@@ -2,7 +2,8 @@
 extension OpDescriptor {
   static let all: [OpDescriptor] = [
     .pixels, .tokens, .rowParameter, .table, .tableRow,
-    .linear, .embedding, .positions, .layerNorm, .rmsNorm, .batchNorm, .responseNorm, .normalizeHeads, .activate, .add,
+    .linear, .embedding, .positions, .sinusoids, .rotary, .layerNorm, .rmsNorm, .batchNorm, .responseNorm,
+    .normalizeHeads, .activate, .add,
     .multiply, .concat, .mix,
     .dropout,
     .meanColumns, .maxColumns,
