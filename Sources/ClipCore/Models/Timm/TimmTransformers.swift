@@ -70,8 +70,9 @@ enum TimmTransformers {
     ("gatefirst", "gated_mlp", .int(1)), ("gateapart", "gated_mlp", .int(1)),
     ("tanh", "activation", .string("gelu_tanh")), ("quick", "activation", .string("quick_gelu")),
     ("silu", "activation", .string("silu")), ("rotary", "rotary", .string("grid")),
-    ("dinov3", "rotary", .string("dinov3")), ("xy", "rotary_order", .string("xy")), ("halves", "rotary_halves", .int(1)),
-    ("beitbias", "relative_bias", .string("beit")),
+    ("dinov3", "rotary", .string("dinov3")), ("xy", "rotary_order", .string("xy")),
+    ("halves", "rotary_halves", .int(1)),
+    ("beitbias", "relative_bias", .string("block")),
   ]
 
   private static let counts: [(Name, Name)] = [
