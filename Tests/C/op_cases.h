@@ -68,7 +68,28 @@ static V sample_chain(B *b, V x) {
   return sample(b, "test.op.gather", "gather", sample(b, "test.op.product", "", x, y), clip_op_mean_rows(b, y));
 }
 
-/* ROW(name, value, plain loops) and CASE(name, value): x is an image's grid of S x S, W wide. */
+/* Windows of 4 x 3 in the grid of S x S, moved by 1 x 2; `dilated` or not, and the shift before the padding or not. */
+static clip_windows windows(uint32_t dilated, uint32_t shifts_first) {
+  clip_windows w = {S, S, 4, 3, 1, 2, shifts_first, dilated};
+  return w;
+}
+static V partition(B *b, V x, clip_windows w) { return clip_op_window_partition(b, x, w); }
+/* Each window's rows attend with a bias that two layers make of the offsets. */
+static V in_windows(B *b, V x, clip_windows w) {
+  V y = partition(b, x, w);
+  V offsets = clip_op_window_offsets(b, w.window_height, w.window_width, 4, 4);
+  V bias = clip_op_activate(b, clip_op_linear(b, offsets, "bias", 2, 0), CLIP_SIGMOID);
+  V q = clip_op_normalize_heads(b, linear(b, y, "q"), "scale", 2), k = clip_op_normalize_heads(b, linear(b, y, "k"), NULL, 2);
+  y = clip_op_window_attention(b, q, k, linear(b, y, "v"), bias, 2, w, 1, 3);
+  return clip_op_window_merge(b, y, w);
+}
+static V in_square(B *b, V x) {
+  clip_windows w = {S, S, 3, 3, 0, 0, 0, 0};
+  V y = partition(b, x, w), table = clip_op_table(b, "table", 25, 2);
+  return clip_op_window_merge(b, clip_op_window_attention(b, linear(b, y, "q"), linear(b, y, "k"), linear(b, y, "v"), table, 2, w, 0, 1), w);
+}
+
+/* ROW(name, value, plain loops) and CASE(name, value): x is a picture's grid of S x S, W wide. */
 #define IMAGE_CASES(ROW, CASE) \
   ROW(none, x, x) \
   ROW(conv, clip_op_conv(b, x, "op", W * 3 / 2, window(3, 2, 1, 1, 1), 0), plain_conv(x, "op", W * 3 / 2, 3, 2, 1, 1, 1)) \
@@ -82,6 +103,17 @@ static V sample_chain(B *b, V x) {
   ROW(batch_norm, clip_op_batch_norm(b, x, "op", 1e-5), plain_batch_norm(x, "op", 1e-5)) \
   ROW(layer_norm, clip_op_layer_norm(b, x, "op", 1e-5), plain_layer_norm(x, "op", 1e-5)) \
   ROW(rms_norm, clip_op_unary(b, "rms_norm", "op", x, &(clip_setting){"epsilon", 1e-5}, 1), plain_rms_norm(x, "op", 1e-5)) \
+  ROW(response_norm, clip_op_response_norm(b, x, "op", 1e-3), plain_response_norm(x, "op", 1e-3)) \
+  ROW(normalize_heads, clip_op_normalize_heads(b, x, "scale", 2), plain_normalize_heads(x, "scale", 2)) \
+  ROW(window_partition, clip_op_max_rows(b, partition(b, other(b, x), windows(0, 0))), \
+      plain_reduce_rows(plain_windows(plain_other(x), windows(0, 0)), 1)) \
+  ROW(window_merge, clip_op_window_merge(b, partition(b, x, windows(1, 1)), windows(1, 1)), x) \
+  ROW(window_attention, in_windows(b, x, windows(0, 0)), plain_in_windows(x, windows(0, 0), 4, 1, 3)) \
+  ROW(window_attention_moved, in_windows(b, x, windows(0, 1)), plain_in_windows(x, windows(0, 1), 4, 1, 3)) \
+  ROW(window_attention_dilated, in_windows(b, x, (clip_windows){S, S, 3, 2, 0, 0, 0, 1}), \
+      plain_in_windows(x, (clip_windows){S, S, 3, 2, 0, 0, 0, 1}, 4, 1, 3)) \
+  ROW(window_table, in_square(b, x), plain_in_windows(x, (clip_windows){S, S, 3, 3, 0, 0, 0, 0}, 0, 0, 1)) \
+  ROW(patch_merging, clip_op_patch_merging(b, x), plain_patch_merging(x)) \
   ROW(dropout, clip_op_dropout(b, x, 0.4), x) \
   ROW(relu, clip_op_activate(b, x, CLIP_RELU), plain_activate(x, CLIP_RELU)) \
   ROW(gelu, clip_op_activate(b, x, CLIP_GELU), plain_activate(x, CLIP_GELU)) \
@@ -91,6 +123,7 @@ static V sample_chain(B *b, V x) {
   ROW(silu, clip_op_activate(b, x, CLIP_SILU), plain_activate(x, CLIP_SILU)) \
   ROW(tanh, clip_op_activate(b, x, CLIP_TANH), plain_activate(x, CLIP_TANH)) \
   ROW(avg_pool, clip_op_avg_pool(b, x, window(3, 2, 1, 1, 1)), plain_pool(x, 3, 2, 1, 0)) \
+  ROW(avg_pool_inside, clip_op_avg_pool_inside(b, x, window(3, 2, 1, 1, 1)), plain_pool(x, 3, 2, 1, 2)) \
   ROW(max_pool, clip_op_max_pool(b, x, window(2, 2, 0, 1, 1)), plain_pool(x, 2, 2, 0, 1)) \
   ROW(resize_nearest, clip_op_resize(b, x, S + 3, S - 2, CLIP_RESIZE_NEAREST), plain_resize(x, S + 3, S - 2, 0)) \
   ROW(resize_larger, clip_op_resize(b, x, S + 5, S + 1, CLIP_RESIZE_BILINEAR), plain_resize(x, S + 5, S + 1, 1)) \
