@@ -150,6 +150,12 @@ public struct Graph {
   ) -> clip_value {
     clip_op_attention(builder, q, k, v, heads, causal ? UInt32(CLIP_CAUSAL) : 0)
   }
+  /// `bias`: heads x keys elements for each query, which are added to the scaled scores.
+  public func attention(
+    _ q: clip_value, _ k: clip_value, _ v: clip_value, bias: clip_value, heads: UInt32
+  ) -> clip_value {
+    op("attention", "", [q, k, v, bias], settings: [("heads", Double(heads))])
+  }
   public func prepend(_ x: clip_value, _ row: clip_value) -> clip_value { clip_op_prepend(builder, x, row) }
   public func firstRow(_ x: clip_value) -> clip_value { clip_op_first_row(builder, x) }
   public func endRow(_ x: clip_value) -> clip_value { clip_op_end_row(builder, x) }

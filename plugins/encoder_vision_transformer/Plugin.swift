@@ -9,7 +9,7 @@ import ClipPluginKit
         id: StaticString("clipcore.encoder.vision-transformer").cString,
         description: StaticString("Vision transformers of open_clip, timm and Hugging Face, with their options")
           .cString,
-        build: { $0.map { VisionTransformer(Graph($0)).build() } ?? -1 },
+        build: { $0.map(buildVisionTransformer) ?? -1 },
         example: StaticString(
           #"""
           {"image_height": 224, "image_width": 224, "patch_size": 16, "width": 768, "layers": 12, "heads": 12,
@@ -20,11 +20,16 @@ import ClipPluginKit
   }
 }
 
+private func buildVisionTransformer(_ builder: UnsafeMutablePointer<clip_builder>) -> clip_value {
+  var tower = VisionTransformer(Graph(builder))
+  return tower.build()
+}
+
 /// A vision transformer (Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929) under open_clip's names: patches,
 /// a class token and registers before them, positions, blocks, a pool, a projection.
 private struct VisionTransformer {
   let graph: Graph
-  let block: TransformerBlock
+  var block: TransformerBlock
   let width: UInt32
   let patch: UInt32
   /// Rows before the patches.
@@ -42,10 +47,15 @@ private struct VisionTransformer {
     prefix = (hasClass ? 1 : 0) + registers
   }
 
-  func build() -> clip_value {
+  mutating func build() -> clip_value {
     let pixels = graph.pixels(height: graph.size("image_height"), width: graph.size("image_width"))
     let patches = graph.conv(
       pixels, "conv1", features: width, kernel: patch, stride: patch, bias: graph.flag("patch_bias"))
+    if let rotary = Rotary(graph, patches: patches, heads: block.heads, prefix: prefix) {
+      let graph = graph
+      block.place = { rotary.place(graph, $0) }
+    }
+    if let bias = relativeBias(patches) { block.bias = bias }
     var x = tokens(patches)
     if graph.flag("pre_norm", true) { x = block.norm(x, "ln_pre") }
     x = block.all(x, scope: "transformer")
@@ -74,6 +84,22 @@ private struct VisionTransformer {
       x = graph.prepend(x, placesAll ? place(token, index + (hasClass ? 1 : 0)) : token)
     }
     return hasClass ? graph.prepend(x, place(graph.rowParameter("class_embedding", width: width), 0)) : x
+  }
+
+  /// BEiT's: a table of distances in each block, or one for all of them.
+  private func relativeBias(_ patches: clip_value) -> (() -> clip_value)? {
+    let isShared = graph.has("relative_bias", "shared", "none")
+    guard isShared || graph.has("relative_bias", "block", "none") else { return nil }
+    let (graph, heads, first) = (graph, block.heads, hasClass ? 1 : 0)
+    let grid = graph.grid(patches)
+    let rows = (2 * max(1, grid.height) - 1) * (2 * max(1, grid.width) - 1) + 3 * UInt32(first)
+    func bias(_ name: String) -> clip_value {
+      graph.op(
+        "grid_bias", "", [graph.table(name, rows: rows, width: heads)],
+        settings: [("height", Double(grid.height)), ("width", Double(grid.width)), ("first", Double(first))])
+    }
+    let shared = isShared ? bias("relative_position_bias_table") : -1
+    return { isShared ? shared : bias("attn.relative_position_bias_table") }
   }
 
   private func pools(_ name: StaticString) -> Bool { graph.has("pool", name, "token") }

@@ -7,6 +7,8 @@ struct TensorNames {
   /// cover alternative spellings. Then a tensor may have leading sides of 1 that the parameter does not
   /// have: PyTorch stores a class token as [1, 1, width].
   var isDirect = false
+  /// Parameters that are resized where the file's are for another size of pictures.
+  var resizes: [(parameter: Name, resize: PositionResize)] = []
   /// Prefixes of the names of each tower's tensors in the file.
   var imagePrefixes: [Name] = []
   var textPrefixes: [Name] = []

@@ -115,17 +115,13 @@ enum OpenClipConfig {
       options.append(("layer_scale", .int(1)))
     }
     let names: [(Name, Name)] = [
-      ("qk_norm", "qk_norm"), ("scaled_cosine_attn", "cosine_attention"), ("scale_heads", "head_scale"),
-      ("scale_attn_inner", "attention_norm"), ("scale_attn", "output_norm"), ("scale_fc", "mlp_norm"),
+      ("qk_norm", "qk_norm"), ("scale_attn_inner", "attention_norm"), ("scale_attn", "output_norm"),
+      ("scale_fc", "mlp_norm"),
     ]
     // The block named "default" has none of them, whatever their keys say.
     let isDefault = try config.string("block_type", "") == "default"
     for (key, name) in names {
       if try config.bool(key, false), !isDefault { options.append((name, .int(1))) }
-    }
-    let isCosine = try config.bool("scaled_cosine_attn", false)
-    guard !(try config.bool("qk_norm", false)) || !isCosine else {
-      throw config.error(CLIP_FORMAT, "qk_norm", "false beside scaled_cosine_attn")
     }
     return options
   }

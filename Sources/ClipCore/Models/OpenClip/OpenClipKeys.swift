@@ -100,8 +100,9 @@ enum OpenClipKeys {
   private static var block: Table {
     [
       ("act_kwargs", .any), ("norm_kwargs", .any), ("ls_init_value", .any), ("output_tokens", .any),
-      ("block_type", .strings(["default", "custom"])), ("qk_norm", .any), ("scaled_cosine_attn", .any),
-      ("scale_heads", .any), ("scale_attn_inner", .any), ("scale_attn", .any), ("scale_fc", .any),
+      ("block_type", .strings(["default", "custom"])), ("qk_norm", .any), ("scale_heads", .off),
+      // open_clip 3.3 fails on it.
+      ("scaled_cosine_attn", .off), ("scale_attn_inner", .any), ("scale_attn", .any), ("scale_fc", .any),
     ]
   }
 }
