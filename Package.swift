@@ -15,13 +15,13 @@ let small =
     .unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always", "-Xfrontend", "-function-sections"])
   ]
 
-/// Exports only what `map` lists, and refuses to link with a symbol undefined.
+/// Exports only what `map` lists, and refuses to link with a symbol undefined. Swift's allocations go through ClipReserve.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
   .unsafeFlags(
     [
       "-enable-experimental-feature", "Embedded",
       "-Xlinker", "--version-script=\(root)/\(map)", "-Xlinker", "-z", "-Xlinker", "defs",
-      "-Xlinker", "--as-needed", "-lm",
+      "-Xlinker", "--as-needed", "-lm", "-Xlinker", "--wrap=posix_memalign", "-Xlinker", "--wrap=free",
     ] + more)
 }
 
@@ -123,7 +123,8 @@ let package = Package(
     library("CSpng", "libspng-dev"),
     library("CWebP", "libwebp-dev"),
     library("CFFI", "libffi-dev"),
-    .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "CJansson"], swiftSettings: small),
+    .target(name: "ClipReserve", dependencies: ["CSystem"], swiftSettings: embedded),
+    .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "CJansson", "ClipReserve"], swiftSettings: small),
     .target(
       name: "ClipCore", dependencies: ["CClip", "CSystem", "CUtf8proc", "ClipBase", "ClipKernels"],
       exclude: ["clipcore.map"], swiftSettings: small,
@@ -145,6 +146,6 @@ let package = Package(
     .target(
       name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
       cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
-    .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
+    .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: embedded),
   ] + plugins + swift,
   cxxLanguageStandard: .cxx17)

@@ -17,11 +17,11 @@ package final class Memory {
     guard byteCount >= 0, byteCount <= Int.max - 64 else {
       throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): cannot take \(byteCount) bytes")
     }
-    var pointer: UnsafeMutableRawPointer?
     let rounded = max(64, (byteCount + 63) & ~63)
     let hugePage = 2 << 20
     let isLarge = rounded >= hugePage
-    guard posix_memalign(&pointer, isLarge ? hugePage : 64, rounded) == 0, let pointer else {
+    try requireMemory(what)
+    guard let pointer = clip_reserve_system_block(rounded, isLarge ? hugePage : 64) else {
       throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no \(rounded) bytes left")
     }
     if isLarge { csystem_ask_for_huge_pages(pointer, rounded) }
@@ -56,6 +56,13 @@ package final class Memory {
 
   package var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
   package var bytes: UnsafeMutablePointer<UInt8> { base.assumingMemoryBound(to: UInt8.self) }
+}
+
+/// Throws while the memory reserve is low: what begins then, and each turn of a loop whose memory grows with its input,
+/// ends before the reserve does. See ClipReserve.
+@inline(never)
+package func requireMemory(_ what: StaticString) throws(ClipError) {
+  guard clip_reserve_is_low() == 0 else { throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no memory left") }
 }
 
 /// How many bytes the blocks that it counts take.
