@@ -70,7 +70,7 @@ let plugins: [Target] = [
   plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),
-  plugin("loader_ffi", ["ClipBase", "ClipFFI"], links: ["jansson"]),
+  plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
   plugin("tokenizer_sentencepiece", ["SentencePieceShim"], exclude: ["Shim"], links: ["sentencepiece", "stdc++"]),
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
@@ -124,12 +124,12 @@ let package = Package(
     library("CWebP", "libwebp-dev"),
     library("CFFI", "libffi-dev"),
     .target(name: "ClipReserve", dependencies: ["CSystem"], swiftSettings: embedded),
-    .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "CJansson", "ClipReserve"], swiftSettings: small),
+    .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: small),
     .target(
       name: "ClipCore", dependencies: ["CClip", "CSystem", "CUtf8proc", "ClipBase", "ClipKernels"],
       exclude: ["clipcore.map"], swiftSettings: small,
       linkerSettings: [
-        sharing("clipcore", "Sources/ClipCore/clipcore.map"), .linkedLibrary("jansson"), .linkedLibrary("utf8proc"),
+        sharing("clipcore", "Sources/ClipCore/clipcore.map"), .linkedLibrary("utf8proc"),
       ]),
     .target(name: "ClipFFI", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase"], swiftSettings: small),
     .target(
@@ -138,8 +138,7 @@ let package = Package(
       linkerSettings: [
         sharing(
           "cliptools", "Sources/ClipTools/cliptools.map",
-          ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("jansson"),
-        .linkedLibrary("clipcore"),
+          ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("clipcore"),
       ]),
     .target(
       name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),

@@ -8,6 +8,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
@@ -68,6 +69,16 @@ static inline void csystem_describe(int code, char *text, size_t capacity) {
 /* Copies a string, cut to `capacity` bytes with the NUL. `to` may be NULL. */
 static inline void csystem_copy_text(char *to, size_t capacity, const char *from) {
   if (to != NULL && capacity > 0) snprintf(to, capacity, "%s", from);
+}
+
+/* A decimal number of JSON's form to nearest, whatever the locale; infinity beyond the range. */
+enum { csystem_number_capacity = 1024 };
+static inline double csystem_number(const char *text, size_t length) {
+  char copy[csystem_number_capacity];
+  if (length >= sizeof copy) return NAN;
+  memcpy(copy, text, length);
+  copy[length] = 0;
+  return strtod_l(copy, NULL, newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* that locale is static */
 }
 
 static inline int csystem_is_file(const struct stat *s) { return S_ISREG(s->st_mode); }

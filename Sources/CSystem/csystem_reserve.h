@@ -3,6 +3,7 @@
 #ifndef CLIPCORE_CSYSTEM_RESERVE_H
 #define CLIPCORE_CSYSTEM_RESERVE_H
 
+#include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
 
@@ -12,8 +13,20 @@ int clip_reserve_is_low(void);
 /* A block of the system's memory, to be freed as any; NULL where the system has none, whatever is in reserve. */
 void *_Nullable clip_reserve_system_block(size_t size, size_t alignment);
 
+/* Sets a block of the system's memory aside; NULL where the system has none. Until it is dropped, an allocation of the
+ * calling thread that fails and fits is given it: so an array of known size can be made of what was asked for before. */
+void *_Nullable clip_reserve_hold(size_t size);
+void clip_reserve_drop(void *_Nullable block);
+
 /* Its storage. Only ClipReserve calls what follows. Pages that are never written take no memory. */
 enum { csystem_reserve_bytes = 1 << 20 };
+
+typedef struct csystem_held_block {
+  void *_Nullable block;
+  size_t size;
+  pthread_t thread;
+} csystem_held_block;
+enum { csystem_held_blocks = 64 };
 
 typedef struct csystem_reserve_state {
   int lock;
@@ -27,6 +40,11 @@ static inline csystem_reserve_state *_Nonnull csystem_reserve(void) {
   static _Alignas(64) unsigned char bytes[csystem_reserve_bytes];
   static csystem_reserve_state state = {.bytes = bytes};
   return &state;
+}
+
+static inline csystem_held_block *_Nonnull csystem_reserve_held(void) {
+  static csystem_held_block held[csystem_held_blocks];
+  return held;
 }
 
 static inline void csystem_reserve_lock(csystem_reserve_state *_Nonnull state) {

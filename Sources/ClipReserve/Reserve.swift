@@ -67,6 +67,38 @@ private enum Reserve {
     return nil
   }
 
+  private static var held: UnsafeMutableBufferPointer<csystem_held_block> {
+    UnsafeMutableBufferPointer(start: csystem_reserve_held(), count: Int(csystem_held_blocks))
+  }
+
+  /// Keeps a block of the system's for this thread; false where there is no place for it.
+  static func hold(_ block: UnsafeMutableRawPointer, _ size: Int) -> Bool {
+    change { () -> UnsafeMutableRawPointer? in
+      guard let place = held.firstIndex(where: { $0.block == nil }) else { return nil }
+      held[place] = csystem_held_block(block: block, size: size, thread: pthread_self())
+      return block
+    } != nil
+  }
+
+  /// Takes away a block that this thread holds: `block`, or one of at least `size` bytes; nil where there is none.
+  static func release(_ block: UnsafeMutableRawPointer?, size: Int) -> UnsafeMutableRawPointer? {
+    change { () -> UnsafeMutableRawPointer? in
+      for place in held.indices where held[place].block != nil && pthread_equal(held[place].thread, pthread_self()) != 0 {
+        guard block == nil ? held[place].size >= size : held[place].block == block else { continue }
+        let found = held[place].block
+        held[place].block = nil
+        return found
+      }
+      return nil
+    }
+  }
+
+  private static func change(_ body: () -> UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    csystem_reserve_lock(csystem_reserve())
+    defer { csystem_reserve_unlock(csystem_reserve()) }
+    return body()
+  }
+
   /// Takes a block back; false for one that is not of the reserve.
   static func give(_ taken: UnsafeMutableRawPointer) -> Bool {
     let state = csystem_reserve()
@@ -111,12 +143,28 @@ public func clip_reserve_system_block(_ size: Int, _ alignment: Int) -> UnsafeMu
   return __real_posix_memalign(&block, alignment, size) == 0 ? block : nil
 }
 
+@c @implementation
+public func clip_reserve_hold(_ size: Int) -> UnsafeMutableRawPointer? {
+  guard let block = clip_reserve_system_block(size, 64) else { return nil }
+  if Reserve.hold(block, size) { return block }
+  __real_free(block)
+  return nil
+}
+
+@c @implementation
+public func clip_reserve_drop(_ block: UnsafeMutableRawPointer?) {
+  if let block { __real_free(Reserve.release(block, size: 0)) }
+}
+
 @c(__wrap_posix_memalign)
 public func wrappedMemalign(
   _ block: UnsafeMutablePointer<UnsafeMutableRawPointer?>, _ alignment: Int, _ size: Int
 ) -> Int32 {
   let code = __real_posix_memalign(block, alignment, size)
-  guard code != 0, let taken = Reserve.take(alignment, size) else { return code }
+  guard code != 0 else { return code }
+  // A block that was held for it comes first: it was asked for, and leaves the reserve as it is.
+  let held = alignment <= 64 && size >= 4096 ? Reserve.release(nil, size: size) : nil
+  guard let taken = held ?? Reserve.take(alignment, size) else { return code }
   block.pointee = taken
   return 0
 }
