@@ -12,6 +12,7 @@
 #include "torture_scenarios.h"
 
 #include <dirent.h>
+#include <execinfo.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -72,10 +73,23 @@ static int run_point(failing_mode mode, long nth, uint64_t expected, long *live)
   return seen >= nth;
 }
 
+/* Says where the process ends. */
+static void show_place(int signal_number) {
+  void *frames[12];
+  failing_disarm();
+  if (found->killed < SHOWN) backtrace_symbols_fd(frames, backtrace(frames, 12), STDOUT_FILENO);
+  signal(signal_number, SIG_DFL);
+  raise(signal_number);
+}
+
 /* In a child: the points of `running` from `first` on. */
 static void run_points(failing_mode mode, long first, long points) {
   world *w = &the_world;
   long live = 0, seen = 0;
+  void *frame;
+  backtrace(&frame, 1); /* loads what it needs */
+  static const int fatal[] = {SIGSEGV, SIGILL, SIGABRT, SIGBUS, SIGFPE};
+  for (size_t i = 0; i < sizeof fatal / sizeof *fatal; i++) signal(fatal[i], show_place);
   uint64_t expected = 0;
   /* The first runs fill what is kept for good. */
   for (int warm = 0; warm < 3; warm++) {

@@ -108,7 +108,7 @@ static int hash_recommendation(void *user, const clip_recommendation *found) {
 static clip_status encoder_calls(world *w) {
   clip_encoder_info info = {.struct_size = sizeof info};
   clip_recommend_options options = {.struct_size = sizeof options, .needs = "texture:2,low-latency"};
-  TRY(clip_encoder_describe(w->runtime, "clipcore.encoder.resnet50", "{}", &info, hash_tensor, w));
+  TRY(clip_encoder_describe(w->runtime, "clipcore.encoder.resnet50", "{\"image_height\": 64, \"image_width\": 64}", &info, hash_tensor, w));
   return clip_recommend_encoders(w->runtime, &options, hash_recommendation, w);
 }
 
@@ -295,7 +295,7 @@ static clip_status closure(world *w) {
 }
 
 static const char image_steps[] =
-    "[{\"op\": \"random_resized_crop\", \"width\": 24, \"height\": 24}, {\"op\": \"color_jitter\", \"hue\": 0.1},"
+    "[{\"op\": \"random_resized_crop\", \"size\": 24}, {\"op\": \"color_jitter\", \"hue\": 0.1},"
     "{\"op\": \"random_rotation\", \"degrees\": 20}, {\"op\": \"gaussian_blur\"}, {\"op\": \"rand_augment\"}, {\"op\": \"elastic_transform\"},"
     "{\"one_of\": [{\"op\": \"random_perspective\"}, {\"op\": \"random_erasing\"}]}, {\"op\": \"jpeg\"}]";
 static const char text_steps[] = "[{\"op\": \"typo_noise\"}, {\"op\": \"case_noise\"}, {\"op\": \"random_deletion\"}, {\"op\": \"random_swap\"}]";

@@ -15,7 +15,23 @@ func readHeader(_ data: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> Ima
   try readHeader(readFeatures(data))
 }
 
+/// libwebp reports most allocations that fail as malformed data. A file that it calls malformed is therefore read once
+/// more, and is malformed if memory of the size that decoding takes is there afterwards.
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
+  do throws(PluginFailure) { try decodeOnce(data, target) } catch {
+    guard error.status == CLIP_FORMAT else { throw error }
+    do throws(PluginFailure) { try decodeOnce(data, target) } catch {
+      let needed = target.size * 4 + data.count + 1 << 20
+      guard let block = malloc(needed) else {
+        throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for the \(needed) bytes that decoding may take")
+      }
+      free(block)
+      throw error
+    }
+  }
+}
+
+private func decodeOnce(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
   let features = try readFeatures(data)
   let header = try readHeader(features)
   try target.check(header)
