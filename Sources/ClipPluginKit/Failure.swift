@@ -33,6 +33,15 @@ public func requireMemory() throws(PluginFailure) {
   guard clip_reserve_is_low() == 0 else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "the system has no memory left") }
 }
 
+/// Throws where the system has no block of `byteCount` bytes now. For what a library that misbehaves without memory may
+/// take; the block is given back at once.
+public func requireMemory(_ byteCount: Int) throws(PluginFailure) {
+  guard let block = clip_reserve_system_block(byteCount, 64) else {
+    throw PluginFailure(CLIP_OUT_OF_MEMORY, "the system has no \(byteCount) bytes left")
+  }
+  free(block)
+}
+
 /// Writes `message` to `error` and returns `status`.
 public func fail(
   _ error: UnsafeMutablePointer<clip_plugin_error>?, _ status: clip_status, _ message: String

@@ -15,19 +15,18 @@ func readHeader(_ data: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> Ima
   try readHeader(readFeatures(data))
 }
 
-/// libwebp reports most allocations that fail as malformed data. A file that it calls malformed is therefore read once
-/// more, and is malformed if memory of the size that decoding takes is there afterwards.
+/// libwebp reports most allocations that fail as malformed data, and crashes for some: memory for what decoding takes must
+/// be there before. A file that it calls malformed is read once more, and is malformed if that memory is still there.
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
-  do throws(PluginFailure) { try decodeOnce(data, target) } catch {
+  let (needed, overflow) = target.size.multipliedReportingOverflow(by: 4)
+  guard !overflow else { throw PluginFailure(CLIP_LIMIT, "expected fewer than \(target.size) bytes of pixels") }
+  do throws(PluginFailure) {
+    try requireMemory(needed + (1 << 20))
+    try decodeOnce(data, target)
+  } catch {
     guard error.status == CLIP_FORMAT else { throw error }
-    do throws(PluginFailure) { try decodeOnce(data, target) } catch {
-      let needed = target.size * 4 + data.count + 1 << 20
-      guard let block = malloc(needed) else {
-        throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for the \(needed) bytes that decoding may take")
-      }
-      free(block)
-      throw error
-    }
+    try requireMemory(needed + (1 << 20))
+    try decodeOnce(data, target)
   }
 }
 
