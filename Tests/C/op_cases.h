@@ -89,6 +89,27 @@ static V in_square(B *b, V x) {
   return clip_op_window_merge(b, clip_op_window_attention(b, linear(b, y, "q"), linear(b, y, "k"), linear(b, y, "v"), table, 2, w, 0, 1), w);
 }
 
+static V turned(B *b, V x, double halves) {
+  const clip_setting settings[] = {{"heads", W / 4.0}, {"first", 1}, {"height", S}, {"width", S}, {"halves", halves},
+                                   {"row_origin", 0.5}, {"column_origin", -1},
+                                   {"row_frequency", 0.3}, {"row_frequency", 0},
+                                   {"column_frequency", 0.1}, {"column_frequency", 0.7}};
+  return clip_op_unary(b, "rotary_grid", NULL, rows(b, x), settings, 11);
+}
+static V attend_grid(B *b, V x, uint32_t more) {
+  const clip_setting sides[] = {{"height", S}, {"width", S}, {"first", 1}}, heads = {"heads", 2};
+  V table = clip_op_table(b, "table", (2 * S - 1) * (2 * S - 1) + more, 2), y = rows(b, x);
+  const V inputs[] = {linear(b, y, "q"), linear(b, y, "k"), linear(b, y, "v"),
+                      clip_op_unary(b, "grid_bias", NULL, table, sides, 3)};
+  return b->op(b, "attention", NULL, inputs, 4, &heads, 1);
+}
+static V mean_of_some(B *b, V x) {
+  const clip_setting settings[] = {{"first", 2}, {"count", 5}};
+  return clip_op_unary(b, "mean_rows", NULL, x, settings, 2);
+}
+static V placed_from(B *b, V x) {
+  const clip_setting settings[] = {{"rows", S * S + 4}, {"first", 3}};
+  return clip_op_unary(b, "positions", "table", x, settings, 2);
 static V attend_with(B *b, V x, V bias, clip_attention_options o) {
   uint32_t narrow = o.kv_heads ? W / o.heads * o.kv_heads : W;
   return clip_op_attention_with(b, linear(b, x, "q"), clip_op_linear(b, x, "k", narrow, 0), clip_op_linear(b, x, "v", narrow, 0), bias, o);
@@ -182,6 +203,13 @@ static V last_query(B *b, V x) {
   CASE(spatial_attention, clip_op_spatial_attention(b, x, 3)) \
   CASE(scale_attention, clip_op_scale_attention(b, x, (const uint32_t[]){1, 3}, 2)) \
   CASE(feature_pyramid, pyramid(b, x)) \
+  ROW(layer_norm_heads, clip_op_unary(b, "layer_norm", "op", clip_op_concat(b, x, x), (const clip_setting[]){{"epsilon", 1e-5}, {"heads", 2}}, 2), plain_concat(plain_layer_norm(x, "op", 1e-5), plain_layer_norm(x, "op", 1e-5))) \
+  CASE(rotary_grid, turned(b, x, 0)) \
+  CASE(rotary_grid_halves, turned(b, x, 1)) \
+  CASE(grid_bias, attend_grid(b, x, 3)) \
+  CASE(grid_bias_patches, attend_grid(b, x, 0)) \
+  CASE(mean_rows_some, mean_of_some(b, x)) \
+  CASE(positions_from, placed_from(b, x)) \
   ROW(add, clip_op_add(b, x, other(b, x)), plain_combine(x, plain_other(x), 0)) \
   ROW(add_same, add_same(b, other(b, x)), plain_combine(plain_other(x), plain_other(x), 0)) \
   ROW(add_row, clip_op_add(b, x, linear(b, clip_op_mean_rows(b, other(b, x)), "row")), \

@@ -7,7 +7,7 @@ extension OpDescriptor {
     .multiply, .concat, .mix,
     .dropout,
     .meanColumns, .maxColumns,
-    .attention, .rotaryGrid, .gridBias, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
+    .attention, .disentangledAttention, .rotaryGrid, .gridBias, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
     .windowPartition, .windowMerge, .patchMerging, .windowAttention, .windowOffsets,
     .conv, .averagePool, .maxPool, .resize,
     .transformer, .featurePyramid, .channelAttention, .spatialAttention, .scaleAttention,
