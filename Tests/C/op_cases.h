@@ -144,6 +144,11 @@ static V in_square(B *b, V x) {
       plain_combine(x, plain_reduce_rows(plain_other(x), 0), 1)) \
   ROW(multiply_column, clip_op_multiply(b, x, clip_op_max_columns(b, other(b, x))), \
       plain_combine(x, plain_reduce_columns(plain_other(x), 1), 1)) \
+  ROW(subtract, clip_op_subtract(b, x, other(b, x)), plain_combine(x, plain_other(x), 2)) \
+  ROW(subtract_row, clip_op_subtract(b, x, clip_op_mean_rows(b, other(b, x))), \
+      plain_combine(x, plain_reduce_rows(plain_other(x), 0), 2)) \
+  ROW(subtract_column, clip_op_subtract(b, x, clip_op_mean_columns(b, other(b, x))), \
+      plain_combine(x, plain_reduce_columns(plain_other(x), 0), 2)) \
   ROW(concat, clip_op_concat(b, x, other(b, x)), plain_concat(x, plain_other(x))) \
   ROW(mix, clip_op_mix(b, (const V[]){x, other(b, x)}, 2, "mix"), plain_mix(x, plain_other(x), "mix")) \
   ROW(mix_mean, clip_op_mix(b, (const V[]){x, other(b, x)}, 2, NULL), plain_mix(x, plain_other(x), NULL)) \

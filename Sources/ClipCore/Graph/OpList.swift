@@ -3,7 +3,7 @@ extension OpDescriptor {
   static let all: [OpDescriptor] = [
     .pixels, .tokens, .rowParameter, .table, .tableRow,
     .linear, .embedding, .positions, .layerNorm, .rmsNorm, .batchNorm, .responseNorm, .normalizeHeads, .activate, .add,
-    .multiply, .concat, .mix,
+    .multiply, .subtract, .concat, .mix,
     .dropout,
     .meanColumns, .maxColumns,
     .attention, .prepend, .firstRow, .endRow, .meanRows, .maxRows,

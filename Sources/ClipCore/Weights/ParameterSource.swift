@@ -24,11 +24,9 @@ final class ParameterSource {
     return checkpoint.tensors[name].map { CheckpointParameter($0, .whole) }
   }
 
-  /// The same for a parameter of known shape: leading sides of 1 in the file are dropped where the names allow it.
-  func find(_ parameter: Parameter) -> CheckpointParameter? {
-    let found = find(parameter.name)
-    return names.isDirect ? found?.withoutLeadingOnes(as: parameter.shape) : found
-  }
+  /// The same for a parameter of known shape, whose sides of 1 the file may lack or have elsewhere: PyTorch stores a
+  /// class token as [1, 1, width].
+  func find(_ parameter: Parameter) -> CheckpointParameter? { find(parameter.name)?.squeezed(as: parameter.shape) }
 
   /// The name of the tensor that holds the parameter or, if the file has none, all names that were tried.
   func fileNames(of name: Name) -> [Name] {

@@ -4,8 +4,7 @@ struct TensorNames {
   /// that no rule matches is the tensor of the same name.
   var rules: [ParameterRule] = []
   /// Whether encoders use the names of the file, so that a tensor of the same name comes first and rules
-  /// cover alternative spellings. Then a tensor may have leading sides of 1 that the parameter does not
-  /// have: PyTorch stores a class token as [1, 1, width].
+  /// cover alternative spellings.
   var isDirect = false
   /// Prefixes of the names of each tower's tensors in the file.
   var imagePrefixes: [Name] = []
@@ -23,7 +22,7 @@ struct TensorNames {
   }
 
   /// The names of ViT's blocks before transformers 5, TensorFlow's names for BERT's norms, and the joint
-  /// projection of queries, keys and values of PyTorch's nn.MultiheadAttention.
+  /// projection of queries, keys and values of PyTorch's nn.MultiheadAttention and of timm.
   private static var alternativeNames: [ParameterRule] {
     let block: Name = "encoder.layer.{}."
     return [
@@ -38,8 +37,11 @@ struct TensorNames {
       ParameterRule(suffix: "LayerNorm.weight", "LayerNorm.gamma"),
       ParameterRule(suffix: "LayerNorm.bias", "LayerNorm.beta"),
       ParameterRule(suffix: "q_proj.{}", "in_proj_{}", .third(0)),
+      ParameterRule(suffix: "q_proj.{}", "qkv.{}", .third(0)),
       ParameterRule(suffix: "k_proj.{}", "in_proj_{}", .third(1)),
+      ParameterRule(suffix: "k_proj.{}", "qkv.{}", .third(1)),
       ParameterRule(suffix: "v_proj.{}", "in_proj_{}", .third(2)),
+      ParameterRule(suffix: "v_proj.{}", "qkv.{}", .third(2)),
     ]
   }
 }
