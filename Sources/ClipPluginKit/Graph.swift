@@ -21,6 +21,20 @@ public struct Graph {
     fail("config: " + String(cString: key.cString) + ": expected an integer from 1 to \(1 << 20), found \(found)")
     return 1
   }
+  /// An integer from 0 to 2^20; 0 where there is none.
+  public func count(_ key: StaticString) -> UInt32 {
+    let found = table.get_int(builder, key.cString, 0)
+    if found >= 0, found <= 1 << 20 { return UInt32(clamping: found) }
+    fail("config: " + String(cString: key.cString) + ": expected an integer from 0 to \(1 << 20), found \(found)")
+    return 0
+  }
+  /// 0 or 1, with a default.
+  public func flag(_ key: StaticString, _ fallback: Bool = false) -> Bool {
+    let found = table.get_int(builder, key.cString, fallback ? 1 : 0)
+    if found == 0 || found == 1 { return found == 1 }
+    fail("config: " + String(cString: key.cString) + ": expected 0 or 1, found \(found)")
+    return false
+  }
   public func integer(_ key: StaticString, _ fallback: Int64) -> Int64 { table.get_int(builder, key.cString, fallback) }
   public func number(_ key: StaticString, _ fallback: Double) -> Double {
     table.get_number(builder, key.cString, fallback)
@@ -94,8 +108,16 @@ public struct Graph {
   public func positions(_ x: clip_value, _ name: String, rows: UInt32 = 0) -> clip_value {
     clip_op_positions(builder, x, name, rows)
   }
-  public func layerNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
-    clip_op_layer_norm(builder, x, name, epsilon)
+  /// Row i of each item gets row `first` + i of a table of `rows`.
+  public func positions(_ x: clip_value, _ name: String, rows: UInt32, first: UInt32) -> clip_value {
+    op("positions", name, [x], settings: [("rows", Double(rows)), ("first", Double(first))])
+  }
+  /// With `heads` above 1, of each head of a row alone; all have the same weight and bias.
+  public func layerNorm(_ x: clip_value, _ name: String, _ epsilon: Double, heads: UInt32 = 1) -> clip_value {
+    op("layer_norm", name, [x], settings: [("epsilon", epsilon), ("heads", Double(heads))])
+  }
+  public func rmsNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
+    clip_op_rms_norm(builder, x, name, epsilon)
   }
   public func batchNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
     clip_op_batch_norm(builder, x, name, epsilon)
@@ -133,6 +155,10 @@ public struct Graph {
   public func firstRow(_ x: clip_value) -> clip_value { clip_op_first_row(builder, x) }
   public func endRow(_ x: clip_value) -> clip_value { clip_op_end_row(builder, x) }
   public func meanRows(_ x: clip_value) -> clip_value { clip_op_mean_rows(builder, x) }
+  /// Of `count` rows from `first` on; 0: of all that follow.
+  public func meanRows(_ x: clip_value, first: UInt32, count: UInt32 = 0) -> clip_value {
+    op("mean_rows", "", [x], settings: [("first", Double(first)), ("count", Double(count))])
+  }
   public func maxRows(_ x: clip_value) -> clip_value { clip_op_max_rows(builder, x) }
 
   // MARK: In windows of a grid
@@ -230,6 +256,8 @@ public struct Graph {
   public func output(_ name: String) -> clip_value { table.output(builder, name) }
 
   public func width(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).width }
+  /// Rows of each item; 0 where they are tokens.
+  public func rows(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).row_count }
   /// Height and width of a grid.
   public func grid(_ x: clip_value) -> (height: UInt32, width: UInt32) {
     let shape = clip_shape_of(builder, x)

@@ -6,7 +6,7 @@ extension OpDescriptor {
     .multiply, .subtract, .concat, .mix,
     .dropout,
     .meanColumns, .maxColumns,
-    .attention, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
+    .attention, .rotaryGrid, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
     .windowPartition, .windowMerge, .patchMerging, .windowAttention, .windowOffsets,
     .conv, .averagePool, .maxPool, .resize,
     .transformer, .featurePyramid, .channelAttention, .spatialAttention, .scaleAttention,

@@ -13,9 +13,9 @@ struct CheckpointParameter {
     self.tensor = tensor
     let shape = tensor.shape
     switch recipe {
-    case .third where !shape.isEmpty && shape[0] % 3 == 0:
+    case .part(_, let parts) where !shape.isEmpty && shape[0] % parts == 0:
       self.recipe = recipe
-      self.shape = [shape[0] / 3] + shape[1...]
+      self.shape = [shape[0] / parts] + shape[1...]
     case .transposed where shape.count == 2:
       self.recipe = recipe
       self.shape = [shape[1], shape[0]]
@@ -64,8 +64,8 @@ struct CheckpointParameter {
     let width = rowWidth
     switch recipe {
     case .whole: try convert(from: rows.lowerBound &* width, count: rows.count &* width, out)
-    case .third(let third):
-      try convert(from: (third &* rowCount &+ rows.lowerBound) &* width, count: rows.count &* width, out)
+    case .part(let part, _):
+      try convert(from: (part &* rowCount &+ rows.lowerBound) &* width, count: rows.count &* width, out)
     case .transposed: try convertTransposed(rows, width, out)
     }
   }
@@ -99,7 +99,7 @@ struct CheckpointParameter {
     var first = rows.lowerBound
     switch recipe {
     case .whole: break
-    case .third(let third): first = first &+ third &* rowCount
+    case .part(let part, _): first = first &+ part &* rowCount
     case .transposed: return nil
     }
     guard tensor.type == .float32, tensor.count > 0, rows.lowerBound >= 0, rows.upperBound <= rowCount,

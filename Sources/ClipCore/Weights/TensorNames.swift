@@ -36,12 +36,12 @@ struct TensorNames {
       ParameterRule(suffix: "layers.{}.mlp.fc2.{}", block + "output.dense.{}"),
       ParameterRule(suffix: "LayerNorm.weight", "LayerNorm.gamma"),
       ParameterRule(suffix: "LayerNorm.bias", "LayerNorm.beta"),
-      ParameterRule(suffix: "q_proj.{}", "in_proj_{}", .third(0)),
-      ParameterRule(suffix: "q_proj.{}", "qkv.{}", .third(0)),
-      ParameterRule(suffix: "k_proj.{}", "in_proj_{}", .third(1)),
-      ParameterRule(suffix: "k_proj.{}", "qkv.{}", .third(1)),
-      ParameterRule(suffix: "v_proj.{}", "in_proj_{}", .third(2)),
-      ParameterRule(suffix: "v_proj.{}", "qkv.{}", .third(2)),
+      ParameterRule(suffix: "q_proj.{}", "in_proj_{}", .part(0, of: 3)),
+      ParameterRule(suffix: "k_proj.{}", "in_proj_{}", .part(1, of: 3)),
+      ParameterRule(suffix: "v_proj.{}", "in_proj_{}", .part(2, of: 3)),
+      ParameterRule(suffix: "q_proj.{}", "qkv.{}", .part(0, of: 3)),
+      ParameterRule(suffix: "k_proj.{}", "qkv.{}", .part(1, of: 3)),
+      ParameterRule(suffix: "v_proj.{}", "qkv.{}", .part(2, of: 3)),
     ]
   }
 }
