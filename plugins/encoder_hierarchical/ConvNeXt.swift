@@ -60,5 +60,5 @@ private func block(_ graph: Graph, _ x: clip_value, kernel: UInt32, _ epsilon: D
   y = graph.activate(y, graph.activation("activation"))
   if graph.flag("response_norm") { y = graph.responseNorm(y, "mlp.grn", 1e-6) }
   y = graph.linear(y, "mlp.fc2", features: width)
-  return graph.flag("layer_scale", 1) ? graph.scale(y, "gamma") : y
+  return graph.flag("layer_scale", true) ? graph.scale(y, "gamma") : y
 }

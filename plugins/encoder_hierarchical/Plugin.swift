@@ -37,15 +37,28 @@ private var families: [Family] {
         "mlp_ratio": 3, "first_attention": 3, "first_squeeze": 2, "downsample_activation": 1}
         """#,
       strengths: "local-detail:2,texture:2,global-context:1"),
+    Family(
+      id: "clipcore.encoder.vitamin", description: "ViTamin: convolutions, then a transformer; the mean of its rows",
+      build: { $0.map { buildViTamin(Graph($0)) } ?? -1 },
+      example: #"""
+        {"image_height": 224, "image_width": 224, "stem_width": 64, "widths": [64, 128], "depths": [2, 4],
+        "width": 384, "layers": 14, "heads": 6, "mlp_width": 768}
+        """#,
+      strengths: "global-context:3,local-detail:2"),
+    Family(
+      id: "clipcore.encoder.swin", description: "Swin and Swin V2: attention in windows; the mean of all rows",
+      build: { $0.map { buildSwin(Graph($0)) } ?? -1 },
+      example: #"""
+        {"image_height": 224, "image_width": 224, "width": 96, "depths": [2, 2, 6, 2], "heads": [3, 6, 12, 24],
+        "window": 7}
+        """#,
+      strengths: "global-context:2,local-detail:2"),
   ]
 }
 
 extension Graph {
   /// The picture, of the size that every image encoder is told.
   func picture() -> clip_value { pixels(height: size("image_height"), width: size("image_width")) }
-
-  /// Whether the number at `key` is not 0.
-  func flag(_ key: StaticString, _ fallback: Int64 = 0) -> Bool { integer(key, fallback) != 0 }
 
   /// Numbers, each from 1 to 2^16, one for each of `count` stages; `fallback` for all where there are none.
   func stages(_ key: StaticString, _ fallback: UInt32? = nil, count: ClosedRange<Int> = 4...4) -> [UInt32] {

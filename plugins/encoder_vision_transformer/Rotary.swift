@@ -1,6 +1,6 @@
 import CClip
-import ClipPluginKit
 import CSystem
+import ClipPluginKit
 
 /// Rotary positions of patches, as the configuration's "rotary" says: "grid" of timm's EVA and Perception Encoder,
 /// "dinov3", or "none".

@@ -33,7 +33,8 @@ final class ReduceRows: Operation {
     OpDescriptor(
       name, inputs: 1,
       settings: [
-        .integer("first", 0...Builder.largestWidth, default: 0), .integer("count", 0...Builder.largestWidth, default: 0),
+        .integer("first", 0...Builder.largestWidth, default: 0),
+        .integer("count", 0...Builder.largestWidth, default: 0),
       ]
     ) { call throws(ClipError) in
       let (first, count) = (try call.integer("first"), try call.integer("count"))

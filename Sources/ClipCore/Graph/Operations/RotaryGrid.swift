@@ -27,7 +27,8 @@ extension OpDescriptor {
     guard frequencies.0.count == pairs, frequencies.1.count == pairs else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
-        "expected \(pairs) frequencies for rows and for columns, found \(frequencies.0.count) and \(frequencies.1.count)")
+        "expected \(pairs) frequencies for rows and for columns, found \(frequencies.0.count) and \(frequencies.1.count)"
+      )
     }
     let angles = RotaryGrid.Angles(
       height: height, width: width, rows: frequencies.0, columns: frequencies.1, origins: origins)
@@ -126,7 +127,11 @@ final class RotaryGrid: Operation {
     var place = row
     if case .fixed(let count) = shape.rows { place = row % count } else { place = 0 }
     guard place >= first, let table = angles.table else {
-      if adding { addFloats(x, shape.width, to: y) } else if x != UnsafePointer(y) { y.update(from: x, count: shape.width) }
+      if adding {
+        addFloats(x, shape.width, to: y)
+      } else if x != UnsafePointer(y) {
+        y.update(from: x, count: shape.width)
+      }
       return
     }
     let pairs = angles.pairs

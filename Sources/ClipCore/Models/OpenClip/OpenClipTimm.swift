@@ -20,7 +20,8 @@ enum OpenClipTimm {
     switch projection {
     case "none":
       guard found.width == context.embedding else {
-        throw vision.error(CLIP_FORMAT, "timm_proj", "a projection from \(found.width) to embed_dim, \(context.embedding)")
+        throw vision.error(
+          CLIP_FORMAT, "timm_proj", "a projection from \(found.width) to embed_dim, \(context.embedding)")
       }
     case "":
       found.tower.projection = .init(name: scope + "." + found.head, width: context.embedding, hasBias: true)
