@@ -100,6 +100,7 @@ static V in_square(B *b, V x) {
   ROW(conv_grouped, clip_op_conv(b, x, "op", W * 3 / 2, window(3, 1, 1, 1, 2), 0), \
       plain_conv(x, "op", W * 3 / 2, 3, 1, 1, 1, 2)) \
   ROW(conv_depthwise, clip_op_conv(b, x, "op", W, window(3, 2, 1, 1, W), 0), plain_conv(x, "op", W, 3, 2, 1, 1, W)) \
+  ROW(conv_multiplied, clip_op_conv(b, x, "op", W * 2, window(3, 2, 1, 1, W), 0), plain_conv(x, "op", W * 2, 3, 2, 1, 1, W)) \
   ROW(batch_norm, clip_op_batch_norm(b, x, "op", 1e-5), plain_batch_norm(x, "op", 1e-5)) \
   ROW(layer_norm, clip_op_layer_norm(b, x, "op", 1e-5), plain_layer_norm(x, "op", 1e-5)) \
   ROW(rms_norm, clip_op_unary(b, "rms_norm", "op", x, &(clip_setting){"epsilon", 1e-5}, 1), plain_rms_norm(x, "op", 1e-5)) \

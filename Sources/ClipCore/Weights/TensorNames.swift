@@ -39,6 +39,8 @@ struct TensorNames {
       ParameterRule(suffix: "q_proj.{}", "in_proj_{}", .part(0, of: 3)),
       ParameterRule(suffix: "k_proj.{}", "in_proj_{}", .part(1, of: 3)),
       ParameterRule(suffix: "v_proj.{}", "in_proj_{}", .part(2, of: 3)),
+      ParameterRule(suffix: "attn.q_proj.bias", "attn.q_bias"),
+      ParameterRule(suffix: "attn.v_proj.bias", "attn.v_bias"),
       ParameterRule(suffix: "q_proj.{}", "qkv.{}", .part(0, of: 3)),
       ParameterRule(suffix: "k_proj.{}", "qkv.{}", .part(1, of: 3)),
       ParameterRule(suffix: "v_proj.{}", "qkv.{}", .part(2, of: 3)),
