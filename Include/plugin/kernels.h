@@ -58,7 +58,7 @@ typedef struct clip_attention {
   uint32_t causal;
   float *scratch;          /* attention_scratch(keys, width) floats */
   const float *bias;       /* [queries, keys], or NULL for none */
-  size_t bias_stride;      /* floats from row to row */
+  ptrdiff_t bias_stride;   /* floats from row to row; below 0 where rows lie the other way round */
 } clip_attention;
 
 /* Winograd's convolution F(2 x 2, 3 x 3) (Lavin and Gray, 2015, https://arxiv.org/abs/1509.09308), of stride

@@ -151,6 +151,12 @@ public struct Graph {
   ) -> clip_value {
     clip_op_attention(builder, q, k, v, heads, causal ? UInt32(CLIP_CAUSAL) : 0)
   }
+  /// `bias`: heads x keys elements for each query, which are added to the scaled scores.
+  public func attention(
+    _ q: clip_value, _ k: clip_value, _ v: clip_value, bias: clip_value, heads: UInt32
+  ) -> clip_value {
+    op("attention", "", [q, k, v, bias], settings: [("heads", Double(heads))])
+  }
   public func prepend(_ x: clip_value, _ row: clip_value) -> clip_value { clip_op_prepend(builder, x, row) }
   public func firstRow(_ x: clip_value) -> clip_value { clip_op_first_row(builder, x) }
   public func endRow(_ x: clip_value) -> clip_value { clip_op_end_row(builder, x) }
@@ -256,13 +262,13 @@ public struct Graph {
   public func output(_ name: String) -> clip_value { table.output(builder, name) }
 
   public func width(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).width }
-  /// Rows of each item; 0 where they are tokens.
-  public func rows(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).row_count }
   /// Height and width of a grid.
   public func grid(_ x: clip_value) -> (height: UInt32, width: UInt32) {
     let shape = clip_shape_of(builder, x)
     return (shape.grid_height, shape.grid_width)
   }
+  /// Rows of each item; 0 where they are tokens.
+  public func rows(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).row_count }
 }
 
 /// Whether two C strings are equal, byte by byte.

@@ -11,8 +11,8 @@ public struct TransformerBlock {
   public let epsilon: Double
   /// What happens to queries and keys between their projections and the attention, such as rotary positions.
   public var place: ((clip_value) -> clip_value)?
-  /// Added to the attention's scores; see the op attention.
-  public var bias: ((_ layer: UInt32) -> clip_value)?
+  /// Made in each block, and added to the attention's scores; see the op attention. Not of causal blocks.
+  public var bias: (() -> clip_value)?
   public var isCausal = false
 
   private let graph: Graph
@@ -54,7 +54,7 @@ public struct TransformerBlock {
     var x = x
     for layer in 0..<layers {
       graph.push("resblocks.\(layer)")
-      x = block(x, layer)
+      x = block(x)
       graph.pop()
     }
     return x
@@ -65,14 +65,14 @@ public struct TransformerBlock {
     usesRMS ? graph.rmsNorm(x, name, epsilon) : graph.layerNorm(x, name, epsilon, heads: heads)
   }
 
-  private func block(_ x: clip_value, _ layer: UInt32) -> clip_value {
-    let attended = attention(normsOutput ? x : norm(x, "ln_1"), layer)
+  private func block(_ x: clip_value) -> clip_value {
+    let attended = attention(normsOutput ? x : norm(x, "ln_1"))
     let y = graph.add(x, scaled(normsOutput ? norm(attended, "ln_1") : attended, "ls_1"))
     let hidden = mlp(normsOutput ? y : norm(y, "ln_2"))
     return graph.add(y, scaled(normsOutput ? norm(hidden, "ln_2") : hidden, "ls_2"))
   }
 
-  private func attention(_ x: clip_value, _ layer: UInt32) -> clip_value {
+  private func attention(_ x: clip_value) -> clip_value {
     var q = graph.linear(x, "attn.q_proj", features: width, bias: hasBias.queries)
     var k = graph.linear(x, "attn.k_proj", features: width, bias: hasBias.keys)
     let v = graph.linear(x, "attn.v_proj", features: width, bias: hasBias.queries)
@@ -81,7 +81,9 @@ public struct TransformerBlock {
       k = norm(k, "attn.ln_k", heads: heads)
     }
     if let place { (q, k) = (place(q), place(k)) }
-    var y = graph.attention(q, k, v, heads: heads, causal: isCausal)
+    var y =
+      bias.map { graph.attention(q, k, v, bias: $0(), heads: heads) }
+      ?? graph.attention(q, k, v, heads: heads, causal: isCausal)
     if hasAttentionNorm { y = norm(y, "attn.ln_inner") }
     y = graph.linear(y, "attn.out_proj", features: width)
     return hasOutputNorm ? norm(y, "ln_attn") : y

@@ -55,6 +55,7 @@ private struct VisionTransformer {
       let graph = graph
       block.place = { rotary.place(graph, $0) }
     }
+    if let bias = relativeBias(patches) { block.bias = bias }
     var x = tokens(patches)
     if graph.flag("pre_norm", true) { x = block.norm(x, "ln_pre") }
     x = block.all(x, scope: "transformer")
@@ -83,6 +84,22 @@ private struct VisionTransformer {
       x = graph.prepend(x, placesAll ? place(token, index + (hasClass ? 1 : 0)) : token)
     }
     return hasClass ? graph.prepend(x, place(graph.rowParameter("class_embedding", width: width), 0)) : x
+  }
+
+  /// BEiT's: a table of distances in each block, or one for all of them.
+  private func relativeBias(_ patches: clip_value) -> (() -> clip_value)? {
+    let isShared = graph.has("relative_bias", "shared", "none")
+    guard isShared || graph.has("relative_bias", "block", "none") else { return nil }
+    let (graph, heads, first) = (graph, block.heads, hasClass ? 1 : 0)
+    let grid = graph.grid(patches)
+    let rows = (2 * max(1, grid.height) - 1) * (2 * max(1, grid.width) - 1) + 3 * UInt32(first)
+    func bias(_ name: String) -> clip_value {
+      graph.op(
+        "grid_bias", "", [graph.table(name, rows: rows, width: heads)],
+        settings: [("height", Double(grid.height)), ("width", Double(grid.width)), ("first", Double(first))])
+    }
+    let shared = isShared ? bias("relative_position_bias_table") : -1
+    return { isShared ? shared : bias("attn.relative_position_bias_table") }
   }
 
   private func pools(_ name: StaticString) -> Bool { graph.has("pool", name, "token") }

@@ -31,8 +31,8 @@ struct OpDescriptor: @unchecked Sendable {
       integer(name, 0...1, default: fallback ? 1 : 0)
     }
 
-    static func real(_ name: Name, _ range: ClosedRange<Double>) -> Setting {
-      Setting(name: name, range: range, isInteger: false)
+    static func real(_ name: Name, _ range: ClosedRange<Double>, default fallback: Double? = nil) -> Setting {
+      Setting(name: name, range: range, isInteger: false, fallback: fallback)
     }
 
     static func integers(_ name: Name, _ range: ClosedRange<Int>) -> Setting {

@@ -2,11 +2,11 @@
 extension OpDescriptor {
   static let all: [OpDescriptor] = [
     .pixels, .tokens, .rowParameter, .table, .tableRow,
-    .linear, .embedding, .positions, .layerNorm, .rmsNorm, .batchNorm, .responseNorm, .normalizeHeads, .activate, .add,
-    .multiply, .subtract, .concat, .mix,
+    .linear, .embedding, .positions, .sinusoids, .rotary, .layerNorm, .rmsNorm, .batchNorm, .responseNorm,
+    .normalizeHeads, .activate, .add, .multiply, .subtract, .concat, .mix,
     .dropout,
     .meanColumns, .maxColumns,
-    .attention, .rotaryGrid, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
+    .attention, .rotaryGrid, .gridBias, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
     .windowPartition, .windowMerge, .patchMerging, .windowAttention, .windowOffsets,
     .conv, .averagePool, .maxPool, .resize,
     .transformer, .featurePyramid, .channelAttention, .spatialAttention, .scaleAttention,

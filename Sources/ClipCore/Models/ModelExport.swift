@@ -41,7 +41,7 @@ struct ModelExport {
   func write(to target: String, _ weights: Checkpoint?, _ plugins: PluginRegistry) throws(ClipError) {
     let configs = isConverted ? try ClipConfigWriter(description, layout, place: folder).files(type) : []
     let parameters = try parameters(plugins)
-    let outputs = isConverted ? try converted(parameters, weights) : asOpened(parameters, weights)
+    let outputs = isConverted ? try converted(parameters, weights) : try asOpened(parameters, weights)
     let weightFile = isConverted ? layout.weightFiles[0] : description.weightFile
     try writeFolder(target, replacing: ModelExport.modelFiles) { aside throws(ClipError) in
       let writer = try SafetensorsWriter(
@@ -157,7 +157,7 @@ struct ModelExport {
   }
 
   /// The file's own tensors, with the new weights in them.
-  private func asOpened(_ parameters: [Parameter], _ weights: Checkpoint?) -> [Output] {
+  private func asOpened(_ parameters: [Parameter], _ weights: Checkpoint?) throws(ClipError) -> [Output] {
     var outputs: [Output] = []
     var indexes: [Name: Int] = [:]
     for name in description.checkpoint.tensors.keys.sorted() {
@@ -170,6 +170,12 @@ struct ModelExport {
       guard let new = weights?.tensors[parameter.name], let found = source.find(parameter),
         let index = indexes[found.tensor.name]
       else { continue }
+      guard found.resize == nil else {
+        throw ClipError(
+          CLIP_UNSUPPORTED,
+          "\(folder): \(found.tensor.name.string): expected positions for the file's own size of pictures, "
+            + "found some that are trained for another")
+      }
       outputs[index].parts.append((CheckpointParameter(new, .whole), found.recipe))
     }
     return outputs

@@ -8,6 +8,8 @@ struct CheckpointParameter {
   /// The parameter's shape. For a tensor that the recipe does not fit it is the tensor's own shape, so
   /// that the caller's comparison of shapes fails.
   let shape: [Int]
+  /// nil where the parameter has the tensor's own rows.
+  private(set) var resize: PositionResize?
 
   init(_ tensor: Safetensors.Tensor, _ recipe: ParameterRule.Recipe) {
     self.tensor = tensor
@@ -39,6 +41,17 @@ struct CheckpointParameter {
     return CheckpointParameter(self, shape: wanted)
   }
 
+  /// The parameter as a table of positions for another grid, if the tensor is one for the grid that `resize` begins
+  /// with; otherwise unchanged.
+  func resized(_ resize: PositionResize) -> CheckpointParameter {
+    guard case .whole = recipe, let width = shape.last, shape.count <= 3, tensor.count == resize.sourceRows &* width,
+      shape.dropLast().last == resize.sourceRows, resize.from != resize.to
+    else { return self }
+    var result = CheckpointParameter(self, shape: [resize.rows, width])
+    result.resize = resize
+    return result
+  }
+
   /// Rows of the parameter viewed as a matrix [shape[0], product of the other sides]. A scalar is one row.
   var rowCount: Int { shape.first ?? 1 }
   /// Elements of one row.
@@ -62,6 +75,11 @@ struct CheckpointParameter {
     }
     guard tensor.count > 0 else { return }
     let width = rowWidth
+    if let resize {
+      return try resize.read(rows: rows, width: width, into: out) { row, target throws(ClipError) in
+        try convert(from: row &* width, count: width, target)
+      }
+    }
     switch recipe {
     case .whole: try convert(from: rows.lowerBound &* width, count: rows.count &* width, out)
     case .part(let part, _):
@@ -102,7 +120,7 @@ struct CheckpointParameter {
     case .part(let part, _): first = first &+ part &* rowCount
     case .transposed: return nil
     }
-    guard tensor.type == .float32, tensor.count > 0, rows.lowerBound >= 0, rows.upperBound <= rowCount,
+    guard resize == nil, tensor.type == .float32, tensor.count > 0, rows.lowerBound >= 0, rows.upperBound <= rowCount,
       let base = tensor.bytes.baseAddress, Int(bitPattern: base) % 4 == 0
     else { return nil }
     return first &* rowWidth

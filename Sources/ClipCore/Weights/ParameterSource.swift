@@ -26,7 +26,11 @@ final class ParameterSource {
 
   /// The same for a parameter of known shape, whose sides of 1 the file may lack or have elsewhere: PyTorch stores a
   /// class token as [1, 1, width].
-  func find(_ parameter: Parameter) -> CheckpointParameter? { find(parameter.name)?.squeezed(as: parameter.shape) }
+  func find(_ parameter: Parameter) -> CheckpointParameter? {
+    var found = find(parameter.name)
+    for (name, resize) in names.resizes where name == parameter.name { found = found?.resized(resize) }
+    return found?.squeezed(as: parameter.shape)
+  }
 
   /// The name of the tensor that holds the parameter or, if the file has none, all names that were tried.
   func fileNames(of name: Name) -> [Name] {

@@ -8,13 +8,16 @@ struct AttentionGradient {
   let keys: Int
   let width: Int
   let kernels: Kernels
+  /// Floats from row to row of queries and outputs, and of keys and values where that is another.
   var stride = 0
+  var keyStride: Int?
   var firstQuery = 0
   var isCausal = false
   /// 1 / the root of the width, unless it is set.
   var scale: Float
   /// [queries, keys]; nil for none.
   var bias: UnsafePointer<Float>?
+  var biasStride: Int
 
   init(queries: Int, keys: Int, width: Int, kernels: Kernels) {
     self.queries = queries
@@ -22,6 +25,7 @@ struct AttentionGradient {
     self.width = width
     self.kernels = kernels
     scale = 1 / Float(width).squareRoot()
+    biasStride = keys
   }
 
   private var square: Int { (queries * keys + 15) & ~15 }
@@ -50,28 +54,34 @@ struct AttentionGradient {
     let p = scratch
     let dp = scratch + square
     let rest = scratch + 2 * square
-    func matrix(_ data: UnsafePointer<Float>) -> Matrix { Matrix(data: data, stride: stride) }
+    let ofQueries = stride
+    let ofKeys = keyStride ?? stride
     let shares = Matrix(data: UnsafePointer(p), stride: keys)
     let slopes = Matrix(data: UnsafePointer(dp), stride: keys)
     /// [queries, keys] = a b' with b [keys, width].
     func scores(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>) {
       executor.multiply(
         MatrixProduct(
-          left: .rows(matrix(a)), right: .matrix(matrix(b), .rows, columns: keys, depth: width), rows: queries,
+          left: .rows(Matrix(data: a, stride: ofQueries)),
+          right: .matrix(Matrix(data: b, stride: ofKeys), .rows, columns: keys, depth: width), rows: queries,
           output: output, stride: keys), rest)
     }
     /// [rows, width] = a b with b [depth, width].
-    func input(_ a: LeftOperand, _ b: UnsafePointer<Float>, rows: Int, depth: Int, into target: Target) {
+    func input(
+      _ a: LeftOperand, _ b: UnsafePointer<Float>, _ stride: Int, rows: Int, depth: Int, into target: Target,
+      _ targetStride: Int
+    ) {
       executor.multiply(
         MatrixProduct(
-          left: a, right: .matrix(matrix(b), .transposed, columns: width, depth: depth), rows: rows,
-          output: target.gradient, stride: stride, residual: target.adds ? UnsafePointer(target.gradient) : nil), rest)
+          left: a, right: .matrix(Matrix(data: b, stride: stride), .transposed, columns: width, depth: depth),
+          rows: rows, output: target.gradient, stride: targetStride,
+          residual: target.adds ? UnsafePointer(target.gradient) : nil), rest)
     }
 
     scores(q, k, into: p)
-    for row in 0..<queries { softmax(p + row * keys, seen(row), bias.map { $0 + row * keys }) }
+    for row in 0..<queries { softmax(p + row * keys, seen(row), bias.map { $0 + row * biasStride }) }
     scores(dy, v, into: dp)
-    if let dv { input(.transposed(shares), dy, rows: keys, depth: queries, into: dv) }
+    if let dv { input(.transposed(shares), dy, ofQueries, rows: keys, depth: queries, into: dv, ofKeys) }
 
     // dS = scale P (dP - the row's sum of P dP).
     for row in 0..<queries {
@@ -82,8 +92,8 @@ struct AttentionGradient {
         put(scale * eight(shares + i, lanes) * (eight(line + i, lanes) - mean), line + i, lanes)
       }
     }
-    if let dq { input(.rows(slopes), k, rows: queries, depth: keys, into: dq) }
-    if let dk { input(.transposed(slopes), q, rows: keys, depth: queries, into: dk) }
+    if let dq { input(.rows(slopes), k, ofKeys, rows: queries, depth: keys, into: dq, ofQueries) }
+    if let dk { input(.transposed(slopes), q, ofQueries, rows: keys, depth: queries, into: dk, ofKeys) }
   }
 
   /// Keys that a query sees.

@@ -4,27 +4,30 @@ extension OpDescriptor {
   /// `heads`: parts of a row that are normalised each by itself, with one weight and bias for all.
   static let layerNorm = OpDescriptor(
     "layer_norm", inputs: 1, named: .required,
-    settings: [.real("epsilon", 0...1), .integer("heads", 1...Builder.largestWidth, default: 1)]
+    settings: [
+      .real("epsilon", 0...1), .integer("heads", 1...Builder.largestWidth, default: 1), .flag("bias", default: true),
+    ]
   ) { call throws(ClipError) in
     let (shape, heads) = (call.shapes[0], try call.integer("heads"))
     guard shape.width % heads == 0 else { throw call.expected("a width that \(heads) heads divide") }
     return try call.add(
       LayerNorm(
-        input: call.inputs[0], shape: shape, name: call.name, heads: heads, epsilon: Float(try call.real("epsilon"))))
+        input: call.inputs[0], shape: shape, name: call.name, heads: heads, epsilon: Float(try call.real("epsilon")),
+        hasBias: try call.flag("bias")))
   }
 }
 
 /// Layer normalisation of each row, or of each head of it (Ba et al., 2016, https://arxiv.org/abs/1607.06450).
 final class LayerNorm: Operation {
   let weight: Parameter
-  let bias: Parameter
+  let bias: Parameter?
   let epsilon: Float
   private let heads: Int
   private var values: (weight: Memory, bias: Memory)?
 
-  init(input: Int, shape: Shape, name: Name, heads: Int, epsilon: Float) {
+  init(input: Int, shape: Shape, name: Name, heads: Int, epsilon: Float, hasBias: Bool) {
     weight = Parameter(name: name + ".weight", shape: [shape.width / heads])
-    bias = Parameter(name: name + ".bias", shape: [shape.width / heads])
+    bias = hasBias ? Parameter(name: name + ".bias", shape: [shape.width / heads]) : nil
     self.heads = heads
     self.epsilon = epsilon
     super.init(inputs: [input], shape: shape)
@@ -39,7 +42,7 @@ final class LayerNorm: Operation {
   }
 
   override var name: StaticString { "layer_norm" }
-  override var parameters: [Parameter] { [weight, bias] }
+  override var parameters: [Parameter] { bias.map { [weight, $0] } ?? [weight] }
   override func initialValue(ofParameter index: Int) -> Float? { index == 0 ? 1 : 0 }
   override var isRowWise: Bool { true }
   override func mayOverwrite(input index: Int) -> Bool { true }
@@ -48,7 +51,14 @@ final class LayerNorm: Operation {
   }
 
   override func load(_ loader: ParameterLoader) throws(ClipError) {
-    values = (try loader.vector(weight), try loader.vector(bias))
+    let weight = try loader.vector(weight)
+    if let bias {
+      values = (weight, try loader.vector(bias))
+    } else {
+      let zeros = try Memory(floats: width, for: "a norm without bias")
+      zeros.floats.update(repeating: 0, count: width)
+      values = (weight, zeros)
+    }
   }
 
   /// Of what is normalised: the matrix is taken as one of `heads` times the rows.
@@ -77,7 +87,7 @@ final class LayerNorm: Operation {
   override func backward(_ context: TrainingContext) {
     let rows = context.gradient.rows * heads
     context.parallel(self, rows, grain: max(1, 8192 / width))
-    if context.parameterGradient(0) != nil || context.parameterGradient(1) != nil {
+    if context.parameterGradient(0) != nil || biasGradient(context) != nil {
       context.parallel(self, (width + 15) / 16, grain: max(1, 1024 / rows), phase: 1)
     }
   }
@@ -123,11 +133,15 @@ final class LayerNorm: Operation {
     }
   }
 
+  private func biasGradient(_ context: TrainingContext) -> UnsafeMutablePointer<Float>? {
+    bias == nil ? nil : context.parameterGradient(1)
+  }
+
   private func backwardColumns(_ context: TrainingContext, _ columns: Range<Int>) {
     let x = context.run.input(0).data
     let dy = context.gradient
     let dw = context.parameterGradient(0).map { $0 + columns.lowerBound }
-    let db = context.parameterGradient(1).map { $0 + columns.lowerBound }
+    let db = biasGradient(context).map { $0 + columns.lowerBound }
     for row in 0..<dy.rows * heads {
       let mean = context.scratch[2 * row]
       let inverse = context.scratch[2 * row + 1]

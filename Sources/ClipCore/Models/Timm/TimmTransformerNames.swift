@@ -41,6 +41,7 @@ extension TimmTransformers {
   private static var block: [(Name, Name)] {
     [
       ("ln_1.{}", "norm1.{}"), ("ln_2.{}", "norm2.{}"), ("attn.out_proj.{}", "attn.proj.{}"),
+      ("attn.relative_position_bias_table", "attn.relative_position_bias_table"),
       ("attn.q_proj.{}", "attn.q_proj.{}"), ("attn.k_proj.{}", "attn.k_proj.{}"),
       ("attn.v_proj.{}", "attn.v_proj.{}"), ("attn.ln_q.{}", "attn.q_norm.{}"), ("attn.ln_k.{}", "attn.k_norm.{}"),
       ("attn.ln_inner.{}", "attn.norm.{}"), ("ls_1.gamma", "ls1.gamma"), ("ls_2.gamma", "ls2.gamma"),

@@ -72,7 +72,7 @@ enum TimmTransformers {
     ("silu", "activation", .string("silu")), ("rotary", "rotary", .string("grid")),
     ("dinov3", "rotary", .string("dinov3")), ("xy", "rotary_order", .string("xy")),
     ("halves", "rotary_halves", .int(1)),
-    ("beitbias", "relative_bias", .string("beit")),
+    ("beitbias", "relative_bias", .string("block")),
   ]
 
   private static let counts: [(Name, Name)] = [
