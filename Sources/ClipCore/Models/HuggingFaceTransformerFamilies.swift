@@ -101,7 +101,9 @@ extension HuggingFaceTransformers {
     var options = try mlp(config) + [("qkv_bias", .string("no_key"))]
     if try !config.bool("use_absolute_position_embeddings", false) { options.append(("positions", .string("none"))) }
     if try config.number("layer_scale_init_value", 0.1, 0...1e6) > 0 { options.append(("layer_scale", .int(1))) }
-    for (key, name) in [("use_relative_position_bias", "block"), ("use_shared_relative_position_bias", "shared")] as [(Name, Name)] {
+    for (key, name) in [("use_relative_position_bias", "block"), ("use_shared_relative_position_bias", "shared")]
+      as [(Name, Name)]
+    {
       if try config.bool(key, false) { options.append(("relative_bias", .string(name))) }
     }
     // The mean of the patches under a norm of its own, or the class token under the final norm.

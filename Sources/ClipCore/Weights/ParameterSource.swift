@@ -82,7 +82,9 @@ final class ParameterSource {
   /// Whether a tensor is a buffer, or belongs to the model rather than to a tower. The last three names
   /// are of OpenAI's TorchScript archives.
   private func isOutsideTowers(_ name: Name) -> Bool {
-    let buffers: [Name] = ["position_ids", "attn_mask", "num_batches_tracked"]
+    let buffers: [Name] = [
+      "position_ids", "attn_mask", "num_batches_tracked", "relative_position_index", "relative_coords_table",
+    ]
     for buffer in buffers where name == buffer || name.hasSuffix("." + buffer) { return true }
     let others: [Name] = ["logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size"]
     return others.contains(name) || names.others.contains(name)

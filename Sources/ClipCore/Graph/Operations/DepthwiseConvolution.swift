@@ -98,7 +98,8 @@ final class DepthwiseConvolution: Convolution {
 
   /// The inputs of eight channels, of which `multiplier` have one.
   @inline(__always)
-  private func repeated(_ pixel: UnsafePointer<Float>, _ channel: Int, _ lanes: Int, _ multiplier: Int) -> SIMD8<Float> {
+  private func repeated(_ pixel: UnsafePointer<Float>, _ channel: Int, _ lanes: Int, _ multiplier: Int) -> SIMD8<Float>
+  {
     var values = SIMD8<Float>.zero
     if multiplier == 2, lanes == 8 {
       let four = UnsafeRawPointer(pixel + channel / 2).loadUnaligned(as: SIMD4<Float>.self)
