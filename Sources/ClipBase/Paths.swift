@@ -47,11 +47,15 @@ package func names(in folder: String, endingIn suffix: Name) throws(ClipError) -
     throw systemError("cannot open the folder " + folder)
   }
   defer { closedir(listing) }
+  return try names(in: listing, folder).filter { $0.hasSuffix(suffix) }.sorted()
+}
+
+/// What is in the open folder of that path.
+func names(in listing: OpaquePointer, _ folder: String) throws(ClipError) -> [Name] {
   var names: [Name] = []
   while let entry = csystem_next_entry(listing) {
-    let name = Name(cString: entry)
-    if name.hasSuffix(suffix) { names.append(name) }
+    names.append(Name(cString: csystem_entry_name(entry)))
   }
   guard csystem_errno() == 0 else { throw systemError("cannot list the folder " + folder) }
-  return names.sorted()
+  return names
 }

@@ -22,6 +22,8 @@ public func clip_set_last_error(_ status: clip_status, _ text: UnsafePointer<CCh
 /// The body of every public call that can fail: runs `body`, turns what it throws into a status, and keeps the message
 /// for clip_last_error on this thread.
 func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
+  let thread = csystem_enter()
+  defer { csystem_leave(thread) }
   do throws(ClipError) {
     try body()
     return CLIP_OK

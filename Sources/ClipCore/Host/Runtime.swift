@@ -42,7 +42,7 @@ final class Runtime {
         try host.scan(String(cString: path))
       }
     }
-    for path in PluginPath.entries(log) { try host.scan(path) }
+    for path in try PluginPath.entries(log) { try host.scan(path) }
     if let folder { try host.scan(folder) }
 
     let threads = try ThreadPool(
