@@ -193,6 +193,8 @@ c_test smoke valgrind,address,thread analysis_test share/modalities.json
 c_test smoke valgrind,address,thread text_augment_test
 c_test smoke address,thread          ops_test @
 c_test smoke ''                      system_test $emoji $picture
+c_test smoke ''                      faults_test build/models/small-32 $picture @
+c_test smoke ''                      process_test build/models/small-32 $picture @
 c_test full  address,thread          swap_test build/models/small-32 build/models/rn-tiny $picture
 c_test full  address,thread          publish_test build/models/small-32 $picture
 [ ${#address[@]} -eq 0 ] || background sanitized_tests address "${address[@]}"
