@@ -91,7 +91,7 @@ $(CATALOGUE): share/modalities.json
 	@cp $< $@
 
 .PHONY: demo
-demo: deps build ## see it work: rank captions, search pictures, train for a minute
+demo: deps build ## see it work: rank captions, search images, train for a minute
 	@scripts/demo
 
 .PHONY: test

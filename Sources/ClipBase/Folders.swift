@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// Makes a folder where there is none.
+/// Makes a folder if there is none.
 package func makeFolder(_ path: String) throws(ClipError) {
   if try FileKind(path) == .folder { return }
   guard path.withCString({ mkdir($0, 0o777) }) == 0 else { throw systemError("cannot make the folder " + path) }

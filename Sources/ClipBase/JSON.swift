@@ -117,7 +117,7 @@ extension JSON {
     }
   }
 
-  /// The member `key` of an object; nil where it is absent or null, or this is no object.
+  /// The member `key` of an object; nil if it is absent or null, or this is no object.
   package subscript(key: Name) -> JSON? {
     guard case .object(let members) = self else { return nil }
     for member in members where member.key == key {

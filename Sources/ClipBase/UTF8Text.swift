@@ -5,7 +5,7 @@ import CClip
 package typealias Scalars = [UInt32]
 
 package enum UTF8Text {
-  /// One scalar value at `at` and its length in bytes; nil where the bytes are not well formed
+  /// One scalar value at `at` and its length in bytes; nil if the bytes are not well formed
   /// (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
   @inline(__always)
   package static func scalar(_ bytes: UnsafeBufferPointer<UInt8>, at: Int) -> (value: UInt32, length: Int)? {

@@ -68,7 +68,7 @@ static V sample_chain(B *b, V x) {
   return sample(b, "test.op.gather", "gather", sample(b, "test.op.product", "", x, y), clip_op_mean_rows(b, y));
 }
 
-/* ROW(name, value, plain loops) and CASE(name, value): x is a picture's grid of S x S, W wide. */
+/* ROW(name, value, plain loops) and CASE(name, value): x is an image's grid of S x S, W wide. */
 #define IMAGE_CASES(ROW, CASE) \
   ROW(none, x, x) \
   ROW(conv, clip_op_conv(b, x, "op", W * 3 / 2, window(3, 2, 1, 1, 1), 0), plain_conv(x, "op", W * 3 / 2, 3, 2, 1, 1, 1)) \
@@ -224,7 +224,7 @@ static V build_unknown(B *b) { return b->op(b, "unknown", NULL, NULL, 0, NULL, 0
 
 static const clip_encoder encoders[] = {
     {.struct_size = sizeof(clip_encoder), .tower = CLIP_TOWER_IMAGE, .id = "test.encoder.image-op",
-     .description = "one op of a picture", .build = build_image},
+     .description = "one op of an image", .build = build_image},
     {.struct_size = sizeof(clip_encoder), .tower = CLIP_TOWER_TEXT, .id = "test.encoder.text-op",
      .description = "one op of a text", .build = build_text},
     {.struct_size = sizeof(clip_encoder), .tower = CLIP_TOWER_IMAGE, .id = "test.encoder.unknown-op",

@@ -84,7 +84,7 @@ private func decompress(
   }
 }
 
-/// Whether the last call warned about something that leaves the picture whole, such as stray bytes between
+/// Whether the last call warned about something that leaves the image whole, such as stray bytes between
 /// segments. libjpeg's messages are not translated.
 private func isHarmlessWarning(_ handle: tjhandle) -> Bool {
   guard tjGetErrorCode(handle) == Int32(TJERR_WARNING.rawValue), let message = tjGetErrorStr2(handle) else {

@@ -1,6 +1,6 @@
 import CClip
 
-/// The host's log callback; messages are dropped where there is none.
+/// The host's log callback; messages are dropped if there is none.
 struct Log {
   let function: clip_log_fn?
   let user: UnsafeMutableRawPointer?

@@ -49,7 +49,7 @@ final class PluginFile {
     close(descriptor)
   }
 
-  /// A file in memory with the bytes of `source`; nil where a limit of file sizes forbids one. Reads, and does not map,
+  /// A file in memory with the bytes of `source`; nil if a limit of file sizes forbids one. Reads, and does not map,
   /// the source: whoever is writing to it may cut it short meanwhile.
   private static func copy(_ source: Int32, _ stamp: FileStamp, _ path: String) throws(ClipError) -> Int32? {
     guard stamp.size <= largest else {
@@ -127,7 +127,7 @@ struct FileStamp: Equatable {
     self.init(facts)
   }
 
-  /// nil where there is none.
+  /// nil if there is none.
   init?(path: String) {
     var facts = stat()
     guard stat(path, &facts) == 0 else { return nil }

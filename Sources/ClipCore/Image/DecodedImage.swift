@@ -1,6 +1,6 @@
 import CClip
 
-/// 8-bit pixels that the library owns: a decoded file (RGB, RGBA or gray) or an augmented picture. Immutable.
+/// 8-bit pixels that the library owns: a decoded file (RGB, RGBA or gray) or an augmented image. Immutable.
 final class DecodedImage {
   let view: clip_image_view
   private let memory: Memory

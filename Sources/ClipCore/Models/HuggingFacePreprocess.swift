@@ -30,7 +30,7 @@ enum HuggingFacePreprocess {
     guard Sides(height: result.height, width: result.width) == size else {
       throw ClipError(
         CLIP_FORMAT,
-        "\(config.place): pictures become \(Sides(height: result.height, width: result.width).text) pixels, "
+        "\(config.place): images become \(Sides(height: result.height, width: result.width).text) pixels, "
           + "but image_size of \(configPlace) is \(size.text)")
     }
     result.resample = try resample(config, family)
@@ -46,7 +46,7 @@ enum HuggingFacePreprocess {
     return result
   }
 
-  /// SigLIP and ViT squash pictures, and map their values to [-1, 1].
+  /// SigLIP and ViT squash images, and map their values to [-1, 1].
   private static func defaults(_ size: Sides, _ family: Family) -> PreprocessConfig {
     var result = PreprocessConfig(width: size.width, height: size.height, resizeTo: min(size.width, size.height))
     guard family != .clip else { return result }
@@ -76,7 +76,7 @@ enum HuggingFacePreprocess {
     guard !(try config.bool("do_pad", false)) else { throw config.error(CLIP_UNSUPPORTED, "do_pad", "false") }
   }
 
-  /// The size of the result, and how a picture gets there.
+  /// The size of the result, and how an image gets there.
   private static func readGeometry(_ config: ConfigReader) throws(ClipError) -> PreprocessConfig {
     let crop: Sides? = try config.bool("do_center_crop", true) ? try sides(config, "crop_size", Sides(224)) : nil
     guard try config.bool("do_resize", true) else {
@@ -103,7 +103,7 @@ enum HuggingFacePreprocess {
       width: size.width, height: size.height, resizeTo: min(size.width, size.height), mode: .squash)
   }
 
-  /// size as an integer or {"shortest_edge"}; nil where it is height and width.
+  /// size as an integer or {"shortest_edge"}; nil if it is height and width.
   private static func shortestEdge(_ config: ConfigReader) throws(ClipError) -> Int? {
     guard let size = config.json["size"], size.array == nil else { return config.has("size") ? nil : 224 }
     if size.int != nil { return try config.int("size", nil, ConfigReader.sides) }

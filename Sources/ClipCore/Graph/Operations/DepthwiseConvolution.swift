@@ -48,17 +48,17 @@ final class DepthwiseConvolution: Convolution {
     }
   }
 
-  /// One line of one picture's result, counted over the batch.
+  /// One line of one image's result, counted over the batch.
   private func convolve(
     _ x: UnsafePointer<Float>, line: Int, _ filters: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
   ) {
-    let picture = x + line / window.output.height * window.input.height * window.input.width * shape.width
+    let image = x + line / window.output.height * window.input.height * window.input.width * shape.width
     let top = line % window.output.height * window.stride - window.padding
     let rows = inside(top, window.kernelHeight, window.input.height)
     for column in 0..<window.output.width {
       let left = column * window.stride - window.padding
       let columns = inside(left, window.kernelWidth, window.input.width)
-      sumTaps(picture, top, left, rows, columns, filters, target + column * shape.width)
+      sumTaps(image, top, left, rows, columns, filters, target + column * shape.width)
     }
   }
 
@@ -74,7 +74,7 @@ final class DepthwiseConvolution: Convolution {
 
   /// All channels of one pixel, eight at a time, summed over the window from top left.
   private func sumTaps(
-    _ picture: UnsafePointer<Float>, _ top: Int, _ left: Int, _ rows: Range<Int>, _ columns: Range<Int>,
+    _ image: UnsafePointer<Float>, _ top: Int, _ left: Int, _ rows: Range<Int>, _ columns: Range<Int>,
     _ filters: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
   ) {
     let width = shape.width
@@ -83,7 +83,7 @@ final class DepthwiseConvolution: Convolution {
     while channel + step <= width {
       var sum = SIMD8<Float>.zero
       for ky in rows {
-        let line = picture + ((top + ky * window.dilation) * window.input.width + left) * width + channel
+        let line = image + ((top + ky * window.dilation) * window.input.width + left) * width + channel
         let taps = filters + ky * window.kernelWidth * width + channel
         for kx in columns {
           let pixel = UnsafeRawPointer(line + kx * window.dilation * width).loadUnaligned(as: SIMD8<Float>.self)
@@ -96,7 +96,7 @@ final class DepthwiseConvolution: Convolution {
     while channel < width {
       var sum: Float = 0
       for ky in rows {
-        let line = picture + ((top + ky * window.dilation) * window.input.width + left) * width + channel
+        let line = image + ((top + ky * window.dilation) * window.input.width + left) * width + channel
         let taps = filters + ky * window.kernelWidth * width + channel
         for kx in columns { sum += line[kx * window.dilation * width] * taps[kx * width] }
       }

@@ -39,7 +39,7 @@ final class Pooling: Operation {
     let pixel = row % pixels
     let top = pixel / window.output.width * window.stride - window.padding
     let left = pixel % window.output.width * window.stride - window.padding
-    let picture = x + row / pixels * window.input.height * window.input.width * width
+    let image = x + row / pixels * window.input.height * window.input.width * width
     target.update(repeating: kind == .mean ? 0 : -.infinity, count: width)
     for ky in 0..<window.kernelHeight {
       let y = top + ky * window.dilation
@@ -47,7 +47,7 @@ final class Pooling: Operation {
       for kx in 0..<window.kernelWidth {
         let column = left + kx * window.dilation
         guard column >= 0, column < window.input.width else { continue }
-        let source = picture + (y * window.input.width + column) * width
+        let source = image + (y * window.input.width + column) * width
         if kind == .mean {
           for channel in 0..<width { target[channel] += source[channel] }
         } else {
