@@ -20,14 +20,14 @@ extension JSON {
 
   /// Parses one value; duplicate keys, NaN and trailing text are errors. Depth is limited by
   /// jansson to 2048; `maxDepth` is stricter. `place` is the file, for messages.
-  package static func parse(_ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64) throws(ClipError)
-    -> JSON
-  {
+  package static func parse(
+    _ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64, allowsNUL: Bool = false
+  ) throws(ClipError) -> JSON {
     guard separators(bytes) < maxValues else {
       throw ClipError(CLIP_LIMIT, "\(place): JSON of more than \(maxValues) values")
     }
     var failure = json_error_t()
-    let flags = Int(JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
+    let flags = Int(JSON_REJECT_DUPLICATES | JSON_DECODE_ANY) | (allowsNUL ? Int(JSON_ALLOW_NUL) : 0)
     let text = bytes.bindMemory(to: CChar.self)
     // jansson wants a pointer even for no bytes.
     let tree =

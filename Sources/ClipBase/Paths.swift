@@ -23,6 +23,17 @@ package enum FileKind {
   }
 }
 
+/// A path without links; nil where nothing is there.
+package func realPath(_ path: String) throws(ClipError) -> String? {
+  guard let real = realpath(path, nil) else {
+    let error = systemError("cannot look at " + path)
+    if error.isResourceFailure { throw error }
+    return nil
+  }
+  defer { free(real) }
+  return String(cString: real)
+}
+
 /// `name` inside `folder`.
 package func join(_ folder: String, _ name: Name) -> String {
   folder.utf8.last == UInt8(ascii: "/") ? folder + name.string : folder + "/" + name.string

@@ -15,6 +15,7 @@ public func clip_set_last_error(_ status: clip_status, _ text: UnsafePointer<CCh
   // The text may be the message itself.
   let length = text.map { strnlen($0, csystem_message_capacity - 1) } ?? 0
   if let text { memmove(buffer, text, length) }
+  UTF8Text.hideControls(buffer, length)
   buffer[length] = 0
   return status
 }

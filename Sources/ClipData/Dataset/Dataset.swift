@@ -65,7 +65,8 @@ final class Dataset {
     let other = process.load(ordering: .relaxed)
     guard other == 0 || other == mine else {
       throw ClipError(
-        CLIP_UNSUPPORTED, "data set: expected a call of process \(other), which has its workers, found one of its child")
+        CLIP_UNSUPPORTED, "data set: expected a call of process \(other), which has its workers, found one of its child"
+      )
     }
   }
 

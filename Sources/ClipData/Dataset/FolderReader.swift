@@ -76,7 +76,9 @@ final class FolderReader: ShardReader {
     guard levels.count < FolderReader.deepest else {
       throw ClipError(CLIP_LIMIT, "\(place): expected folders at most \(FolderReader.deepest) deep")
     }
-    guard let listing = place.withCString({ csystem_open_folder($0) }) else { throw systemError("cannot open the folder " + place) }
+    guard let listing = place.withCString({ csystem_open_folder($0) }) else {
+      throw systemError("cannot open the folder " + place)
+    }
     defer { closedir(listing) }
     var entries: [Entry] = []
     var texts: Set<Name> = []
