@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 // The core's objects as this library holds them: through its public functions alone.
 
@@ -10,6 +11,8 @@ func call(_ status: clip_status) throws(ClipError) {
 
 /// The body of every public call that can fail: runs `body`, turns what it throws into a status and the core's message.
 func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
+  let thread = csystem_enter()
+  defer { csystem_leave(thread) }
   do throws(ClipError) {
     try requireMemory("a call")
     try body()
