@@ -114,6 +114,10 @@ bench: deps build ## time models of real sizes and each kernel on this machine
 fuzz: deps ## fuzz each parser with AddressSanitizer for FUZZ_SECONDS (60) each
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run.sh
 
+.PHONY: torture
+torture: build ## the library without memory, with failing system calls, on a full disk, on small stacks: an hour
+	@Tests/Torture/run.sh
+
 .PHONY: install
 install: build ## copy the tree to PREFIX (/usr/local), under DESTDIR when set
 	@scripts/install-tree build "$(DESTDIR)$(PREFIX)"

@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 // The core's objects as this library holds them: through its public functions alone.
 
@@ -10,7 +11,10 @@ func call(_ status: clip_status) throws(ClipError) {
 
 /// The body of every public call that can fail: runs `body`, turns what it throws into a status and the core's message.
 func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
+  let thread = csystem_enter()
+  defer { csystem_leave(thread) }
   do throws(ClipError) {
+    try requireMemory("a call")
     try body()
     return CLIP_OK
   } catch let error {

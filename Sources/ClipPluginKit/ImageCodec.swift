@@ -51,6 +51,9 @@ public struct DecodeTarget {
     for y in 0..<Int(header.height) { (pixels + y * stride).update(repeating: 0, count: row) }
   }
 
+  /// Bytes of all rows.
+  public var size: Int { stride * Int(header.height) }
+
   /// Checks that the memory is for the pixels of `found`, the header of the file that is decoded now.
   public func check(_ found: ImageHeader) throws(PluginFailure) {
     let row = found.width * found.channels

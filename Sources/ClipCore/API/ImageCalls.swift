@@ -44,7 +44,8 @@ private func decode(
   _ bytes: UnsafeRawBufferPointer, _ runtime: Runtime, _ given: UnsafePointer<clip_image_options>?, _ place: String
 ) throws(ClipError) -> DecodedImage {
   try DecodedImage(
-    data: bytes, codecs: try runtime.codecs(for: bytes), maxPixels: runtime.maxImagePixels, place: place,
+    data: bytes, codecs: try runtime.codecs(for: bytes), maxPixels: runtime.maxImagePixels,
+    isTrusted: runtime.trustsImages, place: place,
     try options(given, clip_image_options(), "options"))
 }
 

@@ -6,10 +6,11 @@ final class DecodedImage {
   private let memory: Memory
 
   /// Decodes `data` with the first of `codecs` that recognises it. The size is checked against `maxPixels`
-  /// before memory is allocated. `place` is the file's path or another name for the data, for messages.
+  /// and, unless it is trusted, against that of the file, before memory is allocated. `place` is the file's path or another name for the data, for messages.
   /// `data` is not needed after the call.
   convenience init(
-    data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, place: String, _ options: clip_image_options
+    data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, isTrusted: Bool, place: String,
+    _ options: clip_image_options
   ) throws(ClipError) {
     try requireFlags(options.flags, CLIP_IMAGE_AS_STORED | CLIP_IMAGE_LENIENT, "CLIP_IMAGE_")
     guard let base = data.baseAddress, data.count > 0 else {
@@ -45,7 +46,12 @@ final class DecodedImage {
         "\(place): expected RGB, RGBA or gray pixels and an orientation up to 8 from \(codec.id), "
           + "found \(width) x \(height) of format \(header.format.rawValue) and orientation \(header.orientation)")
     }
-    do throws(ClipError) { try checkPixelCount(width, height, maxPixels) } catch { throw error.at(place) }
+    do throws(ClipError) {
+      try checkPixelCount(width, height, maxPixels)
+      if !isTrusted { try DecodedImage.checkProportion(width * height * format.channels, data.count) }
+    } catch {
+      throw error.at(place)
+    }
 
     let stride = try product(width, format.channels, "a row of pixels")
     let memory = try Memory(
@@ -67,6 +73,17 @@ final class DecodedImage {
     guard smallest > 0 else { return 1 }
     for factor in [8, 4, 2] as [UInt32] where side / factor >= smallest { return factor }
     return 1
+  }
+
+  /// A megabyte of a file may take 256 MB, and each one that is begun counts. Decoders hold about twice the pixels besides.
+  private static func checkProportion(_ bytes: Int, _ fileBytes: Int) throws(ClipError) {
+    let most = max(1, (fileBytes + (1 << 20) - 1) >> 20) * (256 << 20) / 3
+    guard bytes <= most else {
+      throw ClipError(
+        CLIP_LIMIT,
+        "expected at most \(most) bytes of pixels from \(fileBytes) bytes of a file, found \(bytes); a host that trusts "
+          + "its files sets max_image_pixels")
+    }
   }
 
   /// The pixels of `view` lie in `memory`.

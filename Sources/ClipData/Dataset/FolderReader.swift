@@ -76,14 +76,18 @@ final class FolderReader: ShardReader {
     guard levels.count < FolderReader.deepest else {
       throw ClipError(CLIP_LIMIT, "\(place): expected folders at most \(FolderReader.deepest) deep")
     }
-    guard let listing = place.withCString({ opendir($0) }) else { throw systemError("cannot open the folder " + place) }
+    guard let listing = place.withCString({ csystem_open_folder($0) }) else {
+      throw systemError("cannot open the folder " + place)
+    }
     defer { closedir(listing) }
     var entries: [Entry] = []
     var texts: Set<Name> = []
-    while let entry = readdir(listing) {
+    while let entry = csystem_next_entry(listing) {
       let name = Name(cString: csystem_entry_name(entry))
       guard name.utf8.first != UInt8(ascii: ".") else { continue }
-      if csystem_entry_is_folder(listing, entry) != 0 {
+      let isFolder = csystem_entry_is_folder(listing, entry)
+      guard isFolder >= 0 else { throw systemError("cannot look at " + join(place, name)) }
+      if isFolder > 0 {
         entries.append(Entry(name: name, isFolder: true))
         continue
       }
@@ -93,6 +97,7 @@ final class FolderReader: ShardReader {
       case nil: break
       }
     }
+    guard csystem_errno() == 0 else { throw systemError("cannot list the folder " + place) }
     levels.append(Level(path: path, entries: entries.sorted(), texts: texts))
   }
 
