@@ -7,7 +7,9 @@
  * goes on behind that point. A call must return CLIP_OK with the results of a run in which nothing failed, or
  * CLIP_OUT_OF_MEMORY; then the same call must work. Nothing may be left: no block, mapping, descriptor or thread.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "failing.h"
 #include "torture_scenarios.h"
 
