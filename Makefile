@@ -91,7 +91,7 @@ $(CATALOGUE): share/modalities.json
 	@cp $< $@
 
 .PHONY: demo
-demo: deps build ## see it work: rank captions, search pictures, train for a minute
+demo: deps build ## see it work: rank captions, search images, train for a minute
 	@scripts/demo
 
 .PHONY: test
@@ -113,6 +113,10 @@ bench: deps build ## time models of real sizes and each kernel on this machine
 .PHONY: fuzz
 fuzz: deps ## fuzz each parser with AddressSanitizer for FUZZ_SECONDS (60) each
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run.sh
+
+.PHONY: torture
+torture: build ## the library without memory, with failing system calls, on a full disk, on small stacks: an hour
+	@Tests/Torture/run.sh
 
 .PHONY: install
 install: build ## copy the tree to PREFIX (/usr/local), under DESTDIR when set

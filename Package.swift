@@ -59,9 +59,12 @@ let plugins: [Target] = [
   plugin("encoder_resnet50"),
   plugin("encoder_efficientnet_b0"),
   plugin("encoder_vit"),
+  plugin("encoder_hierarchical"),
+  plugin("encoder_vision_transformer"),
   plugin("encoder_hybrid"),
   plugin("encoder_multiscale"),
   plugin("encoder_bert"),
+  plugin("encoder_text_transformer"),
   plugin("encoder_siglip"),
   plugin("augment_image"),
   plugin("augment_text", ["CUtf8proc"], links: ["utf8proc"]),
@@ -70,6 +73,7 @@ let plugins: [Target] = [
   plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),
+  plugin("weights_pytorch"),
   plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
   plugin("tokenizer_sentencepiece", ["SentencePieceShim"], exclude: ["Shim"], links: ["sentencepiece", "stdc++"]),
   kernels("kernels_x86_64", "x86-64"),
@@ -110,7 +114,7 @@ let package = Package(
   products: [
     .library(name: "clipcore", type: .dynamic, targets: ["ClipCore"]),
     .library(name: "CClip", targets: ["CClip"]),
-    .library(name: "cliptools", type: .dynamic, targets: ["ClipTools"]),
+    .library(name: "cliptools", type: .dynamic, targets: ["ClipData"]),
   ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
     + swift.filter { ["CLIP", "CLIPTools"].contains($0.name) }.map { .library(name: $0.name, targets: [$0.name]) },
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
@@ -133,11 +137,11 @@ let package = Package(
       ]),
     .target(name: "ClipFFI", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase"], swiftSettings: small),
     .target(
-      name: "ClipTools", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase", "ClipFFI"],
+      name: "ClipData", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase", "ClipFFI"],
       exclude: ["cliptools.map"], swiftSettings: small,
       linkerSettings: [
         sharing(
-          "cliptools", "Sources/ClipTools/cliptools.map",
+          "cliptools", "Sources/ClipData/cliptools.map",
           ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("clipcore"),
       ]),
     .target(

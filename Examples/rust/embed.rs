@@ -1,7 +1,7 @@
-//! embed: which of some captions fits a picture?
+//! embed: which of some captions fits an image?
 //!
 //!   rustc --edition 2021 -O embed.rs -L $(pkg-config --variable=libdir clipcore)
-//!   ./embed MODEL PICTURE CAPTION...
+//!   ./embed MODEL IMAGE CAPTION...
 use std::ffi::{c_char, c_void, CStr, CString};
 use std::ptr::{null, null_mut};
 
@@ -59,11 +59,11 @@ fn run(arguments: &[CString]) -> Result<(), String> {
     need(clip_image_get_view(image, &mut view))?;
 
     let width = info.embedding_width as usize;
-    let (mut picture, mut texts) = (vec![0f32; width], vec![0f32; width * captions.len()]);
+    let (mut image, mut texts) = (vec![0f32; width], vec![0f32; width * captions.len()]);
     let mut chances = vec![0f32; captions.len()];
-    need(clip_encode_image(model, &view, 1, null(), picture.as_mut_ptr(), picture.len()))?;
+    need(clip_encode_image(model, &view, 1, null(), image.as_mut_ptr(), image.len()))?;
     need(clip_encode_text(model, captions.as_ptr(), captions.len(), null(), texts.as_mut_ptr(), texts.len()))?;
-    need(clip_classify(model, picture.as_ptr(), 1, texts.as_ptr(), captions.len(), chances.as_mut_ptr(), chances.len()))?;
+    need(clip_classify(model, image.as_ptr(), 1, texts.as_ptr(), captions.len(), chances.as_mut_ptr(), chances.len()))?;
     for (chance, caption) in chances.iter().zip(&arguments[2..]) {
       println!("{:5.1} %  {}", 100.0 * chance, caption.to_string_lossy());
     }
@@ -77,7 +77,7 @@ fn run(arguments: &[CString]) -> Result<(), String> {
 fn main() {
   let arguments: Vec<CString> = std::env::args().skip(1).filter_map(|text| CString::new(text).ok()).collect();
   if arguments.len() < 3 {
-    eprintln!("usage: embed MODEL PICTURE CAPTION...");
+    eprintln!("usage: embed MODEL IMAGE CAPTION...");
     std::process::exit(2);
   }
   if let Err(message) = run(&arguments) {

@@ -38,7 +38,7 @@ struct clip_settings {
   const char *(*text)(const clip_settings *settings, const char *name);
 };
 
-/* Takes an image augmentation's result. allocate returns memory for a picture of that size, rows *stride bytes
+/* Takes an image augmentation's result. allocate returns memory for an image of that size, rows *stride bytes
  * apart; the plugin writes every pixel before apply returns. NULL: the host refused (too large, no memory, a second
  * call, no such format) and has the message, so apply may return any failure. The memory belongs to the host. */
 typedef struct clip_image_sink clip_image_sink;
@@ -48,7 +48,7 @@ struct clip_image_sink {
   uint8_t *(*allocate)(clip_image_sink *sink, uint32_t width, uint32_t height, clip_pixel_format format,
                        size_t *stride);
   /* Writes `in` as Pillow resizes it: width x height pixels of red, green and blue, rows `stride` bytes
-   * apart. A part of a picture is a view of its first pixel and its size with the stride of the whole. Any number
+   * apart. A part of an image is a view of its first pixel and its size with the stride of the whole. Any number
    * of calls, into any memory. 0: the host refused and has the message, so apply may return any failure. */
   int (*resize)(clip_image_sink *sink, const clip_image_view *in, clip_resample resample, uint32_t width,
                 uint32_t height, uint8_t *pixels, size_t stride);
@@ -88,7 +88,7 @@ struct clip_augmentation {
   /* Frees an instance; may be NULL. */
   void (*destroy)(void *instance);
 
-  /* Writes a new picture. CLIP_OK without a call of allocate leaves the picture as it is. */
+  /* Writes a new image. CLIP_OK without a call of allocate leaves the image as it is. */
   clip_status (*apply_image)(void *instance, const clip_image_view *in, clip_image_sink *out, clip_random *random,
                              clip_plugin_error *error);
   /* Writes a new text, UTF-8 without NUL. `text` is UTF-8 of `size` bytes, followed by a NUL. */

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* A value of the graph being built. Below 0 after an error: errors are sticky, so a plugin passes values on without
- * checking them. A value has rows of `width` elements for each item of the batch. A picture is a grid: its rows are
+ * checking them. A value has rows of `width` elements for each item of the batch. An image is a grid: its rows are
  * its pixels, from the top left, its width the number of channels. */
 typedef int32_t clip_value;
 
@@ -46,7 +46,7 @@ typedef enum clip_resize {
 /* How many rows a value has for one item. */
 typedef enum clip_rows {
   CLIP_ROWS_ONE = 0,
-  CLIP_ROWS_FIXED = 1, /* row_count rows, the same for every item: a picture's */
+  CLIP_ROWS_FIXED = 1, /* row_count rows, the same for every item: an image's */
   CLIP_ROWS_TOKENS = 2 /* one row for each token of the item */
 } clip_rows;
 

@@ -17,7 +17,7 @@ typedef struct clip_codec_header {
 
 /* Decoding takes two steps, so that the host can refuse a size before memory is taken.
  * read_header looks at the header alone. decode writes every pixel of `header`'s size to
- * `pixels`, rows `stride` bytes apart. A file cut short is CLIP_FORMAT, never half a picture. */
+ * `pixels`, rows `stride` bytes apart. A file cut short is CLIP_FORMAT, never half an image. */
 typedef struct clip_image_codec {
   uint32_t struct_size;
   uint32_t reserved;

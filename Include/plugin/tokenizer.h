@@ -20,7 +20,7 @@ typedef struct clip_tokenizer {
   clip_status (*open)(const uint8_t *data, size_t size, void **tokenizer, clip_plugin_error *error);
   /* The number of tokens; their ids are below it. */
   size_t (*token_count)(const void *tokenizer);
-  /* The id of the token of that name, such as "</s>"; -1 where there is none. */
+  /* The id of the token of that name, such as "</s>"; -1 if there is none. */
   int32_t (*token_id)(const void *tokenizer, const char *name);
   /* The ids of `size` bytes of UTF-8 without NUL. *count is how many there are; the first `capacity` of
    * them are written to `ids`. */

@@ -19,7 +19,7 @@ public enum PixelFormat: UInt32, Sendable, CaseIterable {
   }
 }
 
-/// A picture of 8-bit pixels. It does not change and may be used from any thread.
+/// An image of 8-bit pixels. It does not change and may be used from any thread.
 public final class Image: @unchecked Sendable {
   public let format: PixelFormat
   /// Pixels.

@@ -17,11 +17,11 @@ extension JSON {
   package static let maxValues = 1 << 23
 
   /// Parses one value (RFC 8259); duplicate keys, NaN and trailing text are errors, and so is more than `maxDepth`
-  /// levels. `place` is the file, for messages.
-  package static func parse(_ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64) throws(ClipError)
-    -> JSON
-  {
-    var parser = JSONParser(bytes, place: place)
+  /// levels, and U+0000 in a string unless `allowsNUL`. `place` is the file, for messages.
+  package static func parse(
+    _ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64, allowsNUL: Bool = false
+  ) throws(ClipError) -> JSON {
+    var parser = JSONParser(bytes, place: place, allowsNUL: allowsNUL)
     return try parser.document(maxDepth)
   }
 
@@ -44,7 +44,7 @@ extension JSON {
     }
   }
 
-  /// The member `key` of an object; nil where it is absent or null, or this is no object.
+  /// The member `key` of an object; nil if it is absent or null, or this is no object.
   package subscript(key: Name) -> JSON? {
     guard case .object(let members) = self else { return nil }
     for member in members where member.key == key {

@@ -24,8 +24,8 @@ public func referenceKernels() -> clip_kernels {
     normalize: { Reference.normalize($0, $1, $2, $3) },
     winograd_input: { Reference.winogradInput($0) },
     winograd_output: { Reference.winogradOutput($0) },
-    resample_across: { Reference.resampleAcross($0, $1, $2, $3, $4) },
-    resample_down: { Reference.resampleDown($0, $1, $2, $3) })
+    resample_horizontal: { Reference.resampleHorizontal($0, $1, $2, $3, $4) },
+    resample_vertical: { Reference.resampleVertical($0, $1, $2, $3) })
 }
 
 enum Reference {
@@ -128,7 +128,7 @@ enum Reference {
       for key in 0..<seen {
         var score: Float = 0
         for i in 0..<work.width { score += q[query &* work.q_stride &+ i] * k[key &* work.k_stride &+ i] }
-        terms[key] = score * work.scale
+        terms[key] = score * work.scale + (work.bias.map { $0[query &* work.bias_stride &+ key] } ?? 0)
         largest = max(largest, terms[key])
       }
       var total: Float = 0

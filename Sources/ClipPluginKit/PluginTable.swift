@@ -81,6 +81,7 @@ public struct PluginTable {
     addItem(augmentation, augmentation.apply_image != nil ? CLIP_KIND_IMAGE_AUGMENTATION : CLIP_KIND_TEXT_AUGMENTATION)
   }
   public mutating func add(_ tokenizer: clip_tokenizer) { addItem(tokenizer, CLIP_KIND_TOKENIZER) }
+  public mutating func add(_ format: clip_weight_format) { addItem(format, CLIP_KIND_WEIGHTS) }
   public mutating func add(_ loader: clip_loader) { addItem(loader, CLIP_KIND_LOADER) }
 }
 

@@ -1,4 +1,4 @@
-/* allocations_test MODEL PICTURE: a warm encode call allocates nothing on the heap. The functions below replace those of
+/* allocations_test MODEL IMAGE: a warm encode call allocates nothing on the heap. The functions below replace those of
  * libc and count every allocation of the process. */
 #include <clip.h>
 #include <errno.h>

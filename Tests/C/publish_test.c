@@ -1,6 +1,6 @@
 /* The weights of two trainers alternate in one model while four threads encode with it.
  *
- *   publish_test MODEL PICTURE
+ *   publish_test MODEL IMAGE
  *
  * Every result has the bits of either trainer's weights, as computed without concurrent calls.
  */
@@ -45,7 +45,7 @@ static void *caller(void *argument) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return fprintf(stderr, "usage: publish_test MODEL PICTURE\n"), 2;
+  if (argc != 3) return fprintf(stderr, "usage: publish_test MODEL IMAGE\n"), 2;
   clip_runtime_options options = {.struct_size = sizeof options, .threads = 2};
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
   clip_image *image = NULL;

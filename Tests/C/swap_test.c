@@ -1,6 +1,6 @@
 /* Towers are swapped while four threads encode without pause.
  *
- *   swap_test FIRST SECOND PICTURE
+ *   swap_test FIRST SECOND IMAGE
  *
  * Two models of different architectures and input sizes, with embeddings of the same width. Every result has the bits of
  * the first or of the second model, and memory use does not grow.
@@ -83,7 +83,7 @@ static long resident_kilobytes(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) return fprintf(stderr, "usage: swap_test FIRST SECOND PICTURE\n"), 2;
+  if (argc != 4) return fprintf(stderr, "usage: swap_test FIRST SECOND IMAGE\n"), 2;
   folders[0] = argv[1], folders[1] = argv[2];
   clip_runtime_options options = {.struct_size = sizeof options, .threads = 2};
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);

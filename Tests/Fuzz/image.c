@@ -1,4 +1,4 @@
-/* The input is a picture's file; what decodes is preprocessed too. */
+/* The input is an image's file; what decodes is preprocessed too. */
 #include <stdlib.h>
 
 #include "common.h"

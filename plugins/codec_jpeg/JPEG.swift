@@ -66,7 +66,7 @@ private struct JPEGInfo {
 }
 
 /// Decodes, and stops at the first warning. If that warning is harmless, decodes again without stopping.
-/// CLIP_LIMIT for more than 500 progressive scans.
+/// CLIP_LIMIT for more scans than a second a megabyte of file has time for, and for more than 500 progressive ones.
 private func decompress(
   _ handle: tjhandle, _ data: UnsafeBufferPointer<UInt8>, _ info: JPEGInfo, _ pixels: UnsafeMutablePointer<UInt8>,
   _ stride: Int32, _ format: TJPF
@@ -76,15 +76,23 @@ private func decompress(
       handle, data.baseAddress, UInt(data.count), pixels, info.width, stride, info.height, Int32(format.rawValue),
       flags | TJFLAG_ACCURATEDCT | TJFLAG_LIMITSCANS)
   }
+  let structure = JPEGStructure(data)
+  let pixelScans = structure.scans * Int(info.width) * Int(info.height)
+  let most = (data.count >> 20 + 1) << 30
+  guard pixelScans <= most else {
+    throw PluginFailure(
+      CLIP_LIMIT,
+      "expected at most \(most) pixels in all scans of \(data.count) bytes, found \(pixelScans) in \(structure.scans)")
+  }
   if run(TJFLAG_STOPONWARNING) == 0 { return }
   guard isHarmlessWarning(handle), run(0) == 0 || isHarmlessWarning(handle) else { throw failure(handle) }
   // libturbojpeg keeps the first warning only, which may hide that the data ended.
-  guard reachesEnd(data) else {
+  guard structure.reachesEnd else {
     throw PluginFailure(CLIP_FORMAT, "the file is cut short: \(data.count) bytes without an end-of-image marker")
   }
 }
 
-/// Whether the last call warned about something that leaves the picture whole, such as stray bytes between
+/// Whether the last call warned about something that leaves the image whole, such as stray bytes between
 /// segments. libjpeg's messages are not translated.
 private func isHarmlessWarning(_ handle: tjhandle) -> Bool {
   guard tjGetErrorCode(handle) == Int32(TJERR_WARNING.rawValue), let message = tjGetErrorStr2(handle) else {
@@ -95,24 +103,33 @@ private func isHarmlessWarning(_ handle: tjhandle) -> Bool {
     || strstr(message, "Inconsistent progression") != nil
 }
 
-/// Whether the segments lead to an end-of-image marker (T.81 annex B).
-private func reachesEnd(_ data: UnsafeBufferPointer<UInt8>) -> Bool {
-  var at = 2
-  while at < data.count - 1 {
-    guard data[at] == 0xFF else {
-      at += 1
-      continue
-    }
-    switch data[at + 1] {
-    case 0xD9: return true
-    case 0xFF: at += 1
-    case 0x00, 0x01, 0xD0...0xD8: at += 2
-    default:
-      guard at < data.count - 3 else { return false }
-      at += 2 + (Int(data[at + 2]) << 8 | Int(data[at + 3]))
+/// Where the segments lead (T.81 annex B).
+private struct JPEGStructure {
+  var scans = 0
+  /// To an end-of-image marker.
+  var reachesEnd = false
+
+  init(_ data: UnsafeBufferPointer<UInt8>) {
+    var at = 2
+    while at < data.count - 1 {
+      guard data[at] == 0xFF else {
+        guard let base = data.baseAddress, let next = memchr(base + at, 0xFF, data.count - at) else { return }
+        at = UnsafeRawPointer(next) - UnsafeRawPointer(base)
+        continue
+      }
+      switch data[at + 1] {
+      case 0xD9:
+        reachesEnd = true
+        return
+      case 0xFF: at += 1
+      case 0x00, 0x01, 0xD0...0xD8: at += 2
+      default:
+        if data[at + 1] == 0xDA { scans += 1 }
+        guard at < data.count - 3 else { return }
+        at += 2 + (Int(data[at + 2]) << 8 | Int(data[at + 3]))
+      }
     }
   }
-  return false
 }
 
 /// Converts one row of inverted CMYK to RGB with Pillow's rounding.

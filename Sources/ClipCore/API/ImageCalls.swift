@@ -29,7 +29,9 @@ public func clip_image_decode(
 private func decode(_ bytes: UnsafeRawBufferPointer, _ runtime: Runtime, _ place: String) throws(ClipError)
   -> DecodedImage
 {
-  try DecodedImage(data: bytes, codecs: runtime.codecs, maxPixels: runtime.maxImagePixels, place: place)
+  try DecodedImage(
+    data: bytes, codecs: runtime.codecs, maxPixels: runtime.maxImagePixels, isTrusted: runtime.trustsImages,
+    place: place)
 }
 
 @c @implementation

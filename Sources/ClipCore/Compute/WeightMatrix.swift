@@ -53,7 +53,7 @@ final class WeightMatrix {
 
 /// A parameter as the rows of a matrix, and how its panels are read and packed.
 final class WeightPanels {
-  private let stored: CheckpointParameter
+  private let stored: StoredParameter
   private let name: Name
   /// The rows of the parameter that are packed: the columns of the matrix.
   private let part: Range<Int>
@@ -71,7 +71,7 @@ final class WeightPanels {
 
   /// `part` of the rows of `parameter`, in panels of `width`; `stored` has its shape.
   init(
-    _ parameter: Parameter, _ stored: CheckpointParameter, rows part: Range<Int>?, scale: Memory?, channels: Int,
+    _ parameter: Parameter, _ stored: StoredParameter, rows part: Range<Int>?, scale: Memory?, channels: Int,
     area: Int, _ storage: clip_storage, _ kernels: Kernels
   ) {
     self.stored = stored

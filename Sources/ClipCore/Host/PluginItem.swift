@@ -30,6 +30,11 @@ extension PluginRegistry.Item {
     case CLIP_KIND_LOADER:
       let loader = try read(table, clip_loader.self)
       try self.init(kind, loader.id, loader.description, table, plugin, "clip_loader", missing: missing(loader))
+    case CLIP_KIND_WEIGHTS:
+      let format = try read(table, clip_weight_format.self)
+      try self.init(
+        kind, format.id, format.description, table, plugin, "clip_weight_format",
+        missing: firstNull(["recognises", "read"], atEndOf: table, clip_weight_format.self))
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
       try self.init(kind, op.id, op.description, table, plugin, "clip_op", missing: missing(op))
@@ -119,7 +124,7 @@ private func missing(_ loader: clip_loader) -> StaticString? {
 private func missing(_ kernels: clip_kernels, _ table: UnsafeRawPointer) -> StaticString? {
   let functions: [StaticString] = [
     "panel_bytes", "pack_panel", "packed_rows", "pack_rows", "matmul", "attention_scratch", "attention", "layer_norm",
-    "scale_shift", "add", "normalize", "winograd_input", "winograd_output", "resample_across", "resample_down",
+    "scale_shift", "add", "normalize", "winograd_input", "winograd_output", "resample_horizontal", "resample_vertical",
   ]
   return firstNull(functions, atEndOf: table, clip_kernels.self)
     ?? firstMissing([

@@ -9,6 +9,8 @@ final class Runtime {
   let host: PluginHost
   let kernels: Kernels
   let maxImagePixels: Int
+  /// The host set that limit: it knows what its images may take, however small their files.
+  let trustsImages: Bool
   private let watching = Mutex()
   private var watch: PluginWatch?
 
@@ -42,7 +44,7 @@ final class Runtime {
         try host.scan(String(cString: path))
       }
     }
-    for path in PluginPath.entries(log) { try host.scan(path) }
+    for path in try PluginPath.entries(log) { try host.scan(path) }
     if let folder { try host.scan(folder) }
 
     let threads = try ThreadPool(
@@ -54,15 +56,18 @@ final class Runtime {
     host.keepForComputing(chosen.plugin)
     let kernels = Kernels(
       table: chosen.table.assumingMemoryBound(to: clip_kernels.self), threads: threads.width, owner: chosen.plugin)
-    self.init(log, threads, host, kernels, maxImagePixels: Int(clamping: limit))
+    self.init(log, threads, host, kernels, maxImagePixels: Int(clamping: limit), options.max_image_pixels != 0)
   }
 
-  private init(_ log: Log, _ threads: ThreadPool, _ host: PluginHost, _ kernels: Kernels, maxImagePixels: Int) {
+  private init(
+    _ log: Log, _ threads: ThreadPool, _ host: PluginHost, _ kernels: Kernels, maxImagePixels: Int, _ trustsImages: Bool
+  ) {
     self.log = log
     self.threads = threads
     self.host = host
     self.kernels = kernels
     self.maxImagePixels = maxImagePixels
+    self.trustsImages = trustsImages
   }
 
   deinit { watch?.stop() }

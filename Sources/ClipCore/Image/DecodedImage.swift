@@ -1,15 +1,16 @@
 import CClip
 
-/// 8-bit pixels that the library owns: a decoded file (RGB, RGBA or gray) or an augmented picture. Immutable.
+/// 8-bit pixels that the library owns: a decoded file (RGB, RGBA or gray) or an augmented image. Immutable.
 final class DecodedImage {
   let view: clip_image_view
   private let memory: Memory
 
   /// Decodes `data` with the first of `codecs` that recognises it. The size is checked against `maxPixels`
-  /// before memory is allocated. `place` is the file's path or another name for the data, for messages.
+  /// and, unless it is trusted, against that of the file, before memory is allocated. `place` is the file's path or another name for the data, for messages.
   /// `data` is not needed after the call.
-  convenience init(data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, place: String) throws(ClipError)
-  {
+  convenience init(
+    data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, isTrusted: Bool, place: String
+  ) throws(ClipError) {
     guard let base = data.baseAddress, data.count > 0 else {
       throw ClipError(CLIP_FORMAT, "\(place): expected an image file, found no bytes")
     }
@@ -29,7 +30,12 @@ final class DecodedImage {
         "\(place): expected RGB, RGBA or gray pixels from \(codec.id), "
           + "found \(width) x \(height) of format \(header.format.rawValue)")
     }
-    do throws(ClipError) { try checkPixelCount(width, height, maxPixels) } catch { throw error.at(place) }
+    do throws(ClipError) {
+      try checkPixelCount(width, height, maxPixels)
+      if !isTrusted { try DecodedImage.checkProportion(width * height * format.channels, data.count) }
+    } catch {
+      throw error.at(place)
+    }
 
     let stride = try product(width, format.channels, "a row of pixels")
     let memory = try Memory(
@@ -43,6 +49,17 @@ final class DecodedImage {
       clip_image_view(
         pixels: UnsafePointer(pixels), width: header.width, height: header.height, stride: stride,
         format: header.format))
+  }
+
+  /// A megabyte of a file may take 256 MB, and each one that is begun counts. Decoders hold about twice the pixels besides.
+  private static func checkProportion(_ bytes: Int, _ fileBytes: Int) throws(ClipError) {
+    let most = max(1, (fileBytes + (1 << 20) - 1) >> 20) * (256 << 20) / 3
+    guard bytes <= most else {
+      throw ClipError(
+        CLIP_LIMIT,
+        "expected at most \(most) bytes of pixels from \(fileBytes) bytes of a file, found \(bytes); a host that trusts "
+          + "its files sets max_image_pixels")
+    }
   }
 
   /// The pixels of `view` lie in `memory`.

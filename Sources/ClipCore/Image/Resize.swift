@@ -68,7 +68,7 @@ func resize(
   let rows = (finished + outputBytes).bindMemory(to: UnsafePointer<UInt8>?.self, capacity: vertical.longest + 1)
 
   func resampleHorizontally(into target: UnsafeMutableRawPointer) {
-    kernels.table.pointee.resample_across(
+    kernels.table.pointee.resample_horizontal(
       source.assumingMemoryBound(to: UInt8.self), horizontal.input.lowerBound, horizontal.spans, window.width,
       target.assumingMemoryBound(to: UInt8.self))
   }
@@ -91,7 +91,7 @@ func resize(
       rows[tap] = UnsafePointer(row.assumingMemoryBound(to: UInt8.self))
     }
     let target = (isVerticalFirst ? source : finished).assumingMemoryBound(to: UInt8.self)
-    kernels.table.pointee.resample_down(rows, span, rowBytes, target)
+    kernels.table.pointee.resample_vertical(rows, span, rowBytes, target)
     if isVerticalFirst { resampleHorizontally(into: finished) }
     memcpy(output + y * stride, finished, window.width * 3)
   }

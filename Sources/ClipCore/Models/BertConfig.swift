@@ -5,7 +5,7 @@ import CClip
 /// sentence_bert_config.json) says how rows become one; without it, it is BERT's pooler.
 enum BertConfig {
   static func read(
-    _ config: ConfigReader, _ folder: String, _ checkpoint: Checkpoint, text: Bool
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, text: Bool
   ) throws(ClipError) -> ModelConfig {
     guard try config.string("position_embedding_type", "absolute") == "absolute" else {
       throw config.error(CLIP_UNSUPPORTED, "position_embedding_type", "\"absolute\"")
@@ -20,8 +20,8 @@ enum BertConfig {
     let positions = try config.int("max_position_embeddings", 512, 1...ConfigReader.sides.upperBound)
     try checkModules(folder)
     let pooling = try pooling(folder, width)
-    // Checkpoints of BERT under a head have it one scope down.
-    let scope: Name = checkpoint.tensors["bert.embeddings.word_embeddings.weight"] == nil ? "" : "bert"
+    // A BERT under a head has them one scope down.
+    let scope: Name = weights.tensors["bert.embeddings.word_embeddings.weight"] == nil ? "" : "bert"
     let start: Name = scope.isEmpty ? "" : scope + "."
     let encoder: JSON = .object([
       ("vocab_size", .int(vocabulary)), ("context_length", .int(try contextLength(folder, positions))),

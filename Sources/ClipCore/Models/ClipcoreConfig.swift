@@ -34,16 +34,16 @@ enum ClipcoreConfig {
   private static func readImage(_ part: ConfigReader, _ embedding: Int) throws(ClipError) -> ModelConfig.Image {
     try checkKeys(part, ["encoder", "config", "scope", "projection", "preprocess"])
     guard let preprocess = try part.object("preprocess") else {
-      throw part.error(CLIP_FORMAT, "preprocess", "an object with the size of pictures")
+      throw part.error(CLIP_FORMAT, "preprocess", "an object with the size of images")
     }
-    let pictures = try readPreprocess(preprocess)
+    let settings = try readPreprocess(preprocess)
     var tower = try readTower(part, embedding)
     // The size is said once, unless an encoder wants to be told otherwise.
     var members = tower.config.object ?? []
-    if tower.config["image_height"] == nil { members.append(("image_height", .int(pictures.height))) }
-    if tower.config["image_width"] == nil { members.append(("image_width", .int(pictures.width))) }
+    if tower.config["image_height"] == nil { members.append(("image_height", .int(settings.height))) }
+    if tower.config["image_width"] == nil { members.append(("image_width", .int(settings.width))) }
     tower.config = .object(members)
-    return ModelConfig.Image(tower: tower, preprocess: pictures)
+    return ModelConfig.Image(tower: tower, preprocess: settings)
   }
 
   private static func readText(_ part: ConfigReader, _ embedding: Int) throws(ClipError) -> ModelConfig.Text {
@@ -112,7 +112,7 @@ enum ClipcoreConfig {
     return result
   }
 
-  /// A name that is not empty; nil where the key is absent.
+  /// A name that is not empty; nil if the key is absent.
   private static func tensor(_ config: ConfigReader, _ key: Name) throws(ClipError) -> Name? {
     guard config.has(key) else { return nil }
     let name = try config.string(key, "")

@@ -4,7 +4,7 @@ import CClip
 enum HuggingFaceConfig {
   static let file: Name = "config.json"
 
-  static func read(_ folder: String, _ checkpoint: Checkpoint, image: Bool, text: Bool) throws(ClipError) -> ModelConfig
+  static func read(_ folder: String, _ weights: StoredTensors, image: Bool, text: Bool) throws(ClipError) -> ModelConfig
   {
     let config = try ConfigReader(path: join(folder, file))
     guard !config.has("quantization_config") else {
@@ -13,9 +13,12 @@ enum HuggingFaceConfig {
     switch try config.string("model_type", "") {
     case "clip": return try readClip(config, folder, image: image, text: text)
     case "siglip": return try SiglipConfig.read(config, folder, image: image, text: text)
-    case "bert": return try BertConfig.read(config, folder, checkpoint, text: text)
-    case "vit": return try ViTConfig.read(config, folder, checkpoint, image: image)
+    case "bert": return try BertConfig.read(config, folder, weights, text: text)
+    case "vit" where try config.bool("qkv_bias", true):
+      return try ViTConfig.read(config, folder, weights, image: image)
     default:
+      if let found = try HuggingFaceTransformers.read(config, folder, weights, image: image) { return found }
+      if let found = try HuggingFaceHierarchical.read(config, folder, weights, image: image) { return found }
       throw config.error(
         config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type",
         "\"clip\", \"siglip\", \"bert\" or \"vit\"")

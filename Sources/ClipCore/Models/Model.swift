@@ -33,13 +33,14 @@ final class Model {
     let wanted = options.towers == 0 ? known : options.towers
     let wantsImage = wanted & UInt32(CLIP_TOWER_IMAGE) != 0
     let wantsText = wanted & UInt32(CLIP_TOWER_TEXT) != 0
-    let description = try ModelDescription.open(folder: folder, image: wantsImage, text: wantsText)
+    let description = try ModelDescription.open(
+      folder: folder, formats: runtime.plugins.weightFormats, image: wantsImage, text: wantsText)
     if options.towers != 0, wantsImage && description.image == nil || wantsText && description.text == nil {
       throw ClipError(
         CLIP_UNSUPPORTED,
         folder + ": towers: the model has no \(description.image == nil && wantsImage ? "image" : "text") tower")
     }
-    let source = ParameterSource(description.checkpoint, description.names)
+    let source = ParameterSource(description.weights, description.names)
 
     let plugins = runtime.plugins
     let imagePlan = try description.image.map { tower throws(ClipError) in
@@ -53,7 +54,7 @@ final class Model {
     if let pixels = imagePlan?.pixels, pixels.height != preprocess.height || pixels.width != preprocess.width {
       throw ClipError(
         CLIP_FORMAT,
-        "\(folder): pictures become \(preprocess.height) x \(preprocess.width) pixels, "
+        "\(folder): images become \(preprocess.height) x \(preprocess.width) pixels, "
           + "but the encoder takes \(pixels.height) x \(pixels.width)")
     }
 
@@ -144,7 +145,7 @@ final class Model {
     self.textScratch = textScratch
   }
 
-  /// nil where the caller brings tokens.
+  /// nil if the caller brings tokens.
   private static func tokenizer(
     _ folder: String, _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
   ) throws(ClipError) -> Tokenizer? {
@@ -223,7 +224,7 @@ struct ImageSide {
 /// What belongs to the text tower, and is swapped with it.
 struct TextSide {
   let tower: Tower
-  /// nil where the caller brings tokens.
+  /// nil if the caller brings tokens.
   let tokenizer: Tokenizer?
   /// Tokens of one text.
   let contextLength: Int

@@ -1,6 +1,6 @@
 import CClip
 
-/// An image codec over bytes that are no picture, and over a picture that is spoilt.
+/// An image codec over bytes that are no image, and over an image that is spoilt.
 enum CodecCheck {
   private static let most = 1 << 24
 
@@ -37,7 +37,7 @@ enum CodecCheck {
     }
   }
 
-  /// Both steps over exactly as many bytes; a picture is written inside its pixels and nowhere else.
+  /// Both steps over exactly as many bytes; an image is written inside its pixels and nowhere else.
   private static func decodes(_ codec: clip_image_codec, _ bytes: [UInt8], _ report: Report) throws(CLIPError) -> Bool {
     let data = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, bytes.count))
     defer { data.deallocate() }

@@ -52,7 +52,7 @@ struct TokenizerCheck {
 
   private struct Opened: @unchecked Sendable { let pointer: UnsafeMutableRawPointer? }
 
-  /// nil where the file is refused.
+  /// nil if the file is refused.
   private func open(_ bytes: [UInt8]) throws(CLIPError) -> Opened? {
     guard let memory = GuardedBytes(bytes) else { throw CLIPError("no memory for a file of \(bytes.count) bytes") }
     var pointer: UnsafeMutableRawPointer?

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A picture or folder that could not be used, and why.
+/// An image or folder that could not be used, and why.
 struct Skipped {
   let path: ByteString
   let reason: String
@@ -20,7 +20,7 @@ struct Skipped {
   }
 }
 
-/// Finds pictures: files as given, folders recursively in byte order of their names. Hidden entries
+/// Finds images: files as given, folders recursively in byte order of their names. Hidden entries
 /// of a folder are left out; links are followed, and a folder reached twice is walked once.
 struct ImageWalk {
   static let extensions = ["jpg", "jpeg", "png", "webp"]

@@ -58,7 +58,7 @@ struct TrainingConfig {
   /// JSON of pipelines; nil: none.
   var imagePipeline: String?
   var textPipeline: String?
-  /// What pictures with transparency lie on; nil: alpha is dropped.
+  /// What images with transparency lie on; nil: alpha is dropped.
   var background: Color?
   var openAICleaning: Bool
   var batchSize: Int
@@ -81,7 +81,7 @@ struct TrainingConfig {
   var groups: [TensorGroup]
   var lowRank: LowRank?
   var averageDecay: Double
-  var activationCheckpoints: Bool
+  var recompute: Bool
   var saveEvery: Int
   var keep: Int
   var logEvery: Int
@@ -136,7 +136,7 @@ struct TrainingConfig {
     }
     lowRank = try reader.optionalObject("lora").map { item throws(CLIPError) in try LowRank(item) }
     averageDecay = try reader.number("average_decay", 0...0.9999999, default: 0)
-    activationCheckpoints = try reader.bool("activation_checkpoints")
+    recompute = try reader.bool("recompute")
     replay = try reader.optionalObject("replay").map { item throws(CLIPError) in try Replay(item) }
     evaluation = try reader.optionalObject("eval").map { item throws(CLIPError) in try Evaluation(item) }
     saveEvery = try reader.integer("save_every", 0...1_000_000_000, default: 500)
@@ -324,18 +324,18 @@ extension TrainingConfig {
     options.chunk = chunk
     options.groups = groups
     options.lowRank = lowRank
-    options.recompute = activationCheckpoints
+    options.recompute = recompute
     return options
   }
 
-  /// What all data sets of the run have in common: one epoch of `source`, not varied.
+  /// What all data sets of the run have in common: one epoch of `source`, not augmented.
   func datasetOptions(batchSize: Int, seed: UInt64, _ source: Source) -> DatasetOptions {
     var options = DatasetOptions()
     options.seed = seed
     options.batchSize = batchSize
     options.shuffleBuffer = shuffleBuffer
     options.workers = workers
-    // One batch while a step computes; for small ones some more, as not every picture takes the same time.
+    // One batch while a step computes; for small ones some more, as not every image takes the same time.
     options.prefetch = max(batchSize, 64)
     options.captionFields = source.captionFields
     options.imageField = source.imageField
