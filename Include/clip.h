@@ -193,7 +193,7 @@ CLIP_API const char *clip_version(void);
 
 /* The version of this interface: (major << 16) | minor. A program built against major.minor works with a library
  * of the same major and of the same or a higher minor version. [any-thread] */
-#define CLIP_ABI_VERSION ((uint32_t)((1u << 16) | 0u))
+#define CLIP_ABI_VERSION ((uint32_t)((2u << 16) | 0u))
 CLIP_API uint32_t clip_abi_version(void);
 
 /* Called during a long call, on the calling thread, with the share of the work that is done: `done` rises to

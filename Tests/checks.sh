@@ -380,7 +380,7 @@ faults_are_found() {
 32|expected an id of a-z, 0-9
 33|its table is a null pointer
 34|expected a table of 48 bytes, found 8
-35|expected plugin interface 1.x, found 7.0
+35|expected plugin interface 2.x, found 7.0
 36|expected the function clip_plugin_entry, found none
 37|ended the process with code 3
 38|crashed: Aborted

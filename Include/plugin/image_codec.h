@@ -8,6 +8,8 @@
 extern "C" {
 #endif
 
+CLIP_NULLABILITY_BEGIN
+
 enum { CLIP_CODEC_LENIENT = 1u /* keep what can be decoded of a damaged file */ };
 
 typedef struct clip_codec_header {
@@ -26,15 +28,17 @@ typedef struct clip_codec_header {
  * `pixels`, rows `stride` bytes apart. A file cut short is CLIP_FORMAT, unless CLIP_CODEC_LENIENT is set. */
 typedef struct clip_image_codec {
   uint32_t struct_size;
-  uint32_t reserved;
   const char *id;
   const char *description;
   const char *extensions; /* lower case, comma-separated: "jpg,jpeg" */
-  int (*recognises)(const uint8_t *data, size_t size); /* 1 when the first bytes are this format's */
-  clip_status (*read_header)(const uint8_t *data, size_t size, clip_codec_header *header, clip_plugin_error *error);
-  clip_status (*decode)(const uint8_t *data, size_t size, const clip_codec_header *header, uint8_t *pixels,
-                        size_t stride, clip_plugin_error *error);
+  int (*CLIP_NONNULL recognises)(const uint8_t *data, size_t size); /* 1 when the first bytes are this format's */
+  clip_status (*CLIP_NONNULL read_header)(const uint8_t *data, size_t size, clip_codec_header *header,
+                                           clip_plugin_error *error);
+  clip_status (*CLIP_NONNULL decode)(const uint8_t *data, size_t size, const clip_codec_header *header, uint8_t *pixels,
+                                      size_t stride, clip_plugin_error *error);
 } clip_image_codec;
+
+CLIP_NULLABILITY_END
 
 #ifdef __cplusplus
 }

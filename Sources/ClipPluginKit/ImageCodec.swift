@@ -117,14 +117,9 @@ extension PluginTable {
         UnsafeMutablePointer<clip_plugin_error>?
       ) -> clip_status
   ) {
-    var table = clip_image_codec()
-    table.struct_size = UInt32(MemoryLayout<clip_image_codec>.size)
-    table.id = id.cString
-    table.description = description.cString
-    table.extensions = extensions.cString
-    table.recognises = recognises
-    table.read_header = readHeader
-    table.decode = decode
-    add(table)
+    add(
+      clip_image_codec(
+        struct_size: UInt32(MemoryLayout<clip_image_codec>.size), id: id.cString, description: description.cString,
+        extensions: extensions.cString, recognises: recognises, read_header: readHeader, decode: decode))
   }
 }

@@ -365,9 +365,9 @@ static const clip_encoder encoders[] = {
      .description = "an op that nobody brings", .build = build_unknown},
 };
 static const clip_plugin_item items[] = {
-    {CLIP_KIND_ENCODER, 0, &encoders[0]}, {CLIP_KIND_ENCODER, 0, &encoders[1]}, {CLIP_KIND_ENCODER, 0, &encoders[2]},
-    {CLIP_KIND_OP, 0, &samples[0]}, {CLIP_KIND_OP, 0, &samples[1]}, {CLIP_KIND_OP, 0, &samples[2]},
-    {CLIP_KIND_OP, 0, &samples[3]}, {CLIP_KIND_OP, 0, &samples[4]}, {CLIP_KIND_OP, 0, &samples[5]}};
+    {CLIP_KIND_ENCODER, &encoders[0]}, {CLIP_KIND_ENCODER, &encoders[1]}, {CLIP_KIND_ENCODER, &encoders[2]},
+    {CLIP_KIND_OP, &samples[0]}, {CLIP_KIND_OP, &samples[1]}, {CLIP_KIND_OP, &samples[2]},
+    {CLIP_KIND_OP, &samples[3]}, {CLIP_KIND_OP, &samples[4]}, {CLIP_KIND_OP, &samples[5]}};
 static const clip_plugin plugin = {
     sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "test.ops", "1.0.0", "Apache-2.0", items, sizeof items / sizeof *items};
 static const clip_plugin *op_cases_entry(void) { return &plugin; }

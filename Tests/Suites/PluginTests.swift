@@ -35,7 +35,7 @@ import Testing
   }
 
   static let broken = [
-    Broken("BROKEN_VERSION", "expected plugin interface 1.", "found 2.7"),
+    Broken("BROKEN_VERSION", "expected plugin interface 2.", "found 1.7"),
     Broken("BROKEN_NO_ENTRY", "clip_plugin_entry", "found none"),
     Broken("BROKEN_NULL_TABLE", "returned no table"),
     Broken("BROKEN_SYMBOL", "cannot be loaded: undefined symbol: this_symbol_is_nowhere"),

@@ -113,7 +113,7 @@ final class Runtime {
   func codecs(for data: UnsafeRawBufferPointer) throws(ClipError) -> [CodecTable] {
     let loaded = codecs
     guard let bytes = data.bindMemory(to: UInt8.self).baseAddress,
-      !loaded.contains(where: { $0.isComplete && $0.table.pointee.recognises(bytes, data.count) == 1 }),
+      !loaded.contains(where: { $0.table.pointee.recognises(bytes, data.count) == 1 }),
       let id = ImageSignature(data)?.codec
     else { return loaded }
     return try plugins(bringing: CLIP_KIND_IMAGE_CODEC, id).codecs
@@ -123,7 +123,7 @@ final class Runtime {
 extension Runtime {
   /// The endings of files that codecs read, loaded or on demand: "jpg,jpeg,png".
   var imageEndings: Name {
-    var lists = codecs.compactMap { $0.isComplete ? $0.table.pointee.extensions.map { Name(cString: $0) } : nil }
+    var lists = codecs.compactMap { $0.table.pointee.extensions.map { Name(cString: $0) } }
     for (codec, endings) in ImageSignature.onDemand where plugins.find(CLIP_KIND_IMAGE_CODEC, codec) == nil {
       if let path = Runtime.onDemandFile(codec), (try? FileKind(path)) == .file { lists.append(endings) }
     }

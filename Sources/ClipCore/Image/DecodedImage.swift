@@ -17,7 +17,7 @@ final class DecodedImage {
       throw ClipError(CLIP_FORMAT, "\(place): expected an image file, found no bytes")
     }
     let bytes = base.assumingMemoryBound(to: UInt8.self)
-    guard let codec = codecs.first(where: { $0.isComplete && $0.table.pointee.recognises(bytes, data.count) == 1 })
+    guard let codec = codecs.first(where: { $0.table.pointee.recognises(bytes, data.count) == 1 })
     else { throw DecodedImage.unrecognised(data, codecs, place) }
 
     var header = clip_codec_header()
@@ -97,7 +97,7 @@ final class DecodedImage {
   private static func unrecognised(_ data: UnsafeRawBufferPointer, _ codecs: [CodecTable], _ place: String) -> ClipError
   {
     var known = ""
-    for codec in codecs where codec.isComplete { known += (known.isEmpty ? "" : ", ") + codec.id }
+    for codec in codecs { known += (known.isEmpty ? "" : ", ") + codec.id }
     let expected = known.isEmpty ? "an image codec plugin, found none" : "an image for one of \(known)"
     var found = ""
     for byte in data.prefix(12) {
