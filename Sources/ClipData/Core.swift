@@ -14,6 +14,7 @@ func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
   let thread = csystem_enter()
   defer { csystem_leave(thread) }
   do throws(ClipError) {
+    try requireMemory("a call")
     try body()
     return CLIP_OK
   } catch let error {
