@@ -90,4 +90,9 @@ public final class Runtime: @unchecked Sendable {
   }
 
   deinit { clip_runtime_release(handle) }
+
+  /// The endings of image files that there are codecs for, in lower case and without a dot.
+  public var imageEndings: Set<String> {
+    Set(string { clip_image_endings(handle, $0, $1) }.split(separator: ",").map(String.init))
+  }
 }

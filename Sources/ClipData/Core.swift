@@ -39,6 +39,14 @@ final class Runtime {
 
   var threads: Int { Int(clip_runtime_threads(handle)) }
 
+  /// Of the files that codecs read.
+  var imageEndings: [Name] {
+    var bytes = [CChar](repeating: 0, count: 1024)
+    let count = min(clip_image_endings(handle, &bytes, bytes.count), bytes.count - 1)
+    let text = bytes[..<count].map { UInt8(bitPattern: $0) }
+    return text.split(separator: UInt8(ascii: ",")).map { Name(utf8: Array($0)) }
+  }
+
   func warning(_ message: String) { message.withCString { clip_runtime_log(handle, CLIP_LOG_WARNING, $0) } }
 
   /// Calls task(i) for every i in [0, count) on the runtime's threads.
@@ -75,7 +83,7 @@ final class ImageHandle {
 
   static func decode(_ data: UnsafeRawBufferPointer, _ runtime: Runtime) throws(ClipError) -> ImageHandle {
     var handle: OpaquePointer?
-    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, &handle))
+    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, nil, &handle))
     return try ImageHandle.of(handle)
   }
 

@@ -7,7 +7,9 @@
  * goes on behind that point. A call must return CLIP_OK with the results of a run in which nothing failed, or
  * CLIP_OUT_OF_MEMORY; then the same call must work. Nothing may be left: no block, mapping, descriptor or thread.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include "failing.h"
 #include "torture_scenarios.h"
 
@@ -132,14 +134,15 @@ static long torture(failing_mode mode, long points) {
     first = 0;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) break;
     found->points++;
-    if (WIFEXITED(status) || found->point == 0) {
+    if (found->point == 0) {
       printf("  %s: cannot run, status %d\n", running->name, status);
       found->killed++;
       break;
     }
-    int hung = WTERMSIG(status) == SIGALRM;
+    int hung = WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM;
     if ((hung ? ++found->hung : ++found->killed) <= SHOWN)
-      printf("  %s, %s %ld: %s\n", running->name, failing_names[mode], found->point, strsignal(WTERMSIG(status)));
+      printf("  %s, %s %ld: %s\n", running->name, failing_names[mode], found->point,
+             WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit");
     first = found->point + 1;
   }
   const char *model = the_world.folder ? strrchr(the_world.folder, '/') + 1 : "";

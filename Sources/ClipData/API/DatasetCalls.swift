@@ -18,7 +18,7 @@ public func clip_dataset_open(
       }
       sources.append(String(cString: source))
     }
-    let options = try DatasetOptions(try ClipBase.options(options, clip_dataset_options(), "options"))
+    let options = try DatasetOptions(try ClipBase.options(options, clip_dataset_options(), "options"), runtime)
     out.pointee = handle(owning: Dataset(try ShardList(sources: sources, options.fields), options, runtime, model))
   }
 }

@@ -22,22 +22,22 @@ final class FolderReader: ShardReader {
 
   private let folder: String
   private let shard: Int
-  private let imageEnding: Name?
+  private let imageEndings: [Name]
   private var levels: [Level] = []
   private var ordinal = 0
 
   private static var deepest: Int { 64 }
 
-  convenience init(_ folder: String, shard: Int, imageEnding: Name?, from place: ShardPosition) throws(ClipError) {
-    self.init(folder, shard, imageEnding)
+  convenience init(_ folder: String, shard: Int, imageEndings: [Name], from place: ShardPosition) throws(ClipError) {
+    self.init(folder, shard, imageEndings)
     try enter("")
     while ordinal < place.ordinal, try next() != nil {}
   }
 
-  private init(_ folder: String, _ shard: Int, _ imageEnding: Name?) {
+  private init(_ folder: String, _ shard: Int, _ imageEndings: [Name]) {
     self.folder = folder
     self.shard = shard
-    self.imageEnding = imageEnding
+    self.imageEndings = imageEndings
   }
 
   /// Images are counted: going on means to list the folders again.
@@ -91,7 +91,7 @@ final class FolderReader: ShardReader {
         entries.append(Entry(name: name, isFolder: true))
         continue
       }
-      switch MemberKind(FolderReader.split(name).ending, imageEnding: imageEnding) {
+      switch MemberKind(FolderReader.split(name).ending, imageEndings: imageEndings) {
       case .image: entries.append(Entry(name: name, isFolder: false))
       case .text, .json, .label: texts.insert(name)
       case nil: break

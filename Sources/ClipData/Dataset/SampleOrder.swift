@@ -146,7 +146,7 @@ final class SampleOrder {
       let shard = order[scan.shard]
       do throws(ClipError) {
         if reader == nil {
-          reader = try shards[shard].reader(shard: shard, imageField: options.fields.image, from: scan.place)
+          reader = try shards[shard].reader(shard: shard, imageEndings: options.imageEndings, from: scan.place)
         }
         if let reader, let reference = try reader.next() {
           scan.place = ShardPosition(offset: reader.position, ordinal: reference.ordinal + 1)

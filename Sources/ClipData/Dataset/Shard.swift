@@ -16,11 +16,11 @@ struct Shard {
   let size: Int
 
   /// The shard's pairs from `place` on; `shard` is its number in the list.
-  func reader(shard: Int, imageField: Name?, from place: ShardPosition) throws(ClipError) -> any ShardReader {
+  func reader(shard: Int, imageEndings: [Name], from place: ShardPosition) throws(ClipError) -> any ShardReader {
     switch kind {
-    case .archive: try ArchiveReader(path, shard: shard, imageEnding: imageField, from: place)
+    case .archive: try ArchiveReader(path, shard: shard, imageEndings: imageEndings, from: place)
     case .table(let dialect, _): try TableReader(path, dialect, shard: shard, from: place)
-    case .folder: try FolderReader(path, shard: shard, imageEnding: imageField, from: place)
+    case .folder: try FolderReader(path, shard: shard, imageEndings: imageEndings, from: place)
     }
   }
 }
