@@ -59,7 +59,7 @@ static size_t jpeg(uint8_t *bytes, unsigned side, int scans) {
 
 static clip_status decode(const uint8_t *bytes, size_t size) {
   clip_image *image = NULL;
-  clip_status status = clip_image_decode(runtime, bytes, size, &image);
+  clip_status status = clip_image_decode(runtime, bytes, size, NULL, &image);
   clip_image_release(image);
   return status;
 }
@@ -164,7 +164,7 @@ static void training(const char *folder) {
   CHECK(clip_trainer_note(trainer, note, sizeof note) == 5 && strcmp(note, "caf\xc3\xa9") == 0);
   /* One pair has no other to be told from. */
   static const uint8_t pixels[12] = {0};
-  const clip_image_view view = {pixels, 2, 2, 0, CLIP_PIXELS_RGB};
+  const clip_image_view view = {.pixels = pixels, .width = 2, .height = 2, .format = CLIP_PIXELS_RGB};
   const char *text = "a cat";
   clip_train_batch batch = CLIP_INIT(clip_train_batch);
   batch.n = 1, batch.images = &view, batch.texts = &text;
