@@ -235,7 +235,8 @@ struct clip_runtime_options {
    * pieces that work is divided into. NULL: none. */
   clip_parallel_for_fn parallel_for;
   void *parallel_user;
-  /* The largest image that is decoded or preprocessed, in pixels. 0: 178956970, the limit of Pillow. */
+  /* The largest image that is decoded or preprocessed, in pixels. 0: 178956970, the limit of Pillow, and of a file no
+   * more than 89,478,485 bytes of pixels for each MiB that it has begun. */
   uint64_t max_image_pixels;
   /* The compute kernels: the id of a kernel set or its last part, such as "x86-64-v3" or "reference". NULL: the
    * environment variable CLIP_KERNELS, else the fastest that this processor supports. */

@@ -72,7 +72,7 @@ static clip_status encode(clip_model *with, uint64_t *sum) {
   clip_model_info info = CLIP_INIT(clip_model_info);
   const char *texts[] = {"a cat", "a dog"};
   clip_status status = clip_model_describe(with, &info);
-  if (status == CLIP_OK) status = clip_image_load(runtime, picture, &image);
+  if (status == CLIP_OK) status = clip_image_load(runtime, picture, NULL, &image);
   if (status == CLIP_OK) status = clip_image_get_view(image, &view);
   if (status == CLIP_OK) status = clip_encode_image(with, &view, 1, NULL, embeddings, 4096);
   if (status == CLIP_OK) *sum = mix(*sum, embeddings, info.embedding_width * sizeof(float));

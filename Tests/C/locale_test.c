@@ -17,7 +17,7 @@ static int embed(const char *folder, const char *picture, float *embeddings) {
   clip_image_view view;
   const char *text = "TITLE INDEX ISTANBUL 1.5";
   int good = clip_runtime_create(NULL, &runtime) == CLIP_OK && clip_model_open(runtime, folder, NULL, &model) == CLIP_OK &&
-             clip_image_load(runtime, picture, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK &&
+             clip_image_load(runtime, picture, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK &&
              clip_encode_image(model, &view, 1, NULL, embeddings, 1024) == CLIP_OK &&
              clip_encode_text(model, &text, 1, NULL, embeddings + 1024, 1024) == CLIP_OK &&
              clip_pipeline_create(runtime, "[{\"op\": \"color_jitter\", \"brightness\": 0.25, \"p\": 0.5}]", &pipeline) == CLIP_OK;

@@ -134,7 +134,7 @@ static void *open_and_encode_for_ever(void *unused) {
     float found[2 * WIDEST];
     int before;
     if (clip_model_open(runtime, folder, NULL, &opened) == CLIP_OK) embed(opened, found);
-    clip_image_load(runtime, picture, &loaded);
+    clip_image_load(runtime, picture, NULL, &loaded);
     clip_runtime_create(NULL, &made);
     /* What this thread itself has must not be left when it is cancelled. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
@@ -240,7 +240,7 @@ static void *all_on_this_stack(void *unused) {
   clip_image_view views[2] = {view, view};
   float *found = malloc(sizeof(float) * 2 * WIDEST);
   CHECK(clip_runtime_create(NULL, &made) == CLIP_OK && clip_model_open(made, folder, NULL, &opened) == CLIP_OK);
-  CHECK(clip_image_load(made, picture, &loaded) == CLIP_OK);
+  CHECK(clip_image_load(made, picture, NULL, &loaded) == CLIP_OK);
   for (int i = 0; i < 3; i++) CHECK(embed(opened, found) == CLIP_OK);
   CHECK(clip_trainer_create(opened, NULL, &trainer) == CLIP_OK);
   step.n = 2, step.images = views, step.texts = texts;
@@ -275,7 +275,7 @@ int main(int argc, char **argv) {
   clip_model_info info = CLIP_INIT(clip_model_info);
   options.threads = 3;
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK && clip_model_open(runtime, folder, NULL, &model) == CLIP_OK);
-  CHECK(clip_image_load(runtime, picture, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+  CHECK(clip_image_load(runtime, picture, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
   CHECK(clip_model_describe(model, &info) == CLIP_OK);
   width = info.embedding_width;
   for (int i = 0; i < 3; i++) CHECK(embed(model, expected) == CLIP_OK);
