@@ -64,6 +64,7 @@ let plugins: [Target] = [
   plugin("encoder_hybrid"),
   plugin("encoder_multiscale"),
   plugin("encoder_bert"),
+  plugin("encoder_text_transformer"),
   plugin("encoder_siglip"),
   plugin("augment_image"),
   plugin("augment_text", ["CUtf8proc"], links: ["utf8proc"]),

@@ -105,6 +105,33 @@ static inline clip_value clip_op_positions(clip_builder *b, clip_value x, const 
   return clip_op_unary(b, "positions", name, x, settings, 1);
 }
 
+/* Cosines, then sines, of row i's position first + i times each of width / 2 frequencies: theta^(-2 j / width) / factor;
+ * with `spread` theta^(-j / (width / 2 - 1)), and sines first. x says which rows there are. */
+typedef struct clip_sinusoids {
+  uint32_t width; /* even */
+  double theta;
+  double factor;  /* 0: 1 */
+  uint32_t first;
+  uint32_t spread;
+} clip_sinusoids;
+static inline clip_value clip_op_sinusoids(clip_builder *b, clip_value x, clip_sinusoids options) {
+  const clip_setting settings[] = {{"width", (double)options.width},
+                                   {"theta", options.theta},
+                                   {"factor", options.factor == 0 ? 1 : options.factor},
+                                   {"first", (double)options.first},
+                                   {"spread", (double)options.spread}};
+  return clip_op_unary(b, "sinusoids", NULL, x, settings, 5);
+}
+
+/* Rotary positions (Su et al., 2021): in each head the pairs that `angles` has cosines, then sines, for are rotated:
+ * element i with i + half of the rotated ones, or with `interleaved` 2 i with 2 i + 1. */
+static inline clip_value clip_op_rotary(clip_builder *b, clip_value x, clip_value angles, uint32_t heads,
+                                        uint32_t interleaved) {
+  const clip_value inputs[] = {x, angles};
+  const clip_setting settings[] = {{"heads", (double)heads}, {"interleaved", (double)interleaved}};
+  return b->op(b, "rotary", NULL, inputs, 2, settings, 2);
+}
+
 /* "<name>.weight" and "<name>.bias" [width]. */
 static inline clip_value clip_op_layer_norm(clip_builder *b, clip_value x, const char *name, double epsilon) {
   const clip_setting settings[] = {{"epsilon", epsilon}};
@@ -179,6 +206,43 @@ static inline clip_value clip_op_attention(clip_builder *b, clip_value q, clip_v
   const clip_value inputs[] = {q, k, v};
   const clip_setting settings[] = {{"heads", (double)heads}, {"causal", flags & CLIP_CAUSAL ? 1.0 : 0.0}};
   return b->op(b, "attention", NULL, inputs, 3, settings, 2);
+}
+
+/* The same with more options. bias, or -1 for none, is added to the scaled scores: a row for each query with heads x keys
+ * elements; or with bias_distance a table of buckets x heads, the first half for keys before the query, the second for
+ * those after it (T5, Raffel et al., 2020). */
+typedef struct clip_attention_options {
+  uint32_t heads, kv_heads; /* kv_heads 0: as many; neighbouring heads share keys and values */
+  uint32_t flags;           /* CLIP_CAUSAL */
+  double scale;             /* of q k'; 0: 1 / the root of a head's width */
+  uint32_t window;          /* a query sees keys at most this far away; 0: all */
+  uint32_t bias_distance;   /* distances from here on share a bucket */
+} clip_attention_options;
+static inline clip_value clip_op_attention_with(clip_builder *b, clip_value q, clip_value k, clip_value v, clip_value bias,
+                                                clip_attention_options options) {
+  const clip_value inputs[] = {q, k, v, bias};
+  const clip_setting settings[] = {{"heads", (double)options.heads},
+                                   {"causal", options.flags & CLIP_CAUSAL ? 1.0 : 0.0},
+                                   {"kv_heads", (double)options.kv_heads},
+                                   {"scale", options.scale},
+                                   {"window", (double)options.window},
+                                   {"bias_distance", (double)options.bias_distance}};
+  return b->op(b, "attention", NULL, inputs, bias < 0 ? 3 : 4, settings, 6);
+}
+
+/* DeBERTa's attention (He et al., 2021). key_positions and query_positions, one of which may be -1, have 2 span rows, one
+ * for each bucket of a query's offset from a key. distance 0: one bucket for each offset. */
+static inline clip_value clip_op_disentangled_attention(clip_builder *b, clip_value q, clip_value k, clip_value v,
+                                                        clip_value key_positions, clip_value query_positions,
+                                                        uint32_t heads, double scale, uint32_t span, uint32_t distance) {
+  const clip_value inputs[] = {q, k, v, key_positions < 0 ? query_positions : key_positions, query_positions};
+  const clip_setting settings[] = {{"heads", (double)heads},
+                                   {"scale", scale},
+                                   {"span", (double)span},
+                                   {"distance", (double)distance},
+                                   {"key_positions", key_positions < 0 ? 0.0 : 1.0},
+                                   {"query_positions", query_positions < 0 ? 0.0 : 1.0}};
+  return b->op(b, "disentangled_attention", NULL, inputs, key_positions < 0 || query_positions < 0 ? 4 : 5, settings, 6);
 }
 
 /* The one row of `row` before the rows of x. */

@@ -3,7 +3,7 @@ import CClip
 /// The host's builder with Swift's names and defaults. Errors are sticky on the host's side, so
 /// nothing here checks or throws; see clip_builder and plugin/builtin_ops.h for what each call means.
 public struct Graph {
-  private let builder: UnsafeMutablePointer<clip_builder>
+  let builder: UnsafeMutablePointer<clip_builder>
   private var table: clip_builder { builder.pointee }
 
   public init(_ builder: UnsafeMutablePointer<clip_builder>) { self.builder = builder }

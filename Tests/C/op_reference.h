@@ -84,6 +84,21 @@ static plain plain_rms_norm(plain x, const char *name, double epsilon) {
   return y;
 }
 
+/* Each of `heads` parts of a row by itself, with weights of offset + "<name>.weight"; of layer norms without bias `mean` is 1. */
+static plain plain_head_norm(plain x, const char *name, size_t heads, double offset, int mean, double epsilon) {
+  const float *weight = parameter(name, ".weight");
+  size_t width = x.width / heads;
+  plain y = plain_make(x.rows, x.width, x.height, x.columns);
+  for (size_t i = 0; i < x.rows * heads; i++) {
+    const double *line = x.data + i * width;
+    double centre = 0, square = 0;
+    for (size_t c = 0; c < width && mean; c++) centre += line[c] / (double)width;
+    for (size_t c = 0; c < width; c++) square += (line[c] - centre) * (line[c] - centre) / (double)width;
+    for (size_t c = 0; c < width; c++) y.data[i * width + c] = (line[c] - centre) / sqrt(square + epsilon) * (offset + weight[c]);
+  }
+  return y;
+}
+
 static plain plain_batch_norm(plain x, const char *name, double epsilon) {
   const float *weight = parameter(name, ".weight"), *bias = parameter(name, ".bias");
   const float *mean = parameter(name, ".running_mean"), *variance = parameter(name, ".running_var");
@@ -214,6 +229,102 @@ static plain plain_attention(plain q, plain k, plain v, size_t heads, int causal
       for (size_t key = 0; key < seen; key++)
         for (size_t c = h * depth; c < (h + 1) * depth; c++) y.data[row * q.width + c] += scores[key] / sum * v.data[key * q.width + c];
     }
+  return y;
+}
+
+/* The bucket of a key `offset` rows after the query, of `rows` buckets. */
+static size_t plain_bucket(long offset, size_t rows, long distance, int causal) {
+  long buckets = causal ? (long)rows : (long)rows / 2, exact = buckets / 2, far = causal ? (offset < 0 ? -offset : 0) : labs(offset);
+  size_t start = !causal && offset > 0 ? (size_t)buckets : 0;
+  if (far < exact) return start + (size_t)far;
+  long bucket = exact + (long)(log((double)far / (double)exact) / log((double)distance / (double)exact) * (double)(buckets - exact) + 1e-9);
+  return start + (size_t)(bucket < buckets ? bucket : buckets - 1);
+}
+/* The bias is a parameter: of buckets x heads, or a row for each query. */
+static plain plain_attention_with(plain q, plain k, plain v, const char *bias, size_t bias_rows, clip_attention_options o) {
+  size_t depth = q.width / o.heads, group = o.kv_heads ? o.heads / o.kv_heads : 1;
+  double scale = o.scale != 0 ? o.scale : 1 / sqrt((double)depth);
+  int causal = (o.flags & CLIP_CAUSAL) != 0;
+  plain y = plain_make(q.rows, q.width, 0, 0);
+  for (size_t h = 0; h < o.heads; h++)
+    for (size_t row = 0; row < q.rows; row++) {
+      double scores[128] = {0}, sum = 0;
+      for (size_t key = 0; key < k.rows; key++) {
+        long offset = (long)key - (long)row;
+        if ((causal && offset > 0) || (o.window && labs(offset) > o.window)) continue;
+        double dot = 0;
+        for (size_t c = 0; c < depth; c++) dot += q.data[row * q.width + h * depth + c] * k.data[key * k.width + h / group * depth + c];
+        dot *= scale;
+        if (bias && o.bias_distance) dot += parameter(bias, "")[plain_bucket(offset, bias_rows, o.bias_distance, causal) * o.heads + h];
+        else if (bias) dot += parameter(bias, "")[(row * o.heads + h) * k.rows + key];
+        sum += scores[key] = exp(dot);
+      }
+      for (size_t key = 0; key < k.rows; key++)
+        for (size_t c = 0; c < depth; c++)
+          y.data[row * q.width + h * depth + c] += scores[key] / sum * v.data[key * k.width + h / group * depth + c];
+    }
+  return y;
+}
+/* Angles of position first + row as clip_sinusoids has them. */
+static plain plain_sinusoids(size_t rows, clip_sinusoids o) {
+  size_t pairs = o.width / 2;
+  plain y = plain_make(rows, o.width, 0, 0);
+  for (size_t row = 0; row < rows; row++)
+    for (size_t j = 0; j < pairs; j++) {
+      double angle = (double)(o.first + row) * pow(o.theta, -(double)j / (double)(o.spread ? pairs - 1 : pairs)) / (o.factor != 0 ? o.factor : 1);
+      y.data[row * o.width + (o.spread ? pairs : 0) + j] = cos(angle);
+      y.data[row * o.width + (o.spread ? 0 : pairs) + j] = sin(angle);
+    }
+  return y;
+}
+static plain plain_rotary(plain x, plain angles, size_t heads, int interleaved) {
+  size_t depth = x.width / heads, pairs = angles.width / 2;
+  plain y = plain_make(x.rows, x.width, 0, 0);
+  memcpy(y.data, x.data, x.rows * x.width * sizeof(double));
+  for (size_t i = 0; i < x.rows * heads; i++)
+    for (size_t j = 0; j < pairs; j++) {
+      size_t a = i * depth + (interleaved ? 2 * j : j), c = interleaved ? a + 1 : a + pairs;
+      double cosine = angles.data[i / heads * angles.width + j], sine = angles.data[i / heads * angles.width + pairs + j];
+      y.data[a] = x.data[a] * cosine - x.data[c] * sine, y.data[c] = x.data[c] * cosine + x.data[a] * sine;
+    }
+  return y;
+}
+/* Scores of content, of content with positions (c2p) and of positions with content (p2c), by the offsets' buckets. */
+static plain plain_disentangled(plain q, plain k, plain v, const plain *c2p, const plain *p2c, size_t heads, double scale, long span, long distance) {
+  size_t depth = q.width / heads;
+  plain y = plain_make(q.rows, q.width, 0, 0);
+  for (size_t h = 0; h < heads; h++)
+    for (size_t row = 0; row < q.rows; row++) {
+      double scores[128], sum = 0;
+      for (size_t key = 0; key < k.rows; key++) {
+        long offset = (long)row - (long)key, far = labs(offset), middle = span / 2;
+        if (distance && far > middle) {
+          far = middle + (long)ceil(log((double)far / (double)middle) / log((double)(distance - 1) / (double)middle) * (double)(middle - 1) - 1e-9);
+          offset = offset < 0 ? -far : far;
+        }
+        long bucket = offset + span < 0 ? 0 : offset + span > 2 * span - 1 ? 2 * span - 1 : offset + span;
+        double dot = 0;
+        for (size_t c = h * depth; c < (h + 1) * depth; c++) {
+          double left = q.data[row * q.width + c], right = k.data[key * q.width + c];
+          dot += left * right;
+          if (c2p) dot += left * c2p->data[(size_t)bucket * q.width + c];
+          if (p2c) dot += right * p2c->data[(size_t)bucket * q.width + c];
+        }
+        sum += scores[key] = exp(dot * scale);
+      }
+      for (size_t key = 0; key < k.rows; key++)
+        for (size_t c = h * depth; c < (h + 1) * depth; c++) y.data[row * q.width + c] += scores[key] / sum * v.data[key * q.width + c];
+    }
+  return y;
+}
+static plain plain_scaled(plain x, double factor) {
+  plain y = plain_make(x.rows, x.width, 0, 0);
+  for (size_t i = 0; i < x.rows * x.width; i++) y.data[i] = x.data[i] * factor;
+  return y;
+}
+static plain plain_table(const char *name, size_t rows, size_t width) {
+  plain y = plain_make(rows, width, 0, 0);
+  for (size_t i = 0; i < rows * width; i++) y.data[i] = parameter(name, "")[i];
   return y;
 }
 

@@ -6,7 +6,7 @@ extension OpDescriptor {
     .normalizeHeads, .activate, .add, .multiply, .subtract, .concat, .mix,
     .dropout,
     .meanColumns, .maxColumns,
-    .attention, .rotaryGrid, .gridBias, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
+    .attention, .disentangledAttention, .rotaryGrid, .gridBias, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
     .windowPartition, .windowMerge, .patchMerging, .windowAttention, .windowOffsets,
     .conv, .averagePool, .maxPool, .resize,
     .transformer, .featurePyramid, .channelAttention, .spatialAttention, .scaleAttention,

@@ -13,6 +13,7 @@ extension HuggingFaceTransformers {
     var epsilon = 1e-12
     /// Whether positions are resized to the pictures' size.
     var resizes = false
+    var antialiases = false
     var hasTable = true
     let options: (ConfigReader, Int) throws(ClipError) -> [(key: Name, value: JSON)]
   }
@@ -39,7 +40,7 @@ extension HuggingFaceTransformers {
         type: "dinov2", scopes: ["dinov2"], processor: "Bit", patch: 14, epsilon: 1e-6, resizes: true, options: dino),
       Family(
         type: "dinov2_with_registers", scopes: ["dinov2_with_registers"], processor: "Bit", epsilon: 1e-6,
-        resizes: true
+        resizes: true, antialiases: true
       ) { config, width throws(ClipError) in
         try dino(config, width) + [
           ("registers", .int(try config.int("num_register_tokens", 4, 0...64))), ("positions", .string("class")),

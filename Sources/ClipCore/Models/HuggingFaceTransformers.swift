@@ -43,7 +43,7 @@ enum HuggingFaceTransformers {
     if family.resizes {
       let (from, to) = (grid(own, patch), grid(size, patch))
       result.names?.resizes = [
-        ("positional_embedding", PositionResize(prefix: 1, from: from, to: to, antialias: false))
+        ("positional_embedding", PositionResize(prefix: 1, from: from, to: to, antialias: family.antialiases))
       ]
     }
     return result

@@ -13,7 +13,7 @@ extension OpDescriptor {
   ) { call throws(ClipError) in
     try call.add(
       RowParameter(
-        call.name, table: 0..<(try call.integer("rows")), of: try call.integer("rows"),
+        call.name, table: 0..<(try call.integer("rows")), of: try call.integer("rows"), isTable: true,
         width: try call.integer("width")))
   }
 
@@ -26,7 +26,7 @@ extension OpDescriptor {
   ) { call throws(ClipError) in
     let (rows, row) = (try call.integer("rows"), try call.integer("row"))
     guard row < rows else { throw ClipError(CLIP_INVALID_ARGUMENT, "expected a row below \(rows), found \(row)") }
-    return try call.add(RowParameter(call.name, table: row..<(row + 1), of: rows, width: try call.integer("width")))
+    return try call.add(RowParameter(call.name, table: row..<(row + 1), of: rows, isTable: false, width: try call.integer("width")))
   }
 }
 
@@ -43,11 +43,11 @@ final class RowParameter: Operation {
     super.init(inputs: [], shape: Shape(rows: .one, width: width))
   }
 
-  /// Rows `part` of a table of `rows`.
-  init(_ name: Name, table part: Range<Int>, of rows: Int, width: Int) {
+  /// Rows `part` of a table of `rows`: one, or all as a table.
+  init(_ name: Name, table part: Range<Int>, of rows: Int, isTable: Bool, width: Int) {
     parameter = Parameter(name: name, shape: [rows, width])
     (first, count) = (part.lowerBound, part.count)
-    super.init(inputs: [], shape: Shape(rows: part.count == rows ? .fixed(rows) : .one, width: width))
+    super.init(inputs: [], shape: Shape(rows: isTable ? .fixed(rows) : .one, width: width))
   }
 
   override var name: StaticString { "row parameter" }
