@@ -59,6 +59,7 @@ let plugins: [Target] = [
   plugin("encoder_resnet50"),
   plugin("encoder_efficientnet_b0"),
   plugin("encoder_vit"),
+  plugin("encoder_hierarchical"),
   plugin("encoder_vision_transformer"),
   plugin("encoder_hybrid"),
   plugin("encoder_multiscale"),

@@ -168,6 +168,7 @@ static V last_query(B *b, V x) {
   ROW(conv_grouped, clip_op_conv(b, x, "op", W * 3 / 2, window(3, 1, 1, 1, 2), 0), \
       plain_conv(x, "op", W * 3 / 2, 3, 1, 1, 1, 2)) \
   ROW(conv_depthwise, clip_op_conv(b, x, "op", W, window(3, 2, 1, 1, W), 0), plain_conv(x, "op", W, 3, 2, 1, 1, W)) \
+  ROW(conv_multiplied, clip_op_conv(b, x, "op", W * 2, window(3, 2, 1, 1, W), 0), plain_conv(x, "op", W * 2, 3, 2, 1, 1, W)) \
   ROW(batch_norm, clip_op_batch_norm(b, x, "op", 1e-5), plain_batch_norm(x, "op", 1e-5)) \
   ROW(layer_norm, clip_op_layer_norm(b, x, "op", 1e-5), plain_layer_norm(x, "op", 1e-5)) \
   ROW(rms_norm, clip_op_unary(b, "rms_norm", "op", x, &(clip_setting){"epsilon", 1e-5}, 1), plain_rms_norm(x, "op", 1e-5)) \
@@ -223,6 +224,11 @@ static V last_query(B *b, V x) {
       plain_combine(x, plain_reduce_rows(plain_other(x), 0), 1)) \
   ROW(multiply_column, clip_op_multiply(b, x, clip_op_max_columns(b, other(b, x))), \
       plain_combine(x, plain_reduce_columns(plain_other(x), 1), 1)) \
+  ROW(subtract, clip_op_subtract(b, x, other(b, x)), plain_combine(x, plain_other(x), 2)) \
+  ROW(subtract_row, clip_op_subtract(b, x, clip_op_mean_rows(b, other(b, x))), \
+      plain_combine(x, plain_reduce_rows(plain_other(x), 0), 2)) \
+  ROW(subtract_column, clip_op_subtract(b, x, clip_op_mean_columns(b, other(b, x))), \
+      plain_combine(x, plain_reduce_columns(plain_other(x), 0), 2)) \
   ROW(concat, clip_op_concat(b, x, other(b, x)), plain_concat(x, plain_other(x))) \
   ROW(mix, clip_op_mix(b, (const V[]){x, other(b, x)}, 2, "mix"), plain_mix(x, plain_other(x), "mix")) \
   ROW(mix_mean, clip_op_mix(b, (const V[]){x, other(b, x)}, 2, NULL), plain_mix(x, plain_other(x), NULL)) \
