@@ -26,7 +26,7 @@ func buildFastViT(_ graph: Graph) -> clip_value {
     graph.pop()
     graph.setOutput("stages.\(stage)", x)
   }
-  let width = graph.width(x) * graph.size("head_ratio", 2)
+  let width = graph.width(x) &* graph.size("head_ratio", 2)
   x = mobileOne(graph, x, "final_conv", width, kernel: 3, isDepthwise: true, activates: false)
   x = squeezeExcite(graph, x, "final_conv.se", width / 16, CLIP_RELU)
   return graph.meanRows(graph.activate(x, CLIP_GELU))
@@ -109,6 +109,6 @@ private func attentionBlock(_ graph: Graph, _ x: clip_value) -> clip_value {
 private func mlp(_ graph: Graph, _ x: clip_value) -> clip_value {
   let width = graph.width(x)
   let y = normed(graph, x, "mlp.conv", width, kernel: 7)
-  let hidden = graph.linear(y, "mlp.fc1", features: width * graph.size("mlp_ratio", 4))
+  let hidden = graph.linear(y, "mlp.fc1", features: width &* graph.size("mlp_ratio", 4))
   return graph.linear(graph.activate(hidden, CLIP_GELU), "mlp.fc2", features: width)
 }

@@ -72,7 +72,7 @@ private struct Swin {
     var windows = clip_windows()
     (windows.height, windows.width) = grid
     // A grid inside one window has no shift.
-    (windows.window_height, windows.window_width) = (min(window, grid.height), min(window, grid.width))
+    (windows.window_height, windows.window_width) = (max(1, min(window, grid.height)), max(1, min(window, grid.width)))
     if isShifted {
       windows.shift_height = grid.height <= window ? 0 : window / 2
       windows.shift_width = grid.width <= window ? 0 : window / 2
