@@ -110,6 +110,7 @@ static V mean_of_some(B *b, V x) {
 static V placed_from(B *b, V x) {
   const clip_setting settings[] = {{"rows", S * S + 4}, {"first", 3}};
   return clip_op_unary(b, "positions", "table", x, settings, 2);
+}
 static V attend_with(B *b, V x, V bias, clip_attention_options o) {
   uint32_t narrow = o.kv_heads ? W / o.heads * o.kv_heads : W;
   return clip_op_attention_with(b, linear(b, x, "q"), clip_op_linear(b, x, "k", narrow, 0), clip_op_linear(b, x, "v", narrow, 0), bias, o);
