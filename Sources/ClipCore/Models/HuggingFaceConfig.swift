@@ -13,10 +13,10 @@ enum HuggingFaceConfig {
     switch try config.string("model_type", "") {
     case "clip": return try readClip(config, folder, image: image, text: text)
     case "siglip": return try SiglipConfig.read(config, folder, image: image, text: text)
-    case "bert": return try BertConfig.read(config, folder, weights, text: text)
     case "vit" where try config.bool("qkv_bias", true):
       return try ViTConfig.read(config, folder, weights, image: image)
     default:
+      if let found = try HuggingFaceText.read(config, folder, weights, text: text) { return found }
       if let found = try HuggingFaceTransformers.read(config, folder, weights, image: image) { return found }
       if let found = try HuggingFaceHierarchical.read(config, folder, weights, image: image) { return found }
       throw config.error(
@@ -100,14 +100,20 @@ enum HuggingFaceConfig {
   }
 
   /// transformers' name of an activation as ours.
-  static func activation(_ config: ConfigReader, _ fallback: Name) throws(ClipError) -> Name {
-    switch try config.string("hidden_act", fallback) {
-    case "gelu": return "gelu"
-    case "quick_gelu": return "quick_gelu"
-    case "gelu_pytorch_tanh", "gelu_new": return "gelu_tanh"
-    default:
-      throw config.error(
-        CLIP_UNSUPPORTED, "hidden_act", "\"gelu\", \"quick_gelu\", \"gelu_pytorch_tanh\" or \"gelu_new\"")
-    }
+  static func activation(
+    _ config: ConfigReader, _ fallback: Name, key: Name = "hidden_act"
+  ) throws(ClipError) -> Name {
+    let found = try config.string(key, fallback)
+    for (theirs, ours) in activations where theirs == found { return ours }
+    var names = ""
+    for (theirs, _) in activations { names += (names.isEmpty ? "\"" : ", \"") + theirs.string + "\"" }
+    throw config.error(CLIP_UNSUPPORTED, key, "one of " + names)
+  }
+
+  private static var activations: [(Name, Name)] {
+    [
+      ("gelu", "gelu"), ("gelu_python", "gelu"), ("quick_gelu", "quick_gelu"), ("gelu_pytorch_tanh", "gelu_tanh"),
+      ("gelu_new", "gelu_tanh"), ("relu", "relu"), ("silu", "silu"), ("swish", "silu"),
+    ]
   }
 }
