@@ -49,8 +49,10 @@ private struct VisionTransformer {
 
   mutating func build() -> clip_value {
     let pixels = graph.pixels(height: graph.size("image_height"), width: graph.size("image_width"))
-    let patches = graph.conv(
-      pixels, "conv1", features: width, kernel: patch, stride: patch, bias: graph.flag("patch_bias"))
+    let patches =
+      graph.has("stem", "convolutions", "patch")
+      ? stem(pixels)
+      : graph.conv(pixels, "conv1", features: width, kernel: patch, stride: patch, bias: graph.flag("patch_bias"))
     if let rotary = Rotary(graph, patches: patches, heads: block.heads, prefix: prefix) {
       let graph = graph
       block.place = { rotary.place(graph, $0) }
@@ -64,6 +66,16 @@ private struct VisionTransformer {
     if graph.flag("pool_norm") { x = block.norm(x, "ln_pool") }
     let embedding = graph.count("embed_dim")
     return embedding > 0 ? graph.linear(x, "proj", features: embedding, bias: false) : x
+  }
+
+  /// MobileCLIP-B's (Vasu et al., 2024, https://arxiv.org/abs/2311.17049): patches of 16 in three steps.
+  private func stem(_ pixels: clip_value) -> clip_value {
+    var x = pixels
+    for (step, side) in [UInt32(4), 2].enumerated() {
+      x = graph.conv(x, "stem.\(step).conv", features: width / 4, kernel: side, stride: side)
+      x = graph.activate(graph.batchNorm(x, "stem.\(step).bn", 1e-5), CLIP_GELU)
+    }
+    return graph.conv(x, "stem.2.conv", features: width, kernel: 2, stride: 2, bias: true)
   }
 
   /// The class token, the registers, then the patches. The table of positions has rows for all of them, for the class

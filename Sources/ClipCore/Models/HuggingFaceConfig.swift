@@ -13,9 +13,12 @@ enum HuggingFaceConfig {
     switch try config.string("model_type", "") {
     case "clip": return try readClip(config, folder, image: image, text: text)
     case "siglip": return try SiglipConfig.read(config, folder, image: image, text: text)
+    case "clip_vision_model": return try readVisionAlone(config, folder, weights, image: image)
+    case "siglip_vision_model": return try SiglipConfig.readAlone(config, folder, weights, image: image)
     case "vit" where try config.bool("qkv_bias", true):
       return try ViTConfig.read(config, folder, weights, image: image)
     default:
+      if let found = try TimmConfig.read(config, folder, image: image) { return found }
       if let found = try HuggingFaceText.read(config, folder, weights, text: text) { return found }
       if let found = try HuggingFaceTransformers.read(config, folder, weights, image: image) { return found }
       if let found = try HuggingFaceHierarchical.read(config, folder, weights, image: image) { return found }
@@ -35,6 +38,29 @@ enum HuggingFaceConfig {
       embeddingWidth: embedding,
       image: image ? try readImage(try part(config, "vision_config"), embedding, folder) : nil,
       text: text ? try readText(try part(config, "text_config"), embedding) : nil)
+  }
+
+  /// CLIPVisionModelWithProjection or, where the file has no projection, CLIPVisionModel.
+  private static func readVisionAlone(
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
+  ) throws(ClipError) -> ModelConfig {
+    let hasProjection = weights.tensors["visual_projection.weight"] != nil
+    let width = try config.int(
+      hasProjection ? "projection_dim" : "hidden_size", hasProjection ? 512 : 768, ConfigReader.widths)
+    var found = image ? try readImage(config, width, folder) : nil
+    if !hasProjection, let tower = found?.tower {
+      found?.tower = TowerDescription(
+        encoder: "clipcore.encoder.vision-transformer",
+        config: .object((tower.config.object ?? []).filter { $0.key != "embed_dim" }), scope: tower.scope)
+    }
+    var names = Layout.huggingFace.clipNames
+    // transformers 5 leaves the scope out.
+    let scope: Name = "vision_model."
+    for rule in names.rules where rule.tensor.hasPrefix(scope) {
+      names.rules.append(
+        ParameterRule(rule.parameter, Name(utf8: Array(rule.tensor.utf8.dropFirst(scope.utf8.count))), rule.arrangement))
+    }
+    return ModelConfig(embeddingWidth: width, image: found, names: names)
   }
 
   /// A tower's object. The older "<key>_dict" overrides all of it, as in transformers; where there

@@ -15,6 +15,16 @@ enum SiglipConfig {
       logitScale: "logit_scale", logitBias: "logit_bias")
   }
 
+  /// SiglipVisionModel's, whose config is the tower's. transformers 5 leaves the scope of its tensors out.
+  static func readAlone(
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
+  ) throws(ClipError) -> ModelConfig {
+    let width = try config.int("hidden_size", 768, ConfigReader.widths)
+    var found = image ? try readImage(config, width, folder) : nil
+    if weights.tensors["post_layernorm.weight"] != nil { found?.tower.scope = "" }
+    return ModelConfig(embeddingWidth: width, image: found, names: .direct(image: [""], text: []))
+  }
+
   private static func readImage(
     _ vision: ConfigReader, _ width: Int, _ folder: String
   ) throws(ClipError) -> ModelConfig.Image {

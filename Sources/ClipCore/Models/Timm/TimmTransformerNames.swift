@@ -21,6 +21,7 @@ extension TimmTransformers {
 
   private static var top: [Row] {
     [
+      ("stem.{}.{}.{}", "patch_embed.backbone.{}.{}.{}", .whole),
       ("conv1.{}", "patch_embed.proj.{}", .whole), ("class_embedding", "cls_token", .whole),
       ("positional_embedding", "pos_embed", .whole), ("ln_pre.{}", "norm_pre.{}", .whole),
       ("ln_post.{}", "norm.{}", .whole), ("ln_pool.{}", "fc_norm.{}", .whole),

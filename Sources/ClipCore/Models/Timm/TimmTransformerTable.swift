@@ -14,6 +14,7 @@ enum TimmTransformerTable {
     test_vit2 16 64 8 2 192 noclass registers=1 scale avg
     test_vit3 16 96 9 3 192 noclass registers=1 scale map poolall
     test_vit4 16 96 9 3 288 noclass registers=1 scale avg rms
+    vit_base_mci_[224] 16 768 12 12 3072 convolutions patchpositions
     vit_base_patch8_[224] 8 768 12 12 3072
     vit_base_patch14_dinov2 14 768 12 12 3072 scale
     vit_base_patch14_reg1_tipsv2 14 768 12 12 3072 registers=1 patchpositions scale
