@@ -4,6 +4,7 @@ import CClip
 /// (Radford et al., 2021). Immutable: any number of threads may encode at once.
 final class BytePairTokenizer: Tokenizer {
   private let startToken: Int32
+  private let endToken: Int32
   private let pairs: BytePairs
   /// The symbol of each byte within a word, and of each byte at a word's end.
   private let byteSymbols: [Int32]
@@ -15,26 +16,26 @@ final class BytePairTokenizer: Tokenizer {
 
   init(_ parts: BytePairParts, contextLength: Int) {
     startToken = parts.startToken
+    endToken = parts.endToken
     pairs = parts.pairs
     byteSymbols = parts.byteSymbols
     lastByteSymbols = parts.lastByteSymbols
     specials = parts.specials
     splitter = WordSplitter(parts.splitsSpecials ? .huggingFaceWithSpecials : .huggingFace)
-    super.init(contextLength: contextLength, endToken: parts.endToken, padToken: parts.padToken)
+    super.init(
+      contextLength: contextLength, start: [parts.startToken], end: [parts.endToken], padToken: parts.padToken)
   }
 
   override func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] {
     var output = TokenOutput(limit: limit)
-    output.tokens.append(startToken)
     switch cleaning {
-    case .openAI:
-      let cleaned = try textRepair.clean(text)
+    case .openAI, .whitespace, .canonical:
+      let cleaned = try textRepair.clean(text, cleaning)
       var splitter = openAISplitter
       append(cleaned[...], &splitter, &output)
     case .huggingFace:
       var splitter = splitter
-      var rest = text[...]
-      while !output.isFull, let part = specials.next(&rest, normalized: false) {
+      for part in specials.split(text[...], normalized: false) where !output.isFull {
         switch part {
         case .token(let id): output.append(id)
         case .text(let plain): try appendNormalized(plain, &splitter, &output)
@@ -47,15 +48,14 @@ final class BytePairTokenizer: Tokenizer {
   override func encodePlain(_ scratch: TokenScratch, cleaning: TextCleaning, limit: Int) -> Bool {
     for scalar in scratch.scalars {
       switch cleaning {
-      case .openAI: if !PlainText.isPrintableASCII(scalar) { return false }
+      case .openAI, .whitespace, .canonical: if cleaning != .openAI || !PlainText.isPrintableASCII(scalar) { return false }
       case .huggingFace:
         if scalar == 0x130 || !PlainText.isNormal(scalar) || specials.mayBegin(with: scalar) { return false }
       }
     }
     for index in scratch.scalars.indices { scratch.scalars[index] = lowercased(scratch.scalars[index]) }
     scratch.output.restart(limit: limit)
-    scratch.output.append(startToken)
-    var splitter = cleaning == .openAI ? openAISplitter : splitter
+    var splitter = cleaning == .huggingFace ? splitter : openAISplitter
     append(scratch.scalars[...], &splitter, &scratch.output)
     return true
   }
@@ -64,8 +64,7 @@ final class BytePairTokenizer: Tokenizer {
     _ text: ArraySlice<UInt32>, _ splitter: inout WordSplitter, _ output: inout TokenOutput
   ) throws(ClipError) {
     let normal = lowercased(try normalizedNFC(Array(text)), finalSigma: false)
-    var rest = normal[...]
-    while !output.isFull, let part = specials.next(&rest, normalized: true) {
+    for part in specials.split(normal[...], normalized: true) where !output.isFull {
       switch part {
       case .token(let id): output.append(id)
       case .text(let plain): append(plain, &splitter, &output)

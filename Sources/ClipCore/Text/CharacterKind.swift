@@ -42,3 +42,12 @@ func isPythonWord(_ scalar: UInt32) -> Bool {
   let kind = CharacterKind(scalar)
   return kind == .letter || kind == .number || scalar == 0x5F
 }
+
+/// General category M: combining marks of all kinds.
+func isMark(_ scalar: UInt32) -> Bool {
+  if scalar < 0x300 { return false }
+  switch category(scalar) {
+  case UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_MC, UTF8PROC_CATEGORY_ME: return true
+  default: return false
+  }
+}

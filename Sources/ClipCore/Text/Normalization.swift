@@ -18,6 +18,20 @@ func normalizedNFC(_ scalars: Scalars) throws(ClipError) -> Scalars {
   return try composed(&buffer)
 }
 
+/// Unicode's normalisation forms.
+enum NormalizationForm { case nfc, nfd, nfkc, nfkd }
+
+func normalized(_ scalars: Scalars, _ form: NormalizationForm) throws(ClipError) -> Scalars {
+  if form == .nfc { return try normalizedNFC(scalars) }
+  let isCompatible = form == .nfkc || form == .nfkd
+  let options = utf8proc_option_t(UTF8PROC_DECOMPOSE.rawValue | (isCompatible ? UTF8PROC_COMPAT.rawValue : 0))
+  var buffer: [Int32] = []
+  buffer.reserveCapacity(scalars.count)
+  for scalar in scalars { appendDecomposition(of: scalar, options, to: &buffer) }
+  orderMarks(&buffer)
+  return form == .nfkc ? try composed(&buffer) : buffer.map { UInt32(bitPattern: $0) }
+}
+
 /// Unicode normalisation form D.
 func normalizedNFD(_ scalars: Scalars) -> Scalars {
   var buffer: [Int32] = []
