@@ -15,13 +15,13 @@ let small =
     .unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always", "-Xfrontend", "-function-sections"])
   ]
 
-/// Exports only what `map` lists, and refuses to link with a symbol undefined.
+/// Exports only what `map` lists, and refuses to link with a symbol undefined. Swift's allocations go through ClipReserve.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
   .unsafeFlags(
     [
       "-enable-experimental-feature", "Embedded",
       "-Xlinker", "--version-script=\(root)/\(map)", "-Xlinker", "-z", "-Xlinker", "defs",
-      "-Xlinker", "--as-needed", "-lm",
+      "-Xlinker", "--as-needed", "-lm", "-Xlinker", "--wrap=posix_memalign", "-Xlinker", "--wrap=free",
     ] + more)
 }
 
@@ -59,9 +59,11 @@ let plugins: [Target] = [
   plugin("encoder_resnet50"),
   plugin("encoder_efficientnet_b0"),
   plugin("encoder_vit"),
+  plugin("encoder_vision_transformer"),
   plugin("encoder_hybrid"),
   plugin("encoder_multiscale"),
   plugin("encoder_bert"),
+  plugin("encoder_text_transformer"),
   plugin("encoder_siglip"),
   plugin("augment_image"),
   plugin("augment_text", ["CUtf8proc"], links: ["utf8proc"]),
@@ -71,7 +73,7 @@ let plugins: [Target] = [
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),
   plugin("weights_pytorch"),
-  plugin("loader_ffi", ["ClipBase", "ClipFFI"], links: ["jansson"]),
+  plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
   plugin("tokenizer_sentencepiece", ["SentencePieceShim"], exclude: ["Shim"], links: ["sentencepiece", "stdc++"]),
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
@@ -124,12 +126,13 @@ let package = Package(
     library("CSpng", "libspng-dev"),
     library("CWebP", "libwebp-dev"),
     library("CFFI", "libffi-dev"),
-    .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "CJansson"], swiftSettings: small),
+    .target(name: "ClipReserve", dependencies: ["CSystem"], swiftSettings: embedded),
+    .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: small),
     .target(
       name: "ClipCore", dependencies: ["CClip", "CSystem", "CUtf8proc", "ClipBase", "ClipKernels"],
       exclude: ["clipcore.map"], swiftSettings: small,
       linkerSettings: [
-        sharing("clipcore", "Sources/ClipCore/clipcore.map"), .linkedLibrary("jansson"), .linkedLibrary("utf8proc"),
+        sharing("clipcore", "Sources/ClipCore/clipcore.map"), .linkedLibrary("utf8proc"),
       ]),
     .target(name: "ClipFFI", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase"], swiftSettings: small),
     .target(
@@ -138,14 +141,13 @@ let package = Package(
       linkerSettings: [
         sharing(
           "cliptools", "Sources/ClipData/cliptools.map",
-          ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("jansson"),
-        .linkedLibrary("clipcore"),
+          ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("clipcore"),
       ]),
     .target(
       name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
     .target(
       name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
       cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
-    .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
+    .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: embedded),
   ] + plugins + swift,
   cxxLanguageStandard: .cxx17)

@@ -71,6 +71,12 @@ static inline clip_value clip_op_row_parameter(clip_builder *b, const char *name
   return b->op(b, "row_parameter", name, NULL, 0, settings, 1);
 }
 
+/* A parameter "<name>" [rows, width] as that many rows, the same for every item. */
+static inline clip_value clip_op_table(clip_builder *b, const char *name, uint32_t rows, uint32_t width) {
+  const clip_setting settings[] = {{"rows", (double)rows}, {"width", (double)width}};
+  return b->op(b, "table", name, NULL, 0, settings, 2);
+}
+
 /* Row `row` of a parameter "<name>" [rows, width], such as a token type's embedding. */
 static inline clip_value clip_op_table_row(clip_builder *b, const char *name, uint32_t rows, uint32_t row,
                                            uint32_t width) {
@@ -99,6 +105,33 @@ static inline clip_value clip_op_positions(clip_builder *b, clip_value x, const 
   return clip_op_unary(b, "positions", name, x, settings, 1);
 }
 
+/* Cosines, then sines, of row i's position first + i times each of width / 2 frequencies: theta^(-2 j / width) / factor;
+ * with `spread` theta^(-j / (width / 2 - 1)), and sines first. x says which rows there are. */
+typedef struct clip_sinusoids {
+  uint32_t width; /* even */
+  double theta;
+  double factor;  /* 0: 1 */
+  uint32_t first;
+  uint32_t spread;
+} clip_sinusoids;
+static inline clip_value clip_op_sinusoids(clip_builder *b, clip_value x, clip_sinusoids options) {
+  const clip_setting settings[] = {{"width", (double)options.width},
+                                   {"theta", options.theta},
+                                   {"factor", options.factor == 0 ? 1 : options.factor},
+                                   {"first", (double)options.first},
+                                   {"spread", (double)options.spread}};
+  return clip_op_unary(b, "sinusoids", NULL, x, settings, 5);
+}
+
+/* Rotary positions (Su et al., 2021): in each head the pairs that `angles` has cosines, then sines, for are rotated:
+ * element i with i + half of the rotated ones, or with `interleaved` 2 i with 2 i + 1. */
+static inline clip_value clip_op_rotary(clip_builder *b, clip_value x, clip_value angles, uint32_t heads,
+                                        uint32_t interleaved) {
+  const clip_value inputs[] = {x, angles};
+  const clip_setting settings[] = {{"heads", (double)heads}, {"interleaved", (double)interleaved}};
+  return b->op(b, "rotary", NULL, inputs, 2, settings, 2);
+}
+
 /* "<name>.weight" and "<name>.bias" [width]. */
 static inline clip_value clip_op_layer_norm(clip_builder *b, clip_value x, const char *name, double epsilon) {
   const clip_setting settings[] = {{"epsilon", epsilon}};
@@ -115,6 +148,12 @@ static inline clip_value clip_op_rms_norm(clip_builder *b, clip_value x, const c
 static inline clip_value clip_op_batch_norm(clip_builder *b, clip_value x, const char *name, double epsilon) {
   const clip_setting settings[] = {{"epsilon", epsilon}};
   return clip_op_unary(b, "batch_norm", name, x, settings, 1);
+}
+
+/* Each head of each row at unit length, times e^"<name>" [heads, 1, 1], at most 100; name may be NULL. */
+static inline clip_value clip_op_normalize_heads(clip_builder *b, clip_value x, const char *name, uint32_t heads) {
+  const clip_setting settings[] = {{"heads", (double)heads}};
+  return clip_op_unary(b, "normalize_heads", name, x, settings, 1);
 }
 
 static inline clip_value clip_op_activate(clip_builder *b, clip_value x, clip_activation activation) {
@@ -164,6 +203,43 @@ static inline clip_value clip_op_attention(clip_builder *b, clip_value q, clip_v
   return b->op(b, "attention", NULL, inputs, 3, settings, 2);
 }
 
+/* The same with more options. bias, or -1 for none, is added to the scaled scores: a row for each query with heads x keys
+ * elements; or with bias_distance a table of buckets x heads, the first half for keys before the query, the second for
+ * those after it (T5, Raffel et al., 2020). */
+typedef struct clip_attention_options {
+  uint32_t heads, kv_heads; /* kv_heads 0: as many; neighbouring heads share keys and values */
+  uint32_t flags;           /* CLIP_CAUSAL */
+  double scale;             /* of q k'; 0: 1 / the root of a head's width */
+  uint32_t window;          /* a query sees keys at most this far away; 0: all */
+  uint32_t bias_distance;   /* distances from here on share a bucket */
+} clip_attention_options;
+static inline clip_value clip_op_attention_with(clip_builder *b, clip_value q, clip_value k, clip_value v, clip_value bias,
+                                                clip_attention_options options) {
+  const clip_value inputs[] = {q, k, v, bias};
+  const clip_setting settings[] = {{"heads", (double)options.heads},
+                                   {"causal", options.flags & CLIP_CAUSAL ? 1.0 : 0.0},
+                                   {"kv_heads", (double)options.kv_heads},
+                                   {"scale", options.scale},
+                                   {"window", (double)options.window},
+                                   {"bias_distance", (double)options.bias_distance}};
+  return b->op(b, "attention", NULL, inputs, bias < 0 ? 3 : 4, settings, 6);
+}
+
+/* DeBERTa's attention (He et al., 2021). key_positions and query_positions, one of which may be -1, have 2 span rows, one
+ * for each bucket of a query's offset from a key. distance 0: one bucket for each offset. */
+static inline clip_value clip_op_disentangled_attention(clip_builder *b, clip_value q, clip_value k, clip_value v,
+                                                        clip_value key_positions, clip_value query_positions,
+                                                        uint32_t heads, double scale, uint32_t span, uint32_t distance) {
+  const clip_value inputs[] = {q, k, v, key_positions < 0 ? query_positions : key_positions, query_positions};
+  const clip_setting settings[] = {{"heads", (double)heads},
+                                   {"scale", scale},
+                                   {"span", (double)span},
+                                   {"distance", (double)distance},
+                                   {"key_positions", key_positions < 0 ? 0.0 : 1.0},
+                                   {"query_positions", query_positions < 0 ? 0.0 : 1.0}};
+  return b->op(b, "disentangled_attention", NULL, inputs, key_positions < 0 || query_positions < 0 ? 4 : 5, settings, 6);
+}
+
 /* The one row of `row` before the rows of x. */
 static inline clip_value clip_op_prepend(clip_builder *b, clip_value x, clip_value row) {
   return clip_op_binary(b, "prepend", x, row);
@@ -181,6 +257,70 @@ static inline clip_value clip_op_mean_rows(clip_builder *b, clip_value x) {
 }
 static inline clip_value clip_op_max_rows(clip_builder *b, clip_value x) {
   return clip_op_unary(b, "max_rows", NULL, x, NULL, 0);
+}
+
+/* x (1 + "<name>.weight" u) + "<name>.bias", both [width]; u is the norm of a column over an item's rows, over the mean
+ * of all columns' norms plus epsilon (ConvNeXt V2, Woo et al., 2023). */
+static inline clip_value clip_op_response_norm(clip_builder *b, clip_value x, const char *name, double epsilon) {
+  const clip_setting settings[] = {{"epsilon", epsilon}};
+  return clip_op_unary(b, "response_norm", name, x, settings, 1);
+}
+
+/* ---- In windows of a grid (Swin, Liu et al., 2021) ---- */
+
+/* A grid of height x width is moved up and left by the shift, around its edges, padded with zeros to whole windows, and
+ * cut into these from top left. Height and width may be 0 for clip_op_window_partition, which has them from its input. */
+typedef struct clip_windows {
+  uint32_t height, width;               /* of the grid */
+  uint32_t window_height, window_width; /* at most the grid's */
+  uint32_t shift_height, shift_width;   /* below the window's */
+  uint32_t shifts_first;                /* 1: before the padding, as timm does */
+  uint32_t dilated;                     /* 1: a window has pixels that lie a grid of windows apart (MobileViT) */
+} clip_windows;
+
+/* The count of settings that are written, at most 8. */
+static inline size_t clip_window_settings(clip_windows w, clip_setting *settings, int with_grid) {
+  const clip_setting all[] = {{"window_height", (double)w.window_height}, {"window_width", (double)w.window_width},
+                              {"shift_height", (double)w.shift_height}, {"shift_width", (double)w.shift_width},
+                              {"shifts_first", (double)w.shifts_first}, {"dilated", (double)w.dilated},
+                              {"height", (double)w.height}, {"width", (double)w.width}};
+  const size_t count = with_grid ? 8 : 6;
+  for (size_t i = 0; i < count; i++) settings[i] = all[i];
+  return count;
+}
+
+/* The rows of all windows, one window behind the other. */
+static inline clip_value clip_op_window_partition(clip_builder *b, clip_value x, clip_windows windows) {
+  clip_setting settings[8];
+  return clip_op_unary(b, "window_partition", NULL, x, settings, clip_window_settings(windows, settings, 0));
+}
+/* The grid of which these are the windows. */
+static inline clip_value clip_op_window_merge(clip_builder *b, clip_value x, clip_windows windows) {
+  clip_setting settings[8];
+  return clip_op_unary(b, "window_merge", NULL, x, settings, clip_window_settings(windows, settings, 1));
+}
+/* Attention inside each window: softmax(scale q k' + bias_scale bias) v. scale 0: 1 / the root of a head's width. bias,
+ * or -1 for none: a row for each offset of a query from a key, (2 window_height - 1) (2 window_width - 1) of them from
+ * the most negative on, across first, with an element for each head. Pixels that a shift has brought from the grid's
+ * opposite edges do not see each other. */
+static inline clip_value clip_op_window_attention(clip_builder *b, clip_value q, clip_value k, clip_value v, clip_value bias,
+                                                  uint32_t heads, clip_windows windows, double scale, double bias_scale) {
+  const clip_value inputs[] = {q, k, v, bias};
+  clip_setting settings[11] = {{"heads", (double)heads}, {"scale", scale}, {"bias_scale", bias_scale}};
+  return b->op(b, "window_attention", NULL, inputs, bias < 0 ? 3 : 4, settings,
+               3 + clip_window_settings(windows, settings + 3, 1));
+}
+/* The offsets of a window, width 2, in that order: down and across, sign(x) log2(1 + 8 |x|) / 3 with x 1 at the edge of
+ * a window of the trained size (Swin V2, Liu et al., 2022). */
+static inline clip_value clip_op_window_offsets(clip_builder *b, uint32_t window_height, uint32_t window_width,
+                                                uint32_t trained_height, uint32_t trained_width) {
+  const clip_setting settings[] = {{"window_height", (double)window_height}, {"window_width", (double)window_width},
+                                   {"trained_height", (double)trained_height}, {"trained_width", (double)trained_width}};
+  return b->op(b, "window_offsets", NULL, NULL, 0, settings, 4);
+}
+/* 2 x 2 pixels side by side as one: top left, bottom left, top right, bottom right; zeros over the grid's edge. */
+static inline clip_value clip_op_patch_merging(clip_builder *b, clip_value x) {
+  return clip_op_unary(b, "patch_merging", NULL, x, NULL, 0);
 }
 
 /* ---- On grids; a value of one row is a grid of 1 x 1 for convolution and pooling ---- */
@@ -210,6 +350,16 @@ static inline clip_value clip_op_pool(clip_builder *b, const char *op, clip_valu
 }
 static inline clip_value clip_op_avg_pool(clip_builder *b, clip_value x, clip_window window) {
   return clip_op_pool(b, "avg_pool", x, window);
+}
+/* The same without the padding in the mean. */
+static inline clip_value clip_op_avg_pool_inside(clip_builder *b, clip_value x, clip_window window) {
+  const clip_setting settings[] = {{"kernel_height", (double)window.kernel_height},
+                                   {"kernel_width", (double)window.kernel_width},
+                                   {"stride", (double)window.stride},
+                                   {"padding", (double)window.padding},
+                                   {"dilation", (double)window.dilation},
+                                   {"counts_padding", 0}};
+  return clip_op_unary(b, "avg_pool", NULL, x, settings, 6);
 }
 static inline clip_value clip_op_max_pool(clip_builder *b, clip_value x, clip_window window) {
   return clip_op_pool(b, "max_pool", x, window);

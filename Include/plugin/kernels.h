@@ -45,7 +45,7 @@ typedef struct clip_matmul {
   clip_activation after;   /* applied to the sum with a residual; without one it is not */
 } clip_matmul;
 
-/* Attention of one head over one item: out = softmax(scale Q K') V. Query i sits at position
+/* Attention of one head over one item: out = softmax(scale Q K' + bias) V. Query i sits at position
  * first_query + i; with causal, it sees keys [0, first_query + i]. */
 typedef struct clip_attention {
   const float *q, *k, *v;
@@ -57,6 +57,8 @@ typedef struct clip_attention {
   float scale;
   uint32_t causal;
   float *scratch;          /* attention_scratch(keys, width) floats */
+  const float *bias;       /* [queries, keys], or NULL for none */
+  ptrdiff_t bias_stride;   /* floats from row to row; below 0 where rows lie the other way round */
 } clip_attention;
 
 /* Winograd's convolution F(2 x 2, 3 x 3) (Lavin and Gray, 2015, https://arxiv.org/abs/1509.09308), of stride

@@ -8,6 +8,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,11 +25,35 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The buffer of the calling thread's last error message. */
+/* Where the calling thread keeps the buffer of its last error message. The model is initial-exec since the first use of
+ * any other thread-local storage of a library that was loaded by dlopen allocates, and ends the process on failure. */
+static inline char **csystem_message(void) {
+  static _Thread_local char *message __attribute__((tls_model("initial-exec")));
+  return &message;
+}
+
+/* A new buffer for it, which is freed when the thread ends; NULL on failure. */
 enum { csystem_message_capacity = 4096 };
-static inline char *csystem_message(void) {
-  static _Thread_local char message[csystem_message_capacity];
-  return message;
+typedef struct csystem_message_key {
+  pthread_key_t key;
+  int code; /* an errno value */
+} csystem_message_key;
+static inline csystem_message_key *csystem_key_of_messages(void) {
+  static csystem_message_key key;
+  return &key;
+}
+static inline void csystem_make_message_key(void) {
+  csystem_message_key *made = csystem_key_of_messages();
+  made->code = pthread_key_create(&made->key, free);
+}
+static inline char *csystem_new_message(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, csystem_make_message_key);
+  csystem_message_key *made = csystem_key_of_messages();
+  char *message = made->code == 0 ? (char *)calloc(1, csystem_message_capacity) : NULL;
+  if (message == NULL || pthread_setspecific(made->key, message) == 0) return message;
+  free(message);
+  return NULL;
 }
 
 static inline int csystem_errno(void) { return errno; }
@@ -44,6 +69,16 @@ static inline void csystem_describe(int code, char *text, size_t capacity) {
 /* Copies a string, cut to `capacity` bytes with the NUL. `to` may be NULL. */
 static inline void csystem_copy_text(char *to, size_t capacity, const char *from) {
   if (to != NULL && capacity > 0) snprintf(to, capacity, "%s", from);
+}
+
+/* A decimal number of JSON's form to nearest, whatever the locale; infinity beyond the range. */
+enum { csystem_number_capacity = 1024 };
+static inline double csystem_number(const char *text, size_t length) {
+  char copy[csystem_number_capacity];
+  if (length >= sizeof copy) return NAN;
+  memcpy(copy, text, length);
+  copy[length] = 0;
+  return strtod_l(copy, NULL, newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* that locale is static */
 }
 
 static inline int csystem_is_file(const struct stat *s) { return S_ISREG(s->st_mode); }

@@ -29,6 +29,13 @@ package struct ConfigReader {
   package static var layers: ClosedRange<Int> { 1...1024 }
 
   package func has(_ key: Name) -> Bool { json[key] != nil }
+  /// Whether the key is there and null, for those whose default is not null.
+  package func isNull(_ key: Name) -> Bool {
+    for member in json.object ?? [] where member.key == key {
+      if case .null = member.value { return true }
+    }
+    return false
+  }
 
   package func error(_ status: clip_status, _ key: Name, _ expected: String) -> ClipError {
     let found = json[key].map { $0.kind } ?? "nothing"

@@ -11,6 +11,7 @@ func call(_ status: clip_status) throws(ClipError) {
 /// The body of every public call that can fail: runs `body`, turns what it throws into a status and the core's message.
 func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
   do throws(ClipError) {
+    try requireMemory("a call")
     try body()
     return CLIP_OK
   } catch let error {

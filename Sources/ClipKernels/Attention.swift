@@ -51,15 +51,16 @@ extension KernelSet {
       let first = work.causal == 0 ? keys : min(keys, Int(work.first_query) + begin + 1)
       let last = work.causal == 0 ? keys : min(keys, Int(work.first_query) + begin + rows)
       attend(
-        work, layout, q + begin * Int(work.q_stride), out + begin * Int(work.out_stride), rows, first, last, scratch)
+        work, layout, q + begin * Int(work.q_stride), work.bias.map { $0 + begin * work.bias_stride },
+        out + begin * Int(work.out_stride), rows, first, last, scratch)
     }
   }
 
   /// One tile: its first row sees `first` keys, each further row one more up to `last`.
   @_alwaysEmitIntoClient @inline(never)
   static func attend(
-    _ work: clip_attention, _ layout: AttentionLayout, _ q: UnsafePointer<Float>, _ out: UnsafeMutablePointer<Float>,
-    _ rows: Int, _ first: Int, _ last: Int, _ scratch: UnsafeMutablePointer<Float>
+    _ work: clip_attention, _ layout: AttentionLayout, _ q: UnsafePointer<Float>, _ bias: UnsafePointer<Float>?,
+    _ out: UnsafeMutablePointer<Float>, _ rows: Int, _ first: Int, _ last: Int, _ scratch: UnsafeMutablePointer<Float>
   ) {
     let width = Int(work.width)
     let scores = scratch + layout.scores
@@ -72,7 +73,16 @@ extension KernelSet {
       q, Int(work.q_stride), rows, depth: width, scratch, layout.keyPanelBytes,
       (last + T.panelWidth - 1) / T.panelWidth, scores, stride, .start, copy)
 
-    for row in 0..<rows { totals[row] = exponentials(scores + row * stride, min(first + row, last), work.scale) }
+    for row in 0..<rows {
+      let line = scores + row * stride
+      let seen = min(first + row, last)
+      guard let bias else {
+        totals[row] = exponentials(line, seen, work.scale)
+        continue
+      }
+      addBias(bias + row * work.bias_stride, to: line, seen, work.scale)
+      totals[row] = exponentials(line, seen, 1)
+    }
 
     product(
       scores, stride, rows, depth: first, scratch + layout.values, layout.valuePanelBytes, layout.valuePanels,
@@ -108,6 +118,17 @@ extension KernelSet {
         panels: panelCount, Ahead(panels, step: 0), sums, stride: stride, k == 0 ? mode : .resume)
       k += part
     } while k < depth
+  }
+
+  /// Replaces scores by scale score + bias.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func addBias(
+    _ bias: UnsafePointer<Float>, to scores: UnsafeMutablePointer<Float>, _ count: Int, _ scale: Float
+  ) {
+    let factor = Vector(repeating: scale)
+    vectors(count) { i, lanes in
+      (Vector.load(scores + i, lanes: lanes) * factor + Vector.load(bias + i, lanes: lanes)).store(scores + i)
+    }
   }
 
   /// Replaces scores by e^(scale score - largest), and returns their sum.

@@ -128,7 +128,7 @@ enum Reference {
       for key in 0..<seen {
         var score: Float = 0
         for i in 0..<work.width { score += q[query &* work.q_stride &+ i] * k[key &* work.k_stride &+ i] }
-        terms[key] = score * work.scale
+        terms[key] = score * work.scale + (work.bias.map { $0[query &* work.bias_stride &+ key] } ?? 0)
         largest = max(largest, terms[key])
       }
       var total: Float = 0

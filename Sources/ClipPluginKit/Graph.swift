@@ -3,7 +3,7 @@ import CClip
 /// The host's builder with Swift's names and defaults. Errors are sticky on the host's side, so
 /// nothing here checks or throws; see clip_builder and plugin/builtin_ops.h for what each call means.
 public struct Graph {
-  private let builder: UnsafeMutablePointer<clip_builder>
+  let builder: UnsafeMutablePointer<clip_builder>
   private var table: clip_builder { builder.pointee }
 
   public init(_ builder: UnsafeMutablePointer<clip_builder>) { self.builder = builder }
@@ -20,6 +20,20 @@ public struct Graph {
     if found >= 1, found <= 1 << 20 { return UInt32(clamping: found) }
     fail("config: " + String(cString: key.cString) + ": expected an integer from 1 to \(1 << 20), found \(found)")
     return 1
+  }
+  /// An integer from 0 to 2^20; 0 where there is none.
+  public func count(_ key: StaticString) -> UInt32 {
+    let found = table.get_int(builder, key.cString, 0)
+    if found >= 0, found <= 1 << 20 { return UInt32(clamping: found) }
+    fail("config: " + String(cString: key.cString) + ": expected an integer from 0 to \(1 << 20), found \(found)")
+    return 0
+  }
+  /// 0 or 1, with a default.
+  public func flag(_ key: StaticString, _ fallback: Bool = false) -> Bool {
+    let found = table.get_int(builder, key.cString, fallback ? 1 : 0)
+    if found == 0 || found == 1 { return found == 1 }
+    fail("config: " + String(cString: key.cString) + ": expected 0 or 1, found \(found)")
+    return false
   }
   public func integer(_ key: StaticString, _ fallback: Int64) -> Int64 { table.get_int(builder, key.cString, fallback) }
   public func number(_ key: StaticString, _ fallback: Double) -> Double {
@@ -76,6 +90,9 @@ public struct Graph {
   public func rowParameter(_ name: String, width: UInt32) -> clip_value {
     clip_op_row_parameter(builder, name, width)
   }
+  public func table(_ name: String, rows: UInt32, width: UInt32) -> clip_value {
+    clip_op_table(builder, name, rows, width)
+  }
   public func tableRow(_ name: String, rows: UInt32, row: UInt32, width: UInt32) -> clip_value {
     clip_op_table_row(builder, name, rows, row, width)
   }
@@ -91,11 +108,29 @@ public struct Graph {
   public func positions(_ x: clip_value, _ name: String, rows: UInt32 = 0) -> clip_value {
     clip_op_positions(builder, x, name, rows)
   }
-  public func layerNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
-    clip_op_layer_norm(builder, x, name, epsilon)
+  /// Row i of each item gets row `first` + i of a table of `rows`.
+  public func positions(_ x: clip_value, _ name: String, rows: UInt32, first: UInt32) -> clip_value {
+    op("positions", name, [x], settings: [("rows", Double(rows)), ("first", Double(first))])
+  }
+  /// With `heads` above 1, of each head of a row alone; all have the same weight and bias.
+  public func layerNorm(_ x: clip_value, _ name: String, _ epsilon: Double, heads: UInt32 = 1) -> clip_value {
+    op("layer_norm", name, [x], settings: [("epsilon", epsilon), ("heads", Double(heads))])
+  }
+  public func rmsNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
+    clip_op_rms_norm(builder, x, name, epsilon)
   }
   public func batchNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
     clip_op_batch_norm(builder, x, name, epsilon)
+  }
+  public func responseNorm(_ x: clip_value, _ name: String, _ epsilon: Double) -> clip_value {
+    clip_op_response_norm(builder, x, name, epsilon)
+  }
+  public func normalizeHeads(_ x: clip_value, _ name: String? = nil, heads: UInt32) -> clip_value {
+    clip_op_normalize_heads(builder, x, name, heads)
+  }
+  /// x times a parameter [width], such as a layer scale.
+  public func scale(_ x: clip_value, _ name: String) -> clip_value {
+    multiply(x, rowParameter(name, width: width(x)))
   }
   public func activate(_ x: clip_value, _ activation: clip_activation) -> clip_value {
     clip_op_activate(builder, x, activation)
@@ -115,11 +150,40 @@ public struct Graph {
   ) -> clip_value {
     clip_op_attention(builder, q, k, v, heads, causal ? UInt32(CLIP_CAUSAL) : 0)
   }
+  /// `bias`: heads x keys elements for each query, which are added to the scaled scores.
+  public func attention(
+    _ q: clip_value, _ k: clip_value, _ v: clip_value, bias: clip_value, heads: UInt32
+  ) -> clip_value {
+    op("attention", "", [q, k, v, bias], settings: [("heads", Double(heads))])
+  }
   public func prepend(_ x: clip_value, _ row: clip_value) -> clip_value { clip_op_prepend(builder, x, row) }
   public func firstRow(_ x: clip_value) -> clip_value { clip_op_first_row(builder, x) }
   public func endRow(_ x: clip_value) -> clip_value { clip_op_end_row(builder, x) }
   public func meanRows(_ x: clip_value) -> clip_value { clip_op_mean_rows(builder, x) }
+  /// Of `count` rows from `first` on; 0: of all that follow.
+  public func meanRows(_ x: clip_value, first: UInt32, count: UInt32 = 0) -> clip_value {
+    op("mean_rows", "", [x], settings: [("first", Double(first)), ("count", Double(count))])
+  }
   public func maxRows(_ x: clip_value) -> clip_value { clip_op_max_rows(builder, x) }
+
+  // MARK: In windows of a grid
+
+  public func windowPartition(_ x: clip_value, _ windows: clip_windows) -> clip_value {
+    clip_op_window_partition(builder, x, windows)
+  }
+  public func windowMerge(_ x: clip_value, _ windows: clip_windows) -> clip_value {
+    clip_op_window_merge(builder, x, windows)
+  }
+  public func windowAttention(
+    _ q: clip_value, _ k: clip_value, _ v: clip_value, bias: clip_value = -1, heads: UInt32, _ windows: clip_windows,
+    scale: Double = 0, biasScale: Double = 1
+  ) -> clip_value {
+    clip_op_window_attention(builder, q, k, v, bias, heads, windows, scale, biasScale)
+  }
+  public func windowOffsets(_ windows: clip_windows, trained: UInt32) -> clip_value {
+    clip_op_window_offsets(builder, windows.window_height, windows.window_width, trained, trained)
+  }
+  public func patchMerging(_ x: clip_value) -> clip_value { clip_op_patch_merging(builder, x) }
 
   // MARK: On grids
 
@@ -134,6 +198,10 @@ public struct Graph {
   /// Means of squares that do not overlap.
   public func averagePool(_ x: clip_value, _ side: UInt32) -> clip_value {
     clip_op_avg_pool(builder, x, window(side, side, 0))
+  }
+  /// Means of windows, without the padding.
+  public func averagePoolInside(_ x: clip_value, kernel: UInt32, stride: UInt32, padding: UInt32) -> clip_value {
+    clip_op_avg_pool_inside(builder, x, window(kernel, stride, padding))
   }
   public func maxPool(_ x: clip_value, kernel: UInt32, stride: UInt32, padding: UInt32) -> clip_value {
     clip_op_max_pool(builder, x, window(kernel, stride, padding))
@@ -193,6 +261,13 @@ public struct Graph {
   public func output(_ name: String) -> clip_value { table.output(builder, name) }
 
   public func width(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).width }
+  /// Height and width of a grid.
+  public func grid(_ x: clip_value) -> (height: UInt32, width: UInt32) {
+    let shape = clip_shape_of(builder, x)
+    return (shape.grid_height, shape.grid_width)
+  }
+  /// Rows of each item; 0 where they are tokens.
+  public func rows(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).row_count }
 }
 
 /// Whether two C strings are equal, byte by byte.

@@ -24,6 +24,9 @@ public struct DecodeTarget {
   public let stride: Int
   fileprivate let header: clip_codec_header
 
+  /// Bytes of all rows.
+  public var size: Int { stride * Int(header.height) }
+
   /// Checks that the memory is for the pixels of `found`, the header of the file that is decoded now.
   public func check(_ found: ImageHeader) throws(PluginFailure) {
     let row = found.width * found.channels

@@ -68,7 +68,95 @@ static V sample_chain(B *b, V x) {
   return sample(b, "test.op.gather", "gather", sample(b, "test.op.product", "", x, y), clip_op_mean_rows(b, y));
 }
 
-/* ROW(name, value, plain loops) and CASE(name, value): x is an image's grid of S x S, W wide. */
+/* Windows of 4 x 3 in the grid of S x S, moved by 1 x 2; `dilated` or not, and the shift before the padding or not. */
+static clip_windows windows(uint32_t dilated, uint32_t shifts_first) {
+  clip_windows w = {S, S, 4, 3, 1, 2, shifts_first, dilated};
+  return w;
+}
+static V partition(B *b, V x, clip_windows w) { return clip_op_window_partition(b, x, w); }
+/* Each window's rows attend with a bias that two layers make of the offsets. */
+static V in_windows(B *b, V x, clip_windows w) {
+  V y = partition(b, x, w);
+  V offsets = clip_op_window_offsets(b, w.window_height, w.window_width, 4, 4);
+  V bias = clip_op_activate(b, clip_op_linear(b, offsets, "bias", 2, 0), CLIP_SIGMOID);
+  V q = clip_op_normalize_heads(b, linear(b, y, "q"), "scale", 2), k = clip_op_normalize_heads(b, linear(b, y, "k"), NULL, 2);
+  y = clip_op_window_attention(b, q, k, linear(b, y, "v"), bias, 2, w, 1, 3);
+  return clip_op_window_merge(b, y, w);
+}
+static V in_square(B *b, V x) {
+  clip_windows w = {S, S, 3, 3, 0, 0, 0, 0};
+  V y = partition(b, x, w), table = clip_op_table(b, "table", 25, 2);
+  return clip_op_window_merge(b, clip_op_window_attention(b, linear(b, y, "q"), linear(b, y, "k"), linear(b, y, "v"), table, 2, w, 0, 1), w);
+}
+
+static V turned(B *b, V x, double halves) {
+  const clip_setting settings[] = {{"heads", W / 4.0}, {"first", 1}, {"height", S}, {"width", S}, {"halves", halves},
+                                   {"row_origin", 0.5}, {"column_origin", -1},
+                                   {"row_frequency", 0.3}, {"row_frequency", 0},
+                                   {"column_frequency", 0.1}, {"column_frequency", 0.7}};
+  return clip_op_unary(b, "rotary_grid", NULL, rows(b, x), settings, 11);
+}
+static V attend_grid(B *b, V x, uint32_t more) {
+  const clip_setting sides[] = {{"height", S}, {"width", S}, {"first", 1}}, heads = {"heads", 2};
+  V table = clip_op_table(b, "table", (2 * S - 1) * (2 * S - 1) + more, 2), y = rows(b, x);
+  const V inputs[] = {linear(b, y, "q"), linear(b, y, "k"), linear(b, y, "v"),
+                      clip_op_unary(b, "grid_bias", NULL, table, sides, 3)};
+  return b->op(b, "attention", NULL, inputs, 4, &heads, 1);
+}
+static V mean_of_some(B *b, V x) {
+  const clip_setting settings[] = {{"first", 2}, {"count", 5}};
+  return clip_op_unary(b, "mean_rows", NULL, x, settings, 2);
+}
+static V placed_from(B *b, V x) {
+  const clip_setting settings[] = {{"rows", S * S + 4}, {"first", 3}};
+  return clip_op_unary(b, "positions", "table", x, settings, 2);
+static V attend_with(B *b, V x, V bias, clip_attention_options o) {
+  uint32_t narrow = o.kv_heads ? W / o.heads * o.kv_heads : W;
+  return clip_op_attention_with(b, linear(b, x, "q"), clip_op_linear(b, x, "k", narrow, 0), clip_op_linear(b, x, "v", narrow, 0), bias, o);
+}
+static plain plain_attend_with(plain x, const char *bias, size_t rows, clip_attention_options o) {
+  uint32_t narrow = o.kv_heads ? W / o.heads * o.kv_heads : W;
+  return plain_attention_with(plain_linear(x, "q", W), plain_linear(x, "k", narrow), plain_linear(x, "v", narrow), bias, rows, o);
+}
+static const clip_attention_options grouped = {4, 2, 0, 0, 0, 0}, narrow = {2, 0, 0, 0.4, 1, 0}, trailing = {2, 1, CLIP_CAUSAL, 0, 2, 0},
+    bucketed = {2, 0, 0, 1, 0, 4}, bucketed_trailing = {2, 0, CLIP_CAUSAL, 0.3, 3, 5}, square_bias = {2, 0, 0, 0, 0, 0},
+    square_window = {2, 0, 0, 0, 3, 0};
+static const clip_sinusoids angles = {2, 100, 2, 1, 0}, fairseq = {4, 50, 0, 2, 1};
+static V attend_given(B *b, V x, clip_attention_options o) {
+  uint32_t count = S / 2 * (S / 2) + 1;
+  return attend_with(b, rows(b, clip_op_avg_pool(b, x, window(2, 2, 0, 1, 1))), clip_op_table(b, "bias", count, 2 * count), o);
+}
+static plain plain_attend_given(plain x, clip_attention_options o) {
+  return plain_attend_with(plain_rows(plain_pool(x, 2, 2, 0, 0)), "bias", 0, o);
+}
+static V scaled_embedding(B *b, V x) {
+  V ids = clip_op_tokens(b, 20, 6, CLIP_END_TOKEN_ID, 19);
+  return clip_op_add(b, x, clip_op_unary(b, "embedding", "table", ids, (const clip_setting[]){{"width", W}, {"scale", 2.5}}, 2));
+}
+static V turn(B *b, V x, clip_sinusoids o, uint32_t heads, uint32_t interleaved) {
+  return clip_op_rotary(b, linear(b, x, "q"), clip_op_sinusoids(b, x, o), heads, interleaved);
+}
+/* Positions are seen on one side alone, or on both. */
+static V disentangle(B *b, V x, int sides, uint32_t span, uint32_t distance) {
+  V table = clip_op_table(b, "table", 2 * span, W);
+  V keys = sides & 1 ? linear(b, table, "pk") : -1, queries = sides & 2 ? linear(b, table, "pq") : -1;
+  return clip_op_disentangled_attention(b, linear(b, x, "q"), linear(b, x, "k"), linear(b, x, "v"), keys, queries, 2, 0.5, span, distance);
+}
+static plain plain_disentangle(plain x, int sides, uint32_t span, uint32_t distance) {
+  plain table = plain_table("table", 2 * span, W), keys = table, queries = table;
+  if (sides & 1) keys = plain_linear(table, "pk", W);
+  if (sides & 2) queries = plain_linear(table, "pq", W);
+  return plain_disentangled(plain_linear(x, "q", W), plain_linear(x, "k", W), plain_linear(x, "v", W), sides & 1 ? &keys : NULL,
+                            sides & 2 ? &queries : NULL, 2, 0.5, span, distance);
+}
+/* What reads one row picks its queries early. */
+static V last_query(B *b, V x) {
+  V turned = clip_op_sinusoids(b, x, angles);
+  V q = clip_op_rotary(b, linear(b, x, "q"), turned, 2, 0), k = clip_op_rotary(b, linear(b, x, "k"), turned, 2, 0);
+  return clip_op_end_row(b, clip_op_attention_with(b, q, k, linear(b, x, "v"), clip_op_table(b, "bias", 6, 2), bucketed_trailing));
+}
+
+/* ROW(name, value, plain loops) and CASE(name, value): x is a picture's grid of S x S, W wide. */
 #define IMAGE_CASES(ROW, CASE) \
   ROW(none, x, x) \
   ROW(conv, clip_op_conv(b, x, "op", W * 3 / 2, window(3, 2, 1, 1, 1), 0), plain_conv(x, "op", W * 3 / 2, 3, 2, 1, 1, 1)) \
@@ -82,6 +170,21 @@ static V sample_chain(B *b, V x) {
   ROW(batch_norm, clip_op_batch_norm(b, x, "op", 1e-5), plain_batch_norm(x, "op", 1e-5)) \
   ROW(layer_norm, clip_op_layer_norm(b, x, "op", 1e-5), plain_layer_norm(x, "op", 1e-5)) \
   ROW(rms_norm, clip_op_unary(b, "rms_norm", "op", x, &(clip_setting){"epsilon", 1e-5}, 1), plain_rms_norm(x, "op", 1e-5)) \
+  ROW(rms_norm_heads, clip_op_unary(b, "rms_norm", "op", x, (const clip_setting[]){{"epsilon", 1e-5}, {"heads", 2}, {"offset", 1}}, 3), \
+      plain_head_norm(x, "op", 2, 1, 0, 1e-5)) \
+  ROW(layer_norm_bare, clip_op_unary(b, "layer_norm", "op", x, (const clip_setting[]){{"epsilon", 1e-5}, {"bias", 0}}, 2), \
+      plain_head_norm(x, "op", 1, 0, 1, 1e-5)) \
+  ROW(response_norm, clip_op_response_norm(b, x, "op", 1e-3), plain_response_norm(x, "op", 1e-3)) \
+  ROW(normalize_heads, clip_op_normalize_heads(b, x, "scale", 2), plain_normalize_heads(x, "scale", 2)) \
+  ROW(window_partition, clip_op_max_rows(b, partition(b, other(b, x), windows(0, 0))), \
+      plain_reduce_rows(plain_windows(plain_other(x), windows(0, 0)), 1)) \
+  ROW(window_merge, clip_op_window_merge(b, partition(b, x, windows(1, 1)), windows(1, 1)), x) \
+  ROW(window_attention, in_windows(b, x, windows(0, 0)), plain_in_windows(x, windows(0, 0), 4, 1, 3)) \
+  ROW(window_attention_moved, in_windows(b, x, windows(0, 1)), plain_in_windows(x, windows(0, 1), 4, 1, 3)) \
+  ROW(window_attention_dilated, in_windows(b, x, (clip_windows){S, S, 3, 2, 0, 0, 0, 1}), \
+      plain_in_windows(x, (clip_windows){S, S, 3, 2, 0, 0, 0, 1}, 4, 1, 3)) \
+  ROW(window_table, in_square(b, x), plain_in_windows(x, (clip_windows){S, S, 3, 3, 0, 0, 0, 0}, 0, 0, 1)) \
+  ROW(patch_merging, clip_op_patch_merging(b, x), plain_patch_merging(x)) \
   ROW(dropout, clip_op_dropout(b, x, 0.4), x) \
   ROW(relu, clip_op_activate(b, x, CLIP_RELU), plain_activate(x, CLIP_RELU)) \
   ROW(gelu, clip_op_activate(b, x, CLIP_GELU), plain_activate(x, CLIP_GELU)) \
@@ -91,6 +194,7 @@ static V sample_chain(B *b, V x) {
   ROW(silu, clip_op_activate(b, x, CLIP_SILU), plain_activate(x, CLIP_SILU)) \
   ROW(tanh, clip_op_activate(b, x, CLIP_TANH), plain_activate(x, CLIP_TANH)) \
   ROW(avg_pool, clip_op_avg_pool(b, x, window(3, 2, 1, 1, 1)), plain_pool(x, 3, 2, 1, 0)) \
+  ROW(avg_pool_inside, clip_op_avg_pool_inside(b, x, window(3, 2, 1, 1, 1)), plain_pool(x, 3, 2, 1, 2)) \
   ROW(max_pool, clip_op_max_pool(b, x, window(2, 2, 0, 1, 1)), plain_pool(x, 2, 2, 0, 1)) \
   ROW(resize_nearest, clip_op_resize(b, x, S + 3, S - 2, CLIP_RESIZE_NEAREST), plain_resize(x, S + 3, S - 2, 0)) \
   ROW(resize_larger, clip_op_resize(b, x, S + 5, S + 1, CLIP_RESIZE_BILINEAR), plain_resize(x, S + 5, S + 1, 1)) \
@@ -99,6 +203,13 @@ static V sample_chain(B *b, V x) {
   CASE(spatial_attention, clip_op_spatial_attention(b, x, 3)) \
   CASE(scale_attention, clip_op_scale_attention(b, x, (const uint32_t[]){1, 3}, 2)) \
   CASE(feature_pyramid, pyramid(b, x)) \
+  ROW(layer_norm_heads, clip_op_unary(b, "layer_norm", "op", clip_op_concat(b, x, x), (const clip_setting[]){{"epsilon", 1e-5}, {"heads", 2}}, 2), plain_concat(plain_layer_norm(x, "op", 1e-5), plain_layer_norm(x, "op", 1e-5))) \
+  CASE(rotary_grid, turned(b, x, 0)) \
+  CASE(rotary_grid_halves, turned(b, x, 1)) \
+  CASE(grid_bias, attend_grid(b, x, 3)) \
+  CASE(grid_bias_patches, attend_grid(b, x, 0)) \
+  CASE(mean_rows_some, mean_of_some(b, x)) \
+  CASE(positions_from, placed_from(b, x)) \
   ROW(add, clip_op_add(b, x, other(b, x)), plain_combine(x, plain_other(x), 0)) \
   ROW(add_same, add_same(b, other(b, x)), plain_combine(plain_other(x), plain_other(x), 0)) \
   ROW(add_row, clip_op_add(b, x, linear(b, clip_op_mean_rows(b, other(b, x)), "row")), \
@@ -119,6 +230,8 @@ static V sample_chain(B *b, V x) {
   ROW(attention_same, attend_same(b, rows(b, x)), \
       plain_attention(plain_rows(x), plain_rows(x), plain_rows(x), 2, 0)) \
   CASE(attention_shared, attend_shared(b, rows(b, x))) \
+  ROW(attention_bias, attend_given(b, x, square_bias), plain_attend_given(x, square_bias)) \
+  ROW(attention_bias_window, attend_given(b, x, square_window), plain_attend_given(x, square_window)) \
   CASE(transformer, blocks(b, rows(b, x))) \
   /* One matrix for two layers, the second of which reads the first. */ \
   ROW(linear_twice, linear(b, clip_op_activate(b, linear(b, rows(b, x), "l"), CLIP_TANH), "l"), \
@@ -145,6 +258,21 @@ static V sample_chain(B *b, V x) {
       plain_combine(x, plain_table_row("types", 1, W), 0)) \
   CASE(causal, CLIP_END_TOKEN_ID, clip_op_end_row(b, clip_op_add(b, x, attend(b, x, CLIP_CAUSAL)))) \
   ROW(causal_mean, CLIP_END_TOKEN_ID, attend(b, x, CLIP_CAUSAL), plain_attend(x, 1)) \
+  ROW(grouped_heads, CLIP_END_TOKEN_ID, attend_with(b, x, -1, grouped), plain_attend_with(x, NULL, 0, grouped)) \
+  ROW(window, CLIP_END_TOKEN_ID, attend_with(b, x, -1, narrow), plain_attend_with(x, NULL, 0, narrow)) \
+  ROW(causal_window, CLIP_END_TOKEN_ID, attend_with(b, x, -1, trailing), plain_attend_with(x, NULL, 0, trailing)) \
+  ROW(buckets, CLIP_END_TOKEN_ID, attend_with(b, x, clip_op_table(b, "bias", 4, 2), bucketed), plain_attend_with(x, "bias", 4, bucketed)) \
+  ROW(causal_buckets, CLIP_END_TOKEN_ID, attend_with(b, x, clip_op_table(b, "bias", 6, 2), bucketed_trailing), \
+      plain_attend_with(x, "bias", 6, bucketed_trailing)) \
+  ROW(disentangled, CLIP_END_TOKEN_ID, disentangle(b, x, 3, 3, 0), plain_disentangle(x, 3, 3, 0)) \
+  ROW(disentangled_keys, CLIP_END_TOKEN_ID, disentangle(b, x, 1, 4, 5), plain_disentangle(x, 1, 4, 5)) \
+  ROW(disentangled_queries, CLIP_END_TOKEN_ID, disentangle(b, x, 2, 4, 9), plain_disentangle(x, 2, 4, 9)) \
+  ROW(scaled_embedding, CLIP_END_TOKEN_ID, scaled_embedding(b, x), plain_scaled(x, 3.5)) \
+  ROW(sinusoids, CLIP_END_TOKEN_ID, clip_op_add(b, x, clip_op_sinusoids(b, x, fairseq)), plain_combine(x, plain_sinusoids(x.rows, fairseq), 0)) \
+  ROW(rotary, CLIP_END_TOKEN_ID, turn(b, x, angles, 1, 0), plain_rotary(plain_linear(x, "q", W), plain_sinusoids(x.rows, angles), 1, 0)) \
+  ROW(rotary_pairs, CLIP_END_TOKEN_ID, turn(b, x, (clip_sinusoids){4, 10, 0, 0, 0}, 1, 1), \
+      plain_rotary(plain_linear(x, "q", W), plain_sinusoids(x.rows, (clip_sinusoids){4, 10, 0, 0, 0}), 1, 1)) \
+  CASE(last_query, CLIP_END_TOKEN_ID, last_query(b, x)) \
   CASE(padding, CLIP_END_PADDING, attend(b, x, 0)) \
   ROW(last, CLIP_END_LAST, attend(b, x, 0), plain_attend(x, 0)) \
   ROW(max, CLIP_END_TOKEN_ID, clip_op_max_rows(b, x), plain_reduce_rows(x, 1)) \

@@ -84,6 +84,21 @@ static plain plain_rms_norm(plain x, const char *name, double epsilon) {
   return y;
 }
 
+/* Each of `heads` parts of a row by itself, with weights of offset + "<name>.weight"; of layer norms without bias `mean` is 1. */
+static plain plain_head_norm(plain x, const char *name, size_t heads, double offset, int mean, double epsilon) {
+  const float *weight = parameter(name, ".weight");
+  size_t width = x.width / heads;
+  plain y = plain_make(x.rows, x.width, x.height, x.columns);
+  for (size_t i = 0; i < x.rows * heads; i++) {
+    const double *line = x.data + i * width;
+    double centre = 0, square = 0;
+    for (size_t c = 0; c < width && mean; c++) centre += line[c] / (double)width;
+    for (size_t c = 0; c < width; c++) square += (line[c] - centre) * (line[c] - centre) / (double)width;
+    for (size_t c = 0; c < width; c++) y.data[i * width + c] = (line[c] - centre) / sqrt(square + epsilon) * (offset + weight[c]);
+  }
+  return y;
+}
+
 static plain plain_batch_norm(plain x, const char *name, double epsilon) {
   const float *weight = parameter(name, ".weight"), *bias = parameter(name, ".bias");
   const float *mean = parameter(name, ".running_mean"), *variance = parameter(name, ".running_var");
@@ -113,19 +128,20 @@ static plain plain_activate(plain x, clip_activation activation) {
   return y;
 }
 
-static plain plain_pool(plain x, size_t kernel, size_t stride, size_t padding, int is_max) {
+/* kind: 0 the mean, 1 the maximum, 2 the mean without padding. */
+static plain plain_pool(plain x, size_t kernel, size_t stride, size_t padding, int kind) {
   size_t height = (x.height + 2 * padding - kernel) / stride + 1, columns = (x.columns + 2 * padding - kernel) / stride + 1;
   plain y = plain_make(height * columns, x.width, height, columns);
   for (size_t row = 0; row < y.rows; row++)
     for (size_t c = 0; c < x.width; c++) {
-      double sum = 0, most = -INFINITY;
+      double sum = 0, most = -INFINITY, inside = 0;
       for (size_t k = 0; k < kernel * kernel; k++) {
         size_t top = row / columns * stride + k / kernel - padding, left = row % columns * stride + k % kernel - padding;
         if (top >= x.height || left >= x.columns) continue; /* below 0 wraps around */
         double value = x.data[(top * x.columns + left) * x.width + c];
-        sum += value, most = fmax(most, value);
+        sum += value, most = fmax(most, value), inside++;
       }
-      y.data[row * x.width + c] = is_max ? most : sum / (double)(kernel * kernel);
+      y.data[row * x.width + c] = kind == 1 ? most : sum / (kind == 0 ? (double)(kernel * kernel) : inside);
     }
   return y;
 }
@@ -216,6 +232,102 @@ static plain plain_attention(plain q, plain k, plain v, size_t heads, int causal
   return y;
 }
 
+/* The bucket of a key `offset` rows after the query, of `rows` buckets. */
+static size_t plain_bucket(long offset, size_t rows, long distance, int causal) {
+  long buckets = causal ? (long)rows : (long)rows / 2, exact = buckets / 2, far = causal ? (offset < 0 ? -offset : 0) : labs(offset);
+  size_t start = !causal && offset > 0 ? (size_t)buckets : 0;
+  if (far < exact) return start + (size_t)far;
+  long bucket = exact + (long)(log((double)far / (double)exact) / log((double)distance / (double)exact) * (double)(buckets - exact) + 1e-9);
+  return start + (size_t)(bucket < buckets ? bucket : buckets - 1);
+}
+/* The bias is a parameter: of buckets x heads, or a row for each query. */
+static plain plain_attention_with(plain q, plain k, plain v, const char *bias, size_t bias_rows, clip_attention_options o) {
+  size_t depth = q.width / o.heads, group = o.kv_heads ? o.heads / o.kv_heads : 1;
+  double scale = o.scale != 0 ? o.scale : 1 / sqrt((double)depth);
+  int causal = (o.flags & CLIP_CAUSAL) != 0;
+  plain y = plain_make(q.rows, q.width, 0, 0);
+  for (size_t h = 0; h < o.heads; h++)
+    for (size_t row = 0; row < q.rows; row++) {
+      double scores[128] = {0}, sum = 0;
+      for (size_t key = 0; key < k.rows; key++) {
+        long offset = (long)key - (long)row;
+        if ((causal && offset > 0) || (o.window && labs(offset) > o.window)) continue;
+        double dot = 0;
+        for (size_t c = 0; c < depth; c++) dot += q.data[row * q.width + h * depth + c] * k.data[key * k.width + h / group * depth + c];
+        dot *= scale;
+        if (bias && o.bias_distance) dot += parameter(bias, "")[plain_bucket(offset, bias_rows, o.bias_distance, causal) * o.heads + h];
+        else if (bias) dot += parameter(bias, "")[(row * o.heads + h) * k.rows + key];
+        sum += scores[key] = exp(dot);
+      }
+      for (size_t key = 0; key < k.rows; key++)
+        for (size_t c = 0; c < depth; c++)
+          y.data[row * q.width + h * depth + c] += scores[key] / sum * v.data[key * k.width + h / group * depth + c];
+    }
+  return y;
+}
+/* Angles of position first + row as clip_sinusoids has them. */
+static plain plain_sinusoids(size_t rows, clip_sinusoids o) {
+  size_t pairs = o.width / 2;
+  plain y = plain_make(rows, o.width, 0, 0);
+  for (size_t row = 0; row < rows; row++)
+    for (size_t j = 0; j < pairs; j++) {
+      double angle = (double)(o.first + row) * pow(o.theta, -(double)j / (double)(o.spread ? pairs - 1 : pairs)) / (o.factor != 0 ? o.factor : 1);
+      y.data[row * o.width + (o.spread ? pairs : 0) + j] = cos(angle);
+      y.data[row * o.width + (o.spread ? 0 : pairs) + j] = sin(angle);
+    }
+  return y;
+}
+static plain plain_rotary(plain x, plain angles, size_t heads, int interleaved) {
+  size_t depth = x.width / heads, pairs = angles.width / 2;
+  plain y = plain_make(x.rows, x.width, 0, 0);
+  memcpy(y.data, x.data, x.rows * x.width * sizeof(double));
+  for (size_t i = 0; i < x.rows * heads; i++)
+    for (size_t j = 0; j < pairs; j++) {
+      size_t a = i * depth + (interleaved ? 2 * j : j), c = interleaved ? a + 1 : a + pairs;
+      double cosine = angles.data[i / heads * angles.width + j], sine = angles.data[i / heads * angles.width + pairs + j];
+      y.data[a] = x.data[a] * cosine - x.data[c] * sine, y.data[c] = x.data[c] * cosine + x.data[a] * sine;
+    }
+  return y;
+}
+/* Scores of content, of content with positions (c2p) and of positions with content (p2c), by the offsets' buckets. */
+static plain plain_disentangled(plain q, plain k, plain v, const plain *c2p, const plain *p2c, size_t heads, double scale, long span, long distance) {
+  size_t depth = q.width / heads;
+  plain y = plain_make(q.rows, q.width, 0, 0);
+  for (size_t h = 0; h < heads; h++)
+    for (size_t row = 0; row < q.rows; row++) {
+      double scores[128], sum = 0;
+      for (size_t key = 0; key < k.rows; key++) {
+        long offset = (long)row - (long)key, far = labs(offset), middle = span / 2;
+        if (distance && far > middle) {
+          far = middle + (long)ceil(log((double)far / (double)middle) / log((double)(distance - 1) / (double)middle) * (double)(middle - 1) - 1e-9);
+          offset = offset < 0 ? -far : far;
+        }
+        long bucket = offset + span < 0 ? 0 : offset + span > 2 * span - 1 ? 2 * span - 1 : offset + span;
+        double dot = 0;
+        for (size_t c = h * depth; c < (h + 1) * depth; c++) {
+          double left = q.data[row * q.width + c], right = k.data[key * q.width + c];
+          dot += left * right;
+          if (c2p) dot += left * c2p->data[(size_t)bucket * q.width + c];
+          if (p2c) dot += right * p2c->data[(size_t)bucket * q.width + c];
+        }
+        sum += scores[key] = exp(dot * scale);
+      }
+      for (size_t key = 0; key < k.rows; key++)
+        for (size_t c = h * depth; c < (h + 1) * depth; c++) y.data[row * q.width + c] += scores[key] / sum * v.data[key * q.width + c];
+    }
+  return y;
+}
+static plain plain_scaled(plain x, double factor) {
+  plain y = plain_make(x.rows, x.width, 0, 0);
+  for (size_t i = 0; i < x.rows * x.width; i++) y.data[i] = x.data[i] * factor;
+  return y;
+}
+static plain plain_table(const char *name, size_t rows, size_t width) {
+  plain y = plain_make(rows, width, 0, 0);
+  for (size_t i = 0; i < rows * width; i++) y.data[i] = parameter(name, "")[i];
+  return y;
+}
+
 static plain plain_table_row(const char *name, size_t row, size_t width) {
   plain y = plain_make(1, width, 0, 0);
   for (size_t c = 0; c < width; c++) y.data[c] = parameter(name, "")[row * width + c];
@@ -230,5 +342,118 @@ static plain plain_prepend(plain x, const char *name) {
 static plain plain_positions(plain x, const char *name) {
   plain y = plain_make(x.rows, x.width, 0, 0);
   for (size_t i = 0; i < x.rows * x.width; i++) y.data[i] = x.data[i] + parameter(name, "")[i];
+  return y;
+}
+
+static plain plain_response_norm(plain x, const char *name, double epsilon) {
+  const float *weight = parameter(name, ".weight"), *bias = parameter(name, ".bias");
+  plain norms = plain_make(1, x.width, 0, 0), y = plain_make(x.rows, x.width, x.height, x.columns);
+  double mean = 0;
+  for (size_t c = 0; c < x.width; c++) {
+    for (size_t row = 0; row < x.rows; row++) norms.data[c] += pow(x.data[row * x.width + c], 2);
+    norms.data[c] = sqrt(norms.data[c]), mean += norms.data[c] / (double)x.width;
+  }
+  for (size_t i = 0; i < x.rows * x.width; i++) {
+    size_t c = i % x.width;
+    y.data[i] = x.data[i] + weight[c] * x.data[i] * norms.data[c] / (mean + epsilon) + bias[c];
+  }
+  return y;
+}
+
+static plain plain_normalize_heads(plain x, const char *name, size_t heads) {
+  plain y = plain_make(x.rows, x.width, x.height, x.columns);
+  size_t width = x.width / heads;
+  for (size_t i = 0; i < x.rows * heads; i++) {
+    double square = 0, factor = name ? exp(fmin(parameter(name, "")[i % heads], log(100))) : 1;
+    for (size_t c = 0; c < width; c++) square += pow(x.data[i * width + c], 2);
+    for (size_t c = 0; c < width; c++) y.data[i * width + c] = x.data[i * width + c] / sqrt(square) * factor;
+  }
+  return y;
+}
+
+static plain plain_patch_merging(plain x) {
+  plain y = plain_make(x.rows / 4, x.width * 4, x.height / 2, x.columns / 2);
+  for (size_t row = 0; row < y.rows; row++)
+    for (size_t i = 0; i < y.width; i++) {
+      size_t part = i / x.width, top = row / y.columns * 2 + part % 2, left = row % y.columns * 2 + part / 2;
+      y.data[row * y.width + i] = x.data[(top * x.columns + left) * x.width + i % x.width];
+    }
+  return y;
+}
+
+/* The grid padded to whole windows and rolled, in either order. places: the pixel that each holds, or -1. */
+static plain plain_rolled(plain x, clip_windows w, long *places) {
+  size_t height = (w.height + w.window_height - 1) / w.window_height * w.window_height;
+  size_t width = (w.width + w.window_width - 1) / w.window_width * w.window_width;
+  plain y = plain_make(height * width, x.width, height, width);
+  for (size_t i = 0; i < y.rows; i++) places[i] = -1;
+  for (size_t top = 0; top < w.height; top++)
+    for (size_t left = 0; left < w.width; left++) {
+      size_t h = w.shifts_first ? w.height : height, v = w.shifts_first ? w.width : width;
+      size_t to = (top + h - w.shift_height) % h * width + (left + v - w.shift_width) % v;
+      places[to] = (long)(top * w.width + left);
+      memcpy(y.data + to * x.width, x.data + (top * w.width + left) * x.width, x.width * sizeof(double));
+    }
+  return y;
+}
+/* The window of a place, and the place in it. */
+static size_t plain_window(plain x, clip_windows w, size_t place, size_t *top, size_t *left) {
+  size_t down = x.height / w.window_height, across = x.columns / w.window_width;
+  size_t row = place / x.columns, column = place % x.columns;
+  *top = w.dilated ? row / down : row % w.window_height, *left = w.dilated ? column / across : column % w.window_width;
+  return w.dilated ? row % down * across + column % across : row / w.window_height * across + column / w.window_width;
+}
+static plain plain_windows(plain x, clip_windows w) {
+  long places[256];
+  plain rolled = plain_rolled(x, w, places), y = plain_make(rolled.rows, x.width, 0, 0);
+  for (size_t place = 0; place < y.rows; place++) {
+    size_t top, left, window = plain_window(rolled, w, place, &top, &left);
+    memcpy(y.data + (window * w.window_height * w.window_width + top * w.window_width + left) * x.width,
+           rolled.data + place * x.width, x.width * sizeof(double));
+  }
+  return y;
+}
+/* 0, 1 and 2 as Swin's mask has them: before the last window, its pixels that follow on, its pixels from the other edge. */
+static size_t plain_region(size_t at, size_t side, size_t window, size_t shift) {
+  return at < side - window || shift == 0 ? 0 : at < side - shift ? 1 : 2;
+}
+/* op_cases.h's in_windows, or its in_square where `trained` is 0: cosine attention with a bias made of offsets, or of a table. */
+static plain plain_in_windows(plain x, clip_windows w, double trained, double scale, double bias_scale) {
+  long places[256];
+  plain rolled = plain_rolled(x, w, places), y = plain_make(x.rows, x.width, x.height, x.columns);
+  plain q = plain_linear(rolled, "q", x.width), k = plain_linear(rolled, "k", x.width), v = plain_linear(rolled, "v", x.width);
+  if (trained > 0) q = plain_normalize_heads(q, "scale", 2), k = plain_normalize_heads(k, NULL, 2);
+  size_t depth = x.width / 2;
+  if (trained == 0) scale = 1 / sqrt((double)depth);
+  for (size_t h = 0; h < 2; h++)
+    for (size_t i = 0; i < rolled.rows; i++) {
+      if (places[i] < 0) continue;
+      double scores[256], sum = 0;
+      size_t top, left, otop, oleft, window = plain_window(rolled, w, i, &top, &left);
+      for (size_t j = 0; j < rolled.rows; j++) {
+        scores[j] = 0;
+        if (plain_window(rolled, w, j, &otop, &oleft) != window) continue;
+        double dot = 0, bias;
+        for (size_t c = h * depth; c < (h + 1) * depth; c++) dot += q.data[i * x.width + c] * k.data[j * x.width + c];
+        double down = (double)top - (double)otop, across = (double)left - (double)oleft;
+        if (trained > 0) {
+          const float *weight = parameter("bias", ".weight") + 2 * h;
+          double a = 8 * down / (trained - 1), b = 8 * across / (trained - 1);
+          a = copysign(log2(fabs(a) + 1) / 3, a), b = copysign(log2(fabs(b) + 1) / 3, b);
+          bias = 1 / (1 + exp(-(weight[0] * a + weight[1] * b + parameter("bias", ".bias")[h])));
+        } else {
+          bias = parameter("table", "")[(size_t)((down + w.window_height - 1) * (2 * w.window_width - 1) + across + w.window_width - 1) * 2 + h];
+        }
+        if (plain_region(i / rolled.columns, rolled.height, w.window_height, w.shift_height) !=
+                plain_region(j / rolled.columns, rolled.height, w.window_height, w.shift_height) ||
+            plain_region(i % rolled.columns, rolled.columns, w.window_width, w.shift_width) !=
+                plain_region(j % rolled.columns, rolled.columns, w.window_width, w.shift_width))
+          bias -= 100 / bias_scale;
+        sum += scores[j] = exp(dot * scale + bias * bias_scale);
+      }
+      for (size_t j = 0; j < rolled.rows; j++)
+        for (size_t c = h * depth; c < (h + 1) * depth; c++)
+          y.data[(size_t)places[i] * x.width + c] += scores[j] / sum * v.data[j * x.width + c];
+    }
   return y;
 }

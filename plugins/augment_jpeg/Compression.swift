@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 import CTurboJPEG
 import ClipPluginKit
 
@@ -59,6 +60,8 @@ final class Compression: ImageAugmentation {
 
   /// The failure of libturbojpeg's last call.
   private func failure(_ handle: tjhandle) -> PluginFailure {
-    PluginFailure(CLIP_PLUGIN, tjGetErrorStr2(handle).map { String(cString: $0) } ?? "JPEG failed")
+    guard let message = tjGetErrorStr2(handle) else { return PluginFailure(CLIP_PLUGIN, "JPEG failed") }
+    let isMemory = strstr(message, "Insufficient memory") != nil || strstr(message, "Memory allocation") != nil
+    return PluginFailure(isMemory ? CLIP_OUT_OF_MEMORY : CLIP_PLUGIN, String(cString: message))
   }
 }

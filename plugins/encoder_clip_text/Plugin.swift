@@ -19,16 +19,20 @@ import ClipPluginKit
   }
 }
 
-/// The text tower of Radford et al., 2021, section 2.4.
+/// The text tower of Radford et al., 2021, section 2.4, with open_clip's options.
 private func buildTextTransformer(_ graph: Graph) -> clip_value {
-  let width = graph.size("width")
-  let epsilon = graph.number("epsilon", 1e-5)
-
-  let tokens = graph.tokens(
-    vocabulary: graph.size("vocab_size"), contextLength: graph.size("context_length"),
-    endToken: graph.integer("end_token", -1))
-  let embedded = graph.positions(graph.embedding(tokens, "token_embedding", width: width), "positional_embedding")
-  let blocks = graph.transformer(embedded, scope: "transformer", epsilon: epsilon, causal: true)
-  let pooled = graph.endRow(graph.layerNorm(blocks, "ln_final", epsilon))
-  return graph.linear(pooled, "text_projection", features: graph.size("embed_dim"), bias: false)
+  var block = TransformerBlock(graph)
+  block.isCausal = graph.flag("causal", true)
+  let vocabulary = graph.size("vocab_size")
+  let context = graph.size("context_length")
+  let tokens =
+    graph.has("pool", "last", "end")
+    ? graph.tokens(vocabulary: vocabulary, contextLength: context, CLIP_END_LAST)
+    : graph.tokens(vocabulary: vocabulary, contextLength: context, endToken: graph.integer("end_token", -1))
+  let embedded = graph.embedding(tokens, "token_embedding", width: block.width)
+  let rows = block.all(graph.positions(embedded, "positional_embedding"), scope: "transformer")
+  let pooled = block.norm(graph.has("pool", "first", "end") ? graph.firstRow(rows) : graph.endRow(rows), "ln_final")
+  guard graph.flag("projection", true) else { return pooled }
+  return graph.linear(
+    pooled, "text_projection", features: graph.size("embed_dim"), bias: graph.flag("projection_bias"))
 }

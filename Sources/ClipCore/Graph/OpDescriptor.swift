@@ -31,12 +31,17 @@ struct OpDescriptor: @unchecked Sendable {
       integer(name, 0...1, default: fallback ? 1 : 0)
     }
 
-    static func real(_ name: Name, _ range: ClosedRange<Double>) -> Setting {
-      Setting(name: name, range: range, isInteger: false)
+    static func real(_ name: Name, _ range: ClosedRange<Double>, default fallback: Double? = nil) -> Setting {
+      Setting(name: name, range: range, isInteger: false, fallback: fallback)
     }
 
     static func integers(_ name: Name, _ range: ClosedRange<Int>) -> Setting {
       Setting(name: name, range: Double(range.lowerBound)...Double(range.upperBound), isList: true)
+    }
+
+    static func reals(_ name: Name) -> Setting {
+      let limit = Double.greatestFiniteMagnitude
+      return Setting(name: name, range: -limit...limit, isInteger: false, isList: true)
     }
 
     /// For messages: "an integer from 1 to 8".
@@ -128,7 +133,8 @@ struct OpCall {
 
   func integer(_ name: Name) throws(ClipError) -> Int { Int(try real(name)) }
   func flag(_ name: Name) throws(ClipError) -> Bool { try real(name) != 0 }
-  func integers(_ name: Name) -> [Int] { settings.filter { $0.name == name }.map { Int($0.value) } }
+  func reals(_ name: Name) -> [Double] { settings.filter { $0.name == name }.map { $0.value } }
+  func integers(_ name: Name) -> [Int] { reals(name).map { Int($0) } }
 
   /// Adds the node that the use stands for.
   func add(_ node: Operation) throws(ClipError) -> Int { try builder.add(node) }

@@ -1,11 +1,14 @@
 /// Every op that an encoder can call without a plugin that brings it.
 extension OpDescriptor {
   static let all: [OpDescriptor] = [
-    .pixels, .tokens, .rowParameter, .tableRow,
-    .linear, .embedding, .positions, .layerNorm, .rmsNorm, .batchNorm, .activate, .add, .multiply, .concat, .mix,
+    .pixels, .tokens, .rowParameter, .table, .tableRow,
+    .linear, .embedding, .positions, .sinusoids, .rotary, .layerNorm, .rmsNorm, .batchNorm, .responseNorm,
+    .normalizeHeads, .activate, .add,
+    .multiply, .concat, .mix,
     .dropout,
     .meanColumns, .maxColumns,
-    .attention, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
+    .attention, .disentangledAttention, .rotaryGrid, .gridBias, .prepend, .firstRow, .endRow, .meanRows, .maxRows,
+    .windowPartition, .windowMerge, .patchMerging, .windowAttention, .windowOffsets,
     .conv, .averagePool, .maxPool, .resize,
     .transformer, .featurePyramid, .channelAttention, .spatialAttention, .scaleAttention,
   ]

@@ -97,8 +97,10 @@ final class PluginFile {
       let prefix = Name(name + ": ")
       if reason.hasPrefix(prefix) { reason = Name(utf8: Array(reason.utf8.dropFirst(prefix.utf8.count))) }
       let isResourceFailure = resourceCodes.contains { reason.hasSuffix(Name(": " + describe(errno: $0))) }
+      let isMemory = reason == "out of memory" || reason.hasSuffix(Name(": " + describe(errno: ENOMEM)))
       throw ClipError(
-        CLIP_PLUGIN, path + ": cannot be loaded: " + reason.string, isResourceFailure: isResourceFailure)
+        isMemory ? CLIP_OUT_OF_MEMORY : CLIP_PLUGIN, path + ": cannot be loaded: " + reason.string,
+        isResourceFailure: isResourceFailure)
     }
     guard let symbol = dlsym(handle, "clip_plugin_entry") else {
       dlclose(handle)

@@ -13,8 +13,8 @@ private struct Framing {
 
   init(_ image: ImageView, _ config: PreprocessConfig) {
     (width, height) = Framing.resizedSize(image, config)
-    let horizontal = Framing.centred(width, config.width)
-    let vertical = Framing.centred(height, config.height)
+    let horizontal = Framing.centred(width, config.width, config.cropsAsTransformers)
+    let vertical = Framing.centred(height, config.height, config.cropsAsTransformers)
     window = ResizeWindow(
       left: horizontal.from, top: vertical.from, width: horizontal.count, height: vertical.count)
     left = horizontal.to
@@ -24,7 +24,7 @@ private struct Framing {
   private static func resizedSize(_ image: ImageView, _ config: PreprocessConfig) -> (Int, Int) {
     switch config.mode {
     case .none: return (image.width, image.height)
-    case .squash: return (config.width, config.height)
+    case .squash: return (config.squashTo?.width ?? config.width, config.squashTo?.height ?? config.height)
     case .shortest:
       // torchvision's Resize(int) truncates the longer side to whole pixels.
       let (short, long) = (min(image.width, image.height), max(image.width, image.height))
@@ -42,9 +42,12 @@ private struct Framing {
     }
   }
 
-  /// torchvision's center_crop along one axis: `count` pixels from `from` on are copied to `to`.
-  private static func centred(_ side: Int, _ target: Int) -> (from: Int, to: Int, count: Int) {
-    guard target <= side else { return (0, (target - side) / 2, side) }
+  /// center_crop along one axis: `count` pixels from `from` on are copied to `to`.
+  private static func centred(
+    _ side: Int, _ target: Int, _ asTransformers: Bool
+  ) -> (from: Int, to: Int, count: Int) {
+    guard target <= side else { return (0, (target - side + (asTransformers ? 1 : 0)) / 2, side) }
+    if asTransformers { return ((side - target) / 2, 0, target) }
     return (Int((Double(side - target) / 2).rounded(.toNearestOrEven)), 0, target)
   }
 }
@@ -110,7 +113,8 @@ func normalizePixels(
 /// Checks what the readers of configuration files do not.
 private func check(_ config: PreprocessConfig) throws(ClipError) {
   guard (1...largestSide).contains(config.width), (1...largestSide).contains(config.height),
-    (1...largestSide).contains(config.resizeTo)
+    (1...largestSide).contains(config.resizeTo), (1...largestSide).contains(config.squashTo?.width ?? 1),
+    (1...largestSide).contains(config.squashTo?.height ?? 1)
   else {
     throw ClipError(
       CLIP_FORMAT,

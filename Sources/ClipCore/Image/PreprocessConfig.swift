@@ -10,7 +10,7 @@ struct PreprocessConfig {
     /// Resize to cover width x height, then crop the centre. This is open_clip's `shortest` for a width
     /// and height that differ.
     case cover
-    /// Resize to width x height without keeping the aspect ratio.
+    /// Resize to width x height, or to `squashTo`, without keeping the aspect ratio; then crop the centre.
     case squash
     /// Crop the centre without a resize.
     case none
@@ -20,7 +20,12 @@ struct PreprocessConfig {
   var height: Int
   /// The shorter side in pixels after the resize of `shortest`; usually the size of the crop.
   var resizeTo: Int
+  /// Of `squash`, where it is not width x height.
+  var squashTo: Sides?
   var mode: ResizeMode = .shortest
+  /// Whether a margin that cannot be halved is cut and padded as transformers does: the smaller half first where pixels
+  /// are cut, the larger first where they are added. torchvision rounds to even, and adds the smaller first.
+  var cropsAsTransformers = false
   var resample: Resample = .bicubic
   /// Red, green, blue.
   var mean: [Float] = [0.48145466, 0.4578275, 0.40821073]

@@ -14,8 +14,10 @@ enum HuggingFaceConfig {
     case "clip": return try readClip(config, folder, image: image, text: text)
     case "siglip": return try SiglipConfig.read(config, folder, image: image, text: text)
     case "bert": return try BertConfig.read(config, folder, weights, text: text)
-    case "vit": return try ViTConfig.read(config, folder, weights, image: image)
+    case "vit" where try config.bool("qkv_bias", true):
+      return try ViTConfig.read(config, folder, weights, image: image)
     default:
+      if let found = try HuggingFaceTransformers.read(config, folder, weights, image: image) { return found }
       throw config.error(
         config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type",
         "\"clip\", \"siglip\", \"bert\" or \"vit\"")

@@ -1,59 +1,36 @@
 import CClip
 
-/// Hugging Face's preprocessor_config.json as CLIPImageProcessor, SiglipImageProcessor or ViTImageProcessor
-/// takes it, or the "image_processor" of a processor_config.json, where transformers 5 writes it.
+/// Hugging Face's preprocessor_config.json, or the "image_processor" of a processor_config.json, where transformers 5
+/// writes it: the processor that it names, with its options.
 enum HuggingFacePreprocess {
-  enum Family {
-    case clip, siglip, vit
-
-    /// What its processors' names start with.
-    var name: Name {
-      switch self {
-      case .clip: "CLIP"
-      case .siglip: "Siglip"
-      case .vit: "ViT"
-      }
-    }
-  }
-
-  /// `size` is the tower's, of the config at `configPlace`. Without a file, the family's defaults.
+  /// `size` is the tower's, of the config at `configPlace`; nil: any. `family` is the processor where the file names none.
   static func read(
-    _ folder: String, _ size: Sides, _ configPlace: String, _ family: Family = .clip
+    _ folder: String, _ size: Sides?, _ configPlace: String, _ family: Name = "CLIP"
   ) throws(ClipError) -> PreprocessConfig {
-    guard let config = try find(folder) else { return defaults(size, family) }
-    try checkProcessor(config, family)
-    var result = family == .clip ? try readGeometry(config) : defaults(try sides(config, "size", Sides(224)), family)
-    let resizes = try config.bool("do_resize", true)
-    guard family == .clip || resizes else {
-      throw config.error(CLIP_UNSUPPORTED, "do_resize", "true")
-    }
-    guard Sides(height: result.height, width: result.width) == size else {
+    let place = join(folder, "preprocessor_config.json")
+    var config = try ConfigReader(.object([]), place: place)
+    if let found = try find(folder) { config = found }
+    let processor = try processor(config, family)
+    guard !(try config.bool("do_pad", false)) else { throw config.error(CLIP_UNSUPPORTED, "do_pad", "false") }
+    // Without a file pictures are as large as the tower wants them.
+    var result = try readGeometry(config, processor, config.json.object?.isEmpty == true ? size : nil)
+    if let size, Sides(height: result.height, width: result.width) != size {
       throw ClipError(
         CLIP_FORMAT,
         "\(config.place): images become \(Sides(height: result.height, width: result.width).text) pixels, "
           + "but image_size of \(configPlace) is \(size.text)")
     }
-    result.resample = try resample(config, family)
+    result.cropsAsTransformers = true
+    result.resample = try resample(config, processor)
     result.rescale =
       try config.bool("do_rescale", true) ? Float(try config.number("rescale_factor", 1.0 / 255.0, 1e-9...1e9)) : 1
     if try config.bool("do_normalize", true) {
-      result.mean = try config.channels("image_mean", result.mean, zeroAllowed: true)
-      result.std = try config.channels("image_std", result.std, zeroAllowed: false)
+      result.mean = try config.channels("image_mean", processor.mean, zeroAllowed: true)
+      result.std = try config.channels("image_std", processor.std, zeroAllowed: false)
     } else {
       result.mean = [0, 0, 0]
       result.std = [1, 1, 1]
     }
-    return result
-  }
-
-  /// SigLIP and ViT squash images, and map their values to [-1, 1].
-  private static func defaults(_ size: Sides, _ family: Family) -> PreprocessConfig {
-    var result = PreprocessConfig(width: size.width, height: size.height, resizeTo: min(size.width, size.height))
-    guard family != .clip else { return result }
-    result.mode = .squash
-    if family == .vit { result.resample = .bilinear }
-    result.mean = [0.5, 0.5, 0.5]
-    result.std = [0.5, 0.5, 0.5]
     return result
   }
 
@@ -66,19 +43,27 @@ enum HuggingFacePreprocess {
   }
 
   /// Other processors have other defaults, and steps of their own.
-  private static func checkProcessor(_ config: ConfigReader, _ family: Family) throws(ClipError) {
-    let keys: [Name] = ["image_processor_type", "feature_extractor_type"]
+  private static func processor(_ config: ConfigReader, _ family: Name) throws(ClipError) -> HuggingFaceProcessor {
+    var found = HuggingFaceProcessor.named(family + "ImageProcessor")
+    let keys: [Name] = ["feature_extractor_type", "image_processor_type"]
     for key in keys where config.has(key) {
-      guard try config.string(key, "").hasPrefix(family.name) else {
-        throw config.error(CLIP_UNSUPPORTED, key, family.name.string + "'s")
+      found = HuggingFaceProcessor.named(try config.string(key, ""))
+      if found == nil {
+        var names = ""
+        for known in HuggingFaceProcessor.all { names += (names.isEmpty ? "" : ", ") + known.name.string }
+        throw config.error(CLIP_UNSUPPORTED, key, "the processor of one of " + names)
       }
     }
-    guard !(try config.bool("do_pad", false)) else { throw config.error(CLIP_UNSUPPORTED, "do_pad", "false") }
+    guard let found else { throw config.error(CLIP_UNSUPPORTED, "image_processor_type", "an image processor") }
+    return found
   }
 
-  /// The size of the result, and how an image gets there.
-  private static func readGeometry(_ config: ConfigReader) throws(ClipError) -> PreprocessConfig {
-    let crop: Sides? = try config.bool("do_center_crop", true) ? try sides(config, "crop_size", Sides(224)) : nil
+  /// The size of the result, and how a picture gets there.
+  private static func readGeometry(
+    _ config: ConfigReader, _ processor: HuggingFaceProcessor, _ fallback: Sides?
+  ) throws(ClipError) -> PreprocessConfig {
+    let hasCrop = try config.bool("do_center_crop", processor.crop != nil)
+    var crop = hasCrop ? try sides(config, "crop_size", fallback ?? Sides(processor.crop ?? 224)) : nil
     guard try config.bool("do_resize", true) else {
       guard let crop else {
         throw config.error(CLIP_UNSUPPORTED, "do_center_crop", "true where do_resize is false")
@@ -86,27 +71,34 @@ enum HuggingFacePreprocess {
       return PreprocessConfig(
         width: crop.width, height: crop.height, resizeTo: min(crop.width, crop.height), mode: .none)
     }
-    if let edge = try shortestEdge(config) {
+    if let edge = try shortestEdge(config, processor, fallback) {
       guard let crop else {
         throw config.error(CLIP_UNSUPPORTED, "do_center_crop", "true where size is a shortest edge")
       }
       return PreprocessConfig(width: crop.width, height: crop.height, resizeTo: edge)
     }
-    let size = try sides(config, "size", Sides(224))
-    guard crop == nil || crop == size else {
-      throw ClipError(
-        CLIP_UNSUPPORTED,
-        "\(config.place): expected size to be a shortest edge or the same as crop_size, "
-          + "found \(size.text) and \(crop?.text ?? "")")
-    }
-    return PreprocessConfig(
-      width: size.width, height: size.height, resizeTo: min(size.width, size.height), mode: .squash)
+    var own = fallback ?? Sides(224)
+    if case .square(let side) = processor.size, fallback == nil { own = Sides(side) }
+    let size = try sides(config, "size", own)
+    if crop == nil { crop = size }
+    let result = crop ?? size
+    var geometry = PreprocessConfig(
+      width: result.width, height: result.height, resizeTo: min(result.width, result.height), mode: .squash)
+    if result != size { geometry.squashTo = size }
+    return geometry
   }
 
-  /// size as an integer or {"shortest_edge"}; nil if it is height and width.
-  private static func shortestEdge(_ config: ConfigReader) throws(ClipError) -> Int? {
-    guard let size = config.json["size"], size.array == nil else { return config.has("size") ? nil : 224 }
-    if size.int != nil { return try config.int("size", nil, ConfigReader.sides) }
+  /// size as {"shortest_edge"}, or as an integer where the processor takes that for one; nil where it is height and width.
+  private static func shortestEdge(
+    _ config: ConfigReader, _ processor: HuggingFaceProcessor, _ fallback: Sides?
+  ) throws(ClipError) -> Int? {
+    var edge: Int?
+    if case .edge(let side) = processor.size { edge = side }
+    guard let size = config.json["size"] else {
+      return edge.map { own in fallback.map { min($0.height, $0.width) } ?? own }
+    }
+    if size.array != nil { return nil }
+    if size.int != nil { return edge == nil ? nil : try config.int("size", nil, ConfigReader.sides) }
     guard let object = try config.object("size") else { return nil }
     guard !object.has("longest_edge"), !object.has("max_height"), !object.has("max_width") else {
       throw config.error(CLIP_UNSUPPORTED, "size", "shortest_edge, or height and width, alone")
@@ -125,9 +117,11 @@ enum HuggingFacePreprocess {
   }
 
   /// Pillow's numbers for its filters.
-  private static func resample(_ config: ConfigReader, _ family: Family) throws(ClipError) -> PreprocessConfig.Resample
-  {
-    switch try config.int("resample", family == .vit ? 2 : 3, 0...5) {
+  private static func resample(
+    _ config: ConfigReader, _ processor: HuggingFaceProcessor
+  ) throws(ClipError) -> PreprocessConfig.Resample {
+    guard config.has("resample") else { return processor.resample }
+    switch try config.int("resample", nil, 0...5) {
     case 0: return .nearest
     case 1: return .lanczos
     case 2: return .bilinear

@@ -45,7 +45,7 @@ struct ModelDescription {
     }
     var scale = config.logitScale
     var bias = config.logitBias
-    if config.names == nil {
+    if config.names == nil || layout == .openClip {
       scale = "logit_scale"
       bias = weights.tensors["logit_bias"] == nil ? nil : "logit_bias"
     }
@@ -89,12 +89,15 @@ struct ModelConfig {
   struct Image {
     var tower: TowerDescription
     var preprocess: PreprocessConfig
+    /// Where the file has its tensors, where the layout's names do not say so.
+    var rules: [ParameterRule] = []
   }
 
   struct Text {
     var tower: TowerDescription
     var tokenizer = TokenizerKind.bytePairs
     var tokenizerOptions = TokenizerOptions()
+    var rules: [ParameterRule] = []
   }
 
   var embeddingWidth: Int

@@ -41,7 +41,7 @@ struct ModelExport {
   func write(to target: String, _ weights: StoredTensors?, _ plugins: PluginRegistry) throws(ClipError) {
     let configs = isConverted ? try ClipConfigWriter(description, layout, place: folder).files(type) : []
     let parameters = try parameters(plugins)
-    let outputs = isConverted ? try converted(parameters, weights) : asOpened(parameters, weights)
+    let outputs = isConverted ? try converted(parameters, weights) : try asOpened(parameters, weights)
     let weightFile = isConverted ? layout.weightFiles[0] : description.weightFile
     try writeFolder(target, replacing: ModelExport.modelFiles) { aside throws(ClipError) in
       let writer = try SafetensorsWriter(
@@ -160,7 +160,7 @@ struct ModelExport {
   }
 
   /// The file's own tensors, with the new weights in them.
-  private func asOpened(_ parameters: [Parameter], _ weights: StoredTensors?) -> [Output] {
+  private func asOpened(_ parameters: [Parameter], _ weights: StoredTensors?) throws(ClipError) -> [Output] {
     var outputs: [Output] = []
     var indexes: [Name: Int] = [:]
     for name in description.weights.tensors.keys.sorted() {
@@ -173,6 +173,12 @@ struct ModelExport {
       guard let new = weights?.tensors[parameter.name], let found = source.find(parameter),
         let index = indexes[found.tensor.name]
       else { continue }
+      guard found.resize == nil else {
+        throw ClipError(
+          CLIP_UNSUPPORTED,
+          "\(folder): \(found.tensor.name.string): expected positions for the file's own size of pictures, "
+            + "found some that are trained for another")
+      }
       outputs[index].parts.append((StoredParameter(new, .whole), found.arrangement))
     }
     return outputs

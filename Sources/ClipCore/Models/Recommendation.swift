@@ -85,6 +85,7 @@ struct Recommendation {
             milliseconds: milliseconds,
             strengths: EncoderTable(item.table).strengths.flatMap { Weights(String(cString: $0)) }))
       } catch {
+        if error.isResourceFailure { throw error }
         runtime.log.warning("recommend: left out: " + error.message)
       }
     }

@@ -36,7 +36,7 @@ enum SiglipConfig {
       encoder: "clipcore.encoder.siglip-vit", config: .object(members + (try block(vision, width))),
       scope: "vision_model")
     return ModelConfig.Image(
-      tower: tower, preprocess: try HuggingFacePreprocess.read(folder, size, vision.place, .siglip))
+      tower: tower, preprocess: try HuggingFacePreprocess.read(folder, size, vision.place, "Siglip"))
   }
 
   private static func readText(_ text: ConfigReader, _ embedding: Int) throws(ClipError) -> ModelConfig.Text {

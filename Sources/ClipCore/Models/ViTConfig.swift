@@ -33,7 +33,7 @@ enum ViTConfig {
       embeddingWidth: width,
       image: image
         ? ModelConfig.Image(
-          tower: tower, preprocess: try HuggingFacePreprocess.read(folder, size, config.place, .vit)) : nil,
+          tower: tower, preprocess: try HuggingFacePreprocess.read(folder, size, config.place, "ViT")) : nil,
       names: .direct(
         image: [start], text: [],
         ignored: [start + "pooler.", start + "embeddings.mask_token"] + (scope.isEmpty ? [] : ["classifier."])))

@@ -3,6 +3,7 @@ import CClip
 /// CLIP's tokenizer: byte-level byte-pair encoding with `</w>` at the end of each word
 /// (Radford et al., 2021). Immutable: any number of threads may encode at once.
 final class BytePairTokenizer: Tokenizer {
+  private let isOpenAI: Bool
   private let startToken: Int32
   private let endToken: Int32
   private let pairs: BytePairs
@@ -14,7 +15,9 @@ final class BytePairTokenizer: Tokenizer {
   private let splitter: WordSplitter
   private let openAISplitter = WordSplitter(.openAI)
 
-  init(_ parts: BytePairParts, contextLength: Int) {
+  /// With `isOpenAI` it is open_clip's SimpleTokenizer: words are split as there, however texts are cleaned.
+  init(_ parts: BytePairParts, isOpenAI: Bool, contextLength: Int) {
+    self.isOpenAI = isOpenAI
     startToken = parts.startToken
     endToken = parts.endToken
     pairs = parts.pairs
@@ -28,14 +31,13 @@ final class BytePairTokenizer: Tokenizer {
 
   override func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] {
     var output = TokenOutput(limit: limit)
-    switch cleaning {
-    case .openAI, .whitespace, .canonical:
-      let cleaned = try textRepair.clean(text, cleaning)
+    let cleaned = try textRepair.clean(text, cleaning)
+    if splitsAsOpenAI(cleaning) {
       var splitter = openAISplitter
       append(cleaned[...], &splitter, &output)
-    case .huggingFace:
+    } else {
       var splitter = splitter
-      for part in specials.split(text[...], normalized: false) where !output.isFull {
+      for part in specials.split(cleaned[...], normalized: false) where !output.isFull {
         switch part {
         case .token(let id): output.append(id)
         case .text(let plain): try appendNormalized(plain, &splitter, &output)
@@ -48,16 +50,21 @@ final class BytePairTokenizer: Tokenizer {
   override func encodePlain(_ scratch: TokenScratch, cleaning: TextCleaning, limit: Int) -> Bool {
     for scalar in scratch.scalars {
       switch cleaning {
-      case .openAI, .whitespace, .canonical: if cleaning != .openAI || !PlainText.isPrintableASCII(scalar) { return false }
+      case .openAI: if !PlainText.isPrintableASCII(scalar) { return false }
       case .huggingFace:
         if scalar == 0x130 || !PlainText.isNormal(scalar) || specials.mayBegin(with: scalar) { return false }
+      case .whitespace, .canonical: return false
       }
     }
     for index in scratch.scalars.indices { scratch.scalars[index] = lowercased(scratch.scalars[index]) }
     scratch.output.restart(limit: limit)
-    var splitter = cleaning == .huggingFace ? splitter : openAISplitter
+    var splitter = splitsAsOpenAI(cleaning) ? openAISplitter : splitter
     append(scratch.scalars[...], &splitter, &scratch.output)
     return true
+  }
+
+  private func splitsAsOpenAI(_ cleaning: TextCleaning) -> Bool {
+    cleaning == .openAI || (isOpenAI && cleaning != .huggingFace)
   }
 
   private func appendNormalized(

@@ -16,7 +16,8 @@ struct CharacterSet {
       case .range(let first, let last): scalar >= first && scalar <= last
       case .categories(let mask): mask >> UInt32(category(scalar).rawValue) & 1 != 0
       case .space: CharacterKind(scalar) == .space
-      case .word: isWord(scalar)
+      // Oniguruma counts the superscript digits and fractions of Latin-1.
+      case .word: isWord(scalar) || (scalar < 0x100 && CharacterKind(scalar) == .number)
       case .not(let item): !item.contains(scalar)
       case .set(let set): set.contains(scalar)
       }

@@ -50,8 +50,16 @@ func normalizedNFKC(_ scalar: UInt32) throws(ClipError) -> Scalars {
   return try composed(&buffer)
 }
 
+/// Characters that Unicode 12 does not decompose, or not have, whose decompositions `tokenizers` is built on.
+private func isDecomposedSince12(_ scalar: UInt32) -> Bool {
+  switch scalar {
+  case 0x32FF, 0xA7F2...0xA7F4, 0xAB69, 0x10780...0x107BA, 0x11938, 0x1E030...0x1E06D, 0x1F16C, 0x1FBF0...0x1FBF9: true
+  default: false
+  }
+}
+
 private func appendDecomposition(of scalar: UInt32, _ options: utf8proc_option_t, to buffer: inout [Int32]) {
-  if scalar < 0xC0 && options == UTF8PROC_DECOMPOSE {
+  if (scalar < 0xC0 && options == UTF8PROC_DECOMPOSE) || isDecomposedSince12(scalar) {
     buffer.append(Int32(truncatingIfNeeded: scalar))
     return
   }

@@ -109,7 +109,9 @@ struct PipelineFile {
       steps.append(
         .split(.expression(try expression(part)), try behavior(part), inverts: try part.bool("invert", false)))
     case "Whitespace":
-      let pattern = try RegularExpression(#"[\w\u200C\u200D]+|[^\w\u200C\u200D\s]+"#, place)
+      // \w+|[^\w\s]+ of Rust's regular expressions.
+      let pattern = try RegularExpression(
+        #"[[^\W²³¹¼½¾]\u200C\u200D]+|[[^\w\s\u200C\u200D]²³¹¼½¾]+"#, place)
       steps.append(.split(.expression(pattern), .removed, inverts: true))
     case "WhitespaceSplit": steps.append(.split(.character(isSpace), .removed, inverts: false))
     case "BertPreTokenizer":
@@ -123,7 +125,7 @@ struct PipelineFile {
     case "Digits":
       let isEach = try part.bool("individual_digits", false)
       steps.append(
-        .split(.character { CharacterKind($0) == .number }, isEach ? .isolated : .contiguous, inverts: false))
+        .split(.character(isNumeric), isEach ? .isolated : .contiguous, inverts: false))
     case "CharDelimiterSplit":
       let delimiter = try character(part, "delimiter", nil)
       steps.append(.split(.character { $0 == delimiter }, .removed, inverts: false))
@@ -263,3 +265,11 @@ struct PipelineFile {
 }
 
 private func isSpace(_ scalar: UInt32) -> Bool { CharacterKind(scalar) == .space }
+
+/// A number in Unicode 17, that of Rust's standard library.
+private func isNumeric(_ scalar: UInt32) -> Bool {
+  switch scalar {
+  case 0x11DE0...0x11DE9, 0x16FF4...0x16FF6: true
+  default: CharacterKind(scalar) == .number
+  }
+}

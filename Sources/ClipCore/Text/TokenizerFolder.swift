@@ -77,7 +77,7 @@ struct TokenizerFolder {
       if try has("merges.txt") { return try bytePairs(try BytePairFiles(folder: folder, vocabularySize: vocabularySize)) }
       if try has("spiece.model") {
         return try SentencePieceTokenizer.load(
-          folder: folder, cleansForSiglip: true, contextLength: contextLength, vocabularySize: vocabularySize,
+          folder: folder, cleansForSiglip: TokenizerConfig(folder: folder).kind == "SiglipTokenizer", contextLength: contextLength, vocabularySize: vocabularySize,
           plugins: runtime.plugins(bringing: CLIP_KIND_TOKENIZER, SentencePiece.plugin))
       }
       throw ClipError(
@@ -88,7 +88,9 @@ struct TokenizerFolder {
   private func bytePairs(_ files: BytePairFiles) throws(ClipError) -> Tokenizer {
     try Tokenizer.check(folder, contextLength: contextLength, least: 2, vocabularySize: vocabularySize)
     let names = try SpecialNames(folder: folder, .clip)
-    return BytePairTokenizer(try files.parts(names, isHuggingFace: isHuggingFace), contextLength: contextLength)
+    let isOpenAI = !isHuggingFace && kind == .bytePairs
+    return BytePairTokenizer(
+      try files.parts(names, isHuggingFace: !isOpenAI), isOpenAI: isOpenAI, contextLength: contextLength)
   }
 
   /// `defaults` are the special tokens of the family.

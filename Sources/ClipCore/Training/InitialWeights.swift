@@ -120,7 +120,7 @@ struct InitialWeights {
   private func fileShape(_ item: Item) -> [Int] {
     switch item.arrangement {
     case .whole: item.shape
-    case .third: [3 &* (item.shape.first ?? 1)] + item.shape.dropFirst()
+    case .part(_, let parts): [parts &* (item.shape.first ?? 1)] + item.shape.dropFirst()
     case .transposed: item.shape.reversed()
     }
   }
@@ -130,7 +130,7 @@ struct InitialWeights {
     let item = items[index]
     let count = item.shape.reduce(1) { $0 &* $1 }
     var start = 0
-    if case .third(let third) = item.arrangement { start = third &* count }
+    if case .part(let part, _) = item.arrangement { start = part &* count }
     var stream = RandomStream(seed: seed, purpose: .weights, stream: UInt64(index), part: 1)
     for place in start..<(start &+ count) {
       switch item.rule {

@@ -76,6 +76,10 @@ enum Layout {
   private var openClipRules: [ParameterRule] {
     [ParameterRule("visual.proj.weight", "visual.proj", .transposed)]
       + Layout.openClipAttention("visual.transformer.resblocks.{}.", "visual.transformer.resblocks.{}.")
+      + Layout.openClipAttention("visual.attn_pool.", "visual.attn_pool.")
+      + (["q", "k", "v"] as [Name]).map {
+        ParameterRule("visual.attn_pool.attn." + $0 + "_proj.weight", "visual.attn_pool.attn." + $0 + "_proj_weight")
+      }
       + Layout.openClipText("") + Layout.openClipText("text.")
   }
 
@@ -95,9 +99,9 @@ enum Layout {
   /// PyTorch's nn.MultiheadAttention stores the projections of queries, keys and values as one matrix.
   private static func openClipAttention(_ block: Name, _ file: Name) -> [ParameterRule] {
     [
-      ParameterRule(block + "attn.q_proj.{}", file + "attn.in_proj_{}", .third(0)),
-      ParameterRule(block + "attn.k_proj.{}", file + "attn.in_proj_{}", .third(1)),
-      ParameterRule(block + "attn.v_proj.{}", file + "attn.in_proj_{}", .third(2)),
+      ParameterRule(block + "attn.q_proj.{}", file + "attn.in_proj_{}", .part(0, of: 3)),
+      ParameterRule(block + "attn.k_proj.{}", file + "attn.in_proj_{}", .part(1, of: 3)),
+      ParameterRule(block + "attn.v_proj.{}", file + "attn.in_proj_{}", .part(2, of: 3)),
     ]
   }
 
@@ -108,12 +112,10 @@ enum Layout {
       ParameterRule("positional_embedding", scope + "positional_embedding"),
       ParameterRule("ln_final.{}", scope + "ln_final.{}"),
       ParameterRule("text_projection.weight", scope + "text_projection", .transposed),
-      ParameterRule("text_projection.weight", scope + "text_projection.weight"),
-      ParameterRule(block + "ln_1.{}", scope + block + "ln_1.{}"),
-      ParameterRule(block + "attn.out_proj.{}", scope + block + "attn.out_proj.{}"),
-      ParameterRule(block + "ln_2.{}", scope + block + "ln_2.{}"),
-      ParameterRule(block + "mlp.c_fc.{}", scope + block + "mlp.c_fc.{}"),
-      ParameterRule(block + "mlp.c_proj.{}", scope + block + "mlp.c_proj.{}"),
-    ] + openClipAttention(block, scope + block)
+      ParameterRule("text_projection.{}", scope + "text_projection.{}"),
+    ] + openClipAttention(block, scope + block) + [
+      ParameterRule(block + "{}.{}", scope + block + "{}.{}"),
+      ParameterRule(block + "{}.{}.{}", scope + block + "{}.{}.{}"),
+    ]
   }
 }

@@ -6,8 +6,8 @@ struct ParameterRule {
   enum Arrangement: Equatable {
     /// The parameter is the tensor.
     case whole
-    /// The parameter is rows [i n, (i + 1) n) of a tensor of 3 n rows.
-    case third(Int)
+    /// The parameter is rows [i n, (i + 1) n) of a tensor of `of` n rows.
+    case part(Int, of: Int)
     /// The parameter [out, in] is a matrix [in, out] in the file.
     case transposed
 
@@ -16,7 +16,7 @@ struct ParameterRule {
       let count = shape.reduce(1) { $0 &* $1 }
       switch self {
       case .whole: memcpy(tensor, elements, count * 4)
-      case .third(let third): memcpy(tensor + third * count, elements, count * 4)
+      case .part(let part, _): memcpy(tensor + part * count, elements, count * 4)
       case .transposed:
         for row in 0..<shape[0] {
           for column in 0..<shape[1] { tensor[column * shape[0] + row] = elements[row * shape[1] + column] }
@@ -28,7 +28,7 @@ struct ParameterRule {
     func tensorShape(_ shape: [Int]) -> [Int] {
       switch self {
       case .whole: shape
-      case .third: [3 * shape[0]] + shape[1...]
+      case .part(_, let parts): [parts * shape[0]] + shape[1...]
       case .transposed: [shape[1], shape[0]]
       }
     }

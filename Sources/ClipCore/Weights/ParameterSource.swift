@@ -26,7 +26,8 @@ final class ParameterSource {
 
   /// The same for a parameter of known shape: leading sides of 1 in the file are dropped where the names allow it.
   func find(_ parameter: Parameter) -> StoredParameter? {
-    let found = find(parameter.name)
+    var found = find(parameter.name)
+    for (name, resize) in names.resizes where name == parameter.name { found = found?.resized(resize) }
     return names.isDirect ? found?.withoutLeadingOnes(as: parameter.shape) : found
   }
 

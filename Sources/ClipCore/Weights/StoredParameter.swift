@@ -8,14 +8,16 @@ struct StoredParameter {
   /// The parameter's shape. For a tensor that the arrangement does not fit it is the tensor's own shape, so
   /// that the caller's comparison of shapes fails.
   let shape: [Int]
+  /// nil where the parameter has the tensor's own rows.
+  private(set) var resize: PositionResize?
 
   init(_ tensor: Safetensors.Tensor, _ arrangement: ParameterRule.Arrangement) {
     self.tensor = tensor
     let shape = tensor.shape
     switch arrangement {
-    case .third where !shape.isEmpty && shape[0] % 3 == 0:
+    case .part(_, let parts) where !shape.isEmpty && shape[0] % parts == 0:
       self.arrangement = arrangement
-      self.shape = [shape[0] / 3] + shape[1...]
+      self.shape = [shape[0] / parts] + shape[1...]
     case .transposed where shape.count == 2:
       self.arrangement = arrangement
       self.shape = [shape[1], shape[0]]
@@ -37,6 +39,18 @@ struct StoredParameter {
     let extra = shape.count - wanted.count
     guard shape[..<extra].allSatisfy({ $0 == 1 }), Array(shape[extra...]) == wanted else { return self }
     return StoredParameter(self, shape: wanted)
+  }
+
+  /// The parameter as a table of positions for another grid, if the tensor is one for the grid that `resize` begins
+  /// with; otherwise unchanged.
+  func resized(_ resize: PositionResize) -> StoredParameter {
+    guard case .whole = arrangement, let width = shape.last, shape.count <= 3,
+      tensor.count == resize.sourceRows &* width,
+      shape.dropLast().last == resize.sourceRows, resize.from != resize.to
+    else { return self }
+    var result = StoredParameter(self, shape: [resize.rows, width])
+    result.resize = resize
+    return result
   }
 
   /// Rows of the parameter viewed as a matrix [shape[0], product of the other sides]. A scalar is one row.
@@ -62,10 +76,15 @@ struct StoredParameter {
     }
     guard tensor.count > 0 else { return }
     let width = rowWidth
+    if let resize {
+      return try resize.read(rows: rows, width: width, into: out) { row, target throws(ClipError) in
+        try convert(from: row &* width, count: width, target)
+      }
+    }
     switch arrangement {
     case .whole: try convert(from: rows.lowerBound &* width, count: rows.count &* width, out)
-    case .third(let third):
-      try convert(from: (third &* rowCount &+ rows.lowerBound) &* width, count: rows.count &* width, out)
+    case .part(let part, _):
+      try convert(from: (part &* rowCount &+ rows.lowerBound) &* width, count: rows.count &* width, out)
     case .transposed: try convertTransposed(rows, width, out)
     }
   }
@@ -99,10 +118,10 @@ struct StoredParameter {
     var first = rows.lowerBound
     switch arrangement {
     case .whole: break
-    case .third(let third): first = first &+ third &* rowCount
+    case .part(let part, _): first = first &+ part &* rowCount
     case .transposed: return nil
     }
-    guard tensor.type == .float32, tensor.strides.isEmpty, tensor.count > 0, rows.lowerBound >= 0,
+    guard resize == nil, tensor.type == .float32, tensor.strides.isEmpty, tensor.count > 0, rows.lowerBound >= 0,
       rows.upperBound <= rowCount,
       let base = tensor.bytes.baseAddress, Int(bitPattern: base) % 4 == 0
     else { return nil }

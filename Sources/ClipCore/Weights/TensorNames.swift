@@ -7,6 +7,8 @@ struct TensorNames {
   /// cover alternative spellings. Then a tensor may have leading sides of 1 that the parameter does not
   /// have: PyTorch stores a class token as [1, 1, width].
   var isDirect = false
+  /// Parameters that are resized where the file's are for another size of pictures.
+  var resizes: [(parameter: Name, resize: PositionResize)] = []
   /// Prefixes of the names of each tower's tensors in the file.
   var imagePrefixes: [Name] = []
   var textPrefixes: [Name] = []
@@ -37,9 +39,9 @@ struct TensorNames {
       ParameterRule(suffix: "layers.{}.mlp.fc2.{}", block + "output.dense.{}"),
       ParameterRule(suffix: "LayerNorm.weight", "LayerNorm.gamma"),
       ParameterRule(suffix: "LayerNorm.bias", "LayerNorm.beta"),
-      ParameterRule(suffix: "q_proj.{}", "in_proj_{}", .third(0)),
-      ParameterRule(suffix: "k_proj.{}", "in_proj_{}", .third(1)),
-      ParameterRule(suffix: "v_proj.{}", "in_proj_{}", .third(2)),
+      ParameterRule(suffix: "q_proj.{}", "in_proj_{}", .part(0, of: 3)),
+      ParameterRule(suffix: "k_proj.{}", "in_proj_{}", .part(1, of: 3)),
+      ParameterRule(suffix: "v_proj.{}", "in_proj_{}", .part(2, of: 3)),
     ]
   }
 }

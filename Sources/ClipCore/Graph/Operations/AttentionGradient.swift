@@ -1,22 +1,31 @@
 import CClip
 import CSystem
 
-/// The gradient of softmax(scale Q K') V for one head of one item. The probabilities are made again, which
+/// The gradient of softmax(scale Q K' + bias) V for one head of one item. The probabilities are made again, which
 /// costs less than to keep them.
 struct AttentionGradient {
   let queries: Int
   let keys: Int
   let width: Int
   let kernels: Kernels
+  /// Floats from row to row of queries and outputs, and of keys and values where that is another.
   var stride = 0
+  var keyStride: Int?
   var firstQuery = 0
   var isCausal = false
+  /// 1 / the root of the width, unless it is set.
+  var scale: Float
+  /// [queries, keys]; nil for none.
+  var bias: UnsafePointer<Float>?
+  var biasStride: Int
 
   init(queries: Int, keys: Int, width: Int, kernels: Kernels) {
     self.queries = queries
     self.keys = keys
     self.width = width
     self.kernels = kernels
+    scale = 1 / Float(width).squareRoot()
+    biasStride = keys
   }
 
   private var square: Int { (queries * keys + 15) & ~15 }
@@ -31,6 +40,9 @@ struct AttentionGradient {
     return 2 * square + products.reduce(0) { max($0, ProductPlan.serialScratchFloats($1, kernels)) }
   }
 
+  /// After `compute`, with its scratch: scale times the gradient of the scores and of the bias, [queries, keys].
+  func slopes(_ scratch: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> { UnsafePointer(scratch + square) }
+
   /// An input's gradient, and whether it is added to.
   typealias Target = (gradient: UnsafeMutablePointer<Float>, adds: Bool)
 
@@ -42,29 +54,34 @@ struct AttentionGradient {
     let p = scratch
     let dp = scratch + square
     let rest = scratch + 2 * square
-    func matrix(_ data: UnsafePointer<Float>) -> Matrix { Matrix(data: data, stride: stride) }
+    let ofQueries = stride
+    let ofKeys = keyStride ?? stride
     let shares = Matrix(data: UnsafePointer(p), stride: keys)
     let slopes = Matrix(data: UnsafePointer(dp), stride: keys)
     /// [queries, keys] = a b' with b [keys, width].
     func scores(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>) {
       executor.multiply(
         MatrixProduct(
-          left: .rows(matrix(a)), right: .matrix(matrix(b), .rows, columns: keys, depth: width), rows: queries,
+          left: .rows(Matrix(data: a, stride: ofQueries)),
+          right: .matrix(Matrix(data: b, stride: ofKeys), .rows, columns: keys, depth: width), rows: queries,
           output: output, stride: keys), rest)
     }
     /// [rows, width] = a b with b [depth, width].
-    func input(_ a: LeftOperand, _ b: UnsafePointer<Float>, rows: Int, depth: Int, into target: Target) {
+    func input(
+      _ a: LeftOperand, _ b: UnsafePointer<Float>, _ stride: Int, rows: Int, depth: Int, into target: Target,
+      _ targetStride: Int
+    ) {
       executor.multiply(
         MatrixProduct(
-          left: a, right: .matrix(matrix(b), .transposed, columns: width, depth: depth), rows: rows,
-          output: target.gradient, stride: stride, residual: target.adds ? UnsafePointer(target.gradient) : nil), rest)
+          left: a, right: .matrix(Matrix(data: b, stride: stride), .transposed, columns: width, depth: depth),
+          rows: rows, output: target.gradient, stride: targetStride,
+          residual: target.adds ? UnsafePointer(target.gradient) : nil), rest)
     }
 
     scores(q, k, into: p)
-    let scale = 1 / Float(width).squareRoot()
-    for row in 0..<queries { softmax(p + row * keys, seen(row), scale) }
+    for row in 0..<queries { softmax(p + row * keys, seen(row), bias.map { $0 + row * biasStride }) }
     scores(dy, v, into: dp)
-    if let dv { input(.transposed(shares), dy, rows: keys, depth: queries, into: dv) }
+    if let dv { input(.transposed(shares), dy, ofQueries, rows: keys, depth: queries, into: dv, ofKeys) }
 
     // dS = scale P (dP - the row's sum of P dP).
     for row in 0..<queries {
@@ -75,15 +92,20 @@ struct AttentionGradient {
         put(scale * eight(shares + i, lanes) * (eight(line + i, lanes) - mean), line + i, lanes)
       }
     }
-    if let dq { input(.rows(slopes), k, rows: queries, depth: keys, into: dq) }
-    if let dk { input(.transposed(slopes), q, rows: keys, depth: queries, into: dk) }
+    if let dq { input(.rows(slopes), k, ofKeys, rows: queries, depth: keys, into: dq, ofQueries) }
+    if let dk { input(.transposed(slopes), q, ofQueries, rows: keys, depth: queries, into: dk, ofKeys) }
   }
 
   /// Keys that a query sees.
   private func seen(_ query: Int) -> Int { isCausal ? min(keys, firstQuery + query + 1) : keys }
 
   /// The softmax of the first `count` of a row; the others become 0.
-  private func softmax(_ row: UnsafeMutablePointer<Float>, _ count: Int, _ scale: Float) {
+  private func softmax(_ row: UnsafeMutablePointer<Float>, _ count: Int, _ bias: UnsafePointer<Float>?) {
+    var scale = scale
+    if let bias {
+      forEachEight(count) { i, lanes in put(scale * eight(row + i, lanes) + eight(bias + i, lanes), row + i, lanes) }
+      scale = 1
+    }
     var largest = -Float.infinity
     forEachEight(count) { i, lanes in largest = max(largest, eight(row + i, lanes, filler: -.infinity).max()) }
     var sum = SIMD8<Float>.zero

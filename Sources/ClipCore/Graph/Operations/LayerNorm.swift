@@ -1,24 +1,34 @@
 import CClip
 
 extension OpDescriptor {
-  static let layerNorm = OpDescriptor("layer_norm", inputs: 1, named: .required, settings: [.real("epsilon", 0...1)]) {
-    call throws(ClipError) in
-    try call.add(
-      LayerNorm(input: call.inputs[0], shape: call.shapes[0], name: call.name, epsilon: Float(try call.real("epsilon")))
-    )
+  /// `heads`: parts of a row that are normalised each by itself, with one weight and bias for all.
+  static let layerNorm = OpDescriptor(
+    "layer_norm", inputs: 1, named: .required,
+    settings: [
+      .real("epsilon", 0...1), .integer("heads", 1...Builder.largestWidth, default: 1), .flag("bias", default: true),
+    ]
+  ) { call throws(ClipError) in
+    let (shape, heads) = (call.shapes[0], try call.integer("heads"))
+    guard shape.width % heads == 0 else { throw call.expected("a width that \(heads) heads divide") }
+    return try call.add(
+      LayerNorm(
+        input: call.inputs[0], shape: shape, name: call.name, heads: heads, epsilon: Float(try call.real("epsilon")),
+        hasBias: try call.flag("bias")))
   }
 }
 
-/// Layer normalisation of each row (Ba et al., 2016, https://arxiv.org/abs/1607.06450).
+/// Layer normalisation of each row, or of each head of it (Ba et al., 2016, https://arxiv.org/abs/1607.06450).
 final class LayerNorm: Operation {
   let weight: Parameter
-  let bias: Parameter
+  let bias: Parameter?
   let epsilon: Float
+  private let heads: Int
   private var values: (weight: Memory, bias: Memory)?
 
-  init(input: Int, shape: Shape, name: Name, epsilon: Float) {
-    weight = Parameter(name: name + ".weight", shape: [shape.width])
-    bias = Parameter(name: name + ".bias", shape: [shape.width])
+  init(input: Int, shape: Shape, name: Name, heads: Int, epsilon: Float, hasBias: Bool) {
+    weight = Parameter(name: name + ".weight", shape: [shape.width / heads])
+    bias = hasBias ? Parameter(name: name + ".bias", shape: [shape.width / heads]) : nil
+    self.heads = heads
     self.epsilon = epsilon
     super.init(inputs: [input], shape: shape)
   }
@@ -26,12 +36,13 @@ final class LayerNorm: Operation {
   private init(_ norm: LayerNorm, input: Int) {
     weight = norm.weight
     bias = norm.bias
+    heads = norm.heads
     epsilon = norm.epsilon
     super.init(inputs: [input], shape: Shape(rows: .one, width: norm.shape.width))
   }
 
   override var name: StaticString { "layer_norm" }
-  override var parameters: [Parameter] { [weight, bias] }
+  override var parameters: [Parameter] { bias.map { [weight, $0] } ?? [weight] }
   override func initialValue(ofParameter index: Int) -> Float? { index == 0 ? 1 : 0 }
   override var isRowWise: Bool { true }
   override func mayOverwrite(input index: Int) -> Bool { true }
@@ -40,15 +51,25 @@ final class LayerNorm: Operation {
   }
 
   override func load(_ loader: ParameterLoader) throws(ClipError) {
-    values = (try loader.vector(weight), try loader.vector(bias))
+    let weight = try loader.vector(weight)
+    if let bias {
+      values = (weight, try loader.vector(bias))
+    } else {
+      let zeros = try Memory(floats: width, for: "a norm without bias")
+      zeros.floats.update(repeating: 0, count: width)
+      values = (weight, zeros)
+    }
   }
+
+  /// Of what is normalised: the matrix is taken as one of `heads` times the rows.
+  private var width: Int { shape.width / heads }
 
   override func compute(_ run: Run, _ rows: Range<Int>) {
     guard let values else { return }
     let x = run.input(0)
     let y = run.output
     run.kernels.table.pointee.layer_norm(
-      x.data + rows.lowerBound * x.width, x.width, y.data + rows.lowerBound * x.width, x.width, rows.count, x.width,
+      x.data + rows.lowerBound * x.width, width, y.data + rows.lowerBound * x.width, width, rows.count * heads, width,
       values.weight.floats, values.bias.floats, epsilon)
   }
 
@@ -58,14 +79,16 @@ final class LayerNorm: Operation {
   override var isCheap: Bool { true }
   override func backwardReads(input index: Int) -> Bool { true }
   /// Mean and 1 / deviation of each row.
-  override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { 2 * batch.totalRows(shape.rows) }
+  override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
+    2 * batch.totalRows(shape.rows) * heads
+  }
 
   /// First by rows, then weight and bias by columns.
   override func backward(_ context: TrainingContext) {
-    let rows = context.gradient.rows
-    context.parallel(self, rows, grain: max(1, 8192 / shape.width))
-    if context.parameterGradient(0) != nil || context.parameterGradient(1) != nil {
-      context.parallel(self, (shape.width + 15) / 16, grain: max(1, 1024 / rows), phase: 1)
+    let rows = context.gradient.rows * heads
+    context.parallel(self, rows, grain: max(1, 8192 / width))
+    if context.parameterGradient(0) != nil || biasGradient(context) != nil {
+      context.parallel(self, (width + 15) / 16, grain: max(1, 1024 / rows), phase: 1)
     }
   }
 
@@ -73,13 +96,12 @@ final class LayerNorm: Operation {
     if phase == 0 {
       for row in part { backwardRow(context, row) }
     } else {
-      backwardColumns(context, (part.lowerBound * 16)..<min(shape.width, part.upperBound * 16))
+      backwardColumns(context, (part.lowerBound * 16)..<min(width, part.upperBound * 16))
     }
   }
 
   /// dx += (g - mean(g) - z mean(g z)) / deviation, with z the normalised row and g = dy * weight.
   private func backwardRow(_ context: TrainingContext, _ row: Int) {
-    let width = shape.width
     let x = context.run.input(0).data + row * width
     let dy = context.gradient.data + row * width
     let weight = UnsafePointer(context.parameter(0))
@@ -111,13 +133,16 @@ final class LayerNorm: Operation {
     }
   }
 
+  private func biasGradient(_ context: TrainingContext) -> UnsafeMutablePointer<Float>? {
+    bias == nil ? nil : context.parameterGradient(1)
+  }
+
   private func backwardColumns(_ context: TrainingContext, _ columns: Range<Int>) {
-    let width = shape.width
     let x = context.run.input(0).data
     let dy = context.gradient
     let dw = context.parameterGradient(0).map { $0 + columns.lowerBound }
-    let db = context.parameterGradient(1).map { $0 + columns.lowerBound }
-    for row in 0..<dy.rows {
+    let db = biasGradient(context).map { $0 + columns.lowerBound }
+    for row in 0..<dy.rows * heads {
       let mean = context.scratch[2 * row]
       let inverse = context.scratch[2 * row + 1]
       let line = dy.data + row * width + columns.lowerBound

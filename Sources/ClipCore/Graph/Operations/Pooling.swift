@@ -1,18 +1,23 @@
 import CClip
 
 extension OpDescriptor {
-  static let averagePool = OpDescriptor("avg_pool", inputs: 1, settings: Window.settings) { call throws(ClipError) in
-    try call.add(Pooling(input: call.inputs[0], shape: call.shapes[0], window: try Window(call), .mean))
+  static let averagePool = OpDescriptor(
+    "avg_pool", inputs: 1, settings: Window.settings + [.flag("counts_padding", default: true)]
+  ) { call throws(ClipError) in
+    try call.add(
+      Pooling(
+        input: call.inputs[0], shape: call.shapes[0], window: try Window(call),
+        try call.flag("counts_padding") ? .mean : .meanInside))
   }
   static let maxPool = OpDescriptor("max_pool", inputs: 1, settings: Window.settings) { call throws(ClipError) in
     try call.add(Pooling(input: call.inputs[0], shape: call.shapes[0], window: try Window(call), .maximum))
   }
 }
 
-/// The mean or the maximum under a sliding window. The mean counts padding as zeros; the
-/// maximum leaves it out.
+/// The mean or the maximum under a sliding window. The mean counts padding as zeros, or leaves it out as the maximum
+/// does.
 final class Pooling: Operation {
-  enum Kind { case mean, maximum }
+  enum Kind { case mean, meanInside, maximum }
 
   let kind: Kind
   let window: Window
@@ -23,7 +28,7 @@ final class Pooling: Operation {
     super.init(inputs: [input], shape: window.shape(of: shape, channels: shape.width))
   }
 
-  override var name: StaticString { kind == .mean ? "avg_pool" : "max_pool" }
+  override var name: StaticString { kind == .maximum ? "max_pool" : "avg_pool" }
 
   override func run(_ run: Run) {
     run.parallel(self, run.output.rows, grain: max(1, 4096 / shape.width))
@@ -39,24 +44,26 @@ final class Pooling: Operation {
     let pixel = row % pixels
     let top = pixel / window.output.width * window.stride - window.padding
     let left = pixel % window.output.width * window.stride - window.padding
-    let image = x + row / pixels * window.input.height * window.input.width * width
-    target.update(repeating: kind == .mean ? 0 : -.infinity, count: width)
+    let picture = x + row / pixels * window.input.height * window.input.width * width
+    target.update(repeating: kind == .maximum ? -.infinity : 0, count: width)
+    var inside = 0
     for ky in 0..<window.kernelHeight {
       let y = top + ky * window.dilation
       guard y >= 0, y < window.input.height else { continue }
       for kx in 0..<window.kernelWidth {
         let column = left + kx * window.dilation
         guard column >= 0, column < window.input.width else { continue }
-        let source = image + (y * window.input.width + column) * width
-        if kind == .mean {
-          for channel in 0..<width { target[channel] += source[channel] }
+        let source = picture + (y * window.input.width + column) * width
+        inside += 1
+        if kind != .maximum {
+          addFloats(source, width, to: target)
         } else {
           for channel in 0..<width where !(target[channel] >= source[channel]) { target[channel] = source[channel] }
         }
       }
     }
-    if kind == .mean {
-      let scale = 1 / Float(window.kernelHeight * window.kernelWidth)
+    if kind != .maximum {
+      let scale = 1 / Float(kind == .mean ? window.kernelHeight * window.kernelWidth : max(1, inside))
       for channel in 0..<width { target[channel] *= scale }
     }
   }
@@ -96,8 +103,8 @@ final class Pooling: Operation {
         if column >= 0, column < window.input.width { places.append((y * window.input.width + column) * width) }
       }
     }
-    if kind == .mean {
-      let scale = 1 / Float(window.kernelHeight * window.kernelWidth)
+    if kind != .maximum {
+      let scale = 1 / Float(kind == .mean ? window.kernelHeight * window.kernelWidth : max(1, places.count))
       for place in places { addFloats(dy, width, times: scale, to: dx + place) }
       return
     }

@@ -1,12 +1,8 @@
 import CClip
 
 extension OpDescriptor {
-  static let meanRows = OpDescriptor("mean_rows", inputs: 1) { call throws(ClipError) in
-    try ReduceRows.add(call, .mean)
-  }
-  static let maxRows = OpDescriptor("max_rows", inputs: 1) { call throws(ClipError) in
-    try ReduceRows.add(call, .maximum)
-  }
+  static let meanRows = ReduceRows.descriptor("mean_rows", .mean)
+  static let maxRows = ReduceRows.descriptor("max_rows", .maximum)
   static let meanColumns = OpDescriptor("mean_columns", inputs: 1) { call throws(ClipError) in
     try call.add(ReduceColumns(input: call.inputs[0], of: call.shapes[0], .mean))
   }
@@ -18,21 +14,49 @@ extension OpDescriptor {
 /// What a reduction leaves of many numbers.
 enum Reduction { case mean, maximum }
 
-/// The mean or maximum of each column over an item's rows, taken from the first row to the last.
+/// The mean or maximum of each column over an item's rows, or some of them. Means are summed in double.
 final class ReduceRows: Operation {
   let reduction: Reduction
+  /// The first row, and how many; 0: all that follow.
+  private let first: Int
+  private let count: Int
 
-  init(input: Int, of shape: Shape, _ reduction: Reduction) {
+  init(input: Int, of shape: Shape, _ reduction: Reduction, first: Int, count: Int) {
     self.reduction = reduction
+    self.first = first
+    self.count = count
     super.init(inputs: [input], shape: Shape(rows: .one, width: shape.width))
   }
 
-  static func add(_ call: OpCall, _ reduction: Reduction) throws(ClipError) -> Int {
-    if call.shapes[0].rows == .one { return call.inputs[0] }
-    return try call.add(ReduceRows(input: call.inputs[0], of: call.shapes[0], reduction))
+  /// Rows are cut out of pictures alone: of texts all are taken.
+  static func descriptor(_ name: Name, _ reduction: Reduction) -> OpDescriptor {
+    OpDescriptor(
+      name, inputs: 1,
+      settings: [
+        .integer("first", 0...Builder.largestWidth, default: 0),
+        .integer("count", 0...Builder.largestWidth, default: 0),
+      ]
+    ) { call throws(ClipError) in
+      let (first, count) = (try call.integer("first"), try call.integer("count"))
+      switch call.shapes[0].rows {
+      case .fixed(let rows) where first < rows && count <= rows - first: break
+      case .one where first == 0 && count <= 1: return call.inputs[0]
+      case .tokens where first == 0 && count == 0: break
+      default: throw call.expected("rows \(first) to \(first + max(1, count)) of a picture")
+      }
+      return try call.add(
+        ReduceRows(input: call.inputs[0], of: call.shapes[0], reduction, first: first, count: count))
+    }
   }
 
   override var name: StaticString { reduction == .mean ? "mean_rows" : "max_rows" }
+
+  /// An item's rows that count.
+  private func rows(_ item: Int, _ batch: Batch, in rows: Rows) -> Range<Int> {
+    let start = batch.firstRow(of: item, in: rows)
+    let end = start + (count == 0 ? batch.rows(of: item, in: rows) : first + count)
+    return (start + first)..<end
+  }
 
   override func run(_ run: Run) {
     run.parallel(self, run.batch.items, grain: 1)
@@ -40,27 +64,29 @@ final class ReduceRows: Operation {
 
   override func compute(_ run: Run, _ items: Range<Int>) {
     let x = run.input(0)
-    let rows = run.inputShape(0).rows
     for item in items {
-      let first = x.data + run.batch.firstRow(of: item, in: rows) * x.width
-      reduce(first, run.batch.rows(of: item, in: rows), run.output.data + item * x.width)
+      let rows = rows(item, run.batch, in: run.inputShape(0).rows)
+      let (first, output) = (x.data + rows.lowerBound * x.width, run.output.data + item * x.width)
+      if reduction == .mean { mean(first, rows.count, output) } else { maximum(first, rows.count, output) }
     }
   }
 
-  private func reduce(_ x: UnsafePointer<Float>, _ rows: Int, _ output: UnsafeMutablePointer<Float>) {
+  private func mean(_ x: UnsafePointer<Float>, _ rows: Int, _ output: UnsafeMutablePointer<Float>) {
+    let width = shape.width
+    let scale = 1 / Double(max(1, rows))
+    forEachEight(width) { i, lanes in
+      var sum = SIMD8<Double>.zero
+      for row in 0..<rows { sum += SIMD8<Double>(eight(x + row * width + i, lanes)) }
+      put(SIMD8<Float>(sum * scale), output + i, lanes)
+    }
+  }
+
+  private func maximum(_ x: UnsafePointer<Float>, _ rows: Int, _ output: UnsafeMutablePointer<Float>) {
     let width = shape.width
     output.update(from: x, count: width)
     for row in 1..<max(1, rows) {
       let source = x + row * width
-      if reduction == .mean {
-        for column in 0..<width { output[column] += source[column] }
-      } else {
-        for column in 0..<width where !(output[column] >= source[column]) { output[column] = source[column] }
-      }
-    }
-    if reduction == .mean {
-      let scale = 1 / Float(max(1, rows))
-      for column in 0..<width { output[column] *= scale }
+      for column in 0..<width where !(output[column] >= source[column]) { output[column] = source[column] }
     }
   }
 
@@ -74,26 +100,22 @@ final class ReduceRows: Operation {
   override func backward(_ context: TrainingContext, _ items: Range<Int>, phase: Int) {
     guard let dx = context.inputGradient(0) else { return }
     let width = shape.width
-    let rowsOfItem = context.run.inputShape(0).rows
     for item in items {
-      let first = context.batch.firstRow(of: item, in: rowsOfItem)
-      let rows = context.batch.rows(of: item, in: rowsOfItem)
+      let rows = rows(item, context.batch, in: context.run.inputShape(0).rows)
       let dy = context.gradient.data + item * width
       if reduction == .mean {
-        let scale = 1 / Float(max(1, rows))
-        for row in first..<(first + rows) {
-          addFloats(dy, width, times: scale, to: dx + row * width)
-        }
+        let scale = 1 / Float(max(1, rows.count))
+        for row in rows { addFloats(dy, width, times: scale, to: dx + row * width) }
         continue
       }
       let x = context.run.input(0).data
       for column in 0..<width {
         var largest = -Float.infinity
-        for row in first..<(first + rows) { largest = max(largest, x[row * width + column]) }
+        for row in rows { largest = max(largest, x[row * width + column]) }
         var ties = 0
-        for row in first..<(first + rows) where x[row * width + column] == largest { ties += 1 }
+        for row in rows where x[row * width + column] == largest { ties += 1 }
         let share = dy[column] / Float(max(1, ties))
-        for row in first..<(first + rows) where x[row * width + column] == largest { dx[row * width + column] += share }
+        for row in rows where x[row * width + column] == largest { dx[row * width + column] += share }
       }
     }
   }
@@ -126,8 +148,9 @@ final class ReduceColumns: Operation {
   private func reduce(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
     var result = x[0]
     if reduction == .mean {
-      for index in 1..<max(1, count) { result += x[index] }
-      return result / Float(count)
+      var sum = SIMD8<Double>.zero
+      forEachEight(count) { i, lanes in sum += SIMD8<Double>(eight(x + i, lanes)) }
+      return Float(sum.sum() / Double(count))
     }
     for index in 1..<max(1, count) where !(result >= x[index]) { result = x[index] }
     return result

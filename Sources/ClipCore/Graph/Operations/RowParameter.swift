@@ -7,6 +7,16 @@ extension OpDescriptor {
     try call.add(RowParameter(call.name, width: try call.integer("width")))
   }
 
+  static let table = OpDescriptor(
+    "table", inputs: 0, named: .required,
+    settings: [.integer("rows", 1...Builder.largestWidth), .integer("width", 1...Builder.largestWidth)]
+  ) { call throws(ClipError) in
+    try call.add(
+      RowParameter(
+        call.name, table: 0..<(try call.integer("rows")), of: try call.integer("rows"), isTable: true,
+        width: try call.integer("width")))
+  }
+
   static let tableRow = OpDescriptor(
     "table_row", inputs: 0, named: .required,
     settings: [
@@ -16,26 +26,28 @@ extension OpDescriptor {
   ) { call throws(ClipError) in
     let (rows, row) = (try call.integer("rows"), try call.integer("row"))
     guard row < rows else { throw ClipError(CLIP_INVALID_ARGUMENT, "expected a row below \(rows), found \(row)") }
-    return try call.add(RowParameter(call.name, rows: rows, row: row, width: try call.integer("width")))
+    return try call.add(RowParameter(call.name, table: row..<(row + 1), of: rows, isTable: false, width: try call.integer("width")))
   }
 }
 
-/// One learned row, the same for every item, such as a class token: a vector, or one row of a table.
+/// Learned rows, the same for every item: a vector such as a class token, one row of a table, or all of it.
 final class RowParameter: Operation {
   let parameter: Parameter
-  private let row: Int
+  private let first: Int
+  private let count: Int
   private var values: Memory?
 
   init(_ name: Name, width: Int) {
     parameter = Parameter(name: name, shape: [width])
-    row = 0
+    (first, count) = (0, 1)
     super.init(inputs: [], shape: Shape(rows: .one, width: width))
   }
 
-  init(_ name: Name, rows: Int, row: Int, width: Int) {
+  /// Rows `part` of a table of `rows`: one, or all as a table.
+  init(_ name: Name, table part: Range<Int>, of rows: Int, isTable: Bool, width: Int) {
     parameter = Parameter(name: name, shape: [rows, width])
-    self.row = row
-    super.init(inputs: [], shape: Shape(rows: .one, width: width))
+    (first, count) = (part.lowerBound, part.count)
+    super.init(inputs: [], shape: Shape(rows: isTable ? .fixed(rows) : .one, width: width))
   }
 
   override var name: StaticString { "row parameter" }
@@ -44,15 +56,18 @@ final class RowParameter: Operation {
 
   override func run(_ run: Run) {
     guard let values else { return }
+    let floats = count * shape.width
     for item in 0..<run.batch.items {
-      (run.output.data + item * shape.width).update(from: values.floats + row * shape.width, count: shape.width)
+      (run.output.data + item * floats).update(from: values.floats + first * shape.width, count: floats)
     }
   }
 
   override var isDifferentiable: Bool { true }
   override func backward(_ context: TrainingContext) {
     guard let table = context.parameterGradient(0) else { return }
-    let dy = context.gradient
-    for item in 0..<dy.rows { addFloats(dy.data + item * dy.width, dy.width, to: table + row * dy.width) }
+    let floats = count * shape.width
+    for item in 0..<context.batch.items {
+      addFloats(context.gradient.data + item * floats, floats, to: table + first * shape.width)
+    }
   }
 }

@@ -51,46 +51,58 @@ enum OpenClipKeys {
       ("cast_dtype", .any), ("output_dict", .any),
       // Beside these where the file is the model's config itself.
       ("preprocess_cfg", .any),
-      // CoCa's decoder.
-      ("multimodal_cfg", .off),
+      // CoCa's decoder, of which nothing is read for embeddings.
+      ("multimodal_cfg", .any),
     ]
   }
 
   static var vision: Table {
     [
-      ("timm_model_name", .off), ("timm_model_pretrained", .any), ("timm_pool", .any), ("timm_proj", .any),
+      ("timm_model_name", .any), ("timm_model_pretrained", .any), ("timm_pool", .any), ("timm_proj", .any),
       ("timm_proj_bias", .any), ("timm_drop", .any), ("timm_drop_path", .any),
       ("layers", .any), ("width", .any), ("head_width", .any), ("mlp_ratio", .any), ("patch_size", .any),
       ("image_size", .any),
       // For training alone.
       ("patch_dropout", .any),
-      ("attentional_pool", .off), ("attn_pooler_queries", .any), ("attn_pooler_heads", .any),
-      ("input_patchnorm", .off), ("global_average_pool", .off), ("no_ln_pre", .off), ("final_ln_after_pool", .off),
+      ("attentional_pool", .any), ("attn_pooler_queries", .any), ("attn_pooler_heads", .any),
+      ("input_patchnorm", .off), ("global_average_pool", .off), ("no_ln_pre", .any), ("final_ln_after_pool", .any),
       // The file has the positions in either case.
       ("pos_embed_type", .strings(["learnable", "sin_cos_2d"])),
-      ("pool_type", .strings(["tok"])),
+      ("pool_type", .strings(["tok", "avg"])),
     ] + block
+  }
+
+  /// Beside timm_model_name, which says all else, the keys of open_clip's own tower count for nothing.
+  static var timm: Table {
+    vision.map { row in
+      switch row.key {
+      case "input_patchnorm", "global_average_pool": row
+      default: (row.key, .any)
+      }
+    }
   }
 
   static var text: Table {
     [
-      ("hf_model_name", .off), ("hf_model_pretrained", .any), ("hf_proj_type", .any), ("hf_pooler_type", .any),
-      ("hf_tokenizer_name", .off), ("tokenizer_mode", .off), ("tokenizer_kwargs", .off),
+      ("hf_model_name", .any), ("hf_model_pretrained", .any), ("hf_proj_type", .any), ("hf_pooler_type", .any),
+      ("hf_tokenizer_name", .any), ("tokenizer_mode", .off), ("tokenizer_kwargs", .any),
       ("context_length", .any), ("vocab_size", .any), ("width", .any), ("heads", .any), ("layers", .any),
       ("mlp_ratio", .any),
-      ("embed_cls", .off), ("no_causal_mask", .off), ("final_ln_after_pool", .off), ("proj_bias", .off),
+      // open_clip 3.3 does not read final_ln_after_pool of a text tower.
+      ("embed_cls", .any), ("no_causal_mask", .any), ("final_ln_after_pool", .any), ("proj_bias", .any),
       // Of use with embed_cls and pool_type "eos" alone.
       ("pad_id", .any), ("eos_id", .any),
-      ("pool_type", .strings(["argmax"])), ("proj_type", .strings(["linear"])),
+      ("pool_type", .strings(["argmax", "eos", "first", "last"])), ("proj_type", .strings(["linear", "none"])),
     ] + block
   }
 
-  /// What both transformers have.
+  /// What both transformers have. "custom" is the block that the options from qk_norm on select of themselves.
   private static var block: Table {
     [
-      ("act_kwargs", .any), ("norm_kwargs", .any), ("ls_init_value", .off), ("output_tokens", .off),
-      ("block_type", .strings(["default"])), ("qk_norm", .off), ("scaled_cosine_attn", .off), ("scale_heads", .off),
-      ("scale_attn_inner", .off), ("scale_attn", .off), ("scale_fc", .off),
+      ("act_kwargs", .any), ("norm_kwargs", .any), ("ls_init_value", .any), ("output_tokens", .any),
+      ("block_type", .strings(["default", "custom"])), ("qk_norm", .any), ("scale_heads", .off),
+      // open_clip 3.3 fails on it.
+      ("scaled_cosine_attn", .off), ("scale_attn_inner", .any), ("scale_attn", .any), ("scale_fc", .any),
     ]
   }
 }

@@ -1,0 +1,39 @@
+import CClip
+
+/// An image tower of timm, asked for by the name of its architecture.
+struct TimmRequest {
+  /// "vit_base_patch16_siglip_256": without the tag of the weights, which follows a dot.
+  let architecture: Name
+  /// The size of pictures.
+  let image: Sides
+  /// timm's global_pool; nil: the architecture's own.
+  var pool: Name?
+  /// Whether the pool is set in a model that was built with its own, which leaves norms where they were.
+  var setsPoolLater = false
+  /// What the names of the tower's tensors begin with: "visual.trunk", or "" for the top.
+  var scope: Name = ""
+
+  /// `name` under the scope.
+  func scoped(_ name: Name) -> Name { scope.isEmpty ? name : scope + "." + name }
+}
+
+/// What builds it, up to timm's forward_head(pre_logits=True).
+struct TimmTower {
+  /// Its scope is the request's.
+  var tower: TowerDescription
+  /// Features that come out.
+  var width: Int
+  /// The classifier's name under the scope: a linear layer with a bias.
+  var head: Name = "head"
+  /// From the encoder's parameters to timm's tensors.
+  var rules: [ParameterRule]
+}
+
+/// timm's architectures, by their names.
+enum TimmFamilies {
+  /// nil: an architecture that is not built here. A family's reader answers nil for one of another family.
+  static func read(_ request: TimmRequest) throws(ClipError) -> TimmTower? {
+    if let found = try TimmTransformers.read(request) { return found }
+    return nil
+  }
+}
