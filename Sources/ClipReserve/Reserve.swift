@@ -83,7 +83,8 @@ private enum Reserve {
   /// Takes away a block that this thread holds: `block`, or one of at least `size` bytes; nil where there is none.
   static func release(_ block: UnsafeMutableRawPointer?, size: Int) -> UnsafeMutableRawPointer? {
     change { () -> UnsafeMutableRawPointer? in
-      for place in held.indices where held[place].block != nil && pthread_equal(held[place].thread, pthread_self()) != 0 {
+      for place in held.indices where held[place].block != nil && pthread_equal(held[place].thread, pthread_self()) != 0
+      {
         guard block == nil ? held[place].size >= size : held[place].block == block else { continue }
         let found = held[place].block
         held[place].block = nil

@@ -54,7 +54,8 @@ struct ModelDescription {
       embeddingWidth: config.embeddingWidth,
       preprocess: config.image?.preprocess ?? PreprocessConfig(width: 0, height: 0, resizeTo: 0),
       tokenizer: config.text?.tokenizer ?? .none,
-      tokenizerOptions: config.text?.tokenizerOptions ?? TokenizerOptions(), logitScale: scale, logitBias: bias, weights: weights,
+      tokenizerOptions: config.text?.tokenizerOptions ?? TokenizerOptions(), logitScale: scale, logitBias: bias,
+      weights: weights,
       weightFile: config.weightFiles?.first ?? layout.weightFiles.first ?? "model.safetensors")
   }
 

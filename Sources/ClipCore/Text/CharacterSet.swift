@@ -16,8 +16,7 @@ struct CharacterSet {
       case .range(let first, let last): scalar >= first && scalar <= last
       case .categories(let mask): mask >> UInt32(category(scalar).rawValue) & 1 != 0
       case .space: CharacterKind(scalar) == .space
-      // Oniguruma counts the superscript digits and fractions of Latin-1.
-      case .word: isWord(scalar) || (scalar < 0x100 && CharacterKind(scalar) == .number)
+      case .word: isWord(scalar)
       case .not(let item): !item.contains(scalar)
       case .set(let set): set.contains(scalar)
       }
@@ -50,7 +49,9 @@ struct CharacterSet {
       guard ignoresCase else { continue }
       // Two letters beyond ASCII fold to ASCII: long s, and the sign of the kelvin.
       let lower = lowercased(scalar)
-      for other in [scalar == 0x17F ? 0x73 : lower, uppercased(scalar), scalar == 0x73 || scalar == 0x53 ? 0x17F : lower]
+      for other in [
+        scalar == 0x17F ? 0x73 : lower, uppercased(scalar), scalar == 0x73 || scalar == 0x53 ? 0x17F : lower,
+      ]
       where item.contains(other) { return !isNegated }
     }
     return isNegated

@@ -92,7 +92,8 @@ struct MergeList {
       list.append(
         BytePairs.Merge(
           left: try id(left, index, vocabulary), right: try id(right, index, vocabulary),
-          product: prefix == 0 ? try id(product, index, vocabulary) : try joined(left, right, prefix, index, vocabulary)))
+          product: prefix == 0 ? try id(product, index, vocabulary) : try joined(left, right, prefix, index, vocabulary)
+        ))
     }
     var duplicate: Int?
     let pairs = BytePairs(list, firstDuplicate: &duplicate)

@@ -43,6 +43,21 @@ enum Normalizer {
     }
   }
 
+  /// Whether for `tokenizers` the result no longer begins where `text` does: its first character is removed, or replaced
+  /// with others.
+  func dropsStart(of text: Scalars) throws(ClipError) -> Bool {
+    guard let first = text.first else { return false }
+    switch self {
+    case .strip(let left, _): return left && CharacterKind(first) == .space
+    case .stripAccents: return isMark(first)
+    case .replace(let pattern, let content):
+      guard let match = try pattern.matches(in: text[...]).first, match.lowerBound == 0 else { return false }
+      return content.isEmpty || match.count > 1
+    case .bert, .nmt: return try normalize([first]).isEmpty
+    case .form, .lowercase, .prepend, .charsmap, .bytes: return false
+    }
+  }
+
   private static func nmt(_ text: Scalars) -> Scalars {
     var result = Scalars()
     result.reserveCapacity(text.count)

@@ -19,9 +19,13 @@ struct Pipeline {
   /// The file.
   let place: String
 
-  func normalized(_ text: Scalars) throws(ClipError) -> Scalars {
+  /// `keepsStart` becomes false where the first character of `text` is removed.
+  func normalized(_ text: Scalars, _ keepsStart: inout Bool) throws(ClipError) -> Scalars {
     var text = text
-    for normalizer in normalizers { text = try normalizer.normalize(text) }
+    for normalizer in normalizers {
+      if keepsStart, try normalizer.dropsStart(of: text) { keepsStart = false }
+      text = try normalizer.normalize(text)
+    }
     return text
   }
 }
@@ -33,17 +37,25 @@ final class PipelineTokenizer: Tokenizer {
   private let textRepair = TextRepair()
   /// Whether a text is made lower case before all else, as sentence-transformers does.
   private let lowersFirst: Bool
+  /// Whether a step treats the start of the text differently.
+  private let asksForStart: Bool
 
   init(_ pipeline: Pipeline, padToken: Int32, lowersFirst: Bool, contextLength: Int) throws(ClipError) {
     self.pipeline = pipeline
     self.lowersFirst = lowersFirst
+    asksForStart = pipeline.preTokenizers.contains {
+      if case .metaspace(_, .first, _) = $0 { true } else { false }
+    }
     var tokens: [SpecialTokens.Token] = []
     for token in pipeline.added {
       guard let id = pipeline.vocabulary.id(token.name) else { continue }
       tokens.append(SpecialTokens.Token(token, id: id))
     }
     do throws(ClipError) {
-      specials = try SpecialTokens(tokens) { name throws(ClipError) in try pipeline.normalized(name) }
+      specials = try SpecialTokens(tokens) { name throws(ClipError) in
+        var keepsStart = false
+        return try pipeline.normalized(name, &keepsStart)
+      }
     } catch {
       throw error.at(pipeline.place)
     }
@@ -56,13 +68,13 @@ final class PipelineTokenizer: Tokenizer {
     var text = try textRepair.clean(text, cleaning)
     if lowersFirst { text = lowercased(text, finalSigma: true) }
     var output = TokenOutput(limit: limit)
-    var isAtStart = true
+    var isAtStart = asksForStart
     for part in specials.split(text[...], normalized: false) where !output.isFull {
       switch part {
       case .token(let id): output.append(id)
       case .text(let plain):
-        let normal = try pipeline.normalized(Array(plain))
         var isFirst = isAtStart
+        let normal = try pipeline.normalized(Array(plain), &isFirst)
         for part in specials.split(normal[...], normalized: true) where !output.isFull {
           switch part {
           case .token(let id): output.append(id)

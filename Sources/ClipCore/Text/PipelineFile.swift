@@ -111,7 +111,7 @@ struct PipelineFile {
     case "Whitespace":
       // \w+|[^\w\s]+ of Rust's regular expressions.
       let pattern = try RegularExpression(
-        #"[[^\W²³¹¼½¾]\u200C\u200D]+|[[^\w\s\u200C\u200D]²³¹¼½¾]+"#, place)
+        #"[\w\u200C\u200D]+|[^\w\s\u200C\u200D]+"#, place)
       steps.append(.split(.expression(pattern), .removed, inverts: true))
     case "WhitespaceSplit": steps.append(.split(.character(isSpace), .removed, inverts: false))
     case "BertPreTokenizer":
@@ -164,7 +164,8 @@ struct PipelineFile {
     case "MergedWithNext": return .mergedWithNext
     default:
       throw part.error(
-        CLIP_FORMAT, "behavior", "\"Removed\", \"Isolated\", \"Contiguous\", \"MergedWithPrevious\" or \"MergedWithNext\"")
+        CLIP_FORMAT, "behavior",
+        "\"Removed\", \"Isolated\", \"Contiguous\", \"MergedWithPrevious\" or \"MergedWithNext\"")
     }
   }
 
@@ -226,7 +227,8 @@ struct PipelineFile {
   }
 
   /// The id of a token that is put around a text must be the one of the vocabulary.
-  private func check(_ name: Name, _ id: Int, _ part: ConfigReader, _ vocabulary: Vocabulary) throws(ClipError) -> Int32 {
+  private func check(_ name: Name, _ id: Int, _ part: ConfigReader, _ vocabulary: Vocabulary) throws(ClipError) -> Int32
+  {
     let known = vocabulary.id(name)
     guard let id = Int32(exactly: id), id >= 0, known == nil || known == id else {
       throw ClipError(
@@ -250,13 +252,17 @@ struct PipelineFile {
         let special = part.json["special_tokens"]?[name], let ids = special["ids"]?.array
       {
         for id in ids {
-          guard let id = id.int else { throw part.error(CLIP_FORMAT, "special_tokens", "an object of tokens with \"ids\"") }
+          guard let id = id.int else {
+            throw part.error(CLIP_FORMAT, "special_tokens", "an object of tokens with \"ids\"")
+          }
           let isAlone = ids.count == 1
           tokens[tokens.count - 1].append(
-            isAlone ? try check(name, id, part, vocabulary) : Int32(truncatingIfNeeded: max(0, min(id, Int(Int32.max)))))
+            isAlone ? try check(name, id, part, vocabulary) : Int32(truncatingIfNeeded: max(0, min(id, Int(Int32.max))))
+          )
         }
       } else {
-        throw part.error(CLIP_FORMAT, "single", "an array of \"Sequence\" and \"SpecialToken\", each in \"special_tokens\"")
+        throw part.error(
+          CLIP_FORMAT, "single", "an array of \"Sequence\" and \"SpecialToken\", each in \"special_tokens\"")
       }
     }
     guard tokens.count == 2 else { throw part.error(CLIP_UNSUPPORTED, "single", "the text once") }

@@ -199,12 +199,22 @@ struct RegularExpressionParser {
     } else if isNext("^") || isNext("$") || isNext("*") || isNext("+") || isNext("?") {
       throw unsupported("an anchor or a repetition of nothing")
     } else {
-      items = [try escapeOrCharacter()]
+      let item = try escapeOrCharacter()
+      switch item {
+      case .word: items = latinWord
+      case .not(.word): items = [.not(.set(CharacterSet(latinWord)))]
+      default: items = [item]
+      }
     }
     let set = CharacterSet(items, ignoresCase: ignoresCase)
     try add(.set(sets.count))
     sets.append(set)
     return false
+  }
+
+  /// Outside of classes, Oniguruma counts the superscript digits and the fractions of Latin-1 to \w.
+  private var latinWord: [CharacterSet.Item] {
+    [.word, .range(0xB2, 0xB3), .range(0xB9, 0xB9), .range(0xBC, 0xBE)]
   }
 
   /// What follows a parenthesis, and the closing one.

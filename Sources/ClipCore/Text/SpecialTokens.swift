@@ -82,7 +82,8 @@ struct SpecialTokens {
       let token = pattern.token
       if token.isWord {
         let isInWord =
-          (start > text.startIndex && isWordCharacter(text[start - 1])) || (end < text.endIndex && isWordCharacter(text[end]))
+          (start > text.startIndex && isWordCharacter(text[start - 1]))
+          || (end < text.endIndex && isWordCharacter(text[end]))
         if isInWord { continue }
       }
       if token.stripsLeft { while start > begin, CharacterKind(text[start - 1]) == .space { start -= 1 } }

@@ -14,7 +14,9 @@ struct TextRepair {
     if cleaning == .huggingFace { return text }
     var repaired = entities.unescape(entities.unescape(try repair(text)))
     if cleaning == .canonical {
-      repaired = repaired.compactMap { $0 < 0x80 && $0 != 0x5F && BertCharacters.isPunctuation($0) ? nil : $0 == 0x5F ? 0x20 : $0 }
+      repaired = repaired.compactMap {
+        $0 < 0x80 && $0 != 0x5F && BertCharacters.isPunctuation($0) ? nil : $0 == 0x5F ? 0x20 : $0
+      }
       repaired = lowercased(repaired, finalSigma: true)
     }
     repaired = collapseSpace(repaired)

@@ -99,7 +99,9 @@ extension Pipeline {
     try vocabulary.add(tokens, place)
     for token in tokens where !added.contains(where: { $0.name == token.name }) { added.append(token) }
     if config.config.has("padding_side") { padsLeft = try PipelineFile.isLeft(config.config, "padding_side") }
-    if config.config.has("truncation_side") { truncatesLeft = try PipelineFile.isLeft(config.config, "truncation_side") }
+    if config.config.has("truncation_side") {
+      truncatesLeft = try PipelineFile.isLeft(config.config, "truncation_side")
+    }
 
     let settings = config.config
     if config.kind.hasSuffix("NllbTokenizer") {

@@ -50,7 +50,9 @@ struct TokenizerFolder {
     return tokenizer
   }
 
-  private func has(_ file: StaticString) throws(ClipError) -> Bool { try TokenizerFile.exists(folder + "/" + file.description) }
+  private func has(_ file: StaticString) throws(ClipError) -> Bool {
+    try TokenizerFile.exists(folder + "/" + file.description)
+  }
 
   private func load() throws(ClipError) -> Tokenizer {
     let path = folder + "/tokenizer.json"
@@ -74,10 +76,13 @@ struct TokenizerFolder {
         plugins: runtime.plugins(bringing: CLIP_KIND_TOKENIZER, SentencePiece.plugin))
     case .folder:
       if try has("vocab.txt") { return try pipeline(try WordPieceFiles.pipeline(folder), WordPieceFiles.defaults) }
-      if try has("merges.txt") { return try bytePairs(try BytePairFiles(folder: folder, vocabularySize: vocabularySize)) }
+      if try has("merges.txt") {
+        return try bytePairs(try BytePairFiles(folder: folder, vocabularySize: vocabularySize))
+      }
       if try has("spiece.model") {
         return try SentencePieceTokenizer.load(
-          folder: folder, cleansForSiglip: TokenizerConfig(folder: folder).kind == "SiglipTokenizer", contextLength: contextLength, vocabularySize: vocabularySize,
+          folder: folder, cleansForSiglip: TokenizerConfig(folder: folder).kind == "SiglipTokenizer",
+          contextLength: contextLength, vocabularySize: vocabularySize,
           plugins: runtime.plugins(bringing: CLIP_KIND_TOKENIZER, SentencePiece.plugin))
       }
       throw ClipError(

@@ -42,7 +42,9 @@ enum WordPieceFiles {
 
   /// The normalizer of tokenizer_config.json; without the file, that of uncased models.
   private static func normalizer(_ config: TokenizerConfig) throws(ClipError) -> BertNormalizer {
-    let known: [Name] = ["BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "PreTrainedTokenizer", "TokenizersBackend"]
+    let known: [Name] = [
+      "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "PreTrainedTokenizer", "TokenizersBackend",
+    ]
     guard config.kind.isEmpty || known.contains(where: { config.kind.hasSuffix($0) }) else {
       throw config.config.error(CLIP_UNSUPPORTED, "tokenizer_class", "\"BertTokenizer\" or \"BertTokenizerFast\"")
     }
