@@ -18,7 +18,7 @@ enum {
   CLIP_DATASET_FULL_BATCHES = 2u,  /* what is left of an epoch and fills no batch is dropped */
   CLIP_DATASET_IMAGES = 4u,        /* batches have the images, decoded and augmented */
   CLIP_DATASET_FILES = 8u,         /* batches have the images' files as they are stored */
-  CLIP_DATASET_PATHS_OUTSIDE = 16u, /* tables may name files outside their own folder */
+  CLIP_DATASET_PATHS_OUTSIDE = 16u, /* tables may name files, and links lead, outside their own folder */
   CLIP_DATASET_ALL_CAPTIONS = 32u  /* batches have all captions of each pair, not augmented */
 };
 
@@ -83,8 +83,10 @@ typedef struct clip_batch {
 /* The next batch; the last one of an epoch may be smaller. Waits while the workers are behind. A bad
  * sample (no image or caption, undecodable, too large, not UTF-8) is counted, reported to the log with its
  * reason and skipped; so is the rest of a shard that is damaged or cut short. CLIP_FORMAT when too many
- * are bad; also an epoch without any good sample is an error. After an error every call fails with it again,
- * until clip_dataset_restore. One call at a time; others wait. [any-thread] */
+ * are bad; also an epoch without any good sample is an error. After such an error every call fails with it again,
+ * until clip_dataset_restore. CLIP_IO and CLIP_OUT_OF_MEMORY are the system's: nothing is skipped, and the next call gives
+ * this batch. The workers belong to the process of the first call: in a child that it forks, all calls but
+ * clip_dataset_release are CLIP_UNSUPPORTED. One call at a time; others wait. [any-thread] */
 CLIP_API clip_status clip_dataset_next(clip_dataset *dataset, clip_batch *batch);
 
 enum { CLIP_DATASET_STATE_BYTES = 256 };

@@ -168,14 +168,14 @@ catalogue_is_shown() {
     build/bin/clip gap --json text video | grep -F '"main_challenges"' && ! build/bin/clip gap text taste
 }
 
-# No Swift runtime, no C++ runtime, no OpenBLAS: only libc, libm and the three parsers' libraries.
+# No Swift runtime, no C++ runtime, no OpenBLAS: only libc, libm and utf8proc.
 needs_only_allowed() {
   local found file
   found=$(ldd build/lib/libclipcore.so | awk '{ print $1 }' |
-    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libjansson\.so\.4|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
+    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
   [ -z "$found" ] || { echo "libclipcore.so needs $found"; return 1; }
   found=$(ldd build/lib/libcliptools.so | awk '{ print $1 }' |
-    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libclipcore\.so\.1|libjansson\.so\.4|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
+    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libclipcore\.so\.1|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
   [ -z "$found" ] || { echo "libcliptools.so needs $found"; return 1; }
   for file in build/lib/clipcore/plugins/{*,on-demand/*}.so; do
     # libsentencepiece is C++: its plugin alone brings that runtime.
@@ -380,7 +380,7 @@ faults_are_found() {
 32|expected an id of a-z, 0-9
 33|its table is a null pointer
 34|expected a table of 48 bytes, found 8
-35|expected plugin interface 1.x, found 7.0
+35|expected plugin interface 2.x, found 7.0
 36|expected the function clip_plugin_entry, found none
 37|ended the process with code 3
 38|crashed: Aborted

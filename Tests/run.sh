@@ -192,8 +192,13 @@ c_test smoke valgrind,address,thread closures_test build/models/grey
 c_test smoke valgrind,address,thread analysis_test share/modalities.json
 c_test smoke valgrind,address,thread text_augment_test
 c_test smoke address,thread          ops_test @
+c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
+c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
 c_test smoke ''                      system_test $emoji $image
+c_test smoke ''                      faults_test build/models/small-32 $image @
+c_test smoke ''                      process_test build/models/small-32 $image @
+c_test smoke ''                      limits_test build/models/small-32 $image @
 c_test full  address,thread          swap_test build/models/small-32 build/models/rn-tiny $image
 c_test full  address,thread          publish_test build/models/small-32 $image
 [ ${#address[@]} -eq 0 ] || background sanitized_tests address "${address[@]}"

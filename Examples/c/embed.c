@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
   clip_image *images[IMAGES];
   clip_image_view views[IMAGES];
   for (int i = 0; i < IMAGES; i++) {
-    need(clip_image_load(runtime, names[i], &images[i]));
+    need(clip_image_load(runtime, names[i], NULL, &images[i]));
     need(clip_image_get_view(images[i], &views[i]));
   }
 

@@ -12,6 +12,7 @@ struct ImageView {
   height: u32,
   stride: usize,
   format: u32,
+  orientation: u32,
 }
 
 /// The fields of clip.h that are used here: struct_size says where they end.
@@ -30,7 +31,7 @@ extern "C" {
   fn clip_model_open(runtime: *mut c_void, folder: *const c_char, options: *const c_void, out: *mut *mut c_void) -> u32;
   fn clip_model_release(model: *mut c_void);
   fn clip_model_describe(model: *const c_void, info: *mut ModelInfo) -> u32;
-  fn clip_image_load(runtime: *mut c_void, path: *const c_char, out: *mut *mut c_void) -> u32;
+  fn clip_image_load(runtime: *mut c_void, path: *const c_char, options: *const c_void, out: *mut *mut c_void) -> u32;
   fn clip_image_get_view(image: *const c_void, view: *mut ImageView) -> u32;
   fn clip_image_release(image: *mut c_void);
   fn clip_encode_image(model: *mut c_void, views: *const ImageView, n: usize, options: *const c_void, out: *mut f32, capacity: usize) -> u32;
@@ -54,7 +55,7 @@ fn run(arguments: &[CString]) -> Result<(), String> {
     need(clip_model_open(runtime, arguments[0].as_ptr(), null(), &mut model))?;
     let mut info = ModelInfo { struct_size: size_of::<ModelInfo>() as u32, towers: 0, embedding_width: 0 };
     need(clip_model_describe(model, &mut info))?;
-    need(clip_image_load(runtime, arguments[1].as_ptr(), &mut image))?;
+    need(clip_image_load(runtime, arguments[1].as_ptr(), null(), &mut image))?;
     let mut view: ImageView = std::mem::zeroed();
     need(clip_image_get_view(image, &mut view))?;
 

@@ -168,6 +168,11 @@ static inline clip_value clip_op_multiply(clip_builder *b, clip_value x, clip_va
   return clip_op_binary(b, "multiply", x, y);
 }
 
+/* x - y, where x is not the smaller. */
+static inline clip_value clip_op_subtract(clip_builder *b, clip_value x, clip_value y) {
+  return clip_op_binary(b, "subtract", x, y);
+}
+
 /* Rows of x and y side by side. */
 static inline clip_value clip_op_concat(clip_builder *b, clip_value x, clip_value y) {
   return clip_op_binary(b, "concat", x, y);

@@ -4,15 +4,11 @@
 
 #include "encoder.h"
 
-/* Only the table of functions below says which pointers may be NULL. */
-#if defined(__clang__)
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wnullability-completeness"
-#endif
-
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+CLIP_NULLABILITY_BEGIN
 
 /* Processor features a kernel set needs; the host runs it only where all are there. */
 enum {
@@ -147,23 +143,20 @@ typedef struct clip_kernels {
   void (*winograd_input)(const clip_winograd_input *work);
   void (*winograd_output)(const clip_winograd_output *work);
 
-  /* One row, resized horizontally: `width` pixels of three bytes, and a byte without meaning behind them, from pixels of four.
-   * The pixel at `source` has position `first`; pixels that a group's weights of 0 are for are readable too. */
+  /* One row, resized horizontally: `width` pixels of three bytes and an unused byte after them, from pixels of four
+   * bytes. The pixel at `source` has position `first`; pixels that a group's weights of 0 are for are readable too. */
   void (*resample_horizontal)(const uint8_t *source, size_t first, const clip_resample_span *spans, size_t width,
                           uint8_t *output);
-  /* One row, resized vertically: `bytes` bytes, a multiple of 16, each from those at its place in span->count rows. rows is one
-   * pointer longer where that is odd; its row is readable. */
+  /* One row, resized vertically: `bytes` bytes, a multiple of 16, each from the bytes at its offset in span->count
+   * rows. rows is one pointer longer where that is odd; its row is readable. */
   void (*resample_vertical)(const uint8_t *const *rows, const clip_resample_span *span, size_t bytes, uint8_t *output);
 } clip_kernels;
 
 CLIP_NONNULL_END
+CLIP_NULLABILITY_END
 
 #ifdef __cplusplus
 }
-#endif
-
-#if defined(__clang__)
-#pragma clang diagnostic pop
 #endif
 
 #endif

@@ -8,6 +8,8 @@
 extern "C" {
 #endif
 
+CLIP_NULLABILITY_BEGIN
+
 /* One use of an op in a graph: what an encoder passed to clip_builder.op. */
 typedef struct clip_op_use {
   uint32_t struct_size;
@@ -73,14 +75,16 @@ typedef struct clip_op {
 
   /* Writes the output's shape. Any status but CLIP_OK refuses the use; *message may then be set to the reason, a
    * string that lives as long as the plugin. */
-  clip_status (*shape)(const clip_op_use *use, clip_shape *output, const char **message);
+  clip_status (*CLIP_NONNULL shape)(const clip_op_use *use, clip_shape *output, const char **message);
   /* Writes at most `capacity` parameters and returns how many there are, 64 at most. NULL: none. */
   size_t (*parameters)(const clip_op_use *use, clip_op_parameter *list, size_t capacity);
   /* Returns the floats of scratch that a call of forward or backward on `rows` rows of output needs. NULL: none. */
   size_t (*scratch)(const clip_op_use *use, size_t rows);
-  void (*forward)(const clip_op_run *run);
+  void (*CLIP_NONNULL forward)(const clip_op_run *run);
   void (*backward)(const clip_op_gradient *gradient); /* NULL: training through the op is an error */
 } clip_op;
+
+CLIP_NULLABILITY_END
 
 #ifdef __cplusplus
 }

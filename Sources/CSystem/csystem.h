@@ -87,11 +87,13 @@ static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st
 /* The name of a folder's entry, valid as long as the entry. */
 static inline const char *csystem_entry_name(const struct dirent *entry) { return entry->d_name; }
 
-/* Whether an entry of a folder is a folder. A symbolic link is not. */
+/* Whether an entry of a folder is a folder. A symbolic link is not. -1 with errno set on failure; one that is gone since
+ * is none. */
 static inline int csystem_entry_is_folder(DIR *folder, const struct dirent *entry) {
   struct stat facts;
   if (entry->d_type != DT_UNKNOWN) return entry->d_type == DT_DIR;
-  return fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(facts.st_mode);
+  if (fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? 0 : -1;
+  return S_ISDIR(facts.st_mode);
 }
 
 /* The monotonic clock in nanoseconds. */
@@ -139,11 +141,10 @@ static inline DIR *csystem_open_folder(const char *path) {
   return folder;
 }
 
-/* The next entry's name, valid until the next call. NULL at the end, with errno 0, and on failure. */
-static inline const char *csystem_next_entry(DIR *folder) {
+/* The next entry, valid until the next call. NULL at the end, with errno 0, and on failure. */
+static inline struct dirent *csystem_next_entry(DIR *folder) {
   errno = 0;
-  struct dirent *entry = readdir(folder);
-  return entry == NULL ? NULL : entry->d_name;
+  return readdir(folder);
 }
 
 /* read(2), repeated after EINTR. */
@@ -173,6 +174,20 @@ static inline ssize_t csystem_write(int descriptor, const void *bytes, size_t si
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   errno = code;
   return count;
+}
+
+/* fsync(2), repeated after EINTR. */
+static inline int csystem_sync(int descriptor) {
+  int status;
+  do status = fsync(descriptor);
+  while (status != 0 && errno == EINTR);
+  return status;
+}
+
+/* close(2); after EINTR the descriptor is closed, and what was synced is written. */
+static inline int csystem_close(int descriptor) {
+  int status = close(descriptor);
+  return status != 0 && errno == EINTR ? 0 : status;
 }
 
 /* An environment variable; NULL in a program with more rights than its user (AT_SECURE). */

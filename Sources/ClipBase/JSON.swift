@@ -17,11 +17,11 @@ extension JSON {
   package static let maxValues = 1 << 23
 
   /// Parses one value (RFC 8259); duplicate keys, NaN and trailing text are errors, and so is more than `maxDepth`
-  /// levels. `place` is the file, for messages.
-  package static func parse(_ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64) throws(ClipError)
-    -> JSON
-  {
-    var parser = JSONParser(bytes, place: place)
+  /// levels, and U+0000 in a string unless `allowsNUL`. `place` is the file, for messages.
+  package static func parse(
+    _ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64, allowsNUL: Bool = false
+  ) throws(ClipError) -> JSON {
+    var parser = JSONParser(bytes, place: place, allowsNUL: allowsNUL)
     return try parser.document(maxDepth)
   }
 

@@ -5,10 +5,12 @@ import CSystem
 struct JSONParser {
   private let bytes: UnsafeRawBufferPointer
   private let place: String
+  private let allowsNUL: Bool
   private var at = 0
   private var values = 0
 
-  init(_ bytes: UnsafeRawBufferPointer, place: String) {
+  init(_ bytes: UnsafeRawBufferPointer, place: String, allowsNUL: Bool) {
+    self.allowsNUL = allowsNUL
     self.bytes = bytes
     self.place = place
   }
@@ -226,7 +228,7 @@ struct JSONParser {
         guard low & 0xFC00 == 0xDC00 else { throw failure("expected a low surrogate") }
         scalar = 0x10000 + (scalar & 0x3FF) << 10 + low & 0x3FF
       }
-      guard scalar != 0, scalar & 0xFFFF_F800 != 0xD800 else {
+      guard scalar != 0 || allowsNUL, scalar & 0xFFFF_F800 != 0xD800 else {
         throw failure("expected a character other than NUL and lone surrogates")
       }
       if text.count + 4 > text.capacity { try text.reserve(2 * text.count + 4, for: "JSON") }

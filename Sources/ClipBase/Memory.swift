@@ -62,7 +62,9 @@ package final class Memory {
 /// ends before the reserve does. See ClipReserve.
 @inline(never)
 package func requireMemory(_ what: StaticString) throws(ClipError) {
-  guard clip_reserve_is_low() == 0 else { throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no memory left") }
+  guard clip_reserve_is_low() == 0 else {
+    throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no memory left")
+  }
 }
 
 extension Array {

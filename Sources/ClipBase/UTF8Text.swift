@@ -5,6 +5,17 @@ import CClip
 package typealias Scalars = [UInt32]
 
 package enum UTF8Text {
+  /// Puts "?" in the place of control characters (C0 but for tab and line feed, DEL, C1), which a terminal would obey: names
+  /// of files reach logs and messages.
+  package static func hideControls(_ text: UnsafeMutablePointer<CChar>, _ count: Int) {
+    for index in 0..<count {
+      let byte = UInt8(bitPattern: text[index])
+      let isC1 = byte & 0xE0 == 0x80 && index > 0 && UInt8(bitPattern: text[index - 1]) == 0xC2
+      if byte == 0x7F || isC1 || (byte < 0x20 && byte != 9 && byte != 10) { text[index] = CChar(UInt8(ascii: "?")) }
+      if isC1 { text[index - 1] = CChar(UInt8(ascii: "?")) }
+    }
+  }
+
   /// One scalar value at `at` and its length in bytes; nil if the bytes are not well formed
   /// (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
   @inline(__always)

@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 // The core's objects as this library holds them: through its public functions alone.
 
@@ -10,6 +11,8 @@ func call(_ status: clip_status) throws(ClipError) {
 
 /// The body of every public call that can fail: runs `body`, turns what it throws into a status and the core's message.
 func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
+  let thread = csystem_enter()
+  defer { csystem_leave(thread) }
   do throws(ClipError) {
     try requireMemory("a call")
     try body()
@@ -35,6 +38,14 @@ final class Runtime {
   deinit { clip_runtime_release(handle) }
 
   var threads: Int { Int(clip_runtime_threads(handle)) }
+
+  /// Of the files that codecs read.
+  var imageEndings: [Name] {
+    var bytes = [CChar](repeating: 0, count: 1024)
+    let count = min(clip_image_endings(handle, &bytes, bytes.count), bytes.count - 1)
+    let text = bytes[..<count].map { UInt8(bitPattern: $0) }
+    return text.split(separator: UInt8(ascii: ",")).map { Name(utf8: Array($0)) }
+  }
 
   func warning(_ message: String) { message.withCString { clip_runtime_log(handle, CLIP_LOG_WARNING, $0) } }
 
@@ -72,7 +83,7 @@ final class ImageHandle {
 
   static func decode(_ data: UnsafeRawBufferPointer, _ runtime: Runtime) throws(ClipError) -> ImageHandle {
     var handle: OpaquePointer?
-    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, &handle))
+    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, nil, &handle))
     return try ImageHandle.of(handle)
   }
 

@@ -62,7 +62,8 @@ public struct Pixels {
 
   fileprivate var view: clip_image_view {
     clip_image_view(
-      pixels: base, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format)
+      pixels: base, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format,
+      orientation: 0)
   }
 }
 

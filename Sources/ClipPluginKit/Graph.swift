@@ -137,6 +137,7 @@ public struct Graph {
   }
   public func add(_ x: clip_value, _ y: clip_value) -> clip_value { clip_op_add(builder, x, y) }
   public func multiply(_ x: clip_value, _ y: clip_value) -> clip_value { clip_op_multiply(builder, x, y) }
+  public func subtract(_ x: clip_value, _ y: clip_value) -> clip_value { clip_op_subtract(builder, x, y) }
   public func concat(_ x: clip_value, _ y: clip_value) -> clip_value { clip_op_concat(builder, x, y) }
   public func dropout(_ x: clip_value, _ probability: Double) -> clip_value { clip_op_dropout(builder, x, probability) }
   public func mix(_ values: [clip_value], _ name: String) -> clip_value {

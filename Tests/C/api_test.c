@@ -171,19 +171,19 @@ static void models(clip_runtime *runtime, const char *folder) {
 
 static void images(clip_runtime *runtime, clip_model *model, const clip_model_info *facts, const char *image_path) {
   clip_image *image = NULL;
-  INVALID(clip_image_load(NULL, image_path, &image));
-  INVALID(clip_image_load(runtime, NULL, &image));
-  INVALID(clip_image_load(runtime, image_path, NULL));
-  CHECK(clip_image_load(runtime, "/nowhere.png", &image) == CLIP_NOT_FOUND);
-  INVALID(clip_image_decode(NULL, "x", 1, &image));
-  INVALID(clip_image_decode(runtime, NULL, 1, &image));
-  INVALID(clip_image_decode(runtime, "x", 1, NULL));
-  CHECK(clip_image_decode(runtime, "", 0, &image) != CLIP_OK);
-  CHECK(clip_image_decode(runtime, "what is this", 12, &image) != CLIP_OK);
+  INVALID(clip_image_load(NULL, image_path, NULL, &image));
+  INVALID(clip_image_load(runtime, NULL, NULL, &image));
+  INVALID(clip_image_load(runtime, image_path, NULL, NULL));
+  CHECK(clip_image_load(runtime, "/nowhere.png", NULL, &image) == CLIP_NOT_FOUND);
+  INVALID(clip_image_decode(NULL, "x", 1, NULL, &image));
+  INVALID(clip_image_decode(runtime, NULL, 1, NULL, &image));
+  INVALID(clip_image_decode(runtime, "x", 1, NULL, NULL));
+  CHECK(clip_image_decode(runtime, "", 0, NULL, &image) != CLIP_OK);
+  CHECK(clip_image_decode(runtime, "what is this", 12, NULL, &image) != CLIP_OK);
   CHECK(image == NULL);
   clip_image_release(NULL);
 
-  CHECK(clip_image_load(runtime, image_path, &image) == CLIP_OK);
+  CHECK(clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK);
   clip_image_view view;
   INVALID(clip_image_get_view(NULL, &view));
   INVALID(clip_image_get_view(image, NULL));

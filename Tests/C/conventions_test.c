@@ -462,7 +462,7 @@ int main(int argc, char **argv) {
   clip_runtime_options options = CLIP_INIT(clip_runtime_options);
   options.threads = 2;
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
-  CHECK(clip_image_load(runtime, argv[3], &image) == CLIP_OK);
+  CHECK(clip_image_load(runtime, argv[3], NULL, &image) == CLIP_OK);
   for (int i = 0; i < MANY; i++) {
     CHECK(clip_image_get_view(image, &views[i]) == CLIP_OK);
     views[i].height -= (uint32_t)(i % 4) * (views[i].height / 5); /* four that differ */

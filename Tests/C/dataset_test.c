@@ -134,7 +134,7 @@ int main(int argc, char **argv) {
       for (uint32_t k = 0; k < batch.count; k++) {
         clip_image *image = NULL;
         clip_image_view view;
-        CHECK(clip_image_decode(runtime, batch.files[k], batch.file_sizes[k], &image) == CLIP_OK);
+        CHECK(clip_image_decode(runtime, batch.files[k], batch.file_sizes[k], NULL, &image) == CLIP_OK);
         CHECK(clip_image_get_view(image, &view) == CLIP_OK);
         CHECK(view.width == batch.images[k].width && view.height == batch.images[k].height);
         CHECK(!memcmp(view.pixels, batch.images[k].pixels, view.stride * view.height));

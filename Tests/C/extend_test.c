@@ -92,7 +92,7 @@ static void models(const char *folder, const char *image_path) {
   clip_image_view view = {0};
   clip_model_info info = {.struct_size = sizeof info};
   CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK && clip_model_describe(model, &info) == CLIP_OK);
-  CHECK(clip_image_load(runtime, image_path, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+  CHECK(clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
   size_t count = (size_t)info.image_width * info.image_height * 3;
   clip_image_view both[2] = {view, view};
   both[1].width /= 2;

@@ -110,6 +110,7 @@ static V mean_of_some(B *b, V x) {
 static V placed_from(B *b, V x) {
   const clip_setting settings[] = {{"rows", S * S + 4}, {"first", 3}};
   return clip_op_unary(b, "positions", "table", x, settings, 2);
+}
 static V attend_with(B *b, V x, V bias, clip_attention_options o) {
   uint32_t narrow = o.kv_heads ? W / o.heads * o.kv_heads : W;
   return clip_op_attention_with(b, linear(b, x, "q"), clip_op_linear(b, x, "k", narrow, 0), clip_op_linear(b, x, "v", narrow, 0), bias, o);
@@ -167,6 +168,7 @@ static V last_query(B *b, V x) {
   ROW(conv_grouped, clip_op_conv(b, x, "op", W * 3 / 2, window(3, 1, 1, 1, 2), 0), \
       plain_conv(x, "op", W * 3 / 2, 3, 1, 1, 1, 2)) \
   ROW(conv_depthwise, clip_op_conv(b, x, "op", W, window(3, 2, 1, 1, W), 0), plain_conv(x, "op", W, 3, 2, 1, 1, W)) \
+  ROW(conv_multiplied, clip_op_conv(b, x, "op", W * 2, window(3, 2, 1, 1, W), 0), plain_conv(x, "op", W * 2, 3, 2, 1, 1, W)) \
   ROW(batch_norm, clip_op_batch_norm(b, x, "op", 1e-5), plain_batch_norm(x, "op", 1e-5)) \
   ROW(layer_norm, clip_op_layer_norm(b, x, "op", 1e-5), plain_layer_norm(x, "op", 1e-5)) \
   ROW(rms_norm, clip_op_unary(b, "rms_norm", "op", x, &(clip_setting){"epsilon", 1e-5}, 1), plain_rms_norm(x, "op", 1e-5)) \
@@ -222,6 +224,11 @@ static V last_query(B *b, V x) {
       plain_combine(x, plain_reduce_rows(plain_other(x), 0), 1)) \
   ROW(multiply_column, clip_op_multiply(b, x, clip_op_max_columns(b, other(b, x))), \
       plain_combine(x, plain_reduce_columns(plain_other(x), 1), 1)) \
+  ROW(subtract, clip_op_subtract(b, x, other(b, x)), plain_combine(x, plain_other(x), 2)) \
+  ROW(subtract_row, clip_op_subtract(b, x, clip_op_mean_rows(b, other(b, x))), \
+      plain_combine(x, plain_reduce_rows(plain_other(x), 0), 2)) \
+  ROW(subtract_column, clip_op_subtract(b, x, clip_op_mean_columns(b, other(b, x))), \
+      plain_combine(x, plain_reduce_columns(plain_other(x), 0), 2)) \
   ROW(concat, clip_op_concat(b, x, other(b, x)), plain_concat(x, plain_other(x))) \
   ROW(mix, clip_op_mix(b, (const V[]){x, other(b, x)}, 2, "mix"), plain_mix(x, plain_other(x), "mix")) \
   ROW(mix_mean, clip_op_mix(b, (const V[]){x, other(b, x)}, 2, NULL), plain_mix(x, plain_other(x), NULL)) \
@@ -359,9 +366,9 @@ static const clip_encoder encoders[] = {
      .description = "an op that nobody brings", .build = build_unknown},
 };
 static const clip_plugin_item items[] = {
-    {CLIP_KIND_ENCODER, 0, &encoders[0]}, {CLIP_KIND_ENCODER, 0, &encoders[1]}, {CLIP_KIND_ENCODER, 0, &encoders[2]},
-    {CLIP_KIND_OP, 0, &samples[0]}, {CLIP_KIND_OP, 0, &samples[1]}, {CLIP_KIND_OP, 0, &samples[2]},
-    {CLIP_KIND_OP, 0, &samples[3]}, {CLIP_KIND_OP, 0, &samples[4]}, {CLIP_KIND_OP, 0, &samples[5]}};
+    {CLIP_KIND_ENCODER, &encoders[0]}, {CLIP_KIND_ENCODER, &encoders[1]}, {CLIP_KIND_ENCODER, &encoders[2]},
+    {CLIP_KIND_OP, &samples[0]}, {CLIP_KIND_OP, &samples[1]}, {CLIP_KIND_OP, &samples[2]},
+    {CLIP_KIND_OP, &samples[3]}, {CLIP_KIND_OP, &samples[4]}, {CLIP_KIND_OP, &samples[5]}};
 static const clip_plugin plugin = {
     sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "test.ops", "1.0.0", "Apache-2.0", items, sizeof items / sizeof *items};
 static const clip_plugin *op_cases_entry(void) { return &plugin; }

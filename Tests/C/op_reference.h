@@ -166,13 +166,13 @@ static plain plain_resize(plain x, size_t height, size_t columns, int is_linear)
   return y;
 }
 
-/* Sum or product; y may be one row or one column. */
-static plain plain_combine(plain x, plain y, int is_product) {
+/* kind: 0 the sum, 1 the product, 2 the difference; y may be one row or one column. */
+static plain plain_combine(plain x, plain y, int kind) {
   plain z = plain_make(x.rows, x.width, x.height, x.columns);
   for (size_t row = 0; row < x.rows; row++)
     for (size_t c = 0; c < x.width; c++) {
       double a = x.data[row * x.width + c], b = y.data[(y.rows == 1 ? 0 : row) * y.width + (y.width == 1 ? 0 : c)];
-      z.data[row * x.width + c] = is_product ? a * b : a + b;
+      z.data[row * x.width + c] = kind == 1 ? a * b : kind == 0 ? a + b : a - b;
     }
   return z;
 }

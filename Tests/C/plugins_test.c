@@ -185,7 +185,7 @@ static void *user(void *argument) {
   while (!atomic_load(&stop)) {
     if (index == 0) {
       clip_image *image = NULL;
-      bad += clip_image_load(shared, image_path, &image) != CLIP_OK;
+      bad += clip_image_load(shared, image_path, NULL, &image) != CLIP_OK;
       clip_image_release(image);
     } else if (index == 1) {
       for (size_t i = 0; i < plugin_count(shared); i++) {
@@ -343,7 +343,7 @@ int main(int argc, char **argv) {
   snprintf(file, sizeof file, "%s/grey.so", path);
   clip_runtime *runtime = new_runtime(1);
   clip_image *image = NULL;
-  CHECK(clip_image_load(runtime, image_path, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+  CHECK(clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
   clip_runtime_release(runtime);
   linked();
   life();

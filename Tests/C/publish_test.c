@@ -49,7 +49,7 @@ int main(int argc, char **argv) {
   clip_runtime_options options = {.struct_size = sizeof options, .threads = 2};
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
   clip_image *image = NULL;
-  CHECK(clip_image_load(runtime, argv[2], &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+  CHECK(clip_image_load(runtime, argv[2], NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
   clip_model_options empty = {.struct_size = sizeof empty, .flags = CLIP_OPEN_WITHOUT_WEIGHTS};
   CHECK(clip_model_open(runtime, argv[1], &empty, &model) == CLIP_OK);
   clip_model_info info = {.struct_size = sizeof info};

@@ -87,7 +87,7 @@ int main(int argc, char **argv) {
   folders[0] = argv[1], folders[1] = argv[2];
   clip_runtime_options options = {.struct_size = sizeof options, .threads = 2};
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
-  CHECK(clip_image_load(runtime, argv[3], &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+  CHECK(clip_image_load(runtime, argv[3], NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
   for (int i = 0; i < 2; i++) {
     clip_model *one = NULL;
     facts[i].struct_size = sizeof facts[i];

@@ -70,7 +70,7 @@ static clip_status embed(clip_runtime *runtime, const char *from, float *embeddi
   clip_image *image = NULL;
   clip_image_view view;
   clip_status status = clip_model_open(runtime, from, NULL, &model);
-  if (status == CLIP_OK) status = clip_image_load(runtime, image_path, &image);
+  if (status == CLIP_OK) status = clip_image_load(runtime, image_path, NULL, &image);
   if (status == CLIP_OK) status = clip_image_get_view(image, &view);
   if (status == CLIP_OK) status = clip_encode_image(model, &view, 1, NULL, embedding, capacity);
   clip_image_release(image);

@@ -22,7 +22,7 @@ static const char *captions[] = {"a cat", "a longer", "dog"};
 static int encode(clip_model *m, float *rows) {
   clip_image *image = NULL;
   clip_image_view view;
-  int good = clip_image_load(runtime, image_path, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK &&
+  int good = clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK &&
              clip_encode_image(m, &view, 1, NULL, rows, width) == CLIP_OK && !memcmp(rows, want_image, width * sizeof(float)) &&
              clip_encode_text(m, captions, 3, NULL, rows, 3 * width) == CLIP_OK && !memcmp(rows, want_text, 3 * width * sizeof(float));
   clip_image_release(image);
@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
     want_image = malloc(width * sizeof(float)), want_text = malloc(3 * width * sizeof(float));
     clip_image *image = NULL;
     clip_image_view view;
-    CHECK(clip_image_load(runtime, image_path, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+    CHECK(clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
     CHECK(clip_encode_image(model, &view, 1, NULL, want_image, width) == CLIP_OK);
     CHECK(clip_encode_text(model, captions, 3, NULL, want_text, 3 * width) == CLIP_OK);
     clip_image_release(image);

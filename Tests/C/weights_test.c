@@ -234,7 +234,7 @@ int main(int count, char **arguments) {
   snprintf(fixtures, sizeof fixtures, "%s", arguments[1]);
   snprintf(scratch, sizeof scratch, "%s", arguments[3]);
   CHECK(clip_runtime_create(NULL, &runtime) == CLIP_OK);
-  CHECK(clip_image_load(runtime, arguments[2], &picture) == CLIP_OK);
+  CHECK(clip_image_load(runtime, arguments[2], NULL, &picture) == CLIP_OK);
 
   static const char *const forms[] = {"zip", "legacy", "script", "strided", "parameters", "checkpoint", "prefixed", "sharded"};
   for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) check_same(forms[i], "safetensors");

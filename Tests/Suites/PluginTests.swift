@@ -35,7 +35,7 @@ import Testing
   }
 
   static let broken = [
-    Broken("BROKEN_VERSION", "expected plugin interface 1.", "found 2.7"),
+    Broken("BROKEN_VERSION", "expected plugin interface 2.", "found 1.7"),
     Broken("BROKEN_NO_ENTRY", "clip_plugin_entry", "found none"),
     Broken("BROKEN_NULL_TABLE", "returned no table"),
     Broken("BROKEN_SYMBOL", "cannot be loaded: undefined symbol: this_symbol_is_nowhere"),
@@ -371,7 +371,7 @@ import Testing
       return bytes.withUnsafeBufferPointer { bytes in
         let view = clip_image_view(
           pixels: bytes.baseAddress, width: UInt32(image.width), height: UInt32(image.height), stride: 0,
-          format: clip_pixel_format(image.format.rawValue))
+          format: clip_pixel_format(image.format.rawValue), orientation: 0)
         return "a cat".withCString { text in
           [
             clip_preprocess(model.handle, [view], 1, &options, &pixels, pixelCount),

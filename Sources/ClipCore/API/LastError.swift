@@ -24,6 +24,7 @@ public func clip_set_last_error(_ status: clip_status, _ text: UnsafePointer<CCh
   // The text may be the message itself.
   let length = text.map { strnlen($0, csystem_message_capacity - 1) } ?? 0
   if let text { memmove(buffer, text, length) }
+  UTF8Text.hideControls(buffer, length)
   buffer[length] = 0
   return status
 }
@@ -31,6 +32,8 @@ public func clip_set_last_error(_ status: clip_status, _ text: UnsafePointer<CCh
 /// The body of every public call that can fail: runs `body`, turns what it throws into a status, and keeps the message
 /// for clip_last_error on this thread.
 func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
+  let thread = csystem_enter()
+  defer { csystem_leave(thread) }
   do throws(ClipError) {
     try requireMemory("a call")
     try body()

@@ -14,6 +14,8 @@ final class ParameterLoader {
   /// While training, the values that change.
   private let trained: (any TrainedValues)?
   private let progress: LoadProgress?
+  /// Kept from matrix to matrix: freed between them, they would leave gaps among the weights.
+  private let buffers = IdlePool<PanelBuffer>()
   /// Counts what stays in memory.
   let meter = MemoryMeter()
 
@@ -60,7 +62,7 @@ final class ParameterLoader {
     try WeightMatrix(
       WeightPanels(
         parameter, try find(parameter), rows: part, scale: scale, channels: channels, area: area,
-        storage(of: parameter), kernels), threads, meter)
+        storage(of: parameter), kernels), threads, buffers, meter)
   }
 
   /// A convolution of the image's three colours does not become bytes: it is a hundredth of a model's

@@ -3,8 +3,7 @@ extension OpDescriptor {
   static let all: [OpDescriptor] = [
     .pixels, .tokens, .rowParameter, .table, .tableRow,
     .linear, .embedding, .positions, .sinusoids, .rotary, .layerNorm, .rmsNorm, .batchNorm, .responseNorm,
-    .normalizeHeads, .activate, .add,
-    .multiply, .concat, .mix,
+    .normalizeHeads, .activate, .add, .multiply, .subtract, .concat, .mix,
     .dropout,
     .meanColumns, .maxColumns,
     .attention, .disentangledAttention, .rotaryGrid, .gridBias, .prepend, .firstRow, .endRow, .meanRows, .maxRows,

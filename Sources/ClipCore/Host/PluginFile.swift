@@ -96,7 +96,7 @@ final class PluginFile {
       var reason = dlerror().map { Name(cString: $0) } ?? "no reason given"
       let prefix = Name(name + ": ")
       if reason.hasPrefix(prefix) { reason = Name(utf8: Array(reason.utf8.dropFirst(prefix.utf8.count))) }
-      let isResourceFailure = resourceCodes.contains { reason.hasSuffix(Name(": " + describe(errno: $0))) }
+      let isResourceFailure = loadingCodes.contains { reason.hasSuffix(Name(": " + describe(errno: $0))) }
       let isMemory = reason == "out of memory" || reason.hasSuffix(Name(": " + describe(errno: ENOMEM)))
       throw ClipError(
         isMemory ? CLIP_OUT_OF_MEMORY : CLIP_PLUGIN, path + ": cannot be loaded: " + reason.string,

@@ -31,7 +31,7 @@ func resize(
       scratch: scratch)
   }
   if width == image.width && height == image.height {
-    if image.format == .rgb {
+    if image.format == .rgb, image.isStoredUpright {
       for y in 0..<window.height {
         memcpy(output + y * stride, image.pixels + (window.top + y) * image.stride + window.left * 3, window.width * 3)
       }

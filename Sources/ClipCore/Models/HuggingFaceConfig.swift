@@ -18,6 +18,7 @@ enum HuggingFaceConfig {
       return try ViTConfig.read(config, folder, weights, image: image)
     default:
       if let found = try HuggingFaceTransformers.read(config, folder, weights, image: image) { return found }
+      if let found = try HuggingFaceHierarchical.read(config, folder, weights, image: image) { return found }
       throw config.error(
         config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type",
         "\"clip\", \"siglip\", \"bert\" or \"vit\"")

@@ -72,6 +72,7 @@ enum HuggingFacePreprocess {
         width: crop.width, height: crop.height, resizeTo: min(crop.width, crop.height), mode: .none)
     }
     if let edge = try shortestEdge(config, processor, fallback) {
+      if processor.name == "ConvNext" { return try convNeXtGeometry(config, edge) }
       guard let crop else {
         throw config.error(CLIP_UNSUPPORTED, "do_center_crop", "true where size is a shortest edge")
       }
@@ -86,6 +87,13 @@ enum HuggingFacePreprocess {
       width: result.width, height: result.height, resizeTo: min(result.width, result.height), mode: .squash)
     if result != size { geometry.squashTo = size }
     return geometry
+  }
+
+  /// ConvNextImageProcessor's: pictures below 384 pixels are cut out of larger ones.
+  private static func convNeXtGeometry(_ config: ConfigReader, _ edge: Int) throws(ClipError) -> PreprocessConfig {
+    let share = try config.number("crop_pct", 224.0 / 256, 0.01...1)
+    guard edge < 384 else { return PreprocessConfig(width: edge, height: edge, resizeTo: edge, mode: .squash) }
+    return PreprocessConfig(width: edge, height: edge, resizeTo: Int(Double(edge) / share))
   }
 
   /// size as {"shortest_edge"}, or as an integer where the processor takes that for one; nil where it is height and width.

@@ -41,6 +41,7 @@ struct HuggingFaceProcessor {
       HuggingFaceProcessor("DeiT", .square(256), crop: 224, .bicubic, half),
       HuggingFaceProcessor("Beit", .square(224), .bicubic, half),
       HuggingFaceProcessor("DINOv3ViT", .square(224), .bilinear, imageNet),
+      HuggingFaceProcessor("ConvNext", .edge(384), .bicubic, half),
       HuggingFaceProcessor("Blip", .square(384), .bicubic, clipChannels),
     ]
   }

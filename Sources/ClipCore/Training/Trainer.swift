@@ -23,6 +23,8 @@ final class Trainer {
   /// The learning rate that the caller has set since, in place of the options'.
   var setRate: Double?
   private var isEvaluating = false
+  /// Of batches of one pair.
+  private var hasWarned = false
   private let image: TrainingTower
   private let text: TrainingTower
   private let terms: [LossTerm]
@@ -171,6 +173,11 @@ final class Trainer {
 
   /// One update.
   func train(_ batch: clip_train_batch) throws(ClipError) -> clip_train_metrics {
+    if batch.n == 1, !hasWarned {
+      hasWarned = true
+      runtime.log.warning(
+        "training: a batch of one pair has none to tell it from: its contrastive loss is 0 and trains nothing")
+    }
     let items = try prepare(batch)
     let chunk = options.chunk == 0 ? items.n : min(options.chunk, items.n)
     let (images, texts) = try computeLoss(items, chunk, try teacher(batch))

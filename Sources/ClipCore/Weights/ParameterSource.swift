@@ -24,11 +24,12 @@ final class ParameterSource {
     return weights.tensors[name].map { StoredParameter($0, .whole) }
   }
 
-  /// The same for a parameter of known shape: leading sides of 1 in the file are dropped where the names allow it.
+  /// The same for a parameter of known shape, whose sides of 1 the file may lack or have elsewhere: PyTorch stores a
+  /// class token as [1, 1, width].
   func find(_ parameter: Parameter) -> StoredParameter? {
     var found = find(parameter.name)
     for (name, resize) in names.resizes where name == parameter.name { found = found?.resized(resize) }
-    return names.isDirect ? found?.withoutLeadingOnes(as: parameter.shape) : found
+    return found?.squeezed(as: parameter.shape)
   }
 
   /// The name of the tensor that holds the parameter or, if the file has none, all names that were tried.
@@ -81,7 +82,9 @@ final class ParameterSource {
   /// Whether a tensor is a buffer, or belongs to the model rather than to a tower. The last three names
   /// are of OpenAI's TorchScript archives.
   private func isOutsideTowers(_ name: Name) -> Bool {
-    let buffers: [Name] = ["position_ids", "attn_mask", "num_batches_tracked"]
+    let buffers: [Name] = [
+      "position_ids", "attn_mask", "num_batches_tracked", "relative_position_index", "relative_coords_table",
+    ]
     for buffer in buffers where name == buffer || name.hasSuffix("." + buffer) { return true }
     let others: [Name] = ["logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size"]
     return others.contains(name) || names.others.contains(name)

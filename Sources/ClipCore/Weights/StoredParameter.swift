@@ -33,11 +33,11 @@ struct StoredParameter {
     self.shape = shape
   }
 
-  /// The parameter in shape `wanted` if its own shape is `wanted` after leading sides of 1; otherwise unchanged.
-  func withoutLeadingOnes(as wanted: [Int]) -> StoredParameter {
-    guard case .whole = arrangement, shape.count > wanted.count else { return self }
-    let extra = shape.count - wanted.count
-    guard shape[..<extra].allSatisfy({ $0 == 1 }), Array(shape[extra...]) == wanted else { return self }
+  /// The parameter in shape `wanted` if the two shapes are one but for sides of 1; otherwise unchanged.
+  func squeezed(as wanted: [Int]) -> StoredParameter {
+    guard case .whole = arrangement, shape != wanted, shape.filter({ $0 != 1 }) == wanted.filter({ $0 != 1 }) else {
+      return self
+    }
     return StoredParameter(self, shape: wanted)
   }
 

@@ -4,8 +4,7 @@ struct TensorNames {
   /// that no rule matches is the tensor of the same name.
   var rules: [ParameterRule] = []
   /// Whether encoders use the names of the file, so that a tensor of the same name comes first and rules
-  /// cover alternative spellings. Then a tensor may have leading sides of 1 that the parameter does not
-  /// have: PyTorch stores a class token as [1, 1, width].
+  /// cover alternative spellings.
   var isDirect = false
   /// Parameters that are resized where the file's are for another size of pictures.
   var resizes: [(parameter: Name, resize: PositionResize)] = []
@@ -25,7 +24,7 @@ struct TensorNames {
   }
 
   /// The names of ViT's blocks before transformers 5, TensorFlow's names for BERT's norms, and the joint
-  /// projection of queries, keys and values of PyTorch's nn.MultiheadAttention.
+  /// projection of queries, keys and values of PyTorch's nn.MultiheadAttention and of timm.
   private static var alternativeNames: [ParameterRule] {
     let block: Name = "encoder.layer.{}."
     return [
@@ -42,6 +41,11 @@ struct TensorNames {
       ParameterRule(suffix: "q_proj.{}", "in_proj_{}", .part(0, of: 3)),
       ParameterRule(suffix: "k_proj.{}", "in_proj_{}", .part(1, of: 3)),
       ParameterRule(suffix: "v_proj.{}", "in_proj_{}", .part(2, of: 3)),
+      ParameterRule(suffix: "attn.q_proj.bias", "attn.q_bias"),
+      ParameterRule(suffix: "attn.v_proj.bias", "attn.v_bias"),
+      ParameterRule(suffix: "q_proj.{}", "qkv.{}", .part(0, of: 3)),
+      ParameterRule(suffix: "k_proj.{}", "qkv.{}", .part(1, of: 3)),
+      ParameterRule(suffix: "v_proj.{}", "qkv.{}", .part(2, of: 3)),
     ]
   }
 }

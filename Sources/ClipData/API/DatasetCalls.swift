@@ -18,7 +18,7 @@ public func clip_dataset_open(
       }
       sources.append(String(cString: source))
     }
-    let options = try DatasetOptions(try ClipBase.options(options, clip_dataset_options(), "options"))
+    let options = try DatasetOptions(try ClipBase.options(options, clip_dataset_options(), "options"), runtime)
     out.pointee = handle(owning: Dataset(try ShardList(sources: sources, options.fields), options, runtime, model))
   }
 }
@@ -42,7 +42,7 @@ public func clip_dataset_save(_ dataset: OpaquePointer?, _ state: UnsafeMutableP
 {
   reporting { () throws(ClipError) in
     let dataset = try object(dataset, Dataset.self, "dataset")
-    dataset.save(to: try buffer(state, capacity, for: 1, of: DatasetState.byteCount, "state"))
+    try dataset.save(to: try buffer(state, capacity, for: 1, of: DatasetState.byteCount, "state"))
   }
 }
 
@@ -63,6 +63,6 @@ public func clip_dataset_get_counters(
   _ dataset: OpaquePointer?, _ counters: UnsafeMutablePointer<clip_dataset_counters>?
 ) -> clip_status {
   reporting { () throws(ClipError) in
-    try fill(counters, with: try object(dataset, Dataset.self, "dataset").counters, "counters")
+    try fill(counters, with: try object(dataset, Dataset.self, "dataset").counters(), "counters")
   }
 }

@@ -57,6 +57,7 @@ final class Pipeline {
   ) throws(ClipError) -> ImageHandle {
     // Whatever the steps do, the result's size is held against the runtime's limit.
     var image = PixelBuffer(try ImageView(view, maxPixels: Int.max, place: place))
+    if !image.view.isStoredUpright { image = try image.copied(runtime).buffer }
     if let background, image.view.format.hasAlpha { image = try image.composited(over: background, runtime) }
     for step in steps {
       try step.run(seed: seed, index: index) { (augmentation, random) throws(ClipError) in

@@ -25,7 +25,16 @@ struct PixelBuffer {
     defer { withExtendedLifetime(self) {} }
     let copy = try PixelBuffer.make(view.format, width: view.width, height: view.height, runtime)
     let row = copy.buffer.view.stride
-    for y in 0..<view.height { memcpy(copy.pixels + y * row, view.pixels + y * view.stride, row) }
+    for y in 0..<view.height {
+      let (target, source) = (copy.pixels + y * row, view.pixels + y * view.stride)
+      if view.step == view.format.channels {
+        memcpy(target, source, row)
+      } else {
+        for x in 0..<view.width {
+          memcpy(target + x * view.format.channels, source + x * view.step, view.format.channels)
+        }
+      }
+    }
     return copy
   }
 

@@ -5,21 +5,21 @@ import CClip
 final class ArchiveReader: ShardReader {
   private let tar: TarReader
   private let shard: Int
-  private let imageEnding: Name?
+  private let imageEndings: [Name]
   private var ordinal: Int
   /// Read already, and the first of the next pair.
   private var pending: TarMember?
   private var failure: ClipError?
   private var isFinished = false
 
-  convenience init(_ path: String, shard: Int, imageEnding: Name?, from place: ShardPosition) throws(ClipError) {
-    self.init(TarReader(try FileReader(path), from: place.offset), shard, imageEnding, place.ordinal)
+  convenience init(_ path: String, shard: Int, imageEndings: [Name], from place: ShardPosition) throws(ClipError) {
+    self.init(TarReader(try FileReader(path), from: place.offset), shard, imageEndings, place.ordinal)
   }
 
-  private init(_ tar: TarReader, _ shard: Int, _ imageEnding: Name?, _ ordinal: Int) {
+  private init(_ tar: TarReader, _ shard: Int, _ imageEndings: [Name], _ ordinal: Int) {
     self.tar = tar
     self.shard = shard
-    self.imageEnding = imageEnding
+    self.imageEndings = imageEndings
     self.ordinal = ordinal
   }
 
@@ -37,7 +37,7 @@ final class ArchiveReader: ShardReader {
       }
       key = memberKey
       // Of two of a kind the first counts.
-      if let kind = MemberKind(Array(member.name[(dot + 1)...]), imageEnding: imageEnding), parts[kind] == nil {
+      if let kind = MemberKind(Array(member.name[(dot + 1)...]), imageEndings: imageEndings), parts[kind] == nil {
         parts[kind] = member.data
       }
     }

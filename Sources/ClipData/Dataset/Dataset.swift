@@ -1,4 +1,6 @@
 import CClip
+import CSystem
+import Synchronization
 
 /// Pairs of images and captions, given out in batches. Calls come one at a time, under a lock; only the
 /// counts may be asked for meanwhile.
@@ -8,6 +10,8 @@ final class Dataset {
   private let runtime: Runtime
   private let model: Model?
 
+  /// The process whose workers these are: that of the first call. A forked child has neither them nor their locks.
+  private let process = Atomic<Int32>(0)
   private let calling = Mutex()
   private var workers: SampleWorkers?
   private var position = SamplePosition()
@@ -32,17 +36,37 @@ final class Dataset {
   }
 
   /// The next batch, without samples when all epochs are over. What it points to is valid until the next
-  /// call. An error is given again by every later call, until `restore`.
+  /// call. An error of the data is given again by every later call, until `restore`; after one of the system the next
+  /// call begins with the same sample.
   func next() throws(ClipError) -> clip_batch {
+    try requireProcess(takes: true)
     calling.lock()
     defer { calling.unlock() }
     if let failure { throw failure }
+    let before = (position: position, isOver: isOver, counts: counts)
     do throws(ClipError) {
       return try collect()
     } catch {
-      failure = error
       workers = nil
+      if error.isResourceFailure {
+        position = before.position
+        isOver = before.isOver
+        count { $0 = before.counts }
+      } else {
+        failure = error
+      }
       throw error
+    }
+  }
+
+  private func requireProcess(takes: Bool = false) throws(ClipError) {
+    let mine = getpid()
+    if takes { _ = process.compareExchange(expected: 0, desired: mine, ordering: .relaxed) }
+    let other = process.load(ordering: .relaxed)
+    guard other == 0 || other == mine else {
+      throw ClipError(
+        CLIP_UNSUPPORTED, "data set: expected a call of process \(other), which has its workers, found one of its child"
+      )
     }
   }
 
@@ -132,7 +156,8 @@ final class Dataset {
     return queue
   }
 
-  func save(to bytes: UnsafeMutablePointer<UInt8>) {
+  func save(to bytes: UnsafeMutablePointer<UInt8>) throws(ClipError) {
+    try requireProcess()
     calling.lock()
     defer { calling.unlock() }
     DatasetState(run: DatasetState.run(options, list), position: position, counts: counts).write(to: bytes)
@@ -140,6 +165,7 @@ final class Dataset {
 
   /// Goes on from a state of this run. On an error nothing changes.
   func restore(_ bytes: UnsafePointer<UInt8>) throws(ClipError) {
+    try requireProcess()
     calling.lock()
     defer { calling.unlock() }
     let state = try DatasetState(bytes, run: DatasetState.run(options, list))
@@ -153,7 +179,8 @@ final class Dataset {
   }
 
   /// As they are now, also while another thread waits in `next`.
-  var counters: clip_dataset_counters {
+  func counters() throws(ClipError) -> clip_dataset_counters {
+    try requireProcess()
     counting.lock()
     let (counts, queue) = (self.counts, self.queue)
     counting.unlock()

@@ -22,13 +22,15 @@ struct DatasetOptions {
   let maxBadShare: Double
   let maxFileBytes: Int
   let fields: FieldNames
+  /// Of the files in folders and archives that are images.
+  let imageEndings: [Name]
   let encoding: clip_encode_options
   /// The colour under transparent pixels; nil drops alpha.
   let background: Colour?
   let imagePipeline: Pipeline?
   let textPipeline: Pipeline?
 
-  init(_ given: clip_dataset_options) throws(ClipError) {
+  init(_ given: clip_dataset_options, _ runtime: Runtime) throws(ClipError) {
     try requireFlags(
       given.flags,
       CLIP_DATASET_ORDERED | CLIP_DATASET_FULL_BATCHES | CLIP_DATASET_IMAGES | CLIP_DATASET_FILES
@@ -61,6 +63,7 @@ struct DatasetOptions {
     fields = FieldNames(
       image: given.image_field.map { Name(cString: $0) },
       captions: try DatasetOptions.names(given.caption_fields, Int(given.caption_field_count)))
+    imageEndings = fields.image.map { [$0] } ?? runtime.imageEndings
     // A caption that is too long never stops a run.
     var encoding = try ClipBase.options(given.encode, clip_encode_options(), "options.encode")
     try requireFlags(

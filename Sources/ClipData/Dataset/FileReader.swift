@@ -25,9 +25,13 @@ final class FileReader {
     let descriptor = path.withCString { csystem_open_read($0) }
     guard descriptor >= 0 else { throw systemError("cannot open " + path) }
     var facts = stat()
-    guard fstat(descriptor, &facts) == 0, csystem_is_file(&facts) != 0 else {
+    let problem: ClipError? =
+      fstat(descriptor, &facts) != 0
+      ? systemError("cannot look at " + path)
+      : csystem_is_file(&facts) == 0 ? ClipError(CLIP_IO, path + ": expected a file, found something else") : nil
+    if let problem {
       close(descriptor)
-      throw ClipError(CLIP_IO, path + ": expected a file, found something else")
+      throw problem
     }
     self.init(path, Int(facts.st_size), descriptor)
   }

@@ -22,22 +22,22 @@ final class FolderReader: ShardReader {
 
   private let folder: String
   private let shard: Int
-  private let imageEnding: Name?
+  private let imageEndings: [Name]
   private var levels: [Level] = []
   private var ordinal = 0
 
   private static var deepest: Int { 64 }
 
-  convenience init(_ folder: String, shard: Int, imageEnding: Name?, from place: ShardPosition) throws(ClipError) {
-    self.init(folder, shard, imageEnding)
+  convenience init(_ folder: String, shard: Int, imageEndings: [Name], from place: ShardPosition) throws(ClipError) {
+    self.init(folder, shard, imageEndings)
     try enter("")
     while ordinal < place.ordinal, try next() != nil {}
   }
 
-  private init(_ folder: String, _ shard: Int, _ imageEnding: Name?) {
+  private init(_ folder: String, _ shard: Int, _ imageEndings: [Name]) {
     self.folder = folder
     self.shard = shard
-    self.imageEnding = imageEnding
+    self.imageEndings = imageEndings
   }
 
   /// Images are counted: going on means to list the folders again.
@@ -76,23 +76,28 @@ final class FolderReader: ShardReader {
     guard levels.count < FolderReader.deepest else {
       throw ClipError(CLIP_LIMIT, "\(place): expected folders at most \(FolderReader.deepest) deep")
     }
-    guard let listing = place.withCString({ opendir($0) }) else { throw systemError("cannot open the folder " + place) }
+    guard let listing = place.withCString({ csystem_open_folder($0) }) else {
+      throw systemError("cannot open the folder " + place)
+    }
     defer { closedir(listing) }
     var entries: [Entry] = []
     var texts: Set<Name> = []
-    while let entry = readdir(listing) {
+    while let entry = csystem_next_entry(listing) {
       let name = Name(cString: csystem_entry_name(entry))
       guard name.utf8.first != UInt8(ascii: ".") else { continue }
-      if csystem_entry_is_folder(listing, entry) != 0 {
+      let isFolder = csystem_entry_is_folder(listing, entry)
+      guard isFolder >= 0 else { throw systemError("cannot look at " + join(place, name)) }
+      if isFolder > 0 {
         entries.append(Entry(name: name, isFolder: true))
         continue
       }
-      switch MemberKind(FolderReader.split(name).ending, imageEnding: imageEnding) {
+      switch MemberKind(FolderReader.split(name).ending, imageEndings: imageEndings) {
       case .image: entries.append(Entry(name: name, isFolder: false))
       case .text, .json, .label: texts.insert(name)
       case nil: break
       }
     }
+    guard csystem_errno() == 0 else { throw systemError("cannot list the folder " + place) }
     levels.append(Level(path: path, entries: entries.sorted(), texts: texts))
   }
 

@@ -51,6 +51,6 @@ enum Outcome {
   case damaged(ClipError)
   case endOfEpoch
   case end
-  /// Nothing to do with the data: no memory.
+  /// Nothing to do with the data: no memory, no descriptors, a failing disk.
   case failed(ClipError)
 }

@@ -55,7 +55,9 @@ struct SampleFiles {
       key = Name(utf8: path)
       try SampleFiles.check(path, options)
       let isAbsolute = path.first == UInt8(ascii: "/")
-      image = .file(isAbsolute ? key.string : join(parent(of: shard.path), key))
+      let place = isAbsolute ? key.string : join(parent(of: shard.path), key)
+      if !options.allowsPathsOutside { try SampleFiles.requireInside(place, parent(of: shard.path)) }
+      image = .file(place)
     }
   }
 
@@ -74,7 +76,7 @@ struct SampleFiles {
       }
       if object == nil {
         guard let json = files.json else { continue }
-        object = try SampleFiles.object(try SampleFiles.bytes(json))
+        object = try SampleJSON.object(try SampleFiles.bytes(json))
       }
       try captions.add(object?[name], name)
       if names.isEmpty, !captions.isEmpty { return }
@@ -91,13 +93,19 @@ struct SampleFiles {
     for column in columns.captions + [columns.image] where column >= fields.count {
       throw ClipError(CLIP_FORMAT, "expected at least \(column + 1) fields, found \(fields.count)")
     }
+    guard fields.count <= columns.count else {
+      throw ClipError(
+        CLIP_FORMAT,
+        "expected \(columns.count) fields, as the first line has, found \(fields.count): one that has the separator in it "
+          + "is written in quotes")
+    }
     for column in columns.captions { captions.add(fields[column]) }
     return fields[columns.image]
   }
 
   /// A JSON record's path and captions.
   private mutating func read(_ record: [UInt8], _ names: FieldNames) throws(ClipError) -> [UInt8]? {
-    let object = try SampleFiles.object(record)
+    let object = try SampleJSON.object(record)
     for name in names.captions.isEmpty ? FieldNames.captionColumns : names.captions {
       try captions.add(object[name], name)
       if names.captions.isEmpty, !captions.isEmpty { break }
@@ -112,15 +120,6 @@ struct SampleFiles {
     return nil
   }
 
-  private static func object(_ bytes: [UInt8]) throws(ClipError) -> JSON {
-    let mark = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
-    let value = try bytes.withUnsafeBufferPointer { bytes throws(ClipError) in
-      try JSON.parse(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: bytes[mark...])), place: "its JSON")
-    }
-    guard value.object != nil else { throw ClipError(CLIP_FORMAT, "its JSON: expected an object, found \(value.kind)") }
-    return value
-  }
-
   /// A table may name only files beside it or below, unless it is trusted with all of them.
   private static func check(_ path: [UInt8], _ options: DatasetOptions) throws(ClipError) {
     guard !path.contains(0), path.count <= 4096 else {
@@ -129,9 +128,19 @@ struct SampleFiles {
     guard !options.allowsPathsOutside else { return }
     let parts = path.split(separator: UInt8(ascii: "/"))
     guard path.first != UInt8(ascii: "/"), !parts.contains(where: { $0.elementsEqual([46, 46]) }) else {
-      throw ClipError(
-        CLIP_FORMAT, "its path leads out of the table's folder, which only CLIP_DATASET_PATHS_OUTSIDE allows")
+      throw outside
     }
+  }
+
+  /// A link may not lead out either. What is not there is found missing later.
+  private static func requireInside(_ path: String, _ folder: String) throws(ClipError) {
+    guard let root = try realPath(folder), let real = try realPath(path) else { return }
+    let prefix = root.utf8.last == UInt8(ascii: "/") ? root : root + "/"
+    guard real.utf8.starts(with: prefix.utf8) else { throw outside }
+  }
+
+  private static var outside: ClipError {
+    ClipError(CLIP_FORMAT, "its path leads out of the table's folder, which only CLIP_DATASET_PATHS_OUTSIDE allows")
   }
 
   private static func bytes(_ source: FileSource) throws(ClipError) -> [UInt8] {

@@ -40,7 +40,7 @@ final class SampleMaker {
       try addImage(image, number, to: sample)
       return .sample(sample)
     } catch {
-      if error.status == CLIP_OUT_OF_MEMORY { return .failed(error.at(place)) }
+      if error.isResourceFailure { return .failed(error.at(place)) }
       if error.status == CLIP_LIMIT { defect = .tooLarge }
       if error.status == CLIP_NOT_FOUND, defect == .badImage { defect = .noImage }
       return .left(defect, error.at(place))

@@ -23,6 +23,8 @@ enum SampleStep {
   case sample(SampleReference)
   /// The rest of a shard cannot be read.
   case damaged(ClipError)
+  /// The system failed, and not the shard.
+  case failed(ClipError)
   case endOfEpoch
   case end
 }
@@ -50,6 +52,8 @@ final class SampleOrder {
   private var scan = SamplePosition.Start()
   private var reader: (any ShardReader)?
   private var isScanned = false
+  /// The system failed, so that the following buffer will never be full; the one that is given out is.
+  private var failure: ClipError?
 
   /// Names of the shuffle's random streams.
   private enum Part {
@@ -71,6 +75,7 @@ final class SampleOrder {
   func next() -> (SampleStep, SamplePosition) {
     if options.epochs != 0, position.epoch >= options.epochs { return (.end, position) }
     if !isFilled { begin() }
+    if !isFilled, let failure { return (.failed(failure), position) }
     if position.index < steps.count {
       let step = steps[position.index]
       position.index += 1
@@ -79,6 +84,7 @@ final class SampleOrder {
       return (step, position)
     }
     fill(atMost: Int.max)
+    if let failure { return (.failed(failure), position) }
     if nextSteps.isEmpty {
       position = SamplePosition(epoch: position.epoch + 1, sequence: position.sequence)
       isFilled = false
@@ -100,6 +106,7 @@ final class SampleOrder {
     nextStart = scan
     nextSteps = []
     fill(atMost: Int.max)
+    guard failure == nil else { return }
     publish()
     isFilled = true
   }
@@ -116,8 +123,8 @@ final class SampleOrder {
 
   private func fill(atMost count: Int) {
     var left = count
-    while left > 0, !isScanned, nextSteps.count < options.shuffleBuffer {
-      if let step = scanNext() { nextSteps.append(step) } else { isScanned = true }
+    while left > 0, !isScanned, failure == nil, nextSteps.count < options.shuffleBuffer {
+      if let step = scanNext() { nextSteps.append(step) } else { isScanned = failure == nil }
       left -= 1
     }
   }
@@ -139,7 +146,7 @@ final class SampleOrder {
       let shard = order[scan.shard]
       do throws(ClipError) {
         if reader == nil {
-          reader = try shards[shard].reader(shard: shard, imageField: options.fields.image, from: scan.place)
+          reader = try shards[shard].reader(shard: shard, imageEndings: options.imageEndings, from: scan.place)
         }
         if let reader, let reference = try reader.next() {
           scan.place = ShardPosition(offset: reader.position, ordinal: reference.ordinal + 1)
@@ -150,6 +157,10 @@ final class SampleOrder {
         }
         passShard()
       } catch {
+        if error.isResourceFailure {
+          failure = error
+          return nil
+        }
         passShard()
         return .damaged(error)
       }

@@ -102,6 +102,7 @@ final class SampleQueue {
       let number = (position.sequence &- 1) &* UInt64(options.parts) &+ UInt64(options.part)
       return maker.make(reference, number: number)
     case .damaged(let error): return .damaged(error)
+    case .failed(let error): return .failed(error)
     case .endOfEpoch: return .endOfEpoch
     case .end: return .end
     }
@@ -112,13 +113,15 @@ final class SampleQueue {
 final class SampleWorkers {
   let queue: SampleQueue
   private var threads: [pthread_t] = []
+  /// A forked child has none of the threads.
+  private let process = getpid()
 
   convenience init(_ queue: SampleQueue, count: Int) throws(ClipError) {
     self.init(queue)
     for _ in 0..<count {
       var thread = pthread_t()
-      let code = pthread_create(
-        &thread, nil,
+      let code = csystem_start_thread(
+        &thread,
         { context in
           guard let context else { return nil }
           Unmanaged<SampleQueue>.fromOpaque(context).takeUnretainedValue().work()
@@ -136,6 +139,11 @@ final class SampleWorkers {
   private init(_ queue: SampleQueue) { self.queue = queue }
 
   deinit {
+    guard getpid() == process else {
+      // Whoever had its lock or waited is gone: it cannot even be freed.
+      _ = Unmanaged.passRetained(queue)
+      return
+    }
     queue.stop()
     for thread in threads { pthread_join(thread, nil) }
   }

@@ -69,8 +69,8 @@ struct SampleParts<Place> {
 enum MemberKind {
   case image, text, json, label
 
-  /// nil for any other file. `imageEnding` replaces the usual endings of images.
-  init?(_ ending: [UInt8], imageEnding: Name?) {
+  /// nil for any other file.
+  init?(_ ending: [UInt8], imageEndings: [Name]) {
     let lower = ending.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 + 32 : $0 }
     let name = Name(utf8: lower)
     if name == "txt" {
@@ -79,11 +79,8 @@ enum MemberKind {
       self = .json
     } else if name == "cls" {
       self = .label
-    } else if let imageEnding {
-      guard name == imageEnding else { return nil }
-      self = .image
     } else {
-      guard name == "jpg" || name == "jpeg" || name == "png" || name == "webp" else { return nil }
+      guard imageEndings.contains(name) else { return nil }
       self = .image
     }
   }

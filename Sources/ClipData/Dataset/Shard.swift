@@ -16,11 +16,11 @@ struct Shard {
   let size: Int
 
   /// The shard's pairs from `place` on; `shard` is its number in the list.
-  func reader(shard: Int, imageField: Name?, from place: ShardPosition) throws(ClipError) -> any ShardReader {
+  func reader(shard: Int, imageEndings: [Name], from place: ShardPosition) throws(ClipError) -> any ShardReader {
     switch kind {
-    case .archive: try ArchiveReader(path, shard: shard, imageEnding: imageField, from: place)
+    case .archive: try ArchiveReader(path, shard: shard, imageEndings: imageEndings, from: place)
     case .table(let dialect, _): try TableReader(path, dialect, shard: shard, from: place)
-    case .folder: try FolderReader(path, shard: shard, imageEnding: imageField, from: place)
+    case .folder: try FolderReader(path, shard: shard, imageEndings: imageEndings, from: place)
     }
   }
 }
@@ -28,6 +28,8 @@ struct Shard {
 /// Where a delimited table has its image's path and its captions; without a meaning for JSONL, whose
 /// objects are asked by name.
 struct TableColumns {
+  /// Of the first line.
+  var count = 0
   var image = 0
   var captions: [Int] = []
 }
@@ -62,7 +64,7 @@ struct ShardList {
     guard csystem_is_file(&facts) != 0 else {
       throw ClipError(CLIP_IO, path + ": expected a file or a folder, found something else")
     }
-    let name = fileName(of: path)
+    let name = lowerCase(fileName(of: path))
     let size = Int(facts.st_size)
     if name.hasSuffix(".tar") { return Shard(path: path, kind: .archive, size: size) }
     if name.hasSuffix(".jsonl") || name.hasSuffix(".ndjson") {
@@ -73,9 +75,20 @@ struct ShardList {
         CLIP_UNSUPPORTED,
         path + ": expected .tar, .csv, .tsv, .jsonl, .ndjson or a folder; an archive must not be compressed as a whole")
     }
-    let delimiter = UInt8(ascii: name.hasSuffix(".tsv") ? "\t" : ",")
-    let columns = try fields.columns(of: try TableReader.header(path, delimiter), path)
-    return Shard(path: path, kind: .table(.delimited(delimiter), columns), size: size)
+    let comma = UInt8(ascii: ",")
+    let tab = UInt8(ascii: "\t")
+    var delimiter = name.hasSuffix(".tsv") ? tab : comma
+    var header = try TableReader.header(path, delimiter)
+    // One column with tabs in its name: a table of tabs that is called .csv.
+    if delimiter == comma, header.count == 1, header[0].utf8.contains(tab) {
+      delimiter = tab
+      header = try TableReader.header(path, delimiter)
+    }
+    return Shard(path: path, kind: .table(.delimited(delimiter), try fields.columns(of: header, path)), size: size)
+  }
+
+  private static func lowerCase(_ name: Name) -> Name {
+    Name(utf8: name.utf8.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) ? $0 + 32 : $0 })
   }
 }
 
@@ -98,7 +111,8 @@ struct FieldNames {
         CLIP_FORMAT,
         "\(path): expected a column \(describe(names: names)) for the \(what), found \(describe(names: header))")
     }
-    var columns = TableColumns(image: try place(image.map { [$0] } ?? FieldNames.imageColumns, "image's path"))
+    var columns = TableColumns(
+      count: header.count, image: try place(image.map { [$0] } ?? FieldNames.imageColumns, "image's path"))
     // As in JSON, a field that is not there gives no caption; one must be.
     columns.captions = captions.compactMap { header.firstIndex(of: $0) }
     if columns.captions.isEmpty {

@@ -44,8 +44,12 @@ final class TableReader: ShardReader {
     return SampleReference(shard: shard, ordinal: ordinal, key: Name("record \(ordinal + 1)"), content: .row(extent))
   }
 
-  /// Passes over UTF-8's byte order mark.
+  /// Passes over UTF-8's byte order mark. CLIP_UNSUPPORTED for UTF-16's.
   private func skipMark() throws(ClipError) {
+    let mark = Array(try file.peek(at: 0, 2))
+    guard mark != [0xFF, 0xFE], mark != [0xFE, 0xFF] else {
+      throw ClipError(CLIP_UNSUPPORTED, file.path + ": expected a table in UTF-8, found one in UTF-16")
+    }
     if try file.peek(at: 0, 3).elementsEqual([0xEF, 0xBB, 0xBF]) { offset = 3 }
   }
 

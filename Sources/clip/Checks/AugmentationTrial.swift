@@ -49,7 +49,8 @@ struct TrialImage: Sendable {
       return AugmentationOutcome(isDone: false, result: [], words: "no memory", refusal: nil, problems: [])
     }
     var view = clip_image_view(
-      pixels: UnsafePointer(memory.data), width: UInt32(width), height: UInt32(height), stride: stride, format: format)
+      pixels: UnsafePointer(memory.data), width: UInt32(width), height: UInt32(height), stride: stride, format: format,
+      orientation: 0)
     let words = sink.lend { sink in
       random.lend { random in PluginWords { apply(instance.pointer, &view, sink, random, $0) } }
     }

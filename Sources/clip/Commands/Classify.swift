@@ -36,7 +36,7 @@ struct Classify: ParsableCommand {
   mutating func validate() throws {
     guard !label.isEmpty else { throw ValidationError("no label: expected --label and one or more texts") }
     // --label takes every word up to the next option, images written after it too.
-    for text in label where ImageWalk.extensions.contains(text.fileExtension) {
+    for text in label where ["jpg", "jpeg", "png", "webp", "gif", "heic", "bmp"].contains(text.fileExtension) {
       if text.withCString({ access($0, F_OK) }) == 0 {
         throw ValidationError("label \(quoted(text.text)) is an image: give images before --label")
       }
@@ -49,8 +49,9 @@ struct Classify: ParsableCommand {
   }
 
   func run() throws {
-    let found = try findImages(images)
-    let model = try self.model.open(try common.runtime(), [.image, .text])
+    let runtime = try common.runtime()
+    let found = try findImages(images, runtime)
+    let model = try self.model.open(runtime, [.image, .text])
     let captions = try model.embed(texts: try label.map(caption).utf8, batch: batch.batch, options: texts.encode)
     var rows: [(name: ByteString, embedding: ArraySlice<Float>)] = []
     let failed = try model.embed(images: found.images, batch: batch.batch, threads: common.threadCount) {

@@ -23,7 +23,7 @@ struct Embed: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Images, or folders of .jpg, .jpeg, .png and .webp files.", valueName: "file|dir"))
+    help: ArgumentHelp("Images, or folders of them.", valueName: "file|dir"))
   var image: [ByteString] = []
 
   @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts.", valueName: "text"))
@@ -64,11 +64,12 @@ struct Embed: ParsableCommand {
   func run() throws {
     try OutputFile.checkWritable(output)
     let captions = try (text + (try textFile.map { try TextLines.read($0) } ?? [])).utf8
-    let found = image.isEmpty ? (images: [], skipped: []) : try findImages(image)
+    let runtime = try common.runtime()
+    let found = image.isEmpty ? (images: [], skipped: []) : try findImages(image, runtime)
     var towers: Towers = []
     if !captions.isEmpty { towers.insert(.text) }
     if !found.images.isEmpty { towers.insert(.image) }
-    let model = try self.model.open(try common.runtime(), towers)
+    let model = try self.model.open(runtime, towers)
     var options = texts.encode
     options.raw = raw
 

@@ -120,7 +120,7 @@ struct Eval: ParsableCommand {
           try labels.map { try zeroShot.index(of: pairs.captions[$0], key, isNumbered: field.text == "cls") })
       }
     } else {
-      let labelled = sample(try labelledImages(zeroShot, &skipped))
+      let labelled = sample(try labelledImages(zeroShot, model.runtime.imageEndings, &skipped))
       let failed = try model.embed(
         images: labelled.map(\.path), batch: source.batch.batch, threads: common.threadCount,
         options: EncodeOptions(background: source.encode.background)
@@ -143,7 +143,7 @@ struct Eval: ParsableCommand {
   }
 
   /// The images of a folder with one folder a class, whose name is the class.
-  private func labelledImages(_ zeroShot: ZeroShot, _ skipped: inout [Skipped]) throws -> [(
+  private func labelledImages(_ zeroShot: ZeroShot, _ endings: Set<String>, _ skipped: inout [Skipped]) throws -> [(
     path: ByteString, index: Int
   )] {
     var found: [(path: ByteString, index: Int)] = []
@@ -154,7 +154,7 @@ struct Eval: ParsableCommand {
       }
       for name in names {
         let index = try zeroShot.index(of: name.text, root.shown)
-        let walk = ImageWalk([root.appending(name.bytes)])
+        let walk = ImageWalk([root.appending(name.bytes)], endings: endings)
         found += walk.images.map { ($0, index) }
         skipped += walk.skipped
       }

@@ -30,8 +30,9 @@ struct Search: ParsableCommand {
   }
 
   func run() throws {
-    let found = try findImages([folder])
-    let model = try self.model.open(try common.runtime(), [.image, .text])
+    let runtime = try common.runtime()
+    let found = try findImages([folder], runtime)
+    let model = try self.model.open(runtime, [.image, .text])
     let sentence = try model.embed(texts: [try query.utf8], batch: 1, options: texts.encode)
     var scores: [(index: Int, similarity: Float)] = []
     let failed = try model.embed(images: found.images, batch: batch.batch, threads: common.threadCount) { index, row in

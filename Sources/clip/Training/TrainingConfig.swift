@@ -8,6 +8,8 @@ struct TrainingConfig {
     var paths: [String]
     var captionFields: [String]
     var imageField: String?
+    /// Tables may name files outside their folders.
+    var allowsPathsOutside: Bool
   }
 
   struct Replay {
@@ -176,6 +178,7 @@ extension TrainingConfig.Source {
     paths = try reader.texts("data")
     captionFields = try reader.texts("caption_fields")
     imageField = try reader.text("image_field")
+    allowsPathsOutside = try reader.bool("paths_outside")
   }
 }
 
@@ -339,6 +342,7 @@ extension TrainingConfig {
     options.prefetch = max(batchSize, 64)
     options.captionFields = source.captionFields
     options.imageField = source.imageField
+    if source.allowsPathsOutside { options.flags.insert(.pathsOutside) }
     options.maxBadShare = maxBadShare
     options.encode = encoding
     return options

@@ -58,7 +58,7 @@ static const clip_image_codec codec = {
   .decode = decode,
 };
 
-static const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_CODEC, 0, &codec}};
+static const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_CODEC, &codec}};
 
 static const clip_plugin plugin = {
   .struct_size = sizeof plugin,

@@ -4,12 +4,16 @@ extension OpDescriptor {
   static let multiply = OpDescriptor("multiply", inputs: 2) { call throws(ClipError) in
     try Broadcast.add(call, .product)
   }
+  /// The second may be the smaller.
+  static let subtract = OpDescriptor("subtract", inputs: 2) { call throws(ClipError) in
+    try Broadcast.add(call, .difference)
+  }
 }
 
-/// The sum or the product of two values, one of which may be smaller: one row that stands for
+/// The sum, the product or the difference of two values, one of which may be smaller: one row that stands for
 /// every row of its item, or one number for all of a row.
 final class Broadcast: Operation {
-  enum Operator { case sum, product }
+  enum Operator { case sum, product, difference }
 
   /// How the second value is spread over the first.
   enum Spread {
@@ -29,9 +33,9 @@ final class Broadcast: Operation {
     super.init(inputs: [x, y], shape: shape)
   }
 
-  /// Adds the sum or product of a call's two values, the smaller spread over the other.
+  /// Adds the result for a call's two values, the smaller spread over the other.
   static func add(_ call: OpCall, _ operation: Operator) throws(ClipError) -> Int {
-    for (x, y) in [(0, 1), (1, 0)] {
+    for (x, y) in [(0, 1), (1, 0)] where x == 0 || operation != .difference {
       guard let spread = spread(call.shapes[y], over: call.shapes[x]) else { continue }
       return try call.add(Broadcast(call.inputs[x], call.inputs[y], shape: call.shapes[x], operation, spread))
     }
@@ -46,7 +50,7 @@ final class Broadcast: Operation {
     return nil
   }
 
-  override var name: StaticString { operation == .sum ? "add" : "multiply" }
+  override var name: StaticString { operation == .sum ? "add" : operation == .product ? "multiply" : "subtract" }
   override var isRowWise: Bool { true }
   override func needsOneRow(ofInput index: Int) -> Bool { index == 0 || spread != .row }
   override func mayOverwrite(input index: Int) -> Bool { index == 0 || spread == .none }
@@ -89,18 +93,19 @@ final class Broadcast: Operation {
   private func combine(
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ z: UnsafeMutablePointer<Float>, _ count: Int
   ) {
-    if operation == .sum {
-      for index in 0..<count { z[index] = x[index] + y[index] }
-    } else {
-      for index in 0..<count { z[index] = x[index] * y[index] }
+    let operation = operation
+    forEachEight(count) { i, lanes in
+      let (a, b) = (eight(x + i, lanes), eight(y + i, lanes))
+      put(operation == .sum ? a + b : operation == .product ? a * b : a - b, z + i, lanes)
     }
   }
 
   private func combine(_ x: UnsafePointer<Float>, with y: Float, _ z: UnsafeMutablePointer<Float>, _ count: Int) {
-    if operation == .sum {
-      for index in 0..<count { z[index] = x[index] + y }
+    if operation == .product {
+      forEachEight(count) { i, lanes in put(eight(x + i, lanes) * y, z + i, lanes) }
     } else {
-      for index in 0..<count { z[index] = x[index] * y }
+      let term = operation == .sum ? y : -y
+      forEachEight(count) { i, lanes in put(eight(x + i, lanes) + term, z + i, lanes) }
     }
   }
 
@@ -131,21 +136,22 @@ final class Broadcast: Operation {
     let dz = context.gradient.data + row * width
     let dx = context.inputGradient(0).map { $0 + row * width }
     let dy = context.inputGradient(1)
-    let isSum = operation == .sum
+    let isProduct = operation == .product
+    let sign: Float = operation == .difference ? -1 : 1
     if spread == .column {
-      let y = isSum ? 1 : context.run.input(1).data[other]
+      let y = isProduct ? context.run.input(1).data[other] : 1
       if let dx { addFloats(dz, width, times: y, to: dx) }
       guard let dy else { return }
-      if isSum {
-        for i in 0..<width { dy[other] += dz[i] }
+      if !isProduct {
+        for i in 0..<width { dy[other] += sign * dz[i] }
       } else {
         dy[other] += dotProduct(dz, context.run.input(0).data + row * width, width)
       }
       return
     }
-    if isSum {
+    if !isProduct {
       if let dx { addFloats(dz, width, to: dx) }
-      if let dy { addFloats(dz, width, to: dy + other * width) }
+      if let dy { addFloats(dz, width, times: sign, to: dy + other * width) }
       return
     }
     let x = context.run.input(0).data + row * width

@@ -41,7 +41,7 @@ class Convolution: MatrixOperation {
     let kind: Convolution.Type =
       groups == 1
       ? (WinogradConvolution.suits(shape, window, features: features) ? WinogradConvolution.self : Convolution.self)
-      : groups == shape.width && groups == features ? DepthwiseConvolution.self : Convolution.self
+      : groups == shape.width ? DepthwiseConvolution.self : Convolution.self
     return kind.init(
       input: input, shape: shape, window: window, groups: groups, name: name, features: features, hasBias: hasBias)
   }

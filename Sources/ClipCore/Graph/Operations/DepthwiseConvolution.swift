@@ -1,10 +1,12 @@
 import CClip
 
-/// A convolution of each channel by itself (Howard et al., 2017, https://arxiv.org/abs/1704.04861),
+/// A convolution of each channel by itself, to one channel or several side by side (Howard et al., 2017, https://arxiv.org/abs/1704.04861),
 /// straight from the grid: laying out windows gains nothing where each number is used once.
 final class DepthwiseConvolution: Convolution {
   /// [area, channels].
   private var filters: Memory?
+  /// Channels made of each of the input's.
+  private var multiplier: Int { shape.width / groups }
 
   /// The residual is read after the result is written.
   override func mayOverwrite(input index: Int) -> Bool { false }
@@ -52,7 +54,7 @@ final class DepthwiseConvolution: Convolution {
   private func convolve(
     _ x: UnsafePointer<Float>, line: Int, _ filters: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
   ) {
-    let image = x + line / window.output.height * window.input.height * window.input.width * shape.width
+    let image = x + line / window.output.height * window.input.height * window.input.width * groups
     let top = line % window.output.height * window.stride - window.padding
     let rows = inside(top, window.kernelHeight, window.input.height)
     for column in 0..<window.output.width {
@@ -78,31 +80,35 @@ final class DepthwiseConvolution: Convolution {
     _ filters: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
   ) {
     let width = shape.width
-    let step = 8
-    var channel = 0
-    while channel + step <= width {
+    let multiplier = multiplier
+    forEachEight(width) { channel, lanes in
       var sum = SIMD8<Float>.zero
       for ky in rows {
-        let line = image + ((top + ky * window.dilation) * window.input.width + left) * width + channel
+        let line = image + ((top + ky * window.dilation) * window.input.width + left) * groups
         let taps = filters + ky * window.kernelWidth * width + channel
         for kx in columns {
-          let pixel = UnsafeRawPointer(line + kx * window.dilation * width).loadUnaligned(as: SIMD8<Float>.self)
-          sum += pixel * UnsafeRawPointer(taps + kx * width).loadUnaligned(as: SIMD8<Float>.self)
+          let pixel = line + kx * window.dilation * groups
+          let values = multiplier == 1 ? eight(pixel + channel, lanes) : repeated(pixel, channel, lanes, multiplier)
+          sum += values * eight(taps + kx * width, lanes)
         }
       }
-      UnsafeMutableRawPointer(target + channel).storeBytes(of: sum, as: SIMD8<Float>.self)
-      channel += step
+      put(sum, target + channel, lanes)
     }
-    while channel < width {
-      var sum: Float = 0
-      for ky in rows {
-        let line = image + ((top + ky * window.dilation) * window.input.width + left) * width + channel
-        let taps = filters + ky * window.kernelWidth * width + channel
-        for kx in columns { sum += line[kx * window.dilation * width] * taps[kx * width] }
-      }
-      target[channel] = sum
-      channel += 1
+  }
+
+  /// The inputs of eight channels, of which `multiplier` have one.
+  @inline(__always)
+  private func repeated(_ pixel: UnsafePointer<Float>, _ channel: Int, _ lanes: Int, _ multiplier: Int) -> SIMD8<Float>
+  {
+    var values = SIMD8<Float>.zero
+    if multiplier == 2, lanes == 8 {
+      let four = UnsafeRawPointer(pixel + channel / 2).loadUnaligned(as: SIMD4<Float>.self)
+      values.evenHalf = four
+      values.oddHalf = four
+      return values
     }
+    for lane in 0..<lanes { values[lane] = pixel[(channel + lane) / multiplier] }
+    return values
   }
 
   // MARK: Training
@@ -151,7 +157,8 @@ final class DepthwiseConvolution: Convolution {
     _ context: TrainingContext, _ item: Int, _ pixel: Int, _ channels: Range<Int>, filters wantsFilters: Bool
   ) {
     let width = shape.width
-    let size = window.input.height * window.input.width * width
+    let multiplier = multiplier
+    let size = window.input.height * window.input.width * groups
     let dy = context.gradient.data + (item * window.output.height * window.output.width + pixel) * width
     let top = pixel / window.output.width * window.stride - window.padding
     let left = pixel % window.output.width * window.stride - window.padding
@@ -160,15 +167,19 @@ final class DepthwiseConvolution: Convolution {
         let tap = ky * window.kernelWidth + kx
         let place =
           item * size
-          + ((top + ky * window.dilation) * window.input.width + left + kx * window.dilation) * width
+          + ((top + ky * window.dilation) * window.input.width + left + kx * window.dilation) * groups
         if wantsFilters {
           guard let dw = context.parameterGradient(0) else { return }
           let x = context.run.input(0).data + place
-          for channel in channels { dw[channel * area + tap] += dy[channel] * x[channel] }
+          for channel in channels { dw[channel * area + tap] += dy[channel] * x[channel / multiplier] }
         } else {
           guard let dx = context.inputGradient(0), let filters else { return }
           let taps = filters.floats + tap * width
-          putProducts(dy, taps, width, adding: true, to: dx + place)
+          if multiplier == 1 {
+            putProducts(dy, taps, width, adding: true, to: dx + place)
+          } else {
+            for channel in channels { dx[place + channel / multiplier] += dy[channel] * taps[channel] }
+          }
         }
       }
     }

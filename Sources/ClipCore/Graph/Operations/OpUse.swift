@@ -37,7 +37,7 @@ final class OpUse {
   func shape(_ op: UnsafePointer<clip_op>, _ inputs: [Shape]) throws(ClipError) -> Shape {
     var answer = clip_shape()
     var message: UnsafePointer<CChar>?
-    guard let status = op.pointee.shape?(pointer, &answer, &message), status == CLIP_OK else {
+    guard op.pointee.shape(pointer, &answer, &message) == CLIP_OK else {
       var found = ""
       for input in inputs { found += (found.isEmpty ? "" : ", ") + input.text }
       throw ClipError(

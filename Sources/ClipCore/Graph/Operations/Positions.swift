@@ -34,7 +34,7 @@ final class Positions: Operation {
   init(input: Int, of shape: Shape, rows: Int, first: Int, name: Name) {
     self.first = first
     parameter = Parameter(name: name, shape: [rows, shape.width])
-    super.init(inputs: [input], shape: Shape(rows: shape.rows, width: shape.width))
+    super.init(inputs: [input], shape: shape)
   }
 
   override var name: StaticString { "positions" }

@@ -34,6 +34,29 @@ enum TimmFamilies {
   /// nil: an architecture that is not built here. A family's reader answers nil for one of another family.
   static func read(_ request: TimmRequest) throws(ClipError) -> TimmTower? {
     if let found = try TimmTransformers.read(request) { return found }
+    if let found = try TimmHierarchical.read(request) { return found }
+    return nil
+  }
+}
+
+/// Tables of architectures: a line for each.
+enum TimmTable {
+  /// The row of an architecture in a table such as TimmTransformerTable's, without its name.
+  static func find(_ architecture: Name, _ rows: StaticString) -> [Name]? {
+    let bytes = rows.withUTF8Buffer { Array($0) }
+    let name = architecture.utf8
+    for line in bytes.split(separator: UInt8(ascii: "\n")) {
+      let fields = line.split(separator: UInt8(ascii: " "))
+      guard let first = fields.first else { continue }
+      let parts = first.split(separator: UInt8(ascii: "["), omittingEmptySubsequences: false)
+      guard name.starts(with: parts[0]) else { continue }
+      let rest = name.dropFirst(parts[0].count)
+      let isFound =
+        parts.count == 1
+        ? rest.isEmpty
+        : parts[1].dropLast().split(separator: UInt8(ascii: ",")).contains { $0.elementsEqual(rest) }
+      if isFound { return fields.dropFirst().map { Name(utf8: Array($0)) } }
+    }
     return nil
   }
 }

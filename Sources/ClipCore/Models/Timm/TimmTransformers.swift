@@ -3,7 +3,7 @@ import CClip
 /// timm's VisionTransformer, Eva, Beit and VisionTransformerDistilled.
 enum TimmTransformers {
   static func read(_ request: TimmRequest) throws(ClipError) -> TimmTower? {
-    guard let row = find(request.architecture) else { return nil }
+    guard let row = TimmTable.find(request.architecture, TimmTransformerTable.rows) else { return nil }
     let numbers = row.prefix(5).compactMap { number($0) }
     guard numbers.count == 5 else { return nil }
     let width = numbers[1]
@@ -79,25 +79,6 @@ enum TimmTransformers {
     ("registers", "registers"), ("poolheads", "pool_heads"), ("poolmlp", "pool_mlp_width"), ("base", "rotary_base"),
     ("reference", "rotary_reference"), ("offset", "rotary_offset"),
   ]
-
-  /// The row of an architecture, without its name.
-  private static func find(_ architecture: Name) -> [Name]? {
-    let bytes = TimmTransformerTable.rows.withUTF8Buffer { Array($0) }
-    let name = architecture.utf8
-    for line in bytes.split(separator: UInt8(ascii: "\n")) {
-      let fields = line.split(separator: UInt8(ascii: " "))
-      guard let first = fields.first else { continue }
-      let parts = first.split(separator: UInt8(ascii: "["), omittingEmptySubsequences: false)
-      guard name.starts(with: parts[0]) else { continue }
-      let rest = name.dropFirst(parts[0].count)
-      let isFound =
-        parts.count == 1
-        ? rest.isEmpty
-        : parts[1].dropLast().split(separator: UInt8(ascii: ",")).contains { $0.elementsEqual(rest) }
-      if isFound { return fields.dropFirst().map { Name(utf8: Array($0)) } }
-    }
-    return nil
-  }
 
   private static func number(_ name: Name) -> Int? {
     var value = 0

@@ -1,0 +1,56 @@
+import CClip
+
+/// timm's towers of the encoders of the plugin encoder_hierarchical, whose parameters have timm's names.
+enum TimmHierarchical {
+  static func read(_ request: TimmRequest) throws(ClipError) -> TimmTower? {
+    guard let row = TimmTable.find(request.architecture, TimmHierarchicalTable.rows), row.count > 3,
+      let width = number(row[1].utf8)
+    else { return nil }
+    guard request.pool == nil || request.pool == "avg" else {
+      throw ClipError(
+        CLIP_UNSUPPORTED,
+        "\(request.architecture.string): expected the pool avg, found " + (request.pool?.string ?? ""))
+    }
+    var members: [(key: Name, value: JSON)] = [
+      ("image_height", .int(request.image.height)), ("image_width", .int(request.image.width)),
+    ]
+    for field in row.dropFirst(3) {
+      let sides = field.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1)
+      guard sides.count == 2 else { continue }
+      let key = Name(utf8: Array(sides[0]))
+      members.append(key == "fine" ? ("epsilon", .double(1e-5)) : (key, value(sides[1])))
+    }
+    return TimmTower(
+      tower: TowerDescription(
+        encoder: "clipcore.encoder." + row[0], config: .object(members), scope: request.scope),
+      width: width, head: row[2], rules: rules)
+  }
+
+  /// An integer, several, or a word.
+  private static func value(_ text: ArraySlice<UInt8>) -> JSON {
+    let parts = text.split(separator: UInt8(ascii: ","))
+    let numbers = parts.compactMap { number($0) }
+    guard numbers.count == parts.count else { return .string(Name(utf8: Array(text))) }
+    return numbers.count == 1 ? .int(numbers[0]) : .array(numbers.map { .int($0) })
+  }
+
+  private static func number(_ digits: some Sequence<UInt8>) -> Int? {
+    var value = 0
+    for byte in digits {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), value < 1 << 20 else { return nil }
+      value = value * 10 + Int(byte - UInt8(ascii: "0"))
+    }
+    return value
+  }
+
+  /// The joint projections of timm's attention, and what Swin V2 has beside them.
+  private static var rules: [ParameterRule] {
+    [
+      ParameterRule(suffix: "attn.q_proj.bias", "attn.q_bias"),
+      ParameterRule(suffix: "attn.v_proj.bias", "attn.v_bias"),
+      ParameterRule(suffix: "q_proj.{}", "qkv.{}", .part(0, of: 3)),
+      ParameterRule(suffix: "k_proj.{}", "qkv.{}", .part(1, of: 3)),
+      ParameterRule(suffix: "v_proj.{}", "qkv.{}", .part(2, of: 3)),
+    ]
+  }
+}
