@@ -84,3 +84,16 @@ package enum UTF8Text {
     bytes.append(UInt8(truncatingIfNeeded: 0x80 | scalar & 0x3F))
   }
 }
+
+extension UTF8Text {
+  package static func isValid(_ bytes: [UInt8]) -> Bool {
+    bytes.withUnsafeBufferPointer { bytes in
+      var at = 0
+      while at < bytes.count {
+        guard let (_, length) = scalar(bytes, at: at) else { return false }
+        at += length
+      }
+      return true
+    }
+  }
+}

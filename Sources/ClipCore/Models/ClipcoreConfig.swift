@@ -54,9 +54,12 @@ enum ClipcoreConfig {
     case "wordpiece": return ModelConfig.Text(tower: tower, tokenizer: .wordPiece)
     case "sentencepiece": return ModelConfig.Text(tower: tower, tokenizer: .sentencePiece)
     case "siglip": return ModelConfig.Text(tower: tower, tokenizer: .siglip)
+    case "folder": return ModelConfig.Text(tower: tower, tokenizer: .folder)
     case "none": return ModelConfig.Text(tower: tower, tokenizer: .none)
     default:
-      throw part.error(CLIP_FORMAT, "tokenizer", "\"clip\", \"wordpiece\", \"sentencepiece\", \"siglip\" or \"none\"")
+      throw part.error(
+        CLIP_FORMAT, "tokenizer",
+        "\"folder\", \"clip\", \"wordpiece\", \"sentencepiece\", \"siglip\" or \"none\"")
     }
   }
 

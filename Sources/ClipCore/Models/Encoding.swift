@@ -5,7 +5,8 @@ import CSystem
 struct EncodeOptions {
   let rawFeatures: Bool
   let truncate: Bool
-  let cleaning: TextCleaning
+  /// nil: the tokenizer's own.
+  let cleaning: TextCleaning?
   /// The colour under transparent pixels; nil drops alpha.
   let background: Colour?
   /// What the caller's pixels and tokens were made for; 0 where it does not say.
@@ -20,7 +21,7 @@ struct EncodeOptions {
     )
     rawFeatures = flags & CLIP_ENCODE_RAW != 0
     truncate = flags & CLIP_ENCODE_TRUNCATE != 0
-    cleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0 ? .openAI : .huggingFace
+    cleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0 ? .openAI : nil
     let under = try colour(rgb: options.background)
     background = flags & CLIP_ENCODE_COMPOSITE_ALPHA != 0 ? under : nil
     sizes = InputSizes(

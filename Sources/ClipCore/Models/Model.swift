@@ -149,20 +149,14 @@ final class Model {
   private static func tokenizer(
     _ folder: String, _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
   ) throws(ClipError) -> Tokenizer? {
-    let (length, size) = (tokens.contextLength, tokens.vocabulary)
-    let tokenizer: Tokenizer
-    switch description.tokenizer {
-    case .none: return nil
-    case .bytePairs:
-      tokenizer = try BytePairTokenizer.load(
-        folder: folder, isHuggingFace: description.layout != .openClip, contextLength: length, vocabularySize: size)
-    case .wordPiece:
-      tokenizer = try WordPieceTokenizer.load(folder: folder, contextLength: length, vocabularySize: size)
-    case .sentencePiece, .siglip:
-      tokenizer = try SentencePieceTokenizer.load(
-        folder: folder, cleansForSiglip: description.tokenizer == .siglip, contextLength: length, vocabularySize: size,
-        plugins: runtime.plugins(bringing: CLIP_KIND_TOKENIZER, SentencePiece.plugin))
-    }
+    let opened = try TokenizerFolder(
+      folder: folder, kind: description.tokenizer, options: description.tokenizerOptions,
+      isHuggingFace: description.layout != .openClip, contextLength: tokens.contextLength,
+      vocabularySize: tokens.vocabulary, runtime: runtime
+    ).open()
+    guard let tokenizer = opened else { return nil }
+    // Where padding is left out it is not seen, on whichever side it is.
+    if tokens.rule != CLIP_END_LAST { tokenizer.padsLeft = false }
     guard !tokens.dropsPadding || tokenizer.padToken == tokens.endToken else {
       throw ClipError(
         CLIP_FORMAT,

@@ -12,6 +12,7 @@ struct ModelDescription {
   /// Of size 0 without the image tower.
   var preprocess: PreprocessConfig
   var tokenizer: TokenizerKind
+  var tokenizerOptions: TokenizerOptions
   /// Parameters with one number each. The scale is stored as its logarithm. nil: 1, and none.
   var logitScale: Name?
   var logitBias: Name?
@@ -52,7 +53,9 @@ struct ModelDescription {
       layout: layout, names: config.names ?? layout.clipNames, image: config.image?.tower, text: config.text?.tower,
       embeddingWidth: config.embeddingWidth,
       preprocess: config.image?.preprocess ?? PreprocessConfig(width: 0, height: 0, resizeTo: 0),
-      tokenizer: config.text?.tokenizer ?? .none, logitScale: scale, logitBias: bias, weights: weights,
+      tokenizer: config.text?.tokenizer ?? .none,
+      tokenizerOptions: config.text?.tokenizerOptions ?? TokenizerOptions(), logitScale: scale, logitBias: bias,
+      weights: weights,
       weightFile: config.weightFiles?.first ?? layout.weightFiles.first ?? "model.safetensors")
   }
 
@@ -82,20 +85,6 @@ struct ModelDescription {
   }
 }
 
-/// Which tokenizer a text tower's tokens come from.
-enum TokenizerKind {
-  /// CLIP's byte pairs, of vocab.json and merges.txt or tokenizer.json.
-  case bytePairs
-  /// BERT's, of vocab.txt or tokenizer.json.
-  case wordPiece
-  /// SentencePiece's, of spiece.model.
-  case sentencePiece
-  /// The same after SigLIP's cleaning of the text.
-  case siglip
-  /// The caller brings tokens.
-  case none
-}
-
 /// What all kinds of config have in common.
 struct ModelConfig {
   struct Image {
@@ -108,6 +97,7 @@ struct ModelConfig {
   struct Text {
     var tower: TowerDescription
     var tokenizer = TokenizerKind.bytePairs
+    var tokenizerOptions = TokenizerOptions()
     var rules: [ParameterRule] = []
   }
 
