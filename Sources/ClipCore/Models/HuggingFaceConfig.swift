@@ -58,7 +58,8 @@ enum HuggingFaceConfig {
     let scope: Name = "vision_model."
     for rule in names.rules where rule.tensor.hasPrefix(scope) {
       names.rules.append(
-        ParameterRule(rule.parameter, Name(utf8: Array(rule.tensor.utf8.dropFirst(scope.utf8.count))), rule.arrangement))
+        ParameterRule(rule.parameter, Name(utf8: Array(rule.tensor.utf8.dropFirst(scope.utf8.count))), rule.arrangement)
+      )
     }
     return ModelConfig(embeddingWidth: width, image: found, names: names)
   }
