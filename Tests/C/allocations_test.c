@@ -85,7 +85,7 @@ int main(int argc, char **argv) {
     CHECK(clip_image_load(runtime, argv[2], NULL, &image) == CLIP_OK);
     for (int i = 0; i < ITEMS; i++) CHECK(clip_image_get_view(image, &in.views[i]) == CLIP_OK);
     in.texts[0] = "a photo of a cat";
-    in.texts[1] = "Une photo d'un \xc3\xa9l\xc3\xa9phant, \xe7\x8c\xab and more words than that";
+    in.texts[1] = "Une photo d'un elephant, a cat and more words than that";
     in.texts[2] = "dog";
     size_t pixels = (size_t)ITEMS * 3 * info.image_width * info.image_height;
     size_t tokens = (size_t)ITEMS * info.context_length;

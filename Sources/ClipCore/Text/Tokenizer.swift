@@ -38,6 +38,9 @@ class Tokenizer {
     self.padToken = padToken
   }
 
+  /// Whether the caller may choose the cleaning, as of CLIP's tokenizer.
+  var takesCleaning: Bool { false }
+
   /// The tokens of the text without those of `start` and `end`; the first `limit` of them.
   func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] { [] }
 
@@ -53,7 +56,7 @@ class Tokenizer {
   ) throws(ClipError) -> Int {
     let room = max(0, contextLength - start.count - end.count)
     let limit = truncate && !truncatesLeft ? room : Int.max - 1
-    let cleaning = cleaning ?? self.cleaning
+    let cleaning = takesCleaning ? cleaning ?? self.cleaning : self.cleaning
     try UTF8Text.decode(try Tokenizer.limited(text, truncate: truncate), into: &scratch.scalars)
     if !encodePlain(scratch, cleaning: cleaning, limit: limit) {
       scratch.output.tokens = try encode(scratch.scalars, cleaning: cleaning, limit: limit)

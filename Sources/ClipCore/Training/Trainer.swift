@@ -92,6 +92,7 @@ final class Trainer {
 
     init(_ model: Model, _ options: TrainerOptions) throws(ClipError) {
       let runtime = model.runtime
+      _ = (try model.imageSide(), try model.textSide())
       guard runtime.kernels.hasPlainPanels else {
         throw ClipError(CLIP_UNSUPPORTED, "training: the kernels in use pack matrices in a way of their own")
       }
