@@ -192,6 +192,7 @@ c_test smoke valgrind,address,thread closures_test build/models/grey
 c_test smoke valgrind,address,thread analysis_test share/modalities.json
 c_test smoke valgrind,address,thread text_augment_test
 c_test smoke address,thread          ops_test @
+c_test smoke valgrind,address        zoo_test Tests/Fixtures/zoo
 c_test smoke ''                      system_test $emoji $picture
 c_test full  address,thread          swap_test build/models/small-32 build/models/rn-tiny $picture
 c_test full  address,thread          publish_test build/models/small-32 $picture

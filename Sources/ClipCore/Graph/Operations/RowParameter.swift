@@ -26,7 +26,8 @@ extension OpDescriptor {
   ) { call throws(ClipError) in
     let (rows, row) = (try call.integer("rows"), try call.integer("row"))
     guard row < rows else { throw ClipError(CLIP_INVALID_ARGUMENT, "expected a row below \(rows), found \(row)") }
-    return try call.add(RowParameter(call.name, table: row..<(row + 1), of: rows, isTable: false, width: try call.integer("width")))
+    return try call.add(
+      RowParameter(call.name, table: row..<(row + 1), of: rows, isTable: false, width: try call.integer("width")))
   }
 }
 
