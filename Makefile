@@ -17,7 +17,7 @@ PLUGINS := $(sort $(patsubst plugins/%/Plugin.swift,%,$(wildcard plugins/*/Plugi
 # build/ has the layout of an installed tree.
 LIBRARIES := $(patsubst %,build/lib/lib%.so.$(VERSION),clipcore cliptools)
 # Plugins with libraries that most programs have no use for are loaded when a model asks for them.
-ON_DEMAND := tokenizer_sentencepiece
+ON_DEMAND := tokenizer_sentencepiece codec_gif codec_tiff codec_heif codec_jxl
 MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND),$(PLUGINS)) $(ON_DEMAND:%=on-demand/%))
 HEADERS := $(patsubst Include/%,build/include/clipcore/%,$(wildcard Include/*.h Include/plugin/*.h))
 CLIP    := build/bin/clip
@@ -25,7 +25,7 @@ PC_FILES := $(patsubst scripts/%.in,build/lib/pkgconfig/%,$(wildcard scripts/*.p
 EXAMPLES := build/share/clipcore/examples
 CATALOGUE := build/share/clipcore/modalities.json
 
-BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libsentencepiece-dev pkg-config
+BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev libsentencepiece-dev pkg-config
 TEST_PACKAGES  := valgrind libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
@@ -91,7 +91,7 @@ $(CATALOGUE): share/modalities.json
 	@cp $< $@
 
 .PHONY: demo
-demo: deps build ## see it work: rank captions, search pictures, train for a minute
+demo: deps build ## see it work: rank captions, search images, train for a minute
 	@scripts/demo
 
 .PHONY: test
@@ -113,6 +113,10 @@ bench: deps build ## time models of real sizes and each kernel on this machine
 .PHONY: fuzz
 fuzz: deps ## fuzz each parser with AddressSanitizer for FUZZ_SECONDS (60) each
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzz/run.sh
+
+.PHONY: torture
+torture: build ## the library without memory, with failing system calls, on a full disk, on small stacks: an hour
+	@Tests/Torture/run.sh
 
 .PHONY: install
 install: build ## copy the tree to PREFIX (/usr/local), under DESTDIR when set

@@ -15,13 +15,13 @@ let small =
     .unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always", "-Xfrontend", "-function-sections"])
   ]
 
-/// Exports only what `map` lists, and refuses to link with a symbol undefined.
+/// Exports only what `map` lists, and refuses to link with a symbol undefined. Swift's allocations go through ClipReserve.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
   .unsafeFlags(
     [
       "-enable-experimental-feature", "Embedded",
       "-Xlinker", "--version-script=\(root)/\(map)", "-Xlinker", "-z", "-Xlinker", "defs",
-      "-Xlinker", "--as-needed", "-lm",
+      "-Xlinker", "--as-needed", "-lm", "-Xlinker", "--wrap=posix_memalign", "-Xlinker", "--wrap=free",
     ] + more)
 }
 
@@ -73,7 +73,13 @@ let plugins: [Target] = [
   plugin("codec_jpeg", ["CTurboJPEG"], links: ["turbojpeg"]),
   plugin("codec_png", ["CSpng"], links: ["spng"]),
   plugin("codec_webp", ["CWebP"], links: ["webp", "webpdemux"]),
-  plugin("loader_ffi", ["ClipBase", "ClipFFI"], links: ["jansson"]),
+  plugin("codec_bmp"),
+  plugin("codec_gif", ["CGIF"], links: ["gif"]),
+  plugin("codec_tiff", ["CTIFF"], links: ["tiff"]),
+  plugin("codec_heif", ["CHEIF"], links: ["heif"]),
+  plugin("codec_jxl", ["CJXL"], links: ["jxl"]),
+  plugin("weights_pytorch"),
+  plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
   plugin("tokenizer_sentencepiece", ["SentencePieceShim"], exclude: ["Shim"], links: ["sentencepiece", "stdc++"]),
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
@@ -113,7 +119,7 @@ let package = Package(
   products: [
     .library(name: "clipcore", type: .dynamic, targets: ["ClipCore"]),
     .library(name: "CClip", targets: ["CClip"]),
-    .library(name: "cliptools", type: .dynamic, targets: ["ClipTools"]),
+    .library(name: "cliptools", type: .dynamic, targets: ["ClipData"]),
   ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
     + swift.filter { ["CLIP", "CLIPTools"].contains($0.name) }.map { .library(name: $0.name, targets: [$0.name]) },
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
@@ -125,29 +131,33 @@ let package = Package(
     library("CTurboJPEG", "libturbojpeg0-dev"),
     library("CSpng", "libspng-dev"),
     library("CWebP", "libwebp-dev"),
+    library("CGIF", "libgif-dev"),
+    library("CTIFF", "libtiff-dev"),
+    library("CHEIF", "libheif-dev"),
+    library("CJXL", "libjxl-dev"),
     library("CFFI", "libffi-dev"),
-    .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "CJansson"], swiftSettings: small),
+    .target(name: "ClipReserve", dependencies: ["CSystem"], swiftSettings: embedded),
+    .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: small),
     .target(
       name: "ClipCore", dependencies: ["CClip", "CSystem", "CUtf8proc", "ClipBase", "ClipKernels"],
       exclude: ["clipcore.map"], swiftSettings: small,
       linkerSettings: [
-        sharing("clipcore", "Sources/ClipCore/clipcore.map"), .linkedLibrary("jansson"), .linkedLibrary("utf8proc"),
+        sharing("clipcore", "Sources/ClipCore/clipcore.map"), .linkedLibrary("utf8proc"),
       ]),
     .target(name: "ClipFFI", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase"], swiftSettings: small),
     .target(
-      name: "ClipTools", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase", "ClipFFI"],
+      name: "ClipData", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase", "ClipFFI"],
       exclude: ["cliptools.map"], swiftSettings: small,
       linkerSettings: [
         sharing(
-          "cliptools", "Sources/ClipTools/cliptools.map",
-          ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("jansson"),
-        .linkedLibrary("clipcore"),
+          "cliptools", "Sources/ClipData/cliptools.map",
+          ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("clipcore"),
       ]),
     .target(
       name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
     .target(
       name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
       cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
-    .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem"], swiftSettings: embedded),
+    .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: embedded),
   ] + plugins + swift,
   cxxLanguageStandard: .cxx17)

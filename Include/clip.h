@@ -8,7 +8,7 @@
  *   float image[128], texts[2 * 128], probabilities[2];
  *
  *   if (clip_runtime_create(NULL, &runtime) || clip_model_open(runtime, "Models/emoji", NULL, &model) ||
- *       clip_image_load(runtime, "Examples/images/cat.png", &photo) || clip_image_get_view(photo, &view) ||
+ *       clip_image_load(runtime, "Examples/images/cat.png", NULL, &photo) || clip_image_get_view(photo, &view) ||
  *       clip_encode_image(model, &view, 1, NULL, image, 128) ||
  *       clip_encode_text(model, captions, 2, NULL, texts, 2 * 128) ||
  *       clip_classify(model, image, 1, texts, 2, probabilities, 2)) {
@@ -115,9 +115,12 @@ typedef struct clip_image_view {
   uint32_t height;
   size_t stride;   /* bytes from one row to the next; 0: no gap between rows */
   clip_pixel_format format;
+  uint32_t orientation; /* how cameras hold them: EXIF's Orientation, 1 to 8, where 6 is to be turned to the right by 90
+                           degrees; 0 is 1, upright. Every call reads the pixels upright; the sides above are as stored. */
 } clip_image_view;
 
 typedef struct clip_encode_options clip_encode_options;
+typedef struct clip_image_options clip_image_options;
 
 /* Creates a runtime. A plugin that cannot be loaded is skipped with a warning to the log. `options` may be NULL:
  * one thread, no log. [any-thread] */
@@ -143,8 +146,10 @@ CLIP_API clip_status clip_model_open(clip_runtime *runtime, const char *folder, 
 CLIP_API void clip_model_release(clip_model *model);
 
 /* Decodes an image file: JPEG, PNG, WebP, or any format that a codec plugin recognises by its first bytes.
- * 16-bit channels are reduced to their upper 8 bits. Orientation tags are ignored. [any-thread] */
-CLIP_API clip_status clip_image_load(clip_runtime *runtime, const char *path, clip_image **out);
+ * 16-bit channels are reduced to their upper 8 bits. The image is upright: the view has the orientation that the
+ * file's EXIF or container names. `options` may be NULL. [any-thread] */
+CLIP_API clip_status clip_image_load(clip_runtime *runtime, const char *path, const clip_image_options *options,
+                                     clip_image **out);
 
 /* Releases the image. [owner-thread] */
 CLIP_API void clip_image_release(clip_image *image);
@@ -188,7 +193,7 @@ CLIP_API const char *clip_version(void);
 
 /* The version of this interface: (major << 16) | minor. A program built against major.minor works with a library
  * of the same major and of the same or a higher minor version. [any-thread] */
-#define CLIP_ABI_VERSION ((uint32_t)((1u << 16) | 0u))
+#define CLIP_ABI_VERSION ((uint32_t)((2u << 16) | 0u))
 CLIP_API uint32_t clip_abi_version(void);
 
 /* Called during a long call, on the calling thread, with the share of the work that is done: `done` rises to
@@ -230,7 +235,8 @@ struct clip_runtime_options {
    * pieces that work is divided into. NULL: none. */
   clip_parallel_for_fn parallel_for;
   void *parallel_user;
-  /* The largest image that is decoded or preprocessed, in pixels. 0: 178956970, the limit of Pillow. */
+  /* The largest image that is decoded or preprocessed, in pixels. 0: 178956970, the limit of Pillow, and of a file no
+   * more than 89,478,485 bytes of pixels for each MiB that it has begun. */
   uint64_t max_image_pixels;
   /* The compute kernels: the id of a kernel set or its last part, such as "x86-64-v3" or "reference". NULL: the
    * environment variable CLIP_KERNELS, else the fastest that this processor supports. */
@@ -320,9 +326,26 @@ CLIP_API clip_status clip_model_swap(clip_model *model, uint32_t towers, const c
 
 /* ================================================================ Images */
 
+enum {
+  CLIP_IMAGE_AS_STORED = 1u, /* orientation is not applied: the view's is 1, as in open_clip */
+  CLIP_IMAGE_LENIENT = 2u    /* keep what can be decoded of a damaged JPEG, PNG or WebP; the rest is gray or black */
+};
+
+struct clip_image_options {
+  uint32_t struct_size;
+  uint32_t flags;        /* CLIP_IMAGE_* */
+  uint32_t smaller_side; /* pixels that the smaller side needs. A larger image may be decoded at 1/2, 1/4 or 1/8 of its
+                            size, which takes a fraction of the time, as long as it keeps that many. 0: full size */
+};
+
 /* Decodes an image file that is in memory: clip_image_load for `size` bytes, which are not needed afterwards.
  * [any-thread] */
-CLIP_API clip_status clip_image_decode(clip_runtime *runtime, const void *data, size_t size, clip_image **out);
+CLIP_API clip_status clip_image_decode(clip_runtime *runtime, const void *data, size_t size,
+                                       const clip_image_options *options, clip_image **out);
+
+/* Writes the endings of image files that there are codecs for, loaded or loaded on demand, and returns the length:
+ * lower case, comma-separated, "jpg,jpeg,png". [any-thread] */
+CLIP_API size_t clip_image_endings(const clip_runtime *runtime, char *buffer, size_t capacity);
 
 /* ================================================================ Encoding */
 

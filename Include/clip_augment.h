@@ -1,4 +1,4 @@
-/* clip_augment.h: pipelines that vary pictures and texts. Part of libcliptools (-lcliptools -lclipcore).
+/* clip_augment.h: pipelines that augment images and texts. Part of libcliptools (-lcliptools -lclipcore).
  * Conventions: clip.h. */
 #ifndef CLIPCORE_CLIP_AUGMENT_H
 #define CLIPCORE_CLIP_AUGMENT_H
@@ -53,12 +53,12 @@ typedef int (*clip_augmentation_fn)(void *user, const clip_augmentation_info *in
 CLIP_API clip_status clip_augmentations_visit(clip_runtime *runtime, const char *op, clip_augmentation_fn visit,
                                               void *user);
 
-/* Steps that vary a picture or a text. */
+/* Steps that augment an image or a text. */
 typedef struct clip_pipeline clip_pipeline;
 
 /* Makes a pipeline from JSON, as docs/augmentation.md describes:
  *   [{"op": "color_jitter", "brightness": 0.1, "p": 0.8}, {"one_of": [{"op": ...}, {"op": ...}]}]
- * All steps are for pictures, or all for texts. An unknown op or setting, or a value out of range,
+ * All steps are for images, or all for texts. An unknown op or setting, or a value out of range,
  * is an error that lists what there is. *out is owned by the caller: clip_pipeline_release. It keeps the
  * runtime and its plugins. [any-thread] */
 CLIP_API clip_status clip_pipeline_create(clip_runtime *runtime, const char *json, clip_pipeline **out);
@@ -66,13 +66,13 @@ CLIP_API clip_status clip_pipeline_create(clip_runtime *runtime, const char *jso
 /* [owner-thread] */
 CLIP_API void clip_pipeline_release(clip_pipeline *pipeline);
 
-/* Varies a picture. The result depends on the picture, the pipeline, `seed` and `index` alone: use one seed for a
- * run, and another index for each picture. The result has the view's pixel
+/* Augments an image. The result depends on the image, the pipeline, `seed` and `index` alone: use one seed for a
+ * run, and another index for each image. The result has the view's pixel
  * format unless a step changes that. *out is owned by the caller: clip_image_release. [any-thread] */
 CLIP_API clip_status clip_augment_image(const clip_pipeline *pipeline, const clip_image_view *image, uint64_t seed,
                                         uint64_t index, clip_image **out);
 
-/* Varies a text in the same way and writes it to `buffer` with its NUL. *length is its length in bytes without the
+/* Augments a text in the same way and writes it to `buffer` with its NUL. *length is its length in bytes without the
  * NUL, also where `capacity` is too small: CLIP_INVALID_ARGUMENT, and `buffer` is untouched. The steps run again
  * with the next call, so begin with ample room. [any-thread] */
 CLIP_API clip_status clip_augment_text(const clip_pipeline *pipeline, const char *text, uint64_t seed,

@@ -1,4 +1,4 @@
-/* clip_data.h: data sets of pictures and captions. Part of libcliptools (-lcliptools -lclipcore).
+/* clip_data.h: data sets of images and captions. Part of libcliptools (-lcliptools -lclipcore).
  * Conventions: clip.h. */
 #ifndef CLIPCORE_CLIP_DATA_H
 #define CLIPCORE_CLIP_DATA_H
@@ -9,17 +9,17 @@
 extern "C" {
 #endif
 
-/* Pairs of pictures and captions, read from files in random order, and decoded, varied and preprocessed by the data
+/* Pairs of images and captions, read from files in random order, and decoded, augmented and preprocessed by the data
  * set's worker threads ahead of the caller (docs/training-data.md). */
 typedef struct clip_dataset clip_dataset;
 
 enum {
   CLIP_DATASET_ORDERED = 1u,       /* the order of the sources: no shuffling */
   CLIP_DATASET_FULL_BATCHES = 2u,  /* what is left of an epoch and fills no batch is dropped */
-  CLIP_DATASET_IMAGES = 4u,        /* batches have the pictures, decoded and varied */
-  CLIP_DATASET_FILES = 8u,         /* batches have the pictures' files as they are stored */
-  CLIP_DATASET_PATHS_OUTSIDE = 16u, /* tables may name files outside their own folder */
-  CLIP_DATASET_ALL_CAPTIONS = 32u  /* batches have all captions of each pair, not varied */
+  CLIP_DATASET_IMAGES = 4u,        /* batches have the images, decoded and augmented */
+  CLIP_DATASET_FILES = 8u,         /* batches have the images' files as they are stored */
+  CLIP_DATASET_PATHS_OUTSIDE = 16u, /* tables may name files, and links lead, outside their own folder */
+  CLIP_DATASET_ALL_CAPTIONS = 32u  /* batches have all captions of each pair, not augmented */
 };
 
 typedef struct clip_dataset_options {
@@ -38,12 +38,12 @@ typedef struct clip_dataset_options {
   /* Which captions: names of columns or of keys in JSON, "txt" for a caption's own file and "cls" for a class's.
    * One is drawn for each sample. None: the usual, docs/training-data.md. Copied. */
   const char *const *caption_fields;
-  /* The column or key of a picture's path; in archives and folders the ending of its name. NULL: the
+  /* The column or key of an image's path; in archives and folders the ending of its name. NULL: the
    * usual. Copied. */
   const char *image_field;
   /* The run stops when more than this share of at least 100 samples of an epoch is bad; 0: 0.1 */
   double max_bad_share;
-  uint64_t max_file_bytes; /* of one picture's file; 0: 64 MiB */
+  uint64_t max_file_bytes; /* of one image's file; 0: 64 MiB */
   /* Cleaning and background (laid under before image_pipeline), as in the encode calls; captions
    * are always truncated. NULL: none. Copied. */
   const clip_encode_options *encode;
@@ -53,7 +53,7 @@ typedef struct clip_dataset_options {
 
 /* Opens WebDataset archives (.tar), tables of paths and captions (.csv, .tsv, .jsonl, .ndjson) and folders,
  * `source_count` of them. A path may be a pattern: "shards/{000..127}.tar", "{train,extra}.csv". Every file
- * must be there; it is read later. `model` says how pictures are preprocessed and captions tokenized, as it
+ * must be there; it is read later. `model` says how images are preprocessed and captions tokenized, as it
  * is now; NULL for neither. No thread starts before the first clip_dataset_next. `options` may be NULL.
  * *out is owned by the caller: clip_dataset_release; it keeps runtime, model and pipelines. [any-thread] */
 CLIP_API clip_status clip_dataset_open(clip_runtime *runtime, clip_model *model, const char *const *sources,
@@ -81,10 +81,12 @@ typedef struct clip_batch {
 } clip_batch;
 
 /* The next batch; the last one of an epoch may be smaller. Waits while the workers are behind. A bad
- * sample (no picture or caption, undecodable, too large, not UTF-8) is counted, reported to the log with its
+ * sample (no image or caption, undecodable, too large, not UTF-8) is counted, reported to the log with its
  * reason and skipped; so is the rest of a shard that is damaged or cut short. CLIP_FORMAT when too many
- * are bad; also an epoch without any good sample is an error. After an error every call fails with it again,
- * until clip_dataset_restore. One call at a time; others wait. [any-thread] */
+ * are bad; also an epoch without any good sample is an error. After such an error every call fails with it again,
+ * until clip_dataset_restore. CLIP_IO and CLIP_OUT_OF_MEMORY are the system's: nothing is skipped, and the next call gives
+ * this batch. The workers belong to the process of the first call: in a child that it forks, all calls but
+ * clip_dataset_release are CLIP_UNSUPPORTED. One call at a time; others wait. [any-thread] */
 CLIP_API clip_status clip_dataset_next(clip_dataset *dataset, clip_batch *batch);
 
 enum { CLIP_DATASET_STATE_BYTES = 256 };

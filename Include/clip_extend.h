@@ -57,7 +57,7 @@ CLIP_API clip_status clip_image_resize(clip_runtime *runtime, const clip_image_v
                                        uint32_t width, uint32_t height, uint8_t *pixels, size_t capacity,
                                        size_t stride);
 
-/* The first half of clip_preprocess: resizes and crops n pictures to bytes [n, image_height, image_width, 3], red
+/* The first half of clip_preprocess: resizes and crops n images to bytes [n, image_height, image_width, 3], red
  * first, on the calling thread. `capacity` in bytes. [any-thread] */
 CLIP_API clip_status clip_preprocess_bytes(const clip_model *model, const clip_image_view *images, size_t n,
                                            const clip_encode_options *options, uint8_t *bytes, size_t capacity);

@@ -11,5 +11,6 @@
 #include "plugin/loader.h"
 #include "plugin/op.h"
 #include "plugin/tokenizer.h"
+#include "plugin/weights.h"
 
 #endif

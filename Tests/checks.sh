@@ -137,7 +137,7 @@ analysis_page_works() {
     cp "Examples/images/$name.png" "$folder/pairs/" && echo "a $name" > "$folder/pairs/$name.txt" || return
   done
   printf '<script>alert("&")</script>\n' > "$folder/pairs/dog.txt"
-  echo "no picture" > "$folder/pairs/zebra.png" && echo zebra > "$folder/pairs/zebra.txt"
+  echo "no image" > "$folder/pairs/zebra.png" && echo zebra > "$folder/pairs/zebra.txt"
   compile cc "$folder/marks.so" Tests/C/plugins/marks.c -shared -fPIC -fvisibility=hidden -IInclude || return
   echo '[{"op": "marks", "text": "pizza"}]' > "$folder/variants.json"
   out=$(build/bin/clip analyze --model "$emoji" --data "$folder/pairs" --report "$folder/out" --white \
@@ -147,7 +147,7 @@ analysis_page_works() {
   grep -qF '</html>' "$page" && grep -qF 'prefers-color-scheme: dark' "$page" && grep -qF '@media print' "$page" || return
   [ "$(grep -cF '<figure>' "$page")" -eq 3 ] && grep -qF 'variants.json' "$page" || return
   grep -qF '&lt;script&gt;alert(&quot;&amp;&quot;)&lt;/script&gt;' "$page" || return
-  # Nothing is fetched and nothing runs: no address but those of the pictures in the page itself.
+  # Nothing is fetched and nothing runs: no address but those of the images in the page itself.
   ! sed -E 's,"data:image/bmp;base64\,[A-Za-z0-9+/=]+",DATA,g' "$page" |
     grep -nEi '<script|<link|<iframe|<object|@import|url\(|//|(src|href)="|data:image/' || return
   grep -qE '"recall_at_1": [01]\.' "$folder/out/report.json" && grep -qF '"changed": 1.0' "$folder/out/report.json" || return
@@ -168,14 +168,14 @@ catalogue_is_shown() {
     build/bin/clip gap --json text video | grep -F '"main_challenges"' && ! build/bin/clip gap text taste
 }
 
-# No Swift runtime, no C++ runtime, no OpenBLAS: only libc, libm and the three parsers' libraries.
+# No Swift runtime, no C++ runtime, no OpenBLAS: only libc, libm and utf8proc.
 needs_only_allowed() {
   local found file
   found=$(ldd build/lib/libclipcore.so | awk '{ print $1 }' |
-    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libjansson\.so\.4|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
+    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
   [ -z "$found" ] || { echo "libclipcore.so needs $found"; return 1; }
   found=$(ldd build/lib/libcliptools.so | awk '{ print $1 }' |
-    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libclipcore\.so\.1|libjansson\.so\.4|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
+    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libclipcore\.so\.1|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
   [ -z "$found" ] || { echo "libcliptools.so needs $found"; return 1; }
   for file in build/lib/clipcore/plugins/{*,on-demand/*}.so; do
     # libsentencepiece is C++: its plugin alone brings that runtime.
@@ -208,9 +208,9 @@ installed_tree_works() {
   cc -std=c11 -Wall -Wextra -Wpedantic -Werror Examples/c/embed.c -o build/tests/embed $flags -Wl,-rpath,"$moved/lib" || return
   out=$(cd / && "$root/build/tests/embed" "$root/$emoji" "$root/Examples/images/cat.png" "$root/Examples/images/sailboat.jpg" cat sailboat pizza) || return
   echo "$out"
-  # The first caption fits the first picture, the second the second.
+  # The first caption fits the first image, the second the second.
   awk '/cat$/ { cat[++c] = $1 } /sailboat$/ { boat[++b] = $1 } END { exit !(cat[1] > 50 && boat[2] > 50) }' <<< "$out" || return
-  (cd / && "$moved/bin/clip" classify --model "$root/$emoji" "$root/$picture" --label cat pizza) || return
+  (cd / && "$moved/bin/clip" classify --model "$root/$emoji" "$root/$image" --label cat pizza) || return
   (cd / && "$moved/bin/clip" plugins | grep -qF "$moved/") || { echo "plugins are not the moved ones"; return 1; }
   ! ldd "$moved/bin/clip" | grep -E 'not found|/build/lib'
 }
@@ -241,7 +241,7 @@ replay_fuzzers() {
 }
 
 # shellcheck disable=SC2086 # flags are words
-# The embedding programs in C++, Rust and Swift, built as their first lines say, name the picture.
+# The embedding programs in C++, Rust and Swift, built as their first lines say, name the image.
 example_programs() {
   local flags folder=build/tests/examples out
   flags=$(PKG_CONFIG_PATH=build/lib/pkgconfig pkg-config --cflags --libs clipcore) || return
@@ -255,11 +255,11 @@ example_programs() {
     rustc --edition 2021 -O Examples/rust/embed.rs -o $folder/embed-rust -L build/lib -C link-arg=-Wl,-rpath,"$root/build/lib" || return
   fi
   for program in $folder/embed-*; do
-    out=$("$program" "$emoji" "$picture" cat sailboat pizza) || return
+    out=$("$program" "$emoji" "$image" cat sailboat pizza) || return
     echo "$program"$'\n'"$out"
     awk '$3 == "cat" && $1 > 50 { found = 1 } END { exit !found }' <<< "$out" || return
     # A model that is not there ends with words and not with a crash.
-    "$program" /nowhere "$picture" cat 2> build/tests/examples.err && return 1
+    "$program" /nowhere "$image" cat 2> build/tests/examples.err && return 1
     grep -q nowhere build/tests/examples.err || return
   done
 }
@@ -297,9 +297,9 @@ new_plugins_work() {
     name=$folder/$kind-$language
     cp -r "$source" "$name" && make -s -C "$name" || return
     if [ "$kind" = encoder ]; then
-      build/bin/clip embed --plugins "$name/sample.so" --model "$model" --image "$picture" --output "$name.npy" > /dev/null || return
+      build/bin/clip embed --plugins "$name/sample.so" --model "$model" --image "$image" --output "$name.npy" > /dev/null || return
     else
-      build/bin/clip augment --plugins "$name/sample.so" "$picture" --pipeline '[{"op": "sample_op", "p": 1}]' --seed 5 \
+      build/bin/clip augment --plugins "$name/sample.so" "$image" --pipeline '[{"op": "sample_op", "p": 1}]' --seed 5 \
         --output "$name.png" || return
     fi
   done
@@ -319,9 +319,9 @@ shipped_plugins_pass() {
   for file in build/lib/clipcore/plugins/{augment,codec,kernels,encoder_clip}_*.so build/lib/clipcore/plugins/on-demand/*.so; do
     more=()
     case $file in
-      *codec_png*) more=(--picture Examples/images/cat.png) ;;
-      *codec_jpeg*) more=(--picture Examples/images/sailboat.jpg) ;;
-      *codec_webp*) more=(--picture "$(find Tests/Fixtures -name '*.webp' | sort | head -1)") ;;
+      *codec_png*) more=(--image Examples/images/cat.png) ;;
+      *codec_jpeg*) more=(--image Examples/images/sailboat.jpg) ;;
+      *codec_webp*) more=(--image "$(find Tests/Fixtures -name '*.webp' | sort | head -1)") ;;
       *tokenizer*) more=(--model Tests/Fixtures/tokenizer/unigram/spiece.model) ;;
     esac
     if build/bin/clip plugins check "$file" "${more[@]}"; then good=$((good + 1)); else bad=$((bad + 1)); echo "FAILED $file"; fi
@@ -380,7 +380,7 @@ faults_are_found() {
 32|expected an id of a-z, 0-9
 33|its table is a null pointer
 34|expected a table of 48 bytes, found 8
-35|expected plugin interface 1.x, found 7.0
+35|expected plugin interface 2.x, found 7.0
 36|expected the function clip_plugin_entry, found none
 37|ended the process with code 3
 38|crashed: Aborted
@@ -394,7 +394,7 @@ faults_are_found() {
 51|it wrote beside its result of 1 x 9
 52|image test.augment.image      crashed: Segmentation fault
 53|image test.augment.image      crashed: Segmentation fault
-54|it wrote to the picture it was given
+54|it wrote to the image it was given
 55|some of the result was not written
 56|by the same seed, it gave another result
 57|by the same seed, it gave another result

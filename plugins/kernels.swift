@@ -30,7 +30,7 @@ import ClipPluginKit
         normalize: { Kernels.normalize($0, $1, $2, $3) },
         winograd_input: { Kernels.winogradInput($0) },
         winograd_output: { Kernels.winogradOutput($0) },
-        resample_across: { Kernels.resampleAcross($0, $1, $2, $3, $4) },
-        resample_down: { Kernels.resampleDown($0, $1, $2, $3) }))
+        resample_horizontal: { Kernels.resampleHorizontal($0, $1, $2, $3, $4) },
+        resample_vertical: { Kernels.resampleVertical($0, $1, $2, $3) }))
   }
 }

@@ -1,7 +1,7 @@
-// embed: which of some captions fits a picture? Handles are released by their owners, in any order.
+// embed: which of some captions fits an image? Handles are released by their owners, in any order.
 //
 //   c++ -std=c++17 embed.cpp -o embed $(pkg-config --cflags --libs clipcore)
-//   ./embed MODEL PICTURE CAPTION...
+//   ./embed MODEL IMAGE CAPTION...
 #include <clipcore/clip.h>
 
 #include <cstdio>
@@ -31,7 +31,7 @@ static Owner made(Call call, Arguments... arguments) {
 }
 
 int main(int argc, char **argv) try {
-  if (argc < 4) return std::fputs("usage: embed MODEL PICTURE CAPTION...\n", stderr), 2;
+  if (argc < 4) return std::fputs("usage: embed MODEL IMAGE CAPTION...\n", stderr), 2;
   const char *const *captions = argv + 3;
   const auto count = static_cast<size_t>(argc - 3);
 
@@ -46,10 +46,10 @@ int main(int argc, char **argv) try {
   clip_image_view view{};
   need(clip_image_get_view(image.get(), &view));
 
-  std::vector<float> picture(info.embedding_width), texts(count * info.embedding_width), chances(count);
-  need(clip_encode_image(model.get(), &view, 1, nullptr, picture.data(), picture.size()));
+  std::vector<float> image(info.embedding_width), texts(count * info.embedding_width), chances(count);
+  need(clip_encode_image(model.get(), &view, 1, nullptr, image.data(), image.size()));
   need(clip_encode_text(model.get(), captions, count, nullptr, texts.data(), texts.size()));
-  need(clip_classify(model.get(), picture.data(), 1, texts.data(), count, chances.data(), chances.size()));
+  need(clip_classify(model.get(), image.data(), 1, texts.data(), count, chances.data(), chances.size()));
   for (size_t i = 0; i < count; i++) std::printf("%5.1f %%  %s\n", 100 * chances[i], captions[i]);
 } catch (const std::exception &error) {
   std::fprintf(stderr, "embed: %s\n", error.what());

@@ -1,7 +1,7 @@
-//! embed: which of some captions fits a picture?
+//! embed: which of some captions fits an image?
 //!
 //!   rustc --edition 2021 -O embed.rs -L $(pkg-config --variable=libdir clipcore)
-//!   ./embed MODEL PICTURE CAPTION...
+//!   ./embed MODEL IMAGE CAPTION...
 use std::ffi::{c_char, c_void, CStr, CString};
 use std::ptr::{null, null_mut};
 
@@ -12,6 +12,7 @@ struct ImageView {
   height: u32,
   stride: usize,
   format: u32,
+  orientation: u32,
 }
 
 /// The fields of clip.h that are used here: struct_size says where they end.
@@ -30,7 +31,7 @@ extern "C" {
   fn clip_model_open(runtime: *mut c_void, folder: *const c_char, options: *const c_void, out: *mut *mut c_void) -> u32;
   fn clip_model_release(model: *mut c_void);
   fn clip_model_describe(model: *const c_void, info: *mut ModelInfo) -> u32;
-  fn clip_image_load(runtime: *mut c_void, path: *const c_char, out: *mut *mut c_void) -> u32;
+  fn clip_image_load(runtime: *mut c_void, path: *const c_char, options: *const c_void, out: *mut *mut c_void) -> u32;
   fn clip_image_get_view(image: *const c_void, view: *mut ImageView) -> u32;
   fn clip_image_release(image: *mut c_void);
   fn clip_encode_image(model: *mut c_void, views: *const ImageView, n: usize, options: *const c_void, out: *mut f32, capacity: usize) -> u32;
@@ -54,16 +55,16 @@ fn run(arguments: &[CString]) -> Result<(), String> {
     need(clip_model_open(runtime, arguments[0].as_ptr(), null(), &mut model))?;
     let mut info = ModelInfo { struct_size: size_of::<ModelInfo>() as u32, towers: 0, embedding_width: 0 };
     need(clip_model_describe(model, &mut info))?;
-    need(clip_image_load(runtime, arguments[1].as_ptr(), &mut image))?;
+    need(clip_image_load(runtime, arguments[1].as_ptr(), null(), &mut image))?;
     let mut view: ImageView = std::mem::zeroed();
     need(clip_image_get_view(image, &mut view))?;
 
     let width = info.embedding_width as usize;
-    let (mut picture, mut texts) = (vec![0f32; width], vec![0f32; width * captions.len()]);
+    let (mut image, mut texts) = (vec![0f32; width], vec![0f32; width * captions.len()]);
     let mut chances = vec![0f32; captions.len()];
-    need(clip_encode_image(model, &view, 1, null(), picture.as_mut_ptr(), picture.len()))?;
+    need(clip_encode_image(model, &view, 1, null(), image.as_mut_ptr(), image.len()))?;
     need(clip_encode_text(model, captions.as_ptr(), captions.len(), null(), texts.as_mut_ptr(), texts.len()))?;
-    need(clip_classify(model, picture.as_ptr(), 1, texts.as_ptr(), captions.len(), chances.as_mut_ptr(), chances.len()))?;
+    need(clip_classify(model, image.as_ptr(), 1, texts.as_ptr(), captions.len(), chances.as_mut_ptr(), chances.len()))?;
     for (chance, caption) in chances.iter().zip(&arguments[2..]) {
       println!("{:5.1} %  {}", 100.0 * chance, caption.to_string_lossy());
     }
@@ -77,7 +78,7 @@ fn run(arguments: &[CString]) -> Result<(), String> {
 fn main() {
   let arguments: Vec<CString> = std::env::args().skip(1).filter_map(|text| CString::new(text).ok()).collect();
   if arguments.len() < 3 {
-    eprintln!("usage: embed MODEL PICTURE CAPTION...");
+    eprintln!("usage: embed MODEL IMAGE CAPTION...");
     std::process::exit(2);
   }
   if let Err(message) = run(&arguments) {

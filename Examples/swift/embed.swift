@@ -1,8 +1,8 @@
-// embed: which of some captions fits a picture? A SwiftPM package that depends on clipcore; pkg-config says where the
+// embed: which of some captions fits an image? A SwiftPM package that depends on clipcore; pkg-config says where the
 // installed library is.
 //
 //   export PKG_CONFIG_PATH=/usr/local/lib/pkgconfig
-//   swift build && LD_LIBRARY_PATH=/usr/local/lib .build/debug/embed MODEL PICTURE CAPTION...
+//   swift build && LD_LIBRARY_PATH=/usr/local/lib .build/debug/embed MODEL IMAGE CAPTION...
 import CLIP
 import Foundation
 
@@ -10,21 +10,21 @@ import Foundation
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())
     guard arguments.count >= 3 else {
-      FileHandle.standardError.write(Data("usage: embed MODEL PICTURE CAPTION...\n".utf8))
+      FileHandle.standardError.write(Data("usage: embed MODEL IMAGE CAPTION...\n".utf8))
       exit(2)
     }
     do {
-      try run(model: arguments[0], picture: arguments[1], captions: Array(arguments[2...]))
+      try run(model: arguments[0], image: arguments[1], captions: Array(arguments[2...]))
     } catch {
       FileHandle.standardError.write(Data("embed: \(error)\n".utf8))
       exit(1)
     }
   }
 
-  static func run(model folder: String, picture: String, captions: [String]) throws {
+  static func run(model folder: String, image path: String, captions: [String]) throws {
     let runtime = try Runtime(threads: 2)
     let model = try Model(folder, runtime: runtime)
-    let image = try model.encode(images: [Image(picture, runtime: runtime)])
+    let image = try model.encode(images: [Image(path, runtime: runtime)])
     let texts = try model.encode(texts: captions)
     let probabilities = try model.classify(images: image, texts: texts)
     for (probability, caption) in zip(probabilities, captions) {

@@ -10,6 +10,8 @@
 extern "C" {
 #endif
 
+CLIP_NULLABILITY_BEGIN
+
 /* A stream of random numbers, handed to one call of apply: Philox 4x32-10 (Salmon et al., 2011),
  * started by the caller's seed, the item and the step of the pipeline. The same calls in the same
  * order return the same numbers on any thread and machine. Not for keys or passwords. */
@@ -17,10 +19,11 @@ typedef struct clip_random clip_random;
 struct clip_random {
   uint32_t struct_size;
   void *host; /* for the host */
-  uint32_t (*bits)(clip_random *random);              /* 32 random bits */
-  double (*uniform)(clip_random *random);             /* in [0, 1), a multiple of 2^-53 */
-  uint32_t (*below)(clip_random *random, uint32_t n); /* in [0, n), each as likely as the others; 0 for n = 0 */
-  double (*normal)(clip_random *random);              /* mean 0, deviation 1 */
+  uint32_t (*CLIP_NONNULL bits)(clip_random *random);              /* 32 random bits */
+  double (*CLIP_NONNULL uniform)(clip_random *random);             /* in [0, 1), a multiple of 2^-53 */
+  /* in [0, n), each as likely as the others; 0 for n = 0 */
+  uint32_t (*CLIP_NONNULL below)(clip_random *random, uint32_t n);
+  double (*CLIP_NONNULL normal)(clip_random *random);              /* mean 0, deviation 1 */
 };
 
 /* The settings of one step, checked against what the augmentation declares; a setting that the step does not
@@ -31,26 +34,26 @@ struct clip_settings {
   uint32_t struct_size;
   void *host;
   /* A number or integer; 0 or 1 for a boolean; the index of the choice for a choice. */
-  double (*number)(const clip_settings *settings, const char *name);
+  double (*CLIP_NONNULL number)(const clip_settings *settings, const char *name);
   /* Sets *values to the list and returns its length. */
-  size_t (*numbers)(const clip_settings *settings, const char *name, const double **values);
+  size_t (*CLIP_NONNULL numbers)(const clip_settings *settings, const char *name, const double **values);
   /* A text, or the name of the choice. */
-  const char *(*text)(const clip_settings *settings, const char *name);
+  const char *(*CLIP_NONNULL text)(const clip_settings *settings, const char *name);
 };
 
-/* Takes an image augmentation's result. allocate returns memory for a picture of that size, rows *stride bytes
+/* Takes an image augmentation's result. allocate returns memory for an image of that size, rows *stride bytes
  * apart; the plugin writes every pixel before apply returns. NULL: the host refused (too large, no memory, a second
  * call, no such format) and has the message, so apply may return any failure. The memory belongs to the host. */
 typedef struct clip_image_sink clip_image_sink;
 struct clip_image_sink {
   uint32_t struct_size;
   void *host;
-  uint8_t *(*allocate)(clip_image_sink *sink, uint32_t width, uint32_t height, clip_pixel_format format,
+  uint8_t *(*CLIP_NONNULL allocate)(clip_image_sink *sink, uint32_t width, uint32_t height, clip_pixel_format format,
                        size_t *stride);
   /* Writes `in` as Pillow resizes it: width x height pixels of red, green and blue, rows `stride` bytes
-   * apart. A part of a picture is a view of its first pixel and its size with the stride of the whole. Any number
+   * apart. A part of an image is a view of its first pixel and its size with the stride of the whole. Any number
    * of calls, into any memory. 0: the host refused and has the message, so apply may return any failure. */
-  int (*resize)(clip_image_sink *sink, const clip_image_view *in, clip_resample resample, uint32_t width,
+  int (*CLIP_NONNULL resize)(clip_image_sink *sink, const clip_image_view *in, clip_resample resample, uint32_t width,
                 uint32_t height, uint8_t *pixels, size_t stride);
 };
 
@@ -60,10 +63,10 @@ typedef struct clip_text_sink clip_text_sink;
 struct clip_text_sink {
   uint32_t struct_size;
   void *host;
-  int (*append)(clip_text_sink *sink, const char *bytes, size_t size);
+  int (*CLIP_NONNULL append)(clip_text_sink *sink, const char *bytes, size_t size);
   /* Counts a text that is left as it was because what the augmentation depends on, such as a translator,
    * failed: clip_pipeline_failures. */
-  void (*count_failure)(clip_text_sink *sink);
+  void (*CLIP_NONNULL count_failure)(clip_text_sink *sink);
 };
 
 /* An augmentation: a step of a pipeline. CLIP_KIND_IMAGE_AUGMENTATION has apply_image,
@@ -88,13 +91,15 @@ struct clip_augmentation {
   /* Frees an instance; may be NULL. */
   void (*destroy)(void *instance);
 
-  /* Writes a new picture. CLIP_OK without a call of allocate leaves the picture as it is. */
+  /* Writes a new image. CLIP_OK without a call of allocate leaves the image as it is. */
   clip_status (*apply_image)(void *instance, const clip_image_view *in, clip_image_sink *out, clip_random *random,
                              clip_plugin_error *error);
   /* Writes a new text, UTF-8 without NUL. `text` is UTF-8 of `size` bytes, followed by a NUL. */
   clip_status (*apply_text)(void *instance, const char *text, size_t size, clip_text_sink *out, clip_random *random,
                             clip_plugin_error *error);
 };
+
+CLIP_NULLABILITY_END
 
 #ifdef __cplusplus
 }

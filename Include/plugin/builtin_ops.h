@@ -50,7 +50,7 @@ static inline clip_shape clip_shape_of(clip_builder *b, clip_value x) {
 
 /* ---- Inputs ---- */
 
-/* The picture: a grid of height x width rows, 3 wide. */
+/* The image: a grid of height x width rows, 3 wide. */
 static inline clip_value clip_op_pixels(clip_builder *b, uint32_t height, uint32_t width) {
   const clip_setting settings[] = {{"height", (double)height}, {"width", (double)width}};
   return b->op(b, "pixels", NULL, NULL, 0, settings, 2);

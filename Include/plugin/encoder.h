@@ -8,8 +8,10 @@
 extern "C" {
 #endif
 
+CLIP_NULLABILITY_BEGIN
+
 /* A value of the graph being built. Below 0 after an error: errors are sticky, so a plugin passes values on without
- * checking them. A value has rows of `width` elements for each item of the batch. A picture is a grid: its rows are
+ * checking them. A value has rows of `width` elements for each item of the batch. An image is a grid: its rows are
  * its pixels, from the top left, its width the number of channels. */
 typedef int32_t clip_value;
 
@@ -46,7 +48,7 @@ typedef enum clip_resize {
 /* How many rows a value has for one item. */
 typedef enum clip_rows {
   CLIP_ROWS_ONE = 0,
-  CLIP_ROWS_FIXED = 1, /* row_count rows, the same for every item: a picture's */
+  CLIP_ROWS_FIXED = 1, /* row_count rows, the same for every item: an image's */
   CLIP_ROWS_TOKENS = 2 /* one row for each token of the item */
 } clip_rows;
 
@@ -75,28 +77,28 @@ struct clip_builder {
   /* The encoder's configuration: values of a JSON object. `key` may be a path with dots.
    * need_int: an absent key, or a value outside [low, high], is an error. get_*: an absent key returns
    * `fallback`; a value of another type is an error. Strings live until build returns. */
-  int64_t (*need_int)(clip_builder *b, const char *key, int64_t low, int64_t high);
-  int64_t (*get_int)(clip_builder *b, const char *key, int64_t fallback);
-  double (*get_number)(clip_builder *b, const char *key, double fallback);
-  const char *(*get_string)(clip_builder *b, const char *key, const char *fallback);
+  int64_t (*CLIP_NONNULL need_int)(clip_builder *b, const char *key, int64_t low, int64_t high);
+  int64_t (*CLIP_NONNULL get_int)(clip_builder *b, const char *key, int64_t fallback);
+  double (*CLIP_NONNULL get_number)(clip_builder *b, const char *key, double fallback);
+  const char *(*CLIP_NONNULL get_string)(clip_builder *b, const char *key, const char *fallback);
   /* Integers in the array at key, at most `capacity` written; returns its length, 0 if absent. */
-  size_t (*get_ints)(clip_builder *b, const char *key, int64_t *values, size_t capacity);
+  size_t (*CLIP_NONNULL get_ints)(clip_builder *b, const char *key, int64_t *values, size_t capacity);
 
   /* Records an error with this message. The first error of a build is the one that is reported. */
-  void (*fail)(clip_builder *b, const char *message);
+  void (*CLIP_NONNULL fail)(clip_builder *b, const char *message);
 
   /* Parameters named from here on are under "<name>."; pop undoes the last push. */
-  void (*push)(clip_builder *b, const char *name);
-  void (*pop)(clip_builder *b);
+  void (*CLIP_NONNULL push)(clip_builder *b, const char *name);
+  void (*CLIP_NONNULL pop)(clip_builder *b);
 
   /* The result of an op on values: a built-in one (builtin_ops.h) or the id of one that a plugin brings (op.h).
    * Its parameters are named "<name>.<parameter>" under the scopes pushed so far; NULL or "" where it takes none.
    * A setting that is left out has its default. Returns the value, or one below 0 after an error. */
-  clip_value (*op)(clip_builder *b, const char *op, const char *name, const clip_value *inputs, size_t input_count,
-                   const clip_setting *settings, size_t setting_count);
+  clip_value (*CLIP_NONNULL op)(clip_builder *b, const char *op, const char *name, const clip_value *inputs,
+                                size_t input_count, const clip_setting *settings, size_t setting_count);
 
   /* Writes the shape of a value; all zeros after an error. */
-  void (*shape)(clip_builder *b, clip_value x, clip_shape *shape);
+  void (*CLIP_NONNULL shape)(clip_builder *b, clip_value x, clip_shape *shape);
 
   /* Composition. encoder: the features of the encoder plugin `id`, of the same modality, built into
    * this graph with parameters under "<scope>." (NULL: the same scope) and the configuration at
@@ -104,9 +106,9 @@ struct clip_builder {
    * encoder's where that has none. Inputs are shared: both must ask for the same. At most 8 deep.
    * set_output: names a value for the encoders that compose this one. output: the value that the encoder
    * composed under `scope` has named so, as "<scope>.<name>". */
-  clip_value (*encoder)(clip_builder *b, const char *id, const char *scope, const char *key);
-  void (*set_output)(clip_builder *b, const char *name, clip_value x);
-  clip_value (*output)(clip_builder *b, const char *name);
+  clip_value (*CLIP_NONNULL encoder)(clip_builder *b, const char *id, const char *scope, const char *key);
+  void (*CLIP_NONNULL set_output)(clip_builder *b, const char *name, clip_value x);
+  clip_value (*CLIP_NONNULL output)(clip_builder *b, const char *name);
 };
 
 /* An encoder. build calls ops and returns their result, one row for each item: its features. */
@@ -115,7 +117,7 @@ typedef struct clip_encoder {
   uint32_t tower; /* CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT */
   const char *id;
   const char *description;
-  clip_value (*build)(clip_builder *builder);
+  clip_value (*CLIP_NONNULL build)(clip_builder *builder);
 
   /* A table may end before these.
    * example: a configuration that builds, as JSON, with the sizes of a well-known model: the default of
@@ -125,6 +127,8 @@ typedef struct clip_encoder {
   const char *example;
   const char *strengths;
 } clip_encoder;
+
+CLIP_NULLABILITY_END
 
 #ifdef __cplusplus
 }

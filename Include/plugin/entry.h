@@ -11,8 +11,8 @@
  *              the same pointer comes back. The table and its strings live until unload.
  * Structs.     Every struct starts with struct_size, set by whoever owns the memory. Both sides
  *              grow structs at the end, and read a field only if struct_size covers it.
- * Versions.    abi_version is (major << 16) | minor. A plugin loads when its major is the
- *              host's; fields of a later minor are absent, never different.
+ * Versions.    abi_version is (major << 16) | minor. A plugin of another major than the host's is refused:
+ *              its tables have another layout. Fields of a later minor are absent, never different.
  * Ids.         "<vendor>.<kind>.<name>" in [a-z0-9.-], as clipcore's "clipcore.encoder.clip-vit".
  * Threads.     Functions of a table may be called from any thread, also at the same time;
  *              the memory a call gets is that call's own.
@@ -28,27 +28,33 @@
 extern "C" {
 #endif
 
-/* Between CLIP_NONNULL_BEGIN and CLIP_NONNULL_END a pointer is never NULL unless it says CLIP_NULLABLE. Compilers
- * other than clang read them as nothing. */
+/* A function marked CLIP_NONNULL is never NULL: the host refuses a plugin's table without it. Between
+ * CLIP_NONNULL_BEGIN and CLIP_NONNULL_END that holds for every pointer that does not say CLIP_NULLABLE. Compilers other
+ * than clang read them as nothing. */
 #if defined(__clang__)
-#define CLIP_NONNULL_BEGIN                                                                        \
+#define CLIP_NULLABILITY_BEGIN                                                                     \
   _Pragma("clang diagnostic push") _Pragma("clang diagnostic ignored \"-Wnullability-extension\"") \
-      _Pragma("clang assume_nonnull begin")
-#define CLIP_NONNULL_END _Pragma("clang assume_nonnull end") _Pragma("clang diagnostic pop")
+      _Pragma("clang diagnostic ignored \"-Wnullability-completeness\"")
+#define CLIP_NULLABILITY_END _Pragma("clang diagnostic pop")
+#define CLIP_NONNULL_BEGIN CLIP_NULLABILITY_BEGIN _Pragma("clang assume_nonnull begin")
+#define CLIP_NONNULL_END _Pragma("clang assume_nonnull end") CLIP_NULLABILITY_END
+#define CLIP_NONNULL _Nonnull
 #define CLIP_NULLABLE _Nullable
 #else
+#define CLIP_NULLABILITY_BEGIN
+#define CLIP_NULLABILITY_END
 #define CLIP_NONNULL_BEGIN
 #define CLIP_NONNULL_END
+#define CLIP_NONNULL
 #define CLIP_NULLABLE
 #endif
 
-#define CLIP_PLUGIN_ABI_VERSION ((uint32_t)((1u << 16) | 0u))
+#define CLIP_PLUGIN_ABI_VERSION ((uint32_t)((2u << 16) | 0u))
 
-/* One thing a plugin brings. `table` is a clip_encoder, clip_op, clip_image_codec, clip_kernels or
- * clip_tokenizer or clip_augmentation as `kind` says; a kind that the host does not know is skipped. */
+/* One thing a plugin brings. `table` is a clip_encoder, clip_op, clip_image_codec, clip_kernels, clip_tokenizer,
+ * clip_augmentation or clip_loader, as `kind` says; a kind that the host does not know is skipped. */
 typedef struct clip_plugin_item {
   uint32_t kind; /* clip_plugin_kind */
-  uint32_t reserved;
   const void *table;
 } clip_plugin_item;
 

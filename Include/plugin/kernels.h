@@ -4,15 +4,11 @@
 
 #include "encoder.h"
 
-/* Only the table of functions below says which pointers may be NULL. */
-#if defined(__clang__)
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wnullability-completeness"
-#endif
-
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+CLIP_NULLABILITY_BEGIN
 
 /* Processor features a kernel set needs; the host runs it only where all are there. */
 enum {
@@ -62,15 +58,15 @@ typedef struct clip_attention {
 } clip_attention;
 
 /* Winograd's convolution F(2 x 2, 3 x 3) (Lavin and Gray, 2015, https://arxiv.org/abs/1509.09308), of stride
- * and padding 1: Y = A' (sum over channels of (G g G') * (B' d B)) A. A picture of height x width
+ * and padding 1: Y = A' (sum over channels of (G g G') * (B' d B)) A. An image of height x width
  * is (height + 1) / 2 lines of (width + 1) / 2 tiles of 2 x 2 pixels, the last of which may reach
- * over its edge. Tiles count from top left, picture after picture, and never mix.
+ * over its edge. Tiles count from top left, image after image, and never mix.
  *
  * Input: B' d B of each of `tiles` tiles, where d is the 4 x 4 pixels about it, zeros outside of the
- * picture. The 16 numbers of a channel go to 16 matrices [rows, channels], one behind the other, each as
+ * image. The 16 numbers of a channel go to 16 matrices [rows, channels], one behind the other, each as
  * pack_rows writes it for CLIP_STORAGE_F32. The tiles are their rows from first_row on. */
 typedef struct clip_winograd_input {
-  const float *x;          /* the first picture; pixels are `channels` floats, dense */
+  const float *x;          /* the first image; pixels are `channels` floats, dense */
   size_t height, width, channels;
   size_t first_tile, tiles;
   float *packed;
@@ -84,10 +80,10 @@ typedef struct clip_winograd_output {
   size_t first_tile, tiles;
   clip_activation activation;
   clip_activation after;   /* applied to the sum with a residual; without one it is not */
-  float *c;                /* the first picture's first pixel; pixels are c_stride floats apart */
+  float *c;                /* the first image's first pixel; pixels are c_stride floats apart */
   size_t c_stride;
   const float *bias;       /* [columns] or NULL */
-  const float *residual;   /* the first picture's first pixel, or NULL; may be c itself */
+  const float *residual;   /* the first image's first pixel, or NULL; may be c itself */
   size_t residual_stride;
 } clip_winograd_output;
 
@@ -147,23 +143,20 @@ typedef struct clip_kernels {
   void (*winograd_input)(const clip_winograd_input *work);
   void (*winograd_output)(const clip_winograd_output *work);
 
-  /* One row across: `width` pixels of three bytes, and a byte without meaning behind them, from pixels of four.
-   * The pixel at `source` has position `first`; pixels that a group's weights of 0 are for are readable too. */
-  void (*resample_across)(const uint8_t *source, size_t first, const clip_resample_span *spans, size_t width,
+  /* One row, resized horizontally: `width` pixels of three bytes and an unused byte after them, from pixels of four
+   * bytes. The pixel at `source` has position `first`; pixels that a group's weights of 0 are for are readable too. */
+  void (*resample_horizontal)(const uint8_t *source, size_t first, const clip_resample_span *spans, size_t width,
                           uint8_t *output);
-  /* One row down: `bytes` bytes, a multiple of 16, each from those at its place in span->count rows. rows is one
-   * pointer longer where that is odd; its row is readable. */
-  void (*resample_down)(const uint8_t *const *rows, const clip_resample_span *span, size_t bytes, uint8_t *output);
+  /* One row, resized vertically: `bytes` bytes, a multiple of 16, each from the bytes at its offset in span->count
+   * rows. rows is one pointer longer where that is odd; its row is readable. */
+  void (*resample_vertical)(const uint8_t *const *rows, const clip_resample_span *span, size_t bytes, uint8_t *output);
 } clip_kernels;
 
 CLIP_NONNULL_END
+CLIP_NULLABILITY_END
 
 #ifdef __cplusplus
 }
-#endif
-
-#if defined(__clang__)
-#pragma clang diagnostic pop
 #endif
 
 #endif

@@ -8,6 +8,8 @@
 extern "C" {
 #endif
 
+CLIP_NULLABILITY_BEGIN
+
 /* Makes a plugin of each file whose name ends in `suffix`. Such files are found, loaded, watched and reloaded as
  * shared libraries are. What the plugin brings is checked like that of any other. */
 typedef struct clip_loader clip_loader;
@@ -18,10 +20,13 @@ struct clip_loader {
   const char *suffix;      /* ".ffi.json" */
   /* Makes a plugin of the file. *plugin is its table, valid until unload(*instance). The message of an error names
    * the file. */
-  clip_status (*load)(const char *path, const clip_plugin **plugin, void **instance, clip_plugin_error *error);
+  clip_status (*CLIP_NONNULL load)(const char *path, const clip_plugin **plugin, void **instance,
+                                    clip_plugin_error *error);
   /* Frees the instance. Called once nothing uses the table any more. */
-  void (*unload)(void *instance);
+  void (*CLIP_NONNULL unload)(void *instance);
 };
+
+CLIP_NULLABILITY_END
 
 #ifdef __cplusplus
 }

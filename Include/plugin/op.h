@@ -8,6 +8,8 @@
 extern "C" {
 #endif
 
+CLIP_NULLABILITY_BEGIN
+
 /* One use of an op in a graph: what an encoder passed to clip_builder.op. */
 typedef struct clip_op_use {
   uint32_t struct_size;
@@ -40,7 +42,7 @@ typedef struct clip_op_run {
   const clip_block *inputs;       /* read only */
   clip_block output;              /* forward must write every element */
   const float *const *parameters; /* dense, in the order of clip_op.parameters */
-  float *scratch;                 /* aligned to 64 bytes, for this call alone; NULL where clip_op.scratch returns 0 */
+  float *scratch;                 /* aligned to 64 bytes, for this call alone; NULL if clip_op.scratch returns 0 */
 } clip_op_run;
 
 /* One call of backward, for the same rows as a call of forward. Gradients are dense and have the shapes of what they
@@ -49,7 +51,7 @@ typedef struct clip_op_gradient {
   uint32_t struct_size;
   const clip_op_run *run;   /* inputs, output and parameters of forward; the content of scratch is undefined */
   const float *output;      /* gradient of the loss with respect to the output; read only */
-  float *const *inputs;     /* an entry is NULL where no gradient is wanted; a value that is used twice has the same
+  float *const *inputs;     /* an entry is NULL if no gradient is wanted; a value that is used twice has the same
                                entry twice */
   float *const *parameters; /* never NULL */
 } clip_op_gradient;
@@ -68,19 +70,21 @@ typedef struct clip_op {
   const char *description;
   uint32_t input_count;             /* 1 to 8 */
   uint32_t setting_count;           /* 0 to 64 */
-  const char *const *setting_names; /* each use must give all of them; NULL where setting_count is 0 */
+  const char *const *setting_names; /* each use must give all of them; NULL if setting_count is 0 */
   void *user;                       /* passed in clip_op_use; may be NULL */
 
   /* Writes the output's shape. Any status but CLIP_OK refuses the use; *message may then be set to the reason, a
    * string that lives as long as the plugin. */
-  clip_status (*shape)(const clip_op_use *use, clip_shape *output, const char **message);
+  clip_status (*CLIP_NONNULL shape)(const clip_op_use *use, clip_shape *output, const char **message);
   /* Writes at most `capacity` parameters and returns how many there are, 64 at most. NULL: none. */
   size_t (*parameters)(const clip_op_use *use, clip_op_parameter *list, size_t capacity);
   /* Returns the floats of scratch that a call of forward or backward on `rows` rows of output needs. NULL: none. */
   size_t (*scratch)(const clip_op_use *use, size_t rows);
-  void (*forward)(const clip_op_run *run);
+  void (*CLIP_NONNULL forward)(const clip_op_run *run);
   void (*backward)(const clip_op_gradient *gradient); /* NULL: training through the op is an error */
 } clip_op;
+
+CLIP_NULLABILITY_END
 
 #ifdef __cplusplus
 }

@@ -41,7 +41,7 @@ public struct Recommendation: Hashable, Sendable {
   public let reasons: String
   public let parameters: Int
   public let multiplyAdds: Int
-  /// For one item; nil where it was not measured.
+  /// For one item; nil if it was not measured.
   public let milliseconds: Double?
 }
 

@@ -19,10 +19,10 @@ public enum PixelFormat: UInt32, Sendable, CaseIterable {
   }
 }
 
-/// A picture of 8-bit pixels. It does not change and may be used from any thread.
+/// An image of 8-bit pixels. It does not change and may be used from any thread.
 public final class Image: @unchecked Sendable {
   public let format: PixelFormat
-  /// Pixels.
+  /// Pixels, as they are stored.
   public let width: Int
   public let height: Int
   package let view: clip_image_view
@@ -33,20 +33,43 @@ public final class Image: @unchecked Sendable {
     case bytes(UnsafeMutableBufferPointer<UInt8>)
   }
 
-  /// Decodes a JPEG, PNG or WebP file, or another format for which a codec plugin is loaded. Orientation tags are not
-  /// applied.
-  public convenience init(_ path: String, runtime: Runtime) throws(CLIPError) {
+  /// How a file is decoded.
+  public struct Options: Sendable {
+    /// Whether the orientation that cameras note is ignored.
+    public var asStored: Bool
+    /// Whether what can be decoded of a damaged file is kept.
+    public var lenient: Bool
+    /// Pixels that the smaller side needs: a larger image may be decoded at a fraction of its size. 0: full size.
+    public var smallerSide: Int
+
+    public init(asStored: Bool = false, lenient: Bool = false, smallerSide: Int = 0) {
+      (self.asStored, self.lenient, self.smallerSide) = (asStored, lenient, smallerSide)
+    }
+
+    fileprivate func c() throws(CLIPError) -> clip_image_options {
+      var options = sized(clip_image_options(), \.struct_size)
+      options.flags = UInt32((asStored ? CLIP_IMAGE_AS_STORED : 0) | (lenient ? CLIP_IMAGE_LENIENT : 0))
+      options.smaller_side = try number(smallerSide, "smallerSide")
+      return options
+    }
+  }
+
+  /// Decodes an image file: JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC, AVIF, JPEG XL, or another format for which a codec
+  /// plugin is loaded. The image is upright.
+  public convenience init(_ path: String, runtime: Runtime, options: Options = Options()) throws(CLIPError) {
     var out: OpaquePointer?
+    var given = try options.c()
     try withCMemory { memory throws(CLIPError) in
-      try check(clip_image_load(runtime.handle, try memory.string(path, "path"), &out))
+      try check(clip_image_load(runtime.handle, try memory.string(path, "path"), &given, &out))
     }
     try self.init(owning: out)
   }
 
   /// Decodes the bytes of a file.
-  public convenience init(decoding bytes: [UInt8], runtime: Runtime) throws(CLIPError) {
+  public convenience init(decoding bytes: [UInt8], runtime: Runtime, options: Options = Options()) throws(CLIPError) {
     var out: OpaquePointer?
-    try check(clip_image_decode(runtime.handle, bytes, bytes.count, &out))
+    var given = try options.c()
+    try check(clip_image_decode(runtime.handle, bytes, bytes.count, &given, &out))
     try self.init(owning: out)
   }
 

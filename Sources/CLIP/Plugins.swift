@@ -10,6 +10,7 @@ public enum PluginKind: UInt32, Sendable, CaseIterable {
   case op = 6
   case imageAugmentation = 7
   case textAugmentation = 8
+  case weights = 9
 }
 
 /// One thing that a plugin brings.

@@ -16,7 +16,7 @@ public typealias ParallelFor = @Sendable (_ count: Int, _ task: @Sendable (_ ind
 public typealias ProgressHandler = @Sendable (_ done: Int, _ total: Int) -> Bool
 
 /// The major part of CLIP_ABI_VERSION, whose cast keeps Swift from seeing it.
-private let interfaceVersion: UInt32 = 1
+private let interfaceVersion: UInt32 = 2
 
 /// What models share: the threads that compute, plugins, the log. It lives as long as what was made with it.
 ///
@@ -90,4 +90,9 @@ public final class Runtime: @unchecked Sendable {
   }
 
   deinit { clip_runtime_release(handle) }
+
+  /// The endings of image files that there are codecs for, in lower case and without a dot.
+  public var imageEndings: Set<String> {
+    Set(string { clip_image_endings(handle, $0, $1) }.split(separator: ",").map(String.init))
+  }
 }

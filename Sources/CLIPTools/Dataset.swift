@@ -13,13 +13,13 @@ public struct DatasetOptions: Sendable {
     public static let ordered = Flags(rawValue: UInt32(CLIP_DATASET_ORDERED))
     /// What is left of an epoch and fills no batch is dropped.
     public static let fullBatches = Flags(rawValue: UInt32(CLIP_DATASET_FULL_BATCHES))
-    /// Batches have the images, decoded and varied.
+    /// Batches have the images, decoded and augmented.
     public static let images = Flags(rawValue: UInt32(CLIP_DATASET_IMAGES))
     /// Batches have the files of the images as they are stored.
     public static let files = Flags(rawValue: UInt32(CLIP_DATASET_FILES))
     /// Tables may name files outside their own folder.
     public static let pathsOutside = Flags(rawValue: UInt32(CLIP_DATASET_PATHS_OUTSIDE))
-    /// Batches have all captions of each pair, not varied.
+    /// Batches have all captions of each pair, not augmented.
     public static let allCaptions = Flags(rawValue: UInt32(CLIP_DATASET_ALL_CAPTIONS))
   }
 
@@ -49,7 +49,7 @@ public struct DatasetOptions: Sendable {
   public var maxFileBytes = 64 << 20
   /// Cleaning of captions and background of images. Captions are always truncated.
   public var encode = EncodeOptions()
-  /// Vary images and captions; nil: as they are.
+  /// Augment images and captions; nil: as they are.
   public var imagePipeline: Pipeline?
   public var textPipeline: Pipeline?
 
@@ -119,11 +119,11 @@ public struct DatasetBatch: Sendable {
     pixels = Array(UnsafeBufferPointer(start: batch.pixels, count: batch.pixels == nil ? 0 : count * pixelCount))
     tokens = Array(UnsafeBufferPointer(start: batch.tokens, count: batch.tokens == nil ? 0 : count * context))
     lengths = UnsafeBufferPointer(start: batch.lengths, count: batch.lengths == nil ? 0 : count).map { Int($0) }
-    var pictures: [Image] = []
+    var copies: [Image] = []
     if let views = batch.images {
-      for index in 0..<count { pictures.append(try Image(copying: views[index])) }
+      for index in 0..<count { copies.append(try Image(copying: views[index])) }
     }
-    images = pictures
+    images = copies
     var contents: [[UInt8]] = []
     if let data = batch.files, let sizes = batch.file_sizes {
       for index in 0..<count { contents.append(Array(UnsafeRawBufferPointer(start: data[index], count: sizes[index]))) }
@@ -174,7 +174,7 @@ public struct DatasetCounters: Hashable, Sendable {
   }
 }
 
-/// Pairs of images and captions, read from files in random order, decoded, varied and preprocessed by threads of its own
+/// Pairs of images and captions, read from files in random order, decoded, augmented and preprocessed by threads of its own
 /// ahead of the caller (docs/training-data.md). All calls may be made from any thread.
 public final class Dataset: @unchecked Sendable {
   @_spi(Handles) public let handle: OpaquePointer

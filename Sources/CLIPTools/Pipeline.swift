@@ -1,7 +1,7 @@
 import CClip
 @_spi(Handles) public import CLIP
 
-/// Steps that make an image or a text into a varied one. All calls may be made from any thread.
+/// Steps that make an image or a text into an augmented one. All calls may be made from any thread.
 public final class Pipeline: @unchecked Sendable {
   let handle: OpaquePointer
   private let runtime: Runtime
@@ -19,17 +19,17 @@ public final class Pipeline: @unchecked Sendable {
 
   deinit { clip_pipeline_release(handle) }
 
-  /// Varies an image. The result depends on the image, the pipeline, `seed` and `index` alone: give a run one seed, and
+  /// Augments an image. The result depends on the image, the pipeline, `seed` and `index` alone: give a run one seed, and
   /// each of its images another index.
-  public func vary(_ image: Image, seed: UInt64, index: UInt64) throws(CLIPError) -> Image {
+  public func augment(_ image: Image, seed: UInt64, index: UInt64) throws(CLIPError) -> Image {
     var view = image.view
     var out: OpaquePointer?
     try check(withExtendedLifetime(image) { clip_augment_image(handle, &view, seed, index, &out) })
     return try Image(owning: out)
   }
 
-  /// Varies a text in the same way.
-  public func vary(_ text: String, seed: UInt64, index: UInt64) throws(CLIPError) -> String {
+  /// Augments a text in the same way.
+  public func augment(_ text: String, seed: UInt64, index: UInt64) throws(CLIPError) -> String {
     try withCMemory { memory throws(CLIPError) in
       let pointer = try memory.string(text, "text")
       var buffer = [CChar](repeating: 0, count: 2 * text.utf8.count + 256)

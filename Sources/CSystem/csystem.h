@@ -8,6 +8,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,11 +25,35 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The buffer of the calling thread's last error message. */
+/* Where the calling thread keeps the buffer of its last error message. The model is initial-exec since the first use of
+ * any other thread-local storage of a library that was loaded by dlopen allocates, and ends the process on failure. */
+static inline char **csystem_message(void) {
+  static _Thread_local char *message __attribute__((tls_model("initial-exec")));
+  return &message;
+}
+
+/* A new buffer for it, which is freed when the thread ends; NULL on failure. */
 enum { csystem_message_capacity = 4096 };
-static inline char *csystem_message(void) {
-  static _Thread_local char message[csystem_message_capacity];
-  return message;
+typedef struct csystem_message_key {
+  pthread_key_t key;
+  int code; /* an errno value */
+} csystem_message_key;
+static inline csystem_message_key *csystem_key_of_messages(void) {
+  static csystem_message_key key;
+  return &key;
+}
+static inline void csystem_make_message_key(void) {
+  csystem_message_key *made = csystem_key_of_messages();
+  made->code = pthread_key_create(&made->key, free);
+}
+static inline char *csystem_new_message(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, csystem_make_message_key);
+  csystem_message_key *made = csystem_key_of_messages();
+  char *message = made->code == 0 ? (char *)calloc(1, csystem_message_capacity) : NULL;
+  if (message == NULL || pthread_setspecific(made->key, message) == 0) return message;
+  free(message);
+  return NULL;
 }
 
 static inline int csystem_errno(void) { return errno; }
@@ -46,17 +71,29 @@ static inline void csystem_copy_text(char *to, size_t capacity, const char *from
   if (to != NULL && capacity > 0) snprintf(to, capacity, "%s", from);
 }
 
+/* A decimal number of JSON's form to nearest, whatever the locale; infinity beyond the range. */
+enum { csystem_number_capacity = 1024 };
+static inline double csystem_number(const char *text, size_t length) {
+  char copy[csystem_number_capacity];
+  if (length >= sizeof copy) return NAN;
+  memcpy(copy, text, length);
+  copy[length] = 0;
+  return strtod_l(copy, NULL, newlocale(LC_ALL_MASK, "C", (locale_t)0)); /* that locale is static */
+}
+
 static inline int csystem_is_file(const struct stat *s) { return S_ISREG(s->st_mode); }
 static inline int csystem_is_folder(const struct stat *s) { return S_ISDIR(s->st_mode); }
 
 /* The name of a folder's entry, valid as long as the entry. */
 static inline const char *csystem_entry_name(const struct dirent *entry) { return entry->d_name; }
 
-/* Whether an entry of a folder is a folder. A symbolic link is not. */
+/* Whether an entry of a folder is a folder. A symbolic link is not. -1 with errno set on failure; one that is gone since
+ * is none. */
 static inline int csystem_entry_is_folder(DIR *folder, const struct dirent *entry) {
   struct stat facts;
   if (entry->d_type != DT_UNKNOWN) return entry->d_type == DT_DIR;
-  return fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(facts.st_mode);
+  if (fstatat(dirfd(folder), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? 0 : -1;
+  return S_ISDIR(facts.st_mode);
 }
 
 /* The monotonic clock in nanoseconds. */
@@ -104,11 +141,10 @@ static inline DIR *csystem_open_folder(const char *path) {
   return folder;
 }
 
-/* The next entry's name, valid until the next call. NULL at the end, with errno 0, and on failure. */
-static inline const char *csystem_next_entry(DIR *folder) {
+/* The next entry, valid until the next call. NULL at the end, with errno 0, and on failure. */
+static inline struct dirent *csystem_next_entry(DIR *folder) {
   errno = 0;
-  struct dirent *entry = readdir(folder);
-  return entry == NULL ? NULL : entry->d_name;
+  return readdir(folder);
 }
 
 /* read(2), repeated after EINTR. */
@@ -138,6 +174,20 @@ static inline ssize_t csystem_write(int descriptor, const void *bytes, size_t si
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   errno = code;
   return count;
+}
+
+/* fsync(2), repeated after EINTR. */
+static inline int csystem_sync(int descriptor) {
+  int status;
+  do status = fsync(descriptor);
+  while (status != 0 && errno == EINTR);
+  return status;
+}
+
+/* close(2); after EINTR the descriptor is closed, and what was synced is written. */
+static inline int csystem_close(int descriptor) {
+  int status = close(descriptor);
+  return status != 0 && errno == EINTR ? 0 : status;
 }
 
 /* An environment variable; NULL in a program with more rights than its user (AT_SECURE). */

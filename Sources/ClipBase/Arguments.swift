@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 // The messages are made in functions that are never inlined: generic callers stay small.
 
@@ -43,6 +44,8 @@ package func handle<T: AnyObject>(owning object: T) -> OpaquePointer {
 }
 
 package func releaseHandle<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type) {
+  let thread = csystem_enter()
+  defer { csystem_leave(thread) }
   if let handle { Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).release() }
 }
 

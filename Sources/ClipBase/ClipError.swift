@@ -8,8 +8,8 @@ package struct ClipError: Error {
   package let status: clip_status
   /// What was expected, what was found, and where.
   package let message: String
-  /// The system had no memory or descriptors left, or its disk failed: nothing is known of the file or the plugin that
-  /// was asked for, so that it is neither skipped nor called malformed.
+  /// The system had no memory or descriptors left, its disk failed, or it refused: nothing is known of the file or the
+  /// plugin that was asked for, so that it is neither skipped nor called malformed.
   package let isResourceFailure: Bool
 
   package init(_ status: clip_status, _ message: String, isResourceFailure: Bool = false) {

@@ -71,7 +71,7 @@ package struct ConfigReader {
     return value
   }
 
-  /// The object at `key`; nil where it is absent.
+  /// The object at `key`; nil if it is absent.
   package func object(_ key: Name) throws(ClipError) -> ConfigReader? {
     guard let value = json[key] else { return nil }
     guard value.object != nil else { throw error(CLIP_FORMAT, key, "an object") }

@@ -1,18 +1,23 @@
 import CClip
 import CSystem
 
-/// Makes a folder where there is none.
+/// Makes a folder if there is none.
 package func makeFolder(_ path: String) throws(ClipError) {
   if try FileKind(path) == .folder { return }
   guard path.withCString({ mkdir($0, 0o777) }) == 0 else { throw systemError("cannot make the folder " + path) }
 }
 
-/// Puts a folder's new names on the disk; not every file system can.
-package func syncFolder(_ path: String) {
+/// Puts a folder's new names on the disk, where the file system can and the folder may be read.
+package func syncFolder(_ path: String) throws(ClipError) {
   let descriptor = path.withCString { csystem_open_read($0) }
-  guard descriptor >= 0 else { return }
-  fsync(descriptor)
+  guard descriptor >= 0 else {
+    if csystem_errno() == EACCES { return }
+    throw systemError("cannot open the folder " + path)
+  }
+  let isSynced = csystem_sync(descriptor) == 0 || [EINVAL, ENOTSUP, EROFS].contains(csystem_errno())
+  let error = isSynced ? nil : systemError(path + ": written, but not known to be on the disk")
   close(descriptor)
+  if let error { throw error }
 }
 
 /// Writes a file that is not there yet.
@@ -25,9 +30,9 @@ package func writeFile(_ path: String, _ bytes: UnsafeRawBufferPointer) throws(C
     guard written > 0 else { break }
     done += written
   }
-  let isWritten = done == bytes.count && fsync(descriptor) == 0
+  let isWritten = done == bytes.count && csystem_sync(descriptor) == 0
   let error = systemError("cannot write " + path)
-  guard close(descriptor) == 0, isWritten else { throw error }
+  guard csystem_close(descriptor) == 0, isWritten else { throw error }
 }
 
 /// Makes the folder `path` of what `body` writes to the one that it is given, beside its place, and puts it there
@@ -37,40 +42,49 @@ package func writeFolder(_ path: String, replacing replaced: [Name], _ body: (St
 {
   let target = try settled(path)
   let aside = try makeFolderAside(target)
+  // Open before there is anything in it, so that it can be emptied without a free descriptor.
+  guard let listing = aside.withCString({ csystem_open_folder($0) }) else {
+    let error = systemError("cannot open the folder " + aside)
+    rmdir(aside)
+    throw error
+  }
+  defer { closedir(listing) }
+  var old: [Name] = []
+  var new: [Name] = []
   do throws(ClipError) {
     try body(aside)
-    syncFolder(aside)
+    try syncFolder(aside)
+    new = try entries(listing, aside)
+    if try FileKind(target) == .folder { old = try names(in: target, endingIn: "").filter(isEntry) }
     // Where it is there and not empty, the two change places.
     guard rename(aside, target) == 0 || csystem_exchange(aside, target) == 0 else {
       throw systemError("cannot write the folder " + path)
     }
   } catch {
-    for name in entries(aside) { unlink(join(aside, name)) }
+    if let all = try? entries(listing, aside) { for name in all { unlink(join(aside, name)) } }
     rmdir(aside)
     throw error
   }
-  for name in entries(aside) {
-    let old = join(aside, name)
-    if replaced.contains(name) || isThere(join(target, name)) {
-      unlink(old)
-    } else {
-      rename(old, join(target, name))
+  var failure: ClipError?
+  for name in old {
+    let place = join(aside, name)
+    if replaced.contains(name) || new.contains(name) {
+      unlink(place)
+    } else if rename(place, join(target, name)) != 0, csystem_errno() != ENOENT {
+      failure = systemError("\(path) is written, but \(name.string), which was there, is now in \(aside)")
     }
   }
   rmdir(aside)
-  syncFolder(parent(of: target))
+  try syncFolder(parent(of: target))
+  if let failure { throw failure }
 }
 
-/// Whether there is anything of that name, a broken link too.
-private func isThere(_ path: String) -> Bool {
-  var facts = stat()
-  return lstat(path, &facts) == 0
-}
+private func isEntry(_ name: Name) -> Bool { name != "." && name != ".." }
 
-/// What is in a folder; nothing for one that cannot be read.
-private func entries(_ folder: String) -> [Name] {
-  guard let all = try? names(in: folder, endingIn: "") else { return [] }
-  return all.filter { $0 != "." && $0 != ".." }
+/// What is in an open folder.
+private func entries(_ listing: OpaquePointer, _ path: String) throws(ClipError) -> [Name] {
+  rewinddir(listing)
+  return try names(in: listing, path).filter(isEntry)
 }
 
 /// Without links and slashes at the end, so that there is something beside it.

@@ -1,7 +1,7 @@
 import CClip
 
-/// A checked clip_image_view: 8-bit pixels that belong to someone else, rows from top to bottom,
-/// channels interleaved. All width x height pixels are readable.
+/// A checked clip_image_view, upright: 8-bit pixels that belong to someone else, channels interleaved. All
+/// width x height pixels are readable.
 package struct ImageView {
   package enum Format {
     case rgb, rgba, bgr, bgra, gray
@@ -39,10 +39,14 @@ package struct ImageView {
     }
   }
 
-  package let pixels: UnsafePointer<UInt8>
   package let format: Format
+  /// Of the upright image.
   package let width: Int
   package let height: Int
+  /// The top left pixel of the upright image.
+  package let pixels: UnsafePointer<UInt8>
+  /// Bytes to the next pixel of a row: `format.channels` if the image is stored upright.
+  package let step: Int
   /// Bytes from one row to the next.
   package let stride: Int
 
@@ -66,12 +70,25 @@ package struct ImageView {
         "expected a stride of 0 or at least \(row) bytes for \(view.width) pixels, found \(UInt(bitPattern: view.stride))"
       )
     }
-    self.pixels = pixels
+    guard view.orientation <= 8 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "expected an orientation from 0 to 8, found \(view.orientation)")
+    }
+    let (right, down) = (format.channels, given == 0 ? row : given)
+    let last = (x: Int(view.width) - 1, y: Int(view.height) - 1)
+    _ = try product(down, last.y + 1, "rows of pixels")
     self.format = format
-    width = Int(view.width)
-    height = Int(view.height)
-    stride = given == 0 ? row : given
-    _ = try product(stride, height, "rows of pixels")
+    // EXIF 2.32, 4.6.5.1.7: where the stored first row and first column are in the upright image.
+    let isMirrored = [2, 3, 7, 8].contains(view.orientation)
+    let isFlipped = [3, 4, 6, 7].contains(view.orientation)
+    self.pixels = pixels + (isMirrored ? last.x * right : 0) + (isFlipped ? last.y * down : 0)
+    let (across, along) = (isMirrored ? -right : right, isFlipped ? -down : down)
+    if view.orientation < 5 {
+      (width, height) = (last.x + 1, last.y + 1)
+      (step, stride) = (across, along)
+    } else {
+      (width, height) = (last.y + 1, last.x + 1)
+      (step, stride) = (along, across)
+    }
   }
 
   /// Pixels in rows without gaps. The caller guarantees that they are readable.
@@ -80,13 +97,19 @@ package struct ImageView {
     self.format = format
     self.width = width
     self.height = height
+    step = format.channels
     stride = width * format.channels
   }
 
+  /// Whether rows are stored as they are.
+  package var isStoredUpright: Bool { step == format.channels && stride > 0 }
+
+  /// Of an image that is stored upright.
   package var c: clip_image_view {
     clip_image_view(
-      pixels: pixels, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format.c
-    )
+      pixels: pixels, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride,
+      format: format.c,
+      orientation: 0)
   }
 }
 

@@ -1,6 +1,4 @@
 import CClip
-import CJansson
-import CSystem
 
 /// A JSON value with what a reader of configs needs: typed access that says, when it fails,
 /// which key of which file was expected to hold what. A value takes 16 bytes, however many there are.
@@ -15,93 +13,22 @@ package enum JSON {
 }
 
 extension JSON {
-  /// Values in one text at most: with what jansson and this tree take for each, about half a gigabyte.
+  /// Values in one text at most: about a quarter of a gigabyte in memory.
   package static let maxValues = 1 << 23
 
-  /// Parses one value; duplicate keys, NaN and trailing text are errors. Depth is limited by
-  /// jansson to 2048; `maxDepth` is stricter. `place` is the file, for messages.
-  package static func parse(_ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64) throws(ClipError)
-    -> JSON
-  {
-    guard separators(bytes) < maxValues else {
-      throw ClipError(CLIP_LIMIT, "\(place): JSON of more than \(maxValues) values")
-    }
-    var failure = json_error_t()
-    let flags = Int(JSON_REJECT_DUPLICATES | JSON_DECODE_ANY)
-    let text = bytes.bindMemory(to: CChar.self)
-    // jansson wants a pointer even for no bytes.
-    let tree =
-      text.baseAddress.map { json_loadb($0, text.count, flags, &failure) } ?? json_loadb("", 0, flags, &failure)
-    guard let tree else {
-      guard failure.text.0 != 0, json_error_code(&failure) != json_error_out_of_memory else {
-        throw ClipError(CLIP_OUT_OF_MEMORY, "\(place): no memory to read the JSON")
-      }
-      let reason = withUnsafeBytes(of: failure.text) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-      throw ClipError(CLIP_FORMAT, "\(place): expected JSON, line \(failure.line) column \(failure.column): \(reason)")
-    }
-    defer { clip_json_release(tree) }
-    return try JSON(tree, place, maxDepth)
-  }
-
-  /// Commas, colons and opening brackets outside strings: no fewer than the values of the text, less one.
-  private static func separators(_ bytes: UnsafeRawBufferPointer) -> Int {
-    var count = 0
-    var quoted = false
-    var escaped = false
-    for byte in bytes {
-      if escaped {
-        escaped = false
-      } else if byte == UInt8(ascii: "\"") {
-        quoted.toggle()
-      } else if quoted {
-        escaped = byte == UInt8(ascii: "\\")
-      } else if byte == UInt8(ascii: ",") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "[")
-        || byte == UInt8(ascii: "{")
-      {
-        count += 1
-      }
-    }
-    return count
+  /// Parses one value (RFC 8259); duplicate keys, NaN and trailing text are errors, and so is more than `maxDepth`
+  /// levels, and U+0000 in a string unless `allowsNUL`. `place` is the file, for messages.
+  package static func parse(
+    _ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64, allowsNUL: Bool = false
+  ) throws(ClipError) -> JSON {
+    var parser = JSONParser(bytes, place: place, allowsNUL: allowsNUL)
+    return try parser.document(maxDepth)
   }
 
   package static func load(_ path: String) throws(ClipError) -> JSON {
     let file = try MappedFile(path: path)
     defer { withExtendedLifetime(file) {} }
     return try parse(file.bytes, place: path)
-  }
-
-  private init(_ tree: UnsafeMutablePointer<json_t>, _ place: String, _ depth: Int) throws(ClipError) {
-    guard depth > 0 else { throw ClipError(CLIP_LIMIT, place + ": JSON is nested too deeply") }
-    switch tree.pointee.type {
-    case JSON_OBJECT:
-      var members: [(key: Name, value: JSON)] = []
-      members.reserveCapacity(json_object_size(tree))
-      var iterator = json_object_iter(tree)
-      while let at = iterator {
-        if let key = json_object_iter_key(at), let value = json_object_iter_value(at) {
-          let length = json_object_iter_key_len(at)
-          let bytes = UnsafeRawBufferPointer(start: key, count: length)
-          members.append((Name(utf8: Array(bytes)), try JSON(value, place, depth - 1)))
-        }
-        iterator = json_object_iter_next(tree, at)
-      }
-      self = .object(members)
-    case JSON_ARRAY:
-      var elements: [JSON] = []
-      elements.reserveCapacity(json_array_size(tree))
-      for index in 0..<json_array_size(tree) {
-        if let element = json_array_get(tree, index) { elements.append(try JSON(element, place, depth - 1)) }
-      }
-      self = .array(elements)
-    case JSON_STRING:
-      let bytes = UnsafeRawBufferPointer(start: json_string_value(tree), count: json_string_length(tree))
-      self = .string(Name(utf8: Array(bytes)))
-    case JSON_INTEGER: self = .int(Int(json_integer_value(tree)))
-    case JSON_REAL: self = .double(json_real_value(tree))
-    case JSON_TRUE: self = .bool(true)
-    case JSON_FALSE: self = .bool(false)
-    default: self = .null
-    }
   }
 
   /// What kind of value this is, for messages.
@@ -117,7 +44,7 @@ extension JSON {
     }
   }
 
-  /// The member `key` of an object; nil where it is absent or null, or this is no object.
+  /// The member `key` of an object; nil if it is absent or null, or this is no object.
   package subscript(key: Name) -> JSON? {
     guard case .object(let members) = self else { return nil }
     for member in members where member.key == key {

@@ -42,10 +42,13 @@ package final class JobList {
     var following: UnsafeMutablePointer<Entry>?
   }
 
+  /// In memory that a forked child finds as zeros, which are an open lock, nobody waiting and no jobs: there the workers
+  /// are gone, and one may have had the lock.
   private struct State {
     var mutex = pthread_mutex_t()
     var work = pthread_cond_t()
     var done = pthread_cond_t()
+    var hasWorkers = false
     var isStopping = false
     var sleepers = 0
     var first: UnsafeMutablePointer<Entry>?
@@ -82,8 +85,13 @@ package final class JobList {
     }
   }
 
-  package init() {
-    state = .allocate(capacity: 1)
+  package convenience init() throws(ClipError) {
+    guard let memory = csystem_map_wiped(MemoryLayout<State>.size) else { throw systemError("cannot map a job list") }
+    self.init(memory.bindMemory(to: State.self, capacity: 1))
+  }
+
+  private init(_ state: UnsafeMutablePointer<State>) {
+    self.state = state
     state.initialize(to: State())
     pthread_mutex_init(&state.pointee.mutex, nil)
     pthread_cond_init(&state.pointee.work, nil)
@@ -95,8 +103,13 @@ package final class JobList {
     pthread_cond_destroy(&state.pointee.work)
     pthread_cond_destroy(&state.pointee.done)
     pthread_mutex_destroy(&state.pointee.mutex)
-    state.deinitialize(count: 1)
-    state.deallocate()
+    munmap(state, MemoryLayout<State>.size)
+  }
+
+  /// Whether threads are in `work`: of a forked child none is.
+  package var hasWorkers: Bool {
+    get { state.pointee.hasWorkers }
+    set { state.pointee.hasWorkers = newValue }
   }
 
   private func lock() { pthread_mutex_lock(&state.pointee.mutex) }

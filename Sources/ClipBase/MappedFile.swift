@@ -76,7 +76,8 @@ package final class MappedFile {
       done += count
     }
     var now = stat()
-    guard done == part.count, fstat(descriptor, &now) == 0, now.st_dev == facts.st_dev, now.st_ino == facts.st_ino,
+    guard fstat(descriptor, &now) == 0 else { throw systemError("cannot look at " + path) }
+    guard done == part.count, now.st_dev == facts.st_dev, now.st_ino == facts.st_ino,
       now.st_size == facts.st_size, now.st_mtim.tv_sec == facts.st_mtim.tv_sec,
       now.st_mtim.tv_nsec == facts.st_mtim.tv_nsec
     else {

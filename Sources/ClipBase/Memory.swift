@@ -17,11 +17,11 @@ package final class Memory {
     guard byteCount >= 0, byteCount <= Int.max - 64 else {
       throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): cannot take \(byteCount) bytes")
     }
-    var pointer: UnsafeMutableRawPointer?
     let rounded = max(64, (byteCount + 63) & ~63)
     let hugePage = 2 << 20
     let isLarge = rounded >= hugePage
-    guard posix_memalign(&pointer, isLarge ? hugePage : 64, rounded) == 0, let pointer else {
+    try requireMemory(what)
+    guard let pointer = clip_reserve_system_block(rounded, isLarge ? hugePage : 64) else {
       throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no \(rounded) bytes left")
     }
     if isLarge { csystem_ask_for_huge_pages(pointer, rounded) }
@@ -56,6 +56,46 @@ package final class Memory {
 
   package var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
   package var bytes: UnsafeMutablePointer<UInt8> { base.assumingMemoryBound(to: UInt8.self) }
+}
+
+/// Throws while the memory reserve is low: what begins then, and each turn of a loop whose memory grows with its input,
+/// ends before the reserve does. See ClipReserve.
+@inline(never)
+package func requireMemory(_ what: StaticString) throws(ClipError) {
+  guard clip_reserve_is_low() == 0 else {
+    throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no memory left")
+  }
+}
+
+extension Array {
+  /// Makes room for `count` elements in all, or throws. For arrays whose size depends on a file or a caller: Swift's own
+  /// ends the process where it has no memory for a large one.
+  package mutating func reserve(_ count: Int, for what: StaticString) throws(ClipError) {
+    guard count > capacity else { return }
+    let held = try hold(count, MemoryLayout<Element>.stride, what)
+    reserveCapacity(count)
+    clip_reserve_drop(held)
+  }
+
+  /// Appends, or throws: see `reserve`.
+  package mutating func add(_ element: Element, for what: StaticString) throws(ClipError) {
+    if count == capacity { try reserve(Swift.max(4, 2 * count), for: what) }
+    append(element)
+  }
+}
+
+/// A block set aside for an array of `count` elements, to be dropped once that is made; nil for a small one, for which
+/// the reserve is enough.
+@inline(never)
+package func hold(_ count: Int, _ stride: Int, _ what: StaticString) throws(ClipError) -> UnsafeMutableRawPointer? {
+  try requireMemory(what)
+  let byteCount = try product(count, stride, what)
+  guard byteCount >= 16384 else { return nil }
+  // With the array's own header.
+  guard byteCount < Int.max - 64, let held = clip_reserve_hold(byteCount + 64) else {
+    throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no \(byteCount) bytes left")
+  }
+  return held
 }
 
 /// How many bytes the blocks that it counts take.

@@ -23,6 +23,17 @@ package enum FileKind {
   }
 }
 
+/// A path without links; nil where nothing is there.
+package func realPath(_ path: String) throws(ClipError) -> String? {
+  guard let real = realpath(path, nil) else {
+    let error = systemError("cannot look at " + path)
+    if error.isResourceFailure { throw error }
+    return nil
+  }
+  defer { free(real) }
+  return String(cString: real)
+}
+
 /// `name` inside `folder`.
 package func join(_ folder: String, _ name: Name) -> String {
   folder.utf8.last == UInt8(ascii: "/") ? folder + name.string : folder + "/" + name.string
@@ -47,11 +58,15 @@ package func names(in folder: String, endingIn suffix: Name) throws(ClipError) -
     throw systemError("cannot open the folder " + folder)
   }
   defer { closedir(listing) }
+  return try names(in: listing, folder).filter { $0.hasSuffix(suffix) }.sorted()
+}
+
+/// What is in the open folder of that path.
+func names(in listing: OpaquePointer, _ folder: String) throws(ClipError) -> [Name] {
   var names: [Name] = []
   while let entry = csystem_next_entry(listing) {
-    let name = Name(cString: entry)
-    if name.hasSuffix(suffix) { names.append(name) }
+    names.append(Name(cString: csystem_entry_name(entry)))
   }
   guard csystem_errno() == 0 else { throw systemError("cannot list the folder " + folder) }
-  return names.sorted()
+  return names
 }

@@ -20,8 +20,9 @@ extension ImageView {
   /// alpha_composite does over an opaque image. The caller has checked y, from < to and that
   /// `output` has room.
   package func copyRow(_ y: Int, from: Int, to: Int, over background: Colour?, into output: UnsafeMutableRawPointer) {
-    let row = pixels + y * stride + from * format.channels
+    let row = pixels + y * stride + from * step
     let count = to - from
+    guard step == format.channels else { return copySteps(row, count, over: background, into: output) }
     switch format {
     case .rgb:
       // A load of four bytes includes the first byte of the next pixel, so the last pixel is copied alone.
@@ -52,6 +53,28 @@ extension ImageView {
         store(
           blend(row[x * 4 + 2], under.red, alpha), blend(row[x * 4 + 1], under.green, alpha),
           blend(row[x * 4], under.blue, alpha), x, output)
+      }
+    }
+  }
+
+  /// The same for pixels that are `step` bytes apart.
+  private func copySteps(
+    _ row: UnsafePointer<UInt8>, _ count: Int, over background: Colour?, into output: UnsafeMutableRawPointer
+  ) {
+    let isBlue = format == .bgr || format == .bgra
+    for x in 0..<count {
+      let pixel = row + x * step
+      guard format != .gray else {
+        store(pixel[0], pixel[0], pixel[0], x, output)
+        continue
+      }
+      let (red, green, blue) = (pixel[isBlue ? 2 : 0], pixel[1], pixel[isBlue ? 0 : 2])
+      if format.hasAlpha, let background {
+        store(
+          blend(red, background.red, pixel[3]), blend(green, background.green, pixel[3]),
+          blend(blue, background.blue, pixel[3]), x, output)
+      } else {
+        store(red, green, blue, x, output)
       }
     }
   }

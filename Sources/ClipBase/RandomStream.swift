@@ -21,7 +21,7 @@ package struct RandomStream {
   private var block = SIMD4<UInt32>()
   private var blockNumber = UInt64.max
 
-  /// `stream` names it in its purpose, such as a picture's index or a training step; `part` below
+  /// `stream` names it in its purpose, such as an image's index or a training step; `part` below
   /// 2^24 tells apart the streams of one such thing, such as a pipeline's steps.
   package init(seed: UInt64, purpose: Purpose, stream: UInt64, part: UInt32 = 0, position: UInt64 = 0) {
     key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))

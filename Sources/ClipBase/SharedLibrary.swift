@@ -43,7 +43,7 @@ package enum SharedLibrary {
     return nil
   }
 
-  /// nil where the sum is no size.
+  /// nil if the sum is no size.
   private static func end(_ offset: UInt64, _ size: UInt64) -> Int? {
     let (sum, overflow) = offset.addingReportingOverflow(size)
     return overflow ? nil : Int(exactly: sum)

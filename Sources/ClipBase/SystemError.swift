@@ -5,7 +5,7 @@ import CSystem
 package func systemError(_ what: String) -> ClipError {
   let code = csystem_errno()
   let status = code == ENOENT ? CLIP_NOT_FOUND : code == ENOMEM ? CLIP_OUT_OF_MEMORY : CLIP_IO
-  return ClipError(status, what + ": " + describe(errno: code), isResourceFailure: resourceCodes.contains(code))
+  return ClipError(status, what + ": " + describe(errno: code), isResourceFailure: !nameCodes.contains(code))
 }
 
 /// What the system calls an errno value.
@@ -15,5 +15,10 @@ package func describe(errno code: Int32) -> String {
   return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-/// Failures of the system rather than of what was asked for.
-package var resourceCodes: [Int32] { [ENOMEM, EMFILE, ENFILE, EIO, EAGAIN, ENOSPC, EDQUOT, ENOBUFS] }
+/// What says of a name that no file is there. All else is a failure of the system: nothing is known of the file then.
+private var nameCodes: [Int32] { [ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG] }
+
+/// Failures of the system that dlopen(3) tells in words alone.
+package var loadingCodes: [Int32] {
+  [ENOMEM, EMFILE, ENFILE, EIO, EAGAIN, ENOSPC, EDQUOT, ENOBUFS, EACCES, EPERM, EINTR]
+}

@@ -17,7 +17,8 @@ extension Int {
 /// Worker threads that any number of calling threads share. The caller of `run` works on its own
 /// job; workers help whichever jobs are open, and sleep when no call is running.
 ///
-/// `run` may be called from several threads at once, not from inside a piece of work.
+/// `run` may be called from several threads at once, not from inside a piece of work. In a forked child, which has no
+/// workers, the caller does all of it.
 package final class ThreadPool {
   /// In how many threads one job is computed at most, the caller among them.
   package let width: Int
@@ -25,18 +26,21 @@ package final class ThreadPool {
   package var isHosts: Bool { hostLoop != nil }
   private let hostLoop: clip_parallel_for_fn?
   private let hostUser: UnsafeMutableRawPointer?
-  private let jobs = JobList()
+  private let jobs: JobList
   private var workers: [pthread_t] = []
 
   package convenience init(threads: Int, hostLoop: clip_parallel_for_fn?, hostUser: UnsafeMutableRawPointer?)
     throws(ClipError)
   {
-    self.init(width: max(1, threads), hostLoop, hostUser)
+    self.init(width: max(1, threads), try JobList(), hostLoop, hostUser)
     if hostLoop == nil, width > 1 { try start(width - 1) }
   }
 
-  private init(width: Int, _ hostLoop: clip_parallel_for_fn?, _ hostUser: UnsafeMutableRawPointer?) {
+  private init(
+    width: Int, _ jobs: JobList, _ hostLoop: clip_parallel_for_fn?, _ hostUser: UnsafeMutableRawPointer?
+  ) {
     self.width = width
+    self.jobs = jobs
     self.hostLoop = hostLoop
     self.hostUser = hostUser
   }
@@ -45,8 +49,8 @@ package final class ThreadPool {
     workers.reserveCapacity(count)
     for _ in 0..<count {
       var thread = pthread_t()
-      let code = pthread_create(
-        &thread, nil,
+      let code = csystem_start_thread(
+        &thread,
         { context in
           guard let context else { return nil }
           Unmanaged<JobList>.fromOpaque(context).takeUnretainedValue().work()
@@ -58,10 +62,12 @@ package final class ThreadPool {
           CLIP_OUT_OF_MEMORY, "threads: expected to start \(count), the system refused after \(workers.count)")
       }
       workers.append(thread)
+      jobs.hasWorkers = true
     }
   }
 
   deinit {
+    guard jobs.hasWorkers else { return }
     jobs.stop()
     for worker in workers { pthread_join(worker, nil) }
   }
@@ -88,6 +94,8 @@ package final class ThreadPool {
             hostUser, count,
             { context, index in
               guard let job = context?.assumingMemoryBound(to: Job.self) else { return }
+              let thread = csystem_enter()
+              defer { csystem_leave(thread) }
               job.pointee.call(job.pointee.context, index)
             }, job)
         } else {

@@ -5,7 +5,18 @@ import CClip
 package typealias Scalars = [UInt32]
 
 package enum UTF8Text {
-  /// One scalar value at `at` and its length in bytes; nil where the bytes are not well formed
+  /// Puts "?" in the place of control characters (C0 but for tab and line feed, DEL, C1), which a terminal would obey: names
+  /// of files reach logs and messages.
+  package static func hideControls(_ text: UnsafeMutablePointer<CChar>, _ count: Int) {
+    for index in 0..<count {
+      let byte = UInt8(bitPattern: text[index])
+      let isC1 = byte & 0xE0 == 0x80 && index > 0 && UInt8(bitPattern: text[index - 1]) == 0xC2
+      if byte == 0x7F || isC1 || (byte < 0x20 && byte != 9 && byte != 10) { text[index] = CChar(UInt8(ascii: "?")) }
+      if isC1 { text[index - 1] = CChar(UInt8(ascii: "?")) }
+    }
+  }
+
+  /// One scalar value at `at` and its length in bytes; nil if the bytes are not well formed
   /// (Unicode 15, table 3-7: no overlong forms, no surrogates, nothing above U+10FFFF).
   @inline(__always)
   package static func scalar(_ bytes: UnsafeBufferPointer<UInt8>, at: Int) -> (value: UInt32, length: Int)? {
@@ -71,5 +82,18 @@ package enum UTF8Text {
       bytes.append(UInt8(truncatingIfNeeded: 0x80 | scalar >> 6 & 0x3F))
     }
     bytes.append(UInt8(truncatingIfNeeded: 0x80 | scalar & 0x3F))
+  }
+}
+
+extension UTF8Text {
+  package static func isValid(_ bytes: [UInt8]) -> Bool {
+    bytes.withUnsafeBufferPointer { bytes in
+      var at = 0
+      while at < bytes.count {
+        guard let (_, length) = scalar(bytes, at: at) else { return false }
+        at += length
+      }
+      return true
+    }
   }
 }

@@ -3,7 +3,7 @@ import CFFI
 import CSystem
 import ClipBase
 
-/// libffi, loaded when something first needs it: who embeds pictures and texts alone never does.
+/// libffi, loaded when something first needs it: who embeds images and texts alone never does.
 package final class LibFFI {
   package let prepare: clip_ffi_prep_cif_fn
   package let call: clip_ffi_call_fn

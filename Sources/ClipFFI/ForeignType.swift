@@ -55,7 +55,7 @@ package enum ForeignType: Int, CaseIterable {
     }
   }
 
-  /// The bits of a number as an argument of this type has them in its first bytes; nil where it does not fit.
+  /// The bits of a number as an argument of this type has them in its first bytes; nil if it does not fit.
   package func bits(_ value: Double) -> UInt64? {
     switch self {
     case .float: return UInt64(Float(value).bitPattern)

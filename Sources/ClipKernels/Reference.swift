@@ -24,8 +24,8 @@ public func referenceKernels() -> clip_kernels {
     normalize: { Reference.normalize($0, $1, $2, $3) },
     winograd_input: { Reference.winogradInput($0) },
     winograd_output: { Reference.winogradOutput($0) },
-    resample_across: { Reference.resampleAcross($0, $1, $2, $3, $4) },
-    resample_down: { Reference.resampleDown($0, $1, $2, $3) })
+    resample_horizontal: { Reference.resampleHorizontal($0, $1, $2, $3, $4) },
+    resample_vertical: { Reference.resampleVertical($0, $1, $2, $3) })
 }
 
 enum Reference {

@@ -2,7 +2,7 @@ import CClip
 
 /// A resize as Pillow has it: sums of whole weights, from half a unit on.
 extension Reference {
-  static func resampleAcross(
+  static func resampleHorizontal(
     _ source: UnsafePointer<UInt8>?, _ first: Int, _ spans: UnsafePointer<clip_resample_span>?, _ width: Int,
     _ output: UnsafeMutablePointer<UInt8>?
   ) {
@@ -13,7 +13,7 @@ extension Reference {
     }
   }
 
-  static func resampleDown(
+  static func resampleVertical(
     _ rows: UnsafePointer<UnsafePointer<UInt8>?>?, _ span: UnsafePointer<clip_resample_span>?, _ bytes: Int,
     _ output: UnsafeMutablePointer<UInt8>?
   ) {

@@ -23,7 +23,7 @@ extension Reference {
     let across = (work.width &+ 1) / 2
     let each = across &* ((work.height &+ 1) / 2)
     for index in 0..<max(0, work.tiles) {
-      let picture = (work.first_tile &+ index) / each
+      let image = (work.first_tile &+ index) / each
       let top = (work.first_tile &+ index) % each / across &* 2 &- 1
       let left = (work.first_tile &+ index) % each % across &* 2 &- 1
       for channel in 0..<max(0, work.channels) {
@@ -33,7 +33,7 @@ extension Reference {
             let row = top &+ pixel / 4
             let column = left &+ pixel % 4
             guard row >= 0, row < work.height, column >= 0, column < work.width else { continue }
-            let value = x[((picture &* work.height &+ row) &* work.width &+ column) &* work.channels &+ channel]
+            let value = x[((image &* work.height &+ row) &* work.width &+ column) &* work.channels &+ channel]
             sum += spread(place / 4, pixel / 4) * spread(place % 4, pixel % 4) * Double(value)
           }
           packed[(place &* work.rows &+ work.first_row &+ index) &* work.channels &+ channel] = Float(sum)
@@ -47,11 +47,11 @@ extension Reference {
     let across = (work.width &+ 1) / 2
     let each = across &* ((work.height &+ 1) / 2)
     for index in 0..<max(0, work.tiles) {
-      let picture = (work.first_tile &+ index) / each
+      let image = (work.first_tile &+ index) / each
       let top = (work.first_tile &+ index) % each / across &* 2
       let left = (work.first_tile &+ index) % each % across &* 2
       for pixel in 0..<4 where top &+ pixel / 2 < work.height && left &+ pixel % 2 < work.width {
-        let row = (picture &* work.height &+ top &+ pixel / 2) &* work.width &+ left &+ pixel % 2
+        let row = (image &* work.height &+ top &+ pixel / 2) &* work.width &+ left &+ pixel % 2
         for column in 0..<max(0, work.columns) {
           var product = 0.0
           for place in 0..<16 {

@@ -5,9 +5,9 @@ import CSystem
 extension KernelSet {
   private typealias Weights = clip_resample_weights
 
-  /// clip_kernels.resample_across: four pixels at a time, two in each half of the sums.
+  /// clip_kernels.resample_horizontal: four pixels at a time, two in each half of the sums.
   @_alwaysEmitIntoClient @inline(never)
-  public static func resampleAcross(
+  public static func resampleHorizontal(
     _ source: UnsafePointer<UInt8>?, _ first: Int, _ spans: UnsafePointer<clip_resample_span>?, _ width: Int,
     _ output: UnsafeMutablePointer<UInt8>?
   ) {
@@ -29,9 +29,9 @@ extension KernelSet {
     }
   }
 
-  /// clip_kernels.resample_down: two rows at a time.
+  /// clip_kernels.resample_vertical: two rows at a time.
   @_alwaysEmitIntoClient @inline(never)
-  public static func resampleDown(
+  public static func resampleVertical(
     _ rows: UnsafePointer<UnsafePointer<UInt8>?>?, _ span: UnsafePointer<clip_resample_span>?, _ bytes: Int,
     _ output: UnsafeMutablePointer<UInt8>?
   ) {

@@ -13,9 +13,9 @@ extension KernelSet {
     let channels = Int(work.channels)
     let blocks = PackedRows<T>.depthBlocks(channels, FloatWeights.self)
     let stride = packedRows(Int(work.rows), channels, CLIP_STORAGE_F32)
-    forEachTile(Int(work.first_tile), Int(work.tiles), height, width) { index, picture, y, x0 in
+    forEachTile(Int(work.first_tile), Int(work.tiles), height, width) { index, image, y, x0 in
       let line = packed + PackedRows<T>.offset(row: Int(work.first_row) + index, of: Int(work.rows), blocks: blocks)
-      let corner = x + ((picture * height + y - 1) * width + x0 - 1) * channels
+      let corner = x + ((image * height + y - 1) * width + x0 - 1) * channels
       let isInside = y > 0 && x0 > 0 && y + 3 <= height && x0 + 3 <= width
       for block in 0..<blocks {
         let begin = channels * block / blocks
@@ -75,11 +75,11 @@ extension KernelSet {
     let width = Int(work.width)
     let columns = Int(work.columns)
     let stride = Int(work.tiles) * columns
-    forEachTile(Int(work.first_tile), Int(work.tiles), height, width) { index, picture, y, x in
+    forEachTile(Int(work.first_tile), Int(work.tiles), height, width) { index, image, y, x in
       let tile = products + index * columns
       gather(columns, tile, stride)
       for pixel in 0..<4 where y + pixel / 2 < height && x + pixel % 2 < width {
-        let row = (picture * height + y + pixel / 2) * width + x + pixel % 2
+        let row = (image * height + y + pixel / 2) * width + x + pixel % 2
         finish(
           tile + pixel * stride, columns, bias: work.bias, work.activation,
           residual: work.residual.map { $0 + row * Int(work.residual_stride) }, work.after,
@@ -107,7 +107,7 @@ extension KernelSet {
     }
   }
 
-  /// body(index, picture, y, x) for some tiles of 2 x 2 pixels, whose top left pixels are at y and x.
+  /// body(index, image, y, x) for some tiles of 2 x 2 pixels, whose top left pixels are at y and x.
   @_alwaysEmitIntoClient @inline(__always)
   static func forEachTile(_ first: Int, _ count: Int, _ height: Int, _ width: Int, _ body: (Int, Int, Int, Int) -> Void)
   {

@@ -5,13 +5,13 @@ import CClip
 ///
 ///     table.add(
 ///       id: "example.augment.invert", op: "invert", description: "The negative",
-///       settings: [.number("strength", 1, 0...1, "0 leaves the picture, 1 inverts it")],
+///       settings: [.number("strength", 1, 0...1, "0 leaves the image, 1 inverts it")],
 ///       image: { imageAugmentation($1, $2, $3) { settings in Invert(settings.number("strength")) } })
 open class ImageAugmentation {
   public init() {}
 
-  /// Writes the new picture to memory that `sink` allocates. If it allocates none, the picture stays as it is.
-  open func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {}
+  /// Writes the new image to memory that `sink` allocates. If it allocates none, the image stays as it is.
+  open func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {}
 }
 
 /// A text augmentation with the settings of one step, as ImageAugmentation.

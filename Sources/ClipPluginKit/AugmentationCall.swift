@@ -23,7 +23,7 @@ public struct Settings {
   }
 }
 
-/// The picture that an augmentation gets: rows from top to bottom, channels interleaved.
+/// The image that an augmentation gets: rows from top to bottom, channels interleaved.
 public struct Pixels {
   public let format: clip_pixel_format
   public let width: Int
@@ -51,7 +51,7 @@ public struct Pixels {
 
   public func row(_ y: Int) -> UnsafePointer<UInt8> { base + y * stride }
 
-  /// The part of width x height pixels at column `left` and row `top`. The caller checks that it lies in the picture.
+  /// The part of width x height pixels at column `left` and row `top`. The caller checks that it lies in the image.
   public func part(left: Int, top: Int, width: Int, height: Int) -> Pixels {
     var part = view
     part.pixels = row(top) + left * channels
@@ -62,7 +62,8 @@ public struct Pixels {
 
   fileprivate var view: clip_image_view {
     clip_image_view(
-      pixels: base, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format)
+      pixels: base, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format,
+      orientation: 0)
   }
 }
 
@@ -99,7 +100,7 @@ public struct ImageSink {
     guard
       sink.pointee.resize(
         sink, &view, resample, UInt32(clamping: width), UInt32(clamping: height), canvas.base, canvas.stride) != 0
-    else { throw PluginFailure(CLIP_PLUGIN, "the host refused to resize the picture") }
+    else { throw PluginFailure(CLIP_PLUGIN, "the host refused to resize the image") }
   }
 }
 

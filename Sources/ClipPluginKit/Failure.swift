@@ -18,11 +18,28 @@ public func reporting(
   _ error: UnsafeMutablePointer<clip_plugin_error>?, prefix: String = "", _ body: () throws(PluginFailure) -> Void
 ) -> clip_status {
   do throws(PluginFailure) {
+    try requireMemory()
     try body()
     return CLIP_OK
   } catch let failure {
     return fail(error, failure.status, prefix + failure.message)
   }
+}
+
+/// Throws while the memory reserve is low: what begins then, and each turn of a loop whose memory grows with its input,
+/// ends before the reserve does. See ClipReserve.
+@inline(never)
+public func requireMemory() throws(PluginFailure) {
+  guard clip_reserve_is_low() == 0 else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "the system has no memory left") }
+}
+
+/// Throws where the system has no block of `byteCount` bytes now. For what a library that misbehaves without memory may
+/// take; the block is given back at once.
+public func requireMemory(_ byteCount: Int) throws(PluginFailure) {
+  guard let block = clip_reserve_system_block(byteCount, 64) else {
+    throw PluginFailure(CLIP_OUT_OF_MEMORY, "the system has no \(byteCount) bytes left")
+  }
+  free(block)
 }
 
 /// Writes `message` to `error` and returns `status`.

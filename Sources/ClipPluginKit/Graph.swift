@@ -47,7 +47,7 @@ public struct Graph {
     }
     return Array(values.prefix(count))
   }
-  /// The activation named at `key`; GELU where there is none.
+  /// The activation named at `key`; GELU if there is none.
   public func activation(_ key: StaticString) -> clip_activation {
     guard let found = table.get_string(builder, key.cString, StaticString("gelu").cString) else { return CLIP_GELU }
     let names: [(StaticString, clip_activation)] = [
@@ -63,7 +63,7 @@ public struct Graph {
     guard let found = table.get_string(builder, key.cString, fallback.cString) else { return "" }
     return String(cString: found)
   }
-  /// Whether the text at `key`, or `fallback` where there is none, is `wanted`.
+  /// Whether the text at `key`, or `fallback` if there is none, is `wanted`.
   public func has(_ key: StaticString, _ wanted: StaticString, _ fallback: StaticString) -> Bool {
     guard let found = table.get_string(builder, key.cString, fallback.cString) else { return false }
     return same(found, wanted.cString)

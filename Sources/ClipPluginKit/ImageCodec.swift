@@ -5,16 +5,35 @@ public struct ImageHeader {
   public let width: Int
   public let height: Int
   public let format: clip_pixel_format
+  /// EXIF's, 1 to 8.
+  public let orientation: UInt32
+  /// How many times smaller the sides are than in the file.
+  public let shrink: Int
 
   /// `width` and `height` are in 1...UInt32.max. `format` is RGB, RGBA or gray.
-  public init(width: Int, height: Int, format: clip_pixel_format) {
+  public init(width: Int, height: Int, format: clip_pixel_format, orientation: UInt32 = 1, shrink: Int = 1) {
     self.width = width
     self.height = height
     self.format = format
+    self.orientation = orientation
+    self.shrink = shrink
   }
 
   /// Bytes of one pixel.
   public var channels: Int { format == CLIP_PIXELS_GRAY ? 1 : format == CLIP_PIXELS_RGBA ? 4 : 3 }
+}
+
+/// How the host wants a file decoded.
+public struct DecodeRequest {
+  /// Sides may be decoded this many times smaller: 1, 2, 4 or 8.
+  public let shrink: Int
+  /// Whether to keep what can be decoded of a damaged file.
+  public let isLenient: Bool
+
+  fileprivate init(_ header: clip_codec_header) {
+    shrink = [2, 4, 8].contains(header.shrink) ? Int(header.shrink) : 1
+    isLenient = header.flags & UInt32(CLIP_CODEC_LENIENT) != 0
+  }
 }
 
 /// The host's memory for the pixels of a file.
@@ -23,6 +42,17 @@ public struct DecodeTarget {
   /// Bytes from one row to the next.
   public let stride: Int
   fileprivate let header: clip_codec_header
+
+  public var request: DecodeRequest { DecodeRequest(header) }
+
+  /// Black, transparent where there is alpha: what a damaged file leaves out.
+  public func clear() {
+    let row = Int(header.width) * (header.format == CLIP_PIXELS_GRAY ? 1 : header.format == CLIP_PIXELS_RGBA ? 4 : 3)
+    for y in 0..<Int(header.height) { (pixels + y * stride).update(repeating: 0, count: row) }
+  }
+
+  /// Bytes of all rows.
+  public var size: Int { stride * Int(header.height) }
 
   /// Checks that the memory is for the pixels of `found`, the header of the file that is decoded now.
   public func check(_ found: ImageHeader) throws(PluginFailure) {
@@ -40,16 +70,18 @@ public struct DecodeTarget {
 public func readImageHeader(
   _ name: String, _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafeMutablePointer<clip_codec_header>?,
   _ error: UnsafeMutablePointer<clip_plugin_error>?,
-  _ read: (UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> ImageHeader
+  _ read: (UnsafeBufferPointer<UInt8>, DecodeRequest) throws(PluginFailure) -> ImageHeader
 ) -> clip_status {
   reporting(error, prefix: name + ": ") { () throws(PluginFailure) in
     guard let data, let header, size > 0 else {
       throw PluginFailure(CLIP_INVALID_ARGUMENT, "expected data and a header")
     }
-    let found = try read(UnsafeBufferPointer(start: data, count: size))
+    let found = try read(UnsafeBufferPointer(start: data, count: size), DecodeRequest(header.pointee))
     header.pointee.width = UInt32(clamping: found.width)
     header.pointee.height = UInt32(clamping: found.height)
     header.pointee.format = found.format
+    header.pointee.orientation = found.orientation
+    header.pointee.shrink = UInt32(found.shrink)
   }
 }
 
@@ -85,14 +117,9 @@ extension PluginTable {
         UnsafeMutablePointer<clip_plugin_error>?
       ) -> clip_status
   ) {
-    var table = clip_image_codec()
-    table.struct_size = UInt32(MemoryLayout<clip_image_codec>.size)
-    table.id = id.cString
-    table.description = description.cString
-    table.extensions = extensions.cString
-    table.recognises = recognises
-    table.read_header = readHeader
-    table.decode = decode
-    add(table)
+    add(
+      clip_image_codec(
+        struct_size: UInt32(MemoryLayout<clip_image_codec>.size), id: id.cString, description: description.cString,
+        extensions: extensions.cString, recognises: recognises, read_header: readHeader, decode: decode))
   }
 }

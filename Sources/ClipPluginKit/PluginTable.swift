@@ -44,7 +44,7 @@ public struct PluginTable {
     if hasOverflowed { return nil }
     let plugin = storage.bindMemory(to: clip_plugin.self, capacity: 1)
     plugin.pointee = clip_plugin(
-      struct_size: UInt32(MemoryLayout<clip_plugin>.size), abi_version: 1 << 16,
+      struct_size: UInt32(MemoryLayout<clip_plugin>.size), abi_version: 2 << 16,
       id: id.cString, version: version.cString, license: license.cString,
       items: UnsafePointer(items), item_count: count)
     return UnsafePointer(plugin)
@@ -55,7 +55,7 @@ public struct PluginTable {
       hasOverflowed = true
       return
     }
-    items[count] = clip_plugin_item(kind: kind.rawValue, reserved: 0, table: UnsafeRawPointer(copy))
+    items[count] = clip_plugin_item(kind: kind.rawValue, table: UnsafeRawPointer(copy))
     count += 1
   }
 
@@ -81,6 +81,7 @@ public struct PluginTable {
     addItem(augmentation, augmentation.apply_image != nil ? CLIP_KIND_IMAGE_AUGMENTATION : CLIP_KIND_TEXT_AUGMENTATION)
   }
   public mutating func add(_ tokenizer: clip_tokenizer) { addItem(tokenizer, CLIP_KIND_TOKENIZER) }
+  public mutating func add(_ format: clip_weight_format) { addItem(format, CLIP_KIND_WEIGHTS) }
   public mutating func add(_ loader: clip_loader) { addItem(loader, CLIP_KIND_LOADER) }
 }
 

@@ -6,14 +6,14 @@ struct Clip: ParsableCommand {
   static var configuration: CommandConfiguration {
     CommandConfiguration(
       commandName: "clip",
-      abstract: "Compare pictures and sentences with a CLIP model.",
+      abstract: "Compare images and sentences with a CLIP model.",
       discussion: """
         A model is a folder as downloaded, Hugging Face's or open_clip's. To see what one knows about a \
-        picture:
+        image:
 
           clip classify --model Models/emoji photo.jpg --label "a cat" "a dog"
 
-        Exit codes: 0 done, 1 the work failed (or a picture was skipped), 2 the command line was wrong.
+        Exit codes: 0 done, 1 the work failed (or an image was skipped), 2 the command line was wrong.
         """,
       version: "clip \(libraryVersion)",
       subcommands: [

@@ -1,4 +1,4 @@
-/* allocations_test MODEL PICTURE: a warm encode call allocates nothing on the heap. The functions below replace those of
+/* allocations_test MODEL IMAGE: a warm encode call allocates nothing on the heap. The functions below replace those of
  * libc and count every allocation of the process. */
 #include <clip.h>
 #include <errno.h>
@@ -82,7 +82,7 @@ int main(int argc, char **argv) {
     CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
     CHECK(clip_model_open(runtime, argv[1], NULL, &in.model) == CLIP_OK);
     CHECK(clip_model_describe(in.model, &info) == CLIP_OK);
-    CHECK(clip_image_load(runtime, argv[2], &image) == CLIP_OK);
+    CHECK(clip_image_load(runtime, argv[2], NULL, &image) == CLIP_OK);
     for (int i = 0; i < ITEMS; i++) CHECK(clip_image_get_view(image, &in.views[i]) == CLIP_OK);
     in.texts[0] = "a photo of a cat";
     in.texts[1] = "Une photo d'un \xc3\xa9l\xc3\xa9phant, \xe7\x8c\xab and more words than that";

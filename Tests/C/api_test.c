@@ -1,6 +1,6 @@
 /* All functions of clip.h on a small model: results, errors, and outputs that must stay unchanged.
  *
- *   api_test MODEL PICTURE
+ *   api_test MODEL IMAGE
  */
 #define _GNU_SOURCE
 #include <clip_host.h>
@@ -169,21 +169,21 @@ static void models(clip_runtime *runtime, const char *folder) {
   }
 }
 
-static void images(clip_runtime *runtime, clip_model *model, const clip_model_info *facts, const char *picture) {
+static void images(clip_runtime *runtime, clip_model *model, const clip_model_info *facts, const char *image_path) {
   clip_image *image = NULL;
-  INVALID(clip_image_load(NULL, picture, &image));
-  INVALID(clip_image_load(runtime, NULL, &image));
-  INVALID(clip_image_load(runtime, picture, NULL));
-  CHECK(clip_image_load(runtime, "/nowhere.png", &image) == CLIP_NOT_FOUND);
-  INVALID(clip_image_decode(NULL, "x", 1, &image));
-  INVALID(clip_image_decode(runtime, NULL, 1, &image));
-  INVALID(clip_image_decode(runtime, "x", 1, NULL));
-  CHECK(clip_image_decode(runtime, "", 0, &image) != CLIP_OK);
-  CHECK(clip_image_decode(runtime, "what is this", 12, &image) != CLIP_OK);
+  INVALID(clip_image_load(NULL, image_path, NULL, &image));
+  INVALID(clip_image_load(runtime, NULL, NULL, &image));
+  INVALID(clip_image_load(runtime, image_path, NULL, NULL));
+  CHECK(clip_image_load(runtime, "/nowhere.png", NULL, &image) == CLIP_NOT_FOUND);
+  INVALID(clip_image_decode(NULL, "x", 1, NULL, &image));
+  INVALID(clip_image_decode(runtime, NULL, 1, NULL, &image));
+  INVALID(clip_image_decode(runtime, "x", 1, NULL, NULL));
+  CHECK(clip_image_decode(runtime, "", 0, NULL, &image) != CLIP_OK);
+  CHECK(clip_image_decode(runtime, "what is this", 12, NULL, &image) != CLIP_OK);
   CHECK(image == NULL);
   clip_image_release(NULL);
 
-  CHECK(clip_image_load(runtime, picture, &image) == CLIP_OK);
+  CHECK(clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK);
   clip_image_view view;
   INVALID(clip_image_get_view(NULL, &view));
   INVALID(clip_image_get_view(image, NULL));
@@ -316,7 +316,7 @@ static void *other_thread(void *ok) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return fprintf(stderr, "usage: api_test MODEL PICTURE\n"), 2;
+  if (argc != 3) return fprintf(stderr, "usage: api_test MODEL IMAGE\n"), 2;
   statuses();
   runtimes();
 

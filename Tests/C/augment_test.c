@@ -220,7 +220,7 @@ static void results(void) {
   uint8_t pixels[12] = {0};
   clip_image_view in = view_of(CLIP_PIXELS_RGB, 2, 2, pixels), view;
   clip_image *made = NULL;
-  CHECK(says(clip_augment_image(p, &in, 0, 0, &made), CLIP_INVALID_ARGUMENT, "expected one for pictures"));
+  CHECK(says(clip_augment_image(p, &in, 0, 0, &made), CLIP_INVALID_ARGUMENT, "expected one for images"));
   clip_pipeline_release(p);
 
   /* Images: each format is converted back, and gaps between rows are not touched. */
@@ -230,7 +230,7 @@ static void results(void) {
     for (int i = 0; i < 32; i++) bytes[i] = (uint8_t)(i * 7 + 1);
     in = view_of((clip_pixel_format)format, 3, 2, bytes);
     in.stride = 16;
-    const char *steps[] = {"[]", "[{\"op\": \"random_horizontal_flip\", \"p\": 1}]", "[{\"op\": \"picture\", \"text\": \"copy\"}]"};
+    const char *steps[] = {"[]", "[{\"op\": \"random_horizontal_flip\", \"p\": 1}]", "[{\"op\": \"image\", \"text\": \"copy\"}]"};
     for (int step = 0; step < 3; step++) {
       p = pipeline(steps[step]);
       uint8_t *got_pixels = image(p, &in, 1, 1, &view);
@@ -251,19 +251,19 @@ static void results(void) {
   }
   in = view_of(CLIP_PIXELS_RGB, 2, 2, pixels);
   struct { const char *mode, *words; clip_status status; } broken[] = {
-      {"twice", "pipeline[0] (picture): it asked for memory a second time", CLIP_PLUGIN},
+      {"twice", "pipeline[0] (image): it asked for memory a second time", CLIP_PLUGIN},
       {"zero", "at least 1 x 1 pixels, found 0 x 5", CLIP_PLUGIN},
       {"huge", "(max_image_pixels)", CLIP_LIMIT},
       {"format", "of format 9", CLIP_PLUGIN},
   };
   for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
     char json[100];
-    snprintf(json, sizeof json, "[{\"op\": \"picture\", \"text\": \"%s\"}]", broken[i].mode);
+    snprintf(json, sizeof json, "[{\"op\": \"image\", \"text\": \"%s\"}]", broken[i].mode);
     p = pipeline(json);
     CHECK(says(clip_augment_image(p, &in, 0, 0, &made), broken[i].status, broken[i].words) && made == NULL);
     clip_pipeline_release(p);
   }
-  p = pipeline("[{\"op\": \"picture\", \"text\": \"nothing\"}]");
+  p = pipeline("[{\"op\": \"image\", \"text\": \"nothing\"}]");
   uint8_t *same = image(p, &in, 0, 0, &view);
   CHECK(same && view.width == 2 && !memcmp(same, pixels, 12));
   free(same);
@@ -293,7 +293,7 @@ int main(void) {
   pipelines();
   choices();
   results();
-  same_on_threads("[{\"op\": \"random_horizontal_flip\"}, {\"op\": \"picture\", \"text\": \"noise\"}]",
+  same_on_threads("[{\"op\": \"random_horizontal_flip\"}, {\"op\": \"image\", \"text\": \"noise\"}]",
                   "[{\"op\": \"bits\", \"p\": 0.5}, {\"op\": \"marks\"}]");
   unloading();
   clip_runtime_release(runtime);

@@ -1,7 +1,7 @@
 /* What holds for every call: sizes of structs, flags, capacities, texts, visitors, progress; and how a trainer is
  * asked for a loss or given another learning rate.
  *
- *   conventions_test MODEL NORMS PICTURE
+ *   conventions_test MODEL NORMS IMAGE
  *
  * NORMS is a model with batch norms.
  */
@@ -458,11 +458,11 @@ static void training(const char *folder) {
 /* ---------------------------------------------------------------- */
 
 int main(int argc, char **argv) {
-  if (argc != 4) return fprintf(stderr, "usage: conventions_test MODEL NORMS PICTURE\n"), 2;
+  if (argc != 4) return fprintf(stderr, "usage: conventions_test MODEL NORMS IMAGE\n"), 2;
   clip_runtime_options options = CLIP_INIT(clip_runtime_options);
   options.threads = 2;
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
-  CHECK(clip_image_load(runtime, argv[3], &image) == CLIP_OK);
+  CHECK(clip_image_load(runtime, argv[3], NULL, &image) == CLIP_OK);
   for (int i = 0; i < MANY; i++) {
     CHECK(clip_image_get_view(image, &views[i]) == CLIP_OK);
     views[i].height -= (uint32_t)(i % 4) * (views[i].height / 5); /* four that differ */

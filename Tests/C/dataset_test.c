@@ -1,6 +1,6 @@
 /* Data sets: workers, order, saved states, release at any moment, while another thread reads the counters.
  *
- *   dataset_test MODEL PICTURE
+ *   dataset_test MODEL IMAGE
  */
 #define _GNU_SOURCE
 #include <clipcore.h>
@@ -32,8 +32,8 @@ static void write_file(const char *name, const void *bytes, size_t size) {
 }
 
 /* PAIRS pairs, some with an invalid image. */
-static void write_pairs(const char *picture) {
-  FILE *file = fopen(picture, "rb");
+static void write_pairs(const char *image_path) {
+  FILE *file = fopen(image_path, "rb");
   static char bytes[1 << 20];
   size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
   CHECK(size > 0 && size < sizeof bytes && fclose(file) == 0);
@@ -42,7 +42,7 @@ static void write_pairs(const char *picture) {
     snprintf(name, sizeof name, "%03d.png", i);
     write_file(name, bytes, i < BAD ? 5 : size);
     snprintf(name, sizeof name, "%03d.txt", i);
-    snprintf(caption, sizeof caption, "picture number %d\n", i);
+    snprintf(caption, sizeof caption, "image number %d\n", i);
     write_file(name, caption, strlen(caption));
   }
 }
@@ -99,7 +99,7 @@ static void *watch(void *dataset) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return fprintf(stderr, "usage: dataset_test MODEL PICTURE\n"), 2;
+  if (argc != 3) return fprintf(stderr, "usage: dataset_test MODEL IMAGE\n"), 2;
   clip_runtime_options options = {.struct_size = sizeof options, .threads = 2};
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
   CHECK(clip_model_open(runtime, argv[1], NULL, &model) == CLIP_OK);
@@ -134,7 +134,7 @@ int main(int argc, char **argv) {
       for (uint32_t k = 0; k < batch.count; k++) {
         clip_image *image = NULL;
         clip_image_view view;
-        CHECK(clip_image_decode(runtime, batch.files[k], batch.file_sizes[k], &image) == CLIP_OK);
+        CHECK(clip_image_decode(runtime, batch.files[k], batch.file_sizes[k], NULL, &image) == CLIP_OK);
         CHECK(clip_image_get_view(image, &view) == CLIP_OK);
         CHECK(view.width == batch.images[k].width && view.height == batch.images[k].height);
         CHECK(!memcmp(view.pixels, batch.images[k].pixels, view.stride * view.height));

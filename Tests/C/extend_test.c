@@ -1,6 +1,6 @@
 /* What a library on top of this one uses (clip_extend.h), and loaders of plugins.
  *
- *   extend_test MODEL PICTURE
+ *   extend_test MODEL IMAGE
  */
 #define _GNU_SOURCE
 #include <clip_plugin.h>
@@ -86,13 +86,13 @@ static void pixels(void) {
 }
 
 /* The halves of clip_preprocess, and a snapshot that outlives its model. */
-static void models(const char *folder, const char *picture) {
+static void models(const char *folder, const char *image_path) {
   clip_model *model = NULL, *snapshot = NULL;
   clip_image *image = NULL;
   clip_image_view view = {0};
   clip_model_info info = {.struct_size = sizeof info};
   CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK && clip_model_describe(model, &info) == CLIP_OK);
-  CHECK(clip_image_load(runtime, picture, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+  CHECK(clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
   size_t count = (size_t)info.image_width * info.image_height * 3;
   clip_image_view both[2] = {view, view};
   both[1].width /= 2;
@@ -225,7 +225,7 @@ static void loaders(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return fprintf(stderr, "usage: extend_test MODEL PICTURE\n"), 2;
+  if (argc != 3) return fprintf(stderr, "usage: extend_test MODEL IMAGE\n"), 2;
   clip_runtime_options options = {.struct_size = sizeof options, .threads = 3, .log = log_line, .max_image_pixels = 1 << 20};
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
   errors();

@@ -130,7 +130,7 @@ static const clip_tokenizer tokenizer = {
   .struct_size = sizeof tokenizer, .id = "test.tokenizer.toy", .description = "bytes", .open = open_model,
   .token_count = token_count, .token_id = token_id, .encode = encode, .close = FAULT == 80 ? NULL : close_model};
 static const clip_plugin_item items[] = {
-  {CLIP_KIND_IMAGE_AUGMENTATION, 0, &image}, {CLIP_KIND_TEXT_AUGMENTATION, 0, &text}, {CLIP_KIND_TOKENIZER, 0, &tokenizer}};
+  {CLIP_KIND_IMAGE_AUGMENTATION, &image}, {CLIP_KIND_TEXT_AUGMENTATION, &text}, {CLIP_KIND_TOKENIZER, &tokenizer}};
 static const clip_plugin plugin = {
   .struct_size = sizeof plugin, .abi_version = CLIP_PLUGIN_ABI_VERSION, .id = "test.faulty-data", .version = "1.0.0",
   .license = "Apache-2.0", .items = items, .item_count = 3};

@@ -84,7 +84,7 @@ static const clip_encoder encoder = {
   .id = FAULT == 32 ? "Test.Encoder" : "test.encoder.faulty", .description = "an encoder with a fault", .build = build,
   .example = "{\"image_height\": 16, \"image_width\": 16}",
 };
-static const clip_plugin_item items[] = {{CLIP_KIND_OP, 0, &op}, {CLIP_KIND_ENCODER, 0, FAULT == 33 ? NULL : &encoder}};
+static const clip_plugin_item items[] = {{CLIP_KIND_OP, &op}, {CLIP_KIND_ENCODER, FAULT == 33 ? NULL : &encoder}};
 static const clip_plugin plugin = {
   .struct_size = FAULT == 34 ? 8 : sizeof plugin, .abi_version = FAULT == 35 ? 7u << 16 : CLIP_PLUGIN_ABI_VERSION,
   .id = "test.faulty", .version = "1.0.0", .license = "Apache-2.0", .items = items, .item_count = 2,

@@ -48,7 +48,7 @@ static void test_resample(const clip_kernels *k) {
     snprintf(detail, sizeof detail, "%zu pixels of at most %zu", width, most);
     buffer source = make_bytes(end * 4), out = make_bytes(width * 3 + 1);
     const uint8_t *pixels = bytes_of(source), *made = bytes_of(out);
-    k->resample_across(pixels, first, spans, width, bytes_of(out));
+    k->resample_horizontal(pixels, first, spans, width, bytes_of(out));
     int ok = 1;
     for (size_t x = 0; x < width; x++)
       for (size_t channel = 0; channel < 3; channel++) {
@@ -57,8 +57,8 @@ static void test_resample(const clip_kernels *k) {
           sum += (int64_t)plain[x][tap] * pixels[(spans[x].first - first + tap) * 4 + channel];
         ok &= made[x * 3 + channel] == byte_of(sum);
       }
-    check(ok, "resample_across", detail);
-    check(intact(out) && intact(source), "resample_across writes beside its row", detail);
+    check(ok, "resample_horizontal", detail);
+    check(intact(out) && intact(source), "resample_horizontal writes beside its row", detail);
     drop(source), drop(out);
 
     size_t bytes = 16 * pick(1, 9), taps = spans[0].count;
@@ -67,7 +67,7 @@ static void test_resample(const clip_kernels *k) {
     for (size_t tap = 0; tap < taps; tap++) kept[tap] = make_bytes(bytes), rows[tap] = bytes_of(kept[tap]);
     rows[taps] = rows[taps - 1];
     buffer down = make_bytes(bytes);
-    k->resample_down(rows, spans, bytes, bytes_of(down));
+    k->resample_vertical(rows, spans, bytes, bytes_of(down));
     ok = 1;
     for (size_t x = 0; x < bytes; x++) {
       int64_t sum = 0;
@@ -75,8 +75,8 @@ static void test_resample(const clip_kernels *k) {
       ok &= bytes_of(down)[x] == byte_of(sum);
     }
     snprintf(detail, sizeof detail, "%zu rows of %zu bytes", taps, bytes);
-    check(ok, "resample_down", detail);
-    check(intact(down), "resample_down writes before its row", detail);
+    check(ok, "resample_vertical", detail);
+    check(intact(down), "resample_vertical writes before its row", detail);
     for (size_t tap = 0; tap < taps; tap++) drop(kept[tap]);
     drop(down);
   }

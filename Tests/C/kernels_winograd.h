@@ -42,12 +42,12 @@ static void winograd_block(const clip_kernels *k, clip_winograd_input in, clip_w
   drop(packed), drop(products);
 }
 
-static void winograd_case(const clip_kernels *k, size_t pictures, size_t height, size_t width, size_t channels,
+static void winograd_case(const clip_kernels *k, size_t images, size_t height, size_t width, size_t channels,
                           size_t features, clip_activation activation, int with_bias, int residual_mode) {
   char detail[200];
-  snprintf(detail, sizeof detail, "%zu of %zu x %zu, %zu to %zu, activation %d bias %d residual %d", pictures, height,
+  snprintf(detail, sizeof detail, "%zu of %zu x %zu, %zu to %zu, activation %d bias %d residual %d", images, height,
            width, channels, features, (int)activation, with_bias, residual_mode);
-  size_t pixels = pictures * height * width, tiles = pictures * ((height + 1) / 2) * ((width + 1) / 2);
+  size_t pixels = images * height * width, tiles = images * ((height + 1) / 2) * ((width + 1) / 2);
   size_t cs = features + pick(0, 9), rs = residual_mode == 2 ? cs : features + pick(0, 3);
   buffer x = make_random(pixels * channels, 1), g = make_random(features * channels * 9, 0.2f), u = make(g.count / 9 * 16);
   buffer bias = make_random(features, 1), r = make_random((pixels - 1) * rs + features, 1);

@@ -359,16 +359,16 @@ static V build_unknown(B *b) { return b->op(b, "unknown", NULL, NULL, 0, NULL, 0
 
 static const clip_encoder encoders[] = {
     {.struct_size = sizeof(clip_encoder), .tower = CLIP_TOWER_IMAGE, .id = "test.encoder.image-op",
-     .description = "one op of a picture", .build = build_image},
+     .description = "one op of an image", .build = build_image},
     {.struct_size = sizeof(clip_encoder), .tower = CLIP_TOWER_TEXT, .id = "test.encoder.text-op",
      .description = "one op of a text", .build = build_text},
     {.struct_size = sizeof(clip_encoder), .tower = CLIP_TOWER_IMAGE, .id = "test.encoder.unknown-op",
      .description = "an op that nobody brings", .build = build_unknown},
 };
 static const clip_plugin_item items[] = {
-    {CLIP_KIND_ENCODER, 0, &encoders[0]}, {CLIP_KIND_ENCODER, 0, &encoders[1]}, {CLIP_KIND_ENCODER, 0, &encoders[2]},
-    {CLIP_KIND_OP, 0, &samples[0]}, {CLIP_KIND_OP, 0, &samples[1]}, {CLIP_KIND_OP, 0, &samples[2]},
-    {CLIP_KIND_OP, 0, &samples[3]}, {CLIP_KIND_OP, 0, &samples[4]}, {CLIP_KIND_OP, 0, &samples[5]}};
+    {CLIP_KIND_ENCODER, &encoders[0]}, {CLIP_KIND_ENCODER, &encoders[1]}, {CLIP_KIND_ENCODER, &encoders[2]},
+    {CLIP_KIND_OP, &samples[0]}, {CLIP_KIND_OP, &samples[1]}, {CLIP_KIND_OP, &samples[2]},
+    {CLIP_KIND_OP, &samples[3]}, {CLIP_KIND_OP, &samples[4]}, {CLIP_KIND_OP, &samples[5]}};
 static const clip_plugin plugin = {
     sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "test.ops", "1.0.0", "Apache-2.0", items, sizeof items / sizeof *items};
 static const clip_plugin *op_cases_entry(void) { return &plugin; }

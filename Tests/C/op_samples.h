@@ -42,7 +42,7 @@ static void bend_back(const clip_op_gradient *g) {
 static clip_status gather_shape(const clip_op_use *use, clip_shape *output, const char **message) {
   const clip_shape *x = &use->inputs[0], *z = &use->inputs[1];
   if (x->rows != CLIP_ROWS_FIXED || z->rows != CLIP_ROWS_ONE || x->width != z->width)
-    return *message = "expected a picture and a row", CLIP_INVALID_ARGUMENT;
+    return *message = "expected an image and a row", CLIP_INVALID_ARGUMENT;
   *output = *z;
   return CLIP_OK;
 }

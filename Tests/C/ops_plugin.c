@@ -65,9 +65,9 @@ static const clip_encoder encoders[] = {
   ENCODER("ends", ends), ENCODER("reversed", reversed), ENCODER("doubled", doubled), ENCODER("summed", summed),
 };
 static const clip_plugin_item items[] = {
-  {CLIP_KIND_OP, 0, &ops[0]}, {CLIP_KIND_OP, 0, &ops[1]}, {CLIP_KIND_OP, 0, &ops[2]},
-  {CLIP_KIND_ENCODER, 0, &encoders[0]}, {CLIP_KIND_ENCODER, 0, &encoders[1]},
-  {CLIP_KIND_ENCODER, 0, &encoders[2]}, {CLIP_KIND_ENCODER, 0, &encoders[3]},
+  {CLIP_KIND_OP, &ops[0]}, {CLIP_KIND_OP, &ops[1]}, {CLIP_KIND_OP, &ops[2]},
+  {CLIP_KIND_ENCODER, &encoders[0]}, {CLIP_KIND_ENCODER, &encoders[1]},
+  {CLIP_KIND_ENCODER, &encoders[2]}, {CLIP_KIND_ENCODER, &encoders[3]},
 };
 static const clip_plugin plugin = {
   sizeof plugin, CLIP_PLUGIN_ABI_VERSION, "test.ops", "1.0.0", "Apache-2.0", items, sizeof items / sizeof *items,

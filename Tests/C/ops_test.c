@@ -158,7 +158,7 @@ static void refuse(const char *image, int is_created, clip_status expected, cons
   clip_model_release(model);
 }
 
-/* Features of the batch under test, pictures' and then texts': 2 x pair_count x 5. 0 after an error. */
+/* Features of the batch under test, images' and then texts': 2 x pair_count x 5. 0 after an error. */
 static int encode(clip_runtime *by, float *features) {
   clip_model *model = NULL;
   clip_encode_options raw = {.struct_size = sizeof raw, .flags = CLIP_ENCODE_RAW};
@@ -248,7 +248,7 @@ static double seconds(void) {
   return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-/* Milliseconds of each picture case for 4 pictures of 56 x 56, 64 wide: the best of 5 encodes and of 5 steps. */
+/* Milliseconds of each image case for 4 images of 56 x 56, 64 wide: the best of 5 encodes and of 5 steps. */
 static int bench(void) {
   S = 56, W = 64;
   printf("%-20s %10s %10s\n", "case", "encode ms", "step ms");

@@ -1,6 +1,6 @@
 /* Plugins loaded, unloaded and reloaded while a runtime is used; a registered one; watched files.
  *
- *   plugins_test MODEL GREY GREY2 PICTURE
+ *   plugins_test MODEL GREY GREY2 IMAGE
  *
  * MODEL is for the encoder of plugins/grey.h; GREY and GREY2 are two builds of it, whose results differ.
  */
@@ -20,7 +20,7 @@
 
 enum { WIDTH = 8, ROUNDS = 100 };
 
-static const char *folder, *grey[2], *picture;
+static const char *folder, *grey[2], *image_path;
 static char path[] = "/tmp/clipcore-plugins-XXXXXX", file[64];
 static clip_image_view view;
 
@@ -185,7 +185,7 @@ static void *user(void *argument) {
   while (!atomic_load(&stop)) {
     if (index == 0) {
       clip_image *image = NULL;
-      bad += clip_image_load(shared, picture, &image) != CLIP_OK;
+      bad += clip_image_load(shared, image_path, NULL, &image) != CLIP_OK;
       clip_image_release(image);
     } else if (index == 1) {
       for (size_t i = 0; i < plugin_count(shared); i++) {
@@ -337,13 +337,13 @@ static void watching(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) return fprintf(stderr, "usage: plugins_test MODEL GREY GREY2 PICTURE\n"), 2;
-  folder = argv[1], grey[0] = argv[2], grey[1] = argv[3], picture = argv[4];
+  if (argc != 5) return fprintf(stderr, "usage: plugins_test MODEL GREY GREY2 IMAGE\n"), 2;
+  folder = argv[1], grey[0] = argv[2], grey[1] = argv[3], image_path = argv[4];
   CHECK(mkdtemp(path) != NULL);
   snprintf(file, sizeof file, "%s/grey.so", path);
   clip_runtime *runtime = new_runtime(1);
   clip_image *image = NULL;
-  CHECK(clip_image_load(runtime, picture, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+  CHECK(clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
   clip_runtime_release(runtime);
   linked();
   life();

@@ -1,6 +1,6 @@
 /* The weights of two trainers alternate in one model while four threads encode with it.
  *
- *   publish_test MODEL PICTURE
+ *   publish_test MODEL IMAGE
  *
  * Every result has the bits of either trainer's weights, as computed without concurrent calls.
  */
@@ -45,11 +45,11 @@ static void *caller(void *argument) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return fprintf(stderr, "usage: publish_test MODEL PICTURE\n"), 2;
+  if (argc != 3) return fprintf(stderr, "usage: publish_test MODEL IMAGE\n"), 2;
   clip_runtime_options options = {.struct_size = sizeof options, .threads = 2};
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
   clip_image *image = NULL;
-  CHECK(clip_image_load(runtime, argv[2], &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+  CHECK(clip_image_load(runtime, argv[2], NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
   clip_model_options empty = {.struct_size = sizeof empty, .flags = CLIP_OPEN_WITHOUT_WEIGHTS};
   CHECK(clip_model_open(runtime, argv[1], &empty, &model) == CLIP_OK);
   clip_model_info info = {.struct_size = sizeof info};

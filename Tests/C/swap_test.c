@@ -1,6 +1,6 @@
 /* Towers are swapped while four threads encode without pause.
  *
- *   swap_test FIRST SECOND PICTURE
+ *   swap_test FIRST SECOND IMAGE
  *
  * Two models of different architectures and input sizes, with embeddings of the same width. Every result has the bits of
  * the first or of the second model, and memory use does not grow.
@@ -83,11 +83,11 @@ static long resident_kilobytes(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) return fprintf(stderr, "usage: swap_test FIRST SECOND PICTURE\n"), 2;
+  if (argc != 4) return fprintf(stderr, "usage: swap_test FIRST SECOND IMAGE\n"), 2;
   folders[0] = argv[1], folders[1] = argv[2];
   clip_runtime_options options = {.struct_size = sizeof options, .threads = 2};
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
-  CHECK(clip_image_load(runtime, argv[3], &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+  CHECK(clip_image_load(runtime, argv[3], NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
   for (int i = 0; i < 2; i++) {
     clip_model *one = NULL;
     facts[i].struct_size = sizeof facts[i];

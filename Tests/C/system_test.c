@@ -1,7 +1,7 @@
 /* The library in a process with little: standard streams closed, few descriptors, a limit of file sizes, links that
  * lead to nothing, an environment that does not count.
  *
- *   system_test MODEL PICTURE
+ *   system_test MODEL IMAGE
  *
  * Each case runs in a child of its own, since most of them change the process.
  */
@@ -20,7 +20,7 @@
 
 #include "check.h"
 
-static const char *folder, *picture;
+static const char *folder, *image_path;
 static char scratch[] = "/tmp/clipcore-system-XXXXXX";
 
 /* The checks of `body` in a child, whose failures are printed to `log` since it may have no standard streams. */
@@ -64,13 +64,13 @@ static int plugin_items(const clip_runtime *runtime) {
   return clip_plugins_visit(runtime, count_kinds, &count) == CLIP_OK ? count : -1;
 }
 
-/* The picture's embedding, or the status that kept it away. */
+/* The image's embedding, or the status that kept it away. */
 static clip_status embed(clip_runtime *runtime, const char *from, float *embedding, size_t capacity) {
   clip_model *model = NULL;
   clip_image *image = NULL;
   clip_image_view view;
   clip_status status = clip_model_open(runtime, from, NULL, &model);
-  if (status == CLIP_OK) status = clip_image_load(runtime, picture, &image);
+  if (status == CLIP_OK) status = clip_image_load(runtime, image_path, NULL, &image);
   if (status == CLIP_OK) status = clip_image_get_view(image, &view);
   if (status == CLIP_OK) status = clip_encode_image(model, &view, 1, NULL, embedding, capacity);
   clip_image_release(image);
@@ -200,8 +200,8 @@ static void plugin_path(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return fprintf(stderr, "usage: system_test MODEL PICTURE\n"), 2;
-  folder = argv[1], picture = argv[2];
+  if (argc != 3) return fprintf(stderr, "usage: system_test MODEL IMAGE\n"), 2;
+  folder = argv[1], image_path = argv[2];
   if (mkdtemp(scratch) == NULL) return perror(scratch), 1;
   in_child("closed streams", closed_streams);
   in_child("few descriptors", few_descriptors);

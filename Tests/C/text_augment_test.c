@@ -35,7 +35,7 @@ static char *text_of(clip_pipeline *p, const char *given, uint64_t seed, uint64_
   }
 }
 
-static char *vary(clip_pipeline *p, const char *given, uint64_t index) {
+static char *augment(clip_pipeline *p, const char *given, uint64_t index) {
   char *out = text_of(p, given, 3, index);
   CHECK(out != NULL);
   return out ? out : strdup("");
@@ -60,7 +60,7 @@ static void synonyms(void) {
       {"the dog, the Dog and DOGS", "the hound, the Hound and HOUNDS"}, {"zebra", "zebra"}, {"", ""}, {" ", " "},
       {"\xe7\x8b\x97", "\xe7\x8b\x97"}, {"don't", "don't"}};
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    char *got = vary(p, cases[i][0], 0);
+    char *got = augment(p, cases[i][0], 0);
     CHECK(!strcmp(got, cases[i][1]));
     if (strcmp(got, cases[i][1])) printf("  %s gave %s\n", cases[i][0], got);
     free(got);
@@ -71,7 +71,7 @@ static void synonyms(void) {
   p = pipeline(json);
   int places[3] = {0};
   for (int i = 0; i < 200; i++) {
-    char *got = vary(p, "the dog", i);
+    char *got = augment(p, "the dog", i);
     places[0] += !strcmp(got, "hound the dog"), places[1] += !strcmp(got, "the hound dog");
     free(got);
   }
@@ -175,7 +175,7 @@ static void graphemes(void) {
         drawn = drawn * 1664525u + 1013904223u;
         strcat(given, clusters[(drawn >> 16) % cluster_count]);
       }
-      char *got = vary(p, given, i), *again = vary(p, given, i);
+      char *got = augment(p, given, i), *again = augment(p, given, i);
       whole &= is_made_of_clusters(got), filled &= *got != 0, same &= !strcmp(got, again);
       if (op == 0) filled &= strlen(got) == strlen(given);
       free(got), free(again);
@@ -189,7 +189,7 @@ static void probabilities(void) {
   clip_pipeline *p = pipeline("[{\"op\": \"random_deletion\", \"alpha\": 0.3}]");
   int left = 0, tidy = 1;
   for (int i = 0; i < 2000; i++) {
-    char *got = vary(p, "a b c d e f g h i j", i);
+    char *got = augment(p, "a b c d e f g h i j", i);
     for (char *at = got; *at; at++) left += *at != ' ';
     tidy &= !strstr(got, "  ") && got[0] != ' ' && got[strlen(got) - 1] != ' ';
     free(got);
@@ -202,7 +202,7 @@ static void probabilities(void) {
     char json[100];
     snprintf(json, sizeof json, "[{\"op\": \"%s\", \"alpha\": 0}]", ops[i]);
     p = pipeline(json);
-    char *got = vary(p, "Hello, world.  It's  fine ", 1);
+    char *got = augment(p, "Hello, world.  It's  fine ", 1);
     CHECK(!strcmp(got, "Hello, world.  It's  fine "));
     free(got), clip_pipeline_release(p);
   }
@@ -215,7 +215,7 @@ static void probabilities(void) {
       {"[{\"op\": \"random_deletion\", \"alpha\": 1}]", "one", "one"}};
   for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
     p = pipeline(fixed[i][0]);
-    char *got = vary(p, fixed[i][1], 0);
+    char *got = augment(p, fixed[i][1], 0);
     CHECK(!strcmp(got, fixed[i][2]));
     free(got), clip_pipeline_release(p);
   }
@@ -244,11 +244,11 @@ static void translators(void) {
   if (own == 0) _exit(7);
   const char *given = " A [red] dog. Two 5/6 cats! \\o/\n\nThe end ";
   clip_pipeline *p = translator("exec cat", 60);
-  char *got = vary(p, given, 0);
+  char *got = augment(p, given, 0);
   CHECK(!strcmp(got, given) && clip_pipeline_failures(p) == 0);
   free(got), clip_pipeline_release(p);
   p = translator("exec sed -u -z s/dog/$1/", 60);
-  got = vary(p, "A dog. A dog", 0);
+  got = augment(p, "A dog. A dog", 0);
   CHECK(!strcmp(got, "A eng-spa. A eng-spa") && clip_pipeline_failures(p) == 0);
   free(got), clip_pipeline_release(p);
 
@@ -260,7 +260,7 @@ static void translators(void) {
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     p = translator(bad[i].command, bad[i].seconds);
     for (uint64_t times = 1; times <= 2; times++) {
-      got = vary(p, given, times);
+      got = augment(p, given, times);
       CHECK(!strcmp(got, given) && clip_pipeline_failures(p) == times);
       free(got);
     }
@@ -270,18 +270,18 @@ static void translators(void) {
   char *large = malloc(300001);
   memset(large, 'a', 300000), large[300000] = 0;
   p = translator("exec cat", 60);
-  got = vary(p, large, 0);
+  got = augment(p, large, 0);
   CHECK(!strcmp(got, large) && clip_pipeline_failures(p) == 0);
   free(got), clip_pipeline_release(p);
   p = translator("exec sleep 1000", 0.2);
-  got = vary(p, large, 0);
+  got = augment(p, large, 0);
   CHECK(!strcmp(got, large) && clip_pipeline_failures(p) == 1);
   free(got), clip_pipeline_release(p), free(large);
   /* A translator that ends after each answer is restarted. */
   p = translator("exec sed -z -e s/dog/cat/ -e q", 60);
   int good = 0;
   for (int i = 0; i < 200 && good < 3; i++) {
-    got = vary(p, "A dog", i);
+    got = augment(p, "A dog", i);
     good += !strcmp(got, "A cat");
     free(got);
     usleep(20000);
@@ -317,7 +317,7 @@ static void threads(void) {
            "{\"op\": \"random_deletion\"}, {\"op\": \"case_noise\"}, {\"op\": \"punctuation_noise\"}, {\"op\": \"typo_noise\"}, "
            "{\"op\": \"back_translation\", \"timeout\": 600, \"command\": \"exec cat\"}]", folder, folder);
   job jobs[4] = {{.p = pipeline(json)}};
-  for (int i = 0; i < 64; i++) jobs[0].expected[i] = vary(jobs[0].p, "Two dogs bought a bigger child, quickly. The end", i);
+  for (int i = 0; i < 64; i++) jobs[0].expected[i] = augment(jobs[0].p, "Two dogs bought a bigger child, quickly. The end", i);
   pthread_t started[4];
   for (int t = 1; t < 4; t++) jobs[t] = jobs[0];
   for (int t = 0; t < 4; t++) pthread_create(&started[t], NULL, run, &jobs[t]);
@@ -335,10 +335,10 @@ static void real_data(void) {
     puts("WordNet is left out: there is no /usr/share/wordnet");
   } else {
     clip_pipeline *p = pipeline("[{\"op\": \"synonym_replacement\", \"alpha\": 1, \"senses\": 1}]");
-    char *got = vary(p, "Automobiles", 0);
+    char *got = augment(p, "Automobiles", 0);
     CHECK(!strcmp(got, "Cars") || !strcmp(got, "Autos") || !strcmp(got, "Machines") || !strcmp(got, "Motorcars"));
     free(got);
-    got = vary(p, "purchased", 0);
+    got = augment(p, "purchased", 0);
     CHECK(!strcmp(got, "bought"));
     free(got), clip_pipeline_release(p);
   }
@@ -353,7 +353,7 @@ static void real_data(void) {
     snprintf(json, sizeof json, "[{\"op\": \"back_translation\", \"through\": \"%s\", \"timeout\": 120}]", languages[i]);
     clip_pipeline *p = pipeline(json);
     for (int times = 0; times < 2; times++) {
-      char *got = vary(p, "The red house is very big.", times);
+      char *got = augment(p, "The red house is very big.", times);
       CHECK(strstr(got, "very big") && clip_pipeline_failures(p) == 0);
       free(got);
     }

@@ -1,6 +1,6 @@
 /* Many threads use one model at once, from its first call on, while others open and release models of their own.
  *
- *   threads_test MODEL PICTURE
+ *   threads_test MODEL IMAGE
  */
 #include <clip.h>
 #include <pthread.h>
@@ -14,7 +14,7 @@ enum { CALLERS = 6, ROUNDS = 8 };
 
 static clip_runtime *runtime;
 static clip_model *model;
-static const char *folder, *picture;
+static const char *folder, *image_path;
 static size_t width;
 static float *want_image, *want_text;
 static const char *captions[] = {"a cat", "a longer", "dog"};
@@ -22,7 +22,7 @@ static const char *captions[] = {"a cat", "a longer", "dog"};
 static int encode(clip_model *m, float *rows) {
   clip_image *image = NULL;
   clip_image_view view;
-  int good = clip_image_load(runtime, picture, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK &&
+  int good = clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK &&
              clip_encode_image(m, &view, 1, NULL, rows, width) == CLIP_OK && !memcmp(rows, want_image, width * sizeof(float)) &&
              clip_encode_text(m, captions, 3, NULL, rows, 3 * width) == CLIP_OK && !memcmp(rows, want_text, 3 * width * sizeof(float));
   clip_image_release(image);
@@ -52,8 +52,8 @@ static void *caller(void *argument) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) return fprintf(stderr, "usage: threads_test MODEL PICTURE\n"), 2;
-  folder = argv[1], picture = argv[2];
+  if (argc != 3) return fprintf(stderr, "usage: threads_test MODEL IMAGE\n"), 2;
+  folder = argv[1], image_path = argv[2];
   for (uint32_t threads = 1; threads <= 3; threads++) {
     clip_runtime_options options = {.struct_size = sizeof options, .threads = threads};
     CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
@@ -64,7 +64,7 @@ int main(int argc, char **argv) {
     want_image = malloc(width * sizeof(float)), want_text = malloc(3 * width * sizeof(float));
     clip_image *image = NULL;
     clip_image_view view;
-    CHECK(clip_image_load(runtime, picture, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+    CHECK(clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
     CHECK(clip_encode_image(model, &view, 1, NULL, want_image, width) == CLIP_OK);
     CHECK(clip_encode_text(model, captions, 3, NULL, want_text, 3 * width) == CLIP_OK);
     clip_image_release(image);

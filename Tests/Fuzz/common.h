@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* One runtime for all inputs: one thread, no picture over four million pixels. */
+/* One runtime for all inputs: one thread, no image over four million pixels. */
 clip_runtime *fuzz_runtime(void);
 
 /* FUZZ_FOLDER/<model>, the same string until the next call. */
@@ -21,7 +21,7 @@ void fuzz_write(const char *model, const char *file, const uint8_t *data, size_t
 /* Puts back what fuzz_write replaced first. */
 void fuzz_restore(const char *model, const char *file);
 
-/* Opens the model and, if that succeeds, sends a picture and a text through it. */
+/* Opens the model and, if that succeeds, sends an image and a text through it. */
 void fuzz_open(const char *model, uint32_t towers);
 
 /* Writes FUZZ_FOLDER/<file> and gives its path, the same string until the next call. */

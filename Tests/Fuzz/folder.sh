@@ -10,5 +10,6 @@ folder=$(mktemp -d "$parent/clipcore-fuzz-XXXXXX")
 "$make_model" hf-vit-tiny "$folder/huggingface"
 cp -r "$folder/huggingface" "$folder/sharded"
 mv "$folder/sharded/model.safetensors" "$folder/sharded/model-00001-of-00001.safetensors"
+cp -r Tests/Fixtures/weights/zip "$folder/pytorch"
 "$make_model" index "$folder/sharded"
 echo "$folder"

@@ -1,4 +1,4 @@
-/* The input is a picture's file; what decodes is preprocessed too. */
+/* The input is an image's file; what decodes is preprocessed too. */
 #include <stdlib.h>
 
 #include "common.h"
@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_check(clip_model_describe(model, &info));
   }
   clip_image *image = NULL;
-  clip_status status = clip_image_decode(fuzz_runtime(), data, size, &image);
+  clip_status status = clip_image_decode(fuzz_runtime(), data, size, NULL, &image);
   fuzz_check(status);
   if (status != CLIP_OK) return 0;
   clip_image_view view;

@@ -1,10 +1,10 @@
-/* The first byte chooses a picture or a text, which the pipeline that the rest is varies. */
+/* The first byte chooses an image or a text, which the pipeline that the rest is varies. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "common.h"
 
-/* Small pictures alone, and without the plugin whose step runs a shell command. Its code stays in memory with a
+/* Small images alone, and without the plugin whose step runs a shell command. Its code stays in memory with a
  * pipeline: a fuzzer counts in it. */
 static clip_runtime *runtime(void) {
   static clip_runtime *runtime;
@@ -17,7 +17,7 @@ static clip_runtime *runtime(void) {
   return runtime;
 }
 
-static void vary_picture(const clip_pipeline *pipeline, uint64_t index) {
+static void vary_image(const clip_pipeline *pipeline, uint64_t index) {
   static uint8_t pixels[19 * 13 * 3];
   for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 41);
   clip_image_view view = {.pixels = pixels, .width = 19, .height = 13, .format = CLIP_PIXELS_RGB};
@@ -55,7 +55,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (status != CLIP_OK) return 0;
   for (uint64_t index = 0; index < 3; index++) {
     if (data[0] & 1) vary_text(pipeline, index);
-    else vary_picture(pipeline, index);
+    else vary_image(pipeline, index);
   }
   clip_pipeline_release(pipeline);
   return 0;

@@ -43,6 +43,9 @@ pipeline_seeds() {
 rm -rf "$to"
 for target in $(cat Tests/Fuzz/targets); do mkdir -p "$to/$target"; done
 cp "$FUZZ_FOLDER/open_clip/open_clip_model.safetensors" "$to/safetensors/"
+cp Tests/Fixtures/weights/zip/pytorch_model.bin "$to/pytorch/zip"
+cp Tests/Fixtures/weights/legacy/pytorch_model.bin "$to/pytorch/legacy"
+cp Tests/Fixtures/weights/script/model.pt "$to/pytorch/script"
 with 00 "$FUZZ_FOLDER/open_clip/open_clip_config.json" > "$to/config/open_clip"
 with 01 "$FUZZ_FOLDER/huggingface/config.json" > "$to/config/huggingface"
 with 02 "$FUZZ_FOLDER/huggingface/preprocessor_config.json" > "$to/config/preprocessor"

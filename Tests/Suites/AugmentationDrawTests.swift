@@ -21,7 +21,7 @@ import Testing
     var ratios: [Double] = []
     var lefts: [Double] = []
     for index in 0..<3000 {
-      let got = try pipeline.vary(source, index: index)
+      let got = try pipeline.augment(source, index: index)
       #expect(got.width == 8 && got.height == 8)
       let bytes = got.bytes
       // Six inner pixels: the outer ones' filter is cut off.
@@ -53,7 +53,7 @@ import Testing
     for y in 0..<side { for x in 0..<side { bytes += [UInt8(x + 20), UInt8(y + 20), 0] } }
     let source = try Image(width: side, height: side, format: .rgb, bytes: bytes)
     func shifts(_ settings: String) throws -> (x: [Double], y: [Double]) {
-      let got = try Pipeline("[{\"op\": \"elastic_transform\", \(settings)}]", runtime).vary(source).bytes
+      let got = try Pipeline("[{\"op\": \"elastic_transform\", \(settings)}]", runtime).augment(source).bytes
       let inner = (30..<side - 30).flatMap { y in (30..<side - 30).map { x in (x, y) } }
       return (
         inner.map { Double(got[($0.1 * side + $0.0) * 3]) - Double($0.0 + 20) },
@@ -88,7 +88,7 @@ import Testing
     )
     var (xs, ys): ([Double], [Double]) = ([], [])
     for index in 0..<1500 {
-      let bytes = try pipeline.vary(source, index: index).bytes
+      let bytes = try pipeline.augment(source, index: index).bytes
       let first = try #require(
         (0..<width * height).filter { bytes[$0 * 3] != 0 }.min { $0 % width + $0 / width < $1 % width + $1 / width })
       xs.append(Double(first % width))
@@ -98,26 +98,27 @@ import Testing
     #expect(abs(xs.reduce(0, +) / 1500 - 8) < 0.8 && abs(ys.reduce(0, +) / 1500 - 6) < 0.6)
     #expect((xs.max() ?? 0) >= 15 && (xs.max() ?? 99) <= 17 && (ys.max() ?? 0) >= 11 && (ys.max() ?? 99) <= 13)
     let often = try Pipeline("[{\"op\": \"random_perspective\"}]", runtime)
-    let changed = try (0..<1000).count { try often.vary(source, index: $0).bytes.contains(0) }
+    let changed = try (0..<1000).count { try often.augment(source, index: $0).bytes.contains(0) }
     #expect((430...570).contains(changed))
   }
 
   @Test func factorsAreDrawnUniformly() throws {
     let source = try Image(width: 3, height: 1, format: .rgb, bytes: [100, 100, 100, 100, 100, 100, 100, 100, 100])
     let pipeline = try Pipeline("[{\"op\": \"color_jitter\", \"brightness\": 0.5}]", runtime)
-    let values = try (0..<4000).map { Int(try pipeline.vary(source, index: $0).bytes[0]) }
+    let values = try (0..<4000).map { Int(try pipeline.augment(source, index: $0).bytes[0]) }
     #expect(values.allSatisfy { (50...150).contains($0) })
     for tenth in 0..<10 {
       let count = values.count { (50 + tenth * 10..<60 + tenth * 10).contains($0) }
       #expect(abs(count - 400) < 90, "\(tenth): \(count)")
     }
     // Two numbers may be far off 1, and one is cut at 0.
-    #expect(try Pipeline("[{\"op\": \"color_jitter\", \"brightness\": [2, 2]}]", runtime).vary(source).bytes[0] == 200)
+    #expect(
+      try Pipeline("[{\"op\": \"color_jitter\", \"brightness\": [2, 2]}]", runtime).augment(source).bytes[0] == 200)
     let cut = try Pipeline("[{\"op\": \"color_jitter\", \"brightness\": 3}]", runtime)
-    #expect(try (0..<200).allSatisfy { (0...255).contains(Int(try cut.vary(source, index: $0).bytes[0])) })
+    #expect(try (0..<200).allSatisfy { (0...255).contains(Int(try cut.augment(source, index: $0).bytes[0])) })
     let gray = try Pipeline("[{\"op\": \"random_grayscale\"}]", runtime)
     let colour = try Image(width: 1, height: 1, format: .rgb, bytes: [200, 100, 50])
-    let grays = try (0..<2000).count { try gray.vary(colour, index: $0).bytes == [124, 124, 124] }
+    let grays = try (0..<2000).count { try gray.augment(colour, index: $0).bytes == [124, 124, 124] }
     #expect((140...260).contains(grays))
   }
 
@@ -126,11 +127,11 @@ import Testing
     let source = try Image(width: stored.shape[1], height: stored.shape[0], format: .rgb, bytes: Array(stored.data))
     let pipeline = try Pipeline("[{\"op\": \"jpeg\", \"quality\": [20, 22]}]", runtime)
     let wanted = try (20...22).map {
-      try Pipeline("[{\"op\": \"jpeg\", \"quality\": \($0)}]", runtime).vary(source).bytes
+      try Pipeline("[{\"op\": \"jpeg\", \"quality\": \($0)}]", runtime).augment(source).bytes
     }
     var counts = [0, 0, 0]
     for index in 0..<300 {
-      let got = try pipeline.vary(source, index: index).bytes
+      let got = try pipeline.augment(source, index: index).bytes
       counts[try #require(wanted.firstIndex(of: got))] += 1
     }
     #expect(counts.allSatisfy { $0 > 60 }, "\(counts)")

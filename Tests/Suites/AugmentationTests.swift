@@ -7,8 +7,8 @@ import Testing
 extension Pipeline {
   convenience init(_ json: String, _ runtime: Runtime) throws { try self.init(json, runtime: runtime) }
 
-  func vary(_ image: Image, seed: UInt64 = 1, index: Int = 0) throws -> Image {
-    try vary(image, seed: seed, index: UInt64(index))
+  func augment(_ image: Image, seed: UInt64 = 1, index: Int = 0) throws -> Image {
+    try augment(image, seed: seed, index: UInt64(index))
   }
 }
 
@@ -20,7 +20,7 @@ private final class Gathered: @unchecked Sendable {
   func put(_ index: Int, _ result: [UInt8]?) { lock.withLock { bytes[index] = result } }
 }
 
-/// torchvision's transforms, by pictures that it made (Tests/Fixtures/SOURCES.md).
+/// torchvision's transforms, by images that it made (Tests/Fixtures/SOURCES.md).
 @Suite struct AugmentationTests {
   let runtime: Runtime
   let stored: [String: StoredTensor]
@@ -41,12 +41,12 @@ private final class Gathered: @unchecked Sendable {
     return zip(got.bytes, want.data).map { abs(Int($0) - Int($1)) }.max() ?? 256
   }
 
-  @Test func sameDrawSamePictureAsTorchvision() throws {
+  @Test func sameDrawSameImageAsTorchvision() throws {
     let source = try source("source")
     let pipelines = stored.keys.filter { $0.hasPrefix("[") }.sorted()
     #expect(pipelines.count == 41)
     for json in pipelines {
-      let worst = difference(try Pipeline(json, runtime).vary(source), try tensor(json, of: stored))
+      let worst = difference(try Pipeline(json, runtime).augment(source), try tensor(json, of: stored))
       #expect(worst <= 1, "\(json): off by \(worst)")
     }
   }
@@ -68,7 +68,7 @@ private final class Gathered: @unchecked Sendable {
     let rounds = 2000
     var seen: [String: Int] = [:]
     for index in 0..<rounds {
-      let got = try pipeline.vary(source, index: index)
+      let got = try pipeline.augment(source, index: index)
       let best = outcomes.map { (difference(got, $0.value), $0.key) }.min { $0 < $1 }
       guard let best, best.0 <= 1 else {
         Issue.record("\(prefix)\(index): none of the outcomes, the nearest is off by \(best?.0 ?? 0)")
@@ -95,12 +95,12 @@ private final class Gathered: @unchecked Sendable {
     ].map {
       "[{\"op\": \"random_resized_crop\", \"size\": \($0.0), \"interpolation\": \"\($0.1)\"}]"
     }
-    let wanted = try pipelines.map { try Pipeline($0, Runtime(kernels: "reference")).vary(source).bytes }
+    let wanted = try pipelines.map { try Pipeline($0, Runtime(kernels: "reference")).augment(source).bytes }
     var sets = 0
     for set in ["x86-64", "x86-64-v3", "x86-64-v4"] {
       guard let runtime = try? Runtime(kernels: set) else { continue }
       sets += 1
-      #expect(try pipelines.map { try Pipeline($0, runtime).vary(source).bytes } == wanted, "\(set)")
+      #expect(try pipelines.map { try Pipeline($0, runtime).augment(source).bytes } == wanted, "\(set)")
     }
     #expect(sets > 0)
   }
@@ -112,7 +112,7 @@ private final class Gathered: @unchecked Sendable {
     let pipeline = try Pipeline("[{\"op\": \"random_erasing\", \"p\": 1, \"value\": [1, 2, 3]}]", runtime)
     var shares: [Double] = []
     for index in 0..<1500 {
-      let bytes = try pipeline.vary(source, index: index).bytes
+      let bytes = try pipeline.augment(source, index: index).bytes
       let erased = (0..<width * height).filter {
         bytes[$0 * 3] == 1 && bytes[$0 * 3 + 1] == 2 && bytes[$0 * 3 + 2] == 3
       }
@@ -128,12 +128,14 @@ private final class Gathered: @unchecked Sendable {
     #expect((shares.min() ?? 0) > 0.015 && (shares.max() ?? 1) < 0.35)
 
     let often = try Pipeline("[{\"op\": \"random_erasing\"}]", runtime)
-    let changed = try (0..<1000).count { try often.vary(source, index: $0).bytes.contains(0) }
+    let changed = try (0..<1000).count { try often.augment(source, index: $0).bytes.contains(0) }
     #expect((430...570).contains(changed))
 
     let noise = try Pipeline(
       "[{\"op\": \"random_erasing\", \"p\": 1, \"random\": true, \"scale\": [0.8, 0.9], \"ratio\": [1, 1]}]", runtime)
-    let values = try (0..<20).flatMap { try noise.vary(source, index: $0).bytes.filter { $0 != 200 }.map(Double.init) }
+    let values = try (0..<20).flatMap {
+      try noise.augment(source, index: $0).bytes.filter { $0 != 200 }.map(Double.init)
+    }
     #expect(abs(values.reduce(0, +) / Double(values.count) - 115) < 3)
   }
 
@@ -149,9 +151,10 @@ private final class Gathered: @unchecked Sendable {
     let source = try Image(
       width: width, height: height, format: .rgb, bytes: colours.prefix(width * height).flatMap { $0 })
     let (turn, factor) = (0.1, Float(1.3))
-    let turned = try Pipeline("[{\"op\": \"color_jitter\", \"hue\": [\(turn), \(turn)]}]", runtime).vary(source).bytes
-    let strong = try Pipeline("[{\"op\": \"color_jitter\", \"saturation\": [1.3, 1.3]}]", runtime).vary(source).bytes
-    let gray = try Pipeline("[{\"op\": \"random_grayscale\", \"p\": 1}]", runtime).vary(source).bytes
+    let turned = try Pipeline("[{\"op\": \"color_jitter\", \"hue\": [\(turn), \(turn)]}]", runtime).augment(source)
+      .bytes
+    let strong = try Pipeline("[{\"op\": \"color_jitter\", \"saturation\": [1.3, 1.3]}]", runtime).augment(source).bytes
+    let gray = try Pipeline("[{\"op\": \"random_grayscale\", \"p\": 1}]", runtime).augment(source).bytes
     var off = (hue: 0, farHue: 0, saturation: 0, gray: 0)
     for (index, colour) in colours.prefix(width * height).enumerated() {
       let want = pillowTurned(colour, UInt8(truncatingIfNeeded: Int(turn * 255)))
@@ -210,17 +213,17 @@ private final class Gathered: @unchecked Sendable {
      {"op": "outline"}]
     """
 
-  @Test func sameSeedSamePictureOnAnyThread() throws {
+  @Test func sameSeedSameImageOnAnyThread() throws {
     let source = try source("source")
     let pipeline = try Pipeline(Self.everything, runtime)
-    let alone = try (0..<48).map { try pipeline.vary(source, seed: 9, index: $0).bytes }
+    let alone = try (0..<48).map { try pipeline.augment(source, seed: 9, index: $0).bytes }
     #expect(Set(alone).count == 48)
     let together = Gathered(count: 48)
     DispatchQueue.concurrentPerform(iterations: 48) { index in
-      together.put(index, try? pipeline.vary(source, seed: 9, index: index).bytes)
+      together.put(index, try? pipeline.augment(source, seed: 9, index: index).bytes)
     }
     #expect(together.bytes == alone)
-    #expect(try pipeline.vary(source, seed: 10, index: 0).bytes != alone[0])
+    #expect(try pipeline.augment(source, seed: 10, index: 0).bytes != alone[0])
   }
 
   /// One pixel, one row, one column, rows with gaps and every format, through every op.
@@ -232,9 +235,9 @@ private final class Gathered: @unchecked Sendable {
         (PixelFormat.rgb, 3), (PixelFormat.bgr, 3), (PixelFormat.rgba, 4), (PixelFormat.bgra, 4), (PixelFormat.gray, 1),
       ] {
         let stride = width * channels + 5
-        let picture = try Image(
+        let image = try Image(
           width: width, height: height, format: format, stride: stride, bytes: numbers.bytes(stride * height))
-        for index in 0..<20 { #expect(try pipeline.vary(picture, index: index).format == format) }
+        for index in 0..<20 { #expect(try pipeline.augment(image, index: index).format == format) }
       }
     }
   }
@@ -246,23 +249,23 @@ private final class Gathered: @unchecked Sendable {
     for step in [
       "{\"op\": \"color_jitter\", \"saturation\": 0.9, \"hue\": 0.5}", "{\"op\": \"random_grayscale\", \"p\": 1}",
     ] {
-      #expect(try Pipeline("[\(step)]", runtime).vary(gray).bytes == gray.bytes)
+      #expect(try Pipeline("[\(step)]", runtime).augment(gray).bytes == gray.bytes)
     }
-    let picture = try source("source")
+    let image = try source("source")
     let turns = "{\"op\": \"random_rotation\", \"degrees\": [90, 90], \"expand\": true}"
-    let whole = try Pipeline("[" + [turns, turns, turns, turns].joined(separator: ", ") + "]", runtime).vary(picture)
-    #expect(whole.bytes == picture.bytes && whole.width == picture.width)
-    #expect(try Pipeline("[{\"op\": \"rand_augment\", \"num_ops\": 0}]", runtime).vary(picture).bytes == picture.bytes)
+    let whole = try Pipeline("[" + [turns, turns, turns, turns].joined(separator: ", ") + "]", runtime).augment(image)
+    #expect(whole.bytes == image.bytes && whole.width == image.width)
+    #expect(try Pipeline("[{\"op\": \"rand_augment\", \"num_ops\": 0}]", runtime).augment(image).bytes == image.bytes)
   }
 
   /// Two colours meet between columns 3 and 4: within half the width lies the line, by its strength.
   @Test func linesAreWhereColoursMeet() throws {
     let row: [UInt8] = (0..<8).flatMap { $0 < 4 ? [250, 250, 250] : [250, 120, 250] }
-    let picture = try Image(width: 8, height: 3, format: .rgb, bytes: row + row + row)
+    let image = try Image(width: 8, height: 3, format: .rgb, bytes: row + row + row)
     func outlined(_ settings: String) throws -> [UInt8] {
-      let varied = try Pipeline("[{\"op\": \"outline\", \(settings)}]", runtime).vary(picture)
-      #expect(varied.bytes[..<24] == varied.bytes[24..<48])
-      return Array(varied.bytes[..<24])
+      let augmented = try Pipeline("[{\"op\": \"outline\", \(settings)}]", runtime).augment(image)
+      #expect(augmented.bytes[..<24] == augmented.bytes[24..<48])
+      return Array(augmented.bytes[..<24])
     }
     let thin = try outlined(#""width": 2, "strength": 1, "threshold": 40"#)
     #expect(thin == Array(row[..<9]) + [0, 0, 0, 0, 0, 0] + Array(row[15...]))
@@ -284,9 +287,9 @@ private final class Gathered: @unchecked Sendable {
     let source = try runtime.load(Paths.image("coffee.png"))
     let (named, same) = (try Pipeline("\"default\"", runtime), try Pipeline(written, runtime))
     for index in 0..<5 {
-      let picture = try named.vary(source, index: index)
-      #expect(picture.width == 224 && picture.height == 224)
-      #expect(try same.vary(source, index: index).bytes == picture.bytes)
+      let image = try named.augment(source, index: index)
+      #expect(image.width == 224 && image.height == 224)
+      #expect(try same.augment(source, index: index).bytes == image.bytes)
     }
     #expect(throws: CLIPError.self) { try Pipeline("\"usual\"", runtime) }
   }
@@ -324,10 +327,10 @@ private final class Gathered: @unchecked Sendable {
     #expect(failure.message.contains("pipeline[0] (") && failure.message.contains(words), "\(failure)")
   }
 
-  /// Extreme but allowed parameters give some picture or an error, and a result too large is one.
+  /// Extreme but allowed parameters give some image or an error, and a result too large is one.
   @Test func extremesAreHarmless() throws {
     let small = try Runtime(maxImagePixels: 5000)
-    let picture = try source("source")
+    let image = try source("source")
     let steps = [
       "{\"op\": \"random_affine\", \"shear\": [90, 90, 90, 90]}",
       "{\"op\": \"random_affine\", \"scale\": [0.001, 0.001]}",
@@ -347,11 +350,11 @@ private final class Gathered: @unchecked Sendable {
     ]
     for step in steps {
       let pipeline = try Pipeline("[\(step)]", small)
-      for index in 0..<10 { _ = try pipeline.vary(picture, index: index) }
+      for index in 0..<10 { _ = try pipeline.augment(image, index: index) }
     }
     for side in [71, 65535] {
       let pipeline = try Pipeline("[{\"op\": \"random_resized_crop\", \"size\": \(side)}]", small)
-      let failure = try #require(throws: CLIPError.self) { try pipeline.vary(picture) }
+      let failure = try #require(throws: CLIPError.self) { try pipeline.augment(image) }
       #expect(failure.status == .limit && failure.message.contains("max_image_pixels"), "\(failure)")
     }
   }

@@ -31,10 +31,10 @@ import Testing
     let stored = try Safetensors.read(Self.folder.appending(path: "decoded.safetensors"))
     #expect(stored.count == (try Self.names.count))
     for (name, want) in stored {
-      let picture = try runtime.load(Self.folder.appending(path: name))
-      #expect([picture.height, picture.width] == Array(want.shape.prefix(2)), "\(name)")
+      let image = try runtime.load(Self.folder.appending(path: name))
+      #expect([image.height, image.width] == Array(want.shape.prefix(2)), "\(name)")
       let wanted = Self.rgba(Array(want.data), channels: want.shape.count == 2 ? 1 : want.shape[2])
-      let got = Self.rgba(picture.bytes, channels: picture.format.channels)
+      let got = Self.rgba(image.bytes, channels: image.format.channels)
       let bound = name.hasSuffix(".png") || name.hasPrefix("lossless") || name == "alpha.webp" ? 0 : 2
       let worst = got.count == wanted.count ? zip(got, wanted).map { abs(Int($0) - Int($1)) }.max() ?? 0 : 256
       #expect(worst <= bound, "\(name): off by \(worst)")
@@ -48,7 +48,7 @@ import Testing
     }
   }
 
-  /// A file cut short is an error: never a crash, never half a picture.
+  /// A file cut short is an error: never a crash, never half an image.
   @Test func cutsAreErrors() throws {
     for name in try Self.names {
       let file = try Data(contentsOf: Self.folder.appending(path: name))
@@ -58,8 +58,8 @@ import Testing
       for cut in cuts.sorted() {
         do {
           // Only what trails the pixels may be missing.
-          let picture = try runtime.decode(file.prefix(cut))
-          #expect(picture.bytes == whole, "\(name) cut at \(cut) of \(file.count)")
+          let image = try runtime.decode(file.prefix(cut))
+          #expect(image.bytes == whole, "\(name) cut at \(cut) of \(file.count)")
           #expect(cut >= file.count - 40, "\(name) cut at \(cut) of \(file.count)")
         } catch let failure as CLIPError {
           #expect([CLIPStatus.format, .unsupported].contains(failure.status), "\(name) cut at \(cut): \(failure)")
@@ -84,7 +84,7 @@ import Testing
     }
   }
 
-  @Test func whatIsNoPictureIsNamed() throws {
+  @Test func whatIsNoImageIsNamed() throws {
     for data in [Data("GIF89a, but not really".utf8), Data(repeating: 0, count: 100), Data([1])] {
       let failure = #expect(throws: CLIPError.self) { try runtime.decode(data) }
       #expect([CLIPStatus.format, .unsupported].contains(failure?.status))
@@ -97,7 +97,7 @@ import Testing
     #expect([CLIPStatus.io, CLIPStatus.format, CLIPStatus.invalidArgument].contains(directory?.status))
     try Data().write(to: folder.file("empty.png"))
     #expect(throws: CLIPError.self) { try runtime.load(folder.file("empty.png")) }
-    try Data("not a picture".utf8).write(to: folder.file("text.jpg"))
+    try Data("not an image".utf8).write(to: folder.file("text.jpg"))
     let text = #expect(throws: CLIPError.self) { try runtime.load(folder.file("text.jpg")) }
     #expect(text?.message.contains("text.jpg") == true)
   }
@@ -132,8 +132,8 @@ import Testing
     #expect(failure?.status == .limit)
     let small = try Runtime(maxImagePixels: 99)
     let model = try Model(Paths.emoji, runtime: small)
-    let picture = try Image(width: 10, height: 10, format: .gray, bytes: [UInt8](repeating: 0, count: 100))
-    let preprocess = #expect(throws: CLIPError.self) { try model.preprocess([picture]) }
+    let image = try Image(width: 10, height: 10, format: .gray, bytes: [UInt8](repeating: 0, count: 100))
+    let preprocess = #expect(throws: CLIPError.self) { try model.preprocess([image]) }
     #expect(preprocess?.status == .limit)
   }
 

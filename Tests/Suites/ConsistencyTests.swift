@@ -13,7 +13,7 @@ import Testing
     let pixels: [Float]
     let tokens: [Int32]
 
-    /// `count` pictures and captions of different lengths for `model`.
+    /// `count` images and captions of different lengths for `model`.
     init(_ model: Model, count: Int) {
       var numbers = Numbers(7)
       pixels = numbers.floats(count * model.imageNumbers)
@@ -37,7 +37,7 @@ import Testing
           pixels: Array(inputs.pixels[i * model.imageNumbers..<(i + 1) * model.imageNumbers]))
         let text = try model.encode(tokens: Array(inputs.tokens[i * model.context..<(i + 1) * model.context]))
         let row = i * model.width..<(i + 1) * model.width
-        #expect(maxDifference(Array(images[row]), image) <= Self.bound, "picture \(i) of \(count)")
+        #expect(maxDifference(Array(images[row]), image) <= Self.bound, "image \(i) of \(count)")
         #expect(maxDifference(Array(texts[row]), text) <= Self.bound, "text \(i) of \(count)")
       }
     }
@@ -70,11 +70,11 @@ import Testing
   @Test func manyCallersOnOneModel() throws {
     let runtime = try Runtime(threads: 2)
     let model = try Model(Paths.emoji, runtime: runtime)
-    let picture = try runtime.load(Paths.image("chelsea.png"))
+    let image = try runtime.load(Paths.image("chelsea.png"))
     let captions = ["cat", "a long sentence about a dog", "sun"]
-    let images = try model.encode(images: [picture])
+    let images = try model.encode(images: [image])
     let texts = try model.encode(texts: captions)
-    let pictures = UnsafeBox(picture)
+    let shared = UnsafeBox(image)
     let failed = Counter()
     DispatchQueue.concurrentPerform(iterations: 8) { caller in
       for round in 0..<6 {
@@ -82,7 +82,7 @@ import Testing
           let good =
             (caller + round) % 2 == 0
             ? maxDifference(try model.encode(texts: captions), texts) <= Self.bound
-            : maxDifference(try model.encode(images: [pictures.value]), images) <= Self.bound
+            : maxDifference(try model.encode(images: [shared.value]), images) <= Self.bound
           if !good { failed.add() }
         } catch { failed.add() }
       }

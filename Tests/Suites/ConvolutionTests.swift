@@ -89,7 +89,7 @@ import Testing
       return y
     }
 
-    /// Features of one picture, [3, side, side].
+    /// Features of one image, [3, side, side].
     func features(_ pixels: ArraySlice<Float>, side: Int) -> [Double] {
       let planes = Array(pixels)
       var x = Grid(side: side, width: 3, values: [])
@@ -142,7 +142,7 @@ import Testing
       for item in 0..<items {
         let alone = try model.encode(pixels: Array(pixels[item * each..<(item + 1) * each]), options: raw)
         #expect(
-          identical(alone, Array(together[item * width..<(item + 1) * width])), "picture \(item), \(threads) threads")
+          identical(alone, Array(together[item * width..<(item + 1) * width])), "image \(item), \(threads) threads")
       }
     }
     for set in ["reference", "x86-64", "x86-64-v3"] {

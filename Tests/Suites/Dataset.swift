@@ -62,7 +62,7 @@ extension Dataset {
 /// Files for data sets in a folder of their own.
 final class DataFolder {
   let folder: TemporaryFolder
-  static let picture = (try? Data(contentsOf: Paths.fixtures.appending(path: "codecs/gray1.png"))) ?? Data()
+  static let image = (try? Data(contentsOf: Paths.fixtures.appending(path: "codecs/gray1.png"))) ?? Data()
 
   init() throws { folder = try TemporaryFolder() }
 
@@ -81,7 +81,7 @@ final class DataFolder {
   @discardableResult func shard(_ name: String, _ numbers: Range<Int>) throws -> String {
     var tar = TarWriter()
     for number in numbers {
-      tar.file("\(number).png", Self.picture)
+      tar.file("\(number).png", Self.image)
       tar.file("\(number).txt", Data("caption \(number)".utf8))
     }
     tar.end()

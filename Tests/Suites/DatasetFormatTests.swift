@@ -31,36 +31,36 @@ import Testing
   }
 
   @Test(arguments: ["v7", "ustar", "gnu", "oldgnu", "pax"]) func archivesOfEveryFormat(_ format: String) throws {
-    try data.write("set/a.png", DataFolder.picture)
+    try data.write("set/a.png", DataFolder.image)
     try data.write("set/a.txt", " first\n")
-    try data.write("set/b.v2.png", DataFolder.picture)
+    try data.write("set/b.v2.png", DataFolder.image)
     try data.write("set/b.txt", "second")
     let long = String(repeating: "long", count: format == "v7" || format == "ustar" ? 20 : 60)
-    try data.write("set/\(long).png", DataFolder.picture)
+    try data.write("set/\(long).png", DataFolder.image)
     try data.write("set/\(long).txt", "über 漢字")
     let path = data.path("a.tar")
     try Self.tar(["--format=\(format)", "--sort=name", "-cf", path, "set"], in: data.folder.url)
     let dataset = try Dataset([path], DatasetOptions { $0.flags = [.ordered, .files] })
     let items = try dataset.rest()
     #expect(pairs(items) == ["set/a: first", "set/\(long): über 漢字"])
-    #expect(items.allSatisfy { $0.file == DataFolder.picture })
-    // A picture is one by what follows the first dot.
+    #expect(items.allSatisfy { $0.file == DataFolder.image })
+    // An image is one by what follows the first dot.
     #expect(try dataset.counters().withoutImage == 1 && dataset.counters().damagedShards == 0)
   }
 
   @Test func webDatasetKeys() throws {
     let path = try data.tar { tar in
-      tar.file("d.e/a.png", DataFolder.picture)
+      tar.file("d.e/a.png", DataFolder.image)
       tar.file("d.e/a.txt", Data("one".utf8))
       tar.header("d.e", size: "00000000000", type: "5")
       tar.file("README", Data("no pair".utf8))
-      tar.file(".hidden.png", DataFolder.picture)
-      tar.file("b.seg.png", DataFolder.picture)
-      tar.file("b.PNG", DataFolder.picture)
-      tar.file("b.jpg", Data("a second picture is not looked at".utf8))
+      tar.file(".hidden.png", DataFolder.image)
+      tar.file("b.seg.png", DataFolder.image)
+      tar.file("b.PNG", DataFolder.image)
+      tar.file("b.jpg", Data("a second image is not looked at".utf8))
       tar.file("b.json", Data(#"{"caption": "two"}"#.utf8))
       tar.file("b.cls", Data("7".utf8))
-      tar.file("c.png", DataFolder.picture, prefix: "left")
+      tar.file("c.png", DataFolder.image, prefix: "left")
       tar.file("c.txt", Data("three".utf8), prefix: "left")
       tar.end()
       tar.raw(Data("what follows the end is not read".utf8))
@@ -71,15 +71,15 @@ import Testing
   /// WebDataset's file of a class is a field as the caption's own file is, and none of the usual ones.
   @Test func classFiles() throws {
     let path = try data.tar { tar in
-      tar.file("a.png", DataFolder.picture)
+      tar.file("a.png", DataFolder.image)
       tar.file("a.cls", Data(" 7\n".utf8))
       tar.file("a.txt", Data("one".utf8))
       tar.file("b.CLS", Data("cat".utf8))
       tar.file("b.cls", Data("dog".utf8))
-      tar.file("b.png", DataFolder.picture)
-      tar.file("c.png", DataFolder.picture)
+      tar.file("b.png", DataFolder.image)
+      tar.file("c.png", DataFolder.image)
       tar.file("c.json", Data(#"{"cls": "bird", "txt": "three"}"#.utf8))
-      tar.file("d.png", DataFolder.picture)
+      tar.file("d.png", DataFolder.image)
       tar.file("d.txt", Data("four".utf8))
       tar.end()
     }
@@ -89,7 +89,7 @@ import Testing
     ] {
       try data.write("set/\(name)", text)
     }
-    for key in ["a", "b", "c", "d"] { try data.write("set/\(key).png", DataFolder.picture) }
+    for key in ["a", "b", "c", "d"] { try data.write("set/\(key).png", DataFolder.image) }
     for source in [path, data.path("set")] {
       let labels = try read([source]) { ($0.captionFields, $0.maxBadShare) = (["cls"], 1) }
       #expect(pairs(labels) == ["a: 7", "b: cat", "c: bird"])
@@ -110,7 +110,7 @@ import Testing
         ("d", #"{"words": ["five", 6]}"#), ("e", #"{"en": "s\u0000ix", "words": "seven"}"#),
         ("f", #"{"de": "acht", "en": "eight"}"#),
       ] {
-        tar.file("\(key).png", DataFolder.picture)
+        tar.file("\(key).png", DataFolder.image)
         tar.file("\(key).json", Data(json.utf8))
       }
       tar.end()
@@ -134,11 +134,11 @@ import Testing
     let path = try data.tar { tar in
       tar.pax([("comment", "about all")], global: true)
       tar.file("././@LongLink", Data("\(long).png\0".utf8), type: "L")
-      tar.file("short.png", DataFolder.picture)
+      tar.file("short.png", DataFolder.image)
       tar.file("././@LongLink", Data("\(long).txt\0".utf8), type: "L")
       tar.file("short.txt", Data("one".utf8))
       tar.pax([("mtime", "1.5"), ("path", "ü/漢字.png"), ("SCHILY.xattr.user", "a=b\nc")])
-      tar.file("other.png", DataFolder.picture)
+      tar.file("other.png", DataFolder.image)
       tar.pax([("path", "ü/漢字.txt"), ("size", "3")])
       // pax's size counts, and may be larger than octal digits hold.
       tar.header("other.txt", size: "00000000000")
@@ -146,10 +146,10 @@ import Testing
       // GNU's binary size.
       tar.header("z.png", size: "") { block in
         block[124] = 0x80
-        block[134] = UInt8(DataFolder.picture.count >> 8)
-        block[135] = UInt8(DataFolder.picture.count & 255)
+        block[134] = UInt8(DataFolder.image.count >> 8)
+        block[135] = UInt8(DataFolder.image.count & 255)
       }
-      tar.data(DataFolder.picture)
+      tar.data(DataFolder.image)
       tar.file("z.txt", Data("three".utf8))
       tar.end()
     }
@@ -160,7 +160,7 @@ import Testing
   @Test func captionsOfJSON() throws {
     let path = try data.tar { tar in
       for number in 0..<60 {
-        tar.file("\(number).png", DataFolder.picture)
+        tar.file("\(number).png", DataFolder.image)
         tar.file("\(number).txt", Data("text".utf8))
         tar.file(
           "\(number).json", Data(#"{"name": "name", "words": ["w0", "w1", "", "w2"], "none": null, "empty": []}"#.utf8))
@@ -186,7 +186,7 @@ import Testing
   }
 
   @Test func commaSeparatedValues() throws {
-    for name in ["a b.png", "c,d.png", "e\"f.png"] { try data.write(name, DataFolder.picture) }
+    for name in ["a b.png", "c,d.png", "e\"f.png"] { try data.write(name, DataFolder.image) }
     let path = try data.write(
       "t.csv",
       "\u{FEFF}id,filepath,title\r\n1,a b.png,plain\r\n\r\n2,\"c,d.png\",\"with, comma\"\r\n"
@@ -202,7 +202,7 @@ import Testing
   }
 
   @Test func jsonLines() throws {
-    try data.write("p/a.png", DataFolder.picture)
+    try data.write("p/a.png", DataFolder.image)
     let path = try data.write(
       "t.jsonl",
       #"{"file_name": "p/a.png", "text": "one"}"# + "\n\n  \n" + #"{"image": "p/a.png", "caption": ["two"]}"# + "\r\n"
@@ -212,12 +212,12 @@ import Testing
 
   @Test func foldersAndTheirFolders() throws {
     for name in ["b.png", "a.jpg.png", "sub/deep/c.PNG", "sub.png", ".hidden/x.png", "no-caption.png"] {
-      try data.write("f/\(name)", DataFolder.picture)
+      try data.write("f/\(name)", DataFolder.image)
     }
     for (name, text) in [("b", "two"), ("a.jpg", "one"), ("sub/deep/c", "four"), ("sub", "three"), ("README", "none")] {
       try data.write("f/\(name).txt", text)
     }
-    try data.write("f/j.webp", DataFolder.picture)
+    try data.write("f/j.webp", DataFolder.image)
     try data.write("f/j.json", "\u{FEFF}" + #"{"text": "json"}"#)
     try FileManager.default.createSymbolicLink(
       at: data.folder.file("f/loop"), withDestinationURL: data.folder.file("f"))
@@ -263,7 +263,7 @@ import Testing
     for name in names {
       let source = Paths.root.appending(path: "Examples/images/\(name)")
       try data.write("m/\(name)", Data(contentsOf: source))
-      try data.write("m/\(name.prefix { $0 != "." }).txt", "A picture: \(name)")
+      try data.write("m/\(name.prefix { $0 != "." }).txt", "An image: \(name)")
     }
     let items = try Dataset(
       [data.path("m")],
@@ -274,11 +274,11 @@ import Testing
     #expect(items.map(\.key) == ["cat", "penguin", "sailboat"])
     for item in items {
       let name = try #require(names.first { $0.hasPrefix(item.key) })
-      let picture = try model.runtime.load(data.folder.file("m/\(name)"))
-      #expect(item.image == picture.bytes)
-      #expect(item.pixels == (try model.preprocess([picture])))
+      let image = try model.runtime.load(data.folder.file("m/\(name)"))
+      #expect(item.image == image.bytes)
+      #expect(item.pixels == (try model.preprocess([image])))
       #expect(Array(item.tokens.prefix { $0 != item.tokens.last || $0 == item.tokens[0] }).count > 0)
-      let tokens = try model.tokenize(["A picture: \(name)"])[0]
+      let tokens = try model.tokenize(["An image: \(name)"])[0]
       #expect(Array(item.tokens.prefix(tokens.count)) == tokens)
     }
     // A long caption is cut, not refused.

@@ -16,12 +16,12 @@ import Testing
     for (shard, numbers) in [(0, 0..<17), (1, 17..<18), (2, 18..<50)] { try data.shard("s\(shard).tar", numbers) }
     var table = "path,caption\n"
     for number in 50..<75 {
-      try data.write("\(number).png", DataFolder.picture)
+      try data.write("\(number).png", DataFolder.image)
       table += "\(number).png,\"caption\n\(number)\"\n"
     }
     let csv = try data.write("t.csv", table)
     for number in 75..<100 {
-      try data.write("f/\(number % 3)/\(number).png", DataFolder.picture)
+      try data.write("f/\(number % 3)/\(number).png", DataFolder.image)
       try data.write("f/\(number % 3)/\(number).txt", "caption \(number)")
     }
     sources = [data.path("s{0..2}.tar"), csv, data.path("f")]

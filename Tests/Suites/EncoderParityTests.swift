@@ -119,7 +119,7 @@ import Testing
     ]
     try ModelFolder.writeJSON(
       ["version": 1, "embed_dim": 16, "image": image, "ignore": ["classifier."]], to: folder.file("clipcore.json"))
-    let picture = try model.runtime.load(Paths.image("astronaut.png"))
-    #expect(identical(try model.encode(images: [picture]), try Model(folder.url).encode(images: [picture])))
+    let photo = try model.runtime.load(Paths.image("astronaut.png"))
+    #expect(identical(try model.encode(images: [photo]), try Model(folder.url).encode(images: [photo])))
   }
 }

@@ -9,7 +9,7 @@ import Testing
   let place: TemporaryFolder
   let runtime: Runtime
   let model: Model
-  static let pictures = ["bicycle", "cat", "dog", "guitar", "pizza", "rainbow", "rocket", "strawberry"]
+  static let images = ["bicycle", "cat", "dog", "guitar", "pizza", "rainbow", "rocket", "strawberry"]
   static let arguments = ["eval"] + ToolTests.model
 
   init() throws {
@@ -25,13 +25,13 @@ import Testing
     return place.file(name).path
   }
 
-  /// Pairs with several captions each, some of them shared: a folder of pictures and JSON.
+  /// Pairs with several captions each, some of them shared: a folder of images and JSON.
   func writePairs() throws -> (path: String, captions: [[String]]) {
     let folder = place.file("pairs")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     var captions: [[String]] = []
-    for (index, name) in Self.pictures.enumerated() {
-      let own = ["a \(name)", name, index % 2 == 0 ? "a thing" : "picture \(index)"]
+    for (index, name) in Self.images.enumerated() {
+      let own = ["a \(name)", name, index % 2 == 0 ? "a thing" : "image \(index)"]
       captions.append(own)
       try FileManager.default.copyItem(
         atPath: ToolTests.example("\(name).png"), toPath: folder.appending(path: "\(name).png").path)
@@ -42,8 +42,8 @@ import Testing
     return (folder.path, captions)
   }
 
-  func embedPictures() throws -> [Float] {
-    try model.encode(images: Self.pictures.map { try runtime.load(URL(filePath: ToolTests.example("\($0).png"))) })
+  func embedImages() throws -> [Float] {
+    try model.encode(images: Self.images.map { try runtime.load(URL(filePath: ToolTests.example("\($0).png"))) })
   }
 
   func cosine(_ a: [Float], _ i: Int, _ b: [Float], _ j: Int) -> Float {
@@ -59,7 +59,7 @@ import Testing
   @Test func retrievalWithSeveralCaptions() throws {
     let (path, captions) = try writePairs()
     let flat = captions.flatMap { $0 }
-    let images = try embedPictures()
+    let images = try embedImages()
     let texts = try model.encode(texts: flat)
     let toText = captions.indices.map { image in
       rank(flat.indices.map { cosine(images, image, texts, $0) }, own: Set(3 * image..<3 * image + 3))
@@ -70,7 +70,7 @@ import Testing
     let result = try clip(
       Self.arguments + ["--data", path, "--caption-fields", "name", "words", "--json", "--batch", "3"])
     #expect(result.code == 0, "\(result)")
-    #expect(result.json["pictures"] as? Int == 8 && result.json["captions"] as? Int == 24)
+    #expect(result.json["images"] as? Int == 8 && result.json["captions"] as? Int == 24)
     for (key, ranks) in [("image_to_text", toText), ("text_to_image", toImage)] {
       let found = result.json[key] as? [String: Any] ?? [:]
       let count = Double(ranks.count)
@@ -84,7 +84,7 @@ import Testing
     }
     let table = try clip(Self.arguments + ["--data", path, "--caption-fields", "name", "words"])
     #expect(
-      table.code == 0 && table.text.contains("8 pictures, 24 captions, 0 left out") && table.text.contains("MRR"),
+      table.code == 0 && table.text.contains("8 images, 24 captions, 0 left out") && table.text.contains("MRR"),
       "\(table)")
   }
 
@@ -99,14 +99,14 @@ import Testing
     }
     #expect(try run(1, 4) == run(1, 4))
     #expect(try Set((1...6).map { try run($0, 4) }).count > 1)
-    #expect(try run(1, 4).contains("\"pictures\": 4") && run(1, 100).contains("\"pictures\": 8"))
+    #expect(try run(1, 4).contains("\"images\": 4") && run(1, 100).contains("\"images\": 8"))
   }
 
   /// Folders of classes; embeddings of a class are the mean over templates.
   @Test func zeroShotWithTemplates() throws {
     let root = place.file("classes")
     let labels = ["cat", "dog", "pizza", "rainbow"]
-    for (index, name) in Self.pictures.enumerated() {
+    for (index, name) in Self.images.enumerated() {
       let folder = root.appending(path: labels[index % 4])
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       try FileManager.default.copyItem(
@@ -114,7 +114,7 @@ import Testing
     }
     let names = ["cat", "dog", "pizza", "a rainbow", "sea", "star"]
     let templates = ["a photo of {}", "{}!", "{} and {}"]
-    let images = try embedPictures()
+    let images = try embedImages()
     let width = model.width
     var classes: [Float] = []
     for name in names {
@@ -123,7 +123,7 @@ import Testing
       let length = mean.reduce(0) { $0 + $1 * $1 }.squareRoot()
       classes += mean.map { Float($0 / length) }
     }
-    let ranks = Self.pictures.indices.map { image in
+    let ranks = Self.images.indices.map { image in
       rank(names.indices.map { cosine(images, image, classes, $0) }, own: [image % 4])
     }
     let labelled = ["cat": "cat", "dog": "dog", "pizza": "pizza", "rainbow": "a rainbow", "sea": "sea", "star": "star"]
@@ -143,17 +143,17 @@ import Testing
     let each = result.json["per_class"] as? [[String: Any]] ?? []
     #expect(each.map { $0["class"] as? String ?? "" } == labels + ["sea", "star"])
     for index in 0..<4 {
-      #expect(each[index]["pictures"] as? Int == 2)
+      #expect(each[index]["images"] as? Int == 2)
       #expect(each[index]["top_1"] as? Double == share(1, [ranks[index], ranks[index + 4]]))
     }
-    #expect(each.last?["pictures"] as? Int == 0)
+    #expect(each.last?["images"] as? Int == 0)
     let mean = (0..<4).reduce(0.0) { $0 + share(1, [ranks[$1], ranks[$1 + 4]]) } / 4
     #expect(abs((result.json["mean_per_class"] as? Double ?? -1) - mean) < 1e-12)
 
     // The same from a field of the data, templates from a file, and a plain list.
     let table = place.file("table.csv")
     var rows = "image,kind\n"
-    for (index, name) in Self.pictures.enumerated() {
+    for (index, name) in Self.images.enumerated() {
       rows += "classes/\(labels[index % 4])/\(name).png,\(labels[index % 4])\n"
     }
     try Data(rows.utf8).write(to: table)
@@ -162,33 +162,33 @@ import Testing
       Self.arguments + [
         "--data", table.path, "--label-field", "kind", "--zero-shot", json, "--templates", file, "--json",
       ])
-    #expect(other.json["top_1"] as? Double == share(1, ranks) && other.json["pictures"] as? Int == 8, "\(other)")
+    #expect(other.json["top_1"] as? Double == share(1, ranks) && other.json["images"] as? Int == 8, "\(other)")
     let plain = try clip(
       Self.arguments + [
         "--data", root.path, "--zero-shot", try write("list.txt", "cat\ndog\npizza\nrainbow\n"), "--limit", "5",
         "--per-class",
       ])
-    #expect(plain.code == 0 && plain.text.contains("5 pictures, 0 left out; 4 classes, 1 template"), "\(plain)")
+    #expect(plain.code == 0 && plain.text.contains("5 images, 0 left out; 4 classes, 1 template"), "\(plain)")
   }
 
   /// Archives as WebDataset has them, with a class in each sample's .cls: by name, or by its place in the list.
   @Test func zeroShotOfArchives() throws {
     let root = place.file("root")
-    for name in Self.pictures {
+    for name in Self.images {
       let folder = root.appending(path: name)
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       try FileManager.default.copyItem(
         atPath: ToolTests.example("\(name).png"), toPath: folder.appending(path: "\(name).png").path)
     }
-    let list = try write("list.txt", Self.pictures.joined(separator: "\n"))
+    let list = try write("list.txt", Self.images.joined(separator: "\n"))
     func evaluate(_ arguments: [String]) throws -> ToolTests.Result {
       try clip(Self.arguments + ["--zero-shot", list, "--per-class", "--json"] + arguments)
     }
     let want = try evaluate(["--data", root.path])
-    #expect(want.code == 0 && want.json["pictures"] as? Int == 8, "\(want)")
+    #expect(want.code == 0 && want.json["images"] as? Int == 8, "\(want)")
     func archive(_ labels: [String]) throws -> String {
       var tar = TarWriter()
-      for (index, name) in Self.pictures.enumerated() {
+      for (index, name) in Self.images.enumerated() {
         tar.file("\(index).png", try Data(contentsOf: URL(filePath: ToolTests.example("\(name).png"))))
         tar.file("\(index).cls", Data(labels[index].utf8))
       }
@@ -196,8 +196,8 @@ import Testing
       try tar.bytes.write(to: place.file("set.tar"))
       return place.file("set.tar").path
     }
-    let numbers = Self.pictures.indices.map { "\($0)\n" }
-    for labels in [numbers, Self.pictures, ["00", "01"] + Self.pictures[2...]] {
+    let numbers = Self.images.indices.map { "\($0)\n" }
+    for labels in [numbers, Self.images, ["00", "01"] + Self.images[2...]] {
       let found = try evaluate(["--data", archive(labels)])
       #expect(found.code == 0 && found.text == want.text, "\(found) \(want)")
       #expect(try evaluate(["--data", archive(labels), "--label-field", "cls"]).text == want.text)
@@ -268,11 +268,11 @@ import Testing
     ] {
       try refused(1, words, ["--data", root.path, "--zero-shot", try write("bad.json", json)])
     }
-    // A picture that cannot be read is told, and the others count.
+    // An image that cannot be read is told, and the others count.
     try Data("none".utf8).write(to: folder.appending(path: "bad.png"))
     let result = try clip(Self.arguments + ["--data", root.path, "--zero-shot", list, "--json"])
     #expect(
-      result.code == 1 && result.json["pictures"] as? Int == 1 && result.json["left_out"] as? Int == 1, "\(result)")
+      result.code == 1 && result.json["images"] as? Int == 1 && result.json["left_out"] as? Int == 1, "\(result)")
   }
 
   @Test func exportCommand() throws {

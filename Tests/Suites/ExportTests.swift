@@ -58,11 +58,11 @@ import Testing
         try Data(contentsOf: back.appending(path: tokenizer)) == Data(contentsOf: start.appending(path: tokenizer)))
     }
     #expect(try names(there).count == (isHuggingFace ? 5 : 6))
-    // Pictures and texts come to the same, through the files' own preprocessing and tokenizer.
+    // Images and texts come to the same, through the files' own preprocessing and tokenizer.
     let runtime = try Runtime()
-    let picture = try runtime.load(Paths.image("coffee.png"))
+    let image = try runtime.load(Paths.image("coffee.png"))
     let (a, b) = (try Model(start, runtime: runtime), try Model(there, runtime: runtime))
-    #expect(identical(try a.preprocess([picture]), try b.preprocess([picture])))
+    #expect(identical(try a.preprocess([image]), try b.preprocess([image])))
     #expect(identical(try a.encode(texts: ["a cat"]), try b.encode(texts: ["a cat"])))
     #expect(a.info.logitScale == b.info.logitScale)
   }
@@ -88,10 +88,10 @@ import Testing
     #expect(vision?["hidden_act"] as? String == "gelu_pytorch_tanh" && vision?["layer_norm_eps"] as? Double == 1e-6)
     try Model(there).export(back, layout: .openCLIP)
     let runtime = try Runtime()
-    let picture = try runtime.load(Paths.image("coffee.png"))
-    let want = try Model(folder.url, runtime: runtime).encode(images: [picture])
+    let image = try runtime.load(Paths.image("coffee.png"))
+    let want = try Model(folder.url, runtime: runtime).encode(images: [image])
     for other in [there, back] {
-      #expect(identical(try Model(other, runtime: runtime).encode(images: [picture]), want))
+      #expect(identical(try Model(other, runtime: runtime).encode(images: [image]), want))
     }
     #expect(try identical(embeddings(folder.url), embeddings(back)))
   }

@@ -243,6 +243,9 @@ import Testing
     }
     let pickle = try ModelFolder.copy(of: good)
     try files.moveItem(at: pickle.file("open_clip_model.safetensors"), to: pickle.file("open_clip_pytorch_model.bin"))
-    #expect(throws: CLIPError.self) { try Model(pickle.url) }
+    _ = try Model(pickle.url)  // safetensors, whatever their name
+    try Data("not weights".utf8).write(to: pickle.file("open_clip_pytorch_model.bin"))
+    let unknown = try #require(throws: CLIPError.self) { try Model(pickle.url) }
+    #expect(unknown.status == .unsupported, "\(unknown)")
   }
 }

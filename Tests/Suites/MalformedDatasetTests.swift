@@ -10,7 +10,7 @@ import Testing
   init() throws { data = try DataFolder() }
 
   static func good(_ tar: inout TarWriter) {
-    tar.file("good.png", DataFolder.picture)
+    tar.file("good.png", DataFolder.image)
     tar.file("good.txt", Data("good".utf8))
   }
 
@@ -130,14 +130,14 @@ import Testing
     },
     Case("a pax header at the end") { $0.pax([("path", "x.png")]) },
     Case("a sparse file") {
-      $0.file("x.png", DataFolder.picture, type: "S"); $0.end()
+      $0.file("x.png", DataFolder.image, type: "S"); $0.end()
     },
     Case("a pax sparse file") {
-      $0.pax([("GNU.sparse.major", "1")]); $0.file("x.png", DataFolder.picture); $0.end()
+      $0.pax([("GNU.sparse.major", "1")]); $0.file("x.png", DataFolder.image); $0.end()
     },
     Case("another checksum") { tar in
       var other = TarWriter()
-      other.file("x.png", DataFolder.picture)
+      other.file("x.png", DataFolder.image)
       var bytes = other.bytes
       bytes[0] ^= 1
       tar.raw(bytes)
@@ -166,7 +166,7 @@ import Testing
   @Test func archiveCutAnywhere() throws {
     var tar = TarWriter()
     for number in 0..<3 {
-      tar.file("\(number).png", DataFolder.picture)
+      tar.file("\(number).png", DataFolder.image)
       tar.file("\(number).txt", Data("caption".utf8))
     }
     tar.end()
@@ -205,30 +205,30 @@ import Testing
     let path = try data.tar { tar in
       Self.good(&tar)
       tar.file("no-image.txt", Data("text".utf8))
-      tar.file("no-caption.png", DataFolder.picture)
-      tar.file("blank.png", DataFolder.picture)
+      tar.file("no-caption.png", DataFolder.image)
+      tar.file("blank.png", DataFolder.image)
       tar.file("blank.txt", Data(" \n\t ".utf8))
       tar.file("empty.png", Data())
       tar.file("empty.txt", Data("text".utf8))
       tar.file("garbage.png", Data(repeating: 3, count: 700))
       tar.file("garbage.txt", Data("text".utf8))
-      tar.file("cut.png", DataFolder.picture.prefix(120))
+      tar.file("cut.png", DataFolder.image.prefix(120))
       tar.file("cut.txt", Data("text".utf8))
-      tar.file("latin.png", DataFolder.picture)
+      tar.file("latin.png", DataFolder.image)
       tar.file("latin.txt", Data([0x66, 0xFC, 0x72]))
-      tar.file("nul.png", DataFolder.picture)
+      tar.file("nul.png", DataFolder.image)
       tar.file("nul.txt", Data("a\0b".utf8))
-      tar.file("json.png", DataFolder.picture)
+      tar.file("json.png", DataFolder.image)
       tar.file("json.json", Data("{\"caption\": ".utf8))
-      tar.file("list.png", DataFolder.picture)
+      tar.file("list.png", DataFolder.image)
       tar.file("list.json", Data("[1]".utf8))
-      tar.file("number.png", DataFolder.picture)
+      tar.file("number.png", DataFolder.image)
       tar.file("number.json", Data("{\"caption\": 7}".utf8))
-      tar.file("deep.png", DataFolder.picture)
+      tar.file("deep.png", DataFolder.image)
       tar.file("deep.json", Data(String(repeating: "[", count: 100_000).utf8))
       tar.file("large.png", Data(count: 40000))
       tar.file("large.txt", Data("text".utf8))
-      tar.file("novel.png", DataFolder.picture)
+      tar.file("novel.png", DataFolder.image)
       tar.file("novel.txt", Data(repeating: 97, count: 2 << 20))
       tar.end()
     }
@@ -244,21 +244,21 @@ import Testing
   }
 
   @Test func namesWithDotsReadNothing() throws {
-    let secret = try data.write("secret.png", DataFolder.picture)
+    let secret = try data.write("secret.png", DataFolder.image)
     let path = try data.tar { tar in
       tar.file("../../secret.png", Data("not the file of that name".utf8))
       tar.file("../../secret.txt", Data("text".utf8))
-      tar.file("/etc/passwd.png", DataFolder.picture)
+      tar.file("/etc/passwd.png", DataFolder.image)
       tar.file("/etc/passwd.txt", Data("text".utf8))
       tar.end()
     }
     let dataset = try Dataset([path], DatasetOptions { $0.flags = [.ordered, .files] })
-    #expect(try dataset.rest().map(\.file) == [Data("not the file of that name".utf8), DataFolder.picture])
+    #expect(try dataset.rest().map(\.file) == [Data("not the file of that name".utf8), DataFolder.image])
 
     let outside = ["../secret.png", "./../secret.png", "x/../../secret.png", secret, "/etc/passwd", "..", ""]
     var csv = "path,caption\nin.png,good\n"
     for path in outside { csv += "\(path),text\n" }
-    try data.write("t/in.png", DataFolder.picture)
+    try data.write("t/in.png", DataFolder.image)
     let table = try data.write("t/t.csv", csv)
     let closed = try Dataset([table], DatasetOptions { $0.flags = .files })
     #expect(try closed.rest().map(\.key) == ["in.png"])
@@ -269,7 +269,7 @@ import Testing
   }
 
   @Test func tables() throws {
-    try data.write("a.png", DataFolder.picture)
+    try data.write("a.png", DataFolder.image)
     func run(_ name: String, _ text: String, _ change: (inout DatasetOptions) -> Void = { _ in }) throws -> (
       Dataset, [String]
     ) {
@@ -333,7 +333,7 @@ import Testing
     func shard(bad: Int) throws -> String {
       try data.tar { tar in
         for number in 0..<200 {
-          if number >= bad { tar.file("\(number).png", DataFolder.picture) }
+          if number >= bad { tar.file("\(number).png", DataFolder.image) }
           tar.file("\(number).txt", Data("text".utf8))
         }
         tar.end()
@@ -345,7 +345,7 @@ import Testing
       let dataset = try Dataset([try shard(bad: 60)], DatasetOptions { $0.workers = workers })
       let failure = #expect(throws: CLIPError.self) { try dataset.rest() }
       #expect(
-        failure?.message.contains("max_bad_share") == true && failure?.message.contains("without a picture") == true)
+        failure?.message.contains("max_bad_share") == true && failure?.message.contains("without an image") == true)
       #expect(try dataset.counters().samples + dataset.bad >= 100)
     }
     // When the bad ones come first, what follows may make them few enough.

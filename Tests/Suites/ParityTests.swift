@@ -73,7 +73,7 @@ import Testing
     #expect(logits <= 14.3 * 2 * 0.0045)
   }
 
-  @Test func emojiNamesItsPictures() throws {
+  @Test func emojiNamesItsImages() throws {
     let runtime = try Runtime(threads: 2)
     let model = try Model(Paths.emoji, runtime: runtime)
     let folder = Paths.root.appending(path: "Examples/images")

@@ -35,7 +35,7 @@ import Testing
   }
 
   static let broken = [
-    Broken("BROKEN_VERSION", "expected plugin interface 1.", "found 2.7"),
+    Broken("BROKEN_VERSION", "expected plugin interface 2.", "found 1.7"),
     Broken("BROKEN_NO_ENTRY", "clip_plugin_entry", "found none"),
     Broken("BROKEN_NULL_TABLE", "returned no table"),
     Broken("BROKEN_SYMBOL", "cannot be loaded: undefined symbol: this_symbol_is_nowhere"),
@@ -210,9 +210,9 @@ import Testing
   }
 
   struct Inputs {
-    let pictures: [Image]
+    let images: [Image]
     let texts = ["a cat", "two dogs and a boat"]
-    init(_ runtime: Runtime) throws { pictures = [try runtime.load(Paths.image("chelsea.png"))] }
+    init(_ runtime: Runtime) throws { images = [try runtime.load(Paths.image("chelsea.png"))] }
   }
 
   @Test func swapsGiveWhatOpeningGives() throws {
@@ -230,7 +230,7 @@ import Testing
     let model = try Model(first.url, runtime: runtime)
     let (a, b) = (try Model(first.url, runtime: runtime), try Model(second.url, runtime: runtime))
     func isImage(_ other: Model) throws -> Bool {
-      try identical(model.encode(images: inputs.pictures), other.encode(images: inputs.pictures))
+      try identical(model.encode(images: inputs.images), other.encode(images: inputs.images))
     }
     func isText(_ other: Model) throws -> Bool {
       try identical(model.encode(texts: inputs.texts), other.encode(texts: inputs.texts))
@@ -254,8 +254,8 @@ import Testing
     #expect(try model.describe().storage == Storage.float16 && !isImage(b))
     #expect(
       try identical(
-        model.encode(images: inputs.pictures),
-        Model(second.url, runtime: runtime, storage: .float16).encode(images: inputs.pictures)))
+        model.encode(images: inputs.images),
+        Model(second.url, runtime: runtime, storage: .float16).encode(images: inputs.images)))
     try model.swap(.image)  // as it was: in half precision
     #expect(try model.describe().storage == Storage.float16)
   }
@@ -269,7 +269,7 @@ import Testing
     for name in names + names.reversed() {
       try model.swap(.image, from: ModelFolder.reference(name).path)
       let other = try Model(ModelFolder.reference(name), runtime: runtime, towers: .image)
-      #expect(try identical(model.encode(images: inputs.pictures), other.encode(images: inputs.pictures)), "\(name)")
+      #expect(try identical(model.encode(images: inputs.images), other.encode(images: inputs.images)), "\(name)")
       #expect(model.encoder(.image) == other.encoder(.image))
       #expect(try model.describe().layout == "open_clip")
     }
@@ -298,7 +298,7 @@ import Testing
     let inputs = try Inputs(runtime)
     let folder = try Self.small()
     let model = try Model(folder.url, runtime: runtime)
-    let before = (try model.encode(images: inputs.pictures), try model.encode(texts: inputs.texts), model.info)
+    let before = (try model.encode(images: inputs.images), try model.encode(texts: inputs.texts), model.info)
     func refused(
       _ status: CLIPStatus, _ words: String, _ towers: Towers?, _ folder: URL?, of model: Model, line: Int = #line
     ) {
@@ -334,7 +334,7 @@ import Testing
 
     let after = try model.describe()
     #expect(after.imageParameters == before.2.imageParameters && after.textParameters == before.2.textParameters)
-    #expect(try identical(model.encode(images: inputs.pictures), before.0))
+    #expect(try identical(model.encode(images: inputs.images), before.0))
     #expect(try identical(model.encode(texts: inputs.texts), before.1))
 
     // A tower that is not open has nothing to be swapped with.
@@ -348,7 +348,7 @@ import Testing
     let orphan = try Model(lost.url, runtime: runtime)
     try FileManager.default.removeItem(at: lost.url)
     refused(.notFound, lost.url.path, nil, nil, of: orphan)
-    #expect(try identical(orphan.encode(images: inputs.pictures), before.0))
+    #expect(try identical(orphan.encode(images: inputs.images), before.0))
   }
 
   /// Buffers made for the sizes of before are never touched: the call says what has changed.
@@ -361,17 +361,17 @@ import Testing
     }
     let model = try Model(small.url, runtime: runtime)
     let opened = model.info
-    let picture = try runtime.load(Paths.image("chelsea.png"))
+    let image = try runtime.load(Paths.image("chelsea.png"))
     var pixels = [Float](repeating: -7, count: 3 * 32 * 32), tokens = [Int32](repeating: -7, count: 16)
     var row = [Float](repeating: -7, count: model.width)
-    let bytes = picture.bytes
+    let bytes = image.bytes
     func calls(_ options: clip_encode_options) -> [clip_status] {
       var options = options
       let (pixelCount, tokenCount, width) = (pixels.count, tokens.count, row.count)
       return bytes.withUnsafeBufferPointer { bytes in
         let view = clip_image_view(
-          pixels: bytes.baseAddress, width: UInt32(picture.width), height: UInt32(picture.height), stride: 0,
-          format: clip_pixel_format(picture.format.rawValue))
+          pixels: bytes.baseAddress, width: UInt32(image.width), height: UInt32(image.height), stride: 0,
+          format: clip_pixel_format(image.format.rawValue), orientation: 0)
         return "a cat".withCString { text in
           [
             clip_preprocess(model.handle, [view], 1, &options, &pixels, pixelCount),
@@ -406,7 +406,7 @@ import Testing
     #expect(calls(sizes(64, 64, 24)) == good)
     // What has no such buffers needs no such words.
     #expect(
-      try model.encode(images: [picture]).count == model.width && model.encode(texts: ["a cat"]).count == model.width)
+      try model.encode(images: [image]).count == model.width && model.encode(texts: ["a cat"]).count == model.width)
     try model.swap(from: small.url.path)
     (pixels, tokens) = ([Float](repeating: 0, count: 3 * 32 * 32), [Int32](repeating: 0, count: 16))
     #expect(calls(none) == good)

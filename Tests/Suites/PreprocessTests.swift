@@ -14,9 +14,9 @@ import Testing
     let mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
     let deviation: [Float] = [0.26862954, 0.26130258, 0.27577711]
     return (0..<pixels.count).map { i in
-      let (picture, rest) = (i / (3 * plane), i % (3 * plane))
+      let (image, rest) = (i / (3 * plane), i % (3 * plane))
       let (position, channel) = (rest / 3, rest % 3)
-      let value = pixels[picture * 3 * plane + channel * plane + position]
+      let value = pixels[image * 3 * plane + channel * plane + position]
       return Int((255 * (value * deviation[channel] + mean[channel])).rounded())
     }
   }
@@ -59,14 +59,14 @@ import Testing
     let model = try model(side: 64, keys)
     let stored = try expected("resize-modes")
     for name in ["chelsea.png", "coffee.png", "astronaut.png", "tall", "small"] {
-      let picture: Image
+      let image: Image
       if let source = stored["source.\(name)"] {
-        picture = try Image(width: source.shape[1], height: source.shape[0], format: .rgb, bytes: Array(source.data))
+        image = try Image(width: source.shape[1], height: source.shape[0], format: .rgb, bytes: Array(source.data))
       } else {
-        picture = try runtime.load(Paths.image(name))
+        image = try runtime.load(Paths.image(name))
       }
       let want = try tensor("\(mode).\(name)", of: stored)
-      let result = compare(bytes(try model.preprocess([picture]), side: 64), Array(want.data))
+      let result = compare(bytes(try model.preprocess([image]), side: 64), Array(want.data))
       #expect(result.equal >= 0.999 && result.worst <= 1, "\(mode) \(name): \(result)")
     }
   }
@@ -78,8 +78,8 @@ import Testing
     var swapped = clear.bytes
     for i in stride(from: 0, to: swapped.count, by: 4) { swapped.swapAt(i, i + 2) }
     let other = try Image(width: clear.width, height: clear.height, format: .bgra, bytes: swapped)
-    for picture in [clear, other] {
-      let pixels = try model.preprocess([picture], options: .init(background: Color(red: 200, green: 30, blue: 60)))
+    for image in [clear, other] {
+      let pixels = try model.preprocess([image], options: .init(background: Color(red: 200, green: 30, blue: 60)))
       let result = compare(bytes(pixels, side: 64), want)
       #expect(result.equal >= 0.99 && result.worst <= 1, "\(result)")
     }
@@ -90,7 +90,7 @@ import Testing
     #expect(identical(try model.preprocess([clear]), try model.preprocess([same])))
   }
 
-  /// The same picture seen in every format, dense and with padding between rows.
+  /// The same image seen in every format, dense and with padding between rows.
   @Test func formatsAndStridesAgree() throws {
     let model = try model(side: 64)
     let (width, height) = (83, 57)
@@ -111,8 +111,8 @@ import Testing
           bytes += [UInt8](repeating: 251, count: padding)
         }
         let stride = padding == 0 ? nil : width * channels.count + padding
-        let picture = try Image(width: width, height: height, format: format, stride: stride, bytes: bytes)
-        #expect(identical(try model.preprocess([picture]), want), "format \(format.rawValue), padding \(padding)")
+        let image = try Image(width: width, height: height, format: format, stride: stride, bytes: bytes)
+        #expect(identical(try model.preprocess([image]), want), "format \(format.rawValue), padding \(padding)")
       }
     }
     let gray = numbers.bytes(width * height)
@@ -123,21 +123,21 @@ import Testing
         try model.preprocess([Image(width: width, height: height, format: .rgb, bytes: repeated)])))
   }
 
-  /// One row, one column, one pixel, and pictures far longer than wide.
+  /// One row, one column, one pixel, and images far longer than wide.
   @Test(arguments: [(1, 1), (1, 7), (7, 1), (2000, 1), (1, 2000), (64, 64), (65, 64), (63, 200)])
   func anySizeKeepsAPlainColour(_ size: (Int, Int)) throws {
     for mode in ["shortest", "longest", "squash"] {
       let model = try model(side: 64, ["resize_mode": mode, "fill_color": 100])
-      let picture = try Image(
+      let image = try Image(
         width: size.0, height: size.1, format: .gray, bytes: [UInt8](repeating: 100, count: size.0 * size.1))
-      #expect(bytes(try model.preprocess([picture]), side: 64).allSatisfy { $0 == 100 }, "\(mode)")
+      #expect(bytes(try model.preprocess([image]), side: 64).allSatisfy { $0 == 100 }, "\(mode)")
     }
   }
 
   @Test func encodesWhatItPreprocesses() throws {
     let model = try model(side: 64)
-    let pictures = try ["chelsea.png", "china.jpg"].map { try runtime.load(Paths.image($0)) }
-    let direct = try model.encode(images: pictures)
-    #expect(identical(direct, try model.encode(pixels: model.preprocess(pictures))))
+    let images = try ["chelsea.png", "china.jpg"].map { try runtime.load(Paths.image($0)) }
+    let direct = try model.encode(images: images)
+    #expect(identical(direct, try model.encode(pixels: model.preprocess(images))))
   }
 }

@@ -65,7 +65,7 @@ import Testing
     for i in 0..<9 {
       let image = try one.encode(pixels: Array(inputs.pixels[i * one.imageNumbers..<(i + 1) * one.imageNumbers]))
       let text = try one.encode(tokens: Array(inputs.tokens[i * one.context..<(i + 1) * one.context]))
-      #expect(identical(image, Array(images[i * one.width..<(i + 1) * one.width])), "picture \(i)")
+      #expect(identical(image, Array(images[i * one.width..<(i + 1) * one.width])), "image \(i)")
       #expect(identical(text, Array(texts[i * one.width..<(i + 1) * one.width])), "text \(i)")
     }
   }

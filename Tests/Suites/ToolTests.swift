@@ -126,14 +126,14 @@ import Testing
 
   @Test func embedsToEachFormat() throws {
     let folder = try TemporaryFolder()
-    let pictures = ["cat.png", "snowman.jpg", "penguin.webp"].map(Self.example)
+    let paths = ["cat.png", "snowman.jpg", "penguin.webp"].map(Self.example)
     let texts = ["a cat", "snow"]
     try Data("third line\nfourth\n".utf8).write(to: folder.file("texts.txt"))
-    let input = pictures.flatMap { ["--image", $0] } + texts.flatMap { ["--text", $0] }
+    let input = paths.flatMap { ["--image", $0] } + texts.flatMap { ["--text", $0] }
 
     let runtime = try Runtime()
     let model = try Model(Paths.emoji, runtime: runtime)
-    let images = try model.encode(images: pictures.map { try runtime.load(URL(filePath: $0)) })
+    let images = try model.encode(images: paths.map { try runtime.load(URL(filePath: $0)) })
     let captions = try model.encode(texts: texts + ["third line", "fourth"])
 
     let safetensors = folder.file("x.safetensors")
@@ -166,11 +166,11 @@ import Testing
     #expect(maxDifference(first, Array(images.prefix(128))) <= 1e-6)
   }
 
-  @Test func aBadPictureIsSkipped() throws {
+  @Test func aBadImageIsSkipped() throws {
     let folder = try TemporaryFolder()
     let files = FileManager.default
     try files.copyItem(atPath: Self.example("cat.png"), toPath: folder.file("a.png").path)
-    try Data("no picture".utf8).write(to: folder.file("b.png"))
+    try Data("no image".utf8).write(to: folder.file("b.png"))
     try files.copyItem(atPath: Self.example("dog.png"), toPath: folder.file("c.png").path)
     let output = folder.file("x.safetensors")
     let result = try clip(["embed", "--json"] + Self.model + ["--image", folder.url.path, "--output", output.path])
@@ -193,11 +193,11 @@ import Testing
     #expect(try Data(contentsOf: output).count % 64 == 0)
   }
 
-  @Test func augmentsPicturesOnASheet() throws {
+  @Test func augmentsImagesOnASheet() throws {
     let folder = try TemporaryFolder()
     let (sheet, again) = (folder.file("sheet.png"), folder.file("again.png"))
-    let picture = Paths.image("coffee.png").path
-    let result = try clip(["augment", picture, "--seed", "3", "--count", "5", "--output", sheet.path, "--json"])
+    let image = Paths.image("coffee.png").path
+    let result = try clip(["augment", image, "--seed", "3", "--count", "5", "--output", sheet.path, "--json"])
     #expect(result.code == 0, "\(result)")
     // Three columns and two rows of 224 pixels, 4 between.
     #expect(result.json["width"] as? Int == 3 * 228 + 4 && result.json["height"] as? Int == 2 * 228 + 4)
@@ -207,21 +207,21 @@ import Testing
     let pipeline = folder.file("p.json")
     try Data("\"default\"".utf8).write(to: pipeline)
     let named = [
-      "augment", picture, "--pipeline", pipeline.path, "--seed", "3", "--count", "5", "--output", again.path,
+      "augment", image, "--pipeline", pipeline.path, "--seed", "3", "--count", "5", "--output", again.path,
     ]
     #expect(try clip(named).code == 0)
     #expect(try Data(contentsOf: sheet) == Data(contentsOf: again))
-    // A picture larger than a cell is shrunk.
-    let large = try clip(["augment", picture, "--pipeline", "[]", "--count", "1", "--output", again.path, "--json"])
+    // An image larger than a cell is shrunk.
+    let large = try clip(["augment", image, "--pipeline", "[]", "--count", "1", "--output", again.path, "--json"])
     #expect(large.json["width"] as? Int == 256 + 8, "\(large)")
   }
 
   /// With --white the variants are those that training with a white background gets.
   @Test(arguments: ["rgba8.png", "gray-alpha8.png", "palette-alpha.png", "rgb8.png", "alpha.webp"])
-  func augmentsPicturesOverWhite(_ name: String) throws {
+  func augmentsImagesOverWhite(_ name: String) throws {
     let folder = try TemporaryFolder()
-    let picture = Paths.fixtures.appending(path: "codecs/\(name)")
-    try FileManager.default.copyItem(at: picture, to: folder.file(name))
+    let image = Paths.fixtures.appending(path: "codecs/\(name)")
+    try FileManager.default.copyItem(at: image, to: folder.file(name))
     try Data("a".utf8).write(to: folder.file(name.split(separator: ".")[0] + ".txt"))
     let runtime = try Runtime()
     let json = #"[{"op": "random_rotation", "degrees": [20, 40], "fill": 9}]"#
@@ -240,7 +240,7 @@ import Testing
       let result = try clip(arguments + more)
       #expect(result.code == 0, "\(result)")
       let read = try runtime.load(sheet)
-      // The picture without the 4 around it.
+      // The image without the 4 around it.
       return (4..<read.height - 4).flatMap { y in
         read.bytes[3 * (y * read.width + 4)..<3 * (y * read.width + read.width - 4)]
       }
@@ -250,16 +250,16 @@ import Testing
   }
 
   @Test func augmentRefuses() throws {
-    let picture = Self.example("cat.png")
+    let image = Self.example("cat.png")
     for arguments in [
-      [], [picture], [picture, "--output", "x.jpg"], [picture, "--text", "t", "--output", "x.png"], ["--text", "t"],
-      [picture, "--count", "0", "--output", "x.png"], ["--text", "t", "--pipeline", "[]", "--white"],
+      [], [image], [image, "--output", "x.jpg"], [image, "--text", "t", "--output", "x.png"], ["--text", "t"],
+      [image, "--count", "0", "--output", "x.png"], ["--text", "t", "--pipeline", "[]", "--white"],
     ] {
       #expect(try clip(["augment"] + arguments).code == 2, "\(arguments)")
     }
     let folder = try TemporaryFolder()
     let unknown = try clip([
-      "augment", picture, "--pipeline", "[{\"op\": \"nope\"}]", "--output", folder.file("x.png").path,
+      "augment", image, "--pipeline", "[{\"op\": \"nope\"}]", "--output", folder.file("x.png").path,
     ])
     #expect(unknown.code == 1 && unknown.errors.contains("random_resized_crop"), "\(unknown)")
     let lines = try clip(["augment", "--text", "a cat", "--pipeline", "[]", "--count", "3"])

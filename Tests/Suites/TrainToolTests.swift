@@ -5,7 +5,7 @@ import Foundation
 import Support
 import Testing
 
-/// `clip train` on twelve pictures and a model of a few thousand weights.
+/// `clip train` on twelve images and a model of a few thousand weights.
 @Suite(.serialized) struct TrainToolTests {
   let folder: TemporaryFolder
   let model: TemporaryFolder
@@ -368,7 +368,7 @@ import Testing
           "teacher": Paths.emoji.path, "replay": ["data": path("pairs.tar"), "share": 0.25],
           "text_pipeline": [["op": "case_noise"]],
           "lora": ["rank": 2, "patterns": ["*.mlp.c_fc.weight"]], "eval": ["data": path("pairs.tar"), "every": 10],
-          "chunk": 2, "activation_checkpoints": true, "steps": 20, "log_every": 5,
+          "chunk": 2, "recompute": true, "steps": 20, "log_every": 5,
         ]) + ["--json"])
     #expect(result.code == 0, "\(result)")
     // Three of each four are new.
@@ -378,7 +378,7 @@ import Testing
     #expect(try Model(folder.file("t/model")).width == 16)
   }
 
-  /// Bad pictures that leave fewer batches than captions promised: the last step is told, logged and measured.
+  /// Bad images that leave fewer batches than captions promised: the last step is told, logged and measured.
   @Test func epochsThatEndEarly() throws {
     var rows = "image,caption\n"
     for name in ["cat", "dog", "pizza", "rocket", "guitar", "rainbow"] {

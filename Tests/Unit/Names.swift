@@ -9,10 +9,10 @@ func testNameRules() {
   let suffix = ParameterRule(suffix: "ln.{}", "norm.{}")
   check(suffix.tensorName(for: "a.b.ln.bias") == "a.b.norm.bias", "a suffix rule keeps the prefix")
   check(suffix.tensorName(for: "a.xln.bias") == nil, "a suffix begins after a dot")
-  check(rule.recipe.tensorShape([8, 4]) == [24, 4], "a third of a tensor")
-  check(ParameterRule.Recipe.transposed.tensorShape([8, 4]) == [4, 8], "a transposed tensor")
+  check(rule.arrangement.tensorShape([8, 4]) == [24, 4], "a third of a tensor")
+  check(ParameterRule.Arrangement.transposed.tensorShape([8, 4]) == [4, 8], "a transposed tensor")
 
   var tensor = [Float](repeating: 0, count: 6)
-  ParameterRule.Recipe.transposed.place([1, 2, 3, 4, 5, 6], shape: [2, 3], in: &tensor)
+  ParameterRule.Arrangement.transposed.place([1, 2, 3, 4, 5, 6], shape: [2, 3], in: &tensor)
   check(tensor == [1, 4, 2, 5, 3, 6], "elements of a transposed tensor")
 }

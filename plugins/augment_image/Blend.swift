@@ -23,13 +23,13 @@ extension Raster {
     }
   }
 
-  /// torchvision's adjust_brightness: 0 is black, 1 the picture.
+  /// torchvision's adjust_brightness: 0 is black, 1 the image.
   func adjustBrightness(_ factor: Double) {
     let factor = Float(factor)
     map { blend(0, $0, factor) }
   }
 
-  /// torchvision's adjust_contrast: 0 is the mean gray, 1 the picture.
+  /// torchvision's adjust_contrast: 0 is the mean gray, 1 the image.
   func adjustContrast(_ factor: Double) {
     var sum = 0
     for y in 0..<height {
@@ -43,7 +43,7 @@ extension Raster {
     map { blend(mean, $0, factor) }
   }
 
-  /// torchvision's adjust_saturation: 0 is gray, 1 the picture.
+  /// torchvision's adjust_saturation: 0 is gray, 1 the image.
   func adjustSaturation(_ factor: Double) {
     let factor = Float(factor)
     forEachEight { pixels in
@@ -54,7 +54,7 @@ extension Raster {
     }
   }
 
-  /// torchvision's adjust_sharpness: 0 is the smoothed picture, 1 the picture. `original` is a copy of this raster.
+  /// torchvision's adjust_sharpness: 0 is the smoothed image, 1 the image. `original` is a copy of this raster.
   func adjustSharpness(_ factor: Double, original: Raster) {
     guard width >= 3, height >= 3 else { return }  // all pixels are at the border, which Pillow leaves unchanged
     let factor = Float(factor)

@@ -18,11 +18,11 @@ final class ColorJitter: ImageAugmentation {
 
   private init(_ factors: [Interval?]) { self.factors = factors }
 
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let order = random.permutation(4)
     var drawn: InlineArray<4, Double> = [1, 1, 1, 0]
     for (index, factor) in factors.enumerated() { if let factor { drawn[index] = factor.draw(random) } }
-    let raster = try sink.copy(of: picture)
+    let raster = try sink.copy(of: image)
     for index in order where factors[index] != nil {
       switch index {
       case 0: raster.adjustBrightness(drawn[index])
@@ -36,7 +36,7 @@ final class ColorJitter: ImageAugmentation {
 
 /// torchvision's RandomGrayscale.
 final class Grayscale: ImageAugmentation {
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
-    try sink.copy(of: picture).convertToGray()
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    try sink.copy(of: image).convertToGray()
   }
 }

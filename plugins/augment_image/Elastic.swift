@@ -33,15 +33,15 @@ final class Elastic: ImageAugmentation {
   }
 
   /// Draws the noise along x for all pixels, row by row, then the noise along y.
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
-    let (width, height) = (picture.width, picture.height)
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let (width, height) = (image.width, image.height)
     let raster = try sink.raster(width: width, height: height)
     let scratch = try Scratch(byteCount: 2 * width * height * MemoryLayout<Float>.stride)
     defer { withExtendedLifetime(scratch) {} }
     let noise = scratch.base.assumingMemoryBound(to: Float.self)
     let shiftsX = noise + width * height
-    let source = Raster(viewing: picture)
-    // torchvision divides alpha by the picture's size, and its grid spans 2 over the picture: a shift of 1 is alpha / 2
+    let source = Raster(viewing: image)
+    // torchvision divides alpha by the image's size, and its grid spans 2 over the image: a shift of 1 is alpha / 2
     // pixels.
     let (scaleX, scaleY) = (Float(alpha.0 / 2), Float(alpha.1 / 2))
     try drawSmooth(noise, width, height, sigma.0, random) { y, shifts in
@@ -85,7 +85,7 @@ final class Elastic: ImageAugmentation {
     for channel in 0..<3 { target[channel] = isInside ? pixel[channel] : fill[channel] }
   }
 
-  /// Pixels outside the picture count as 0, and the fill is blended in by their share of the weights, as in torchvision
+  /// Pixels outside the image count as 0, and the fill is blended in by their share of the weights, as in torchvision
   /// (_apply_grid_transform).
   @inline(__always)
   private func sampleBilinear(_ source: Raster, _ x: Float, _ y: Float, _ target: UnsafeMutablePointer<UInt8>) {

@@ -18,14 +18,14 @@ final class Erasing: ImageAugmentation {
     self.isRandom = isRandom
   }
 
-  /// Draws up to ten rectangles; if none is smaller than the picture, the picture stays as it is.
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  /// Draws up to ten rectangles; if none is smaller than the image, the image stays as it is.
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     for _ in 0..<10 {
-      let (height, width) = rectangle.sides(area: Double(picture.width * picture.height), random)
-      guard width < picture.width, height < picture.height else { continue }
-      let top = random.below(picture.height - height + 1)
-      let left = random.below(picture.width - width + 1)
-      let raster = try sink.copy(of: picture)
+      let (height, width) = rectangle.sides(area: Double(image.width * image.height), random)
+      guard width < image.width, height < image.height else { continue }
+      let top = random.below(image.height - height + 1)
+      let left = random.below(image.width - width + 1)
+      let raster = try sink.copy(of: image)
       let hole = Raster(base: raster.row(top) + left * 3, width: width, height: height, stride: raster.stride)
       if isRandom { hole.fillWithNoise(random) } else { hole.fill(colour) }
       return

@@ -21,14 +21,14 @@ final class GaussianBlur: ImageAugmentation {
     self.sigma = sigma
   }
 
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let sigma = sigma.draw(random)
-    let raster = try sink.raster(width: picture.width, height: picture.height)
-    let count = picture.width * 3
+    let raster = try sink.raster(width: image.width, height: image.height)
+    let count = image.width * 3
     try Gaussian(width: kernelWidth, height: kernelHeight, sigmaX: sigma, sigmaY: sigma).smooth(
-      width: picture.width, height: picture.height, channels: 3
+      width: image.width, height: image.height, channels: 3
     ) { y, weight, sums in
-      let row = picture.row(y)
+      let row = image.row(y)
       for i in 0..<count { sums[i] += weight * Float(row[i]) }
     } store: { y, sums in
       let target = raster.row(y)

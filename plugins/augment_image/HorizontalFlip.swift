@@ -3,16 +3,16 @@ import ClipPluginKit
 
 /// torchvision's RandomHorizontalFlip.
 final class HorizontalFlip: ImageAugmentation {
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
-    let canvas = try sink.allocate(width: picture.width, height: picture.height, picture.format)
-    let channels = picture.channels
-    for y in 0..<picture.height {
-      let source = picture.row(y)
-      let target = canvas.row(y) + (picture.width - 1) * channels
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let canvas = try sink.allocate(width: image.width, height: image.height, image.format)
+    let channels = image.channels
+    for y in 0..<image.height {
+      let source = image.row(y)
+      let target = canvas.row(y) + (image.width - 1) * channels
       if channels == 3 {
-        mirror(source, target, picture.width, 3)
+        mirror(source, target, image.width, 3)
       } else {
-        mirror(source, target, picture.width, channels)
+        mirror(source, target, image.width, channels)
       }
     }
   }

@@ -27,11 +27,11 @@ final class Outline: ImageAugmentation {
   private static var ramp: Int { 32 }
 
   /// Draws the random width, then the strength, then the threshold.
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let radius = Int((width.draw(random) / 2).rounded())
     let strength = Int((256 * strength.draw(random)).rounded())
     let threshold = Int(threshold.draw(random).rounded())
-    let raster = try sink.copy(of: picture)
+    let raster = try sink.copy(of: image)
     let count = raster.width * 3
     let scratch = try Scratch(byteCount: 2 * count * raster.height)
     defer { withExtendedLifetime(scratch) {} }

@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// torchvision's RandomPerspective: moves the picture's corners inwards.
+/// torchvision's RandomPerspective: moves the image's corners inwards.
 final class Perspective: ImageAugmentation {
   private let distortion: Double
   private let interpolation: Interpolation
@@ -21,9 +21,9 @@ final class Perspective: ImageAugmentation {
   }
 
   /// Draws the new upper left, upper right, lower right and lower left corners, x before y. If there is no perspective
-  /// map to them, because three are on a line, the picture stays as it is.
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
-    let (width, height) = (picture.width, picture.height)
+  /// map to them, because three are on a line, the image stays as it is.
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let (width, height) = (image.width, image.height)
     func draw(_ side: Int, isFar: Bool) -> Double {
       let bound = Int(distortion * Double(side / 2)) + 1
       return Double(random.below(bound) + (isFar ? side - bound : 0))
@@ -36,12 +36,12 @@ final class Perspective: ImageAugmentation {
     guard let map = PerspectiveMap(corners, width: width, height: height) else { return }
     let raster = try sink.raster(width: width, height: height)
     raster.fill(fill)
-    warp(Raster(viewing: picture), into: raster, by: map, interpolation)
+    warp(Raster(viewing: image), into: raster, by: map, interpolation)
   }
 }
 
 /// The map to ((a x + b y + c) / w, (d x + e y + f) / w) with w = g x + h y + 1.
-struct PerspectiveMap: PictureMap {
+struct PerspectiveMap: CoordinateMap {
   private let a, b, c, d, e, f, g, h: Double
 
   @inline(__always)
@@ -50,7 +50,7 @@ struct PerspectiveMap: PictureMap {
     return ((a * x + b * y + c) / w, (d * x + e * y + f) / w)
   }
 
-  /// The map from `corners` to the centres of the picture's corner pixels, in the same order: the inverse of Heckbert's
+  /// The map from `corners` to the centres of the image's corner pixels, in the same order: the inverse of Heckbert's
   /// map of the unit square to a quadrilateral (Fundamentals of Texture Mapping and Image Warping, 1989). Coefficients
   /// are rounded to float, as in torchvision. nil if there is no inverse.
   init?(_ corners: InlineArray<4, (x: Double, y: Double)>, width: Int, height: Int) {

@@ -71,7 +71,7 @@ private func addColours(_ table: inout PluginTable) {
       .integer("magnitude", 9, 0...1023, "how strong they are, below num_magnitude_bins"),
       .integer("num_magnitude_bins", 31, 2...1024, "the number of magnitudes"),
       .choice("interpolation", Interpolation.words, "of shears, translations and rotations"),
-      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the picture"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the image"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try RandAugment(settings) } })
   table.add(
@@ -99,7 +99,7 @@ private func addWarps(_ table: inout PluginTable) {
     [
       .numbers("degrees", [degrees], count: 1...2, -360...360, "range of the angle; one number v is -v to v"),
       .choice("interpolation", Interpolation.words, "how values between pixels are computed"),
-      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the picture"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the image"),
       .numbers(
         "center", [], count: 0...2, -1e6...1e6, "x and y of the fixed point from the upper left; none is the centre"),
     ]
@@ -108,7 +108,7 @@ private func addWarps(_ table: inout PluginTable) {
     id: "clipcore.augment.random-rotation", op: "random_rotation",
     description: "Rotates counter-clockwise",
     settings: common(15) + [
-      .boolean("expand", false, "enlarge the result to hold the whole rotated picture")
+      .boolean("expand", false, "enlarge the result to hold the whole rotated image")
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Rotation(settings) } })
   table.add(
@@ -128,7 +128,7 @@ private func addWarps(_ table: inout PluginTable) {
         "distortion_scale", 0.5, 0...1, "how far corners move at most, as a share of half the sides"
       ),
       .choice("interpolation", ["bilinear", "nearest", "bicubic"], "how values between pixels are computed"),
-      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the picture"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the image"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Perspective(settings) } })
   table.add(
@@ -140,7 +140,7 @@ private func addWarps(_ table: inout PluginTable) {
         "sigma", [5], count: 1...2, 0...100, "deviation of the smoothing in pixels: one number, or of x and y; 0: none"
       ),
       .choice("interpolation", ["bilinear", "nearest"], "how values between pixels are computed"),
-      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the picture"),
+      .numbers("fill", [0], count: 1...3, bytes, "the colour outside the image"),
     ],
     image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Elastic(settings) } })
 }

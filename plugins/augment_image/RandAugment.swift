@@ -12,7 +12,7 @@ final class RandAugment: ImageAugmentation {
     var isSigned: Bool { (Operation.shearX.rawValue...Operation.sharpness.rawValue).contains(rawValue) }
   }
 
-  /// Ops for each picture.
+  /// Ops for each image.
   private let count: Int
   /// The magnitude is value `bin` of `bins` in the range of each op.
   private let bin: Int
@@ -39,8 +39,8 @@ final class RandAugment: ImageAugmentation {
     self.fill = fill
   }
 
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
-    let raster = try sink.copy(of: picture)
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let raster = try sink.copy(of: image)
     for _ in 0..<count {
       let operation = Operation(rawValue: random.below(Operation.allCases.count)) ?? .identity
       let isNegative = operation.isSigned && random.below(2) == 1

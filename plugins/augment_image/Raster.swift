@@ -17,16 +17,16 @@ struct Raster {
     self.stride = stride
   }
 
-  /// A view of a picture, which must not be written to.
-  init(viewing picture: Pixels) {
+  /// A view of an image, which must not be written to.
+  init(viewing image: Pixels) {
     self.init(
-      base: UnsafeMutablePointer(mutating: picture.base), width: picture.width, height: picture.height,
-      stride: picture.stride)
+      base: UnsafeMutablePointer(mutating: image.base), width: image.width, height: image.height,
+      stride: image.stride)
   }
 
   func row(_ y: Int) -> UnsafeMutablePointer<UInt8> { base + y * stride }
 
-  /// Copies the pixels of a picture of the same size.
+  /// Copies the pixels of an image of the same size.
   func copy(_ source: UnsafePointer<UInt8>, stride sourceStride: Int) {
     for y in 0..<height { memcpy(row(y), source + y * sourceStride, width * 3) }
   }
@@ -51,10 +51,10 @@ extension ImageSink {
     return Raster(base: canvas.base, width: width, height: height, stride: canvas.stride)
   }
 
-  /// Allocates a result and copies `picture` to it.
-  func copy(of picture: Pixels) throws(PluginFailure) -> Raster {
-    let raster = try raster(width: picture.width, height: picture.height)
-    raster.copy(picture.base, stride: picture.stride)
+  /// Allocates a result and copies `image` to it.
+  func copy(of image: Pixels) throws(PluginFailure) -> Raster {
+    let raster = try raster(width: image.width, height: image.height)
+    raster.copy(image.base, stride: image.stride)
     return raster
   }
 }

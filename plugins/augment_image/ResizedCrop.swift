@@ -2,7 +2,7 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// The distribution of a random rectangle in a picture.
+/// The distribution of a random rectangle in an image.
 struct RectangleDraw {
   /// The rectangle's share of the area.
   let scale: Interval
@@ -22,7 +22,7 @@ struct RectangleDraw {
   }
 }
 
-/// torchvision's RandomResizedCrop: resizes a random rectangle of the picture as Pillow does.
+/// torchvision's RandomResizedCrop: resizes a random rectangle of the image as Pillow does.
 final class ResizedCrop: ImageAugmentation {
   private let width: Int
   private let height: Int
@@ -45,29 +45,29 @@ final class ResizedCrop: ImageAugmentation {
     self.resample = resample
   }
 
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
-    let part = crop(of: picture, random)
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let part = crop(of: image, random)
     try sink.resize(
       part, resample, width: width, height: height, into: sink.allocate(width: width, height: height, CLIP_PIXELS_RGB))
   }
 
-  /// Draws up to ten rectangles. If none fits in the picture, takes the largest one at its centre with an allowed ratio.
-  private func crop(of picture: Pixels, _ random: Random) -> Pixels {
+  /// Draws up to ten rectangles. If none fits in the image, takes the largest one at its centre with an allowed ratio.
+  private func crop(of image: Pixels, _ random: Random) -> Pixels {
     for _ in 0..<10 {
-      let (width, height) = rectangle.sides(area: Double(picture.width * picture.height), random)
-      guard width > 0, height > 0, width <= picture.width, height <= picture.height else { continue }
-      let top = random.below(picture.height - height + 1)
-      let left = random.below(picture.width - width + 1)
-      return picture.part(left: left, top: top, width: width, height: height)
+      let (width, height) = rectangle.sides(area: Double(image.width * image.height), random)
+      guard width > 0, height > 0, width <= image.width, height <= image.height else { continue }
+      let top = random.below(image.height - height + 1)
+      let left = random.below(image.width - width + 1)
+      return image.part(left: left, top: top, width: width, height: height)
     }
-    var (width, height) = (picture.width, picture.height)
+    var (width, height) = (image.width, image.height)
     let ratio = Double(width) / Double(height)
     if ratio < rectangle.ratio.low {
       height = max(1, rounded(Double(width) / rectangle.ratio.low))
     } else if ratio > rectangle.ratio.high {
       width = max(1, rounded(Double(height) * rectangle.ratio.high))
     }
-    return picture.part(
-      left: (picture.width - width) / 2, top: (picture.height - height) / 2, width: width, height: height)
+    return image.part(
+      left: (image.width - width) / 2, top: (image.height - height) / 2, width: width, height: height)
   }
 }

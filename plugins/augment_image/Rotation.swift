@@ -7,7 +7,7 @@ struct WarpSettings {
   let degrees: Interval
   let interpolation: Interpolation
   let fill: Colour
-  /// The fixed point of the map; nil for the picture's centre.
+  /// The fixed point of the map; nil for the image's centre.
   let centre: (x: Double, y: Double)?
 
   init(_ settings: Settings) throws(PluginFailure) {
@@ -36,9 +36,9 @@ final class Rotation: ImageAugmentation {
     self.expands = expands
   }
 
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let angle = settings.degrees.draw(random)
-    var (width, height) = (picture.width, picture.height)
+    var (width, height) = (image.width, image.height)
     let rotation = PillowRotation(
       angle, width: width, height: height, centre: settings.centre, expands, settings.interpolation)
     var map = rotation.map
@@ -56,7 +56,7 @@ final class Rotation: ImageAugmentation {
       (width, height) = (rounded(newWidth), rounded(newHeight))
     }
     let raster = try sink.raster(width: width, height: height)
-    warp(Raster(viewing: picture), into: raster, map, rotation.interpolation, fill: settings.fill)
+    warp(Raster(viewing: image), into: raster, map, rotation.interpolation, fill: settings.fill)
   }
 }
 
@@ -115,8 +115,8 @@ final class Affine: ImageAugmentation {
     self.shearY = shearY
   }
 
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
-    let (width, height) = (Double(picture.width), Double(picture.height))
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let (width, height) = (Double(image.width), Double(image.height))
     let angle = settings.degrees.draw(random)
     var (moveX, moveY) = (0.0, 0.0)
     if translate.count == 2 {
@@ -126,7 +126,7 @@ final class Affine: ImageAugmentation {
     let map = AffineMap(
       centre: settings.centre ?? (width * 0.5, height * 0.5), angle: angle, translate: (moveX, moveY),
       scale: scale.draw(random), shear: (shearX.draw(random), shearY.draw(random)))
-    let raster = try sink.raster(width: picture.width, height: picture.height)
-    warp(Raster(viewing: picture), into: raster, map, settings.interpolation, fill: settings.fill)
+    let raster = try sink.raster(width: image.width, height: image.height)
+    warp(Raster(viewing: image), into: raster, map, settings.interpolation, fill: settings.fill)
   }
 }

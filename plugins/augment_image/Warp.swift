@@ -2,13 +2,13 @@ import CClip
 import CSystem
 import ClipPluginKit
 
-/// Maps a point of the result to a point of the source picture.
-protocol PictureMap {
+/// Maps a point of the result to a point of the source image.
+protocol CoordinateMap {
   func callAsFunction(_ x: Double, _ y: Double) -> (x: Double, y: Double)
 }
 
 /// The map to (a x + b y + c, d x + e y + f).
-struct AffineMap: PictureMap {
+struct AffineMap: CoordinateMap {
   var a = 1.0, b = 0.0, c = 0.0
   var d = 0.0, e = 1.0, f = 0.0
 
@@ -70,7 +70,7 @@ func warp(_ source: Raster, into target: Raster, _ map: AffineMap, _ interpolati
 }
 
 /// The same for any map, without the fill: pixels of `target` that map outside `source` stay as they are.
-func warp(_ source: Raster, into target: Raster, by map: some PictureMap, _ interpolation: Interpolation) {
+func warp(_ source: Raster, into target: Raster, by map: some CoordinateMap, _ interpolation: Interpolation) {
   switch interpolation {
   case .nearest: forEachMapped(source, target, map) { copyPixel(source, Int($0), Int($1), $2) }
   case .bilinear: forEachMapped(source, target, map) { sampleBilinear(source, $0 - 0.5, $1 - 0.5, $2) }
@@ -129,7 +129,7 @@ private func copyNearestInFixedPoint(_ source: Raster, _ target: Raster, _ map: 
 /// Calls `write` for each pixel of `target` whose centre maps to a point in `source`, with that point and the pixel.
 @inline(__always)
 private func forEachMapped(
-  _ source: Raster, _ target: Raster, _ map: some PictureMap,
+  _ source: Raster, _ target: Raster, _ map: some CoordinateMap,
   _ write: (Double, Double, UnsafeMutablePointer<UInt8>) -> Void
 ) {
   let (width, height) = (Double(source.width), Double(source.height))

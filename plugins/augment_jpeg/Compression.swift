@@ -1,8 +1,9 @@
 import CClip
+import CSystem
 import CTurboJPEG
 import ClipPluginKit
 
-/// torchvision's JPEG: compresses the picture with 4:2:0 chroma subsampling and decompresses it.
+/// torchvision's JPEG: compresses the image with 4:2:0 chroma subsampling and decompresses it.
 final class Compression: ImageAugmentation {
   private let low: Int
   private let high: Int
@@ -24,31 +25,31 @@ final class Compression: ImageAugmentation {
     self.high = high
   }
 
-  override func apply(_ picture: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let quality = low + random.below(high - low + 1)
-    let isGray = picture.format == CLIP_PIXELS_GRAY
+    let isGray = image.format == CLIP_PIXELS_GRAY
     let format = Int32((isGray ? TJPF_GRAY : TJPF_RGB).rawValue)
     let chroma = Int32((isGray ? TJSAMP_GRAY : TJSAMP_420).rawValue)
-    guard picture.width <= 65500, picture.height <= 65500, let stride = Int32(exactly: picture.stride) else {
+    guard image.width <= 65500, image.height <= 65500, let stride = Int32(exactly: image.stride) else {
       throw PluginFailure(
         CLIP_LIMIT,
         "expected sides of at most 65500 pixels and rows of at most \(Int32.max) bytes, "
-          + "found \(picture.width) x \(picture.height) and \(picture.stride)")
+          + "found \(image.width) x \(image.height) and \(image.stride)")
     }
     guard let encoder = tjInitCompress() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for an encoder") }
     defer { tjDestroy(encoder) }
     var file: UnsafeMutablePointer<UInt8>?
     var size: UInt = 0
     defer { tjFree(file) }
-    let (width, height) = (Int32(picture.width), Int32(picture.height))
+    let (width, height) = (Int32(image.width), Int32(image.height))
     guard
       tjCompress2(
-        encoder, picture.base, width, stride, height, format, &file, &size, chroma, Int32(quality), TJFLAG_ACCURATEDCT)
+        encoder, image.base, width, stride, height, format, &file, &size, chroma, Int32(quality), TJFLAG_ACCURATEDCT)
         == 0
     else { throw failure(encoder) }
     guard let decoder = tjInitDecompress() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
     defer { tjDestroy(decoder) }
-    let canvas = try sink.allocate(width: picture.width, height: picture.height, picture.format)
+    let canvas = try sink.allocate(width: image.width, height: image.height, image.format)
     guard let canvasStride = Int32(exactly: canvas.stride) else {
       throw PluginFailure(CLIP_LIMIT, "expected rows of at most \(Int32.max) bytes, found \(canvas.stride)")
     }
@@ -59,6 +60,8 @@ final class Compression: ImageAugmentation {
 
   /// The failure of libturbojpeg's last call.
   private func failure(_ handle: tjhandle) -> PluginFailure {
-    PluginFailure(CLIP_PLUGIN, tjGetErrorStr2(handle).map { String(cString: $0) } ?? "JPEG failed")
+    guard let message = tjGetErrorStr2(handle) else { return PluginFailure(CLIP_PLUGIN, "JPEG failed") }
+    let isMemory = strstr(message, "Insufficient memory") != nil || strstr(message, "Memory allocation") != nil
+    return PluginFailure(isMemory ? CLIP_OUT_OF_MEMORY : CLIP_PLUGIN, String(cString: message))
   }
 }

@@ -7,7 +7,7 @@ import ClipPluginKit
       id: "clipcore.codec.jpeg", description: "JPEG by libturbojpeg: baseline, progressive, gray, CMYK",
       extensions: "jpg,jpeg,jpe,jfif", recognises: { recognises($0, $1) },
       readHeader: {
-        readImageHeader("JPEG", $0, $1, $2, $3) { data throws(PluginFailure) in try readHeader(data) }
+        readImageHeader("JPEG", $0, $1, $2, $3) { data, request throws(PluginFailure) in try readHeader(data, request) }
       },
       decode: {
         decodeImage("JPEG", $0, $1, $2, $3, $4, $5) { data, target throws(PluginFailure) in try decode(data, target) }

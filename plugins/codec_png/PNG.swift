@@ -12,15 +12,34 @@ func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
     && data[5] == 0x0A && data[6] == 0x1A && data[7] == 0x0A ? 1 : 0
 }
 
-func readHeader(_ data: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> ImageHeader {
-  let context = try open(data)
+func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) throws(PluginFailure) -> ImageHeader {
+  let context = try open(data, request)
   defer { spng_ctx_free(context) }
-  return try readHeader(context)
+  return try readHeader(context, orientation: readOrientation(data))
 }
 
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
-  let context = try open(data)
-  defer { spng_ctx_free(context) }
+  let request = target.request
+  if request.isLenient { target.clear() }
+  // libspng reads a chunk as a whole: what is missing of a file that is cut short is zeros, which end its pixels.
+  var input = Input(data: data, at: 0)
+  try withUnsafeMutablePointer(to: &input) { input throws(PluginFailure) in
+    let context = try open(data, request, input)
+    defer { spng_ctx_free(context) }
+    try decode(context, data, target)
+  }
+}
+
+/// Where libspng reads on in a damaged file.
+private struct Input {
+  let data: UnsafeBufferPointer<UInt8>
+  var at: Int
+}
+
+private func decode(
+  _ context: OpaquePointer, _ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget
+) throws(PluginFailure) {
+  let request = target.request
   let header = try readHeader(context)
   try target.check(header)
 
@@ -36,6 +55,7 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
     code = spng_decode_row(
       context, target.pixels + Int(position.row_num) * target.stride, header.width * header.channels)
   }
+  if request.isLenient { return }
   guard code == Int32(SPNG_EOI.rawValue) else { throw failure(code) }
   // Reads the chunks after the pixels, to find a file that is cut short there.
   code = spng_decode_chunks(context)
@@ -49,17 +69,29 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
 /// Whether the chunks lead to a complete IEND chunk, whose checksum libspng does not read.
 private func hasEndChunk(_ data: UnsafeBufferPointer<UInt8>) -> Bool {
   let end: [UInt8] = [0, 0, 0, 0, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82]
+  var hasEnd = false
+  forEachChunk(data) { _, content in
+    hasEnd = hasEnd || data[(content.lowerBound - 8)...].prefix(end.count).elementsEqual(end)
+  }
+  return hasEnd
+}
+
+/// Calls `body` with the type and the content's place of each whole chunk; it knows no checksums.
+private func forEachChunk(_ data: UnsafeBufferPointer<UInt8>, _ body: (UInt32, Range<Int>) -> Void) {
+  func long(_ at: Int) -> Int {
+    Int(data[at]) << 24 | Int(data[at + 1]) << 16 | Int(data[at + 2]) << 8 | Int(data[at + 3])
+  }
   var at = 8
-  while at <= data.count - end.count {
-    if data[at..<at + end.count].elementsEqual(end) { return true }
-    let length = Int(data[at]) << 24 | Int(data[at + 1]) << 16 | Int(data[at + 2]) << 8 | Int(data[at + 3])
+  while at <= data.count - 12 {
+    let length = long(at)
+    guard length <= data.count - 12 - at else { return }
+    body(UInt32(long(at + 4)), (at + 8)..<(at + 8 + length))
     at += 12 + length
   }
-  return false
 }
 
 /// Reads the chunks before the pixels. 16-bit gray is decoded to RGB, since libspng cannot reduce it to 8-bit gray.
-private func readHeader(_ context: OpaquePointer) throws(PluginFailure) -> ImageHeader {
+private func readHeader(_ context: OpaquePointer, orientation: UInt32 = 1) throws(PluginFailure) -> ImageHeader {
   var header = spng_ihdr()
   var code = spng_get_ihdr(context, &header)
   guard code == 0 else { throw failure(code) }
@@ -72,16 +104,44 @@ private func readHeader(_ context: OpaquePointer) throws(PluginFailure) -> Image
   let isGray = type == SPNG_COLOR_TYPE_GRAYSCALE.rawValue && header.bit_depth <= 8
   return ImageHeader(
     width: Int(header.width), height: Int(header.height),
-    format: hasAlpha ? CLIP_PIXELS_RGBA : isGray ? CLIP_PIXELS_GRAY : CLIP_PIXELS_RGB)
+    format: hasAlpha ? CLIP_PIXELS_RGBA : isGray ? CLIP_PIXELS_GRAY : CLIP_PIXELS_RGB, orientation: orientation)
 }
 
-/// A decoder that rejects files with a wrong checksum in any chunk, and files with more than 1000 chunks or 64 MiB of
+/// The orientation in the eXIf chunk.
+private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
+  var orientation: UInt32 = 1
+  forEachChunk(data) { type, content in
+    if type == 0x6558_4966 { orientation = exifOrientation(data[content]) }
+  }
+  return orientation
+}
+
+/// A decoder that rejects files with a wrong checksum in any chunk, unless lenient, and files with more than 1000 chunks or 64 MiB of
 /// text and profiles.
-private func open(_ data: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> OpaquePointer {
+private func open(
+  _ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest, _ input: UnsafeMutablePointer<Input>? = nil
+) throws(PluginFailure) -> OpaquePointer {
   guard let context = spng_ctx_new(0) else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
-  spng_set_crc_action(context, Int32(SPNG_CRC_ERROR.rawValue), Int32(SPNG_CRC_ERROR.rawValue))
+  let checksums = Int32((request.isLenient ? SPNG_CRC_USE : SPNG_CRC_ERROR).rawValue)
+  spng_set_crc_action(context, checksums, checksums)
   spng_set_chunk_limits(context, Int(Int32.max), 64 << 20)
-  spng_set_png_buffer(context, data.baseAddress, data.count)
+  guard let input, request.isLenient else {
+    spng_set_png_buffer(context, data.baseAddress, data.count)
+    return context
+  }
+  spng_set_png_stream(
+    context,
+    { _, user, target, count in
+      guard let input = user?.assumingMemoryBound(to: Input.self), let target,
+        let base = input.pointee.data.baseAddress,
+        input.pointee.at < input.pointee.data.count
+      else { return SPNG_IO_EOF.rawValue }
+      let whole = min(count, input.pointee.data.count - input.pointee.at)
+      memset(target, 0, count)
+      memcpy(target, base + input.pointee.at, whole)
+      input.pointee.at += whole
+      return 0
+    }, input)
   return context
 }
 

@@ -7,7 +7,7 @@ import ClipPluginKit
       id: "clipcore.codec.png", description: "PNG by libspng: all colour types and depths, interlaced",
       extensions: "png,apng", recognises: { recognises($0, $1) },
       readHeader: {
-        readImageHeader("PNG", $0, $1, $2, $3) { data throws(PluginFailure) in try readHeader(data) }
+        readImageHeader("PNG", $0, $1, $2, $3) { data, request throws(PluginFailure) in try readHeader(data, request) }
       },
       decode: {
         decodeImage("PNG", $0, $1, $2, $3, $4, $5) { data, target throws(PluginFailure) in try decode(data, target) }

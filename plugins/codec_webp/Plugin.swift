@@ -7,7 +7,7 @@ import ClipPluginKit
       id: "clipcore.codec.webp", description: "WebP by libwebp: lossy, lossless, alpha, first frame of an animation",
       extensions: "webp", recognises: { recognises($0, $1) },
       readHeader: {
-        readImageHeader("WebP", $0, $1, $2, $3) { data throws(PluginFailure) in try readHeader(data) }
+        readImageHeader("WebP", $0, $1, $2, $3) { data, request throws(PluginFailure) in try readHeader(data, request) }
       },
       decode: {
         decodeImage("WebP", $0, $1, $2, $3, $4, $5) { data, target throws(PluginFailure) in try decode(data, target) }

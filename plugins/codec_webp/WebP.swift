@@ -11,24 +11,42 @@ func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   return memcmp(data, "RIFF", 4) == 0 && memcmp(data + 8, "WEBP", 4) == 0 ? 1 : 0
 }
 
-func readHeader(_ data: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> ImageHeader {
-  try readHeader(readFeatures(data))
+func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) throws(PluginFailure) -> ImageHeader {
+  try readHeader(readFeatures(data), request, orientation: readOrientation(data))
 }
 
+/// libwebp reports most allocations that fail as malformed data, and crashes for some: memory for what decoding takes must
+/// be there before. A file that it calls malformed is read once more, and is malformed if that memory is still there.
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
+  let (needed, overflow) = target.size.multipliedReportingOverflow(by: 4)
+  guard !overflow else { throw PluginFailure(CLIP_LIMIT, "expected fewer than \(target.size) bytes of pixels") }
+  do throws(PluginFailure) {
+    try requireMemory(needed + (1 << 20))
+    try decodeOnce(data, target)
+  } catch {
+    guard error.status == CLIP_FORMAT else { throw error }
+    try requireMemory(needed + (1 << 20))
+    try decodeOnce(data, target)
+  }
+}
+
+private func decodeOnce(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
   let features = try readFeatures(data)
-  let header = try readHeader(features)
+  let request = target.request
+  let header = try readHeader(features, request)
   try target.check(header)
   guard let stride = Int32(exactly: target.stride) else {
     throw PluginFailure(CLIP_INVALID_ARGUMENT, "expected rows of at most \(Int32.max) bytes, found \(target.stride)")
   }
 
-  var file = WebPData(bytes: data.baseAddress, size: data.count)
-  guard let container = WebPDemux(&file) else {
-    throw PluginFailure(CLIP_FORMAT, "the file is cut short or its chunks are malformed (\(data.count) bytes)")
+  if !request.isLenient || features.has_animation != 0 {
+    var file = WebPData(bytes: data.baseAddress, size: data.count)
+    guard let container = WebPDemux(&file) else {
+      throw PluginFailure(CLIP_FORMAT, "the file is cut short or its chunks are malformed (\(data.count) bytes)")
+    }
+    WebPDemuxDelete(container)
+    if features.has_animation != 0 { return try decodeFirstFrame(&file, header, target) }
   }
-  WebPDemuxDelete(container)
-  if features.has_animation != 0 { return try decodeFirstFrame(&file, header, target) }
 
   var config = WebPDecoderConfig()
   guard WebPInitDecoderConfig(&config) != 0 else {
@@ -39,6 +57,19 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
   config.output.u.RGBA = WebPRGBABuffer(
     rgba: target.pixels, stride: stride,
     size: target.stride * (header.height - 1) + header.width * header.channels)
+  if header.shrink > 1 {
+    config.options.use_scaling = 1
+    config.options.scaled_width = Int32(header.width)
+    config.options.scaled_height = Int32(header.height)
+  }
+  if request.isLenient {
+    target.clear()
+    let decoder = WebPIDecode(nil, 0, &config)
+    defer { WebPIDelete(decoder) }
+    let result = WebPIAppend(decoder, data.baseAddress, data.count)
+    if result == VP8_STATUS_OUT_OF_MEMORY { throw failure(result) }
+    return
+  }
   let result = WebPDecode(data.baseAddress, data.count, &config)
   WebPFreeDecBuffer(&config.output)
   guard result == VP8_STATUS_OK else { throw failure(result) }
@@ -51,11 +82,30 @@ private func readFeatures(_ data: UnsafeBufferPointer<UInt8>) throws(PluginFailu
   return features
 }
 
-private func readHeader(_ features: WebPBitstreamFeatures) throws(PluginFailure) -> ImageHeader {
+private func readHeader(
+  _ features: WebPBitstreamFeatures, _ request: DecodeRequest, orientation: UInt32 = 1
+) throws(PluginFailure) -> ImageHeader {
   guard features.width > 0, features.height > 0 else { throw failure(VP8_STATUS_BITSTREAM_ERROR) }
+  // Frames of an animation are not scaled.
+  let shrink = features.has_animation != 0 ? 1 : request.shrink
   return ImageHeader(
-    width: Int(features.width), height: Int(features.height),
-    format: features.has_alpha != 0 ? CLIP_PIXELS_RGBA : CLIP_PIXELS_RGB)
+    width: (Int(features.width) + shrink - 1) / shrink, height: (Int(features.height) + shrink - 1) / shrink,
+    format: features.has_alpha != 0 ? CLIP_PIXELS_RGBA : CLIP_PIXELS_RGB, orientation: orientation, shrink: shrink)
+}
+
+/// The orientation in the EXIF chunk, which some writers begin as JPEG's segment begins.
+private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
+  var at = 12
+  while at + 8 <= data.count {
+    let size = Int(data[at + 4]) | Int(data[at + 5]) << 8 | Int(data[at + 6]) << 16 | Int(data[at + 7]) << 24
+    guard size <= data.count - at - 8 else { return 1 }
+    if data[at..<(at + 4)].elementsEqual("EXIF".utf8) {
+      let content = data[(at + 8)..<(at + 8 + size)]
+      return exifOrientation(content.prefix(4).elementsEqual("Exif".utf8) ? content.dropFirst(6) : content)
+    }
+    at += 8 + size + size % 2
+  }
+  return 1
 }
 
 private func decodeFirstFrame(

@@ -19,7 +19,7 @@ final class ForeignFunction {
   }
 
   enum Binding {
-    /// Of pictures.
+    /// Of images.
     case pixels, width, height, stride, outPixels, outWidth, outHeight, outStride
     /// Of maps: one number, or all at once.
     case x, input, output, count
@@ -74,7 +74,7 @@ final class ForeignFunction {
   let settings: [clip_setting_info]
   /// What each setting is expected to be, for callers that hand in plain numbers.
   let settingErrors: [UnsafePointer<CChar>]
-  /// Of pictures: what the function works on.
+  /// Of images: what the function works on.
   let format: ImageView.Format
   let outWidth: Side
   let outHeight: Side
@@ -100,7 +100,7 @@ final class ForeignFunction {
 
   func has(_ matches: (Binding) -> Bool) -> Bool { arguments.contains { matches($0.binding) } }
 
-  /// Without out_pixels, the function works on a copy of the picture in place.
+  /// Without out_pixels, the function works on a copy of the image in place.
   var isInPlace: Bool { !has { if case .outPixels = $0 { true } else { false } } }
 
   /// Whether the function's own result reports a failure; what it returned, for the message.

@@ -5,34 +5,37 @@ import ClipFFI
 
 /// A foreign function as an op: each number of the output from the number of the input in its place.
 enum ForeignMap {
-  /// The op's functions; `clip_op.user` is the ForeignFunction.
-  static func fill(_ op: inout clip_op, _ function: ForeignFunction) {
-    op.flags = UInt32(CLIP_OP_ROW_WISE)
-    if function.outcome == .value { op.flags |= UInt32(CLIP_OP_IN_PLACE) }
-    op.input_count = 1
-    op.setting_count = UInt32(function.settings.count)
-    op.user = Unmanaged.passUnretained(function).toOpaque()
-    op.shape = { use, output, message in
-      guard let use, let output, let inputs = use.pointee.inputs, let function = called(use) else {
-        return CLIP_INVALID_ARGUMENT
-      }
-      for (index, setting) in function.settings.enumerated() {
-        guard let settings = use.pointee.settings, settings[index] >= setting.low, settings[index] <= setting.high,
-          setting.type != CLIP_SETTING_INTEGER || settings[index].rounded() == settings[index]
-        else {
-          message?.pointee = function.settingErrors[index]
+  /// `id` and `description` live as long as the plugin. `clip_op.user` is the ForeignFunction.
+  static func op(
+    _ function: ForeignFunction, id: UnsafePointer<CChar>, description: UnsafePointer<CChar>,
+    settingNames: UnsafePointer<UnsafePointer<CChar>?>?
+  ) -> clip_op {
+    clip_op(
+      struct_size: UInt32(MemoryLayout<clip_op>.size),
+      flags: UInt32(CLIP_OP_ROW_WISE) | (function.outcome == .value ? UInt32(CLIP_OP_IN_PLACE) : 0), id: id,
+      description: description, input_count: 1, setting_count: UInt32(function.settings.count),
+      setting_names: settingNames, user: Unmanaged.passUnretained(function).toOpaque(),
+      shape: { use, output, message in
+        guard let use, let output, let inputs = use.pointee.inputs, let function = called(use) else {
           return CLIP_INVALID_ARGUMENT
         }
-      }
-      output.pointee = inputs[0]
-      return CLIP_OK
-    }
-    op.forward = { call in
-      guard let call, let use = call.pointee.use, let function = called(use), let inputs = call.pointee.inputs else {
-        return
-      }
-      run(function, inputs[0].data, call.pointee.output.data, inputs[0].rows * inputs[0].width, use.pointee.settings)
-    }
+        for (index, setting) in function.settings.enumerated() {
+          guard let settings = use.pointee.settings, settings[index] >= setting.low, settings[index] <= setting.high,
+            setting.type != CLIP_SETTING_INTEGER || settings[index].rounded() == settings[index]
+          else {
+            message?.pointee = function.settingErrors[index]
+            return CLIP_INVALID_ARGUMENT
+          }
+        }
+        output.pointee = inputs[0]
+        return CLIP_OK
+      }, parameters: nil, scratch: nil,
+      forward: { call in
+        guard let call, let use = call.pointee.use, let function = called(use), let inputs = call.pointee.inputs else {
+          return
+        }
+        run(function, inputs[0].data, call.pointee.output.data, inputs[0].rows * inputs[0].width, use.pointee.settings)
+      }, backward: nil)
   }
 }
 

@@ -65,18 +65,18 @@ final class ForeignPlugin {
       case .imageAugmentation:
         items.append(
           clip_plugin_item(
-            kind: CLIP_KIND_IMAGE_AUGMENTATION.rawValue, reserved: 0,
+            kind: CLIP_KIND_IMAGE_AUGMENTATION.rawValue,
             table: UnsafeRawPointer(arena.keep([try augmentation(entry, function)]))))
       case .map:
         items.append(
           clip_plugin_item(
-            kind: CLIP_KIND_OP.rawValue, reserved: 0, table: UnsafeRawPointer(arena.keep([try op(entry, function)]))))
+            kind: CLIP_KIND_OP.rawValue, table: UnsafeRawPointer(arena.keep([try op(entry, function)]))))
       }
     }
     table = UnsafePointer(
       arena.keep([
         clip_plugin(
-          struct_size: UInt32(MemoryLayout<clip_plugin>.size), abi_version: 1 << 16,
+          struct_size: UInt32(MemoryLayout<clip_plugin>.size), abi_version: 2 << 16,
           id: try text("id", manifest),
           version: try text("version", manifest), license: try text("license", manifest),
           items: UnsafePointer(arena.keep(items)),
@@ -118,13 +118,9 @@ final class ForeignPlugin {
   }
 
   private func op(_ entry: ConfigReader, _ function: ForeignFunction) throws(ClipError) -> clip_op {
-    var op = clip_op()
-    op.struct_size = UInt32(MemoryLayout<clip_op>.size)
-    op.id = try text("id", entry)
-    op.description = try text("description", entry)
-    op.setting_names = UnsafePointer(arena.keep(function.settings.map { $0.name }))
-    ForeignMap.fill(&op, function)
-    return op
+    ForeignMap.op(
+      function, id: try text("id", entry), description: try text("description", entry),
+      settingNames: UnsafePointer(arena.keep(function.settings.map { $0.name })))
   }
 }
 

@@ -6,7 +6,7 @@ import SentencePieceShim
   PluginTable.plugin(id: "clipcore.tokenizer-sentencepiece", version: "0.1.0", license: "Apache-2.0") { table in
     table.add(
       clip_tokenizer(
-        struct_size: UInt32(MemoryLayout<clip_tokenizer>.size), reserved: 0,
+        struct_size: UInt32(MemoryLayout<clip_tokenizer>.size),
         id: StaticString("clipcore.tokenizer.sentencepiece").cString,
         description: StaticString("SentencePiece models by libsentencepiece: unigram, BPE, word, char").cString,
         open: { openModel($0, $1, $2, $3) },

@@ -15,6 +15,7 @@ func openModel(
   if let problem = ModelFile.problem(in: UnsafeRawBufferPointer(start: data, count: size)) {
     return fail(error, CLIP_FORMAT, "SentencePiece: " + problem)
   }
+  if let failure = failureWithoutMemory(size, error) { return failure }
   var model: OpaquePointer?
   var message = [CChar](repeating: 0, count: 256)
   let result = message.withUnsafeMutableBufferPointer {
@@ -37,11 +38,22 @@ func encode(
   guard let tokenizer, let count, text != nil || size == 0, ids != nil || capacity == 0 else {
     return fail(error, CLIP_INVALID_ARGUMENT, "SentencePiece: expected a tokenizer, a text and memory for its ids")
   }
+  if let failure = failureWithoutMemory(size, error) { return failure }
   var message = [CChar](repeating: 0, count: 256)
   let result = message.withUnsafeMutableBufferPointer {
     sentencepiece_encode(OpaquePointer(tokenizer), text, size, ids, capacity, count, $0.baseAddress, $0.count)
   }
   return result == SENTENCEPIECE_OK ? CLIP_OK : failed(result, message, error)
+}
+
+/// The library may end the process where an allocation fails. So that hardly one does, memory for what it takes of
+/// `size` bytes must be there before; nil where it is.
+private func failureWithoutMemory(_ size: Int, _ error: UnsafeMutablePointer<clip_plugin_error>?) -> clip_status? {
+  let (needed, overflow) = size.multipliedReportingOverflow(by: 64)
+  let status = reporting(error, prefix: "SentencePiece: ") { () throws(PluginFailure) in
+    try requireMemory(overflow ? .max : needed + (1 << 20))
+  }
+  return status == CLIP_OK ? nil : status
 }
 
 /// Reports the failure of a call of the library.

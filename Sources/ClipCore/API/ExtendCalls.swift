@@ -10,7 +10,8 @@ public func clip_runtime_retain(_ runtime: OpaquePointer?) -> OpaquePointer? {
 @c @implementation
 public func clip_runtime_log(_ runtime: OpaquePointer?, _ level: clip_log_level, _ message: UnsafePointer<CChar>?) {
   guard let runtime, let message else { return }
-  Unmanaged<Runtime>.fromOpaque(UnsafeRawPointer(runtime)).takeUnretainedValue().log.send(level, message)
+  Unmanaged<Runtime>.fromOpaque(UnsafeRawPointer(runtime)).takeUnretainedValue().log.send(
+    level, String(cString: message))
 }
 
 @c @implementation

@@ -1,20 +1,30 @@
 import CClip
 import CSystem
 
-/// This thread's message. The only caller of csystem_message: each object file that called it would
-/// have a buffer of its own.
+/// Where this thread's message is. The only caller of csystem_message: each object file that called it would have a place
+/// of its own.
 @inline(never)
-private func message() -> UnsafeMutablePointer<CChar>? { csystem_message() }
+private func place() -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? { csystem_message() }
+
+/// The message of a failure for which there is no buffer.
+private var noBuffer: UnsafeMutablePointer<CChar> {
+  UnsafeMutablePointer(mutating: StaticString("the system has no memory for the message of this failure").cString)
+}
 
 @c @implementation
-public func clip_last_error() -> UnsafePointer<CChar>? { UnsafePointer(message()) }
+public func clip_last_error() -> UnsafePointer<CChar>? {
+  place()?.pointee.map { UnsafePointer($0) } ?? StaticString("").cString
+}
 
 @c @implementation
 public func clip_set_last_error(_ status: clip_status, _ text: UnsafePointer<CChar>?) -> clip_status {
-  guard let buffer = message() else { return status }
+  guard let place = place() else { return status }
+  if place.pointee == nil || place.pointee == noBuffer { place.pointee = csystem_new_message() ?? noBuffer }
+  guard let buffer = place.pointee, buffer != noBuffer else { return status }
   // The text may be the message itself.
   let length = text.map { strnlen($0, csystem_message_capacity - 1) } ?? 0
   if let text { memmove(buffer, text, length) }
+  UTF8Text.hideControls(buffer, length)
   buffer[length] = 0
   return status
 }
@@ -22,7 +32,10 @@ public func clip_set_last_error(_ status: clip_status, _ text: UnsafePointer<CCh
 /// The body of every public call that can fail: runs `body`, turns what it throws into a status, and keeps the message
 /// for clip_last_error on this thread.
 func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
+  let thread = csystem_enter()
+  defer { csystem_leave(thread) }
   do throws(ClipError) {
+    try requireMemory("a call")
     try body()
     return CLIP_OK
   } catch let error {

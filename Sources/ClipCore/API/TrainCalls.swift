@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 @c @implementation
 public func clip_trainer_create(
@@ -84,7 +85,13 @@ public func clip_trainer_save(
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let folder = String(cString: try required(folder, "folder"))
-    let note = note.map { Name(cString: $0) } ?? ""
+    let note = Name(utf8: note.map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) } ?? [])
+    do throws(ClipError) {
+      var scalars = Scalars()
+      try note.utf8.withUnsafeBufferPointer { bytes throws(ClipError) in try UTF8Text.decode(bytes, into: &scalars) }
+    } catch {
+      throw error.at("note")
+    }
     guard note.utf8.count <= 65536 else {
       throw ClipError(CLIP_LIMIT, "note: expected at most 65536 bytes, found \(note.utf8.count)")
     }

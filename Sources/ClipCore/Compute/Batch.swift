@@ -1,6 +1,6 @@
 import CClip
 
-/// One batch of pictures or texts as a program sees it.
+/// One batch of images or texts as a program sees it.
 struct Batch {
   var items: Int
   /// [items, 3, height, width] of the caller.

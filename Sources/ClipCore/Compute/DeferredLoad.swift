@@ -1,7 +1,7 @@
 import Synchronization
 
 /// Weights that stay in their file until their second use, which loads them. The first takes what it needs from the
-/// `Source` itself: a process that embeds one picture then never fills memory of the weights' size, which can take
+/// `Source` itself: a process that embeds one image then never fills memory of the weights' size, which can take
 /// longer than to embed it.
 final class DeferredLoad<Source> {
   private let state: Atomic<Int>

@@ -153,13 +153,13 @@ private struct PanelReading: Work {
 
   func part(_ piece: Int) {
     do throws(ClipError) {
-      var buffer = PanelBuffer()
+      let buffer = PanelBuffer()
       let panel = try Memory(byteCount: panels.bytes, for: "a panel")
       var work = product.work
       work.a = UnsafePointer(product.plan.packed(product.scratch, piece: 0))
       work.tile_end = product.plan.tiles
       for index in panels.count.share(piece, of: pieces) {
-        try panels.make(index, &buffer, at: panel.base)
+        try panels.make(index, buffer, at: panel.base)
         // The kernels count panels from the first.
         work.weights = UnsafeRawPointer(panel.base) - index * panels.bytes
         work.panel_begin = index

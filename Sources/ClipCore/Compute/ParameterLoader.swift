@@ -5,7 +5,7 @@ protocol TrainedValues: AnyObject {
   func view(_ parameter: Parameter) throws(ClipError) -> Memory
 }
 
-/// Reads parameters from a checkpoint into the form that ops keep.
+/// Reads parameters from the stored tensors into the form that ops keep.
 final class ParameterLoader {
   private let source: ParameterSource
   let kernels: Kernels
@@ -14,6 +14,8 @@ final class ParameterLoader {
   /// While training, the values that change.
   private let trained: (any TrainedValues)?
   private let progress: LoadProgress?
+  /// Kept from matrix to matrix: freed between them, they would leave gaps among the weights.
+  private let buffers = IdlePool<PanelBuffer>()
   /// Counts what stays in memory.
   let meter = MemoryMeter()
 
@@ -31,8 +33,8 @@ final class ParameterLoader {
 
   var isTraining: Bool { trained != nil }
 
-  /// The parameter in the checkpoint, which must have the shape that the encoder expects.
-  func find(_ parameter: Parameter) throws(ClipError) -> CheckpointParameter {
+  /// The parameter among the stored tensors, which must have the shape that the encoder expects.
+  func find(_ parameter: Parameter) throws(ClipError) -> StoredParameter {
     try progress?.add(parameter.count)
     guard let found = source.find(parameter), found.shape == parameter.shape else {
       throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
@@ -60,10 +62,10 @@ final class ParameterLoader {
     try WeightMatrix(
       WeightPanels(
         parameter, try find(parameter), rows: part, scale: scale, channels: channels, area: area,
-        storage(of: parameter), kernels), threads, meter)
+        storage(of: parameter), kernels), threads, buffers, meter)
   }
 
-  /// A convolution of the picture's three colours does not become bytes: it is a hundredth of a model's
+  /// A convolution of the image's three colours does not become bytes: it is a hundredth of a model's
   /// weights, and what it rounds goes through all layers.
   private func storage(of parameter: Parameter) -> clip_storage {
     guard storage == CLIP_STORAGE_INT8, parameter.shape.count == 4, parameter.shape[1] == 3 else { return storage }

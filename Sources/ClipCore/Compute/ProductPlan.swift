@@ -17,7 +17,7 @@ struct ProductSize {
 /// Many rows are cut by rows: each piece packs a block of its rows into scratch of its own and multiplies it with all
 /// panels. Few rows are packed once, and panels and tiles are cut. Results do not depend on it.
 struct ProductPlan {
-  /// Where rows are cut; nil where panels and tiles are.
+  /// Where rows are cut; nil if panels and tiles are.
   let cut: RowCut?
   let panels: Int
   let panelPieces: Int

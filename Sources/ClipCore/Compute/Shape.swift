@@ -1,7 +1,7 @@
 /// How many rows a value has for one item of the batch.
 enum Rows: Equatable {
   case one
-  /// A picture's rows: the same for every picture.
+  /// An image's rows: the same for every image.
   case fixed(Int)
   /// A text's rows: one for each token, so they differ from item to item.
   case tokens

@@ -7,11 +7,11 @@ final class Table {
   private let memory: Memory
   private let storage: clip_storage
   private let width: Int
-  private let later: DeferredLoad<CheckpointParameter>
+  private let later: DeferredLoad<StoredParameter>
   private let meter: MemoryMeter
 
   fileprivate init(
-    memory: Memory, storage: clip_storage, width: Int, _ meter: MemoryMeter, later: CheckpointParameter? = nil
+    memory: Memory, storage: clip_storage, width: Int, _ meter: MemoryMeter, later: StoredParameter? = nil
   ) {
     self.meter = meter
     self.memory = memory
@@ -68,7 +68,7 @@ final class Table {
   fileprivate static func bytesOfByteRow(_ width: Int) -> Int { (width + 7) & ~3 }
 }
 
-extension CheckpointParameter {
+extension StoredParameter {
   /// Reads all rows where the file has them, without a place only looks at them, on the pool's threads or without a
   /// pool on this one.
   fileprivate func forEachRow(_ threads: ThreadPool?, readTo memory: Memory?) throws(ClipError) {
@@ -80,7 +80,7 @@ extension CheckpointParameter {
 }
 
 private struct TableRows: Work {
-  let stored: CheckpointParameter
+  let stored: StoredParameter
   let memory: Memory?
   let pieces: Int
   let failures = Failures()

@@ -13,10 +13,12 @@ final class WeightMatrix {
   private let deferred: DeferredLoad<WeightPanels>
   private let meter: MemoryMeter
 
-  convenience init(_ source: WeightPanels, _ threads: ThreadPool, _ meter: MemoryMeter) throws(ClipError) {
+  convenience init(
+    _ source: WeightPanels, _ threads: ThreadPool, _ buffers: IdlePool<PanelBuffer>, _ meter: MemoryMeter
+  ) throws(ClipError) {
     let memory = try Memory(byteCount: try product(source.count, source.bytes, "packed weights"), for: "packed weights")
     let isLeftInFile = source.isLeftInFile
-    try source.forEachPanel(threads, packedTo: isLeftInFile ? nil : memory)
+    try source.forEachPanel(threads, buffers, packedTo: isLeftInFile ? nil : memory)
     if !isLeftInFile { memory.count(in: meter) }
     self.init(source, memory, DeferredLoad(isLeftInFile ? source : nil), meter)
   }
@@ -45,7 +47,7 @@ final class WeightMatrix {
   /// Packs the matrix into memory unless it is there.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
     try deferred.finish(threads) { source, threads throws(ClipError) in
-      try source.forEachPanel(threads, packedTo: memory)
+      try source.forEachPanel(threads, IdlePool(), packedTo: memory)
       memory.count(in: meter)
     }
   }
@@ -53,7 +55,7 @@ final class WeightMatrix {
 
 /// A parameter as the rows of a matrix, and how its panels are read and packed.
 final class WeightPanels {
-  private let stored: CheckpointParameter
+  private let stored: StoredParameter
   private let name: Name
   /// The rows of the parameter that are packed: the columns of the matrix.
   private let part: Range<Int>
@@ -71,7 +73,7 @@ final class WeightPanels {
 
   /// `part` of the rows of `parameter`, in panels of `width`; `stored` has its shape.
   init(
-    _ parameter: Parameter, _ stored: CheckpointParameter, rows part: Range<Int>?, scale: Memory?, channels: Int,
+    _ parameter: Parameter, _ stored: StoredParameter, rows part: Range<Int>?, scale: Memory?, channels: Int,
     area: Int, _ storage: clip_storage, _ kernels: Kernels
   ) {
     self.stored = stored
@@ -101,8 +103,11 @@ final class WeightPanels {
   }
 
   /// Packs all panels, without a place only looks at them, on the pool's threads or without a pool on this one.
-  fileprivate func forEachPanel(_ threads: ThreadPool?, packedTo memory: Memory?) throws(ClipError) {
-    let work = PanelWork(panels: self, memory: memory, pieces: max(1, min(count, 4 * (threads?.width ?? 0))))
+  fileprivate func forEachPanel(
+    _ threads: ThreadPool?, _ buffers: IdlePool<PanelBuffer>, packedTo memory: Memory?
+  ) throws(ClipError) {
+    let work = PanelWork(
+      panels: self, memory: memory, buffers: buffers, pieces: max(1, min(count, 4 * (threads?.width ?? 0))))
     if let threads { threads.run(work.pieces, work) } else { work.part(0) }
     try work.failures.throwFirst()
     stored.discardPages()
@@ -112,15 +117,15 @@ final class WeightPanels {
   fileprivate func check(_ panel: Int) throws(ClipError) { _ = try stored.mapped(rows: rows(panel)) }
 
   /// Makes a panel at `target`. CLIP_IO for a file that was changed after it was opened.
-  func make(_ panel: Int, _ buffer: inout PanelBuffer, at target: UnsafeMutableRawPointer) throws(ClipError) {
+  func make(_ panel: Int, _ buffer: PanelBuffer, at target: UnsafeMutableRawPointer) throws(ClipError) {
     let rows = rows(panel)
-    let lines = try lines(rows, &buffer)
+    let lines = try lines(rows, buffer)
     if storage == CLIP_STORAGE_F16 { try checkHalfRange(lines, rows.count * depth, name) }
     kernels.table.pointee.pack_panel(lines, depth, rows.count, depth, storage, target)
   }
 
   /// Rows of the weight as they are packed: where the mapped file has them, or made in `buffer`.
-  private func lines(_ rows: Range<Int>, _ buffer: inout PanelBuffer) throws(ClipError) -> UnsafePointer<Float> {
+  private func lines(_ rows: Range<Int>, _ buffer: PanelBuffer) throws(ClipError) -> UnsafePointer<Float> {
     let isLater = isLeftInFile
     if !isLater, scale == nil, !isReordered, let place = try stored.mapped(rows: rows) { return place }
     let room = try product(try product(width, depth, "a panel"), 4, "a panel")
@@ -146,7 +151,7 @@ final class WeightPanels {
 }
 
 /// Room for the rows of a panel while it is made, and for one that is reordered.
-struct PanelBuffer {
+final class PanelBuffer {
   fileprivate var lines = GrowingBuffer()
   fileprivate var reordered = GrowingBuffer()
 }
@@ -156,15 +161,17 @@ private struct PanelWork: Work {
   unowned(unsafe) let panels: WeightPanels
   /// Where they go; nil for a look.
   let memory: Memory?
+  let buffers: IdlePool<PanelBuffer>
   let pieces: Int
   let failures = Failures()
 
   func part(_ piece: Int) {
+    let buffer = buffers.take() ?? PanelBuffer()
+    defer { buffers.give(buffer) }
     do throws(ClipError) {
-      var buffer = PanelBuffer()
       for panel in panels.count.share(piece, of: pieces) {
         if let memory {
-          try panels.make(panel, &buffer, at: memory.base + panel * panels.bytes)
+          try panels.make(panel, buffer, at: memory.base + panel * panels.bytes)
         } else {
           try panels.check(panel)
         }

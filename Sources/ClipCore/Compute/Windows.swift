@@ -51,12 +51,12 @@ struct Windows {
 
   private var pixels: Int { window.output.height * window.output.width }
 
-  /// Copies row `row` from the pictures at `x`; zeros outside of a picture.
+  /// Copies row `row` from the images at `x`; zeros outside of an image.
   func copy(_ row: Int, of x: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>) {
     let (item, pixel) = (row / pixels, row % pixels)
     let top = pixel / window.output.width * window.stride - window.padding
     let left = pixel % window.output.width * window.stride - window.padding
-    let picture = x + item * window.input.height * window.input.width * pixelWidth
+    let image = x + item * window.input.height * window.input.width * pixelWidth
     let width = channels.count
     var target = target
     for ky in 0..<window.kernelHeight {
@@ -66,7 +66,7 @@ struct Windows {
         target += window.kernelWidth * width
         continue
       }
-      let line = picture + y * window.input.width * pixelWidth + channels.lowerBound
+      let line = image + y * window.input.width * pixelWidth + channels.lowerBound
       if window.dilation == 1, width == pixelWidth, left >= 0, left + window.kernelWidth <= window.input.width {
         memcpy(target, line + left * width, 4 * window.kernelWidth * width)
         target += window.kernelWidth * width
@@ -89,7 +89,7 @@ struct Windows {
     let (item, pixel) = (row / pixels, row % pixels)
     let top = pixel / window.output.width * window.stride - window.padding
     let left = pixel % window.output.width * window.stride - window.padding
-    let picture = x + item * window.input.height * window.input.width * pixelWidth + channels.lowerBound
+    let image = x + item * window.input.height * window.input.width * pixelWidth + channels.lowerBound
     let width = channels.count
     for ky in 0..<window.kernelHeight {
       let y = top + ky * window.dilation
@@ -99,7 +99,7 @@ struct Windows {
         guard column >= 0, column < window.input.width else { continue }
         addFloats(
           source + (ky * window.kernelWidth + kx) * width, width,
-          to: picture + (y * window.input.width + column) * pixelWidth)
+          to: image + (y * window.input.width + column) * pixelWidth)
       }
     }
   }
@@ -113,7 +113,7 @@ struct Windows {
     executor.run(pieces, Copying(windows: self, x: x, rows: rows, depth: depth, pieces: pieces, target: target))
   }
 
-  /// Adds `rows`, which lie at `source`, dense, to `x`: a piece for each picture.
+  /// Adds `rows`, which lie at `source`, dense, to `x`: a piece for each image.
   func add(
     _ source: UnsafePointer<Float>, _ rows: Range<Int>, to x: UnsafeMutablePointer<Float>, _ executor: Executor
   ) {

@@ -69,7 +69,7 @@ extension ParameterLoader {
 /// The panels of the filters, read, transformed and packed by several threads.
 private struct WinogradPacking: Work {
   let filters: WinogradFilters
-  let stored: CheckpointParameter
+  let stored: StoredParameter
   let scale: Memory?
   unowned(unsafe) let kernels: Kernels
   let pieces: Int

@@ -2,7 +2,7 @@ import CClip
 
 /// The configuration of the encoder that builds, as a plugin reads it.
 extension Builder {
-  /// The value at a path of keys joined by dots; nil where it is absent.
+  /// The value at a path of keys joined by dots; nil if it is absent.
   func value(_ key: Name) -> JSON? {
     var at = config
     for part in key.utf8.split(separator: UInt8(ascii: ".")) {

@@ -22,14 +22,13 @@ extension Builder {
     guard Int(encoder.pointee.tower) == tower else {
       throw ClipError(CLIP_PLUGIN, place + ": it encodes the other modality")
     }
-    guard let build = encoder.pointee.build else { throw ClipError(CLIP_PLUGIN, place + ": it has no build function") }
     let inner = try partConfig(key)
     if let plugin = item.plugin { graph.plugins.append(plugin) }
     let outer = (config, scopes)
     config = inner
     if !scope.isEmpty { try push(scope) }
     depth += 1
-    let value = Int(build(table))
+    let value = Int(encoder.pointee.build(table))
     depth -= 1
     config = outer.0
     scopes = outer.1

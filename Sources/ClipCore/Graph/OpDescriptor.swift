@@ -119,7 +119,7 @@ struct OpCall {
   typealias Setting = (name: Name, value: Double)
 
   let builder: Builder
-  /// Under the scopes; empty where there is none.
+  /// Under the scopes; empty if there is none.
   let name: Name
   let inputs: [Int]
   let shapes: [Shape]

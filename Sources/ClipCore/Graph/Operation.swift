@@ -18,10 +18,10 @@ class Operation {
   /// The name, with the id of an op that a plugin brings.
   var label: String { "\(name)" }
 
-  /// The tensors it takes from a checkpoint.
+  /// The tensors it takes from the weights.
   var parameters: [Parameter] { [] }
 
-  /// The value that all of a parameter has in a new model; nil where it is drawn at random.
+  /// The value that all of a parameter has in a new model; nil if it is drawn at random.
   func initialValue(ofParameter index: Int) -> Float? { nil }
 
   /// Output row i is made from row i of each input alone.
@@ -31,7 +31,7 @@ class Operation {
   func needsOneRow(ofInput index: Int) -> Bool { isRowWise }
 
   /// The same op for one row an item, on `inputs` of which those that `needsOneRow` names are
-  /// already picked; nil where the op cannot do that.
+  /// already picked; nil if the op cannot do that.
   func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? { nil }
 
   /// Rows after a text's end token cannot reach the rows up to it.

@@ -88,7 +88,7 @@ final class Program {
     return (slots, count)
   }
 
-  /// Features of `items` pictures: [items, width] to `features`.
+  /// Features of `items` images: [items, width] to `features`.
   func run(pixels: UnsafePointer<Float>, items: Int, threads: ThreadPool, into features: UnsafeMutablePointer<Float>)
     throws(ClipError)
   {

@@ -4,7 +4,7 @@ import CSystem
 /// Where the parameters of a graph in training and their gradients lie; `index` counts a node's own parameters.
 protocol TrainingMemory: AnyObject {
   func parameter(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float>
-  /// Its gradient, or a statistic's next value; nil where the parameter is frozen.
+  /// Its gradient, or a statistic's next value; nil if the parameter is frozen.
   func parameterGradient(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float>?
   /// Whether the op whose `backward` runs adds to the gradient of its parameter or input `index`; else it sets it.
   func adds(parameter index: Int) -> Bool
@@ -29,7 +29,7 @@ struct TrainingContext {
     return Tensor(data: run.arena + max(0, gradientOffsets[run.node]), rows: output.rows, width: output.width)
   }
 
-  /// The gradient of input `index`; nil where nobody wants it. An op adds to it unless it says `setsGradient(ofInput:)`.
+  /// The gradient of input `index`; nil if nobody wants it. An op adds to it unless it says `setsGradient(ofInput:)`.
   func inputGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
     let offset = gradientOffsets[run.program.nodes[run.node].inputs[index]]
     return offset < 0 ? nil : run.arena + offset
@@ -43,7 +43,7 @@ struct TrainingContext {
     memory.parameter(index, of: run.node)
   }
 
-  /// Its gradient, or a statistic's next value; nil where it is frozen. An op adds to it unless it says
+  /// Its gradient, or a statistic's next value; nil if it is frozen. An op adds to it unless it says
   /// `setsGradient(ofParameter:)`.
   func parameterGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
     memory.parameterGradient(index, of: run.node)

@@ -49,7 +49,7 @@ final class PluginFile {
     close(descriptor)
   }
 
-  /// A file in memory with the bytes of `source`; nil where a limit of file sizes forbids one. Reads, and does not map,
+  /// A file in memory with the bytes of `source`; nil if a limit of file sizes forbids one. Reads, and does not map,
   /// the source: whoever is writing to it may cut it short meanwhile.
   private static func copy(_ source: Int32, _ stamp: FileStamp, _ path: String) throws(ClipError) -> Int32? {
     guard stamp.size <= largest else {
@@ -96,9 +96,11 @@ final class PluginFile {
       var reason = dlerror().map { Name(cString: $0) } ?? "no reason given"
       let prefix = Name(name + ": ")
       if reason.hasPrefix(prefix) { reason = Name(utf8: Array(reason.utf8.dropFirst(prefix.utf8.count))) }
-      let isResourceFailure = resourceCodes.contains { reason.hasSuffix(Name(": " + describe(errno: $0))) }
+      let isResourceFailure = loadingCodes.contains { reason.hasSuffix(Name(": " + describe(errno: $0))) }
+      let isMemory = reason == "out of memory" || reason.hasSuffix(Name(": " + describe(errno: ENOMEM)))
       throw ClipError(
-        CLIP_PLUGIN, path + ": cannot be loaded: " + reason.string, isResourceFailure: isResourceFailure)
+        isMemory ? CLIP_OUT_OF_MEMORY : CLIP_PLUGIN, path + ": cannot be loaded: " + reason.string,
+        isResourceFailure: isResourceFailure)
     }
     guard let symbol = dlsym(handle, "clip_plugin_entry") else {
       dlclose(handle)
@@ -127,7 +129,7 @@ struct FileStamp: Equatable {
     self.init(facts)
   }
 
-  /// nil where there is none.
+  /// nil if there is none.
   init?(path: String) {
     var facts = stat()
     guard stat(path, &facts) == 0 else { return nil }

@@ -51,11 +51,11 @@ final class PluginHost {
     }
   }
 
-  /// Loads the plugins of `folder` where nothing that is loaded brings `id`.
-  func demand(_ kind: clip_plugin_kind, _ id: Name, from folder: String) throws(ClipError) {
-    guard registry.find(kind, id) == nil, try FileKind(folder) == .folder else { return }
+  /// Loads the plugin at `path` where nothing that is loaded brings `id`. What is broken is a warning.
+  func demand(_ kind: clip_plugin_kind, _ id: Name, from path: String) throws(ClipError) {
+    guard registry.find(kind, id) == nil, try FileKind(path) == .file else { return }
     try change { () throws(ClipError) in
-      if registry.find(kind, id) == nil { try loadAll(folder) }
+      if registry.find(kind, id) == nil { try loadOrWarn(path) }
     }
   }
 

@@ -12,7 +12,7 @@ extension PluginRegistry.Item {
       let encoder = table.assumingMemoryBound(to: clip_encoder.self)
       try self.init(
         kind, encoder.pointee.id, encoder.pointee.description, table, plugin, "clip_encoder",
-        missing: encoder.pointee.build == nil ? "build" : nil)
+        missing: firstNull(["build"], at: MemoryLayout<TableHead>.size, in: table))
     case CLIP_KIND_IMAGE_CODEC:
       let codec = try read(table, clip_image_codec.self)
       try self.init(
@@ -29,10 +29,15 @@ extension PluginRegistry.Item {
         missing: firstNull(["open", "token_count", "token_id", "encode", "close"], atEndOf: table, clip_tokenizer.self))
     case CLIP_KIND_LOADER:
       let loader = try read(table, clip_loader.self)
-      try self.init(kind, loader.id, loader.description, table, plugin, "clip_loader", missing: missing(loader))
+      try self.init(kind, loader.id, loader.description, table, plugin, "clip_loader", missing: missing(loader, table))
+    case CLIP_KIND_WEIGHTS:
+      let format = try read(table, clip_weight_format.self)
+      try self.init(
+        kind, format.id, format.description, table, plugin, "clip_weight_format",
+        missing: firstNull(["recognises", "read"], atEndOf: table, clip_weight_format.self))
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
-      try self.init(kind, op.id, op.description, table, plugin, "clip_op", missing: missing(op))
+      try self.init(kind, op.id, op.description, table, plugin, "clip_op", missing: missing(op, table))
     case CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION:
       let augmentation = try read(table, clip_augmentation.self)
       if let problem = AugmentationTable.problem(in: augmentation, kind) { throw ClipError(CLIP_PLUGIN, problem) }
@@ -81,13 +86,16 @@ private struct TableHead: BitwiseCopyable {
   let description: UnsafePointer<CChar>?
 }
 
-/// The first of the functions at the end of a `T` that is NULL; `names` are theirs. It reads the table's memory, since
-/// Swift takes a function that the header calls non-null for one that is there.
-private func firstNull<T>(_ names: [StaticString], atEndOf table: UnsafeRawPointer, _ type: T.Type) -> StaticString? {
-  let size = MemoryLayout<UInt>.size
-  let start = MemoryLayout<T>.size - names.count * size
-  for (index, name) in names.enumerated() where table.load(fromByteOffset: start + index * size, as: UInt.self) == 0 {
-    return name
+/// The first of the functions at the end of a `T` that is NULL; `names` are theirs, nil for one that may be NULL.
+private func firstNull<T>(_ names: [StaticString?], atEndOf table: UnsafeRawPointer, _ type: T.Type) -> StaticString? {
+  firstNull(names, at: MemoryLayout<T>.size - names.count * MemoryLayout<UInt>.size, in: table)
+}
+
+/// The first of the functions from `start` on that is NULL. It reads the table's memory, since Swift takes a function
+/// that the header calls non-null for one that is there.
+private func firstNull(_ names: [StaticString?], at start: Int, in table: UnsafeRawPointer) -> StaticString? {
+  for (index, name) in names.enumerated() {
+    if let name, table.load(fromByteOffset: start + index * MemoryLayout<UInt>.size, as: UInt.self) == 0 { return name }
   }
   return nil
 }
@@ -98,28 +106,29 @@ private func firstMissing(_ fields: [(isThere: Bool, name: StaticString)]) -> St
   return nil
 }
 
-private func missing(_ op: clip_op) -> StaticString? {
+private func missing(_ op: clip_op, _ table: UnsafeRawPointer) -> StaticString? {
   let names = UnsafeBufferPointer(
     start: op.setting_names, count: op.setting_names == nil ? 0 : Int(min(64, op.setting_count)))
-  return firstMissing([
-    (op.shape != nil, "shape"), (op.forward != nil, "forward"), ((1...8).contains(op.input_count), "1 to 8 inputs"),
-    (op.setting_count <= 64, "count of settings up to 64"),
-    (names.count == Int(op.setting_count) && names.allSatisfy { $0 != nil }, "name for each setting"),
-  ])
+  return firstNull(["shape", nil, nil, "forward", nil], atEndOf: table, clip_op.self)
+    ?? firstMissing([
+      ((1...8).contains(op.input_count), "1 to 8 inputs"),
+      (op.setting_count <= 64, "count of settings up to 64"),
+      (names.count == Int(op.setting_count) && names.allSatisfy { $0 != nil }, "name for each setting"),
+    ])
 }
 
-private func missing(_ loader: clip_loader) -> StaticString? {
+private func missing(_ loader: clip_loader, _ table: UnsafeRawPointer) -> StaticString? {
   let suffix = loader.suffix.map { Name(cString: $0) } ?? ""
-  return firstMissing([
-    (loader.load != nil, "load"), (loader.unload != nil, "unload"),
-    (suffix.utf8.count > 1 && suffix.utf8.first == UInt8(ascii: "."), "suffix such as \".json\""),
-  ])
+  return firstNull(["load", "unload"], atEndOf: table, clip_loader.self)
+    ?? firstMissing([
+      (suffix.utf8.count > 1 && suffix.utf8.first == UInt8(ascii: "."), "suffix such as \".json\"")
+    ])
 }
 
 private func missing(_ kernels: clip_kernels, _ table: UnsafeRawPointer) -> StaticString? {
-  let functions: [StaticString] = [
+  let functions: [StaticString?] = [
     "panel_bytes", "pack_panel", "packed_rows", "pack_rows", "matmul", "attention_scratch", "attention", "layer_norm",
-    "scale_shift", "add", "normalize", "winograd_input", "winograd_output", "resample_across", "resample_down",
+    "scale_shift", "add", "normalize", "winograd_input", "winograd_output", "resample_horizontal", "resample_vertical",
   ]
   return firstNull(functions, atEndOf: table, clip_kernels.self)
     ?? firstMissing([

@@ -5,21 +5,28 @@ import CSystem
 /// runs inside the process, so it does not count in a program with more rights than its user, and an entry that any
 /// user could have put there is left out with a warning.
 enum PluginPath {
-  static func entries(_ log: Log) -> [String] {
+  static func entries(_ log: Log) throws(ClipError) -> [String] {
     guard let path = csystem_environment("CLIP_PLUGIN_PATH") else { return [] }
-    return Array(String(cString: path).utf8).split(separator: UInt8(ascii: ":"))
-      .map { String(decoding: $0, as: UTF8.self) }
-      .filter { entry in
-        guard let problem = problem(entry) else { return true }
+    var entries: [String] = []
+    for part in Array(String(cString: path).utf8).split(separator: UInt8(ascii: ":")) {
+      let entry = String(decoding: part, as: UTF8.self)
+      if let problem = try problem(entry) {
         log.warning("CLIP_PLUGIN_PATH: skipped: " + problem)
-        return false
+      } else {
+        entries.append(entry)
       }
+    }
+    return entries
   }
 
-  private static func problem(_ entry: String) -> String? {
+  private static func problem(_ entry: String) throws(ClipError) -> String? {
     guard entry.utf8.first == UInt8(ascii: "/") else { return "expected an absolute path, found " + entry }
     var facts = stat()
-    guard stat(entry, &facts) == 0 else { return systemError("cannot look at " + entry).message }
+    guard stat(entry, &facts) == 0 else {
+      let error = systemError("cannot look at " + entry)
+      if error.isResourceFailure { throw error }
+      return error.message
+    }
     if csystem_is_open_to_others(&facts) != 0 { return entry + ": all users may write to it" }
     return nil
   }

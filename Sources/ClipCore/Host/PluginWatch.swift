@@ -14,6 +14,8 @@ final class PluginWatch {
   private let notifier: Int32
   private let isStopping = Atomic<Bool>(false)
   private var thread = pthread_t()
+  /// A forked child has no such thread.
+  private let process = getpid()
 
   /// Of the thread alone: the folders watched, and the plugins' files that were compared with those on disk.
   private var folders: [(path: Name, watch: Int32)] = []
@@ -32,8 +34,8 @@ final class PluginWatch {
     // The plugins that are there are watched before this returns.
     watchFolders()
     let context = Unmanaged.passRetained(self)
-    let code = pthread_create(
-      &thread, nil,
+    let code = csystem_start_thread(
+      &thread,
       { context in
         if let context { Unmanaged<PluginWatch>.fromOpaque(context).takeRetainedValue().run() }
         return nil
@@ -62,6 +64,7 @@ final class PluginWatch {
 
   /// Ends the thread and waits for it, unless this is that thread.
   func stop() {
+    guard getpid() == process else { return }
     isStopping.store(true, ordering: .sequentiallyConsistent)
     wake.raise()
     if pthread_equal(thread, pthread_self()) != 0 { pthread_detach(thread) } else { pthread_join(thread, nil) }

@@ -9,6 +9,8 @@ final class Runtime {
   let host: PluginHost
   let kernels: Kernels
   let maxImagePixels: Int
+  /// The host set that limit: it knows what its images may take, however small their files.
+  let trustsImages: Bool
   private let watching = Mutex()
   private var watch: PluginWatch?
 
@@ -42,7 +44,7 @@ final class Runtime {
         try host.scan(String(cString: path))
       }
     }
-    for path in PluginPath.entries(log) { try host.scan(path) }
+    for path in try PluginPath.entries(log) { try host.scan(path) }
     if let folder { try host.scan(folder) }
 
     let threads = try ThreadPool(
@@ -54,15 +56,18 @@ final class Runtime {
     host.keepForComputing(chosen.plugin)
     let kernels = Kernels(
       table: chosen.table.assumingMemoryBound(to: clip_kernels.self), threads: threads.width, owner: chosen.plugin)
-    self.init(log, threads, host, kernels, maxImagePixels: Int(clamping: limit))
+    self.init(log, threads, host, kernels, maxImagePixels: Int(clamping: limit), options.max_image_pixels != 0)
   }
 
-  private init(_ log: Log, _ threads: ThreadPool, _ host: PluginHost, _ kernels: Kernels, maxImagePixels: Int) {
+  private init(
+    _ log: Log, _ threads: ThreadPool, _ host: PluginHost, _ kernels: Kernels, maxImagePixels: Int, _ trustsImages: Bool
+  ) {
     self.log = log
     self.threads = threads
     self.host = host
     self.kernels = kernels
     self.maxImagePixels = maxImagePixels
+    self.trustsImages = trustsImages
   }
 
   deinit { watch?.stop() }
@@ -80,11 +85,19 @@ final class Runtime {
     watch = try PluginWatch(host, log, changed, user)
   }
 
-  /// The plugins, with those of the folder "on-demand" where none brings `id` yet: they need libraries, such as
-  /// the C++ runtime, that most programs have no use for, so nothing loads them before they are asked for.
+  /// The plugins, with the one for `id` of the folder "on-demand" if none brings it yet. Those need libraries, such as
+  /// the C++ runtime, that most programs have no use for, so nothing loads them before they are asked for. The file of
+  /// "clipcore.codec.heif" is codec_heif.so.
   func plugins(bringing kind: clip_plugin_kind, _ id: Name) throws(ClipError) -> PluginRegistry {
-    if let folder = Runtime.pluginFolder() { try host.demand(kind, id, from: join(folder, "on-demand")) }
+    if let path = Runtime.onDemandFile(id) { try host.demand(kind, id, from: path) }
     return plugins
+  }
+
+  private static func onDemandFile(_ id: Name) -> String? {
+    let prefix: Name = "clipcore."
+    guard let folder = pluginFolder(), id.hasPrefix(prefix) else { return nil }
+    let file = id.utf8.dropFirst(prefix.utf8.count).map { $0 == UInt8(ascii: ".") ? UInt8(ascii: "_") : $0 }
+    return join(join(folder, "on-demand"), Name(utf8: file) + ".so")
   }
 
   /// "clipcore/plugins" beside the library's own file.
@@ -94,8 +107,35 @@ final class Runtime {
   }
 
   /// The image codecs, in the order they were loaded.
-  var codecs: [CodecTable] {
-    plugins.items.filter { $0.kind == CLIP_KIND_IMAGE_CODEC }.map {
+  var codecs: [CodecTable] { plugins.codecs }
+
+  /// The same, with the codec of the folder "on-demand" for a file that begins with `data` if none of them takes it.
+  func codecs(for data: UnsafeRawBufferPointer) throws(ClipError) -> [CodecTable] {
+    let loaded = codecs
+    guard let bytes = data.bindMemory(to: UInt8.self).baseAddress,
+      !loaded.contains(where: { $0.table.pointee.recognises(bytes, data.count) == 1 }),
+      let id = ImageSignature(data)?.codec
+    else { return loaded }
+    return try plugins(bringing: CLIP_KIND_IMAGE_CODEC, id).codecs
+  }
+}
+
+extension Runtime {
+  /// The endings of files that codecs read, loaded or on demand: "jpg,jpeg,png".
+  var imageEndings: Name {
+    var lists = codecs.compactMap { $0.table.pointee.extensions.map { Name(cString: $0) } }
+    for (codec, endings) in ImageSignature.onDemand where plugins.find(CLIP_KIND_IMAGE_CODEC, codec) == nil {
+      if let path = Runtime.onDemandFile(codec), (try? FileKind(path)) == .file { lists.append(endings) }
+    }
+    var all: Name = ""
+    for list in lists where !list.isEmpty { all = all.isEmpty ? list : all + "," + list }
+    return all
+  }
+}
+
+extension PluginRegistry {
+  fileprivate var codecs: [CodecTable] {
+    items.filter { $0.kind == CLIP_KIND_IMAGE_CODEC }.map {
       CodecTable(table: $0.table.assumingMemoryBound(to: clip_image_codec.self), plugin: $0.plugin)
     }
   }

@@ -4,7 +4,7 @@ import CClip
 public func clip_version() -> UnsafePointer<CChar>? { StaticString("0.1.0").cString }
 
 @c @implementation
-public func clip_abi_version() -> UInt32 { 1 << 16 }
+public func clip_abi_version() -> UInt32 { 2 << 16 }
 
 @c @implementation
 public func clip_status_name(_ status: clip_status) -> UnsafePointer<CChar>? {

@@ -1,35 +1,57 @@
 import CClip
 
-/// 8-bit pixels that the library owns: a decoded file (RGB, RGBA or gray) or an augmented picture. Immutable.
+/// 8-bit pixels that the library owns: a decoded file (RGB, RGBA or gray) or an augmented image. Immutable.
 final class DecodedImage {
   let view: clip_image_view
   private let memory: Memory
 
   /// Decodes `data` with the first of `codecs` that recognises it. The size is checked against `maxPixels`
-  /// before memory is allocated. `place` is the file's path or another name for the data, for messages.
+  /// and, unless it is trusted, against that of the file, before memory is allocated. `place` is the file's path or another name for the data, for messages.
   /// `data` is not needed after the call.
-  convenience init(data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, place: String) throws(ClipError)
-  {
+  convenience init(
+    data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, isTrusted: Bool, place: String,
+    _ options: clip_image_options
+  ) throws(ClipError) {
+    try requireFlags(options.flags, CLIP_IMAGE_AS_STORED | CLIP_IMAGE_LENIENT, "CLIP_IMAGE_")
     guard let base = data.baseAddress, data.count > 0 else {
       throw ClipError(CLIP_FORMAT, "\(place): expected an image file, found no bytes")
     }
     let bytes = base.assumingMemoryBound(to: UInt8.self)
-    guard let codec = codecs.first(where: { $0.isComplete && $0.table.pointee.recognises(bytes, data.count) == 1 })
+    guard let codec = codecs.first(where: { $0.table.pointee.recognises(bytes, data.count) == 1 })
     else { throw DecodedImage.unrecognised(data, codecs, place) }
 
     var header = clip_codec_header()
     header.struct_size = UInt32(MemoryLayout<clip_codec_header>.size)
-    try callPlugin(codec.id, place) { error in
-      codec.table.pointee.read_header(bytes, data.count, &header, error)
+    if options.flags & UInt32(CLIP_IMAGE_LENIENT) != 0 { header.flags = UInt32(CLIP_CODEC_LENIENT) }
+    func readHeader() throws(ClipError) {
+      try callPlugin(codec.id, place) { error in
+        codec.table.pointee.read_header(bytes, data.count, &header, error)
+      }
+    }
+    try readHeader()
+    do throws(ClipError) { try checkPixelCount(Int(header.width), Int(header.height), maxPixels) } catch {
+      throw error.at(place)
+    }
+    let shrink = DecodedImage.shrink(min(header.width, header.height), keeping: options.smaller_side)
+    if shrink > 1 {
+      header.shrink = shrink
+      try readHeader()
     }
     let (width, height) = (Int(header.width), Int(header.height))
-    guard width > 0, height > 0, let format = ImageView.Format(header.format), format != .bgr, format != .bgra else {
+    guard width > 0, height > 0, let format = ImageView.Format(header.format), format != .bgr, format != .bgra,
+      header.orientation <= 8
+    else {
       throw ClipError(
         CLIP_PLUGIN,
-        "\(place): expected RGB, RGBA or gray pixels from \(codec.id), "
-          + "found \(width) x \(height) of format \(header.format.rawValue)")
+        "\(place): expected RGB, RGBA or gray pixels and an orientation up to 8 from \(codec.id), "
+          + "found \(width) x \(height) of format \(header.format.rawValue) and orientation \(header.orientation)")
     }
-    do throws(ClipError) { try checkPixelCount(width, height, maxPixels) } catch { throw error.at(place) }
+    do throws(ClipError) {
+      try checkPixelCount(width, height, maxPixels)
+      if !isTrusted { try DecodedImage.checkProportion(width * height * format.channels, data.count) }
+    } catch {
+      throw error.at(place)
+    }
 
     let stride = try product(width, format.channels, "a row of pixels")
     let memory = try Memory(
@@ -42,7 +64,26 @@ final class DecodedImage {
       memory,
       clip_image_view(
         pixels: UnsafePointer(pixels), width: header.width, height: header.height, stride: stride,
-        format: header.format))
+        format: header.format,
+        orientation: options.flags & UInt32(CLIP_IMAGE_AS_STORED) != 0 ? 1 : max(1, header.orientation)))
+  }
+
+  /// How many times smaller a side may be decoded and still keep `smallest` pixels; 1 if that is 0.
+  private static func shrink(_ side: UInt32, keeping smallest: UInt32) -> UInt32 {
+    guard smallest > 0 else { return 1 }
+    for factor in [8, 4, 2] as [UInt32] where side / factor >= smallest { return factor }
+    return 1
+  }
+
+  /// A megabyte of a file may take 256 MB, and each one that is begun counts. Decoders hold about twice the pixels besides.
+  private static func checkProportion(_ bytes: Int, _ fileBytes: Int) throws(ClipError) {
+    let most = max(1, (fileBytes + (1 << 20) - 1) >> 20) * (256 << 20) / 3
+    guard bytes <= most else {
+      throw ClipError(
+        CLIP_LIMIT,
+        "expected at most \(most) bytes of pixels from \(fileBytes) bytes of a file, found \(bytes); a host that trusts "
+          + "its files sets max_image_pixels")
+    }
   }
 
   /// The pixels of `view` lie in `memory`.
@@ -56,7 +97,7 @@ final class DecodedImage {
   private static func unrecognised(_ data: UnsafeRawBufferPointer, _ codecs: [CodecTable], _ place: String) -> ClipError
   {
     var known = ""
-    for codec in codecs where codec.isComplete { known += (known.isEmpty ? "" : ", ") + codec.id }
+    for codec in codecs { known += (known.isEmpty ? "" : ", ") + codec.id }
     let expected = known.isEmpty ? "an image codec plugin, found none" : "an image for one of \(known)"
     var found = ""
     for byte in data.prefix(12) {
@@ -66,35 +107,5 @@ final class DecodedImage {
     return ClipError(
       data.count < 12 ? CLIP_FORMAT : CLIP_UNSUPPORTED,
       "\(place): expected \(expected); found \(data.count) bytes that start with \(found)\(signature)")
-  }
-}
-
-/// Recognises common kinds of files that no codec reads by their first bytes, for messages.
-private struct ImageSignature {
-  let name: StaticString
-
-  init?(_ data: UnsafeRawBufferPointer) {
-    func starts(_ bytes: StaticString, at offset: Int = 0) -> Bool {
-      guard data.count >= offset + bytes.utf8CodeUnitCount else { return false }
-      return data[offset..<offset + bytes.utf8CodeUnitCount]
-        .elementsEqual(UnsafeBufferPointer(start: bytes.utf8Start, count: bytes.utf8CodeUnitCount))
-    }
-    if starts("GIF8") {
-      name = "GIF"
-    } else if starts("BM") {
-      name = "BMP"
-    } else if starts("II*\0") || starts("MM\0*") {
-      name = "TIFF"
-    } else if starts("ftyp", at: 4) {
-      name = "AVIF, HEIC or MP4"
-    } else if starts("%PDF") {
-      name = "PDF"
-    } else if starts("PK\u{3}\u{4}") {
-      name = "a zip archive"
-    } else if starts("<") {
-      name = "SVG, XML or HTML"
-    } else {
-      return nil
-    }
   }
 }

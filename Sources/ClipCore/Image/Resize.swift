@@ -31,7 +31,7 @@ func resize(
       scratch: scratch)
   }
   if width == image.width && height == image.height {
-    if image.format == .rgb {
+    if image.format == .rgb, image.isStoredUpright {
       for y in 0..<window.height {
         memcpy(output + y * stride, image.pixels + (window.top + y) * image.stride + window.left * 3, window.width * 3)
       }
@@ -68,7 +68,7 @@ func resize(
   let rows = (finished + outputBytes).bindMemory(to: UnsafePointer<UInt8>?.self, capacity: vertical.longest + 1)
 
   func resampleHorizontally(into target: UnsafeMutableRawPointer) {
-    kernels.table.pointee.resample_across(
+    kernels.table.pointee.resample_horizontal(
       source.assumingMemoryBound(to: UInt8.self), horizontal.input.lowerBound, horizontal.spans, window.width,
       target.assumingMemoryBound(to: UInt8.self))
   }
@@ -91,7 +91,7 @@ func resize(
       rows[tap] = UnsafePointer(row.assumingMemoryBound(to: UInt8.self))
     }
     let target = (isVerticalFirst ? source : finished).assumingMemoryBound(to: UInt8.self)
-    kernels.table.pointee.resample_down(rows, span, rowBytes, target)
+    kernels.table.pointee.resample_vertical(rows, span, rowBytes, target)
     if isVerticalFirst { resampleHorizontally(into: finished) }
     memcpy(output + y * stride, finished, window.width * 3)
   }

@@ -49,7 +49,7 @@ struct ClipConfigWriter {
   // MARK: Hugging Face
 
   private func huggingFace(_ storage: ElementType) throws(ClipError) -> [UInt8] {
-    guard preprocess.height == preprocess.width else { throw unsupported("pictures that are not square") }
+    guard preprocess.height == preprocess.width else { throw unsupported("images that are not square") }
     let type: Name = storage == .float16 ? "float16" : storage == .bfloat16 ? "bfloat16" : "float32"
     // 2 is how transformers spells the largest id of the text.
     let end = text["end_token"]?.int ?? -1

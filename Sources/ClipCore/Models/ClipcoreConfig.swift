@@ -34,16 +34,16 @@ enum ClipcoreConfig {
   private static func readImage(_ part: ConfigReader, _ embedding: Int) throws(ClipError) -> ModelConfig.Image {
     try checkKeys(part, ["encoder", "config", "scope", "projection", "preprocess"])
     guard let preprocess = try part.object("preprocess") else {
-      throw part.error(CLIP_FORMAT, "preprocess", "an object with the size of pictures")
+      throw part.error(CLIP_FORMAT, "preprocess", "an object with the size of images")
     }
-    let pictures = try readPreprocess(preprocess)
+    let settings = try readPreprocess(preprocess)
     var tower = try readTower(part, embedding)
     // The size is said once, unless an encoder wants to be told otherwise.
     var members = tower.config.object ?? []
-    if tower.config["image_height"] == nil { members.append(("image_height", .int(pictures.height))) }
-    if tower.config["image_width"] == nil { members.append(("image_width", .int(pictures.width))) }
+    if tower.config["image_height"] == nil { members.append(("image_height", .int(settings.height))) }
+    if tower.config["image_width"] == nil { members.append(("image_width", .int(settings.width))) }
     tower.config = .object(members)
-    return ModelConfig.Image(tower: tower, preprocess: pictures)
+    return ModelConfig.Image(tower: tower, preprocess: settings)
   }
 
   private static func readText(_ part: ConfigReader, _ embedding: Int) throws(ClipError) -> ModelConfig.Text {
@@ -54,9 +54,12 @@ enum ClipcoreConfig {
     case "wordpiece": return ModelConfig.Text(tower: tower, tokenizer: .wordPiece)
     case "sentencepiece": return ModelConfig.Text(tower: tower, tokenizer: .sentencePiece)
     case "siglip": return ModelConfig.Text(tower: tower, tokenizer: .siglip)
+    case "folder": return ModelConfig.Text(tower: tower, tokenizer: .folder)
     case "none": return ModelConfig.Text(tower: tower, tokenizer: .none)
     default:
-      throw part.error(CLIP_FORMAT, "tokenizer", "\"clip\", \"wordpiece\", \"sentencepiece\", \"siglip\" or \"none\"")
+      throw part.error(
+        CLIP_FORMAT, "tokenizer",
+        "\"folder\", \"clip\", \"wordpiece\", \"sentencepiece\", \"siglip\" or \"none\"")
     }
   }
 
@@ -112,7 +115,7 @@ enum ClipcoreConfig {
     return result
   }
 
-  /// A name that is not empty; nil where the key is absent.
+  /// A name that is not empty; nil if the key is absent.
   private static func tensor(_ config: ConfigReader, _ key: Name) throws(ClipError) -> Name? {
     guard config.has(key) else { return nil }
     let name = try config.string(key, "")

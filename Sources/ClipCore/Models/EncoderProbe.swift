@@ -57,7 +57,7 @@ struct EncoderProbe {
 
   /// Milliseconds for one item on the runtime's threads, the best of three after one to warm up.
   func milliseconds(_ runtime: Runtime) throws(ClipError) -> Double {
-    let zeros = try Checkpoint(zeros: plan.parameters)
+    let zeros = try StoredTensors(zeros: plan.parameters)
     let loader = ParameterLoader(
       source: ParameterSource(zeros, TensorNames(isDirect: true)), kernels: runtime.kernels, threads: runtime.threads,
       storage: CLIP_STORAGE_F32)

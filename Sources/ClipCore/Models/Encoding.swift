@@ -5,7 +5,8 @@ import CSystem
 struct EncodeOptions {
   let rawFeatures: Bool
   let truncate: Bool
-  let cleaning: TextCleaning
+  /// nil: the tokenizer's own.
+  let cleaning: TextCleaning?
   /// The colour under transparent pixels; nil drops alpha.
   let background: Colour?
   /// What the caller's pixels and tokens were made for; 0 where it does not say.
@@ -20,7 +21,7 @@ struct EncodeOptions {
     )
     rawFeatures = flags & CLIP_ENCODE_RAW != 0
     truncate = flags & CLIP_ENCODE_TRUNCATE != 0
-    cleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0 ? .openAI : .huggingFace
+    cleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0 ? .openAI : nil
     let under = try colour(rgb: options.background)
     background = flags & CLIP_ENCODE_COMPOSITE_ALPHA != 0 ? under : nil
     sizes = InputSizes(
@@ -44,7 +45,7 @@ extension Model {
   /// changes no result.
   private static var rowsAtATime: Int { 4096 }
   private static var floatsAtATime: Int { 1 << 24 }
-  /// Pictures preprocessed, or texts tokenized, from one report of progress to the next.
+  /// Images preprocessed, or texts tokenized, from one report of progress to the next.
   private static var itemsBetweenReports: Int { 64 }
 
   /// How many items of `tower` go through at once; a text has `contextLength` tokens.
@@ -76,7 +77,7 @@ extension Model {
     }
   }
 
-  /// Pictures that go through at once.
+  /// Images that go through at once.
   private func encode(
     pixels: UnsafePointer<Float>, _ count: Int, _ side: ImageSide, _ options: EncodeOptions,
     into embeddings: UnsafeMutablePointer<Float>
@@ -97,13 +98,13 @@ extension Model {
     defer { imageScratch.give(scratch) }
     try inChunks(n, itemsAtATime(side.tower), options.progress(total: n)) { first, count throws(ClipError) in
       let bytes = try product(try product(count, size, "pixels"), 4, "pixels")
-      let pixels = try scratch.pixels.reserve(bytes, for: "preprocessed pictures").assumingMemoryBound(to: Float.self)
+      let pixels = try scratch.pixels.reserve(bytes, for: "preprocessed images").assumingMemoryBound(to: Float.self)
       try preprocess(images: images + first, count, firstIndex: first, options, scratch, into: pixels)
       try encode(pixels: pixels, count, side, options, into: embeddings + first * embeddingWidth)
     }
   }
 
-  /// Preprocesses n pictures: [n, 3, height, width].
+  /// Preprocesses n images: [n, 3, height, width].
   func preprocess(
     images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into pixels: UnsafeMutablePointer<Float>
   ) throws(ClipError) {
@@ -117,7 +118,7 @@ extension Model {
     }
   }
 
-  /// Pictures resized and cropped as the tower takes them, before they are normalised: [n, height, width, 3] bytes.
+  /// Images resized and cropped as the tower takes them, before they are normalised: [n, height, width, 3] bytes.
   func preprocessBytes(
     images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into bytes: UnsafeMutablePointer<UInt8>
   ) throws(ClipError) {
@@ -233,7 +234,7 @@ extension Model {
   }
 }
 
-/// Pictures that several threads preprocess.
+/// Images that several threads preprocess.
 private struct PreprocessWork: Work {
   let config: PreprocessConfig
   let kernels: Kernels

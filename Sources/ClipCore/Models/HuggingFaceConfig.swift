@@ -4,7 +4,7 @@ import CClip
 enum HuggingFaceConfig {
   static let file: Name = "config.json"
 
-  static func read(_ folder: String, _ checkpoint: Checkpoint, image: Bool, text: Bool) throws(ClipError) -> ModelConfig
+  static func read(_ folder: String, _ weights: StoredTensors, image: Bool, text: Bool) throws(ClipError) -> ModelConfig
   {
     let config = try ConfigReader(path: join(folder, file))
     guard !config.has("quantization_config") else {
@@ -13,15 +13,15 @@ enum HuggingFaceConfig {
     switch try config.string("model_type", "") {
     case "clip": return try readClip(config, folder, image: image, text: text)
     case "siglip": return try SiglipConfig.read(config, folder, image: image, text: text)
-    case "clip_vision_model": return try readVisionAlone(config, folder, checkpoint, image: image)
-    case "siglip_vision_model": return try SiglipConfig.readAlone(config, folder, checkpoint, image: image)
-    case "bert": return try BertConfig.read(config, folder, checkpoint, text: text)
+    case "clip_vision_model": return try readVisionAlone(config, folder, weights, image: image)
+    case "siglip_vision_model": return try SiglipConfig.readAlone(config, folder, weights, image: image)
     case "vit" where try config.bool("qkv_bias", true):
-      return try ViTConfig.read(config, folder, checkpoint, image: image)
+      return try ViTConfig.read(config, folder, weights, image: image)
     default:
       if let found = try TimmConfig.read(config, folder, image: image) { return found }
-      if let found = try HuggingFaceTransformers.read(config, folder, checkpoint, image: image) { return found }
-      if let found = try HuggingFaceHierarchical.read(config, folder, checkpoint, image: image) { return found }
+      if let found = try HuggingFaceText.read(config, folder, weights, text: text) { return found }
+      if let found = try HuggingFaceTransformers.read(config, folder, weights, image: image) { return found }
+      if let found = try HuggingFaceHierarchical.read(config, folder, weights, image: image) { return found }
       throw config.error(
         config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type",
         "\"clip\", \"siglip\", \"bert\" or \"vit\"")
@@ -42,9 +42,9 @@ enum HuggingFaceConfig {
 
   /// CLIPVisionModelWithProjection or, where the file has no projection, CLIPVisionModel.
   private static func readVisionAlone(
-    _ config: ConfigReader, _ folder: String, _ checkpoint: Checkpoint, image: Bool
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig {
-    let hasProjection = checkpoint.tensors["visual_projection.weight"] != nil
+    let hasProjection = weights.tensors["visual_projection.weight"] != nil
     let width = try config.int(
       hasProjection ? "projection_dim" : "hidden_size", hasProjection ? 512 : 768, ConfigReader.widths)
     var found = image ? try readImage(config, width, folder) : nil
@@ -58,7 +58,7 @@ enum HuggingFaceConfig {
     let scope: Name = "vision_model."
     for rule in names.rules where rule.tensor.hasPrefix(scope) {
       names.rules.append(
-        ParameterRule(rule.parameter, Name(utf8: Array(rule.tensor.utf8.dropFirst(scope.utf8.count))), rule.recipe))
+        ParameterRule(rule.parameter, Name(utf8: Array(rule.tensor.utf8.dropFirst(scope.utf8.count))), rule.arrangement))
     }
     return ModelConfig(embeddingWidth: width, image: found, names: names)
   }
@@ -126,14 +126,20 @@ enum HuggingFaceConfig {
   }
 
   /// transformers' name of an activation as ours.
-  static func activation(_ config: ConfigReader, _ fallback: Name) throws(ClipError) -> Name {
-    switch try config.string("hidden_act", fallback) {
-    case "gelu": return "gelu"
-    case "quick_gelu": return "quick_gelu"
-    case "gelu_pytorch_tanh", "gelu_new": return "gelu_tanh"
-    default:
-      throw config.error(
-        CLIP_UNSUPPORTED, "hidden_act", "\"gelu\", \"quick_gelu\", \"gelu_pytorch_tanh\" or \"gelu_new\"")
-    }
+  static func activation(
+    _ config: ConfigReader, _ fallback: Name, key: Name = "hidden_act"
+  ) throws(ClipError) -> Name {
+    let found = try config.string(key, fallback)
+    for (theirs, ours) in activations where theirs == found { return ours }
+    var names = ""
+    for (theirs, _) in activations { names += (names.isEmpty ? "\"" : ", \"") + theirs.string + "\"" }
+    throw config.error(CLIP_UNSUPPORTED, key, "one of " + names)
+  }
+
+  private static var activations: [(Name, Name)] {
+    [
+      ("gelu", "gelu"), ("gelu_python", "gelu"), ("quick_gelu", "quick_gelu"), ("gelu_pytorch_tanh", "gelu_tanh"),
+      ("gelu_new", "gelu_tanh"), ("relu", "relu"), ("silu", "silu"), ("swish", "silu"),
+    ]
   }
 }

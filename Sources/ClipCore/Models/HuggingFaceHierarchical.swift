@@ -7,7 +7,7 @@ enum HuggingFaceHierarchical {
 
   /// nil: a model_type of another reader.
   static func read(
-    _ config: ConfigReader, _ folder: String, _ checkpoint: Checkpoint, image: Bool
+    _ config: ConfigReader, _ folder: String, _ checkpoint: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig? {
     let type = try config.string("model_type", "")
     var (encoder, names, processor): (Name, Names, Name) = ("convnext", convNeXt, "ConvNext")

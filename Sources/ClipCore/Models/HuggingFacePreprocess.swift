@@ -17,7 +17,7 @@ enum HuggingFacePreprocess {
     if let size, Sides(height: result.height, width: result.width) != size {
       throw ClipError(
         CLIP_FORMAT,
-        "\(config.place): pictures become \(Sides(height: result.height, width: result.width).text) pixels, "
+        "\(config.place): images become \(Sides(height: result.height, width: result.width).text) pixels, "
           + "but image_size of \(configPlace) is \(size.text)")
     }
     result.cropsAsTransformers = true

@@ -4,7 +4,7 @@ import CClip
 final class ImageScratch {
   private(set) var pieces: [PreprocessScratch] = []
   let failures = Failures()
-  /// The preprocessed pictures.
+  /// The preprocessed images.
   var pixels = GrowingBuffer()
 
   func reserve(pieces count: Int) {

@@ -33,13 +33,14 @@ final class Model {
     let wanted = options.towers == 0 ? known : options.towers
     let wantsImage = wanted & UInt32(CLIP_TOWER_IMAGE) != 0
     let wantsText = wanted & UInt32(CLIP_TOWER_TEXT) != 0
-    let description = try ModelDescription.open(folder: folder, image: wantsImage, text: wantsText)
+    let description = try ModelDescription.open(
+      folder: folder, formats: runtime.plugins.weightFormats, image: wantsImage, text: wantsText)
     if options.towers != 0, wantsImage && description.image == nil || wantsText && description.text == nil {
       throw ClipError(
         CLIP_UNSUPPORTED,
         folder + ": towers: the model has no \(description.image == nil && wantsImage ? "image" : "text") tower")
     }
-    let source = ParameterSource(description.checkpoint, description.names)
+    let source = ParameterSource(description.weights, description.names)
 
     let plugins = runtime.plugins
     let imagePlan = try description.image.map { tower throws(ClipError) in
@@ -53,7 +54,7 @@ final class Model {
     if let pixels = imagePlan?.pixels, pixels.height != preprocess.height || pixels.width != preprocess.width {
       throw ClipError(
         CLIP_FORMAT,
-        "\(folder): pictures become \(preprocess.height) x \(preprocess.width) pixels, "
+        "\(folder): images become \(preprocess.height) x \(preprocess.width) pixels, "
           + "but the encoder takes \(pixels.height) x \(pixels.width)")
     }
 
@@ -144,24 +145,18 @@ final class Model {
     self.textScratch = textScratch
   }
 
-  /// nil where the caller brings tokens.
+  /// nil if the caller brings tokens.
   private static func tokenizer(
     _ folder: String, _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
   ) throws(ClipError) -> Tokenizer? {
-    let (length, size) = (tokens.contextLength, tokens.vocabulary)
-    let tokenizer: Tokenizer
-    switch description.tokenizer {
-    case .none: return nil
-    case .bytePairs:
-      tokenizer = try BytePairTokenizer.load(
-        folder: folder, isHuggingFace: description.layout != .openClip, contextLength: length, vocabularySize: size)
-    case .wordPiece:
-      tokenizer = try WordPieceTokenizer.load(folder: folder, contextLength: length, vocabularySize: size)
-    case .sentencePiece, .siglip:
-      tokenizer = try SentencePieceTokenizer.load(
-        folder: folder, cleansForSiglip: description.tokenizer == .siglip, contextLength: length, vocabularySize: size,
-        plugins: runtime.plugins(bringing: CLIP_KIND_TOKENIZER, SentencePiece.plugin))
-    }
+    let opened = try TokenizerFolder(
+      folder: folder, kind: description.tokenizer, options: description.tokenizerOptions,
+      isHuggingFace: description.layout != .openClip, contextLength: tokens.contextLength,
+      vocabularySize: tokens.vocabulary, runtime: runtime
+    ).open()
+    guard let tokenizer = opened else { return nil }
+    // Where padding is left out it is not seen, on whichever side it is.
+    if tokens.rule != CLIP_END_LAST { tokenizer.padsLeft = false }
     guard !tokens.dropsPadding || tokenizer.padToken == tokens.endToken else {
       throw ClipError(
         CLIP_FORMAT,
@@ -223,7 +218,7 @@ struct ImageSide {
 /// What belongs to the text tower, and is swapped with it.
 struct TextSide {
   let tower: Tower
-  /// nil where the caller brings tokens.
+  /// nil if the caller brings tokens.
   let tokenizer: Tokenizer?
   /// Tokens of one text.
   let contextLength: Int

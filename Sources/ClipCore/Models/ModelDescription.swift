@@ -1,56 +1,61 @@
 import CClip
 
-/// What a model's folder says: its towers, its preprocessing and its checkpoint. The sizes are the
+/// What a model's folder says: its towers, its preprocessing and its weights. The sizes are the
 /// config's word; the shapes of the tensors have the last one.
 struct ModelDescription {
   var layout: Layout
   var names: TensorNames
-  /// nil where the tower was not asked for, or the model has none.
+  /// nil if the tower was not asked for, or the model has none.
   var image: TowerDescription?
   var text: TowerDescription?
   var embeddingWidth: Int
   /// Of size 0 without the image tower.
   var preprocess: PreprocessConfig
   var tokenizer: TokenizerKind
+  var tokenizerOptions: TokenizerOptions
   /// Parameters with one number each. The scale is stored as its logarithm. nil: 1, and none.
   var logitScale: Name?
   var logitBias: Name?
-  var checkpoint: Checkpoint
+  var weights: StoredTensors
   /// What a file of all weights is called in the folder.
   var weightFile: Name
 
   /// Reads `folder` as downloaded. A tower that is not asked for is not looked at: its config may
-  /// be one that this library does not know. With `hasWeights` false the checkpoint is one without tensors.
-  static func open(folder: String, image: Bool = true, text: Bool = true, hasWeights: Bool = true)
-    throws(ClipError) -> ModelDescription
-  {
+  /// be one that this library does not know. With `hasWeights` false the weights are none.
+  /// `formats` read weights that are not safetensors.
+  static func open(
+    folder: String, formats: [WeightFormat], image: Bool = true, text: Bool = true, hasWeights: Bool = true
+  ) throws(ClipError) -> ModelDescription {
     let layout = try findLayout(folder)
     let config: ModelConfig
-    var checkpoint =
+    var weights =
       try hasWeights && layout != .clipcore
-      ? Checkpoint(folder: folder, candidates: layout.weightFiles) : Checkpoint(zeros: [])
+      ? StoredTensors(folder: folder, candidates: layout.weightFiles, formats: formats) : StoredTensors(zeros: [])
     switch layout {
     case .huggingFace:
-      config = try HuggingFaceConfig.read(folder, checkpoint, image: image, text: text)
+      config = try HuggingFaceConfig.read(folder, weights, image: image, text: text)
     case .openClip:
       config = try OpenClipConfig.read(folder, image: image, text: text)
     case .clipcore:
       config = try ClipcoreConfig.read(folder, image: image, text: text)
       if hasWeights {
-        checkpoint = try Checkpoint(folder: folder, candidates: config.weightFiles ?? layout.weightFiles)
+        weights = try StoredTensors(
+          folder: folder, candidates: config.weightFiles ?? layout.weightFiles, formats: formats)
       }
     }
     var scale = config.logitScale
     var bias = config.logitBias
     if config.names == nil || layout == .openClip {
       scale = "logit_scale"
-      bias = checkpoint.tensors["logit_bias"] == nil ? nil : "logit_bias"
+      bias = weights.tensors["logit_bias"] == nil ? nil : "logit_bias"
     }
     return ModelDescription(
       layout: layout, names: config.names ?? layout.clipNames, image: config.image?.tower, text: config.text?.tower,
       embeddingWidth: config.embeddingWidth,
       preprocess: config.image?.preprocess ?? PreprocessConfig(width: 0, height: 0, resizeTo: 0),
-      tokenizer: config.text?.tokenizer ?? .none, logitScale: scale, logitBias: bias, checkpoint: checkpoint,
+      tokenizer: config.text?.tokenizer ?? .none,
+      tokenizerOptions: config.text?.tokenizerOptions ?? TokenizerOptions(), logitScale: scale, logitBias: bias,
+      weights: weights,
       weightFile: config.weightFiles?.first ?? layout.weightFiles.first ?? "model.safetensors")
   }
 
@@ -80,20 +85,6 @@ struct ModelDescription {
   }
 }
 
-/// Which tokenizer a text tower's tokens come from.
-enum TokenizerKind {
-  /// CLIP's byte pairs, of vocab.json and merges.txt or tokenizer.json.
-  case bytePairs
-  /// BERT's, of vocab.txt or tokenizer.json.
-  case wordPiece
-  /// SentencePiece's, of spiece.model.
-  case sentencePiece
-  /// The same after SigLIP's cleaning of the text.
-  case siglip
-  /// The caller brings tokens.
-  case none
-}
-
 /// What all kinds of config have in common.
 struct ModelConfig {
   struct Image {
@@ -106,6 +97,7 @@ struct ModelConfig {
   struct Text {
     var tower: TowerDescription
     var tokenizer = TokenizerKind.bytePairs
+    var tokenizerOptions = TokenizerOptions()
     var rules: [ParameterRule] = []
   }
 

@@ -13,7 +13,7 @@ struct ModelExport {
   private let callback: clip_progress
 
   /// `folder` is what the model was opened from.
-  init(folder: String, _ options: clip_export_options) throws(ClipError) {
+  init(folder: String, _ options: clip_export_options, _ plugins: PluginRegistry) throws(ClipError) {
     try requireFlags(options.flags, CLIP_EXPORT_AVERAGE, "CLIP_EXPORT_")
     switch options.storage {
     case CLIP_STORAGE_F32: type = .float32
@@ -23,8 +23,8 @@ struct ModelExport {
       throw ClipError(
         CLIP_INVALID_ARGUMENT, "options.storage: expected F32, F16 or BF16, found \(options.storage.rawValue)")
     }
-    description = try ModelDescription.open(folder: folder)
-    source = ParameterSource(description.checkpoint, description.names)
+    description = try ModelDescription.open(folder: folder, formats: plugins.weightFormats)
+    source = ParameterSource(description.weights, description.names)
     self.folder = folder
     switch options.layout {
     case CLIP_LAYOUT_AS_OPENED: layout = description.layout
@@ -38,7 +38,7 @@ struct ModelExport {
   }
 
   /// Writes to `target`. `weights`, under the encoders' names, take the place of the file's.
-  func write(to target: String, _ weights: Checkpoint?, _ plugins: PluginRegistry) throws(ClipError) {
+  func write(to target: String, _ weights: StoredTensors?, _ plugins: PluginRegistry) throws(ClipError) {
     let configs = isConverted ? try ClipConfigWriter(description, layout, place: folder).files(type) : []
     let parameters = try parameters(plugins)
     let outputs = isConverted ? try converted(parameters, weights) : try asOpened(parameters, weights)
@@ -114,7 +114,7 @@ struct ModelExport {
     /// Where numbers are that no part has.
     let stored: Safetensors.Tensor?
     /// Parameters in it, and how.
-    var parts: [(found: CheckpointParameter, recipe: ParameterRule.Recipe)] = []
+    var parts: [(found: StoredParameter, arrangement: ParameterRule.Arrangement)] = []
 
     init(_ name: Name, _ shape: [Int], _ type: ElementType, stored: Safetensors.Tensor? = nil) {
       self.name = name
@@ -128,15 +128,18 @@ struct ModelExport {
 
     func write(to writer: SafetensorsWriter) throws(ClipError) {
       guard type.holdsWeights else {
-        if let bytes = stored?.bytes, let base = bytes.baseAddress { try writer.append(base, bytes.count) }
+        guard let stored, stored.strides.isEmpty else {
+          throw ClipError(CLIP_UNSUPPORTED, name.string + ": expected elements without gaps")
+        }
+        if let base = stored.bytes.baseAddress { try writer.append(base, stored.bytes.count) }
         return
       }
       let numbers = try Memory(floats: count, for: "a tensor")
-      if let stored { try read(CheckpointParameter(stored, .whole), into: numbers) }
+      if let stored { try read(StoredParameter(stored, .whole), into: numbers) }
       for part in parts {
         let scratch = try Memory(floats: part.found.tensor.count, for: "a tensor")
         try read(part.found, into: scratch)
-        part.recipe.place(scratch.floats, shape: part.found.shape, in: numbers.floats)
+        part.arrangement.place(scratch.floats, shape: part.found.shape, in: numbers.floats)
       }
       if type == .float16 { try checkHalfRange(numbers.floats, count, name) }
       if type != .float32 {
@@ -150,18 +153,18 @@ struct ModelExport {
       try writer.append(numbers.base, byteCount)
     }
 
-    private func read(_ found: CheckpointParameter, into memory: Memory) throws(ClipError) {
+    private func read(_ found: StoredParameter, into memory: Memory) throws(ClipError) {
       try found.read(rows: 0..<found.rowCount, into: memory.floats)
       found.discardPages()
     }
   }
 
   /// The file's own tensors, with the new weights in them.
-  private func asOpened(_ parameters: [Parameter], _ weights: Checkpoint?) throws(ClipError) -> [Output] {
+  private func asOpened(_ parameters: [Parameter], _ weights: StoredTensors?) throws(ClipError) -> [Output] {
     var outputs: [Output] = []
     var indexes: [Name: Int] = [:]
-    for name in description.checkpoint.tensors.keys.sorted() {
-      guard let tensor = description.checkpoint.tensors[name] else { continue }
+    for name in description.weights.tensors.keys.sorted() {
+      guard let tensor = description.weights.tensors[name] else { continue }
       let type = !tensor.type.holdsWeights ? tensor.type : tensor.count == 1 ? .float32 : self.type
       indexes[name] = outputs.count
       outputs.append(Output(name, tensor.shape, type, stored: tensor))
@@ -176,28 +179,30 @@ struct ModelExport {
           "\(folder): \(found.tensor.name.string): expected positions for the file's own size of pictures, "
             + "found some that are trained for another")
       }
-      outputs[index].parts.append((CheckpointParameter(new, .whole), found.recipe))
+      outputs[index].parts.append((StoredParameter(new, .whole), found.arrangement))
     }
     return outputs
   }
 
   /// The tensors of another layout that hold the parameters.
-  private func converted(_ parameters: [Parameter], _ weights: Checkpoint?) throws(ClipError) -> [Output] {
+  private func converted(_ parameters: [Parameter], _ weights: StoredTensors?) throws(ClipError) -> [Output] {
     let rules = layout.clipNames.rules
     var outputs: [Output] = []
     var indexes: [Name: Int] = [:]
     for parameter in parameters {
-      let new = weights?.tensors[parameter.name].map { CheckpointParameter($0, .whole) }
+      let new = weights?.tensors[parameter.name].map { StoredParameter($0, .whole) }
       guard let found = new ?? source.find(parameter), found.shape == parameter.shape else {
         throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
       }
-      var (name, recipe) = (parameter.name, ParameterRule.Recipe.whole)
+      var (name, arrangement) = (parameter.name, ParameterRule.Arrangement.whole)
       for rule in rules {
         guard let tensorName = rule.tensorName(for: parameter.name) else { continue }
-        (name, recipe) = (tensorName, rule.recipe)
+        (name, arrangement) = (tensorName, rule.arrangement)
         break
       }
-      guard recipe == .whole || parameter.shape.count == 2 || recipe != .transposed && parameter.shape.count == 1 else {
+      guard
+        arrangement == .whole || parameter.shape.count == 2 || arrangement != .transposed && parameter.shape.count == 1
+      else {
         throw ClipError(
           CLIP_UNSUPPORTED, "\(folder): layout: no tensor of \(layout.name) holds \(parameter.name.string)")
       }
@@ -205,9 +210,9 @@ struct ModelExport {
         indexes[name] = outputs.count
         // A scale may be of one side in the file.
         let isScale = parameter.name == description.logitScale
-        outputs.append(Output(name, isScale ? [] : recipe.tensorShape(parameter.shape), isScale ? .float32 : type))
+        outputs.append(Output(name, isScale ? [] : arrangement.tensorShape(parameter.shape), isScale ? .float32 : type))
       }
-      if let index = indexes[name] { outputs[index].parts.append((found, recipe)) }
+      if let index = indexes[name] { outputs[index].parts.append((found, arrangement)) }
     }
     return outputs
   }

@@ -6,7 +6,7 @@ import CSystem
 struct Weights {
   var entries: [(name: Name, value: Double)] = []
 
-  /// nil where the text is none of this kind.
+  /// nil if the text is none of this kind.
   init?(_ text: String) {
     for part in Array(text.utf8).split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
       let sides = part.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
@@ -85,6 +85,7 @@ struct Recommendation {
             milliseconds: milliseconds,
             strengths: EncoderTable(item.table).strengths.flatMap { Weights(String(cString: $0)) }))
       } catch {
+        if error.isResourceFailure { throw error }
         runtime.log.warning("recommend: left out: " + error.message)
       }
     }

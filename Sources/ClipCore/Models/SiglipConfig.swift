@@ -17,11 +17,11 @@ enum SiglipConfig {
 
   /// SiglipVisionModel's, whose config is the tower's. transformers 5 leaves the scope of its tensors out.
   static func readAlone(
-    _ config: ConfigReader, _ folder: String, _ checkpoint: Checkpoint, image: Bool
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig {
     let width = try config.int("hidden_size", 768, ConfigReader.widths)
     var found = image ? try readImage(config, width, folder) : nil
-    if checkpoint.tensors["post_layernorm.weight"] != nil { found?.tower.scope = "" }
+    if weights.tensors["post_layernorm.weight"] != nil { found?.tower.scope = "" }
     return ModelConfig(embeddingWidth: width, image: found, names: .direct(image: [""], text: []))
   }
 

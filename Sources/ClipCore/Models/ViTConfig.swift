@@ -4,7 +4,7 @@ import CClip
 /// norm. Defaults are those of transformers' ViTConfig.
 enum ViTConfig {
   static func read(
-    _ config: ConfigReader, _ folder: String, _ checkpoint: Checkpoint, image: Bool
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig {
     guard try config.int("num_channels", 3, ConfigReader.widths) == 3 else {
       throw config.error(CLIP_UNSUPPORTED, "num_channels", "3")
@@ -17,8 +17,8 @@ enum ViTConfig {
     let width = try config.int("hidden_size", 768, ConfigReader.widths)
     let heads = try config.int("num_attention_heads", 12, ConfigReader.widths)
     try config.divides(heads, "num_attention_heads", width, "hidden_size")
-    // Checkpoints of ViT under a head have it one scope down.
-    let scope: Name = checkpoint.tensors["vit.embeddings.cls_token"] == nil ? "" : "vit"
+    // A ViT under a head has them one scope down.
+    let scope: Name = weights.tensors["vit.embeddings.cls_token"] == nil ? "" : "vit"
     let start: Name = scope.isEmpty ? "" : scope + "."
     let encoder: JSON = .object([
       ("image_height", .int(size.height)), ("image_width", .int(size.width)), ("patch_size", .int(patch)),

@@ -7,6 +7,9 @@ struct AddedToken {
   let id: Int?
   /// Whether it is searched for in normalised text instead of the text as written.
   let isNormalized: Bool
+  var stripsLeft = false
+  var stripsRight = false
+  var isWord = false
   /// The file and the entry, for messages.
   let place: String
 }
@@ -34,10 +37,16 @@ extension AddedToken {
     guard let name = json["content"]?.string, !name.isEmpty else {
       throw ClipError(CLIP_FORMAT, "\(place): expected an object with the token as \"content\", found \(json.kind)")
     }
-    if json["single_word"]?.bool == true {
-      throw ClipError(
-        CLIP_UNSUPPORTED, "\(place): the token \"\(name.string)\" has \"single_word\", which is not supported")
-    }
-    self.init(name: name, id: id, isNormalized: json["normalized"]?.bool ?? false, place: place)
+    self.init(
+      name: name, id: id, isNormalized: json["normalized"]?.bool ?? false, stripsLeft: json["lstrip"]?.bool ?? false,
+      stripsRight: json["rstrip"]?.bool ?? false, isWord: json["single_word"]?.bool ?? false, place: place)
+  }
+}
+
+extension SpecialTokens.Token {
+  init(_ token: AddedToken, id: Int32) {
+    self.init(
+      name: token.name, id: id, isNormalized: token.isNormalized, stripsLeft: token.stripsLeft,
+      stripsRight: token.stripsRight, isWord: token.isWord)
   }
 }

@@ -14,21 +14,6 @@ struct BytePairParts {
   let splitsSpecials: Bool
 }
 
-extension BytePairTokenizer {
-  /// Reads the tokenizer of a model folder: vocab.json and merges.txt or, if they are absent, tokenizer.json;
-  /// and tokenizer_config.json and special_tokens_map.json if present. With `isHuggingFace` rows are padded
-  /// with the pad token, otherwise with 0 as open_clip does. Token ids must be below `vocabularySize`, the
-  /// rows of the model's token embedding.
-  static func load(
-    folder: String, isHuggingFace: Bool, contextLength: Int, vocabularySize: Int
-  ) throws(ClipError) -> BytePairTokenizer {
-    try check(folder, contextLength: contextLength, least: 2, vocabularySize: vocabularySize)
-    let files = try BytePairFiles(folder: folder, vocabularySize: vocabularySize)
-    let names = try SpecialNames(folder: folder, .clip)
-    return BytePairTokenizer(try files.parts(names, isHuggingFace: isHuggingFace), contextLength: contextLength)
-  }
-}
-
 extension BytePairFiles {
   /// Resolves the names of tokens to ids.
   func parts(_ names: SpecialNames, isHuggingFace: Bool) throws(ClipError) -> BytePairParts {

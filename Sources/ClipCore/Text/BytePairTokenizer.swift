@@ -3,7 +3,9 @@ import CClip
 /// CLIP's tokenizer: byte-level byte-pair encoding with `</w>` at the end of each word
 /// (Radford et al., 2021). Immutable: any number of threads may encode at once.
 final class BytePairTokenizer: Tokenizer {
+  private let isOpenAI: Bool
   private let startToken: Int32
+  private let endToken: Int32
   private let pairs: BytePairs
   /// The symbol of each byte within a word, and of each byte at a word's end.
   private let byteSymbols: [Int32]
@@ -13,28 +15,29 @@ final class BytePairTokenizer: Tokenizer {
   private let splitter: WordSplitter
   private let openAISplitter = WordSplitter(.openAI)
 
-  init(_ parts: BytePairParts, contextLength: Int) {
+  /// With `isOpenAI` it is open_clip's SimpleTokenizer: words are split as there, however texts are cleaned.
+  init(_ parts: BytePairParts, isOpenAI: Bool, contextLength: Int) {
+    self.isOpenAI = isOpenAI
     startToken = parts.startToken
+    endToken = parts.endToken
     pairs = parts.pairs
     byteSymbols = parts.byteSymbols
     lastByteSymbols = parts.lastByteSymbols
     specials = parts.specials
     splitter = WordSplitter(parts.splitsSpecials ? .huggingFaceWithSpecials : .huggingFace)
-    super.init(contextLength: contextLength, endToken: parts.endToken, padToken: parts.padToken)
+    super.init(
+      contextLength: contextLength, start: [parts.startToken], end: [parts.endToken], padToken: parts.padToken)
   }
 
   override func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] {
     var output = TokenOutput(limit: limit)
-    output.tokens.append(startToken)
-    switch cleaning {
-    case .openAI:
-      let cleaned = try textRepair.clean(text)
+    let cleaned = try textRepair.clean(text, cleaning)
+    if splitsAsOpenAI(cleaning) {
       var splitter = openAISplitter
       append(cleaned[...], &splitter, &output)
-    case .huggingFace:
+    } else {
       var splitter = splitter
-      var rest = text[...]
-      while !output.isFull, let part = specials.next(&rest, normalized: false) {
+      for part in specials.split(cleaned[...], normalized: false) where !output.isFull {
         switch part {
         case .token(let id): output.append(id)
         case .text(let plain): try appendNormalized(plain, &splitter, &output)
@@ -50,22 +53,25 @@ final class BytePairTokenizer: Tokenizer {
       case .openAI: if !PlainText.isPrintableASCII(scalar) { return false }
       case .huggingFace:
         if scalar == 0x130 || !PlainText.isNormal(scalar) || specials.mayBegin(with: scalar) { return false }
+      case .whitespace, .canonical: return false
       }
     }
     for index in scratch.scalars.indices { scratch.scalars[index] = lowercased(scratch.scalars[index]) }
     scratch.output.restart(limit: limit)
-    scratch.output.append(startToken)
-    var splitter = cleaning == .openAI ? openAISplitter : splitter
+    var splitter = splitsAsOpenAI(cleaning) ? openAISplitter : splitter
     append(scratch.scalars[...], &splitter, &scratch.output)
     return true
+  }
+
+  private func splitsAsOpenAI(_ cleaning: TextCleaning) -> Bool {
+    cleaning == .openAI || (isOpenAI && cleaning != .huggingFace)
   }
 
   private func appendNormalized(
     _ text: ArraySlice<UInt32>, _ splitter: inout WordSplitter, _ output: inout TokenOutput
   ) throws(ClipError) {
     let normal = lowercased(try normalizedNFC(Array(text)), finalSigma: false)
-    var rest = normal[...]
-    while !output.isFull, let part = specials.next(&rest, normalized: true) {
+    for part in specials.split(normal[...], normalized: true) where !output.isFull {
       switch part {
       case .token(let id): output.append(id)
       case .text(let plain): append(plain, &splitter, &output)

@@ -23,7 +23,15 @@ func lowercased(_ scalars: Scalars, finalSigma: Bool) -> Scalars {
 /// The simple lower-case mapping of one scalar.
 func lowercased(_ scalar: UInt32) -> UInt32 {
   if scalar < 0x80 { return scalar >= 0x41 && scalar <= 0x5A ? scalar | 0x20 : scalar }
-  return UInt32(bitPattern: utf8proc_tolower(Int32(truncatingIfNeeded: scalar)))
+  switch scalar {
+  // Letters that Unicode 16 and 17 added.
+  case 0x1C89, 0xA7CC, 0xA7CE, 0xA7D2, 0xA7D4, 0xA7DA: return scalar + 1
+  case 0xA7CB: return 0x264
+  case 0xA7DC: return 0x19B
+  case 0x10D50...0x10D65: return scalar + 0x20
+  case 0x16EA0...0x16EB8: return scalar + 0x1B
+  default: return UInt32(bitPattern: utf8proc_tolower(Int32(truncatingIfNeeded: scalar)))
+  }
 }
 
 /// Unicode's condition Final_Sigma (chapter 3.13): a cased letter comes before and none after, with any number

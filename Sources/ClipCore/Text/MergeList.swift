@@ -80,8 +80,9 @@ struct MergeList {
     starts.append(names.count)
   }
 
-  /// Resolves names to ids. Both names of every merge, and the name of its product, must be in the vocabulary.
-  func table(_ vocabulary: Vocabulary) throws(ClipError) -> BytePairs {
+  /// Resolves names to ids. Both names of every merge, and the name of its product, must be in the vocabulary. The
+  /// product has the right name without its first `prefix` bytes.
+  func table(_ vocabulary: Vocabulary, prefix: Int = 0) throws(ClipError) -> BytePairs {
     var list: [BytePairs.Merge] = []
     list.reserveCapacity(middles.count)
     for index in middles.indices {
@@ -91,7 +92,8 @@ struct MergeList {
       list.append(
         BytePairs.Merge(
           left: try id(left, index, vocabulary), right: try id(right, index, vocabulary),
-          product: try id(product, index, vocabulary)))
+          product: prefix == 0 ? try id(product, index, vocabulary) : try joined(left, right, prefix, index, vocabulary)
+        ))
     }
     var duplicate: Int?
     let pairs = BytePairs(list, firstDuplicate: &duplicate)
@@ -99,6 +101,13 @@ struct MergeList {
       throw ClipError(CLIP_FORMAT, "\(place(duplicate)): expected each merge once, found \(describe(duplicate)) again")
     }
     return pairs
+  }
+
+  private func joined(
+    _ left: Range<Int>, _ right: Range<Int>, _ prefix: Int, _ index: Int, _ vocabulary: Vocabulary
+  ) throws(ClipError) -> Int32 {
+    let name = Name(utf8: Array(names[left]) + names[right].dropFirst(prefix))
+    return try vocabulary.required(name, "merged", place(index))
   }
 
   private func id(_ range: Range<Int>, _ index: Int, _ vocabulary: Vocabulary) throws(ClipError) -> Int32 {

@@ -18,6 +18,20 @@ func normalizedNFC(_ scalars: Scalars) throws(ClipError) -> Scalars {
   return try composed(&buffer)
 }
 
+/// Unicode's normalisation forms.
+enum NormalizationForm { case nfc, nfd, nfkc, nfkd }
+
+func normalized(_ scalars: Scalars, _ form: NormalizationForm) throws(ClipError) -> Scalars {
+  if form == .nfc { return try normalizedNFC(scalars) }
+  let isCompatible = form == .nfkc || form == .nfkd
+  let options = utf8proc_option_t(UTF8PROC_DECOMPOSE.rawValue | (isCompatible ? UTF8PROC_COMPAT.rawValue : 0))
+  var buffer: [Int32] = []
+  buffer.reserveCapacity(scalars.count)
+  for scalar in scalars { appendDecomposition(of: scalar, options, to: &buffer) }
+  orderMarks(&buffer)
+  return form == .nfkc ? try composed(&buffer) : buffer.map { UInt32(bitPattern: $0) }
+}
+
 /// Unicode normalisation form D.
 func normalizedNFD(_ scalars: Scalars) -> Scalars {
   var buffer: [Int32] = []
@@ -36,8 +50,16 @@ func normalizedNFKC(_ scalar: UInt32) throws(ClipError) -> Scalars {
   return try composed(&buffer)
 }
 
+/// Characters that Unicode 12 does not decompose, or not have, whose decompositions `tokenizers` is built on.
+private func isDecomposedSince12(_ scalar: UInt32) -> Bool {
+  switch scalar {
+  case 0x32FF, 0xA7F2...0xA7F4, 0xAB69, 0x10780...0x107BA, 0x11938, 0x1E030...0x1E06D, 0x1F16C, 0x1FBF0...0x1FBF9: true
+  default: false
+  }
+}
+
 private func appendDecomposition(of scalar: UInt32, _ options: utf8proc_option_t, to buffer: inout [Int32]) {
-  if scalar < 0xC0 && options == UTF8PROC_DECOMPOSE {
+  if (scalar < 0xC0 && options == UTF8PROC_DECOMPOSE) || isDecomposedSince12(scalar) {
     buffer.append(Int32(truncatingIfNeeded: scalar))
     return
   }

@@ -7,6 +7,8 @@ final class SentencePieceTokenizer: Tokenizer {
   private let model: SentencePiece
   private let siglip: Siglip?
   private let prefix: Prefix
+  private let endToken: Int32
+  private let textRepair = TextRepair()
 
   /// SigLIP's special tokens and cleaning.
   struct Siglip {
@@ -28,28 +30,30 @@ final class SentencePieceTokenizer: Tokenizer {
     self.model = model
     self.siglip = siglip
     self.prefix = prefix
-    super.init(contextLength: contextLength, endToken: endToken, padToken: padToken)
+    self.endToken = endToken
+    super.init(contextLength: contextLength, start: [], end: [endToken], padToken: padToken)
   }
 
   /// SentencePiece's character for a space.
   private static var mark: UInt32 { 0x2581 }
 
   override func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] {
+    let text = try textRepair.clean(text, cleaning)
     var output = TokenOutput(limit: limit)
     guard let siglip else {
       try append(text[...], &output)
       return output.tokens
     }
     let whole = [SentencePieceTokenizer.mark] + text.map { $0 == SentencePieceTokenizer.mark ? 0x20 : $0 }
-    var rest = whole[...]
     var isFirst = true
-    while !output.isFull, let part = siglip.specials.next(&rest, normalized: false) {
+    let parts = siglip.specials.split(whole[...], normalized: false)
+    for part in parts where !output.isFull {
       switch part {
       case .token(let id): output.append(id)
       case .text(let plain):
         let cleaned = siglip.cleaned(plain)
         // A space alone before a special token is dropped.
-        if isFirst, !rest.isEmpty, cleaned == [SentencePieceTokenizer.mark] { break }
+        if isFirst, parts.count > 1, cleaned == [SentencePieceTokenizer.mark] { break }
         try append(cleaned[...], &output)
       }
       isFirst = false

@@ -3,15 +3,13 @@ import CClip
 /// The names of the special tokens: of tokenizer_config.json, else of special_tokens_map.json, else the family's
 /// defaults.
 struct SpecialNames {
-  enum Family { case clip, bert, siglip }
+  enum Family { case clip, siglip }
 
   /// Empty if the family has none.
   var start: Name
   var end: Name
   var unknown: Name
   private(set) var pad: Name
-  /// Empty if the family has none.
-  private(set) var mask: Name
   private(set) var addedTokens: [AddedToken] = []
   /// The names of tokens that are searched for in normalised text.
   private var normalized: [Name] = []
@@ -19,9 +17,8 @@ struct SpecialNames {
   init(folder: String, _ family: Family) throws(ClipError) {
     switch family {
     case .clip:
-      (start, end, unknown, pad, mask) = ("<|startoftext|>", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", "")
-    case .bert: (start, end, unknown, pad, mask) = ("[CLS]", "[SEP]", "[UNK]", "[PAD]", "[MASK]")
-    case .siglip: (start, end, unknown, pad, mask) = ("", "</s>", "<unk>", "</s>", "")
+      (start, end, unknown, pad) = ("<|startoftext|>", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>")
+    case .siglip: (start, end, unknown, pad) = ("", "</s>", "<unk>", "</s>")
     }
     for file in ["/special_tokens_map.json", "/tokenizer_config.json"] {
       let path = folder + file
@@ -32,16 +29,12 @@ struct SpecialNames {
       case .clip:
         start = try read(json, "bos_token", path) ?? start
         end = try read(json, "eos_token", path) ?? end
-      case .bert:
-        start = try read(json, "cls_token", path) ?? start
-        end = try read(json, "sep_token", path) ?? end
-        mask = try read(json, "mask_token", path) ?? mask
       case .siglip:
         end = try read(json, "eos_token", path) ?? end
       }
       unknown = try read(json, "unk_token", path) ?? unknown
       pad = try read(json, "pad_token", path) ?? pad
-      try readAddedTokens(json, path)
+      addedTokens += try SpecialNames.decoder(json, path)
     }
   }
 
@@ -49,11 +42,11 @@ struct SpecialNames {
   /// special ones.
   func tokens(and listed: [AddedToken], in ids: Vocabulary, _ place: String) -> [SpecialTokens.Token] {
     var found: [SpecialTokens.Token] = []
-    let special = [start, end, unknown, pad, mask]
+    let special = [start, end, unknown, pad]
       .map { AddedToken(name: $0, id: nil, isNormalized: normalized.contains($0), place: place) }
     for token in addedTokens + listed + special {
       guard let id = ids.id(token.name), !found.contains(where: { $0.name == token.name }) else { continue }
-      found.append(SpecialTokens.Token(name: token.name, id: id, isNormalized: token.isNormalized))
+      found.append(SpecialTokens.Token(token, id: id))
     }
     return found
   }
@@ -71,18 +64,20 @@ struct SpecialNames {
   }
 
   /// Reads `"added_tokens_decoder": {"49406": {"content": "<|startoftext|>", …}, …}`.
-  private mutating func readAddedTokens(_ json: JSON, _ path: String) throws(ClipError) {
-    guard let value = json["added_tokens_decoder"] else { return }
+  static func decoder(_ json: JSON, _ path: String) throws(ClipError) -> [AddedToken] {
+    guard let value = json["added_tokens_decoder"] else { return [] }
     guard case .object(let members) = value else {
       throw ClipError(CLIP_FORMAT, "\(path): \"added_tokens_decoder\": expected an object, found \(value.kind)")
     }
+    var tokens: [AddedToken] = []
     for member in members {
       guard let id = Int(decimal: member.key) else {
         throw ClipError(
           CLIP_FORMAT, "\(path): \"added_tokens_decoder\": expected ids as keys, found \(JSON.string(member.key).kind)")
       }
-      addedTokens.append(try AddedToken(member.value, id: id, "\(path): \"added_tokens_decoder\": \(id)"))
+      tokens.append(try AddedToken(member.value, id: id, "\(path): \"added_tokens_decoder\": \(id)"))
     }
+    return tokens
   }
 }
 

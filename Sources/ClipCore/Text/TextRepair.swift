@@ -1,8 +1,8 @@
 import CClip
 import CUtf8proc
 
-/// OpenAI's cleaning of captions: ftfy 6.3's fix_text with default settings, HTML entities decoded twice,
-/// white space collapsed, lower case (open_clip's SimpleTokenizer, clean="lower").
+/// open_clip's cleanings of captions: ftfy 6.3's fix_text with default settings, HTML entities decoded twice, white space
+/// collapsed (clean="whitespace"), then lower case (clean="lower", OpenAI's), or without punctuation (clean="canonicalize").
 struct TextRepair {
   private let entities = HTMLEntities()
   private let encodings = EncodingRepair()
@@ -10,9 +10,17 @@ struct TextRepair {
   /// The most characters that are repaired as one line.
   private static var lineLimit: Int { 1_000_000 }
 
-  func clean(_ text: Scalars) throws(ClipError) -> Scalars {
-    let repaired = try repair(text)
-    return lowercased(collapseSpace(entities.unescape(entities.unescape(repaired))), finalSigma: true)
+  func clean(_ text: Scalars, _ cleaning: TextCleaning) throws(ClipError) -> Scalars {
+    if cleaning == .huggingFace { return text }
+    var repaired = entities.unescape(entities.unescape(try repair(text)))
+    if cleaning == .canonical {
+      repaired = repaired.compactMap {
+        $0 < 0x80 && $0 != 0x5F && BertCharacters.isPunctuation($0) ? nil : $0 == 0x5F ? 0x20 : $0
+      }
+      repaired = lowercased(repaired, finalSigma: true)
+    }
+    repaired = collapseSpace(repaired)
+    return cleaning == .openAI ? lowercased(repaired, finalSigma: true) : repaired
   }
 
   /// ftfy's fix_text, line by line. From the first line with a `<` on, the text counts as HTML and its entities are kept.

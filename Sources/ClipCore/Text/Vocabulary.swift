@@ -11,6 +11,8 @@ struct Vocabulary {
   /// half is free.
   private var slots: [Int32]
   private let size: Int
+  /// Bits at the hashes of all beginnings of names, after `indexPrefixes`: where a bit is 0, no name goes on.
+  private var beginnings: [UInt64] = []
   /// The longest name in bytes.
   private var longestName = 0
 
@@ -63,12 +65,52 @@ struct Vocabulary {
 
   func id(_ name: UnsafeBufferPointer<UInt8>) -> Int32? { id(name, Vocabulary.hash(name)) }
 
+  /// Adds a token, or gives one that is there another id.
+  mutating func put(_ name: Name, _ id: Int, _ place: String) throws(ClipError) {
+    let known = name.utf8.withUnsafeBufferPointer { token($0, Vocabulary.hash($0)) }
+    if let known { ids[known] = Int32(truncatingIfNeeded: id) } else { try add(name, id, place) }
+  }
+
+  /// Makes the searches below end where no name goes on.
+  mutating func indexPrefixes() {
+    var bits = 64
+    while bits < 8 * names.count { bits *= 2 }
+    beginnings = [UInt64](repeating: 0, count: bits / 64)
+    for token in ids.indices {
+      var hash = Vocabulary.initialHash
+      for index in starts[token]..<starts[token + 1] {
+        hash = Vocabulary.step(hash, names[index])
+        let bit = Vocabulary.folded(hash) & (bits - 1)
+        beginnings[bit / 64] |= 1 << UInt64(bit % 64)
+      }
+    }
+  }
+
+  private func mayBegin(_ hash: Int) -> Bool {
+    if beginnings.isEmpty { return true }
+    let bit = hash & (beginnings.count * 64 - 1)
+    return beginnings[bit / 64] >> UInt64(bit % 64) & 1 != 0
+  }
+
+  /// Calls `body` with the id and the bytes of each token that is a prefix of `text`, from the shortest on.
+  func prefixes(of text: UnsafeBufferPointer<UInt8>, _ body: (Int32, Int) -> Void) {
+    var hash = Vocabulary.initialHash
+    for count in 1...max(1, min(text.count, longestName)) where count <= text.count {
+      hash = Vocabulary.step(hash, text[count - 1])
+      let folded = Vocabulary.folded(hash)
+      guard mayBegin(folded) else { return }
+      if count < text.count, text[count] & 0xC0 == 0x80 { continue }
+      if let id = id(UnsafeBufferPointer(rebasing: text[..<count]), folded) { body(id, count) }
+    }
+  }
+
   /// The longest token that is a prefix of `text`, has more than `least` bytes and ends at a character boundary.
   func longest(startOf text: UnsafeBufferPointer<UInt8>, beyond least: Int) -> (id: Int32, count: Int)? {
     var best: (id: Int32, count: Int)?
     var hash = Vocabulary.initialHash
     for count in 1...max(1, min(text.count, longestName)) where count <= text.count {
       hash = Vocabulary.step(hash, text[count - 1])
+      guard mayBegin(Vocabulary.folded(hash)) else { return best }
       if count <= least || (count < text.count && text[count] & 0xC0 == 0x80) { continue }
       let start = UnsafeBufferPointer(rebasing: text[..<count])
       if let id = id(start, Vocabulary.folded(hash)) { best = (id, count) }
@@ -88,9 +130,8 @@ struct Vocabulary {
   /// Adds those tokens that are not there yet and have an id; the others must have the one they have here.
   /// Fails where two tokens have one id. `place` is the vocabulary's file.
   mutating func add(_ tokens: [AddedToken], _ place: String) throws(ClipError) {
-    // Each text is searched for each of them.
-    guard tokens.count <= 1024 else {
-      throw ClipError(CLIP_LIMIT, "\(place): expected at most 1024 added tokens, found \(tokens.count)")
+    guard tokens.count <= 65536 else {
+      throw ClipError(CLIP_LIMIT, "\(place): expected at most 65536 added tokens, found \(tokens.count)")
     }
     for token in tokens {
       if let id = id(token.name) {
@@ -106,7 +147,10 @@ struct Vocabulary {
     try checkUnique(place)
   }
 
-  private func id(_ name: UnsafeBufferPointer<UInt8>, _ hash: Int) -> Int32? {
+  private func id(_ name: UnsafeBufferPointer<UInt8>, _ hash: Int) -> Int32? { token(name, hash).map { ids[$0] } }
+
+  /// The index of a token.
+  private func token(_ name: UnsafeBufferPointer<UInt8>, _ hash: Int) -> Int? {
     let mask = slots.count - 1
     var slot = hash & mask
     while slots[slot] >= 0 {
@@ -116,7 +160,7 @@ struct Vocabulary {
           for offset in 0..<name.count where all[starts[token] + offset] != name[offset] { return false }
           return true
         }
-        if isEqual { return ids[token] }
+        if isEqual { return token }
       }
       slot = (slot + 1) & mask
     }
@@ -134,6 +178,10 @@ struct Vocabulary {
         "\(place): id \(order[index] >> 32) belongs to two tokens, \"\(one.string)\" and \"\(other.string)\"")
     }
   }
+
+  /// The largest id; -1 if there is none.
+  var largestID: Int { Int(ids.max() ?? -1) }
+  var count: Int { ids.count }
 
   private func name(_ token: Int) -> Name { Name(utf8: Array(names[starts[token]..<starts[token + 1]])) }
 

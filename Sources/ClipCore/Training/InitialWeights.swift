@@ -4,7 +4,7 @@ import CSystem
 /// New weights for a folder that has none, drawn as open_clip draws CLIP's (https://github.com/mlfoundations/open_clip,
 /// `init_parameters`), by what the graph does with each and not by its name:
 /// - norms 1 and 0, running means 0 and variances 1, biases 0;
-/// - token embeddings 0.02; positions 0.01 of a text and width^-0.5 of a picture, whose class token is as they are;
+/// - token embeddings 0.02; positions 0.01 of a text and width^-0.5 of an image, whose class token is as they are;
 /// - linear layers in^-0.5; before an activation (2 in)^-0.5; on the way into a residual sum out^-0.5 over the root
 ///   of how many sums the tower has;
 /// - convolutions before a norm or an activation by He et al. (2015), others (3 in)^-0.5, PyTorch's own.
@@ -17,7 +17,7 @@ struct InitialWeights {
   /// A tensor of the file and the parameters in it.
   private struct Item {
     let tensor: Name
-    let recipe: ParameterRule.Recipe
+    let arrangement: ParameterRule.Arrangement
     let shape: [Int]
     let rule: Rule
   }
@@ -26,7 +26,7 @@ struct InitialWeights {
   private var items: [Item] = []
 
   init(folder: String, plugins: PluginRegistry) throws(ClipError) {
-    let description = try ModelDescription.open(folder: folder, hasWeights: false)
+    let description = try ModelDescription.open(folder: folder, formats: [], hasWeights: false)
     for name in description.layout.weightFiles + [description.weightFile] {
       guard try FileKind(join(folder, name)) == .absent else {
         throw ClipError(CLIP_INVALID_ARGUMENT, join(folder, name) + ": expected a folder without weights")
@@ -79,16 +79,16 @@ struct InitialWeights {
   }
 
   private mutating func add(_ name: Name, _ shape: [Int], _ rule: Rule, _ names: TensorNames) {
-    var place = (tensor: name, recipe: ParameterRule.Recipe.whole)
+    var place = (tensor: name, arrangement: ParameterRule.Arrangement.whole)
     if !names.isDirect {
       for candidate in names.rules {
         guard let tensor = candidate.tensorName(for: name) else { continue }
-        place = (tensor, candidate.recipe)
+        place = (tensor, candidate.arrangement)
         break
       }
     }
-    guard !items.contains(where: { $0.tensor == place.tensor && $0.recipe == place.recipe }) else { return }
-    items.append(Item(tensor: place.tensor, recipe: place.recipe, shape: shape, rule: rule))
+    guard !items.contains(where: { $0.tensor == place.tensor && $0.arrangement == place.arrangement }) else { return }
+    items.append(Item(tensor: place.tensor, arrangement: place.arrangement, shape: shape, rule: rule))
   }
 
   /// Draws the weights and writes the file. Each parameter has a stream of its own.
@@ -118,7 +118,7 @@ struct InitialWeights {
   }
 
   private func fileShape(_ item: Item) -> [Int] {
-    switch item.recipe {
+    switch item.arrangement {
     case .whole: item.shape
     case .part(_, let parts): [parts &* (item.shape.first ?? 1)] + item.shape.dropFirst()
     case .transposed: item.shape.reversed()
@@ -130,7 +130,7 @@ struct InitialWeights {
     let item = items[index]
     let count = item.shape.reduce(1) { $0 &* $1 }
     var start = 0
-    if case .part(let part, _) = item.recipe { start = part &* count }
+    if case .part(let part, _) = item.arrangement { start = part &* count }
     var stream = RandomStream(seed: seed, purpose: .weights, stream: UInt64(index), part: 1)
     for place in start..<(start &+ count) {
       switch item.rule {

@@ -30,7 +30,7 @@ struct Teacher {
   }
 }
 
-/// The loss of n pictures against n captions, and its gradient. Item i of one belongs to item i of the other.
+/// The loss of n images against n captions, and its gradient. Item i of one belongs to item i of the other.
 final class PairLoss {
   private(set) var loss = 0.0
   private(set) var accuracy = 0.0
@@ -146,7 +146,7 @@ final class PairLoss {
   }
 }
 
-/// The losses over the rows of logits, pictures', and over those of their transpose, captions'.
+/// The losses over the rows of logits, images', and over those of their transpose, captions'.
 private struct PairRows {
   let n: Int
   let executor: Executor

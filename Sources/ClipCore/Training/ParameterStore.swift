@@ -14,9 +14,9 @@ final class ParameterStore: TrainedValues {
 
   struct Entry {
     let parameter: Parameter
-    /// Of the checkpoint that the model was opened from.
+    /// Of the weights that the model was opened from.
     let tensor: Name
-    let recipe: ParameterRule.Recipe
+    let arrangement: ParameterRule.Arrangement
     /// Where its values lie in `values`.
     let offset: Int
     /// Where its gradient and the optimiser's state lie in blocks of trained parameters; nil: frozen.
@@ -51,14 +51,16 @@ final class ParameterStore: TrainedValues {
       guard let found = source.find(parameter), found.shape == parameter.shape else {
         throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
       }
-      if let same = list.entries.firstIndex(where: { $0.tensor == found.tensor.name && $0.recipe == found.recipe }) {
+      if let same = list.entries.firstIndex(where: {
+        $0.tensor == found.tensor.name && $0.arrangement == found.arrangement
+      }) {
         list.indexes[parameter.name] = same
         continue
       }
       let rate = settings.rate(of: found.tensor.name)
       let isDerived = !isStatistic && parameter.shape.count == 2 && settings.isLowRank(found.tensor.name)
       list.add(
-        parameter, found.tensor.name, found.recipe, isStatistic ? .statistic : isDerived ? .derived : .learned,
+        parameter, found.tensor.name, found.arrangement, isStatistic ? .statistic : isDerived ? .derived : .learned,
         rate: isDerived ? 1 : settings.learns(found.tensor.name) ? rate : 0, decays: found.tensor.shape.count >= 2)
       if isDerived, let rank = settings.lowRank?.rank {
         for (ending, shape) in [("a", [rank, parameter.shape[1]]), ("b", [parameter.shape[0], rank])] {
@@ -87,13 +89,15 @@ final class ParameterStore: TrainedValues {
     var trainedCount = 0
 
     mutating func add(
-      _ parameter: Parameter, _ tensor: Name, _ recipe: ParameterRule.Recipe, _ kind: Kind, rate: Double, decays: Bool
+      _ parameter: Parameter, _ tensor: Name, _ arrangement: ParameterRule.Arrangement, _ kind: Kind, rate: Double,
+      decays: Bool
     ) {
       let room = (parameter.count + 15) & ~15
       indexes[parameter.name] = entries.count
       entries.append(
         Entry(
-          parameter: parameter, tensor: tensor, recipe: recipe, offset: count, trained: rate > 0 ? trainedCount : nil,
+          parameter: parameter, tensor: tensor, arrangement: arrangement, offset: count,
+          trained: rate > 0 ? trainedCount : nil,
           kind: kind, rate: rate, decays: decays))
       count = count &+ room
       if rate > 0 { trainedCount = trainedCount &+ room }

@@ -7,7 +7,7 @@ extension Trainer {
   /// low-rank updates are added to.
   static func weights(
     savedAt path: String, average: Bool, over base: ParameterSource, _ executor: Executor
-  ) throws(ClipError) -> Checkpoint {
+  ) throws(ClipError) -> StoredTensors {
     let (saved, file, _) = try saved(at: path)
     let prefix: Name = average ? "average." : "weight."
     let (endA, endB): (Name, Name) = (".low_rank_a", ".low_rank_b")
@@ -34,7 +34,7 @@ extension Trainer {
       let found = try find(matrix, [sizes.features, sizes.depth], in: base, file)
       let sum = try numbers(found)
       let (first, second) = (
-        try numbers(CheckpointParameter(tensor, .whole)), try numbers(CheckpointParameter(b, .whole))
+        try numbers(StoredParameter(tensor, .whole)), try numbers(StoredParameter(b, .whole))
       )
       try LowRank.add(
         a: first.floats, b: second.floats, scale: Double(bitPattern: bits), sizes, to: sum.floats, executor, &buffer)
@@ -48,17 +48,17 @@ extension Trainer {
       throw ClipError(
         CLIP_NOT_FOUND, file + (average ? ": no mean of the weights is kept" : ": expected weights, found none"))
     }
-    return Checkpoint(file, tensors)
+    return StoredTensors(file, tensors)
   }
 
-  private static func numbers(_ found: CheckpointParameter) throws(ClipError) -> Memory {
+  private static func numbers(_ found: StoredParameter) throws(ClipError) -> Memory {
     let memory = try Memory(floats: product(found.rowCount, found.rowWidth, "a matrix"), for: "a matrix")
     try found.read(rows: 0..<found.rowCount, into: memory.floats)
     return memory
   }
 
   private static func find(_ name: Name, _ shape: [Int], in base: ParameterSource, _ file: String)
-    throws(ClipError) -> CheckpointParameter
+    throws(ClipError) -> StoredParameter
   {
     guard let found = base.find(Parameter(name: name, shape: shape)), found.shape == shape else {
       throw ClipError(

@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// The trainer's numbers as the checkpoint's tensors hold them: a matrix of queries, keys and values is one
+/// The trainer's numbers as the stored tensors hold them: a matrix of queries, keys and values is one
 /// tensor of three parameters, a projection lies transposed.
 extension Trainer {
   /// Copies a tensor to values[capacity].
@@ -14,7 +14,7 @@ extension Trainer {
     // What low-rank adaptation adds has its own name alone.
     guard let expected = tensors[name] ?? store.index(name).map({ store.entries[$0].count }) else {
       throw ClipError(
-        CLIP_NOT_FOUND, "name: expected a tensor of the checkpoint in \(self.folder), found " + name.string)
+        CLIP_NOT_FOUND, "name: expected a tensor of the weights in \(self.folder), found " + name.string)
     }
     try requireCapacity(capacity, expected, "values")
     var isThere = false
@@ -50,7 +50,7 @@ extension Trainer {
   private func place(
     _ entry: ParameterStore.Entry, _ numbers: UnsafePointer<Float>, in tensor: UnsafeMutablePointer<Float>
   ) {
-    entry.recipe.place(numbers, shape: entry.parameter.shape, in: tensor)
+    entry.arrangement.place(numbers, shape: entry.parameter.shape, in: tensor)
   }
 
   /// A parameter's numbers, or their mean; a frozen one's are its mean.
@@ -61,8 +61,8 @@ extension Trainer {
     return entry.trained == nil ? store.value(index) : average.floats + entry.offset
   }
 
-  /// The weights, or their means, under the encoder's names, as a checkpoint that lies in the trainer's own memory.
-  func weights(average wantsAverage: Bool) throws(ClipError) -> Checkpoint {
+  /// The weights, or their means, under the encoder's names, as tensors stored in the trainer's own memory.
+  func weights(average wantsAverage: Bool) throws(ClipError) -> StoredTensors {
     let name = "trainer"
     let file = MappedFile(store.values, name: name)
     var tensors: [Name: Safetensors.Tensor] = [:]
@@ -72,6 +72,6 @@ extension Trainer {
       tensors[parameter] = Safetensors.Tensor(
         name: parameter, type: .float32, shape: entry.parameter.shape, bytes: bytes, count: entry.count, file: file)
     }
-    return Checkpoint(name, tensors)
+    return StoredTensors(name, tensors)
   }
 }

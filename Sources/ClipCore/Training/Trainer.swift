@@ -9,7 +9,7 @@ final class Trainer {
   let tensors: [Name: Int]
   /// What the model was opened from.
   let folder: String
-  /// Numbers of one preprocessed picture, and tokens of one text.
+  /// Numbers of one preprocessed image, and tokens of one text.
   private let pixelCount: Int
   private let contextLength: Int
   let options: TrainerOptions
@@ -23,6 +23,8 @@ final class Trainer {
   /// The learning rate that the caller has set since, in place of the options'.
   var setRate: Double?
   private var isEvaluating = false
+  /// Of batches of one pair.
+  private var hasWarned = false
   private let image: TrainingTower
   private let text: TrainingTower
   private let terms: [LossTerm]
@@ -94,11 +96,11 @@ final class Trainer {
         throw ClipError(CLIP_UNSUPPORTED, "training: the kernels in use pack matrices in a way of their own")
       }
       let folder = try model.sourceFolder("training")
-      let description = try ModelDescription.open(folder: folder)
+      let description = try ModelDescription.open(folder: folder, formats: runtime.plugins.weightFormats)
       guard let imageTower = description.image, let textTower = description.text else {
         throw ClipError(CLIP_UNSUPPORTED, folder + ": training takes an image tower and a text tower")
       }
-      let source = ParameterSource(description.checkpoint, description.names)
+      let source = ParameterSource(description.weights, description.names)
       let imagePlan = try TowerPlan(imageTower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
       let textPlan = try TowerPlan(textTower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
       guard imagePlan.width == textPlan.width else {
@@ -134,7 +136,7 @@ final class Trainer {
       text = try TrainingTower(
         textPlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 1,
         recomputes: options.recomputes)
-      tensors = description.checkpoint.tensors.mapValues { $0.count }
+      tensors = description.weights.tensors.mapValues { $0.count }
       self.folder = folder
       pixelCount = description.preprocess.floats
       contextLength = textPlan.tokens?.contextLength ?? 0
@@ -171,6 +173,11 @@ final class Trainer {
 
   /// One update.
   func train(_ batch: clip_train_batch) throws(ClipError) -> clip_train_metrics {
+    if batch.n == 1, !hasWarned {
+      hasWarned = true
+      runtime.log.warning(
+        "training: a batch of one pair has none to tell it from: its contrastive loss is 0 and trains nothing")
+    }
     let items = try prepare(batch)
     let chunk = options.chunk == 0 ? items.n : min(options.chunk, items.n)
     let (images, texts) = try computeLoss(items, chunk, try teacher(batch))

@@ -129,7 +129,7 @@ extension Trainer {
     withExtendedLifetime(saved) {}
   }
 
-  /// The learning rate that was set in the run of a checkpoint; nil where it was that of the options.
+  /// The learning rate that was set in the run of a checkpoint; nil if it was that of the options.
   private static func setRate(_ saved: Safetensors, _ file: String) throws(ClipError) -> Double? {
     guard let text = saved.metadata["learning_rate"] else { return nil }
     guard let rate = number(text).map({ Double(bitPattern: $0) }), isRate(rate) else {

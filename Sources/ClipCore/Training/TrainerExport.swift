@@ -5,7 +5,7 @@ import CSystem
 extension Trainer {
   /// Writes the weights, or their means, as a model's folder.
   func export(folder: String, _ options: clip_export_options) throws(ClipError) {
-    let export = try ModelExport(folder: self.folder, options)
+    let export = try ModelExport(folder: self.folder, options, model.runtime.plugins)
     let weights = try weights(average: options.flags & UInt32(CLIP_EXPORT_AVERAGE) != 0)
     try export.write(to: folder, weights, model.runtime.plugins)
     withExtendedLifetime(self) {}
@@ -13,7 +13,7 @@ extension Trainer {
 
   /// `old` with the weights, or their means. CLIP_MISMATCH for one of another architecture.
   func model(like old: Model, average: Bool) throws(ClipError) -> Model {
-    let description = try ModelDescription.open(folder: folder)
+    let description = try ModelDescription.open(folder: folder, formats: old.runtime.plugins.weightFormats)
     guard let imageTower = description.image, let textTower = description.text else {
       throw ClipError(CLIP_UNSUPPORTED, folder + ": expected a model with an image tower and a text tower")
     }
@@ -39,14 +39,16 @@ extension Trainer {
 }
 
 extension Model {
-  /// The one folder that both towers were opened from, for `what` to read it again.
+  /// The one folder that the towers were opened from, for `what` to read it again.
   func sourceFolder(_ what: StaticString) throws(ClipError) -> String {
-    let image = try imageSide().origin.folder
-    let text = try textSide().origin.folder
-    guard Name(image) == Name(text) else {
-      throw ClipError(CLIP_UNSUPPORTED, "\(what) takes both towers of one folder, found " + image + " and " + text)
+    let folders = [image?.origin.folder, text?.origin.folder].compactMap { $0 }
+    guard let folder = folders.first else {
+      throw ClipError(CLIP_UNSUPPORTED, "\(what) takes a model that was opened from a folder")
     }
-    return image
+    for other in folders where Name(other) != Name(folder) {
+      throw ClipError(CLIP_UNSUPPORTED, "\(what) takes the towers of one folder, found " + folder + " and " + other)
+    }
+    return folder
   }
 
   /// Writes the folder anew, with the weights of the trainer's checkpoint at `checkpoint` in it.
@@ -56,7 +58,7 @@ extension Model {
       throw ClipError(
         CLIP_UNSUPPORTED, "model: its weights are a trainer's: export that, or swap the model to its folder")
     }
-    let export = try ModelExport(folder: source, options)
+    let export = try ModelExport(folder: source, options, runtime.plugins)
     guard let checkpoint else {
       guard options.flags & UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
         throw ClipError(CLIP_NOT_FOUND, "options.flags: without a checkpoint no mean of the weights is kept")

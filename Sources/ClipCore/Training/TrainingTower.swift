@@ -212,7 +212,7 @@ final class TrainingTower: TrainingMemory {
     run(plan, plan.forwardSteps..<plan.steps.count, position, threads)
   }
 
-  /// Where the last `forward` left off, with the features' gradient in its place; nil where there is nothing to
+  /// Where the last `forward` left off, with the features' gradient in its place; nil if there is nothing to
   /// take back.
   private func takePosition(_ gradient: UnsafePointer<Float>) -> Position? {
     guard let position, let activations, learns else { return nil }

@@ -18,7 +18,11 @@ enum Layout {
   /// Names of files that may hold the weights, in order of preference.
   var weightFiles: [Name] {
     switch self {
-    case .huggingFace, .clipcore: ["model.safetensors", "model.safetensors.index.json"]
+    case .huggingFace, .clipcore:
+      [
+        "model.safetensors", "model.safetensors.index.json", "model.fp16.safetensors", "pytorch_model.bin",
+        "pytorch_model.bin.index.json",
+      ]
     case .openClip: ownWeightFiles + Layout.huggingFace.weightFiles
     }
   }
@@ -28,7 +32,10 @@ enum Layout {
     switch self {
     case .huggingFace, .clipcore: []
     case .openClip:
-      ["open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_model.safetensors.index.json"]
+      [
+        "open_clip_model.safetensors", "open_clip_pytorch_model.safetensors", "open_clip_model.safetensors.index.json",
+        "open_clip_pytorch_model.bin",
+      ]
     }
   }
 

@@ -3,7 +3,7 @@ import CSystem
 /// Which tensor of the file holds a parameter, and how. In both names "{}" matches one or more
 /// characters other than a dot, such as a layer's number or "weight".
 struct ParameterRule {
-  enum Recipe: Equatable {
+  enum Arrangement: Equatable {
     /// The parameter is the tensor.
     case whole
     /// The parameter is rows [i n, (i + 1) n) of a tensor of `of` n rows.
@@ -36,22 +36,22 @@ struct ParameterRule {
 
   let parameter: Name
   let tensor: Name
-  let recipe: Recipe
+  let arrangement: Arrangement
   /// Whether the rule applies to the ends of names: any prefix that ends in a dot stays as it is.
   let matchesSuffix: Bool
 
-  init(_ parameter: Name, _ tensor: Name, _ recipe: Recipe = .whole) {
+  init(_ parameter: Name, _ tensor: Name, _ arrangement: Arrangement = .whole) {
     self.parameter = parameter
     self.tensor = tensor
-    self.recipe = recipe
+    self.arrangement = arrangement
     matchesSuffix = false
   }
 
   /// A rule for the ends of names; see `matchesSuffix`.
-  init(suffix parameter: Name, _ tensor: Name, _ recipe: Recipe = .whole) {
+  init(suffix parameter: Name, _ tensor: Name, _ arrangement: Arrangement = .whole) {
     self.parameter = parameter
     self.tensor = tensor
-    self.recipe = recipe
+    self.arrangement = arrangement
     matchesSuffix = true
   }
 

@@ -3,30 +3,30 @@ import CClip
 /// Finds parameters in the weights by the names that encoders use. Immutable: any number of threads may
 /// read at once.
 final class ParameterSource {
-  let checkpoint: Checkpoint
+  let weights: StoredTensors
   private let names: TensorNames
 
-  init(_ checkpoint: Checkpoint, _ names: TensorNames) {
-    self.checkpoint = checkpoint
+  init(_ weights: StoredTensors, _ names: TensorNames) {
+    self.weights = weights
     self.names = names
   }
 
   /// The parameter `name`; nil if the file does not have it.
-  func find(_ name: Name) -> CheckpointParameter? {
-    if names.isDirect, let tensor = checkpoint.tensors[name] { return CheckpointParameter(tensor, .whole) }
+  func find(_ name: Name) -> StoredParameter? {
+    if names.isDirect, let tensor = weights.tensors[name] { return StoredParameter(tensor, .whole) }
     var hasRule = false
     for rule in names.rules {
       guard let tensorName = rule.tensorName(for: name) else { continue }
       hasRule = true
-      if let tensor = checkpoint.tensors[tensorName] { return CheckpointParameter(tensor, rule.recipe) }
+      if let tensor = weights.tensors[tensorName] { return StoredParameter(tensor, rule.arrangement) }
     }
     if hasRule || names.isDirect { return nil }
-    return checkpoint.tensors[name].map { CheckpointParameter($0, .whole) }
+    return weights.tensors[name].map { StoredParameter($0, .whole) }
   }
 
   /// The same for a parameter of known shape, whose sides of 1 the file may lack or have elsewhere: PyTorch stores a
   /// class token as [1, 1, width].
-  func find(_ parameter: Parameter) -> CheckpointParameter? {
+  func find(_ parameter: Parameter) -> StoredParameter? {
     var found = find(parameter.name)
     for (name, resize) in names.resizes where name == parameter.name { found = found?.resized(resize) }
     return found?.squeezed(as: parameter.shape)
@@ -42,7 +42,7 @@ final class ParameterSource {
     return candidates.isEmpty ? [name] : candidates
   }
 
-  /// Reads rows of one parameter, as CheckpointParameter.read does. CLIP_MISMATCH if the file does not have it.
+  /// Reads rows of one parameter, as StoredParameter.read does. CLIP_MISMATCH if the file does not have it.
   func read(_ name: Name, rows: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
     guard let parameter = find(name) else { throw missing(name) }
     try parameter.read(rows: rows, into: out)
@@ -54,7 +54,7 @@ final class ParameterSource {
     guard parameter.tensor.count == 1 else {
       throw ClipError(
         CLIP_MISMATCH,
-        "\(checkpoint.path): tensor \(name.string): expected one number, found \(describe(shape: parameter.shape))")
+        "\(weights.path): tensor \(name.string): expected one number, found \(describe(shape: parameter.shape))")
     }
     var value: Float = 0
     try parameter.read(rows: 0..<1, into: &value)
@@ -70,7 +70,7 @@ final class ParameterSource {
     }
     let skipped = (image ? [] : names.imagePrefixes) + (text ? [] : names.textPrefixes) + names.ignoredPrefixes
     var unused: [Name] = []
-    for (name, _) in checkpoint.tensors where used[name] == nil && !isOutsideTowers(name) {
+    for (name, _) in weights.tensors where used[name] == nil && !isOutsideTowers(name) {
       var isSkipped = false
       for prefix in skipped where name.hasPrefix(prefix) { isSkipped = true }
       if !isSkipped { unused.append(name) }
@@ -93,6 +93,6 @@ final class ParameterSource {
   private func missing(_ name: Name) -> ClipError {
     var list = ""
     for (index, candidate) in fileNames(of: name).enumerated() { list += (index == 0 ? "" : " or ") + candidate.string }
-    return ClipError(CLIP_MISMATCH, "\(checkpoint.path): expected tensor \(list), found none")
+    return ClipError(CLIP_MISMATCH, "\(weights.path): expected tensor \(list), found none")
   }
 }

@@ -15,12 +15,19 @@ final class Safetensors {
     /// The number of elements.
     let count: Int
     let file: MappedFile
+    /// Elements between neighbours of each side; empty: row-major without gaps.
+    var strides: [Int] = []
 
     var path: String { file.path }
   }
 
   /// The limit that the format sets on its header.
   static let maxHeaderBytes = 100_000_000
+
+  /// Whether the file begins as safetensors does, whatever its name.
+  static func recognises(_ file: MappedFile) -> Bool {
+    file.bytes.count > 8 && file.bytes[8] == UInt8(ascii: "{") && file.bytes[7] == 0 && file.bytes[6] == 0
+  }
 
   let tensors: [Name: Tensor]
   let metadata: [Name: Name]
@@ -149,8 +156,8 @@ private struct LocatedTensor {
         CLIP_FORMAT, "\(place): data_offsets [\(begin), \(end)], but the file has \(data.count) bytes of data")
     }
     var count = 1
-    for side in shape { count = try LocatedTensor.product(count, side, place) }
-    let bits = try LocatedTensor.product(count, type.bits, place)
+    for side in shape { count = try shapeProduct(count, side, place) }
+    let bits = try shapeProduct(count, type.bits, place)
     guard bits % 8 == 0, bits / 8 == end - begin else {
       throw ClipError(
         CLIP_FORMAT,
@@ -175,12 +182,13 @@ private struct LocatedTensor {
     }
     return sizes
   }
+}
 
-  private static func product(_ a: Int, _ b: Int, _ place: String) throws(ClipError) -> Int {
-    let (result, overflow) = a.multipliedReportingOverflow(by: b)
-    guard !overflow else { throw ClipError(CLIP_FORMAT, "\(place): the shape's product does not fit 64 bits") }
-    return result
-  }
+/// `a` times `b`, of a shape that a file gives.
+func shapeProduct(_ a: Int, _ b: Int, _ place: String) throws(ClipError) -> Int {
+  let (result, overflow) = a.multipliedReportingOverflow(by: b)
+  guard !overflow else { throw ClipError(CLIP_FORMAT, "\(place): the shape's product does not fit 64 bits") }
+  return result
 }
 
 /// Quoted names for messages: "\"a\", \"b\"". At most 20 names, each cut to 60 bytes.

@@ -100,8 +100,8 @@ final class SafetensorsWriter {
 
   func finish() throws(ClipError) {
     guard remaining == 0 else { throw ClipError(CLIP_IO, "\(path): \(remaining) bytes of tensors were not written") }
-    guard fsync(descriptor) == 0 else { throw systemError("cannot write " + temporaryPath) }
-    let closed = close(descriptor)
+    guard csystem_sync(descriptor) == 0 else { throw systemError("cannot write " + temporaryPath) }
+    let closed = csystem_close(descriptor)
     descriptor = -1
     let renamed = closed == 0 ? temporaryPath.withCString { from in path.withCString { rename(from, $0) } } : -1
     guard renamed == 0 else {
@@ -109,6 +109,6 @@ final class SafetensorsWriter {
       _ = temporaryPath.withCString { unlink($0) }
       throw error
     }
-    syncFolder(parent(of: path))
+    try syncFolder(parent(of: path))
   }
 }

@@ -13,14 +13,14 @@ struct AnalysisPage {
     <meta name="viewport" content="width=device-width, initial-scale=1">
     <meta name="color-scheme" content="light dark">
     <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-    <title>Do pictures and captions meet? \(escaped(report.model))</title>
+    <title>Do images and captions meet? \(escaped(report.model))</title>
     <style>
     \(AnalysisPage.style)
     </style>
     </head>
     <body>
     <header>
-    <h1>Do pictures and captions meet?</h1>
+    <h1>Do images and captions meet?</h1>
     <p>\(escaped(report.model)) on \(counted(report.count, "pair")) of \(escaped(report.data.joined(separator: ", ")))\
     \(report.pairs.skipped > 0 ? "; left out as bad: \(report.pairs.skipped)" : "")</p>
     </header>
@@ -44,8 +44,8 @@ struct AnalysisPage {
     let facts = report.main
     let removed = facts.gap > 0 ? 1 - facts.shiftedGap / facts.gap : 0
     let items = [
-      (percent(facts.imageToText.recallAt1), "captions found first", "recall at 1, picture to caption"),
-      (percent(facts.textToImage.recallAt1), "pictures found first", "recall at 1, caption to picture"),
+      (percent(facts.imageToText.recallAt1), "captions found first", "recall at 1, image to caption"),
+      (percent(facts.textToImage.recallAt1), "images found first", "recall at 1, caption to image"),
       (fixed(facts.gap, 2), "modality gap", "a shift removes \(percent(removed)) of it"),
       (
         fixed(facts.bestLogitScale, 1), "best logit scale",
@@ -77,7 +77,7 @@ struct AnalysisPage {
         ))
     }
     let ways: [(String, (Analysis) -> Retrieval)] = [
-      ("picture to caption", { $0.imageToText }), ("caption to picture", { $0.textToImage }),
+      ("image to caption", { $0.imageToText }), ("caption to image", { $0.textToImage }),
     ]
     for (name, way) in ways {
       add("Recall at 1, \(name)", "share of matches that come first") { way($0).recallAt1 }
@@ -90,15 +90,15 @@ struct AnalysisPage {
     }
     add("Modality gap", "distance of the two centroids") { $0.gap }
     add("Gap after a shift", "both sides moved together by half of it") { $0.shiftedGap }
-    add("Recall at 1 after the shift, picture to caption", "more: the gap was in the way") {
+    add("Recall at 1 after the shift, image to caption", "more: the gap was in the way") {
       $0.shiftedImageToText.recallAt1
     }
-    add("Recall at 1 after the shift, caption to picture", "") { $0.shiftedTextToImage.recallAt1 }
+    add("Recall at 1 after the shift, caption to image", "") { $0.shiftedTextToImage.recallAt1 }
     add("Loss after the shift, mean of both ways", "") {
       ($0.shiftedImageToText.loss + $0.shiftedTextToImage.loss) / 2
     }
     add("Alignment", "mean squared distance of pairs, 0 is best") { $0.alignment }
-    add("Uniformity of pictures", "lower: more evenly spread") { $0.imageUniformity }
+    add("Uniformity of images", "lower: more evenly spread") { $0.imageUniformity }
     add("Uniformity of captions", "lower: more evenly spread") { $0.textUniformity }
     add("Cosine of pairs", "mean") { $0.matchedMean }
     add("Cosine of others", "mean") { $0.unmatchedMean }
@@ -124,10 +124,10 @@ struct AnalysisPage {
       let pair = report.main.pairs[index]
       let (text, image) = (pair.otherText, pair.otherImage)
       return """
-        <li><div class="pictures">\(picture(index))\(pair.imageRank > 1 ? picture(image, small: true) : "")</div>
+        <li><div class="images">\(imageTag(index))\(pair.imageRank > 1 ? imageTag(image, small: true) : "")</div>
         <p><q>\(caption(index))</q></p>
         <p><small>Caption at rank \(pair.textRank)\(pair.textRank > 1 ? ", behind <q>\(caption(text))</q>" : "")<br>\
-        Picture at rank \(pair.imageRank)\(pair.imageRank > 1 ? ", behind that of <q>\(caption(image))</q>, shown small" : "")<br>\
+        Image at rank \(pair.imageRank)\(pair.imageRank > 1 ? ", behind that of <q>\(caption(image))</q>, shown small" : "")<br>\
         Loss \(fixed(pair.hardness, 2)), cosine \(fixed(pair.cosine, 3)), key \(escaped(report.pairs.keys[index]))</small></p></li>
         """
     }
@@ -141,11 +141,11 @@ struct AnalysisPage {
       """
   }
 
-  private func picture(_ index: Int, small: Bool = false) -> String {
+  private func imageTag(_ index: Int, small: Bool = false) -> String {
     guard index < report.pairs.thumbnails.count else { return "" }
     let thumbnail = report.pairs.thumbnails[index]
     return "<img\(small ? " class=\"small\"" : "") width=\"\(thumbnail.width)\" height=\"\(thumbnail.height)\" "
-      + "alt=\"Picture of the pair: \(caption(index))\" src=\"\(thumbnail.dataURI)\">"
+      + "alt=\"Image of the pair: \(caption(index))\" src=\"\(thumbnail.dataURI)\">"
   }
 
   private func caption(_ index: Int) -> String { escaped(report.pairs.captions[index], limit: 120) }
@@ -172,8 +172,8 @@ struct AnalysisPage {
     .scroll { overflow-x: auto; } table { border-collapse: collapse; min-width: min(40rem, 100%); }
     th, td { text-align: right; padding: .3rem .8rem; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
     tbody th { text-align: left; font-weight: 500; } .cards p { margin: .5rem 0 0; overflow-wrap: anywhere; }
-    .pictures { display: flex; align-items: end; gap: .6rem; min-height: 96px; } .pictures img { background: #fff; border-radius: .25rem; }
-    .pictures .small { width: 48px; height: auto; } :focus-visible { outline: 2px solid var(--image); }
+    .images { display: flex; align-items: end; gap: .6rem; min-height: 96px; } .images img { background: #fff; border-radius: .25rem; }
+    .images .small { width: 48px; height: auto; } :focus-visible { outline: 2px solid var(--image); }
     @media print {
       :root { --back: #fff; --fore: #000; --soft: #333; --line: #999; --card: #fff; --image: #0b62c4; --text: #b3450b; }
       body { max-width: none; padding: 0; font-size: 10pt; } li, figure, tr { break-inside: avoid; } h2 { break-after: avoid; }

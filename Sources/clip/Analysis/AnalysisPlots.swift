@@ -33,7 +33,7 @@ struct AnalysisPlots {
     """
   }
 
-  /// Every cosine between pictures (down) and captions (across).
+  /// Every cosine between images (down) and captions (across).
   private var heatMap: String {
     let rows = sample(256)
     let scores = rows.map { image in rows.map { cosine(image, $0) } }
@@ -54,13 +54,13 @@ struct AnalysisPlots {
     let content = """
       <image x="30" y="10" width="380" height="380" preserveAspectRatio="none" style="image-rendering:pixelated" href="\(map.dataURI)"/>
       <text x="220" y="408" text-anchor="middle">captions</text>
-      <text x="18" y="200" text-anchor="middle" transform="rotate(-90 18 200)">pictures</text>
+      <text x="18" y="200" text-anchor="middle" transform="rotate(-90 18 200)">images</text>
       <image x="120" y="416" width="200" height="10" preserveAspectRatio="none" href="\(bar.dataURI)"/>
       <text x="114" y="426" text-anchor="end">\(fixed(low, 2))</text><text x="326" y="426">\(fixed(high, 2))</text>
       """
     return figure(
       "heat", "Similarity", "0 0 440 434", content,
-      "Cosine of \(rows.count == report.count ? "all" : "\(rows.count) evenly spread") pictures with their captions; pairs "
+      "Cosine of \(rows.count == report.count ? "all" : "\(rows.count) evenly spread") images with their captions; pairs "
         + "lie on the diagonal. A bright column is a caption that is near to everything: a hub.")
   }
 
@@ -79,7 +79,7 @@ struct AnalysisPlots {
     }
   }
 
-  /// Pictures and captions where they differ most.
+  /// Images and captions where they differ most.
   private var components: String {
     let chosen = sample(400)
     let rows = { (all: [Float]) in chosen.flatMap { all[($0 * width)..<(($0 + 1) * width)] } }
@@ -104,12 +104,12 @@ struct AnalysisPlots {
     }
     let content = """
       <rect class="axis" x="10" y="10" width="420" height="394"/><path class="join" d="\(joins)"/>\(points)
-      <circle class="image" cx="24" cy="422" r="4"/><text class="image" x="34" y="426">pictures</text>
+      <circle class="image" cx="24" cy="422" r="4"/><text class="image" x="34" y="426">images</text>
       <rect class="text" x="110" y="418" width="8" height="8"/><text class="text" x="124" y="426">captions</text>
       """
     return figure(
       "components", "First two principal components", "0 0 440 434", content,
-      "Pictures (circles) and captions (squares), each pair joined by a line; \(percent(found.shares.0)) and "
+      "Images (circles) and captions (squares), each pair joined by a line; \(percent(found.shares.0)) and "
         + "\(percent(found.shares.1)) of the variance. Two clouds that stand apart are the modality gap.")
   }
 
@@ -117,7 +117,7 @@ struct AnalysisPlots {
   private var histograms: String {
     let n = report.count
     let matched = report.main.pairs.map(\.cosine)
-    // For each picture the captions of some others, evenly spread.
+    // For each image the captions of some others, evenly spread.
     let others = min(n - 1, 64)
     var unmatched: [Double] = []
     for image in 0..<n {

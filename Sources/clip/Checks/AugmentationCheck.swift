@@ -1,6 +1,6 @@
 import CClip
 
-/// An augmentation by itself: its parameters over their ranges, pictures and texts of all kinds, where it writes,
+/// An augmentation by itself: its parameters over their ranges, images and texts of all kinds, where it writes,
 /// that a seed says it all, and that instances come and go.
 struct AugmentationCheck {
   let table: UnsafePointer<clip_augmentation>
@@ -41,7 +41,7 @@ struct AugmentationCheck {
       // Everything with the defaults; with other values a few of each.
       let cases =
         isImage
-        ? pictures(all: number == 0).map { AugmentationInput.picture($0) } : texts(all: number == 0).map { .text($0) }
+        ? images(all: number == 0).map { AugmentationInput.image($0) } : texts(all: number == 0).map { .text($0) }
       for input in cases {
         let outcome = try check(instance, input, place + input.text + ": ")
         applied += outcome.isDone ? 1 : 0
@@ -57,7 +57,7 @@ struct AugmentationCheck {
     guard report.failures == 0 else { return }
     try report.pass("\(counted(made, "set")) of parameters made, \(refused) refused with words")
     try report.pass(
-      "\(applied) \(isImage ? "pictures: every pixel written" : "texts: UTF-8"), and nothing else; the same by each seed, "
+      "\(applied) \(isImage ? "images: every pixel written" : "texts: UTF-8"), and nothing else; the same by each seed, "
         + "on 4 threads too; \(left) refused with words")
   }
 
@@ -69,7 +69,7 @@ struct AugmentationCheck {
     fileprivate let settings: TrialSettings
   }
 
-  /// nil where create refuses.
+  /// nil if create refuses.
   private func create(_ settings: TrialSettings, _ place: String) throws(CLIPError) -> Instance? {
     guard let create = table.pointee.create else { return Instance(pointer: nil, settings: settings) }
     var pointer: UnsafeMutableRawPointer?
@@ -152,19 +152,19 @@ struct AugmentationCheck {
   ) -> AugmentationOutcome {
     let random = TrialRandom(seed: seed)
     switch input {
-    case .picture(let picture): return picture.run(table.pointee, instance, random, fill: fill, refuses: refuses)
+    case .image(let image): return image.run(table.pointee, instance, random, fill: fill, refuses: refuses)
     case .text(let text): return TrialText(text).run(table.pointee, instance, random, refuses: refuses)
     }
   }
 
-  private func pictures(all: Bool) -> [TrialPicture] {
+  private func images(all: Bool) -> [TrialImage] {
     let formats = [CLIP_PIXELS_RGB, CLIP_PIXELS_RGBA, CLIP_PIXELS_BGR, CLIP_PIXELS_BGRA, CLIP_PIXELS_GRAY].filter {
       table.pointee.formats == 0 || table.pointee.formats & (1 << $0.rawValue) != 0
     }
     let sizes =
       all ? [(1, 1), (1, 9), (9, 1), (2, 2), (3, 5), (17, 16), (40, 33), (128, 96)] : [(1, 1), (1, 6), (19, 13)]
     return formats.flatMap { format in
-      sizes.enumerated().map { TrialPicture(format: format, width: $1.0, height: $1.1, gap: [0, 13, 4096][$0 % 3]) }
+      sizes.enumerated().map { TrialImage(format: format, width: $1.0, height: $1.1, gap: [0, 13, 4096][$0 % 3]) }
     }
   }
 

@@ -2,12 +2,12 @@ import CClip
 
 /// What an augmentation is given.
 enum AugmentationInput: Sendable {
-  case picture(TrialPicture)
+  case image(TrialImage)
   case text(String)
 
   var text: String {
     switch self {
-    case .picture(let picture): picture.text
+    case .image(let image): image.text
     case .text(let text): "\"\(text.prefix(24))\""
     }
   }
@@ -19,13 +19,13 @@ struct AugmentationOutcome: Sendable {
   var result: [UInt8]
   /// The words of a failure.
   var words: String
-  /// The host's reason, "" for one of its limits; nil where the host refused nothing.
+  /// The host's reason, "" for one of its limits; nil if the host refused nothing.
   var refusal: String?
   var problems: [String]
 }
 
-/// A picture in memory that ends where nobody may read.
-struct TrialPicture: Sendable {
+/// An image in memory that ends where nobody may read.
+struct TrialImage: Sendable {
   let format: clip_pixel_format
   let width: Int
   let height: Int
@@ -49,13 +49,14 @@ struct TrialPicture: Sendable {
       return AugmentationOutcome(isDone: false, result: [], words: "no memory", refusal: nil, problems: [])
     }
     var view = clip_image_view(
-      pixels: UnsafePointer(memory.data), width: UInt32(width), height: UInt32(height), stride: stride, format: format)
+      pixels: UnsafePointer(memory.data), width: UInt32(width), height: UInt32(height), stride: stride, format: format,
+      orientation: 0)
     let words = sink.lend { sink in
       random.lend { random in PluginWords { apply(instance.pointer, &view, sink, random, $0) } }
     }
     var problems: [String] = []
     if let refusal = sink.refusal, !refusal.isEmpty { problems.append(refusal) }
-    if !memory.isMarginIntact || memory.bytes != source { problems.append("it wrote to the picture it was given") }
+    if !memory.isMarginIntact || memory.bytes != source { problems.append("it wrote to the image it was given") }
     if !sink.isIntact { problems.append("it wrote beside its result of \(sink.width) x \(sink.height)") }
     let isDone = words.status == CLIP_OK
     return AugmentationOutcome(

@@ -1,17 +1,16 @@
 import CClip
 
-/// An image codec over bytes that are no picture, and over a picture that is spoilt.
+/// An image codec over bytes that are no image, and over an image that is spoilt.
 enum CodecCheck {
   private static let most = 1 << 24
 
   static func run(_ file: ByteString, _ index: Int, sample: ByteString?, _ report: Report) throws(CLIPError) {
     let plugin = try LoadedPlugin(file)
     let codec = try plugin.item(
-      index, CLIP_KIND_IMAGE_CODEC, clip_image_codec.self, size: MemoryLayout<clip_image_codec>.size
+      index, CLIP_KIND_IMAGE_CODEC, clip_image_codec.self, size: MemoryLayout<clip_image_codec>.size,
+      needed: [\.recognises, \.read_header, \.decode]
     ).pointee
-    guard let recognises = codec.recognises, codec.read_header != nil, codec.decode != nil else {
-      throw CLIPError("a function is a null pointer")
-    }
+    let recognises = codec.recognises
     var random = RandomNumbers(seed: 3)
     var inputs: [[UInt8]] = (0...64).map { _ in [] }
     for size in inputs.indices { inputs[size] = (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
@@ -37,7 +36,7 @@ enum CodecCheck {
     }
   }
 
-  /// Both steps over exactly as many bytes; a picture is written inside its pixels and nowhere else.
+  /// Both steps over exactly as many bytes; an image is written inside its pixels and nowhere else.
   private static func decodes(_ codec: clip_image_codec, _ bytes: [UInt8], _ report: Report) throws(CLIPError) -> Bool {
     let data = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, bytes.count))
     defer { data.deallocate() }

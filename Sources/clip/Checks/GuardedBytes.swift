@@ -11,7 +11,7 @@ final class GuardedBytes: @unchecked Sendable {
   private static let marginByte: UInt8 = 0x3c
   private static let page = 4096
 
-  /// nil where the system has no memory.
+  /// nil if the system has no memory.
   init?(count: Int, fill: UInt8 = 0) {
     let inside = (count + 64 + GuardedBytes.page - 1) / GuardedBytes.page * GuardedBytes.page
     mapped = inside + GuardedBytes.page

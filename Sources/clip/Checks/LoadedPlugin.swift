@@ -35,15 +35,19 @@ final class LoadedPlugin {
     items = Array(UnsafeBufferPointer(start: table.pointee.items, count: table.pointee.item_count))
   }
 
-  /// The table of item `index` as T, where the item is there, of that kind and as large as `size`.
-  func item<T>(_ index: Int, _ kind: clip_plugin_kind, _ type: T.Type, size: Int) throws(CLIPError) -> UnsafePointer<T>
-  {
+  /// The table of item `index` as T, where the item is there, of that kind, as large as `size`, and has the functions
+  /// `needed`. They are read as memory: Swift takes a function that the header calls non-null for one that is there.
+  func item<T>(
+    _ index: Int, _ kind: clip_plugin_kind, _ type: T.Type, size: Int, needed: [PartialKeyPath<T>] = []
+  ) throws(CLIPError) -> UnsafePointer<T> {
     guard items.indices.contains(index), items[index].kind == kind.rawValue, let table = items[index].table else {
       throw CLIPError(
         "item \(index) is no \(PluginKind(rawValue: UInt32(kind.rawValue))?.name ?? "kind \(kind.rawValue)")")
     }
     let found = Int(table.load(as: UInt32.self))
     guard found >= size else { throw CLIPError("item \(index): expected a table of \(size) bytes, found \(found)") }
+    for offset in needed.compactMap({ MemoryLayout<T>.offset(of: $0) })
+    where table.load(fromByteOffset: offset, as: UInt.self) == 0 { throw CLIPError("a function is a null pointer") }
     return table.assumingMemoryBound(to: type)
   }
 

@@ -8,10 +8,12 @@ struct OpCheck {
   private static let settings: [Double] = [1, 0.5, 2, 0, 3]
 
   init(_ file: ByteString, _ index: Int, _ report: Report) throws(CLIPError) {
-    op = try LoadedPlugin(file).item(index, CLIP_KIND_OP, clip_op.self, size: MemoryLayout<clip_op>.size).pointee
+    op = try LoadedPlugin(file).item(
+      index, CLIP_KIND_OP, clip_op.self, size: MemoryLayout<clip_op>.size, needed: [\.shape, \.forward]
+    ).pointee
     self.report = report
-    guard op.shape != nil, op.forward != nil, (1...8).contains(op.input_count), op.setting_count <= 64 else {
-      throw CLIPError("expected shape, forward, 1 to 8 inputs and at most 64 settings, found something else")
+    guard (1...8).contains(op.input_count), op.setting_count <= 64 else {
+      throw CLIPError("expected 1 to 8 inputs and at most 64 settings, found something else")
     }
   }
 

@@ -60,7 +60,7 @@ final class OpTrial: @unchecked Sendable {
 
   // MARK: Questions
 
-  /// nil where the op refuses the inputs; asked twice, it must say the same.
+  /// nil if the op refuses the inputs; asked twice, it must say the same.
   func askShape() -> clip_shape? {
     var answers: [clip_shape] = []
     for _ in 0..<2 {
@@ -72,7 +72,7 @@ final class OpTrial: @unchecked Sendable {
     return answers[0].width == answers[1].width && answers[0].rows == answers[1].rows ? answers[0] : nil
   }
 
-  /// What the host would refuse of a shape; nil where it is well.
+  /// What the host would refuse of a shape; nil if it is well.
   func problem(with shape: clip_shape, _ isRowWise: Bool) -> String? {
     guard shape.rows.rawValue <= CLIP_ROWS_TOKENS.rawValue else {
       return "shape: \(shape.rows.rawValue) is no clip_rows"
@@ -95,7 +95,7 @@ final class OpTrial: @unchecked Sendable {
     return nil
   }
 
-  /// Made-up values of each parameter; nil where the answer is none that the host would take.
+  /// Made-up values of each parameter; nil if the answer is none that the host would take.
   func askParameters() -> [[Float]]? {
     guard let ask = op.parameters else { return [] }
     var list = [clip_op_parameter](repeating: clip_op_parameter(), count: 65)

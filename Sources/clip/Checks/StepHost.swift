@@ -129,7 +129,7 @@ final class TrialSettings {
 
 /// A clip_image_sink.
 final class TrialImageSink {
-  /// The largest picture that is given.
+  /// The largest image that is given.
   private static let mostPixels = 1 << 21
 
   private let fill: UInt8
@@ -185,7 +185,7 @@ final class TrialImageSink {
     return nil
   }
 
-  /// By the nearest pixel, whatever was asked for: the picture is not what is looked at here.
+  /// By the nearest pixel, whatever was asked for: the image is not what is looked at here.
   private func resize(
     _ view: UnsafePointer<clip_image_view>?, _ resample: clip_resample, _ width: Int, _ height: Int,
     _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int
@@ -194,7 +194,7 @@ final class TrialImageSink {
       width > 0, height > 0, view.width > 0, view.height > 0, stride >= width * 3, resample.rawValue <= 3,
       width * height <= 4 * TrialImageSink.mostPixels
     else {
-      _ = refuse("it asked for a resize of no picture, to \(width) x \(height) or into rows of \(stride) bytes")
+      _ = refuse("it asked for a resize of no image, to \(width) x \(height) or into rows of \(stride) bytes")
       return 0
     }
     for y in 0..<height {
@@ -217,7 +217,7 @@ final class TrialImageSink {
     return result
   }
 
-  /// Nothing was written before the picture or between its rows.
+  /// Nothing was written before the image or between its rows.
   var isIntact: Bool {
     guard let memory else { return true }
     guard memory.isMarginIntact else { return false }

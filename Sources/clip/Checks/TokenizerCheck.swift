@@ -7,13 +7,10 @@ struct TokenizerCheck {
 
   init(_ file: ByteString, _ index: Int, _ report: Report) throws(CLIPError) {
     table = try LoadedPlugin(file).item(
-      index, CLIP_KIND_TOKENIZER, clip_tokenizer.self, size: MemoryLayout<clip_tokenizer>.size
+      index, CLIP_KIND_TOKENIZER, clip_tokenizer.self, size: MemoryLayout<clip_tokenizer>.size,
+      needed: [\.open, \.token_count, \.token_id, \.encode, \.close]
     ).pointee
     self.report = report
-    guard table.open != nil, table.token_count != nil, table.token_id != nil, table.encode != nil, table.close != nil
-    else {
-      throw CLIPError("a function is a null pointer")
-    }
   }
 
   func run(model: ByteString?) throws(CLIPError) {
@@ -52,7 +49,7 @@ struct TokenizerCheck {
 
   private struct Opened: @unchecked Sendable { let pointer: UnsafeMutableRawPointer? }
 
-  /// nil where the file is refused.
+  /// nil if the file is refused.
   private func open(_ bytes: [UInt8]) throws(CLIPError) -> Opened? {
     guard let memory = GuardedBytes(bytes) else { throw CLIPError("no memory for a file of \(bytes.count) bytes") }
     var pointer: UnsafeMutableRawPointer?

@@ -3,12 +3,12 @@ import Glibc
 
 struct Analyze: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure how well a model's pictures and captions meet, with a page to look at.",
+    abstract: "Measure how well a model's images and captions meet, with a page to look at.",
     usage: "clip analyze --model <dir> --data <path> ... --report <dir> [--variants <file> ...] [<options>]",
     discussion: """
       Reads pairs from archives, tables or folders, at most --limit of them at random, and writes report.json and \
       report.html, one file with plots: modality gap, recall both ways, hubness, calibration and the \
-      hardest pairs. Each --variants is a pipeline of JSON that varies the captions; all is measured on \
+      hardest pairs. Each --variants is a pipeline of JSON that augments the captions; all is measured on \
       its captions too. docs/analysis.md tells what the numbers mean.
 
         clip analyze --model Models/emoji --data pairs.tar --report out
@@ -56,19 +56,19 @@ struct Analyze: ParsableCommand {
         name: "captions", texts: pairs.texts, analysis: try model.analyze(images: pairs.images, texts: pairs.texts))
     ]
     for (name, pipeline) in pipelines {
-      var varied: [String] = []
+      var augmented: [String] = []
       for (index, caption) in pairs.captions.enumerated() {
-        varied.append(try pipeline.vary(caption, seed: source.seed, index: UInt64(index)))
+        augmented.append(try pipeline.augment(caption, seed: source.seed, index: UInt64(index)))
       }
-      let texts = try model.embed(texts: varied, batch: source.batch.batch, options: source.encode)
-      let differing = zip(varied, pairs.captions).count { Array($0.utf8) != Array($1.utf8) }
+      let texts = try model.embed(texts: augmented, batch: source.batch.batch, options: source.encode)
+      let differing = zip(augmented, pairs.captions).count { Array($0.utf8) != Array($1.utf8) }
       // Both have length 1.
       var cosine = 0.0
       for (new, old) in zip(texts, pairs.texts) { cosine += Double(new) * Double(old) }
       found.append(
         CaptionAnalysis(
           name: name, texts: texts, analysis: try model.analyze(images: pairs.images, texts: texts),
-          changed: Double(differing) / Double(varied.count), cosine: cosine / Double(varied.count)))
+          changed: Double(differing) / Double(augmented.count), cosine: cosine / Double(augmented.count)))
     }
     let report = AnalysisReport(
       model: self.model.model.shown, data: source.data.map(\.shown), width: model.width, pairs: pairs, captions: found)

@@ -3,28 +3,28 @@ import Glibc
 
 struct Augment: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what an augmentation pipeline makes of a picture or a text.",
+    abstract: "Show what an augmentation pipeline makes of an image or a text.",
     usage: """
-      clip augment <picture> [--pipeline <file>] [--seed <n>] [--count <n>] [--white] --output <file.png>
+      clip augment <image> [--pipeline <file>] [--seed <n>] [--count <n>] [--white] --output <file.png>
       clip augment --text <text> --pipeline <file> [--seed <n>] [--count <n>] [--output <file>]
       """,
     discussion: """
-      A picture's variants go on one contact sheet, a PNG file, those of a text are lines. Variant i is what \
+      An image's variants go on one contact sheet, a PNG file, those of a text are lines. Variant i is what \
       the pipeline makes with this seed and index i: what training sees.
 
         clip augment photo.jpg --output sheet.png
         clip augment photo.jpg --pipeline '[{"op": "rand_augment"}]' --seed 7 --output sheet.png
       """)
 
-  @Argument(help: ArgumentHelp("The picture.", valueName: "picture"))
-  var picture: ByteString?
+  @Argument(help: ArgumentHelp("The image.", valueName: "image"))
+  var image: ByteString?
 
-  @Option(help: ArgumentHelp("A text, instead of a picture.", valueName: "text"))
+  @Option(help: ArgumentHelp("A text, instead of an image.", valueName: "text"))
   var text: ByteString?
 
   @Option(
     help: ArgumentHelp(
-      "A file with the pipeline's JSON, the JSON itself, or default (pictures are varied by that where none is given).",
+      "A file with the pipeline's JSON, the JSON itself, or default (images are augmented by that if none is given).",
       valueName: "file"))
   var pipeline: ByteString?
 
@@ -43,13 +43,13 @@ struct Augment: ParsableCommand {
   @OptionGroup var common: CommonOptions
 
   mutating func validate() throws {
-    guard (picture == nil) != (text == nil) else {
-      throw ValidationError("expected a picture or --text, found \(text == nil ? "neither" : "both")")
+    guard (image == nil) != (text == nil) else {
+      throw ValidationError("expected an image or --text, found \(text == nil ? "neither" : "both")")
     }
     guard (1...1024).contains(count) else { throw ValidationError("--count is \(count): expected 1 to 1024") }
-    if text != nil && background.white { throw ValidationError("--white is for pictures") }
+    if text != nil && background.white { throw ValidationError("--white is for images") }
     if text != nil && pipeline == nil { throw ValidationError("expected --pipeline with --text") }
-    if picture != nil {
+    if image != nil {
       guard let output else { throw ValidationError("expected --output, the PNG file to write") }
       guard output.fileExtension == "png" else {
         throw ValidationError("--output is \(output.shown): expected a name ending in .png")
@@ -62,10 +62,10 @@ struct Augment: ParsableCommand {
     let runtime = try common.runtime()
     let pipeline = try Pipeline(try json().utf8, runtime: runtime)
     if let text {
-      try vary(try text.utf8, pipeline)
-    } else if let picture, let output {
-      let picture = try Image(try picture.utf8, runtime: runtime)
-      try vary(background.white ? try overWhite(picture) : picture, pipeline, runtime, output)
+      try augment(try text.utf8, pipeline)
+    } else if let image, let output {
+      let image = try Image(try image.utf8, runtime: runtime)
+      try augment(background.white ? try overWhite(image) : image, pipeline, runtime, output)
     }
   }
 
@@ -78,12 +78,12 @@ struct Augment: ParsableCommand {
     return ByteString(bytes)
   }
 
-  private func vary(_ picture: Image, _ pipeline: Pipeline, _ runtime: Runtime, _ output: ByteString)
+  private func augment(_ image: Image, _ pipeline: Pipeline, _ runtime: Runtime, _ output: ByteString)
     throws
   {
     var variants: [Image] = []
     for index in 0..<count {
-      let variant = try pipeline.vary(picture, seed: seed, index: UInt64(index))
+      let variant = try pipeline.augment(image, seed: seed, index: UInt64(index))
       variants.append(try shrunk(variant, runtime))
     }
     let sheet = ContactSheet(variants)
@@ -102,9 +102,9 @@ struct Augment: ParsableCommand {
   }
 
   /// Laid over white where it has alpha, to the same bytes as a data set does it.
-  private func overWhite(_ picture: Image) throws(CLIPError) -> Image {
-    guard picture.format == .rgba else { return picture }
-    let bytes = picture.bytes
+  private func overWhite(_ image: Image) throws(CLIPError) -> Image {
+    guard image.format == .rgba else { return image }
+    let bytes = image.bytes
     var opaque: [UInt8] = []
     opaque.reserveCapacity(bytes.count / 4 * 3)
     for pixel in stride(from: 0, to: bytes.count, by: 4) {
@@ -113,27 +113,27 @@ struct Augment: ParsableCommand {
         opaque.append(UInt8((Int(bytes[pixel + channel]) * alpha + 255 * (255 - alpha) + 127) / 255))
       }
     }
-    return try Image(width: picture.width, height: picture.height, bytes: opaque)
+    return try Image(width: image.width, height: image.height, bytes: opaque)
   }
 
-  /// The picture as large as a contact sheet takes it.
-  private func shrunk(_ picture: Image, _ runtime: Runtime) throws(CLIPError) -> Image {
-    let side = max(picture.width, picture.height)
-    guard side > ContactSheet.longest else { return picture }
+  /// The image as large as a contact sheet takes it.
+  private func shrunk(_ image: Image, _ runtime: Runtime) throws(CLIPError) -> Image {
+    let side = max(image.width, image.height)
+    guard side > ContactSheet.longest else { return image }
     let (width, height) = (
-      max(1, picture.width * ContactSheet.longest / side), max(1, picture.height * ContactSheet.longest / side)
+      max(1, image.width * ContactSheet.longest / side), max(1, image.height * ContactSheet.longest / side)
     )
-    let ratio = Double(picture.width) / Double(picture.height)
+    let ratio = Double(image.width) / Double(image.height)
     let whole = """
       [{"op": "random_resized_crop", "size": [\(height), \(width)], "scale": [1, 1], "ratio": [\(ratio), \(ratio)], \
       "interpolation": "bicubic"}]
       """
-    return try Pipeline(whole, runtime: runtime).vary(picture, seed: 0, index: 0)
+    return try Pipeline(whole, runtime: runtime).augment(image, seed: 0, index: 0)
   }
 
-  private func vary(_ text: String, _ pipeline: Pipeline) throws {
+  private func augment(_ text: String, _ pipeline: Pipeline) throws {
     var variants: [String] = []
-    for index in 0..<count { variants.append(try pipeline.vary(text, seed: seed, index: UInt64(index))) }
+    for index in 0..<count { variants.append(try pipeline.augment(text, seed: seed, index: UInt64(index))) }
     if let output {
       try OutputFile.write(to: output) { writer throws(CLIPError) in
         for variant in variants { try writer.write(variant + "\n") }

@@ -3,13 +3,13 @@ import Glibc
 
 struct Classify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say which of some labels fits each picture.",
+    abstract: "Say which of some labels fits each image.",
     usage: """
       clip classify --model <dir> <image> ... --label <text> ...
           [--template <text>] [--top <n>] [<options>]
       """,
     discussion: """
-      Prints the probability of every label for every picture, the likeliest first. CLIP was trained on \
+      Prints the probability of every label for every image, the likeliest first. CLIP was trained on \
       captions, so labels in a sentence often do better: see --template.
 
         clip classify --model Models/emoji a.png b.png --label cat dog
@@ -17,7 +17,7 @@ struct Classify: ParsableCommand {
 
   @OptionGroup var model: ModelOptions
 
-  @Argument(help: ArgumentHelp("Pictures, or folders of them; before --label.", valueName: "image"))
+  @Argument(help: ArgumentHelp("Images, or folders of them; before --label.", valueName: "image"))
   var images: [ByteString] = []
 
   @Option(parsing: .upToNextOption, help: ArgumentHelp("Labels to choose from.", valueName: "text"))
@@ -35,13 +35,13 @@ struct Classify: ParsableCommand {
 
   mutating func validate() throws {
     guard !label.isEmpty else { throw ValidationError("no label: expected --label and one or more texts") }
-    // --label takes every word up to the next option, pictures written after it too.
-    for text in label where ImageWalk.extensions.contains(text.fileExtension) {
+    // --label takes every word up to the next option, images written after it too.
+    for text in label where ["jpg", "jpeg", "png", "webp", "gif", "heic", "bmp"].contains(text.fileExtension) {
       if text.withCString({ access($0, F_OK) }) == 0 {
-        throw ValidationError("label \(quoted(text.text)) is a picture: give pictures before --label")
+        throw ValidationError("label \(quoted(text.text)) is an image: give images before --label")
       }
     }
-    guard !images.isEmpty else { throw ValidationError("no picture: expected one or more before --label") }
+    guard !images.isEmpty else { throw ValidationError("no image: expected one or more before --label") }
     if let top, top < 1 { throw ValidationError("--top is \(top): expected 1 or more") }
     guard caption(ByteString("")) != template else {
       throw ValidationError("--template is \(quoted(template.text)): expected {} where the label goes")
@@ -49,8 +49,9 @@ struct Classify: ParsableCommand {
   }
 
   func run() throws {
-    let found = try findImages(images)
-    let model = try self.model.open(try common.runtime(), [.image, .text])
+    let runtime = try common.runtime()
+    let found = try findImages(images, runtime)
+    let model = try self.model.open(runtime, [.image, .text])
     let captions = try model.embed(texts: try label.map(caption).utf8, batch: batch.batch, options: texts.encode)
     var rows: [(name: ByteString, embedding: ArraySlice<Float>)] = []
     let failed = try model.embed(images: found.images, batch: batch.batch, threads: common.threadCount) {

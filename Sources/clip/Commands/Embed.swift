@@ -3,7 +3,7 @@ import Glibc
 
 struct Embed: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write embeddings of pictures and texts to a file.",
+    abstract: "Write embeddings of images and texts to a file.",
     usage: """
       clip embed --model <dir> [--image <file|dir> ...] [--text <text> ...]
           [--text-file <file>] --output <file> [<options>]
@@ -11,9 +11,9 @@ struct Embed: ParsableCommand {
     discussion: """
       The file's ending chooses its format:
         .safetensors  tensors image_embeds and text_embeds; names in metadata
-        .npy          one float32 array, of pictures or of texts
+        .npy          one float32 array, of images or of texts
         .jsonl        a line {"kind", "name", "embedding"} for each
-      Rows are in the order of the input; folders are walked in the order of their names. A picture that \
+      Rows are in the order of the input; folders are walked in the order of their names. An image that \
       cannot be read is reported and left out.
 
         clip embed --model Models/emoji --image photos --output photos.npy
@@ -23,7 +23,7 @@ struct Embed: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: ArgumentHelp("Pictures, or folders of .jpg, .jpeg, .png and .webp files.", valueName: "file|dir"))
+    help: ArgumentHelp("Images, or folders of them.", valueName: "file|dir"))
   var image: [ByteString] = []
 
   @Option(parsing: .upToNextOption, help: ArgumentHelp("Texts.", valueName: "text"))
@@ -57,29 +57,30 @@ struct Embed: ParsableCommand {
       throw ValidationError("nothing to embed: expected --image, --text or --text-file")
     }
     if format == .npy && hasTexts && !image.isEmpty {
-      throw ValidationError("a .npy file holds one array: give pictures or texts, or write .safetensors or .jsonl")
+      throw ValidationError("a .npy file holds one array: give images or texts, or write .safetensors or .jsonl")
     }
   }
 
   func run() throws {
     try OutputFile.checkWritable(output)
     let captions = try (text + (try textFile.map { try TextLines.read($0) } ?? [])).utf8
-    let found = image.isEmpty ? (images: [], skipped: []) : try findImages(image)
+    let runtime = try common.runtime()
+    let found = image.isEmpty ? (images: [], skipped: []) : try findImages(image, runtime)
     var towers: Towers = []
     if !captions.isEmpty { towers.insert(.text) }
     if !found.images.isEmpty { towers.insert(.image) }
-    let model = try self.model.open(try common.runtime(), towers)
+    let model = try self.model.open(runtime, towers)
     var options = texts.encode
     options.raw = raw
 
-    // Texts first: one that is too long is found before hours of pictures.
+    // Texts first: one that is too long is found before hours of images.
     let textSet = try embedTexts(captions, model, options)
     var imageSet = EmbeddingSet(.image, width: model.width, capacity: found.images.count)
     let failed = try model.embed(
       images: found.images, batch: batch.batch, threads: common.threadCount, options: options
     ) { imageSet.append(found.images[$0].text, $1) }
     let sets = [imageSet, textSet].filter { !$0.names.isEmpty }
-    guard !sets.isEmpty else { throw CLIPError("no picture could be read: \(output.shown) is not written") }
+    guard !sets.isEmpty else { throw CLIPError("no image could be read: \(output.shown) is not written") }
     try OutputFile.write(to: output) { writer throws(CLIPError) in try write(sets, to: writer) }
 
     let skipped = found.skipped + failed
@@ -112,7 +113,7 @@ struct Embed: ParsableCommand {
       ])
     } else {
       let parts = [
-        images > 0 ? counted(images, "picture") : nil, texts > 0 ? counted(texts, "text") : nil,
+        images > 0 ? counted(images, "image") : nil, texts > 0 ? counted(texts, "text") : nil,
       ].compactMap { $0 }
       try StandardOutput.write(
         "Wrote \(output.shown): \(parts.joined(separator: " and ")), \(width) numbers each.\n")

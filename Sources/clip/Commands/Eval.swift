@@ -3,19 +3,19 @@ import Glibc
 
 struct Eval: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measure a model: retrieval of pictures and captions, or zero-shot classification.",
+    abstract: "Measure a model: retrieval of images and captions, or zero-shot classification.",
     usage: """
       clip eval --model <dir> --data <path> ... [--caption-fields <field> ...] [<options>]
       clip eval --model <dir> --data <path> ... --zero-shot <file> [--templates <file>] [--per-class] [<options>]
       """,
     discussion: """
-      Retrieval ranks all captions for each picture, where any of its own counts, and all pictures for each \
-      caption. Zero-shot makes captions of the classes with each template, and takes their mean. Its pictures are in \
+      Retrieval ranks all captions for each image, where any of its own counts, and all images for each \
+      caption. Zero-shot makes captions of the classes with each template, and takes their mean. Its images are in \
       folders with one folder a class, in archives with the class in .cls or, with --label-field, in any data with \
       the class in that field.
 
         clip eval --model Models/emoji --data pairs.tar --caption-fields en en_keywords
-        clip eval --model Models/emoji --data pictures --zero-shot classes.txt --per-class
+        clip eval --model Models/emoji --data images --zero-shot classes.txt --per-class
       """)
 
   @OptionGroup var model: ModelOptions
@@ -33,14 +33,14 @@ struct Eval: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The column or key that has a picture's class, or cls for a file of it, with its name or its place in the list from 0.",
+      "The column or key that has an image's class, or cls for a file of it, with its name or its place in the list from 0.",
       valueName: "field"))
   var labelField: ByteString?
 
   @Flag(help: "Show each class too.")
   var perClass = false
 
-  @Option(help: ArgumentHelp("Pictures to take at most: a random sample (default: all).", valueName: "n"))
+  @Option(help: ArgumentHelp("Images to take at most: a random sample (default: all).", valueName: "n"))
   var limit: Int?
 
   @OptionGroup var common: CommonOptions
@@ -72,14 +72,14 @@ struct Eval: ParsableCommand {
     let model = try self.model.open(try common.runtime(), [.image, .text])
     let pairs = try source.pairs(model, limit: limit, workers: common.threadCount, keeping: [.texts, .allCaptions])
     var owner = [[Int]](repeating: [], count: pairs.captions.count)
-    for (picture, captions) in pairs.own.enumerated() {
-      for caption in captions { owner[caption] = [picture] }
+    for (image, captions) in pairs.own.enumerated() {
+      for caption in captions { owner[caption] = [image] }
     }
-    let toText = Ranks(of: pairs.images, among: pairs.texts, width: model.width, own: pairs.own, title: "Pictures")
+    let toText = Ranks(of: pairs.images, among: pairs.texts, width: model.width, own: pairs.own, title: "Images")
     let toImage = Ranks(of: pairs.texts, among: pairs.images, width: model.width, own: owner, title: "Captions")
     if common.json {
       let report: JSON = [
-        "pictures": .integer(pairs.keys.count), "captions": .integer(pairs.captions.count),
+        "images": .integer(pairs.keys.count), "captions": .integer(pairs.captions.count),
         "left_out": .integer(pairs.skipped),
         "image_to_text": toText.json, "text_to_image": toImage.json,
       ]
@@ -88,14 +88,14 @@ struct Eval: ParsableCommand {
     var table = Table([
       ("", .left), ("R@1", .right), ("R@5", .right), ("R@10", .right), ("median", .right), ("MRR", .right),
     ])
-    for (name, ranks) in [("picture to caption", toText), ("caption to picture", toImage)] {
+    for (name, ranks) in [("image to caption", toText), ("caption to image", toImage)] {
       table.add(
         [name] + [1, 5, 10].map { fixed(ranks.recall(at: $0), 4) } + [
           fixed(ranks.median, 1), fixed(ranks.meanReciprocal, 4),
         ])
     }
     try StandardOutput.write(
-      "\(counted(pairs.keys.count, "picture")), \(counted(pairs.captions.count, "caption")), \(pairs.skipped) left out\n"
+      "\(counted(pairs.keys.count, "image")), \(counted(pairs.captions.count, "caption")), \(pairs.skipped) left out\n"
         + table.text())
   }
 
@@ -120,17 +120,17 @@ struct Eval: ParsableCommand {
           try labels.map { try zeroShot.index(of: pairs.captions[$0], key, isNumbered: field.text == "cls") })
       }
     } else {
-      let pictures = sample(try labelledPictures(zeroShot, &skipped))
+      let labelled = sample(try labelledImages(zeroShot, model.runtime.imageEndings, &skipped))
       let failed = try model.embed(
-        images: pictures.map(\.path), batch: source.batch.batch, threads: common.threadCount,
+        images: labelled.map(\.path), batch: source.batch.batch, threads: common.threadCount,
         options: EncodeOptions(background: source.encode.background)
       ) { index, row in
         images += row
-        own.append([pictures[index].index])
+        own.append([labelled[index].index])
       }
       skipped += failed
       leftOut = skipped.count
-      guard !own.isEmpty else { throw CLIPError("there is no picture to classify") }
+      guard !own.isEmpty else { throw CLIPError("there is no image to classify") }
     }
     let ranks = Ranks(of: images, among: zeroShot.embeddings, width: model.width, own: own, title: "Ranks")
     let report = ZeroShotReport(classes: classes, truth: own.compactMap(\.first), ranks: ranks, leftOut: leftOut)
@@ -142,8 +142,8 @@ struct Eval: ParsableCommand {
     try finish(skipped: skipped, of: own.count + skipped.count)
   }
 
-  /// The pictures of a folder with one folder a class, whose name is the class.
-  private func labelledPictures(_ zeroShot: ZeroShot, _ skipped: inout [Skipped]) throws -> [(
+  /// The images of a folder with one folder a class, whose name is the class.
+  private func labelledImages(_ zeroShot: ZeroShot, _ endings: Set<String>, _ skipped: inout [Skipped]) throws -> [(
     path: ByteString, index: Int
   )] {
     var found: [(path: ByteString, index: Int)] = []
@@ -154,7 +154,7 @@ struct Eval: ParsableCommand {
       }
       for name in names {
         let index = try zeroShot.index(of: name.text, root.shown)
-        let walk = ImageWalk([root.appending(name.bytes)])
+        let walk = ImageWalk([root.appending(name.bytes)], endings: endings)
         found += walk.images.map { ($0, index) }
         skipped += walk.skipped
       }
@@ -163,11 +163,11 @@ struct Eval: ParsableCommand {
   }
 
   /// At most `limit` of them, drawn by the seed, in their order.
-  private func sample(_ pictures: [(path: ByteString, index: Int)]) -> [(path: ByteString, index: Int)] {
-    guard let limit, limit < pictures.count else { return pictures }
+  private func sample(_ images: [(path: ByteString, index: Int)]) -> [(path: ByteString, index: Int)] {
+    guard let limit, limit < images.count else { return images }
     var generator = SplitMix(state: source.seed)
-    let chosen = pictures.indices.shuffled(using: &generator).prefix(limit).sorted()
-    return chosen.map { pictures[$0] }
+    let chosen = images.indices.shuffled(using: &generator).prefix(limit).sorted()
+    return chosen.map { images[$0] }
   }
 }
 

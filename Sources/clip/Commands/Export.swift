@@ -2,7 +2,7 @@ import ArgumentParser
 
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write a model's folder in another layout or storage, or with trained weights.",
+    abstract: "Write a model's folder as safetensors, in another layout or storage, or with trained weights.",
     usage:
       "clip export --model <dir> --output <dir> [--checkpoint <path>] [--layout <layout>] [--storage <storage>] [<options>]",
     discussion: """
@@ -10,7 +10,8 @@ struct Export: ParsableCommand {
       aside and put in its place whole; a model that was there is replaced.
 
         clip export --model Models/emoji --checkpoint run/checkpoints --average --output trained
-      """)
+      """,
+    aliases: ["convert"])
 
   @Option(help: ArgumentHelp("The model's folder, the one that training began from.", valueName: "dir"))
   var model: ByteString
@@ -37,7 +38,7 @@ struct Export: ParsableCommand {
   }
 
   func run() throws {
-    let model = try Model(try self.model.utf8, runtime: try common.runtime(), towers: .both, options: .withoutWeights)
+    let model = try Model(try self.model.utf8, runtime: try common.runtime(), options: .withoutWeights)
     try model.export(
       try output.utf8, checkpoint: try checkpoint?.utf8,
       options: .init(average: average, layout: layout?.value ?? .asOpened, storage: storage.value))

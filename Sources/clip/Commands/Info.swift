@@ -32,7 +32,7 @@ struct Info: ParsableCommand {
     table.add(["weights in memory", info.storage.name])
     if info.towers.contains(.image) {
       table.add(["image encoder", model.encoder(.image)])
-      table.add(["  picture", "\(info.imageWidth) x \(info.imageHeight) pixels"])
+      table.add(["  image", "\(info.imageWidth) x \(info.imageHeight) pixels"])
       table.add(["  parameters", grouped(UInt64(info.imageParameters))])
     }
     if info.towers.contains(.text) {

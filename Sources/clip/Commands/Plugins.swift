@@ -75,6 +75,7 @@ extension PluginKind {
     case .loader: "loader"
     case .imageAugmentation: "image augmentation"
     case .textAugmentation: "text augmentation"
+    case .weights: "weights"
     case .tokenizer: "tokenizer"
     case .op: "op"
     }

@@ -9,7 +9,7 @@ struct PluginsCheck: ParsableCommand {
     discussion: """
       Loads and unloads the file; builds its encoders, runs them with made-up weights, and gives them \
       configurations that are wrong; calls its ops, gradients included; its augmentations with \
-      parameters, pictures and texts of all kinds; gives its codecs bytes that are no picture and its tokenizers \
+      parameters, images and texts of all kinds; gives its codecs bytes that are no image and its tokenizers \
       those that are no model; compares its kernels with the reference. Exit code 1 when something is wrong.
 
         clip plugins check my-net.so --config '{"image_height": 64, "image_width": 64}'
@@ -23,8 +23,8 @@ struct PluginsCheck: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A picture for codecs: it must decode, and spoilt copies of it must not crash.", valueName: "file"))
-  var picture: ByteString?
+      "An image for codecs: it must decode, and spoilt copies of it must not crash.", valueName: "file"))
+  var image: ByteString?
 
   @Option(
     help: ArgumentHelp(
@@ -62,7 +62,7 @@ struct PluginsCheck: ParsableCommand {
       case "encode": try encoder.encode(report, scratch: scratch)
       case "configs": try encoder.fuzz(report)
       case "op": try OpCheck(file, index, report).run()
-      case "codec": try CodecCheck.run(file, index, sample: picture, report)
+      case "codec": try CodecCheck.run(file, index, sample: image, report)
       case "image", "text":
         let kind = words[0] == "image" ? CLIP_KIND_IMAGE_AUGMENTATION : CLIP_KIND_TEXT_AUGMENTATION
         try AugmentationCheck(file, index, kind, report).run()
@@ -82,7 +82,7 @@ struct PluginsCheck: ParsableCommand {
     _ = try readFile(file)
     var options: [ByteString] = []
     if let config { options += ["--config", config] }
-    if let picture { options += ["--picture", picture] }
+    if let image { options += ["--image", image] }
     if let model { options += ["--model", model] }
     let process = CheckProcess(file: file, options: options)
     let loaded = try process.run("load", scratch: scratch)

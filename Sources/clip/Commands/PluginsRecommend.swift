@@ -8,7 +8,7 @@ struct PluginsRecommend: ParsableCommand {
     discussion: """
       Needs that encoders declare themselves: local-detail, global-context, texture, multi-scale, \
       small-data. Found by the host: low-latency, few-parameters. A weight is a number above 0, 1 \
-      where none is given. Encoders are compared by the example configurations they come with.
+      if none is given. Encoders are compared by the example configurations they come with.
 
         clip plugins recommend --need texture:2 low-latency --max-parameters 30000000
       """)

@@ -2,23 +2,23 @@ import ArgumentParser
 
 struct Search: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Find the pictures of a folder that fit a sentence best.",
+    abstract: "Find the images of a folder that fit a sentence best.",
     usage: "clip search --model <dir> <folder> <query> [--top <n>] [<options>]",
     discussion: """
-      Prints the best pictures with their cosine similarity to the sentence, from -1 to 1.
+      Prints the best images with their cosine similarity to the sentence, from -1 to 1.
 
         clip search --model Models/emoji photos "two dogs on a beach" --top 5
       """)
 
   @OptionGroup var model: ModelOptions
 
-  @Argument(help: "The folder of pictures, walked with the folders in it.")
+  @Argument(help: "The folder of images, walked with the folders in it.")
   var folder: ByteString
 
   @Argument(help: "The sentence.")
   var query: ByteString
 
-  @Option(help: ArgumentHelp("How many pictures to show.", valueName: "n"))
+  @Option(help: ArgumentHelp("How many images to show.", valueName: "n"))
   var top = 10
 
   @OptionGroup var texts: TextOptions
@@ -30,8 +30,9 @@ struct Search: ParsableCommand {
   }
 
   func run() throws {
-    let found = try findImages([folder])
-    let model = try self.model.open(try common.runtime(), [.image, .text])
+    let runtime = try common.runtime()
+    let found = try findImages([folder], runtime)
+    let model = try self.model.open(runtime, [.image, .text])
     let sentence = try model.embed(texts: [try query.utf8], batch: 1, options: texts.encode)
     var scores: [(index: Int, similarity: Float)] = []
     let failed = try model.embed(images: found.images, batch: batch.batch, threads: common.threadCount) { index, row in
@@ -48,7 +49,7 @@ struct Search: ParsableCommand {
 
   private func table(_ results: [(image: ByteString, similarity: Float)]) -> String {
     guard !results.isEmpty else { return "" }
-    var table = Table([("rank", .right), ("similarity", .right), ("picture", .left)])
+    var table = Table([("rank", .right), ("similarity", .right), ("image", .left)])
     for (index, result) in results.enumerated() {
       table.add(["\(index + 1)", fixed(Double(result.similarity), 4), result.image.shown])
     }

@@ -3,7 +3,7 @@ import Glibc
 
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Train a model on pairs of pictures and captions.",
+    abstract: "Train a model on pairs of images and captions.",
     usage: "clip train <config.json> [--set <key>=<value> ...] [--resume] [<options>]",
     discussion: """
       The configuration is one JSON object; docs/training.md has its keys. Options override them, --set any: \

@@ -13,7 +13,7 @@ struct Pairs {
   /// How many were bad and left out.
   var skipped = 0
 
-  /// What is kept beside keys, captions and pictures' embeddings.
+  /// What is kept beside keys, captions and images' embeddings.
   struct Parts: OptionSet {
     let rawValue: Int
     static let texts = Parts(rawValue: 1)

@@ -1,4 +1,4 @@
-/// Classifies pictures by what captions of the classes say.
+/// Classifies images by what captions of the classes say.
 struct ZeroShot {
   let classes: ClassList
   /// Of each class: the mean of the unit embeddings of all its captions, scaled to unit length.
@@ -34,21 +34,21 @@ struct ZeroShot {
   }
 }
 
-/// How well pictures were classified.
+/// How well images were classified.
 struct ZeroShotReport {
   let classes: ClassList
-  /// Of each picture: its class, and that class's rank among all.
+  /// Of each image: its class, and that class's rank among all.
   let truth: [Int]
   let ranks: Ranks
   let leftOut: Int
 
   private struct Score {
-    let pictures: Int
+    let images: Int
     let top1: Double
     let top5: Double
 
     init(_ ranks: Ranks) {
-      pictures = ranks.ranks.count
+      images = ranks.ranks.count
       top1 = ranks.recall(at: 1)
       top5 = ranks.recall(at: 5)
     }
@@ -61,39 +61,39 @@ struct ZeroShotReport {
     return ranksOf.map { Score(Ranks($0)) }
   }
 
-  /// The mean over classes that have pictures.
+  /// The mean over classes that have images.
   private var meanPerClass: Double {
-    let seen = scores.filter { $0.pictures > 0 }
+    let seen = scores.filter { $0.images > 0 }
     return seen.isEmpty ? 0 : seen.reduce(0) { $0 + $1.top1 } / Double(seen.count)
   }
 
   func text(perClass: Bool) -> String {
     var text =
-      "\(counted(truth.count, "picture")), \(leftOut) left out; \(classes.names.count) classes, "
+      "\(counted(truth.count, "image")), \(leftOut) left out; \(classes.names.count) classes, "
       + "\(counted(classes.templates.count, "template"))\n"
     var table = Table([("top-1", .right), ("top-5", .right), ("mean per class", .right)])
     table.add([fixed(ranks.recall(at: 1), 4), fixed(ranks.recall(at: 5), 4), fixed(meanPerClass, 4)])
     text += table.text()
     guard perClass else { return text }
-    var each = Table([("class", .left), ("pictures", .right), ("top-1", .right), ("top-5", .right)])
+    var each = Table([("class", .left), ("images", .right), ("top-1", .right), ("top-5", .right)])
     for (label, score) in zip(classes.labels, scores) {
       each.add(
-        [visible(label), "\(score.pictures)"]
-          + (score.pictures == 0 ? ["", ""] : [fixed(score.top1, 4), fixed(score.top5, 4)]))
+        [visible(label), "\(score.images)"]
+          + (score.images == 0 ? ["", ""] : [fixed(score.top1, 4), fixed(score.top5, 4)]))
     }
     return text + "\n" + each.text()
   }
 
   func json(perClass: Bool) -> JSON {
     var members: [(key: String, value: JSON)] = [
-      ("pictures", .integer(truth.count)), ("left_out", .integer(leftOut)), ("classes", .integer(classes.names.count)),
+      ("images", .integer(truth.count)), ("left_out", .integer(leftOut)), ("classes", .integer(classes.names.count)),
       ("templates", .integer(classes.templates.count)), ("top_1", .double(ranks.recall(at: 1))),
       ("top_5", .double(ranks.recall(at: 5))), ("mean_per_class", .double(meanPerClass)),
     ]
     if perClass {
       let list = zip(classes.labels, scores).map { label, score -> JSON in
         [
-          "class": .string(label), "pictures": .integer(score.pictures), "top_1": .double(score.top1),
+          "class": .string(label), "images": .integer(score.images), "top_1": .double(score.top1),
           "top_5": .double(score.top5),
         ]
       }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A picture or folder that could not be used, and why.
+/// An image or folder that could not be used, and why.
 struct Skipped {
   let path: ByteString
   let reason: String
@@ -20,11 +20,11 @@ struct Skipped {
   }
 }
 
-/// Finds pictures: files as given, folders recursively in byte order of their names. Hidden entries
+/// Finds images: files as given, folders recursively in byte order of their names. Hidden entries
 /// of a folder are left out; links are followed, and a folder reached twice is walked once.
 struct ImageWalk {
-  static let extensions = ["jpg", "jpeg", "png", "webp"]
-
+  /// Of files that are images.
+  let endings: Set<String>
   private(set) var images: [ByteString] = []
   private(set) var skipped: [Skipped] = []
   private var visited: Set<FolderIdentity> = []
@@ -34,7 +34,8 @@ struct ImageWalk {
     let inode: UInt
   }
 
-  init(_ paths: [ByteString]) {
+  init(_ paths: [ByteString], endings: Set<String>) {
+    self.endings = endings
     for path in paths {
       var status = stat()
       guard path.withCString({ stat($0, &status) }) == 0 else {
@@ -49,7 +50,9 @@ struct ImageWalk {
       let before = images.count + skipped.count
       walk(path, status)
       if images.count + skipped.count == before {
-        skip(path, "the folder holds no .jpg, .jpeg, .png or .webp file")
+        skip(
+          path,
+          "the folder holds no file of an image (" + endings.sorted().map { "." + $0 }.joined(separator: ", ") + ")")
       }
     }
   }
@@ -58,7 +61,7 @@ struct ImageWalk {
   static func folders(in root: ByteString) throws(CLIPError) -> [ByteString] {
     var status = stat()
     guard root.withCString({ stat($0, &status) }) == 0 else { throw .system(root.shown) }
-    var walk = ImageWalk([])
+    var walk = ImageWalk([], endings: [])
     guard walk.isFolder(status), let names = walk.entries(root) else { return [] }
     return names.filter { name in
       var status = stat()
@@ -74,12 +77,12 @@ struct ImageWalk {
       let path = folder.appending(name.bytes)
       var status = stat()
       guard path.withCString({ stat($0, &status) }) == 0 else {
-        if ImageWalk.extensions.contains(path.fileExtension) { skip(path, systemMessage(errno)) }
+        if endings.contains(path.fileExtension) { skip(path, systemMessage(errno)) }
         continue
       }
       if isFolder(status) {
         walk(path, status)
-      } else if ImageWalk.extensions.contains(path.fileExtension) {
+      } else if endings.contains(path.fileExtension) {
         images.append(path)
       }
     }

@@ -22,7 +22,7 @@ final class ObjectReader {
     }
   }
 
-  /// The member as it is; what it counts as is `meaning`'s word, which has nil where it is absent.
+  /// The member as it is; what it counts as is `meaning`'s word, which has nil if it is absent.
   func read<Value>(_ key: String, _ meaning: (JSON?) throws(CLIPError) -> (Value, JSON)) throws(CLIPError) -> Value {
     var found = members.first { $0.key == key }?.value
     if case .null = found { found = nil }

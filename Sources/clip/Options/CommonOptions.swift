@@ -84,7 +84,7 @@ struct ModelOptions: ParsableArguments {
 
 /// Options of commands that encode many things.
 struct BatchOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Pictures or texts to encode at once, 1 to 4096.", valueName: "n"))
+  @Option(help: ArgumentHelp("Images or texts to encode at once, 1 to 4096.", valueName: "n"))
   var batch = 32
 
   mutating func validate() throws {
@@ -112,9 +112,9 @@ struct TextOptions: ParsableArguments {
   var encode: EncodeOptions { EncodeOptions(truncate: truncate, openAICleaning: cleaning.openAICleaning) }
 }
 
-/// The option of commands that show or measure pictures as training may see them.
+/// The option of commands that show or measure images as training may see them.
 struct BackgroundOptions: ParsableArguments {
-  @Flag(help: "Lay pictures with transparency over white.")
+  @Flag(help: "Lay images with transparency over white.")
   var white = false
 }
 

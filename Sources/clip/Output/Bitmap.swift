@@ -1,4 +1,4 @@
-/// A small picture of red, green and blue bytes, rows from top to bottom.
+/// A small image of red, green and blue bytes, rows from top to bottom.
 struct Bitmap {
   let width: Int
   let height: Int
@@ -10,7 +10,7 @@ struct Bitmap {
     pixels = [UInt8](repeating: 0, count: 3 * width * height)
   }
 
-  /// The means of a picture's areas, no side above `side`, transparency over white.
+  /// The means of an image's areas, no side above `side`, transparency over white.
   init(thumbnail image: Image, side: Int) {
     let (width, height) = (image.width, image.height)
     let largest = max(width, height, 1)

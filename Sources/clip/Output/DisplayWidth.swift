@@ -6,7 +6,7 @@ func displayWidth(_ text: String) -> Int {
 private func cells(_ character: Character) -> Int {
   var width = 0
   for scalar in character.unicodeScalars {
-    // A variation selector asks for the picture form of a character that is otherwise text.
+    // A variation selector asks for the image form of a character that is otherwise text.
     if scalar.value == 0xFE0F || scalar.properties.isEmojiPresentation || isWide(scalar.value) { return 2 }
     switch scalar.properties.generalCategory {
     case .nonspacingMark, .enclosingMark, .control, .format: break

@@ -58,7 +58,7 @@ func grouped(_ value: UInt64) -> String {
   return text
 }
 
-/// "1 picture", "2 pictures".
+/// "1 image", "2 images".
 func counted(_ count: Int, _ noun: String) -> String {
   "\(count) \(noun)\(count == 1 ? "" : "s")"
 }

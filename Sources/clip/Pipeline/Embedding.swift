@@ -2,7 +2,7 @@ extension Model {
   /// Elements of one embedding.
   var width: Int { info.embeddingWidth }
 
-  /// Embeds pictures in batches. Calls `use` with the index in `paths` and the embedding of each good
+  /// Embeds images in batches. Calls `use` with the index in `paths` and the embedding of each good
   /// one, in order; the others are reported and returned.
   func embed(
     images paths: [ByteString], batch: Int, threads: Int, options: EncodeOptions = .init(),
@@ -10,7 +10,7 @@ extension Model {
   ) throws(CLIPError) -> [Skipped] {
     let loader = try ImageLoader(self, paths, batch: batch, threads: threads, options: options)
     defer { loader.stop() }
-    let progress = ProgressBar("Pictures", total: paths.count)
+    let progress = ProgressBar("Images", total: paths.count)
     defer { progress.finish() }
     var skipped: [Skipped] = []
     var done = 0

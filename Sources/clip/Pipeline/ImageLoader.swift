@@ -1,9 +1,9 @@
 import Glibc
 
-/// Decodes and preprocesses pictures on threads of its own, one batch ahead of the one that the caller encodes, so that
-/// encoding does not wait for files and memory stays bounded however many pictures there are.
+/// Decodes and preprocesses images on threads of its own, one batch ahead of the one that the caller encodes, so that
+/// encoding does not wait for files and memory stays bounded however many images there are.
 final class ImageLoader: @unchecked Sendable {
-  /// Some of the pictures, in order.
+  /// Some of the images, in order.
   struct Batch {
     /// In `paths`, of those whose pixels are there.
     var indices: [Int] = []
@@ -108,7 +108,7 @@ final class ImageLoader: @unchecked Sendable {
     }
   }
 
-  /// The next picture to load, once its batch is next; nil when there is none.
+  /// The next image to load, once its batch is next; nil when there is none.
   private func claim() -> Int? {
     lock.locked {
       while !isStopping && next < paths.count && next >= first + batch { lock.wait() }

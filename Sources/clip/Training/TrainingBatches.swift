@@ -57,7 +57,7 @@ final class TrainingBatches {
     )
   }
 
-  /// With a teacher it embeds the same pictures and captions, varied as they are.
+  /// With a teacher it embeds the same images and captions, augmented as they are.
   private func batch(
     _ pixels: [Float], _ tokens: [Int32], _ parts: [DatasetBatch]
   ) throws(CLIPError) -> TrainingBatch {

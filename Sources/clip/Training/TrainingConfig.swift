@@ -8,6 +8,8 @@ struct TrainingConfig {
     var paths: [String]
     var captionFields: [String]
     var imageField: String?
+    /// Tables may name files outside their folders.
+    var allowsPathsOutside: Bool
   }
 
   struct Replay {
@@ -58,7 +60,7 @@ struct TrainingConfig {
   /// JSON of pipelines; nil: none.
   var imagePipeline: String?
   var textPipeline: String?
-  /// What pictures with transparency lie on; nil: alpha is dropped.
+  /// What images with transparency lie on; nil: alpha is dropped.
   var background: Color?
   var openAICleaning: Bool
   var batchSize: Int
@@ -81,7 +83,7 @@ struct TrainingConfig {
   var groups: [TensorGroup]
   var lowRank: LowRank?
   var averageDecay: Double
-  var activationCheckpoints: Bool
+  var recompute: Bool
   var saveEvery: Int
   var keep: Int
   var logEvery: Int
@@ -136,7 +138,7 @@ struct TrainingConfig {
     }
     lowRank = try reader.optionalObject("lora").map { item throws(CLIPError) in try LowRank(item) }
     averageDecay = try reader.number("average_decay", 0...0.9999999, default: 0)
-    activationCheckpoints = try reader.bool("activation_checkpoints")
+    recompute = try reader.bool("recompute")
     replay = try reader.optionalObject("replay").map { item throws(CLIPError) in try Replay(item) }
     evaluation = try reader.optionalObject("eval").map { item throws(CLIPError) in try Evaluation(item) }
     saveEvery = try reader.integer("save_every", 0...1_000_000_000, default: 500)
@@ -176,6 +178,7 @@ extension TrainingConfig.Source {
     paths = try reader.texts("data")
     captionFields = try reader.texts("caption_fields")
     imageField = try reader.text("image_field")
+    allowsPathsOutside = try reader.bool("paths_outside")
   }
 }
 
@@ -324,21 +327,22 @@ extension TrainingConfig {
     options.chunk = chunk
     options.groups = groups
     options.lowRank = lowRank
-    options.recompute = activationCheckpoints
+    options.recompute = recompute
     return options
   }
 
-  /// What all data sets of the run have in common: one epoch of `source`, not varied.
+  /// What all data sets of the run have in common: one epoch of `source`, not augmented.
   func datasetOptions(batchSize: Int, seed: UInt64, _ source: Source) -> DatasetOptions {
     var options = DatasetOptions()
     options.seed = seed
     options.batchSize = batchSize
     options.shuffleBuffer = shuffleBuffer
     options.workers = workers
-    // One batch while a step computes; for small ones some more, as not every picture takes the same time.
+    // One batch while a step computes; for small ones some more, as not every image takes the same time.
     options.prefetch = max(batchSize, 64)
     options.captionFields = source.captionFields
     options.imageField = source.imageField
+    if source.allowsPathsOutside { options.flags.insert(.pathsOutside) }
     options.maxBadShare = maxBadShare
     options.encode = encoding
     return options

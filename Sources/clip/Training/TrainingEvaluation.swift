@@ -5,7 +5,7 @@ final class TrainingEvaluation {
   private let config: TrainingConfig
   private let model: Model
 
-  /// nil where the run has none. `folder` is the model's.
+  /// nil if the run has none. `folder` is the model's.
   init?(_ runtime: Runtime, _ config: TrainingConfig, _ folder: String) throws(CLIPError) {
     guard let settings = config.evaluation else { return nil }
     self.settings = settings
@@ -22,7 +22,7 @@ final class TrainingEvaluation {
     return try Dataset(settings.source.paths, runtime: model.runtime, model: model, options: options)
   }
 
-  /// Each picture among all captions and the other way round: means of both ways.
+  /// Each image among all captions and the other way round: means of both ways.
   func measure(_ trainer: Trainer) throws(CLIPError) -> [(tag: String, value: Double)] {
     try trainer.update(model, average: config.averageDecay > 0)
     let data = try pairs()

@@ -63,11 +63,11 @@ final class TrainingRun {
     }
   }
 
-  /// The steps of the whole run. Epochs are counted once for it: captions are read and no picture is.
+  /// The steps of the whole run. Epochs are counted once for it: captions are read and no image is.
   static func steps(_ config: TrainingConfig) throws(CLIPError) -> Int {
     if config.steps > 0 { return config.steps }
     var options = config.datasetOptions(batchSize: 4096, seed: 0, config.source)
-    options.flags = .ordered
+    options.flags.insert(.ordered)
     options.shard = config.shard
     let data = try Dataset(config.source.paths, runtime: try Runtime(), options: options)
     var pairs = 0

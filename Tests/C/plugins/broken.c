@@ -3,8 +3,8 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-#if defined(BROKEN_VERSION) /* of another ABI version */
-static const clip_plugin plugin = {sizeof(clip_plugin), 2u << 16 | 7, GREY_PLUGIN, "1", "MIT", grey_items, 1};
+#if defined(BROKEN_VERSION) /* of the interface before this one */
+static const clip_plugin plugin = {sizeof(clip_plugin), 1u << 16 | 7, GREY_PLUGIN, "1", "MIT", grey_items, 1};
 #elif defined(BROKEN_TABLE_SIZE)
 static const clip_plugin plugin = {sizeof(clip_plugin) - 8, CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", grey_items, 1};
 #elif defined(BROKEN_NO_SIZE)
@@ -29,21 +29,21 @@ static const clip_encoder encoder = {
     BROKEN_ITEM == 4 ? NULL : "broken",
     BROKEN_ITEM == 5 ? NULL : grey_build,
 };
-static const clip_plugin_item items[] = {{BROKEN_ITEM == 6 ? 4095 : CLIP_KIND_ENCODER, 0, &encoder}};
+static const clip_plugin_item items[] = {{BROKEN_ITEM == 6 ? 4095 : CLIP_KIND_ENCODER, &encoder}};
 static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", items, 1};
 #elif defined(BROKEN_NULL_ITEM)
-static const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, 0, NULL}};
+static const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, NULL}};
 static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", items, 1};
 #elif defined(BROKEN_CODEC)
 static const clip_image_codec codec = {.struct_size = sizeof codec, .id = "test.codec.none", .description = "no functions"};
-static const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_CODEC, 0, &codec}};
+static const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_CODEC, &codec}};
 static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", items, 1};
 #elif defined(BROKEN_KERNELS)
 static const clip_kernels kernels = {.struct_size = sizeof kernels, .id = "test.kernels.none", .description = "no functions"};
-static const clip_plugin_item items[] = {{CLIP_KIND_KERNELS, 0, &kernels}};
+static const clip_plugin_item items[] = {{CLIP_KIND_KERNELS, &kernels}};
 static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", items, 1};
 #elif defined(BROKEN_TWICE) /* a valid item, and a second one with its id */
-static const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, 0, &grey_encoder}, {CLIP_KIND_ENCODER, 0, &grey_encoder}};
+static const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, &grey_encoder}, {CLIP_KIND_ENCODER, &grey_encoder}};
 static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", items, 2};
 #else
 static const clip_plugin plugin = {sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, GREY_PLUGIN, "1", "MIT", grey_items, 1};

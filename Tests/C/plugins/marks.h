@@ -56,7 +56,7 @@ static const clip_augmentation marks = {
     .struct_size = sizeof marks, .id = "test.augment.marks", .op = "marks", .description = "Appends its settings",
     .settings = marks_settings, .setting_count = 6, .create = marks_create, .destroy = drop, .apply_text = marks_apply};
 
-/* "say", "bad" and "picture": one text. */
+/* "say", "bad" and "image": one text. */
 static clip_status text_create(const clip_augmentation *self, const clip_settings *settings, void **instance, clip_plugin_error *error) {
   (void)self, (void)error;
   *instance = keep(settings->text(settings, "text"));
@@ -132,8 +132,8 @@ static const clip_augmentation asks = {
     .struct_size = sizeof asks, .id = "test.augment.asks", .op = "asks", .description = "Asks for what it did not declare",
     .create = asks_create, .destroy = drop, .apply_text = bits_apply};
 
-/* "picture": a copy, noise, or a rejected result. RGB only. */
-static clip_status picture_apply(void *instance, const clip_image_view *in, clip_image_sink *out, clip_random *random, clip_plugin_error *error) {
+/* "image": a copy, noise, or a rejected result. RGB only. */
+static clip_status image_apply(void *instance, const clip_image_view *in, clip_image_sink *out, clip_random *random, clip_plugin_error *error) {
   (void)error;
   const char *mode = instance;
   size_t stride = 0;
@@ -149,15 +149,15 @@ static clip_status picture_apply(void *instance, const clip_image_view *in, clip
   if (!strcmp(mode, "twice")) out->allocate(out, 1, 1, CLIP_PIXELS_RGB, &stride);
   return CLIP_OK;
 }
-static const clip_augmentation picture_op = {
-    .struct_size = sizeof picture_op, .formats = 1u << CLIP_PIXELS_RGB, .id = "test.augment.picture", .op = "picture", .description = "Pictures",
-    .settings = marks_settings + 5, .setting_count = 1, .create = text_create, .destroy = drop, .apply_image = picture_apply};
+static const clip_augmentation image_op = {
+    .struct_size = sizeof image_op, .formats = 1u << CLIP_PIXELS_RGB, .id = "test.augment.image", .op = "image", .description = "Images",
+    .settings = marks_settings + 5, .setting_count = 1, .create = text_create, .destroy = drop, .apply_image = image_apply};
 
 static const clip_plugin_item marks_items[] = {
     {.kind = CLIP_KIND_TEXT_AUGMENTATION, .table = &marks}, {.kind = CLIP_KIND_TEXT_AUGMENTATION, .table = &say},
     {.kind = CLIP_KIND_TEXT_AUGMENTATION, .table = &bad}, {.kind = CLIP_KIND_TEXT_AUGMENTATION, .table = &bits},
     {.kind = CLIP_KIND_TEXT_AUGMENTATION, .table = &moments}, {.kind = CLIP_KIND_TEXT_AUGMENTATION, .table = &refuses},
-    {.kind = CLIP_KIND_TEXT_AUGMENTATION, .table = &asks}, {.kind = CLIP_KIND_IMAGE_AUGMENTATION, .table = &picture_op},
+    {.kind = CLIP_KIND_TEXT_AUGMENTATION, .table = &asks}, {.kind = CLIP_KIND_IMAGE_AUGMENTATION, .table = &image_op},
 };
 static const clip_plugin marks_plugin = {
     .struct_size = sizeof marks_plugin, .abi_version = CLIP_PLUGIN_ABI_VERSION, .id = "test.marks", .version = "1.0.0",

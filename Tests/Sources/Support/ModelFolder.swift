@@ -73,7 +73,7 @@ public enum ModelFolder {
     try writeJSON(table, to: folder.appending(path: "vocab.json"))
   }
 
-  /// An image tower for the encoder of Tests/C/plugins/grey.h: `width` numbers of a picture of `size` squared.
+  /// An image tower for the encoder of Tests/C/plugins/grey.h: `width` numbers of an image of `size` squared.
   public static func writeGrey(width: Int = 8, size: Int = 16, to folder: URL) throws {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     try writeJSON(

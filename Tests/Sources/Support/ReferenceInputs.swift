@@ -1,6 +1,6 @@
 import Foundation
 
-/// The pictures that references were computed from: four by four coloured blobs, made smooth, and a little noise.
+/// The images that references were computed from: four by four coloured blobs, made smooth, and a little noise.
 public enum ReferenceInputs {
   /// [n, 3, size, size] for the name `tag`.
   public static func pixels(_ tag: String, n: Int, size: Int, seed: Int = 0) -> [Float] {

@@ -1,4 +1,4 @@
-/// Rebuilds the pictures of the reference outputs: coloured blobs, 4 x 4 random numbers enlarged as PyTorch's bilinear
+/// Rebuilds the images of the reference outputs: coloured blobs, 4 x 4 random numbers enlarged as PyTorch's bilinear
 /// interpolate does, with a little noise. The random numbers are equal bit for bit, the enlarged ones to float32's rounding.
 public enum ReferencePixels {
   /// `shape` is [n, 3, height, width]; `name` is the reference's.

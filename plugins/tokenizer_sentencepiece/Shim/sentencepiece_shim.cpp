@@ -23,11 +23,13 @@ struct sentencepiece_model {
 
 namespace {
 
-// Runs `body`, which returns a status of the library. Returns the code for the status or an exception, and writes the
+// Runs `body`, which returns a status of the library. The C++ runtime's thread-local storage is made first: the process
+// ends where an exception finds no memory for it. Returns the code for the status or an exception, and writes the
 // message of a failure.
 template <typename Body>
 int guarded(char *message, size_t capacity, Body body) noexcept {
   try {
+    (void)std::uncaught_exceptions();
     const sentencepiece::util::Status status = body();
     if (status.ok()) return SENTENCEPIECE_OK;
     std::snprintf(message, capacity, "%s", status.ToString().c_str());

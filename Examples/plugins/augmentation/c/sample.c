@@ -57,7 +57,7 @@ static const clip_augmentation augmentation = {
   .apply_image = apply,
 };
 
-static const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_AUGMENTATION, 0, &augmentation}};
+static const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_AUGMENTATION, &augmentation}};
 
 static const clip_plugin plugin = {
   .struct_size = sizeof plugin,

@@ -54,7 +54,7 @@ const clip_augmentation augmentation = {
   "example.augment.sample", "A grey square at a random place", "sample_op",
   0.5, settings, 2, nullptr, create, std::free, apply, nullptr,
 };
-const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_AUGMENTATION, 0, &augmentation}};
+const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_AUGMENTATION, &augmentation}};
 const clip_plugin plugin = {
   sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "example.sample", "1.0.0", "Apache-2.0", items, 1,
 };

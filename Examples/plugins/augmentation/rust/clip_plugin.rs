@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void};
 
 pub type Status = u32;
 
-pub const ABI_VERSION: u32 = 1 << 16;
+pub const ABI_VERSION: u32 = 2 << 16;
 pub const KIND_IMAGE_AUGMENTATION: u32 = 7;
 pub const OK: Status = 0;
 pub const PLUGIN: Status = 9;
@@ -104,7 +104,6 @@ pub struct Augmentation {
 #[repr(C)]
 pub struct Item {
   pub kind: u32,
-  pub reserved: u32,
   pub table: *const c_void,
 }
 

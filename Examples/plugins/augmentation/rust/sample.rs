@@ -63,7 +63,7 @@ static AUGMENTATION: Augmentation = Augmentation {
   apply_image: Some(apply),
   apply_text: None,
 };
-static ITEMS: [Item; 1] = [Item { kind: KIND_IMAGE_AUGMENTATION, reserved: 0, table: addr_of!(AUGMENTATION).cast() }];
+static ITEMS: [Item; 1] = [Item { kind: KIND_IMAGE_AUGMENTATION, table: addr_of!(AUGMENTATION).cast() }];
 static PLUGIN_TABLE: Plugin = Plugin {
   struct_size: size_of::<Plugin>() as u32, abi_version: ABI_VERSION, id: c"example.sample".as_ptr(),
   version: c"1.0.0".as_ptr(), license: c"Apache-2.0".as_ptr(), items: ITEMS.as_ptr(), item_count: 1,

@@ -63,9 +63,9 @@ nonisolated(unsafe) private var augmentation = clip_augmentation(
     return apply(instance.load(as: Cutout.self), view.pointee, out, random)
   }, apply_text: nil)
 nonisolated(unsafe) private var item = clip_plugin_item(
-  kind: CLIP_KIND_IMAGE_AUGMENTATION.rawValue, reserved: 0, table: withUnsafePointer(to: &augmentation) { UnsafeRawPointer($0) })
+  kind: CLIP_KIND_IMAGE_AUGMENTATION.rawValue, table: withUnsafePointer(to: &augmentation) { UnsafeRawPointer($0) })
 nonisolated(unsafe) private var plugin = clip_plugin(
-  struct_size: UInt32(MemoryLayout<clip_plugin>.size), abi_version: 1 << 16, id: text("example.sample"),
+  struct_size: UInt32(MemoryLayout<clip_plugin>.size), abi_version: 2 << 16, id: text("example.sample"),
   version: text("1.0.0"), license: text("Apache-2.0"), items: withUnsafePointer(to: &item) { $0 }, item_count: 1)
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? { withUnsafePointer(to: &plugin) { $0 } }

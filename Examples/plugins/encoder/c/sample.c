@@ -29,7 +29,7 @@ static const clip_encoder encoder = {
   .strengths = "small-data:1,texture:1",
 };
 
-static const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, 0, &encoder}};
+static const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, &encoder}};
 
 static const clip_plugin plugin = {
   .struct_size = sizeof plugin,

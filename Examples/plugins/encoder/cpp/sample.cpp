@@ -28,7 +28,7 @@ const clip_encoder encoder = {
   sizeof(clip_encoder), CLIP_TOWER_IMAGE, "example.encoder.sample", "Patches, a convolution over them, their mean",
   build, R"({"image_height": 64, "image_width": 64})", "small-data:1,texture:1",
 };
-const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, 0, &encoder}};
+const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, &encoder}};
 const clip_plugin plugin = {
   sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "example.sample", "1.0.0", "Apache-2.0", items, 1,
 };

@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_void, CStr};
 
 pub type Value = i32;
 
-pub const ABI_VERSION: u32 = 1 << 16;
+pub const ABI_VERSION: u32 = 2 << 16;
 pub const KIND_ENCODER: u32 = 1;
 pub const TOWER_IMAGE: u32 = 1;
 pub const TOWER_TEXT: u32 = 2;
@@ -66,7 +66,6 @@ pub struct Encoder {
 #[repr(C)]
 pub struct Item {
   pub kind: u32,
-  pub reserved: u32,
   pub table: *const c_void,
 }
 

@@ -33,7 +33,7 @@ static ENCODER: Encoder = Encoder {
   strengths: c"small-data:1,texture:1".as_ptr(),
 };
 
-static ITEMS: [Item; 1] = [Item { kind: KIND_ENCODER, reserved: 0, table: addr_of!(ENCODER).cast() }];
+static ITEMS: [Item; 1] = [Item { kind: KIND_ENCODER, table: addr_of!(ENCODER).cast() }];
 
 static PLUGIN: Plugin = Plugin {
   struct_size: size_of::<Plugin>() as u32,

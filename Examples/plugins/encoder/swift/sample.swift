@@ -35,9 +35,9 @@ nonisolated(unsafe) private var encoder = clip_encoder(
   id: text("example.encoder.sample"), description: text("Patches, a convolution over them, their mean"),
   build: build, example: text(#"{"image_height": 64, "image_width": 64}"#), strengths: text("small-data:1,texture:1"))
 nonisolated(unsafe) private var item = clip_plugin_item(
-  kind: CLIP_KIND_ENCODER.rawValue, reserved: 0, table: withUnsafePointer(to: &encoder) { UnsafeRawPointer($0) })
+  kind: CLIP_KIND_ENCODER.rawValue, table: withUnsafePointer(to: &encoder) { UnsafeRawPointer($0) })
 nonisolated(unsafe) private var plugin = clip_plugin(
-  struct_size: UInt32(MemoryLayout<clip_plugin>.size), abi_version: 1 << 16, id: text("example.sample"),
+  struct_size: UInt32(MemoryLayout<clip_plugin>.size), abi_version: 2 << 16, id: text("example.sample"),
   version: text("1.0.0"), license: text("Apache-2.0"), items: withUnsafePointer(to: &item) { $0 }, item_count: 1)
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? { withUnsafePointer(to: &plugin) { $0 } }

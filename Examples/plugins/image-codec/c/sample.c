@@ -1,5 +1,5 @@
-/* A codec for PPM pictures of 8 bits (P6): "P6 width height 255", one byte of space, RGB bytes.
- * `make` builds sample.so; `clip plugins check sample.so` gives it bytes that are no picture. */
+/* A codec for PPM images of 8 bits (P6): "P6 width height 255", one byte of space, RGB bytes.
+ * `make` builds sample.so; `clip plugins check sample.so` gives it bytes that are no image. */
 #include <clipcore/clip_plugin.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,14 +51,14 @@ static clip_status decode(const uint8_t *data, size_t size, const clip_codec_hea
 static const clip_image_codec codec = {
   .struct_size = sizeof codec,
   .id = "example.codec.sample",
-  .description = "PPM pictures of 8 bits",
+  .description = "PPM images of 8 bits",
   .extensions = "ppm",
   .recognises = recognises,
   .read_header = read_header,
   .decode = decode,
 };
 
-static const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_CODEC, 0, &codec}};
+static const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_CODEC, &codec}};
 
 static const clip_plugin plugin = {
   .struct_size = sizeof plugin,

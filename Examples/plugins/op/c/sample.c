@@ -66,7 +66,7 @@ static const clip_encoder encoder = {
   .example = "{\"image_height\": 64, \"image_width\": 64}",
 };
 
-static const clip_plugin_item items[] = {{CLIP_KIND_OP, 0, &op}, {CLIP_KIND_ENCODER, 0, &encoder}};
+static const clip_plugin_item items[] = {{CLIP_KIND_OP, &op}, {CLIP_KIND_ENCODER, &encoder}};
 
 static const clip_plugin plugin = {
   .struct_size = sizeof plugin,

@@ -50,11 +50,12 @@ final class Activation: Operation {
     let dy = context.gradient
     let adding = context.adds(input: 0)
     let end = min(dy.rows * shape.width, part.upperBound * Activation.slopeFloats)
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: Activation.slopeFloats) { buffer in
+    // 1 KB, which Swift takes from the stack.
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { buffer in
       guard let slopes = buffer.baseAddress else { return }
       var first = part.lowerBound * Activation.slopeFloats
       while first < end {
-        let count = min(Activation.slopeFloats, end - first)
+        let count = min(buffer.count, end - first)
         activation.slopes(context.run.input(0).data + first, count, context.run.kernels, into: slopes)
         putProducts(dy.data + first, slopes, count, adding: adding, to: dx + first)
         first += count

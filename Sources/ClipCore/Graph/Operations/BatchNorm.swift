@@ -95,35 +95,33 @@ final class BatchNorm: Operation {
       }
       return
     }
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: columns.count) { buffer in
-      guard let sums = buffer.baseAddress else { return }
-      let count = Double(max(1, x.rows))
-      buffer.initialize(repeating: 0)
-      for row in 0..<x.rows {
-        let line = x.data + row * width + columns.lowerBound
-        forEachEight(columns.count) { i, lanes in
-          put(eight(sums + i, lanes) + SIMD8<Double>(eight(line + i, lanes)), sums + i, lanes)
-        }
+    let sums = means + 2 * width + columns.lowerBound
+    let count = Double(max(1, x.rows))
+    sums.update(repeating: 0, count: columns.count)
+    for row in 0..<x.rows {
+      let line = x.data + row * width + columns.lowerBound
+      forEachEight(columns.count) { i, lanes in
+        put(eight(sums + i, lanes) + SIMD8<Double>(eight(line + i, lanes)), sums + i, lanes)
       }
-      for column in 0..<columns.count { means[columns.lowerBound + column] = sums[column] / count }
-      buffer.update(repeating: 0)
-      for row in 0..<x.rows {
-        let line = x.data + row * width + columns.lowerBound
-        forEachEight(columns.count) { i, lanes in
-          let centred = SIMD8<Double>(eight(line + i, lanes)) - eight(means + columns.lowerBound + i, lanes)
-          put(eight(sums + i, lanes) + centred * centred, sums + i, lanes)
-        }
+    }
+    for column in 0..<columns.count { means[columns.lowerBound + column] = sums[column] / count }
+    sums.update(repeating: 0, count: columns.count)
+    for row in 0..<x.rows {
+      let line = x.data + row * width + columns.lowerBound
+      forEachEight(columns.count) { i, lanes in
+        let centred = SIMD8<Double>(eight(line + i, lanes)) - eight(means + columns.lowerBound + i, lanes)
+        put(eight(sums + i, lanes) + centred * centred, sums + i, lanes)
       }
-      for column in 0..<columns.count {
-        let place = columns.lowerBound + column
-        inverses[place] = 1 / (sums[column] / count + Double(epsilon)).squareRoot()
-        guard updating else { continue }
-        if let mean = context.parameterGradient(2) {
-          mean[place] += BatchNorm.momentum * (Float(means[place]) - mean[place])
-        }
-        if let variance = context.parameterGradient(3) {
-          variance[place] += BatchNorm.momentum * (Float(sums[column] / max(1, count - 1)) - variance[place])
-        }
+    }
+    for column in 0..<columns.count {
+      let place = columns.lowerBound + column
+      inverses[place] = 1 / (sums[column] / count + Double(epsilon)).squareRoot()
+      guard updating else { continue }
+      if let mean = context.parameterGradient(2) {
+        mean[place] += BatchNorm.momentum * (Float(means[place]) - mean[place])
+      }
+      if let variance = context.parameterGradient(3) {
+        variance[place] += BatchNorm.momentum * (Float(sums[column] / max(1, count - 1)) - variance[place])
       }
     }
   }
@@ -188,29 +186,26 @@ final class BatchNorm: Operation {
     let width = shape.width
     let means = columnFacts(context)
     let inverses = means + width
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: 2 * columns.count) { buffer in
-      guard let sums = buffer.baseAddress else { return }
-      buffer.initialize(repeating: 0)
-      let aligned = sums + columns.count
-      let x = context.run.input(0).data
-      let dy = context.gradient
-      for row in 0..<dy.rows {
-        let start = row * width + columns.lowerBound
-        forEachEight(columns.count) { i, lanes in
-          let centred = SIMD8<Double>(eight(x + start + i, lanes)) - eight(means + columns.lowerBound + i, lanes)
-          let slope = SIMD8<Double>(eight(dy.data + start + i, lanes))
-          put(eight(sums + i, lanes) + slope, sums + i, lanes)
-          let z = centred * eight(inverses + columns.lowerBound + i, lanes)
-          put(eight(aligned + i, lanes) + slope * z, aligned + i, lanes)
-        }
+    let sums = means + 2 * width + columns.lowerBound
+    let aligned = sums + width
+    sums.update(repeating: 0, count: columns.count)
+    aligned.update(repeating: 0, count: columns.count)
+    let x = context.run.input(0).data
+    let dy = context.gradient
+    for row in 0..<dy.rows {
+      let start = row * width + columns.lowerBound
+      forEachEight(columns.count) { i, lanes in
+        let centred = SIMD8<Double>(eight(x + start + i, lanes)) - eight(means + columns.lowerBound + i, lanes)
+        let slope = SIMD8<Double>(eight(dy.data + start + i, lanes))
+        put(eight(sums + i, lanes) + slope, sums + i, lanes)
+        let z = centred * eight(inverses + columns.lowerBound + i, lanes)
+        put(eight(aligned + i, lanes) + slope * z, aligned + i, lanes)
       }
-      for column in 0..<columns.count {
-        let place = columns.lowerBound + column
-        means[2 * width + place] = sums[column]
-        means[3 * width + place] = aligned[column]
-        if let db = context.parameterGradient(1) { db[place] += Float(sums[column]) }
-        if let dw = context.parameterGradient(0) { dw[place] += Float(aligned[column]) }
-      }
+    }
+    for column in 0..<columns.count {
+      let place = columns.lowerBound + column
+      if let db = context.parameterGradient(1) { db[place] += Float(sums[column]) }
+      if let dw = context.parameterGradient(0) { dw[place] += Float(aligned[column]) }
     }
   }
 }

@@ -42,7 +42,7 @@ final class Broadcast: Operation {
     throw call.expected("values of one shape, or one of one row or one column")
   }
 
-  /// How `y` fits over `x`; nil where it does not.
+  /// How `y` fits over `x`; nil if it does not.
   private static func spread(_ y: Shape, over x: Shape) -> Spread? {
     if y.rows == x.rows, y.width == x.width { return Spread.none }
     if y.rows == .one, y.width == x.width { return .row }

@@ -50,17 +50,17 @@ final class DepthwiseConvolution: Convolution {
     }
   }
 
-  /// One line of one picture's result, counted over the batch.
+  /// One line of one image's result, counted over the batch.
   private func convolve(
     _ x: UnsafePointer<Float>, line: Int, _ filters: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
   ) {
-    let picture = x + line / window.output.height * window.input.height * window.input.width * groups
+    let image = x + line / window.output.height * window.input.height * window.input.width * groups
     let top = line % window.output.height * window.stride - window.padding
     let rows = inside(top, window.kernelHeight, window.input.height)
     for column in 0..<window.output.width {
       let left = column * window.stride - window.padding
       let columns = inside(left, window.kernelWidth, window.input.width)
-      sumTaps(picture, top, left, rows, columns, filters, target + column * shape.width)
+      sumTaps(image, top, left, rows, columns, filters, target + column * shape.width)
     }
   }
 
@@ -76,7 +76,7 @@ final class DepthwiseConvolution: Convolution {
 
   /// All channels of one pixel, eight at a time, summed over the window from top left.
   private func sumTaps(
-    _ picture: UnsafePointer<Float>, _ top: Int, _ left: Int, _ rows: Range<Int>, _ columns: Range<Int>,
+    _ image: UnsafePointer<Float>, _ top: Int, _ left: Int, _ rows: Range<Int>, _ columns: Range<Int>,
     _ filters: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
   ) {
     let width = shape.width
@@ -84,7 +84,7 @@ final class DepthwiseConvolution: Convolution {
     forEachEight(width) { channel, lanes in
       var sum = SIMD8<Float>.zero
       for ky in rows {
-        let line = picture + ((top + ky * window.dilation) * window.input.width + left) * groups
+        let line = image + ((top + ky * window.dilation) * window.input.width + left) * groups
         let taps = filters + ky * window.kernelWidth * width + channel
         for kx in columns {
           let pixel = line + kx * window.dilation * groups

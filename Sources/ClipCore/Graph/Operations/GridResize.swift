@@ -42,12 +42,12 @@ final class Resize: Operation {
   override func compute(_ run: Run, _ lines: Range<Int>) {
     let x = run.input(0)
     for line in lines {
-      let picture = x.data + line / to.height * from.height * from.width * x.width
+      let image = x.data + line / to.height * from.height * from.width * x.width
       let target = run.output.data + line * to.width * x.width
       if mode == CLIP_RESIZE_NEAREST {
-        copyNearest(picture, line % to.height, target, x.width)
+        copyNearest(image, line % to.height, target, x.width)
       } else {
-        mixLinear(picture, line % to.height, target, x.width)
+        mixLinear(image, line % to.height, target, x.width)
       }
     }
   }
@@ -117,7 +117,7 @@ final class Resize: Operation {
     guard let dx = context.inputGradient(0) else { return }
     let width = shape.width
     for item in items {
-      let picture = dx + item * from.height * from.width * width
+      let image = dx + item * from.height * from.width * width
       let gradient = context.gradient.data + item * to.height * to.width * width
       for row in 0..<to.height {
         let vertical = neighbours(row, from.height, to.height)
@@ -127,7 +127,7 @@ final class Resize: Operation {
           for (line, a) in [(vertical.low, vertical.lowWeight), (vertical.high, vertical.highWeight)] where a != 0 {
             for (place, b) in [(horizontal.low, horizontal.lowWeight), (horizontal.high, horizontal.highWeight)]
             where b != 0 {
-              let target = picture + (line * from.width + place) * width
+              let target = image + (line * from.width + place) * width
               for channel in 0..<width { target[channel] += a * b * dy[channel] }
             }
           }

@@ -1,7 +1,7 @@
 import CClip
 
 extension OpDescriptor {
-  /// A graph has one picture input, and one text input.
+  /// A graph has one image input, and one text input.
   static let pixels = OpDescriptor(
     "pixels", inputs: 0, settings: [.integer("height", 1...16384), .integer("width", 1...16384)]
   ) { call throws(ClipError) in
@@ -43,7 +43,7 @@ extension OpDescriptor {
   }
 }
 
-/// The pictures: copied from the caller's [n, 3, height, width] to a grid with channels last.
+/// The images: copied from the caller's [n, 3, height, width] to a grid with channels last.
 final class PixelInput: Operation {
   let height: Int
   let width: Int
@@ -106,7 +106,7 @@ final class TokenInput: Operation {
   /// What a text without an end lacks.
   var missingEnd: String { dropsPadding ? "a token before padding, id \(endToken)" : "an end token, id \(endToken)" }
 
-  /// The position of the end token among `contextLength` ids; nil where there is none.
+  /// The position of the end token among `contextLength` ids; nil if there is none.
   func end(of tokens: UnsafePointer<Int32>) -> Int? {
     switch rule {
     case CLIP_END_LARGEST_ID:

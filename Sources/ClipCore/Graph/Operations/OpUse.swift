@@ -37,7 +37,7 @@ final class OpUse {
   func shape(_ op: UnsafePointer<clip_op>, _ inputs: [Shape]) throws(ClipError) -> Shape {
     var answer = clip_shape()
     var message: UnsafePointer<CChar>?
-    guard let status = op.pointee.shape?(pointer, &answer, &message), status == CLIP_OK else {
+    guard op.pointee.shape(pointer, &answer, &message) == CLIP_OK else {
       var found = ""
       for input in inputs { found += (found.isEmpty ? "" : ", ") + input.text }
       throw ClipError(
@@ -52,7 +52,7 @@ final class OpUse {
     case CLIP_ROWS_ONE: shape = Shape(rows: .one, width: width)
     case CLIP_ROWS_TOKENS:
       guard inputs.contains(where: { $0.rows == .tokens }) else {
-        throw ClipError(CLIP_PLUGIN, "shape: expected a picture's rows, found token rows from inputs that have none")
+        throw ClipError(CLIP_PLUGIN, "shape: expected an image's rows, found token rows from inputs that have none")
       }
       shape = Shape(rows: .tokens, width: width)
     case CLIP_ROWS_FIXED:

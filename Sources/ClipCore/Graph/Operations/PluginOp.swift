@@ -115,7 +115,7 @@ final class PluginOp: Operation {
       let memory = run.scratch + piece * size
       calls(run.batch, piece, of: pieces) { rows in
         var work = work(run, memory, size > PluginOp.headerFloats ? memory + PluginOp.headerFloats : nil, rows)
-        op.pointee.forward?(&work)
+        op.pointee.forward(&work)
       }
     }
   }

@@ -4,7 +4,7 @@ extension OpDescriptor {
   static let prepend = OpDescriptor("prepend", inputs: 2) { call throws(ClipError) in
     let (shape, first) = (call.shapes[0], call.shapes[1])
     guard case .fixed(let rows) = shape.rows, first.rows == .one, first.width == shape.width else {
-      throw call.expected("a picture's rows and one row as wide")
+      throw call.expected("an image's rows and one row as wide")
     }
     return try call.add(Prepend(input: call.inputs[0], of: shape, row: call.inputs[1], rows: rows))
   }

@@ -27,7 +27,8 @@ extension OpDescriptor {
     let (rows, row) = (try call.integer("rows"), try call.integer("row"))
     guard row < rows else { throw ClipError(CLIP_INVALID_ARGUMENT, "expected a row below \(rows), found \(row)") }
     return try call.add(
-      RowParameter(call.name, table: row..<(row + 1), of: rows, isTable: false, width: try call.integer("width")))
+      RowParameter(
+        call.name, table: row..<(row + 1), of: rows, isTable: false, width: try call.integer("width")))
   }
 }
 

@@ -29,7 +29,7 @@ final class WinogradConvolution: Convolution {
     return WinogradPlan(tiles: batch.items * tilesEach, filters, kernels).scratchFloats
   }
 
-  /// Tiles of a picture.
+  /// Tiles of an image.
   private var tilesEach: Int { ((window.output.height + 1) / 2) * ((window.output.width + 1) / 2) }
 
   override func run(_ run: Run) {

@@ -3,7 +3,7 @@ import CClip
 /// open_clip's preprocess_cfg, with PreprocessCfg's defaults.
 enum OpenClipPreprocess {
   /// `size` is the tower's, from the key `sizeKey` of the same file. open_clip means by "shortest"
-  /// that the picture covers the size; for squares that is torchvision's Resize(int).
+  /// that the image covers the size; for squares that is torchvision's Resize(int).
   static func read(_ whole: ConfigReader, _ size: Sides, _ sizeKey: String) throws(ClipError) -> PreprocessConfig {
     var result = PreprocessConfig(width: size.width, height: size.height, resizeTo: min(size.width, size.height))
     guard let config = try whole.object("preprocess_cfg") else {

@@ -1,15 +1,32 @@
 import CClip
 
-/// Which tokenizer open_clip's text_cfg means: its own, or with hf_tokenizer_name the one of the files in the folder.
+/// Which tokenizer open_clip's text_cfg means: its own SimpleTokenizer, or with hf_tokenizer_name the one of the files in
+/// the folder, as HFTokenizer uses it.
 enum OpenClipTokenizer {
   static func read(_ text: ConfigReader, _ folder: String, into result: inout ModelConfig.Text) throws(ClipError) {
-    guard try !text.string("hf_tokenizer_name", "").isEmpty else { return }
-    let files: [(Name, TokenizerKind)] = [
-      ("spiece.model", .siglip), ("vocab.txt", .wordPiece), ("merges.txt", .bytePairs),
-    ]
-    for (file, kind) in files where try FileKind(join(folder, file)) != .absent {
-      result.tokenizer = kind
-      return
+    let isSimple = try text.string("hf_tokenizer_name", "").isEmpty
+    result.tokenizer = isSimple ? .bytePairs : .folder
+    result.tokenizerOptions.cleaning = isSimple ? .openAI : .whitespace
+    guard let options = try text.object("tokenizer_kwargs") else { return }
+    for (key, _) in options.json.object ?? [] {
+      switch key {
+      case "clean": result.tokenizerOptions.cleaning = try cleaning(options)
+      case "strip_sep_token" where !isSimple:
+        result.tokenizerOptions.stripsSeparator = try options.bool(key, false)
+      case "language" where !isSimple:
+        if options.has(key) { result.tokenizerOptions.language = try options.string(key, "") }
+      default:
+        if options.has(key) { throw options.error(CLIP_UNSUPPORTED, key, "it to be absent") }
+      }
+    }
+  }
+
+  private static func cleaning(_ options: ConfigReader) throws(ClipError) -> TextCleaning {
+    switch try options.string("clean", "") {
+    case "lower": return .openAI
+    case "whitespace": return .whitespace
+    case "canonicalize": return .canonical
+    default: throw options.error(CLIP_UNSUPPORTED, "clean", "\"lower\", \"whitespace\" or \"canonicalize\"")
     }
   }
 }

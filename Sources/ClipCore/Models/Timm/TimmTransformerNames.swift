@@ -17,7 +17,7 @@ extension TimmTransformers {
     return all.map { ParameterRule(request.scoped($0.0), request.scoped($0.1), $0.2) }
   }
 
-  private typealias Row = (Name, Name, ParameterRule.Recipe)
+  private typealias Row = (Name, Name, ParameterRule.Arrangement)
 
   private static var top: [Row] {
     [

@@ -1,0 +1,66 @@
+"""Writes Tests/Fixtures/photos: one photograph in every format and orientation. Run from the repository's root in an
+environment with Pillow, with heif-enc (libheif-examples) and cjxl (libjxl-tools) beside it."""
+import pathlib, struct, subprocess
+from PIL import Image
+
+ROOT = pathlib.Path("Tests/Fixtures/photos")
+ROOT.mkdir(exist_ok=True)
+T = Image.Transpose
+BACK = {1: None, 2: T.FLIP_LEFT_RIGHT, 3: T.ROTATE_180, 4: T.FLIP_TOP_BOTTOM, 5: T.TRANSPOSE, 6: T.ROTATE_90, 7: T.TRANSVERSE,
+        8: T.ROTATE_270}
+photo = Image.open("Tests/Fixtures/images/chelsea.png").convert("RGB")
+small = photo.resize((66, 44))
+small.save(ROOT / "upright.png")
+compressions = ["raw", "tiff_lzw", "tiff_deflate", "packbits", "raw", "tiff_lzw", "raw", "tiff_deflate"]
+for orientation, back in BACK.items():
+    stored = small if back is None else small.transpose(back)
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    stored.save(ROOT / f"o{orientation}.png", exif=exif)
+    stored.save(ROOT / f"o{orientation}.webp", exif=exif, lossless=True)
+    stored.save(ROOT / f"o{orientation}.jpg", exif=exif, quality=95, subsampling=0)
+    stored.save(ROOT / f"o{orientation}.tiff", tiffinfo={0x112: orientation}, compression=compressions[orientation - 1])
+small.save(ROOT / "rgb.bmp")
+small.convert("RGBA").save(ROOT / "rgba.bmp")
+palette = small.quantize(256)
+palette.save(ROOT / "palette.bmp")
+palette.save(ROOT / "palette.gif")
+small.convert("RGBA").save(ROOT / "rgba.tiff")
+small.save(ROOT / "jpeg.tiff", compression="jpeg", quality=95)
+small.convert("CMYK").save(ROOT / "cmyk.tiff")
+small.save(ROOT / "photo.avif", quality=95)
+subprocess.run(["heif-enc", "-q", "95", ROOT / "upright.png", "-o", ROOT / "photo.heic"], check=True, capture_output=True)
+subprocess.run(["cjxl", ROOT / "upright.png", ROOT / "photo.jxl", "-d", "0.5"], check=True, capture_output=True)
+large = photo.resize((902, 601), Image.BICUBIC)
+large.save(ROOT / "large.jpg", quality=85)
+large.save(ROOT / "large.webp", quality=80)
+
+
+def bitmap(name, bits, compression, extra, pixels):
+    """A BMP of the kinds that Pillow does not write."""
+    offset = 14 + 40 + len(extra)
+    header = struct.pack("<IiiHHIIiiII", 40, small.width, small.height, 1, bits, compression, len(pixels), 0, 0, 0, 0)
+    (ROOT / name).write_bytes(b"BM" + struct.pack("<IHHI", offset + len(pixels), 0, 0, offset) + header + extra + pixels)
+
+
+rows = b""
+for y in reversed(range(small.height)):
+    line = b"".join(struct.pack("<H", r >> 3 << 11 | g >> 2 << 5 | b >> 3) for r, g, b in
+                    (small.getpixel((x, y)) for x in range(small.width)))
+    rows += line + b"\0" * (-len(line) % 4)
+bitmap("rgb565.bmp", 16, 3, struct.pack("<III", 0xF800, 0x7E0, 0x1F), rows)
+colours = palette.getpalette()
+colours = b"".join(bytes([colours[3 * i + 2], colours[3 * i + 1], colours[3 * i], 0]) if 3 * i + 2 < len(colours) else b"\0\0\0\0" for i in range(256))
+runs = b""
+for y in reversed(range(small.height)):
+    line = [palette.getpixel((x, y)) for x in range(small.width)]
+    runs += bytes([0, 20]) + bytes(line[:20])  # a literal run of 20, then runs
+    x = 20
+    while x < len(line):
+        count = 1
+        while x + count < len(line) and line[x + count] == line[x]:
+            count += 1
+        runs += bytes([count, line[x]])
+        x += count
+    runs += b"\0\0"
+bitmap("runs.bmp", 8, 1, colours, runs + b"\0\1")

@@ -1,0 +1,97 @@
+import CClip
+
+/// A text encoder of Hugging Face's, as its config.json describes it: what a folder of it alone, a model of two towers
+/// and open_clip's hf_model_name have in common.
+struct TextEncoderConfig {
+  /// The id of the encoder plugin, and what it is told but for its length and its pooling.
+  var encoder: Name
+  var members: [(key: Name, value: JSON)]
+  var width: Int
+  /// The most tokens of a text.
+  var positions: Int
+  /// Where its tensors are, of those that the encoder names otherwise.
+  var rules: [ParameterRule]
+  /// What its tensors are under in files of other classes: "bert".
+  var scopes: [Name] = []
+  /// Tensors beside the tower's, under the scope and at the top.
+  var unused: [Name] = []
+  /// Whether a pooler may follow it.
+  var hasPooler = false
+  /// Whether each token sees only those before it, so that the last one stands for the text.
+  var isCausal = false
+
+  /// nil: a model_type of another reader.
+  static func read(_ config: ConfigReader) throws(ClipError) -> TextEncoderConfig? {
+    let type = try config.string("model_type", "")
+    if let family = BertFamily.all.first(where: { $0.type == type }) { return try family.read(config) }
+    switch type {
+    case "t5", "mt5", "umt5": return try T5Config.read(config, isShared: type != "umt5")
+    case "m2m_100": return try M2M100Config.read(config)
+    case "modernbert": return try ModernBertConfig.read(config)
+    case "gemma3_text": return try GemmaConfig.read(config)
+    case "qwen3", "qwen2", "llama", "mistral": return try QwenConfig.read(config, type)
+    default: return nil
+    }
+  }
+
+  /// The tower with a length and a pooling.
+  func tower(contextLength: Int, pooling: Name, scope: Name) -> TowerDescription {
+    TowerDescription(
+      encoder: encoder,
+      config: .object(members + [("context_length", .int(contextLength)), ("pooling", .string(pooling))]),
+      scope: scope)
+  }
+
+  /// Keys that count as absent with these values; any other value is refused by name.
+  static func require(_ config: ConfigReader, _ wanted: [(key: Name, value: Bool)]) throws(ClipError) {
+    for (key, value) in wanted {
+      guard try config.bool(key, value) == value else {
+        throw config.error(CLIP_UNSUPPORTED, key, value ? "true" : "false")
+      }
+    }
+  }
+}
+
+/// A Hugging Face folder of a text encoder alone: a sentence encoder.
+enum HuggingFaceText {
+  /// nil: a model_type of another reader.
+  static func read(
+    _ config: ConfigReader, _ folder: String, _ checkpoint: StoredTensors, text: Bool
+  ) throws(ClipError) -> ModelConfig? {
+    guard let encoder = try TextEncoderConfig.read(config) else { return nil }
+    let modules = try SentenceTransformers(folder, width: encoder.width)
+    let scope = encoder.scopes.first { scope in checkpoint.tensors.contains { $0.key.hasPrefix(scope + ".") } } ?? ""
+    let start: Name = scope.isEmpty ? "" : scope + "."
+    let hasPooler = encoder.hasPooler && checkpoint.tensors.contains { $0.key.hasPrefix(start + "pooler.") }
+    // Without a word about it: the pooler where there is one; else what sentence-transformers does.
+    let pooling = modules.pooling ?? (hasPooler ? "pooler" : encoder.isCausal ? "last" : "mean")
+    let tower = encoder.tower(
+      contextLength: min(encoder.positions, try modules.length() ?? encoder.positions), pooling: pooling, scope: scope)
+    var names = TensorNames.direct(
+      image: [], text: [start],
+      ignored: encoder.unused.map { start + $0 } + (pooling == "pooler" ? [] : [start + "pooler."])
+        + (scope.isEmpty ? [] : heads))
+    names.rules = encoder.rules + names.rules
+    return ModelConfig(
+      embeddingWidth: encoder.width * modules.parts,
+      text: text ? ModelConfig.Text(tower: tower, tokenizer: try tokenizer(folder)) : nil, names: names)
+  }
+
+  /// What heads over these encoders are called.
+  private static var heads: [Name] {
+    [
+      "cls.", "lm_head.", "classifier.", "qa_outputs.", "vocab_", "pre_classifier.", "predictions.", "generator_",
+      "discriminator_", "head.", "decoder.", "score.", "shared.", "model.decoder.", "model.shared.", "lm_predictions.",
+      "mask_predictions.",
+    ]
+  }
+
+  /// By the files of the folder.
+  static func tokenizer(_ folder: String) throws(ClipError) -> TokenizerKind {
+    let files: [(Name, TokenizerKind)] = [
+      ("vocab.txt", .wordPiece), ("spiece.model", .sentencePiece), ("merges.txt", .bytePairs),
+    ]
+    for (file, kind) in files where try FileKind(join(folder, file)) != .absent { return kind }
+    return .wordPiece
+  }
+}

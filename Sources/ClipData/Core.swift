@@ -1,0 +1,157 @@
+import CClip
+import CSystem
+
+// The core's objects as this library holds them: through its public functions alone.
+
+/// Throws what a call of the core reported.
+func call(_ status: clip_status) throws(ClipError) {
+  guard status != CLIP_OK else { return }
+  throw ClipError(status, clip_last_error().map { String(cString: $0) } ?? "")
+}
+
+/// The body of every public call that can fail: runs `body`, turns what it throws into a status and the core's message.
+func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
+  let thread = csystem_enter()
+  defer { csystem_leave(thread) }
+  do throws(ClipError) {
+    try requireMemory("a call")
+    try body()
+    return CLIP_OK
+  } catch let error {
+    return error.message.withCString { clip_set_last_error(error.status, $0) }
+  }
+}
+
+/// A reference to a runtime.
+final class Runtime {
+  let handle: OpaquePointer
+
+  convenience init(_ handle: OpaquePointer?) throws(ClipError) {
+    guard let held = clip_runtime_retain(handle) else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "runtime: expected a handle, found a null pointer")
+    }
+    self.init(held: held)
+  }
+
+  private init(held: OpaquePointer) { handle = held }
+
+  deinit { clip_runtime_release(handle) }
+
+  var threads: Int { Int(clip_runtime_threads(handle)) }
+
+  /// Of the files that codecs read.
+  var imageEndings: [Name] {
+    var bytes = [CChar](repeating: 0, count: 1024)
+    let count = min(clip_image_endings(handle, &bytes, bytes.count), bytes.count - 1)
+    let text = bytes[..<count].map { UInt8(bitPattern: $0) }
+    return text.split(separator: UInt8(ascii: ",")).map { Name(utf8: Array($0)) }
+  }
+
+  func warning(_ message: String) { message.withCString { clip_runtime_log(handle, CLIP_LOG_WARNING, $0) } }
+
+  /// Calls task(i) for every i in [0, count) on the runtime's threads.
+  func run(_ count: Int, _ task: (Int) -> Void) throws(ClipError) {
+    let status = withoutActuallyEscaping(task) { task in
+      var task = task
+      return withUnsafeMutablePointer(to: &task) { task in
+        clip_runtime_parallel_for(
+          handle, count, { $0?.assumingMemoryBound(to: ((Int) -> Void).self).pointee($1) },
+          UnsafeMutableRawPointer(task))
+      }
+    }
+    try call(status)
+  }
+}
+
+/// An image of the core's, freed with its last reference unless the caller got it.
+final class ImageHandle {
+  let view: clip_image_view
+  private var handle: OpaquePointer?
+
+  private init(_ handle: OpaquePointer, _ view: clip_image_view) {
+    self.handle = handle
+    self.view = view
+  }
+
+  deinit { clip_image_release(handle) }
+
+  /// The handle, from now on the caller's.
+  func release() -> OpaquePointer? {
+    defer { handle = nil }
+    return handle
+  }
+
+  static func decode(_ data: UnsafeRawBufferPointer, _ runtime: Runtime) throws(ClipError) -> ImageHandle {
+    var handle: OpaquePointer?
+    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, nil, &handle))
+    return try ImageHandle.of(handle)
+  }
+
+  /// Its pixels are to be written.
+  static func make(
+    _ format: ImageView.Format, width: Int, height: Int, _ runtime: Runtime
+  ) throws(ClipError) -> (image: ImageHandle, pixels: UnsafeMutablePointer<UInt8>) {
+    var handle: OpaquePointer?
+    var pixels: UnsafeMutablePointer<UInt8>?
+    let (width, height) = (UInt32(clamping: width), UInt32(clamping: height))
+    try call(clip_image_create(runtime.handle, format.c, width, height, &handle, &pixels))
+    let image = try ImageHandle.of(handle)
+    guard let pixels else { throw ClipError(CLIP_OUT_OF_MEMORY, "image: expected pixels, found a null pointer") }
+    return (image, pixels)
+  }
+
+  private static func of(_ handle: OpaquePointer?) throws(ClipError) -> ImageHandle {
+    var view = clip_image_view()
+    guard let handle else { throw ClipError(CLIP_OUT_OF_MEMORY, "image: expected a handle, found a null pointer") }
+    do throws(ClipError) { try call(clip_image_get_view(handle, &view)) } catch {
+      clip_image_release(handle)
+      throw error
+    }
+    return ImageHandle(handle, view)
+  }
+}
+
+/// A model as it was when this was made: later swaps of the caller's do not change it.
+final class Model {
+  let handle: OpaquePointer
+  /// Bytes of a preprocessed image, and floats of a normalised one; 0 without an image tower.
+  let pixelCount: Int
+  /// Tokens of one text; 0 without a tokenizer.
+  let contextLength: Int
+
+  convenience init(_ model: OpaquePointer) throws(ClipError) {
+    var handle: OpaquePointer?
+    try call(clip_model_snapshot(model, &handle))
+    guard let handle else { throw ClipError(CLIP_OUT_OF_MEMORY, "model: expected a handle, found a null pointer") }
+    do throws(ClipError) {
+      var info = clip_model_info()
+      info.struct_size = UInt32(MemoryLayout<clip_model_info>.size)
+      try call(clip_model_describe(handle, &info))
+      let pixels = try product(try product(Int(info.image_width), Int(info.image_height), "pixels"), 3, "pixels")
+      let hasTokenizer = Model.hasTokenizer(handle, Int(info.context_length))
+      self.init(handle, pixelCount: pixels, contextLength: hasTokenizer ? Int(info.context_length) : 0)
+    } catch {
+      clip_model_release(handle)
+      throw error
+    }
+  }
+
+  private init(_ handle: OpaquePointer, pixelCount: Int, contextLength: Int) {
+    self.handle = handle
+    self.pixelCount = pixelCount
+    self.contextLength = contextLength
+  }
+
+  deinit { clip_model_release(handle) }
+
+  /// A text tower may take tokens of the caller's alone: then no text can be tokenized.
+  private static func hasTokenizer(_ handle: OpaquePointer, _ contextLength: Int) -> Bool {
+    guard contextLength > 0 else { return false }
+    var tokens = [Int32](repeating: 0, count: contextLength)
+    var text: UnsafePointer<CChar>? = StaticString("").cString
+    let status = tokens.withUnsafeMutableBufferPointer {
+      clip_tokenize(handle, &text, 1, nil, $0.baseAddress, $0.count, nil, 0)
+    }
+    return status != CLIP_UNSUPPORTED
+  }
+}

@@ -1,0 +1,77 @@
+import CClip
+
+/// The pairs of a WebDataset shard: members that follow each other and share a key, which is their name
+/// up to the first dot after the last slash (https://github.com/webdataset/webdataset).
+final class ArchiveReader: ShardReader {
+  private let tar: TarReader
+  private let shard: Int
+  private let imageEndings: [Name]
+  private var ordinal: Int
+  /// Read already, and the first of the next pair.
+  private var pending: TarMember?
+  private var failure: ClipError?
+  private var isFinished = false
+
+  convenience init(_ path: String, shard: Int, imageEndings: [Name], from place: ShardPosition) throws(ClipError) {
+    self.init(TarReader(try FileReader(path), from: place.offset), shard, imageEndings, place.ordinal)
+  }
+
+  private init(_ tar: TarReader, _ shard: Int, _ imageEndings: [Name], _ ordinal: Int) {
+    self.tar = tar
+    self.shard = shard
+    self.imageEndings = imageEndings
+    self.ordinal = ordinal
+  }
+
+  var position: Int { pending?.start ?? tar.offset }
+
+  func next() throws(ClipError) -> SampleReference? {
+    var key: ArraySlice<UInt8>?
+    var parts = SampleParts<Extent>()
+    while let member = try advance() {
+      guard let dot = ArchiveReader.dot(member.name) else { continue }
+      let memberKey = member.name[..<dot]
+      if let key, key != memberKey {
+        pending = member
+        break
+      }
+      key = memberKey
+      // Of two of a kind the first counts.
+      if let kind = MemberKind(Array(member.name[(dot + 1)...]), imageEndings: imageEndings), parts[kind] == nil {
+        parts[kind] = member.data
+      }
+    }
+    guard let key else {
+      if let failure {
+        self.failure = nil
+        throw failure
+      }
+      return nil
+    }
+    defer { ordinal += 1 }
+    return SampleReference(shard: shard, ordinal: ordinal, key: Name(utf8: Array(key)), content: .members(parts))
+  }
+
+  /// The next member. An error is kept until the pair before it is given.
+  private func advance() throws(ClipError) -> TarMember? {
+    if let member = pending {
+      pending = nil
+      return member
+    }
+    guard !isFinished else { return nil }
+    do throws(ClipError) {
+      if let member = try tar.next() { return member }
+    } catch {
+      failure = error
+    }
+    isFinished = true
+    return nil
+  }
+
+  /// Where a member's key ends; nil for one that belongs to no pair: a name without a dot, a hidden file.
+  private static func dot(_ name: [UInt8]) -> Int? {
+    let base = (name.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
+    guard let dot = name[base...].firstIndex(of: UInt8(ascii: ".")), dot > base else { return nil }
+    return dot
+  }
+}

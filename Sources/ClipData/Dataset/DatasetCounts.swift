@@ -1,0 +1,41 @@
+import CClip
+
+/// What has been given out and left out.
+struct DatasetCounts {
+  var given: UInt64 = 0
+  /// By Defect.
+  var left: [UInt64] = [UInt64](repeating: 0, count: Defect.allCases.count)
+  var damagedShards: UInt64 = 0
+  /// In this epoch.
+  var epochGiven: UInt64 = 0
+  var epochLeft: UInt64 = 0
+
+  /// Pairs of an epoch before their share of bad ones can stop a run.
+  private static var fewest: UInt64 { 100 }
+
+  mutating func leave(_ defect: Defect) {
+    left[defect.rawValue] += 1
+    epochLeft += 1
+  }
+
+  /// Throws where more than `share` of this epoch's pairs are bad; `last` is why the last one was, where that is known.
+  func check(_ share: Double, _ last: ClipError?) throws(ClipError) {
+    let seen = epochGiven + epochLeft
+    guard seen >= DatasetCounts.fewest, Double(epochLeft) > share * Double(seen) else { return }
+    throw ClipError(
+      CLIP_FORMAT,
+      "\(epochLeft) of \(seen) samples are bad, more than the share of \(hundredths(share)) that is allowed (max_bad_share): "
+        + described + (last.map { "; the last: " + $0.message } ?? ""))
+  }
+
+  var described: String {
+    "\(left[Defect.noImage.rawValue]) without an image, \(left[Defect.noCaption.rawValue]) without a caption, "
+      + "\(left[Defect.badImage.rawValue]) with a bad image, \(left[Defect.badText.rawValue]) with a bad text, "
+      + "\(left[Defect.tooLarge.rawValue]) too large; \(damagedShards) damaged shards"
+  }
+
+  private func hundredths(_ share: Double) -> String {
+    let value = Int((share * 100).rounded())
+    return "\(value / 100).\(value % 100 < 10 ? "0" : "")\(value % 100)"
+  }
+}

@@ -1,0 +1,92 @@
+import CClip
+import CSystem
+
+/// A piece of a file, in bytes.
+struct Extent {
+  var offset: Int
+  var size: Int
+}
+
+/// A file that is read where asked, without mapping it: one that is cut short meanwhile gives an
+/// error. For one thread at a time.
+final class FileReader {
+  let path: String
+  /// Bytes when it was opened.
+  let size: Int
+  private let descriptor: Int32
+  private var window: Memory?
+  private var windowStart = 0
+  private var windowCount = 0
+
+  /// The most that `peek` gives.
+  static var windowBytes: Int { 1 << 14 }
+
+  convenience init(_ path: String) throws(ClipError) {
+    let descriptor = path.withCString { csystem_open_read($0) }
+    guard descriptor >= 0 else { throw systemError("cannot open " + path) }
+    var facts = stat()
+    let problem: ClipError? =
+      fstat(descriptor, &facts) != 0
+      ? systemError("cannot look at " + path)
+      : csystem_is_file(&facts) == 0 ? ClipError(CLIP_IO, path + ": expected a file, found something else") : nil
+    if let problem {
+      close(descriptor)
+      throw problem
+    }
+    self.init(path, Int(facts.st_size), descriptor)
+  }
+
+  private init(_ path: String, _ size: Int, _ descriptor: Int32) {
+    self.path = path
+    self.size = size
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+
+  /// `count` bytes at `offset`, at most `windowBytes`, or those that are left of the file; valid until
+  /// the next call.
+  func peek(at offset: Int, _ count: Int) throws(ClipError) -> UnsafeBufferPointer<UInt8> {
+    let wanted = min(count, FileReader.windowBytes, max(0, size - offset))
+    guard wanted > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
+    if window == nil { window = try Memory(byteCount: FileReader.windowBytes, for: "a piece of a file") }
+    guard let memory = window else { return UnsafeBufferPointer(start: nil, count: 0) }
+    if offset < windowStart || offset + wanted > windowStart + windowCount {
+      windowCount = 0
+      windowStart = offset
+      windowCount = try read(at: offset, FileReader.windowBytes, into: memory.base)
+    }
+    return UnsafeBufferPointer(
+      start: memory.bytes + (offset - windowStart), count: min(wanted, windowCount - (offset - windowStart)))
+  }
+
+  /// All of `extent`, in memory of its own. CLIP_FORMAT where the file ends before it.
+  func read(_ extent: Extent, for what: StaticString) throws(ClipError) -> Memory {
+    guard extent.offset >= 0, extent.size >= 0, extent.offset <= size, extent.size <= size - extent.offset else {
+      throw cut(extent, size)
+    }
+    let memory = try Memory(byteCount: extent.size, for: what)
+    let count = try read(at: extent.offset, extent.size, into: memory.base)
+    guard count == extent.size else { throw cut(extent, extent.offset + count) }
+    return memory
+  }
+
+  private func cut(_ extent: Extent, _ end: Int) -> ClipError {
+    ClipError(
+      CLIP_FORMAT, "\(path): expected \(extent.size) bytes at byte \(extent.offset), the file ends at byte \(end)")
+  }
+
+  private func read(at offset: Int, _ count: Int, into target: UnsafeMutableRawPointer) throws(ClipError) -> Int {
+    var done = 0
+    while done < count {
+      let got = pread(descriptor, target + done, count - done, offset + done)
+      if got < 0 {
+        if csystem_errno() == EINTR { continue }
+        throw systemError("cannot read " + path)
+      }
+      if got == 0 { break }
+      done += got
+    }
+    return done
+  }
+}

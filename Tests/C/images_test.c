@@ -1,0 +1,169 @@
+/* Images as cameras make them: orientation, every format, decoding at a fraction of the size, damaged files.
+ *
+ *   images_test MODEL FIXTURES
+ *
+ * FIXTURES is Tests/Fixtures/photos: Benchmarks/photos.py says how its files were made.
+ */
+#define _GNU_SOURCE
+#include <clipcore.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+enum { WIDTH = 128 };
+
+static clip_runtime *runtime;
+static clip_model *model;
+static const char *folder;
+
+static clip_image *load(const char *name, clip_image_options options) {
+  char path[600];
+  clip_image *image = NULL;
+  options.struct_size = sizeof options;
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  CHECK(clip_image_load(runtime, path, &options, &image) == CLIP_OK);
+  return image;
+}
+
+static clip_image_view view_of(const clip_image *image) {
+  clip_image_view view = {0};
+  CHECK(clip_image_get_view(image, &view) == CLIP_OK);
+  return view;
+}
+
+static void embed(const char *name, clip_image_options options, float *embedding) {
+  clip_image *image = load(name, options);
+  memset(embedding, 0, WIDTH * sizeof *embedding);
+  if (!image) return;
+  clip_image_view view = view_of(image);
+  CHECK(clip_encode_image(model, &view, 1, NULL, embedding, WIDTH) == CLIP_OK);
+  clip_image_release(image);
+}
+
+static double cosine(const float *a, const float *b) {
+  double sum = 0;
+  for (int i = 0; i < WIDTH; i++) sum += (double)a[i] * b[i];
+  return sum;
+}
+
+static const clip_image_options plain = {.flags = 0};
+
+/* All eight orientations of each format that notes them: the bits of the upright image. */
+static void check_orientations(void) {
+  static const char *const lossless[] = {"png", "webp", "tiff"};
+  float upright[WIDTH], turned[WIDTH], stored[WIDTH];
+  embed("upright.png", plain, upright);
+  for (int orientation = 1; orientation <= 8; orientation++) {
+    char name[64];
+    for (int i = 0; i < 3; i++) {
+      snprintf(name, sizeof name, "o%d.%s", orientation, lossless[i]);
+      embed(name, plain, turned);
+      CHECK(memcmp(upright, turned, sizeof upright) == 0);
+      embed(name, (clip_image_options){.flags = CLIP_IMAGE_AS_STORED}, stored);
+      CHECK((memcmp(upright, stored, sizeof upright) == 0) == (orientation == 1));
+      clip_image *image = load(name, plain);
+      CHECK(view_of(image).orientation == (uint32_t)orientation);
+      clip_image_release(image);
+    }
+    snprintf(name, sizeof name, "o%d.jpg", orientation);
+    embed(name, plain, turned);
+    CHECK(cosine(upright, turned) >= 0.999);
+  }
+  clip_image_view bad = {.pixels = (const uint8_t *)"abc", .width = 1, .height = 1, .format = CLIP_PIXELS_RGB, .orientation = 9};
+  CHECK(clip_encode_image(model, &bad, 1, NULL, turned, WIDTH) == CLIP_INVALID_ARGUMENT);
+}
+
+/* Each other format; bounds are what its compression loses. */
+static void check_formats(void) {
+  static const struct {
+    const char *name;
+    double bound;
+  } formats[] = {{"rgb.bmp", 1},      {"rgba.bmp", 1},    {"palette.bmp", 0.99}, {"runs.bmp", 0.99}, {"rgb565.bmp", 0.999},
+                 {"palette.gif", 0.99}, {"rgba.tiff", 1}, {"jpeg.tiff", 0.999}, {"cmyk.tiff", 0.999}, {"photo.avif", 0.999},
+                 {"photo.heic", 0.999}, {"photo.jxl", 0.999}};
+  float upright[WIDTH], other[WIDTH];
+  embed("upright.png", plain, upright);
+  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+    embed(formats[i].name, plain, other);
+    if (cosine(upright, other) < formats[i].bound - 1e-6) printf("%s: %f\n", formats[i].name, cosine(upright, other));
+    CHECK(cosine(upright, other) >= formats[i].bound - 1e-6);
+  }
+  float palette[WIDTH];
+  embed("palette.bmp", plain, palette);
+  embed("runs.bmp", plain, other);
+  CHECK(memcmp(palette, other, sizeof other) == 0);
+  embed("palette.gif", plain, other);
+  CHECK(memcmp(palette, other, sizeof other) == 0);
+  char endings[512];
+  size_t length = clip_image_endings(runtime, endings, sizeof endings);
+  CHECK(length == strlen(endings) && strstr(endings, "jpg") && strstr(endings, "heic") && strstr(endings, "jxl"));
+  CHECK(clip_image_endings(runtime, NULL, 0) == length);
+}
+
+static void check_shrinking(void) {
+  static const char *const names[] = {"large.jpg", "large.webp"};
+  for (int i = 0; i < 2; i++) {
+    float full[WIDTH], small[WIDTH];
+    embed(names[i], plain, full);
+    embed(names[i], (clip_image_options){.smaller_side = 192}, small);
+    if (cosine(full, small) < 0.9995) printf("%s: %f\n", names[i], cosine(full, small));
+    CHECK(cosine(full, small) >= 0.9995);
+    clip_image *exact = load(names[i], plain), *image = load(names[i], (clip_image_options){.smaller_side = 192});
+    clip_image_view view = view_of(image), whole = view_of(exact);
+    CHECK(view.width == (whole.width + 1) / 2 && view.height == (whole.height + 1) / 2);
+    clip_image_release(image);
+    image = load(names[i], (clip_image_options){.smaller_side = whole.height + 1});
+    CHECK(view_of(image).width == whole.width);
+    clip_image_release(image);
+    clip_image_release(exact);
+  }
+}
+
+/* Cut at each tenth: an error, unless lenient; what is kept are the first rows of the whole image. */
+static void check_damage(void) {
+  static const char *const names[] = {"upright.png", "o1.jpg", "o1.webp", "rgb.bmp", "palette.gif"};
+  for (int i = 0; i < 5; i++) {
+    char path[600];
+    snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+    FILE *file = fopen(path, "rb");
+    if (!file) abort();
+    static unsigned char bytes[1 << 20];
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    clip_image *whole = load(names[i], plain), *image = NULL;
+    clip_image_view expected = view_of(whole);
+    for (int tenth = 5; tenth < 10; tenth++) {
+      size_t cut = size * (size_t)tenth / 10;
+      CHECK(clip_image_decode(runtime, bytes, cut, NULL, &image) == CLIP_FORMAT);
+      clip_image_options lenient = {.struct_size = sizeof lenient, .flags = CLIP_IMAGE_LENIENT};
+      clip_status status = clip_image_decode(runtime, bytes, cut, &lenient, &image);
+      CHECK(status == CLIP_OK);
+      if (status != CLIP_OK) continue;
+      clip_image_view view = view_of(image);
+      CHECK(view.width == expected.width && view.height == expected.height);
+      const uint8_t *row = view.pixels, *same = expected.pixels;
+      if (i == 3) row += (view.height - 1) * view.stride, same += (view.height - 1) * view.stride; /* from the bottom */
+      CHECK(memcmp(row, same, view.width) == 0);
+      clip_image_release(image);
+    }
+    clip_image_release(whole);
+  }
+  clip_image *image = NULL;
+  clip_image_options unknown = {.struct_size = sizeof unknown, .flags = 4};
+  CHECK(clip_image_decode(runtime, "x", 1, &unknown, &image) != CLIP_OK);
+}
+
+int main(int count, char **arguments) {
+  if (count != 3) return 2;
+  folder = arguments[2];
+  CHECK(clip_runtime_create(NULL, &runtime) == CLIP_OK);
+  CHECK(clip_model_open(runtime, arguments[1], NULL, &model) == CLIP_OK);
+  check_orientations();
+  check_formats();
+  check_shrinking();
+  check_damage();
+  clip_model_release(model);
+  clip_runtime_release(runtime);
+  return checks_report();
+}
