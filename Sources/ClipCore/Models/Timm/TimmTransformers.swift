@@ -42,7 +42,8 @@ enum TimmTransformers {
     guard pool == own && own == "map" || pool == "avg" || pool == "token" && hasClass else {
       throw ClipError(
         CLIP_UNSUPPORTED,
-        "\(request.architecture.string): expected a pool among avg\(hasClass ? ", token" : "") and its own, \(own.string), found "
+        "\(request.architecture.string): expected a pool among avg\(hasClass ? ", token" : "") and its own, "
+          + "\(own.string), found "
           + pool.string)
     }
     let builtWith = request.setsPoolLater ? own : pool
