@@ -14,7 +14,7 @@ extension OpDescriptor {
     try call.add(
       RowParameter(
         call.name, table: 0..<(try call.integer("rows")), of: try call.integer("rows"),
-        width: try call.integer("width")))
+        width: try call.integer("width"), isWhole: true))
   }
 
   static let tableRow = OpDescriptor(
@@ -44,10 +44,10 @@ final class RowParameter: Operation {
   }
 
   /// Rows `part` of a table of `rows`.
-  init(_ name: Name, table part: Range<Int>, of rows: Int, width: Int) {
+  init(_ name: Name, table part: Range<Int>, of rows: Int, width: Int, isWhole: Bool = false) {
     parameter = Parameter(name: name, shape: [rows, width])
     (first, count) = (part.lowerBound, part.count)
-    super.init(inputs: [], shape: Shape(rows: part.count == rows ? .fixed(rows) : .one, width: width))
+    super.init(inputs: [], shape: Shape(rows: isWhole ? .fixed(rows) : .one, width: width))
   }
 
   override var name: StaticString { "row parameter" }

@@ -65,7 +65,8 @@ struct BertFamily {
     try config.divides(heads, headKey, width, dim)
     let vocabulary = try config.int("vocab_size", vocabulary, ConfigReader.widths)
     let padToken = try config.int("pad_token_id", padToken, 0...(vocabulary - 1))
-    let first = skipsPadding ? padToken + 1 : 0
+    // MPNet counts from the usual padding's token, whatever its own is.
+    let first = type == "mpnet" ? 2 : skipsPadding ? padToken + 1 : 0
     let positions = try config.int("max_position_embeddings", positions, (first + 1)...ConfigReader.sides.upperBound)
     let types = try config.int("type_vocab_size", types, 0...ConfigReader.widths.upperBound)
     let layers = try config.int(depth, layers, ConfigReader.layers)

@@ -65,10 +65,10 @@ enum QwenConfig {
       ("local", .array(try LayerTypes.local(config, layers) { slides && $0 >= firstLocal })),
       ("window", .int(try config.int("sliding_window", 4096, 2...(1 << 20)) - 1)),
     ]
-    // The text's end is the first padding or end token: Qwen3's tokenizer ends a text with its padding.
-    let end = try config.int(
-      "pad_token_id", try QwenConfig.end(config, decoder.vocabulary), 0...(decoder.vocabulary - 1))
-    decoder.members += [("ends_at_token", .int(1)), ("pad_token", .int(end))]
+    // Qwen3's tokenizer ends a text with the token that pads it.
+    let end = try QwenConfig.end(config, decoder.vocabulary)
+    let padding = try config.int("pad_token_id", end, 0...(decoder.vocabulary - 1))
+    decoder.members += [("ends_at_token", .int(padding == end ? 1 : 0)), ("pad_token", .int(padding))]
     return TextEncoderConfig(
       encoder: "clipcore.encoder.text-transformer", members: decoder.members, width: width,
       positions: min(65536, try config.int("max_position_embeddings", 32768, 1...(1 << 24))),
