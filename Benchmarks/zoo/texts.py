@@ -19,7 +19,7 @@ def text(name, config, cls, kind="mean", body=lambda m: m, pool=None, maxlen=128
     m.save_pretrained(d); wordpiece(d)
     c = json.load(open(d + "/tokenizer_config.json")); c["model_max_length"] = maxlen; json.dump(c, open(d + "/tokenizer_config.json", "w"))
     if edit: edit(d)
-    e = AutoTokenizer.from_pretrained(d)(CAPTIONS, padding=True, truncation=True, max_length=maxlen, return_tensors="pt")
+    e = T.BertTokenizerFast.from_pretrained(d)(CAPTIONS, padding=True, truncation=True, max_length=maxlen, return_tensors="pt")
     o = body(m)(input_ids=e["input_ids"], attention_mask=e["attention_mask"])
     r = o.pooler_output if kind == "pooler" else modes(o.last_hidden_state, e["attention_mask"], kind)
     if pool: os.makedirs(d + "/1_Pooling", exist_ok=True); json.dump({"pooling_mode": pool}, open(d + "/1_Pooling/config.json", "w"))

@@ -12,6 +12,7 @@ enum HuggingFaceConfig {
     }
     switch try config.string("model_type", "") {
     case "clip": return try readClip(config, folder, image: image, text: text)
+    case "clip_text_model": return try readTextAlone(config, checkpoint, text: text)
     case "siglip": return try SiglipConfig.read(config, folder, image: image, text: text)
     case "vit" where try config.bool("qkv_bias", true):
       return try ViTConfig.read(config, folder, checkpoint, image: image)
@@ -34,6 +35,27 @@ enum HuggingFaceConfig {
       embeddingWidth: embedding,
       image: image ? try readImage(try part(config, "vision_config"), embedding, folder) : nil,
       text: text ? try readText(try part(config, "text_config"), embedding) : nil)
+  }
+
+  /// CLIP's text tower of a file of its own, with or without its projection.
+  private static func readTextAlone(
+    _ config: ConfigReader, _ checkpoint: Checkpoint, text: Bool
+  ) throws(ClipError) -> ModelConfig {
+    let width = try config.int("hidden_size", 512, ConfigReader.widths)
+    let isProjected = checkpoint.tensors["text_projection.weight"] != nil
+    let embedding = isProjected ? try config.int("projection_dim", 512, ConfigReader.widths) : width
+    var result = ModelConfig(embeddingWidth: embedding, text: text ? try readText(config, embedding) : nil)
+    if !isProjected, let members = result.text?.tower.config.object {
+      result.text?.tower.config = .object(members + [("projection", .int(0))])
+    }
+    // Newer files have its tensors at the top.
+    var names = Layout.huggingFace.clipNames
+    if checkpoint.tensors["embeddings.token_embedding.weight"] != nil {
+      names.rules = names.rules.map { $0.withoutPrefix("text_model.") }
+      names.textPrefixes = [""]
+    }
+    result.names = names
+    return result
   }
 
   /// A tower's object. The older "<key>_dict" overrides all of it, as in transformers; where there
