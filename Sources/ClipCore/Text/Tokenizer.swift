@@ -24,8 +24,9 @@ class Tokenizer {
   /// Whether a text that is too long loses its beginning, and whether padding comes first.
   var truncatesLeft = false
   var padsLeft = false
-  /// Where the caller names none.
+  /// Where the caller names none, or may not.
   var cleaning = TextCleaning.huggingFace
+  var takesCleaning: Bool { false }
   /// A token that becomes 0 wherever it is in a row; -1: none.
   var strippedToken: Int32 = -1
   /// Ids are below it.
@@ -37,9 +38,6 @@ class Tokenizer {
     self.end = end
     self.padToken = padToken
   }
-
-  /// Whether the caller may choose the cleaning, as of CLIP's tokenizer.
-  var takesCleaning: Bool { false }
 
   /// The tokens of the text without those of `start` and `end`; the first `limit` of them.
   func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] { [] }
