@@ -220,7 +220,8 @@ import Testing
       } catch { return (error as? CLIPError)?.status }
     }
     for (part, key, value, status) in [
-      ("model", "type", "BPE", CLIPStatus.format), ("model", "type", "Other", CLIPStatus.unsupported), ("model", "type", 3, CLIPStatus.format),
+      ("model", "type", "BPE", CLIPStatus.format), ("model", "type", "Other", CLIPStatus.unsupported),
+      ("model", "type", 3, CLIPStatus.format),
       ("model", "vocab", nil, CLIPStatus.format),
       ("model", "vocab", ["a"], CLIPStatus.format), ("model", "vocab", ["a": -1], CLIPStatus.format),
       ("model", "vocab", ["a": 7], CLIPStatus.mismatch), ("model", "vocab", ["a": "0"], CLIPStatus.format),
@@ -230,7 +231,8 @@ import Testing
       ("normalizer", "type", "Other", CLIPStatus.unsupported),
       ("normalizer", "lowercase", "yes", CLIPStatus.format),
       ("pre_tokenizer", "type", "UnicodeScripts", CLIPStatus.unsupported),
-      ("post_processor", "type", "RobertaProcessing", CLIPStatus.format), ("post_processor", "type", "Other", CLIPStatus.unsupported),
+      ("post_processor", "type", "RobertaProcessing", CLIPStatus.format),
+      ("post_processor", "type", "Other", CLIPStatus.unsupported),
       ("post_processor", "single", [1], CLIPStatus.format), ("post_processor", "single", [], CLIPStatus.unsupported),
       ("post_processor", "special_tokens", nil, CLIPStatus.format),
       ("post_processor", "special_tokens", ["[CLS]": ["ids": [1]], "[SEP]": ["ids": [3]]], CLIPStatus.format),

@@ -25,7 +25,7 @@ enum HuggingFaceConfig {
       if let found = try HuggingFaceHierarchical.read(config, folder, weights, image: image) { return found }
       throw config.error(
         config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type",
-        "\"clip\", \"siglip\", \"bert\" or \"vit\"")
+        "\"clip\", \"siglip\", \"bert\", \"vit\" or another that docs/models.md lists")
     }
   }
 

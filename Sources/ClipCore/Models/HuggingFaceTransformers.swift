@@ -5,7 +5,7 @@ import CClip
 enum HuggingFaceTransformers {
   /// nil: a model_type of another reader.
   static func read(
-    _ config: ConfigReader, _ folder: String, _ checkpoint: StoredTensors, image: Bool
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig? {
     let type = try config.string("model_type", "")
     guard let family = families.first(where: { $0.type == type }) else { return nil }

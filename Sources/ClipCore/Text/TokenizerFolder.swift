@@ -75,7 +75,9 @@ struct TokenizerFolder {
         folder: folder, cleansForSiglip: kind == .siglip, contextLength: contextLength, vocabularySize: vocabularySize,
         plugins: runtime.plugins(bringing: CLIP_KIND_TOKENIZER, SentencePiece.plugin))
     case .folder:
-      if try has("vocab.txt") { return try pipeline(try WordPieceFiles.pipeline(folder, vocabularySize), WordPieceFiles.defaults) }
+      if try has("vocab.txt") {
+        return try pipeline(try WordPieceFiles.pipeline(folder, vocabularySize), WordPieceFiles.defaults)
+      }
       if try has("merges.txt") {
         return try bytePairs(try BytePairFiles(folder: folder, vocabularySize: vocabularySize))
       }
