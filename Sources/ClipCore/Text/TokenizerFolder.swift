@@ -44,7 +44,7 @@ struct TokenizerFolder {
     guard tokenizer.padToken < tokenizer.idLimit else {
       throw ClipError(
         CLIP_MISMATCH,
-        "\(folder): expected a padding token below \(vocabularySize), the rows of the token embedding, found "
+        "\(folder): tokenizer: expected a padding token below \(vocabularySize), the rows of the token embedding, found "
           + "\(tokenizer.padToken)")
     }
     return tokenizer
