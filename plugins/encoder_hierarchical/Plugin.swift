@@ -57,8 +57,8 @@ private var families: [Family] {
 }
 
 extension Graph {
-  /// The picture, of the size that every image encoder is told.
-  func picture() -> clip_value { pixels(height: size("image_height"), width: size("image_width")) }
+  /// The image, of the size that every image encoder is told.
+  func image() -> clip_value { pixels(height: size("image_height"), width: size("image_width")) }
 
   /// Numbers, each from 1 to 2^16, one for each of `count` stages; `fallback` for all where there are none.
   func stages(_ key: StaticString, _ fallback: UInt32? = nil, count: ClosedRange<Int> = 4...4) -> [UInt32] {
