@@ -63,7 +63,8 @@ $(PACKAGE): $(CORE) $(shell find plugins -type f)
 	@for module in $(MODULES); do scripts/place .build/release/lib$${module##*/} $$module; done
 	@touch $@
 
-$(TOOL): $(SHARED) $(shell find Sources/CLIP Sources/CLIPTools Sources/clip -type f)
+# With clipcore.pc there, whose flags the module CLIP is compiled with: when they change, all is compiled again.
+$(TOOL): $(SHARED) $(shell find Sources/CLIP Sources/CLIPTools Sources/clip -type f) $(PC_FILES)
 	@scripts/swift-build --target clip --scratch-path .build-tool --static-swift-stdlib
 	@touch $@
 

@@ -6,14 +6,13 @@ import PackageDescription
 let root = Context.packageDirectory
 
 let embedded: [SwiftSetting] = [
-  .enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo", "-Xcc", "-D_GNU_SOURCE"]),
+  .enableExperimentalFeature("Embedded"),
+  .unsafeFlags(["-wmo", "-Xcc", "-D_GNU_SOURCE", "-Xfrontend", "-function-sections"]),
 ]
 
 /// The core is compiled for size; its hot loops are in the kernel plugins.
 let small =
-  embedded + [
-    .unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always", "-Xfrontend", "-function-sections"])
-  ]
+  embedded + [.unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always"])]
 
 /// Exports only what `map` lists, and refuses to link with a symbol undefined. Swift's allocations go through ClipReserve.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {

@@ -353,7 +353,7 @@ enum {
   CLIP_ENCODE_RAW = 1u,              /* the tower's output, not scaled to unit length */
   CLIP_ENCODE_TRUNCATE = 2u,         /* cut a text that is too long and keep its end token; else CLIP_LIMIT */
   CLIP_ENCODE_OPENAI_CLEANING = 4u,  /* CLIP's tokenizer: clean texts as OpenAI's Python does (ftfy, HTML entities,
-                                        lower case) in place of as Hugging Face does (NFC, white space, lower case) */
+                                        lower case) in all folders, as is done in open_clip's without it */
   CLIP_ENCODE_COMPOSITE_ALPHA = 8u   /* blend transparent pixels over `background`; else alpha is dropped */
 };
 

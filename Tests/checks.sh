@@ -26,7 +26,7 @@ exports_match() {
 interface_documented() {
   local declared documented
   declared=$(declared_functions Include/clip*.h)
-  documented=$(grep -oE '`clip_[a-z_]+`' docs/c-interface.md | tr -d '`' | grep -vE '^clip_(image_view|model_options|encode_options)$' | sort -u)
+  documented=$(grep -oE '`clip_[a-z_]+`' docs/c-interface.md | tr -d '`' | grep -vE '^clip_(image_view|image_options|model_options|encode_options)$' | sort -u)
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$documented")
 }
 
@@ -178,9 +178,9 @@ needs_only_allowed() {
     grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libclipcore\.so\.1|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
   [ -z "$found" ] || { echo "libcliptools.so needs $found"; return 1; }
   for file in build/lib/clipcore/plugins/{*,on-demand/*}.so; do
-    # libsentencepiece is C++: its plugin alone brings that runtime.
+    # Libraries in C++, such as libsentencepiece and libheif, are those of plugins on demand alone.
     local cxx='|libstdc\+\+'
-    [ "$(basename "$file")" != tokenizer_sentencepiece.so ] || cxx=
+    [[ $file != */on-demand/* ]] || cxx=
     ! ldd "$file" | grep -E "libswift|libclipcore|not found$cxx" || { echo "in $file"; return 1; }
   done
   ! ldd build/bin/clip | grep -E 'libswift|not found'
@@ -193,7 +193,7 @@ sizes_fit() {
   core=$(stat -Lc %s "$tree/lib/libclipcore.so")
   all=$(find "$tree/lib" -name '*.so*' -type f -print0 | xargs -0 stat -c %s | awk '{ n += $1 } END { print n }')
   echo "libclipcore.so $core bytes, all $all bytes"
-  [ "$core" -lt 1200000 ] && [ "$all" -lt 6000000 ]
+  [ "$core" -lt 1500000 ] && [ "$all" -lt 6000000 ]
 }
 
 # Installed, moved elsewhere, found by pkg-config; the example is built against it, and it and the tool run.

@@ -182,7 +182,7 @@ if chosen smoke swift || [ ${#suites[@]} -gt 0 ]; then background swift_tests "$
 c_test smoke valgrind,address        api_test $emoji $image
 c_test smoke address                 conventions_test $emoji build/models/rn-tiny $image
 c_test smoke address,thread          threads_test build/models/small-32 $image
-c_test smoke ''                      allocations_test $emoji $image
+c_test smoke ''                      allocations_test $root/$emoji $image @
 c_test smoke valgrind,address,thread plugins_test build/models/grey build/tests/grey1.so build/tests/grey2.so $image
 c_test smoke valgrind,address,thread dataset_test $emoji $image
 c_test smoke valgrind,address,thread augment_test
@@ -192,6 +192,7 @@ c_test smoke valgrind,address,thread closures_test build/models/grey
 c_test smoke valgrind,address,thread analysis_test share/modalities.json
 c_test smoke valgrind,address,thread text_augment_test
 c_test smoke address,thread          ops_test @
+c_test smoke valgrind,address        zoo_test Tests/Fixtures/zoo
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
 c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
@@ -199,6 +200,7 @@ c_test smoke ''                      system_test $emoji $image
 c_test smoke ''                      faults_test build/models/small-32 $image @
 c_test smoke ''                      process_test build/models/small-32 $image @
 c_test smoke ''                      limits_test build/models/small-32 $image @
+c_test smoke address                 tokenizers_test Tests/Fixtures/tokenizer/parts @
 c_test full  address,thread          swap_test build/models/small-32 build/models/rn-tiny $image
 c_test full  address,thread          publish_test build/models/small-32 $image
 [ ${#address[@]} -eq 0 ] || background sanitized_tests address "${address[@]}"

@@ -1,6 +1,6 @@
 """Text encoders of transformers with random weights against `clip`: CLIP=build/bin/clip ZOO=/tmp/zoo python texts.py [FAMILY…].
 Reads the folder of zoo scripts that ../shared/zoo holds, for its words and its comparison; SEED draws other weights."""
-import sys; sys.path.insert(0, __import__("os").environ.get("ZOO_SCRIPTS", "/work/shared/zoo"))
+import sys; sys.path.insert(0, __import__("os").environ.get("ZOO_SCRIPTS", __import__("os").path.join(__import__("os").path.dirname(__file__), "../../shared/zoo")))
 from hf_common import *
 SEED = int(os.environ.get("SEED", "5"))
 S = dict(vocab_size=30522, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=160, max_position_embeddings=160)
@@ -19,7 +19,7 @@ def text(name, config, cls, kind="mean", body=lambda m: m, pool=None, maxlen=128
     m.save_pretrained(d); wordpiece(d)
     c = json.load(open(d + "/tokenizer_config.json")); c["model_max_length"] = maxlen; json.dump(c, open(d + "/tokenizer_config.json", "w"))
     if edit: edit(d)
-    e = AutoTokenizer.from_pretrained(d)(CAPTIONS, padding=True, truncation=True, max_length=maxlen, return_tensors="pt")
+    e = T.BertTokenizerFast.from_pretrained(d)(CAPTIONS, padding=True, truncation=True, max_length=maxlen, return_tensors="pt")
     o = body(m)(input_ids=e["input_ids"], attention_mask=e["attention_mask"])
     r = o.pooler_output if kind == "pooler" else modes(o.last_hidden_state, e["attention_mask"], kind)
     if pool: os.makedirs(d + "/1_Pooling", exist_ok=True); json.dump({"pooling_mode": pool}, open(d + "/1_Pooling/config.json", "w"))
@@ -48,11 +48,12 @@ CASES = {
     "t5 whole": lambda n: text(n, T.T5Config(vocab_size=30522, d_model=64, d_kv=16, d_ff=96, num_layers=2, num_heads=4, feed_forward_proj="gated-gelu", relative_attention_num_buckets=16, relative_attention_max_distance=40), T.T5Model, body=lambda m: m.encoder),
     "mt5": lambda n: text(n, T.MT5Config(vocab_size=30522, d_model=64, d_kv=16, d_ff=96, num_layers=3, num_heads=4), T.MT5EncoderModel),
     "m2m_100": lambda n: text(n, T.M2M100Config(vocab_size=30522, d_model=64, encoder_layers=3, decoder_layers=1, encoder_attention_heads=4, encoder_ffn_dim=96, decoder_ffn_dim=32, decoder_attention_heads=2, pad_token_id=0, max_position_embeddings=160), T.M2M100Model, body=lambda m: m.encoder),
-    "gemma3": lambda n: text(n, T.Gemma3TextConfig(**{**S, "num_hidden_layers": 7}, head_dim=24, num_key_value_heads=2, sliding_window=12, pad_token_id=0, query_pre_attn_scalar=20), T.Gemma3TextModel),
+    "gemma3": lambda n: text(n, T.Gemma3TextConfig(**{**S, "num_hidden_layers": 7}, head_dim=24, num_key_value_heads=2, sliding_window=12, pad_token_id=0, query_pre_attn_scalar=20), T.Gemma3TextModel, "last"),
     "embeddinggemma": lambda n: text(n, T.Gemma3TextConfig(**{**S, "num_hidden_layers": 7}, head_dim=16, num_key_value_heads=1, sliding_window=12, pad_token_id=0, use_bidirectional_attention=True), T.Gemma3TextModel, **pooled("mean")),
     "qwen3": lambda n: text(n, T.Qwen3Config(**S, head_dim=24, num_key_value_heads=2, pad_token_id=102, eos_token_id=102), T.Qwen3Model, "last"),
-    "qwen3 mean": lambda n: text(n, T.Qwen3Config(**S, head_dim=16, num_key_value_heads=1, pad_token_id=102, eos_token_id=102, use_sliding_window=True, sliding_window=9, max_window_layers=1), T.Qwen3Model, **pooled("mean")),
+    "qwen3 mean": lambda n: text(n, T.Qwen3Config(**S, head_dim=16, num_key_value_heads=1, pad_token_id=0, eos_token_id=102, use_sliding_window=True, sliding_window=9, max_window_layers=1), T.Qwen3Model, **pooled("mean")),
     "qwen2": lambda n: text(n, T.Qwen2Config(**S, num_key_value_heads=2, pad_token_id=102, eos_token_id=102), T.Qwen2Model, "last"),
+    "qwen2 wide": lambda n: text(n, T.Qwen2Config(**S, num_key_value_heads=4, pad_token_id=0, eos_token_id=102), T.Qwen2Model, "last"),
     "mistral": lambda n: text(n, T.MistralConfig(**S, num_key_value_heads=2, sliding_window=None, pad_token_id=102, eos_token_id=102), T.MistralModel, "last"),
 }
 for name in sys.argv[1:] or CASES: CASES[name](name)

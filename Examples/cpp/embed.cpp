@@ -42,9 +42,9 @@ int main(int argc, char **argv) try {
   auto info = CLIP_INIT(clip_model_info);
   need(clip_model_describe(model.get(), &info));
 
-  auto image = made<Image>(clip_image_load, runtime.get(), argv[2]);
+  auto photo = made<Image>(clip_image_load, runtime.get(), argv[2], static_cast<const clip_image_options *>(nullptr));
   clip_image_view view{};
-  need(clip_image_get_view(image.get(), &view));
+  need(clip_image_get_view(photo.get(), &view));
 
   std::vector<float> image(info.embedding_width), texts(count * info.embedding_width), chances(count);
   need(clip_encode_image(model.get(), &view, 1, nullptr, image.data(), image.size()));

@@ -49,15 +49,15 @@ fn need(status: u32) -> Result<(), String> {
 
 fn run(arguments: &[CString]) -> Result<(), String> {
   let captions: Vec<*const c_char> = arguments[2..].iter().map(|text| text.as_ptr()).collect();
-  let (mut runtime, mut model, mut image) = (null_mut(), null_mut(), null_mut());
+  let (mut runtime, mut model, mut photo) = (null_mut(), null_mut(), null_mut());
   unsafe {
     need(clip_runtime_create(null(), &mut runtime))?;
     need(clip_model_open(runtime, arguments[0].as_ptr(), null(), &mut model))?;
     let mut info = ModelInfo { struct_size: size_of::<ModelInfo>() as u32, towers: 0, embedding_width: 0 };
     need(clip_model_describe(model, &mut info))?;
-    need(clip_image_load(runtime, arguments[1].as_ptr(), null(), &mut image))?;
+    need(clip_image_load(runtime, arguments[1].as_ptr(), null(), &mut photo))?;
     let mut view: ImageView = std::mem::zeroed();
-    need(clip_image_get_view(image, &mut view))?;
+    need(clip_image_get_view(photo, &mut view))?;
 
     let width = info.embedding_width as usize;
     let (mut image, mut texts) = (vec![0f32; width], vec![0f32; width * captions.len()]);
@@ -68,7 +68,7 @@ fn run(arguments: &[CString]) -> Result<(), String> {
     for (chance, caption) in chances.iter().zip(&arguments[2..]) {
       println!("{:5.1} %  {}", 100.0 * chance, caption.to_string_lossy());
     }
-    clip_image_release(image);
+    clip_image_release(photo);
     clip_model_release(model);
     clip_runtime_release(runtime);
   }

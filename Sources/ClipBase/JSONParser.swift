@@ -157,24 +157,28 @@ struct JSONParser {
       try digits()
     }
     let text = bytes[start..<at]
-    if isWhole {
-      let isNegative = text.first == UInt8(ascii: "-")
-      var whole = 0
-      for byte in isNegative ? text.dropFirst() : text {
-        let digit = Int(byte) - 48
-        let (tenfold, overflow) = whole.multipliedReportingOverflow(by: 10)
-        let (sum, overflows) = tenfold.addingReportingOverflow(isNegative ? -digit : digit)
-        guard !overflow, !overflows else { throw failure("expected an integer of 64 bits") }
-        whole = sum
-      }
-      return .int(whole)
-    }
+    // An integer that does not fit 64 bits, such as transformers' 1e30 for "no limit", is a number like any other.
+    if isWhole, let whole = JSONParser.integer(text) { return .int(whole) }
     guard let base = text.base.baseAddress, text.count < Int(csystem_number_capacity) else {
       throw failure("expected a number of at most \(csystem_number_capacity) characters")
     }
     let value = csystem_number((base + start).assumingMemoryBound(to: CChar.self), text.count)
     guard value.isFinite else { throw failure("expected a number below 1.8e308") }
     return .double(value)
+  }
+
+  /// nil for one that does not fit 64 bits.
+  private static func integer(_ text: Slice<UnsafeRawBufferPointer>) -> Int? {
+    let isNegative = text.first == UInt8(ascii: "-")
+    var whole = 0
+    for byte in isNegative ? text.dropFirst() : text {
+      let digit = Int(byte) - 48
+      let (tenfold, overflow) = whole.multipliedReportingOverflow(by: 10)
+      let (sum, overflows) = tenfold.addingReportingOverflow(isNegative ? -digit : digit)
+      guard !overflow, !overflows else { return nil }
+      whole = sum
+    }
+    return whole
   }
 
   private mutating func digits() throws(ClipError) {

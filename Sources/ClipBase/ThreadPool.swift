@@ -47,22 +47,11 @@ package final class ThreadPool {
 
   private func start(_ count: Int) throws(ClipError) {
     workers.reserveCapacity(count)
-    for _ in 0..<count {
-      var thread = pthread_t()
-      let code = csystem_start_thread(
-        &thread,
-        { context in
-          guard let context else { return nil }
-          Unmanaged<JobList>.fromOpaque(context).takeUnretainedValue().work()
-          return nil
-        }, Unmanaged.passUnretained(jobs).toOpaque())
-      guard code == 0 else {
-        // deinit ends the threads that did start.
-        throw ClipError(
-          CLIP_OUT_OF_MEMORY, "threads: expected to start \(count), the system refused after \(workers.count)")
-      }
-      workers.append(thread)
-      jobs.hasWorkers = true
+    // deinit ends those that did start.
+    defer { jobs.hasWorkers = !workers.isEmpty }
+    try startThreads(count, "threads", adding: &workers, Unmanaged.passUnretained(jobs).toOpaque()) { jobs in
+      if let jobs { Unmanaged<JobList>.fromOpaque(jobs).takeUnretainedValue().work() }
+      return nil
     }
   }
 

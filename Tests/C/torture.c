@@ -238,8 +238,8 @@ int main(int argc, char **argv) {
     int towers;
   } models[] = {{"build/models/small-32", 3}, {"build/models/rn-tiny", 3}, {siglip, 3}, {bert, CLIP_TOWER_TEXT}};
 
-  /* Where libsentencepiece, libwebp and libjpeg-turbo crash or leak, and perhaps the loader (open question). */
-  static const char *const known[] = {"webp", "lossless", "jpeg", "cmyk", "runtime", "plugins"};
+  /* Where libsentencepiece, libwebp and libjpeg-turbo crash or leak. */
+  static const char *const known[] = {"webp", "lossless", "jpeg", "cmyk"};
   long others = 0;
   printf("%-14s %-9s %-5s %7s %7s %7s %6s %6s %6s %6s %6s %6s\n", "scenario", "model", "mode", "points", "right", "refused", "status",
          "result", "unusab", "leaked", "killed", "hung");
@@ -254,7 +254,11 @@ int main(int argc, char **argv) {
         long failed = torture(mode, points);
         int is_known = models[k].folder == siglip && running->needs;
         for (size_t name = 0; name < sizeof known / sizeof *known; name++) is_known |= !strcmp(running->name, known[name]);
-        *(is_known ? &others : &failures) += failed;
+        /* Blocks that are left after plugins were loaded are perhaps the loader's (an open question); all else counts. */
+        int loads = !strcmp(running->name, "runtime") || !strcmp(running->name, "plugins");
+        long excused = is_known ? failed : loads ? found->leaked : 0;
+        others += excused;
+        failures += failed - excused;
         runs += found->points;
       }
     }

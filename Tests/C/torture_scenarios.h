@@ -159,7 +159,7 @@ static clip_status initialize(world *w) {
 static clip_status load_image(world *w) {
   clip_image *image = NULL;
   clip_image_view found;
-  TRY(clip_image_load(w->runtime, running->argument, &image));
+  TRY(clip_image_load(w->runtime, running->argument, NULL, &image));
   clip_status status = clip_image_get_view(image, &found);
   for (uint32_t y = 0; status == CLIP_OK && y < found.height; y++)
     add_to_hash(w, found.pixels + y * found.stride, found.width);

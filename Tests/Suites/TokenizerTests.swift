@@ -17,12 +17,26 @@ import Testing
     return try text.split(separator: "\n").map { try JSONDecoder().decode(Case.self, from: Data($0.utf8)) }
   }
 
-  /// CLIP's whole vocabulary, in a model with room for the longest case.
-  static func model() throws -> (Model, TemporaryFolder) {
+  /// CLIP's whole vocabulary, in a model with room for the longest case: open_clip's layout, which cleans texts as
+  /// OpenAI does, or clipcore's, which cleans them as Hugging Face does.
+  static func model(isOpenClip: Bool = false) throws -> (Model, TemporaryFolder) {
     var small = SmallModel()
     small.vocabulary = 49408
     small.context = 128
     let folder = try small.write()
+    if !isOpenClip {
+      let config: [String: Any] = [
+        "vocab_size": small.vocabulary, "context_length": small.context, "width": small.textWidth, "heads": small.heads,
+        "layers": small.textLayers, "mlp_width": 4 * small.textWidth, "embed_dim": small.embedding,
+        "activation": "quick_gelu", "epsilon": 1e-5, "end_token": -1,
+      ]
+      try ModelFolder.writeJSON(
+        [
+          "version": 1, "embed_dim": small.embedding, "weights": "open_clip_model.safetensors",
+          "ignore": ["visual.", "logit_scale"],
+          "text": ["encoder": "clipcore.encoder.clip-text", "config": config, "tokenizer": "clip"],
+        ], to: folder.file("clipcore.json"))
+    }
     return (try Model(folder.url, towers: .text), folder)
   }
 
@@ -36,6 +50,8 @@ import Testing
         try model.tokenize([item.text], options: .init(openAICleaning: true)) == [item.openai],
         "openai: \(item.text.debugDescription)")
     }
+    let (openClip, _) = try Self.model(isOpenClip: true)
+    #expect(try openClip.tokenize(cases.map(\.text)) == cases.map(\.openai))
     // All at once as well.
     #expect(try model.tokenize(cases.map(\.text)) == cases.map(\.hf))
   }

@@ -220,21 +220,23 @@ import Testing
       } catch { return (error as? CLIPError)?.status }
     }
     for (part, key, value, status) in [
-      ("model", "type", "BPE", CLIPStatus.unsupported), ("model", "type", 3, CLIPStatus.format),
+      ("model", "type", "BPE", CLIPStatus.format), ("model", "type", "Other", CLIPStatus.unsupported),
+      ("model", "type", 3, CLIPStatus.format),
       ("model", "vocab", nil, CLIPStatus.format),
       ("model", "vocab", ["a"], CLIPStatus.format), ("model", "vocab", ["a": -1], CLIPStatus.format),
       ("model", "vocab", ["a": 7], CLIPStatus.mismatch), ("model", "vocab", ["a": "0"], CLIPStatus.format),
       ("model", "unk_token", "[none]", CLIPStatus.format), ("model", "max_input_chars_per_word", 0, CLIPStatus.format),
       ("model", "max_input_chars_per_word", 1e30, CLIPStatus.format),
       ("model", "continuing_subword_prefix", 2, CLIPStatus.format),
-      ("normalizer", "type", "Lowercase", CLIPStatus.unsupported),
+      ("normalizer", "type", "Other", CLIPStatus.unsupported),
       ("normalizer", "lowercase", "yes", CLIPStatus.format),
-      ("pre_tokenizer", "type", "Whitespace", CLIPStatus.unsupported),
-      ("post_processor", "type", "RobertaProcessing", CLIPStatus.unsupported),
-      ("post_processor", "single", [1], CLIPStatus.unsupported),
-      ("post_processor", "special_tokens", nil, CLIPStatus.unsupported),
+      ("pre_tokenizer", "type", "UnicodeScripts", CLIPStatus.unsupported),
+      ("post_processor", "type", "RobertaProcessing", CLIPStatus.format),
+      ("post_processor", "type", "Other", CLIPStatus.unsupported),
+      ("post_processor", "single", [1], CLIPStatus.format), ("post_processor", "single", [], CLIPStatus.unsupported),
+      ("post_processor", "special_tokens", nil, CLIPStatus.format),
       ("post_processor", "special_tokens", ["[CLS]": ["ids": [1]], "[SEP]": ["ids": [3]]], CLIPStatus.format),
-      ("post_processor", "special_tokens", ["[CLS]": ["ids": [2, 3]], "[SEP]": ["ids": [3]]], CLIPStatus.unsupported),
+      ("post_processor", "special_tokens", ["[CLS]": ["ids": ["2"]], "[SEP]": ["ids": [3]]], CLIPStatus.format),
     ] as [(String, String, Any?, CLIPStatus)] {
       #expect(try set(part, key, value) == status, "\(part).\(key) = \(String(describing: value))")
     }

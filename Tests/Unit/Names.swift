@@ -1,7 +1,7 @@
 import CClip
 
 func testNameRules() {
-  let rule = ParameterRule("blocks.{}.attn.q.{}", "layers.{}.attention.in.{}", .third(0))
+  let rule = ParameterRule("blocks.{}.attn.q.{}", "layers.{}.attention.in.{}", .part(0, of: 3))
   check(rule.tensorName(for: "blocks.11.attn.q.weight") == "layers.11.attention.in.weight", "wildcards in order")
   check(rule.tensorName(for: "blocks..attn.q.weight") == nil, "a wildcard matches no empty part")
   check(rule.tensorName(for: "blocks.1.attn.q.weight.x") == nil, "a rule matches the whole name")

@@ -21,29 +21,17 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
   }
 }
 
-/// Where giflib reads on.
-private struct Source {
-  var data: UnsafeBufferPointer<UInt8>
-  var at: Int
-}
-
 private func withFrame<Result>(
   _ data: UnsafeBufferPointer<UInt8>, _ body: (Frame) throws(PluginFailure) -> Result
 ) throws(PluginFailure) -> Result {
-  var source = Source(data: data, at: 0)
+  var source = ByteSource(data)
   return try withUnsafeMutablePointer(to: &source) { source throws(PluginFailure) in
     var code: Int32 = 0
     let file = DGifOpen(
       source,
       { file, bytes, count in
-        guard let bytes, let source = file?.pointee.UserData?.assumingMemoryBound(to: Source.self),
-          let base = source.pointee.data.baseAddress
-        else { return 0 }
-        let size = min(Int(count), source.pointee.data.count - source.pointee.at)
-        guard size > 0 else { return 0 }
-        memcpy(bytes, base + source.pointee.at, size)
-        source.pointee.at += size
-        return Int32(size)
+        guard let bytes, let source = file?.pointee.UserData?.assumingMemoryBound(to: ByteSource.self) else { return 0 }
+        return Int32(source.pointee.read(Int(count), into: bytes))
       }, &code)
     guard let file else { throw Frame.failure(code) }
     defer { DGifCloseFile(file, nil) }

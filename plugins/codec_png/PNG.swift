@@ -22,18 +22,12 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
   let request = target.request
   if request.isLenient { target.clear() }
   // libspng reads a chunk as a whole: what is missing of a file that is cut short is zeros, which end its pixels.
-  var input = Input(data: data, at: 0)
+  var input = ByteSource(data)
   try withUnsafeMutablePointer(to: &input) { input throws(PluginFailure) in
     let context = try open(data, request, input)
     defer { spng_ctx_free(context) }
     try decode(context, data, target)
   }
-}
-
-/// Where libspng reads on in a damaged file.
-private struct Input {
-  let data: UnsafeBufferPointer<UInt8>
-  var at: Int
 }
 
 private func decode(
@@ -119,7 +113,7 @@ private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
 /// A decoder that rejects files with a wrong checksum in any chunk, unless lenient, and files with more than 1000 chunks or 64 MiB of
 /// text and profiles.
 private func open(
-  _ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest, _ input: UnsafeMutablePointer<Input>? = nil
+  _ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest, _ input: UnsafeMutablePointer<ByteSource>? = nil
 ) throws(PluginFailure) -> OpaquePointer {
   guard let context = spng_ctx_new(0) else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
   let checksums = Int32((request.isLenient ? SPNG_CRC_USE : SPNG_CRC_ERROR).rawValue)
@@ -132,14 +126,11 @@ private func open(
   spng_set_png_stream(
     context,
     { _, user, target, count in
-      guard let input = user?.assumingMemoryBound(to: Input.self), let target,
-        let base = input.pointee.data.baseAddress,
+      guard let input = user?.assumingMemoryBound(to: ByteSource.self), let target,
         input.pointee.at < input.pointee.data.count
       else { return SPNG_IO_EOF.rawValue }
-      let whole = min(count, input.pointee.data.count - input.pointee.at)
       memset(target, 0, count)
-      memcpy(target, base + input.pointee.at, whole)
-      input.pointee.at += whole
+      _ = input.pointee.read(count, into: target)
       return 0
     }, input)
   return context

@@ -72,16 +72,10 @@ private func header(_ file: OpaquePointer) throws(PluginFailure) -> ImageHeader 
     orientation: (1...8).contains(orientation) ? UInt32(orientation) : 1)
 }
 
-/// Where libtiff reads on.
-private struct Source {
-  let data: UnsafeBufferPointer<UInt8>
-  var at: UInt64 = 0
-}
-
 private func withFile<Result>(
   _ data: UnsafeBufferPointer<UInt8>, _ body: (OpaquePointer) throws(PluginFailure) -> Result
 ) throws(PluginFailure) -> Result {
-  var source = Source(data: data)
+  var source = ByteSource(data)
   return try withUnsafeMutablePointer(to: &source) { source throws(PluginFailure) in
     guard let options = TIFFOpenOptionsAlloc() else {
       throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder")
@@ -94,25 +88,20 @@ private func withFile<Result>(
     let file = TIFFClientOpenExt(
       "tiff", "rm", source,
       { handle, buffer, count in
-        guard let source = handle?.assumingMemoryBound(to: Source.self), let buffer,
-          let base = source.pointee.data.baseAddress
-        else { return -1 }
-        let size = UInt64(source.pointee.data.count)
-        guard source.pointee.at < size else { return 0 }
-        let part = Int(min(size - source.pointee.at, UInt64(max(0, count))))
-        memcpy(buffer, base + Int(source.pointee.at), part)
-        source.pointee.at += UInt64(part)
-        return tmsize_t(part)
+        guard let source = handle?.assumingMemoryBound(to: ByteSource.self), let buffer else { return -1 }
+        return tmsize_t(source.pointee.read(Int(count), into: buffer))
       },
       { _, _, _ in -1 },
       { handle, offset, whence in
-        guard let source = handle?.assumingMemoryBound(to: Source.self) else { return UInt64.max }
-        let base = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? source.pointee.at : UInt64(source.pointee.data.count)
-        source.pointee.at = base &+ offset
-        return source.pointee.at
+        guard let source = handle?.assumingMemoryBound(to: ByteSource.self) else { return UInt64.max }
+        let base =
+          whence == SEEK_SET ? 0 : whence == SEEK_CUR ? UInt64(source.pointee.at) : UInt64(source.pointee.data.count)
+        // A place that no file reaches is one at the end of this one.
+        source.pointee.at = Int(clamping: base &+ offset)
+        return base &+ offset
       },
       { _ in 0 },
-      { handle in handle.map { UInt64($0.assumingMemoryBound(to: Source.self).pointee.data.count) } ?? 0 },
+      { handle in handle.map { UInt64($0.assumingMemoryBound(to: ByteSource.self).pointee.data.count) } ?? 0 },
       { _, _, _ in 0 }, { _, _, _ in }, options)
     guard let file else { throw PluginFailure(CLIP_FORMAT, "malformed header or directory (\(data.count) bytes)") }
     defer { TIFFClose(file) }

@@ -75,6 +75,10 @@ private struct TextTransformer {
       x = block(x, isFirst: layer == 0, angles: isLocal ? localAngles : angles, bias, isLocal: isLocal)
       graph.pop()
     }
+    if graph.flag("ends_at_token"), !graph.has("pooling", "last", "mean") {
+      graph.fail(
+        "config: pooling: expected last where the end token pads a text, found " + graph.text("pooling", "mean"))
+    }
     return graph.pooled(norm(x, "norm"), "mean")
   }
 

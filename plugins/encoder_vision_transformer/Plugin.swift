@@ -148,9 +148,10 @@ private struct VisionTransformer {
     let features = graph.size("pool_width")
     let query = graph.tableRow("query", rows: graph.size("pool_queries"), row: 0, width: features)
     let q = graph.linear(block.norm(query, "ln_q"), "attn.q_proj", features: features)
+    let normed = block.norm(x, "ln_k")
     graph.push("attn")
     defer { graph.pop() }
-    return attend(q, block.norm(x, "ln_k"), features)
+    return attend(q, normed, features)
   }
 
   private func attend(_ q: clip_value, _ x: clip_value, _ features: UInt32) -> clip_value {

@@ -5,9 +5,9 @@ final class DecodedImage {
   let view: clip_image_view
   private let memory: Memory
 
-  /// Decodes `data` with the first of `codecs` that recognises it. The size is checked against `maxPixels`
-  /// and, unless it is trusted, against that of the file, before memory is allocated. `place` is the file's path or another name for the data, for messages.
-  /// `data` is not needed after the call.
+  /// Decodes `data` with the first of `codecs` that recognises it. Before memory is allocated, the size is checked
+  /// against `maxPixels` and, unless the file is trusted, against the file's own size. `place` is the file's path or
+  /// another name for the data, for messages. `data` is not needed after the call.
   convenience init(
     data: UnsafeRawBufferPointer, codecs: [CodecTable], maxPixels: Int, isTrusted: Bool, place: String,
     _ options: clip_image_options

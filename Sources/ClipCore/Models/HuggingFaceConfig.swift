@@ -12,6 +12,7 @@ enum HuggingFaceConfig {
     }
     switch try config.string("model_type", "") {
     case "clip": return try readClip(config, folder, image: image, text: text)
+    case "clip_text_model": return try readTextAlone(config, weights, text: text)
     case "siglip": return try SiglipConfig.read(config, folder, image: image, text: text)
     case "clip_vision_model": return try readVisionAlone(config, folder, weights, image: image)
     case "siglip_vision_model": return try SiglipConfig.readAlone(config, folder, weights, image: image)
@@ -24,7 +25,7 @@ enum HuggingFaceConfig {
       if let found = try HuggingFaceHierarchical.read(config, folder, weights, image: image) { return found }
       throw config.error(
         config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type",
-        "\"clip\", \"siglip\", \"bert\" or \"vit\"")
+        "\"clip\", \"siglip\", \"bert\", \"vit\" or another that docs/models.md lists")
     }
   }
 
@@ -56,11 +57,29 @@ enum HuggingFaceConfig {
     var names = Layout.huggingFace.clipNames
     // transformers 5 leaves the scope out.
     let scope: Name = "vision_model."
-    for rule in names.rules where rule.tensor.hasPrefix(scope) {
-      names.rules.append(
-        ParameterRule(rule.parameter, Name(utf8: Array(rule.tensor.utf8.dropFirst(scope.utf8.count))), rule.arrangement))
-    }
+    for rule in names.rules where rule.tensor.hasPrefix(scope) { names.rules.append(rule.withoutPrefix(scope)) }
     return ModelConfig(embeddingWidth: width, image: found, names: names)
+  }
+
+  /// CLIP's text tower of a file of its own, with or without its projection.
+  private static func readTextAlone(
+    _ config: ConfigReader, _ weights: StoredTensors, text: Bool
+  ) throws(ClipError) -> ModelConfig {
+    let width = try config.int("hidden_size", 512, ConfigReader.widths)
+    let isProjected = weights.tensors["text_projection.weight"] != nil
+    let embedding = isProjected ? try config.int("projection_dim", 512, ConfigReader.widths) : width
+    var result = ModelConfig(embeddingWidth: embedding, text: text ? try readText(config, embedding) : nil)
+    if !isProjected, let members = result.text?.tower.config.object {
+      result.text?.tower.config = .object(members + [("projection", .int(0))])
+    }
+    // Newer files have its tensors at the top.
+    var names = Layout.huggingFace.clipNames
+    if weights.tensors["embeddings.token_embedding.weight"] != nil {
+      names.rules = names.rules.map { $0.withoutPrefix("text_model.") }
+      names.textPrefixes = [""]
+    }
+    result.names = names
+    return result
   }
 
   /// A tower's object. The older "<key>_dict" overrides all of it, as in transformers; where there

@@ -7,7 +7,7 @@ enum HuggingFaceHierarchical {
 
   /// nil: a model_type of another reader.
   static func read(
-    _ config: ConfigReader, _ folder: String, _ checkpoint: StoredTensors, image: Bool
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig? {
     let type = try config.string("model_type", "")
     var (encoder, names, processor): (Name, Names, Name) = ("convnext", convNeXt, "ConvNext")
@@ -74,7 +74,7 @@ enum HuggingFaceHierarchical {
       throw config.error(CLIP_UNSUPPORTED, "num_channels", "3")
     }
     // A model under a head has them one scope down.
-    let isScoped = checkpoint.tensors.contains { $0.key.hasPrefix(type + ".") }
+    let isScoped = weights.tensors.contains { $0.key.hasPrefix(type + ".") }
     let start: Name = isScoped ? type + "." : ""
     let rules = names.map { ParameterRule(start + $0.parameter, start + $0.tensor) }
     var result = ModelConfig(

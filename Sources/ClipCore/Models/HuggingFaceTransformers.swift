@@ -5,12 +5,12 @@ import CClip
 enum HuggingFaceTransformers {
   /// nil: a model_type of another reader.
   static func read(
-    _ config: ConfigReader, _ folder: String, _ checkpoint: StoredTensors, image: Bool
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig? {
     let type = try config.string("model_type", "")
     guard let family = families.first(where: { $0.type == type }) else { return nil }
     let width = try config.int("hidden_size", family.width, ConfigReader.widths)
-    let scope = family.scopes.first { checkpoint.hasTensors(under: $0) } ?? ""
+    let scope = family.scopes.first { weights.hasTensors(under: $0) } ?? ""
     let names = TensorNames(
       rules: HuggingFaceTransformers.rules(scope), isDirect: true, imagePrefixes: [""],
       ignoredPrefixes: ignored(scope))

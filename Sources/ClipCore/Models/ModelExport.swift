@@ -4,7 +4,7 @@ import CSystem
 /// A model's folder written anew: in a layout and with a storage of choice, and with other weights where there are
 /// some.
 struct ModelExport {
-  private let description: ModelDescription
+  let description: ModelDescription
   let source: ParameterSource
   private let folder: String
   private let layout: Layout

@@ -29,6 +29,8 @@ final class BytePairTokenizer: Tokenizer {
       contextLength: contextLength, start: [parts.startToken], end: [parts.endToken], padToken: parts.padToken)
   }
 
+  override var takesCleaning: Bool { true }
+
   override func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] {
     var output = TokenOutput(limit: limit)
     let cleaned = try textRepair.clean(text, cleaning)

@@ -10,11 +10,12 @@ struct PipelineFile {
     place = path
   }
 
-  func pipeline() throws(ClipError) -> Pipeline {
+  func pipeline(vocabularySize: Int) throws(ClipError) -> Pipeline {
     let added = try AddedToken.list(file.json, place)
     guard let section = try file.object("model") else { throw file.error(CLIP_FORMAT, "model", "an object") }
-    let model = try TokenModelFile(section).read()
+    let model = try TokenModelFile(section, size: vocabularySize).read()
     var result = Pipeline(model: model, vocabulary: model.vocabulary, place: place)
+    result.vocabulary.size = Int(Int32.max)
     try result.vocabulary.add(added, place)
     result.added = added
     if let section = try file.object("normalizer") { try append(section, &result.normalizers, 0) }

@@ -4,9 +4,13 @@ import CClip
 struct TokenModelFile {
   private let model: ConfigReader
   private let place: String
+  private let size: Int
 
-  init(_ model: ConfigReader) {
+  /// The ids of a vocabulary with ids must be below `size`. A list may be longer than the token embedding: what its ends
+  /// have is never used then.
+  init(_ model: ConfigReader, size: Int) {
     self.model = model
+    self.size = size
     place = model.place
   }
 
@@ -33,7 +37,7 @@ struct TokenModelFile {
 
   private func vocabulary() throws(ClipError) -> Vocabulary {
     guard let tokens = model.json["vocab"] else { throw model.error(CLIP_FORMAT, "vocab", "an object") }
-    return try Vocabulary(tokens, size: Int(Int32.max), place: place + ": \"model.vocab\"")
+    return try Vocabulary(tokens, size: size, place: place + ": \"model.vocab\"")
   }
 
   /// The token "unk_token", which must be in the vocabulary.
@@ -47,7 +51,7 @@ struct TokenModelFile {
     return WordPieceModel(
       vocabulary: vocabulary, unknownToken: try unknown(vocabulary, "[UNK]"),
       continuation: try model.string("continuing_subword_prefix", "##"),
-      longestWord: try model.int("max_input_chars_per_word", 100, 0...1000))
+      longestWord: try model.int("max_input_chars_per_word", 100, 1...1000))
   }
 
   private func bytePairs() throws(ClipError) -> BytePairModel {

@@ -24,8 +24,9 @@ class Tokenizer {
   /// Whether a text that is too long loses its beginning, and whether padding comes first.
   var truncatesLeft = false
   var padsLeft = false
-  /// Where the caller names none.
+  /// Where the caller names none, or may not.
   var cleaning = TextCleaning.huggingFace
+  var takesCleaning: Bool { false }
   /// A token that becomes 0 wherever it is in a row; -1: none.
   var strippedToken: Int32 = -1
   /// Ids are below it.
@@ -53,7 +54,7 @@ class Tokenizer {
   ) throws(ClipError) -> Int {
     let room = max(0, contextLength - start.count - end.count)
     let limit = truncate && !truncatesLeft ? room : Int.max - 1
-    let cleaning = cleaning ?? self.cleaning
+    let cleaning = takesCleaning ? cleaning ?? self.cleaning : self.cleaning
     try UTF8Text.decode(try Tokenizer.limited(text, truncate: truncate), into: &scratch.scalars)
     if !encodePlain(scratch, cleaning: cleaning, limit: limit) {
       scratch.output.tokens = try encode(scratch.scalars, cleaning: cleaning, limit: limit)

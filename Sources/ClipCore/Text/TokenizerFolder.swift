@@ -44,7 +44,7 @@ struct TokenizerFolder {
     guard tokenizer.padToken < tokenizer.idLimit else {
       throw ClipError(
         CLIP_MISMATCH,
-        "\(folder): expected a padding token below \(vocabularySize), the rows of the token embedding, found "
+        "\(folder): tokenizer: expected a padding token below \(vocabularySize), the rows of the token embedding, found "
           + "\(tokenizer.padToken)")
     }
     return tokenizer
@@ -65,17 +65,19 @@ struct TokenizerFolder {
       if kind == .bytePairs, !isHuggingFace {
         throw ClipError(CLIP_UNSUPPORTED, "\(path): expected CLIP's tokenizer, found another")
       }
-      return try pipeline(try PipelineFile(json, path).pipeline(), [])
+      return try pipeline(try PipelineFile(json, path).pipeline(vocabularySize: vocabularySize), [])
     }
     switch kind {
     case .bytePairs, .none: return try bytePairs(try BytePairFiles(folder: folder, vocabularySize: vocabularySize))
-    case .wordPiece: return try pipeline(try WordPieceFiles.pipeline(folder), WordPieceFiles.defaults)
+    case .wordPiece: return try pipeline(try WordPieceFiles.pipeline(folder, vocabularySize), WordPieceFiles.defaults)
     case .sentencePiece, .siglip:
       return try SentencePieceTokenizer.load(
         folder: folder, cleansForSiglip: kind == .siglip, contextLength: contextLength, vocabularySize: vocabularySize,
         plugins: runtime.plugins(bringing: CLIP_KIND_TOKENIZER, SentencePiece.plugin))
     case .folder:
-      if try has("vocab.txt") { return try pipeline(try WordPieceFiles.pipeline(folder), WordPieceFiles.defaults) }
+      if try has("vocab.txt") {
+        return try pipeline(try WordPieceFiles.pipeline(folder, vocabularySize), WordPieceFiles.defaults)
+      }
       if try has("merges.txt") {
         return try bytePairs(try BytePairFiles(folder: folder, vocabularySize: vocabularySize))
       }

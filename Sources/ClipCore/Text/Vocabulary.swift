@@ -10,7 +10,8 @@ struct Vocabulary {
   /// Indices of tokens by hash, with open addressing; -1 is free. The size is a power of two, of which at least
   /// half is free.
   private var slots: [Int32]
-  private let size: Int
+  /// Ids are below it.
+  var size: Int
   /// Bits at the hashes of all beginnings of names, after `indexPrefixes`: where a bit is 0, no name goes on.
   private var beginnings: [UInt64] = []
   /// The longest name in bytes.

@@ -9,16 +9,17 @@ enum WordPieceFiles {
     ]
   }
 
-  static func pipeline(_ folder: String) throws(ClipError) -> Pipeline {
+  static func pipeline(_ folder: String, _ vocabularySize: Int) throws(ClipError) -> Pipeline {
     let path = folder + "/vocab.txt"
     guard try TokenizerFile.exists(path) else {
       throw ClipError(CLIP_NOT_FOUND, "\(folder): expected vocab.txt or tokenizer.json, found neither")
     }
-    let file = try TokenizerFile.contents(path, 64 << 20)
+    let file = try TokenizerFile.contents(path, TokenizerFile.byteLimit(vocabularySize))
     defer { withExtendedLifetime(file) {} }
-    var vocabulary = try Vocabulary(lines: file.bytes, size: Int(Int32.max), place: path)
+    var vocabulary = try Vocabulary(lines: file.bytes, size: vocabularySize, place: path)
     vocabulary.indexPrefixes()
     let config = try TokenizerConfig(folder: folder)
+    vocabulary.size = Int(Int32.max)
     try vocabulary.add(config.added, path)
     func id(_ role: Name, _ name: StaticString) throws(ClipError) -> Int32 {
       for (known, fallback) in defaults where known == role {

@@ -59,6 +59,8 @@ extension Model {
         CLIP_UNSUPPORTED, "model: its weights are a trainer's: export that, or swap the model to its folder")
     }
     let export = try ModelExport(folder: source, options, runtime.plugins)
+    if export.description.image != nil { _ = try imageSide() }
+    if export.description.text != nil { _ = try textSide() }
     guard let checkpoint else {
       guard options.flags & UInt32(CLIP_EXPORT_AVERAGE) == 0 else {
         throw ClipError(CLIP_NOT_FOUND, "options.flags: without a checkpoint no mean of the weights is kept")

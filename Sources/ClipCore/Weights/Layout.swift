@@ -74,7 +74,11 @@ enum Layout {
 
   /// open_clip's CLIP class has the text tower's parameters at the top level, its CustomTextCLIP under "text.".
   private var openClipRules: [ParameterRule] {
-    [ParameterRule("visual.proj.weight", "visual.proj", .transposed)]
+    [
+      ParameterRule("visual.proj.weight", "visual.proj", .transposed),
+      // The norm after a mean, where the encoder has one before it, too.
+      ParameterRule("visual.ln_pool.{}", "visual.ln_post.{}"),
+    ]
       + Layout.openClipAttention("visual.transformer.resblocks.{}.", "visual.transformer.resblocks.{}.")
       + Layout.openClipAttention("visual.attn_pool.", "visual.attn_pool.")
       + (["q", "k", "v"] as [Name]).map {

@@ -55,6 +55,12 @@ struct ParameterRule {
     matchesSuffix = true
   }
 
+  /// The same rule for a file whose tensors do not have the prefix.
+  func withoutPrefix(_ prefix: Name) -> ParameterRule {
+    guard tensor.hasPrefix(prefix) else { return self }
+    return ParameterRule(parameter, Name(utf8: Array(tensor.utf8[prefix.utf8.count...])), arrangement)
+  }
+
   /// The name of the tensor that holds the parameter `name`; nil if the rule does not match.
   func tensorName(for name: Name) -> Name? {
     var start = 0

@@ -36,9 +36,9 @@ struct PositionResize: Equatable {
         for column in 0..<width { line[column] = 0 }
         for (x, share) in horizontal {
           try read(prefix + y * from.width + x, source)
-          addFloats(source, width, times: share, to: line)
+          for column in 0..<width { line[column] += share * source[column] }
         }
-        addFloats(line, width, times: weight, to: target)
+        for column in 0..<width { target[column] += weight * line[column] }
       }
     }
   }

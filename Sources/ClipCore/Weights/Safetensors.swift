@@ -6,7 +6,7 @@ import CClip
 final class Safetensors {
   /// One tensor of the file. It keeps the mapping that `bytes` points into.
   struct Tensor {
-    let name: Name
+    var name: Name
     let type: ElementType
     /// Empty for a scalar.
     let shape: [Int]

@@ -35,7 +35,9 @@ struct StoredParameter {
 
   /// The parameter in shape `wanted` if the two shapes are one but for sides of 1; otherwise unchanged.
   func squeezed(as wanted: [Int]) -> StoredParameter {
-    guard case .whole = arrangement, shape != wanted, shape.filter({ $0 != 1 }) == wanted.filter({ $0 != 1 }) else {
+    guard case .whole = arrangement, shape.count <= 8, shape != wanted,
+      shape.filter({ $0 != 1 }) == wanted.filter({ $0 != 1 })
+    else {
       return self
     }
     return StoredParameter(self, shape: wanted)

@@ -104,9 +104,8 @@ final class StoredTensors {
       var renamed = [Name: Safetensors.Tensor](minimumCapacity: tensors.count)
       for (name, tensor) in tensors {
         let short = Name(utf8: Array(name.utf8.dropFirst(prefix.utf8.count)))
-        renamed[short] = Safetensors.Tensor(
-          name: short, type: tensor.type, shape: tensor.shape, bytes: tensor.bytes, count: tensor.count,
-          file: tensor.file, strides: tensor.strides)
+        renamed[short] = tensor
+        renamed[short]?.name = short
       }
       tensors = renamed
     }

@@ -38,6 +38,8 @@ struct TensorNames {
       ParameterRule(suffix: "layers.{}.mlp.fc2.{}", block + "output.dense.{}"),
       ParameterRule(suffix: "LayerNorm.weight", "LayerNorm.gamma"),
       ParameterRule(suffix: "LayerNorm.bias", "LayerNorm.beta"),
+      // Of open_clip's CLIP, whose projection is a parameter of its own.
+      ParameterRule(suffix: "text_projection.weight", "text_projection", .transposed),
       ParameterRule(suffix: "q_proj.{}", "in_proj_{}", .part(0, of: 3)),
       ParameterRule(suffix: "k_proj.{}", "in_proj_{}", .part(1, of: 3)),
       ParameterRule(suffix: "v_proj.{}", "in_proj_{}", .part(2, of: 3)),

@@ -93,7 +93,7 @@ struct SampleFiles {
     for column in columns.captions + [columns.image] where column >= fields.count {
       throw ClipError(CLIP_FORMAT, "expected at least \(column + 1) fields, found \(fields.count)")
     }
-    guard fields.count <= columns.count else {
+    guard fields.dropFirst(columns.count).allSatisfy({ $0.isEmpty }) else {
       throw ClipError(
         CLIP_FORMAT,
         "expected \(columns.count) fields, as the first line has, found \(fields.count): one that has the separator in it "

@@ -118,21 +118,10 @@ final class SampleWorkers {
 
   convenience init(_ queue: SampleQueue, count: Int) throws(ClipError) {
     self.init(queue)
-    for _ in 0..<count {
-      var thread = pthread_t()
-      let code = csystem_start_thread(
-        &thread,
-        { context in
-          guard let context else { return nil }
-          Unmanaged<SampleQueue>.fromOpaque(context).takeUnretainedValue().work()
-          return nil
-        }, Unmanaged.passUnretained(queue).toOpaque())
-      guard code == 0 else {
-        // deinit ends the threads that did start.
-        throw ClipError(
-          CLIP_OUT_OF_MEMORY, "workers: expected to start \(count), the system refused after \(threads.count)")
-      }
-      threads.append(thread)
+    // deinit ends those that did start.
+    try startThreads(count, "workers", adding: &threads, Unmanaged.passUnretained(queue).toOpaque()) { queue in
+      if let queue { Unmanaged<SampleQueue>.fromOpaque(queue).takeUnretainedValue().work() }
+      return nil
     }
   }
 

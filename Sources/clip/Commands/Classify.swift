@@ -35,12 +35,6 @@ struct Classify: ParsableCommand {
 
   mutating func validate() throws {
     guard !label.isEmpty else { throw ValidationError("no label: expected --label and one or more texts") }
-    // --label takes every word up to the next option, images written after it too.
-    for text in label where ["jpg", "jpeg", "png", "webp", "gif", "heic", "bmp"].contains(text.fileExtension) {
-      if text.withCString({ access($0, F_OK) }) == 0 {
-        throw ValidationError("label \(quoted(text.text)) is an image: give images before --label")
-      }
-    }
     guard !images.isEmpty else { throw ValidationError("no image: expected one or more before --label") }
     if let top, top < 1 { throw ValidationError("--top is \(top): expected 1 or more") }
     guard caption(ByteString("")) != template else {
@@ -50,6 +44,12 @@ struct Classify: ParsableCommand {
 
   func run() throws {
     let runtime = try common.runtime()
+    // --label takes every word up to the next option, images written after it too.
+    for text in label where runtime.imageEndings.contains(text.fileExtension) {
+      if text.withCString({ access($0, F_OK) }) == 0 {
+        throw ValidationError("label \(quoted(text.text)) is an image: give images before --label")
+      }
+    }
     let found = try findImages(images, runtime)
     let model = try self.model.open(runtime, [.image, .text])
     let captions = try model.embed(texts: try label.map(caption).utf8, batch: batch.batch, options: texts.encode)

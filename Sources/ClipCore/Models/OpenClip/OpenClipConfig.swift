@@ -30,10 +30,11 @@ enum OpenClipConfig {
     if image { result.image = try readImage(try part(model, "vision_cfg"), context) }
     if text { result.text = try readText(try part(model, "text_cfg"), context) }
     let rules = (result.image?.rules ?? []) + (result.text?.rules ?? [])
-    if !rules.isEmpty {
+    if !rules.isEmpty || result.text?.tower.scope == "text.transformer" {
       var names = Layout.openClip.clipNames
       names.rules = rules + names.rules
       names.isDirect = true
+      names.ignoredPrefixes.append("text.transformer.embeddings.position_ids")
       result.names = names
     }
     return result

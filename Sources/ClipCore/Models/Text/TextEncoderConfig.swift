@@ -56,13 +56,13 @@ struct TextEncoderConfig {
 enum HuggingFaceText {
   /// nil: a model_type of another reader.
   static func read(
-    _ config: ConfigReader, _ folder: String, _ checkpoint: StoredTensors, text: Bool
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, text: Bool
   ) throws(ClipError) -> ModelConfig? {
     guard let encoder = try TextEncoderConfig.read(config) else { return nil }
     let modules = try SentenceTransformers(folder, width: encoder.width)
-    let scope = encoder.scopes.first { scope in checkpoint.tensors.contains { $0.key.hasPrefix(scope + ".") } } ?? ""
+    let scope = encoder.scopes.first { scope in weights.tensors.contains { $0.key.hasPrefix(scope + ".") } } ?? ""
     let start: Name = scope.isEmpty ? "" : scope + "."
-    let hasPooler = encoder.hasPooler && checkpoint.tensors.contains { $0.key.hasPrefix(start + "pooler.") }
+    let hasPooler = encoder.hasPooler && weights.tensors.contains { $0.key.hasPrefix(start + "pooler.") }
     // Without a word about it: the pooler where there is one; else what sentence-transformers does.
     let pooling = modules.pooling ?? (hasPooler ? "pooler" : encoder.isCausal ? "last" : "mean")
     let tower = encoder.tower(

@@ -1,6 +1,6 @@
 /// timm's image towers whose stages halve the grid: a row for each architecture, or for several that differ in the size
 /// of images alone, "stem[224,384]". Then the encoder, the features that come out, the classifier's name, and the
-/// encoder's configuration. Benchmarks/zoo/timm_table.py checks the rows.
+/// encoder's configuration.
 enum TimmHierarchicalTable {
   static let rows: StaticString = """
     convnext_atto convnext 320 head.fc depths=2,2,6,2 widths=40,80,160,320

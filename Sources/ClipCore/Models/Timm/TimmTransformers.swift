@@ -42,7 +42,8 @@ enum TimmTransformers {
     guard pool == own && own == "map" || pool == "avg" || pool == "token" && hasClass else {
       throw ClipError(
         CLIP_UNSUPPORTED,
-        "\(request.architecture.string): expected a pool among avg\(hasClass ? ", token" : "") and its own, \(own.string), found "
+        "\(request.architecture.string): expected a pool among avg\(hasClass ? ", token" : "") and its own, "
+          + "\(own.string), found "
           + pool.string)
     }
     let builtWith = request.setsPoolLater ? own : pool
@@ -62,7 +63,8 @@ enum TimmTransformers {
   ]
 
   private static let words: [(Name, Name, JSON)] = [
-    ("convolutions", "stem", .string("convolutions")), ("noclass", "class_token", .int(0)), ("distilled", "registers", .int(1)),
+    ("convolutions", "stem", .string("convolutions")), ("noclass", "class_token", .int(0)),
+    ("distilled", "registers", .int(1)),
     ("patchpositions", "positions", .string("patches")), ("nopositions", "positions", .string("none")),
     ("postnorm", "post_norm", .int(1)), ("scale", "layer_scale", .int(1)), ("qknorm", "qk_norm", .int(1)),
     ("attnorm", "attention_norm", .int(1)), ("mlpnorm", "mlp_norm", .int(1)), ("rms", "norm_type", .string("rms")),
