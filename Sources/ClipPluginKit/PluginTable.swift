@@ -73,13 +73,13 @@ public struct PluginTable {
     return copies
   }
 
-  /// An encoder. `example` is a configuration that it builds; `build` is `{ Graph.build($0, …) }`.
+  /// An encoder of `tower`, CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT. `example` is a configuration that it builds; `build` is `{ Graph.build($0, …) }`.
   public mutating func addEncoder(
-    _ tower: clip_tower, id: StaticString, description: StaticString, strengths: StaticString, example: StaticString,
+    _ tower: Int, id: StaticString, description: StaticString, strengths: StaticString, example: StaticString,
     build: @convention(c) (UnsafeMutablePointer<clip_builder>?) -> clip_value
   ) {
     let encoder = clip_encoder(
-      struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(tower.rawValue), id: id.cString,
+      struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(clamping: tower), id: id.cString,
       description: description.cString, build: build, example: example.cString, strengths: strengths.cString)
     addItem(encoder, CLIP_KIND_ENCODER)
   }

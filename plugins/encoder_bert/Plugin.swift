@@ -5,7 +5,8 @@ import ClipPluginKit
   PluginTable.plugin(id: "clipcore.encoder-bert", version: "0.2.0", license: "Apache-2.0") { table in
     table.addEncoder(
       CLIP_TOWER_TEXT, id: "clipcore.encoder.bert",
-      description: "BERT and its kin: post-norm blocks over the tokens before padding, pooled by a pooler or their mean",
+      description:
+        "BERT and its kin: post-norm blocks over the tokens before padding, pooled by a pooler or their mean",
       strengths: "global-context:3",
       example: #"{"vocab_size": 30522, "context_length": 512}"#
     ) { Graph.build($0) { Bert($0).build() } }

@@ -5,7 +5,8 @@ import ClipPluginKit
   PluginTable.plugin(id: "clipcore.encoder-text-transformer", version: "0.1.0", license: "Apache-2.0") { table in
     table.addEncoder(
       CLIP_TOWER_TEXT, id: "clipcore.encoder.text-transformer",
-      description: "Pre-norm transformer of texts: T5, M2M100, ModernBERT, Gemma 3, Qwen3; pooled by mean, first or last token",
+      description:
+        "Pre-norm transformer of texts: T5, M2M100, ModernBERT, Gemma 3, Qwen3; pooled by mean, first or last token",
       strengths: "global-context:3",
       example: #"""
         {"vocab_size": 32128, "context_length": 512, "width": 512, "layers": 6, "heads": 8, "mlp_width": 2048,
