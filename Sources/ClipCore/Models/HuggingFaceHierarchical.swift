@@ -74,7 +74,7 @@ enum HuggingFaceHierarchical {
       throw config.error(CLIP_UNSUPPORTED, "num_channels", "3")
     }
     // A model under a head has them one scope down.
-    let isScoped = weights.tensors.contains { $0.key.hasPrefix(type + ".") }
+    let isScoped = weights.tensors.contains(prefix: type + ".")
     let start: Name = isScoped ? type + "." : ""
     let rules = names.map { ParameterRule(start + $0.parameter, start + $0.tensor) }
     var result = ModelConfig(

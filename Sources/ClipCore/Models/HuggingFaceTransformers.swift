@@ -65,6 +65,6 @@ enum HuggingFaceTransformers {
 
 extension StoredTensors {
   fileprivate func hasTensors(under scope: Name) -> Bool {
-    tensors.contains { $0.key.hasPrefix(scope + ".") }
+    tensors.contains(prefix: scope + ".")
   }
 }
