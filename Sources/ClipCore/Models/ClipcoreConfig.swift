@@ -96,14 +96,10 @@ enum ClipcoreConfig {
     result.mean = try config.channels("mean", result.mean, zeroAllowed: true)
     result.std = try config.channels("std", result.std, zeroAllowed: false)
     result.fill = try OpenClipPreprocess.fill(config)
-    switch try config.string("interpolation", "bicubic") {
-    case "nearest": result.resample = .nearest
-    case "bilinear": result.resample = .bilinear
-    case "bicubic": result.resample = .bicubic
-    case "lanczos": result.resample = .lanczos
-    default:
+    guard let resample = PreprocessConfig.Resample(try config.string("interpolation", "bicubic")) else {
       throw config.error(CLIP_FORMAT, "interpolation", "\"nearest\", \"bilinear\", \"bicubic\" or \"lanczos\"")
     }
+    result.resample = resample
     switch try config.string("resize_mode", "shortest") {
     case "shortest": result.mode = .shortest
     case "longest": result.mode = .longest

@@ -106,10 +106,11 @@ enum HuggingFaceConfig {
     try vision.divides(patch.height, "patch_size", size.height, "image_size")
     try vision.divides(patch.width, "patch_size", size.width, "image_size")
     let tower = VisionTransformerConfig(
-      image: size, patch: patch.height, width: width,
-      layers: try vision.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
-      mlpWidth: try vision.int("intermediate_size", 3072, ConfigReader.widths),
-      activation: try activation(vision, "quick_gelu"), embedding: embedding, epsilon: try epsilon(vision, 1e-5))
+      image: size, patch: patch.height,
+      blocks: TransformerConfig(
+        width: width, layers: try vision.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
+        mlpWidth: try vision.int("intermediate_size", 3072, ConfigReader.widths),
+        activation: try activation(vision, "quick_gelu"), embedding: embedding, epsilon: try epsilon(vision, 1e-5)))
     return ModelConfig.Image(
       tower: tower.tower, preprocess: try HuggingFacePreprocess.read(folder, size, vision.place))
   }
@@ -121,10 +122,11 @@ enum HuggingFaceConfig {
     let vocabulary = try text.int("vocab_size", 49408, ConfigReader.widths)
     return TextTransformerConfig(
       vocabulary: vocabulary, context: try text.int("max_position_embeddings", 77, 2...ConfigReader.sides.upperBound),
-      width: width, layers: try text.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
-      mlpWidth: try text.int("intermediate_size", 2048, ConfigReader.widths),
-      activation: try activation(text, "quick_gelu"),
-      embedding: embedding, epsilon: try epsilon(text, 1e-5), endToken: try endToken(text, vocabulary)
+      blocks: TransformerConfig(
+        width: width, layers: try text.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
+        mlpWidth: try text.int("intermediate_size", 2048, ConfigReader.widths),
+        activation: try activation(text, "quick_gelu"), embedding: embedding, epsilon: try epsilon(text, 1e-5)),
+      endToken: try endToken(text, vocabulary)
     ).text
   }
 

@@ -11,7 +11,7 @@ extension HuggingFaceTransformers {
     var heads = 12
     var patch = 16
     var epsilon = 1e-12
-    /// Whether positions are resized to the pictures' size.
+    /// Whether positions are resized to the images' size.
     var resizes = false
     var antialiases = false
     var hasTable = true

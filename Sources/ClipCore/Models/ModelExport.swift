@@ -176,7 +176,7 @@ struct ModelExport {
       guard found.resize == nil else {
         throw ClipError(
           CLIP_UNSUPPORTED,
-          "\(folder): \(found.tensor.name.string): expected positions for the file's own size of pictures, "
+          "\(folder): \(found.tensor.name.string): expected positions for the file's own size of images, "
             + "found some that are trained for another")
       }
       outputs[index].parts.append((StoredParameter(new, .whole), found.arrangement))

@@ -17,7 +17,7 @@ enum OpenClipConfig {
 
   static func read(_ folder: String, image: Bool, text: Bool) throws(ClipError) -> ModelConfig {
     let whole = try ConfigReader(path: join(folder, file))
-    // A model config may stand alone, without what to do with pictures.
+    // A model config may stand alone, without what to do with images.
     let model = try whole.object("model_cfg") ?? whole
     guard whole.has("model_cfg") || model.has("vision_cfg") || model.has("text_cfg") else {
       throw whole.error(CLIP_FORMAT, "model_cfg", "an object")
