@@ -30,10 +30,12 @@ enum OpenClipConfig {
     if image { result.image = try readImage(try part(model, "vision_cfg"), context) }
     if text { result.text = try readText(try part(model, "text_cfg"), context) }
     let rules = (result.image?.rules ?? []) + (result.text?.rules ?? [])
-    if !rules.isEmpty || result.text?.tower.scope == "text.transformer" {
+    let hasDecoder = model.has("multimodal_cfg")
+    if !rules.isEmpty || hasDecoder || result.text?.tower.scope == "text.transformer" {
       var names = Layout.openClip.clipNames
       names.rules = rules + names.rules
-      names.isDirect = true
+      names.isDirect = !rules.isEmpty || result.text?.tower.scope == "text.transformer"
+      if hasDecoder { names.ignoredPrefixes.append("text_decoder.") }
       names.ignoredPrefixes.append("text.transformer.embeddings.position_ids")
       result.names = names
     }
