@@ -42,6 +42,17 @@ final class StoredTensors {
     self.init(file.path, tensors)
   }
 
+  /// Beside them those of `other`, under the scope `scope`.
+  func adding(_ other: StoredTensors, under scope: Name) -> StoredTensors {
+    var tensors = tensors
+    for (name, tensor) in other.tensors {
+      let scoped = scope + "." + name
+      tensors[scoped] = tensor
+      tensors[scoped]?.name = scoped
+    }
+    return StoredTensors(path, tensors)
+  }
+
   /// The tensors of one file.
   private static func read(_ path: String, _ formats: [WeightFormat]) throws(ClipError) -> [Name: Safetensors.Tensor] {
     if Name(path).hasSuffix(".safetensors") { return try Safetensors(path: path).tensors }
