@@ -25,7 +25,7 @@ struct ModelExport {
     }
     description = try ModelDescription.open(folder: folder, formats: plugins.weightFormats)
     source = ParameterSource(description.weights, description.names)
-    self.folder = folder
+    self.folder = description.folder
     switch options.layout {
     case CLIP_LAYOUT_AS_OPENED: layout = description.layout
     case CLIP_LAYOUT_HUGGING_FACE: layout = .huggingFace

@@ -44,6 +44,17 @@ final class StoredTensors {
     self.init(file.path, tensors)
   }
 
+  /// Beside them those of `other`, under the scope `scope`.
+  func adding(_ other: StoredTensors, under scope: Name) -> StoredTensors {
+    var tensors = tensors
+    for tensor in other.tensors.list {
+      var scoped = tensor
+      scoped.name = scope + "." + tensor.name
+      tensors.add(scoped)
+    }
+    return StoredTensors(path, tensors)
+  }
+
   /// The tensors of one file.
   private static func read(_ path: String, _ formats: [WeightFormat]) throws(ClipError) -> TensorMap {
     if Name(path).hasSuffix(".safetensors") { return try Safetensors(path: path).tensors }
