@@ -8,6 +8,9 @@ public func clip_encode_files(
   reporting { () throws(ClipError) in
     let runtime = try Runtime(runtime)
     let model = try Model(try required(model, "model"))
+    guard model.pixelCount > 0 else {
+      throw ClipError(CLIP_UNSUPPORTED, "model: expected an open image tower, found none")
+    }
     try requirePositive(n, "n")
     let files = try required(files, "files")
     let receive = try required(receive, "receive")
