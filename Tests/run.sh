@@ -196,6 +196,7 @@ c_test smoke valgrind,address        zoo_test Tests/Fixtures/zoo
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
 c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
+c_test smoke valgrind,address,thread files_test $emoji Tests/Fixtures/photos @
 c_test smoke ''                      system_test $emoji $image
 c_test smoke ''                      faults_test build/models/small-32 $image @
 c_test smoke ''                      process_test build/models/small-32 $image @
@@ -212,7 +213,7 @@ check smoke headers.c++17 header_compiles "$cxx" c++17
 for standard in c++11 c++14 c++20; do check full "headers.$standard" header_compiles "$cxx" $standard; done
 for standard in c11 c++20; do check full "headers.clang.$standard" header_compiles "$clang" $standard; done
 check smoke exports.clipcore exports_match libclipcore.so Include/clip{,_extend,_host,_train}.h
-check smoke exports.cliptools exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi}.h
+check smoke exports.cliptools exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi,images}.h
 for name in interface_documented documented_c_compiles needs_only_allowed plugins_export_entry augmentation_examples_work \
   analysis_page_works catalogue_is_shown plugins_found_in_order missing_sentencepiece_is_said documented_plugin_works \
   encoders_are_recommended plugin_check_writes_json; do
