@@ -203,7 +203,8 @@ enum Reference {
   }
 
   static func scoreRows(_ work: UnsafePointer<clip_score_rows>?) {
-    guard let work = work?.pointee, let rows = work.rows, let query = work.query, let scores = work.scores else { return }
+    guard let work = work?.pointee, let rows = work.rows, let query = work.query, let scores = work.scores
+    else { return }
     for row in 0..<max(0, work.count) {
       var sum = 0.0
       for i in 0..<max(0, work.width) {

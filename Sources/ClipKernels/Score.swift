@@ -4,7 +4,8 @@ extension KernelSet {
   /// clip_kernels.score_rows.
   @_alwaysEmitIntoClient @inline(__always)
   public static func scoreRows(_ work: UnsafePointer<clip_score_rows>?) {
-    guard let work = work?.pointee, let rows = work.rows, let query = work.query, let scores = work.scores else { return }
+    guard let work = work?.pointee, let rows = work.rows, let query = work.query, let scores = work.scores
+    else { return }
     let numbers = query.assumingMemoryBound(to: Float.self)
     switch work.storage {
     case CLIP_STORAGE_F16:
