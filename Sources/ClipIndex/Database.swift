@@ -83,7 +83,8 @@ final class Database {
 
   /// Runs `sql` with its parameters, and calls `row` for each row until that returns false.
   func run(
-    _ sql: StaticString, _ values: Value..., row: (Statement) throws(ClipError) -> Bool = { _ throws(ClipError) in true }
+    _ sql: StaticString, _ values: Value...,
+    row: (Statement) throws(ClipError) -> Bool = { _ throws(ClipError) in true }
   ) throws(ClipError) {
     let statement = try prepared(sql)
     defer { statement.reset() }

@@ -72,7 +72,9 @@ struct Fingerprint {
         let count = pread(descriptor, block.base + done, wanted - done, offset + done)
         if count < 0, csystem_errno() == EINTR { continue }
         guard count >= 0 else { throw systemError("cannot read " + path) }
-        guard count > 0 else { throw ClipError(CLIP_IO, path + ": expected \(size) bytes, found that it was cut short") }
+        guard count > 0 else {
+          throw ClipError(CLIP_IO, path + ": expected \(size) bytes, found that it was cut short")
+        }
         done += count
       }
       add(UnsafeRawBufferPointer(start: block.base, count: wanted))

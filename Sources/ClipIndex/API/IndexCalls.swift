@@ -2,7 +2,9 @@ import CClip
 import CSystem
 
 @c @implementation
-public func clip_index_fingerprint(_ folder: UnsafePointer<CChar>?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int)
+public func clip_index_fingerprint(
+  _ folder: UnsafePointer<CChar>?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int
+)
   -> clip_status
 {
   reporting { () throws(ClipError) in
@@ -31,7 +33,8 @@ public func clip_index_open(
 public func clip_index_release(_ index: OpaquePointer?) { releaseHandle(index, Index.self) }
 
 @c @implementation
-public func clip_index_describe(_ index: OpaquePointer?, _ info: UnsafeMutablePointer<clip_index_info>?) -> clip_status {
+public func clip_index_describe(_ index: OpaquePointer?, _ info: UnsafeMutablePointer<clip_index_info>?) -> clip_status
+{
   reporting { () throws(ClipError) in
     let index = try object(index, Index.self, "index")
     try requireRoom(info, "info")
