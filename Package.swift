@@ -106,7 +106,7 @@ let swift: [Target] =
         "CLIP", "CLIPTools", "CClip", "CJansson", "CSpng",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      linkerSettings: [.linkedLibrary("jansson"), .linkedLibrary("spng")]),
+      linkerSettings: [.linkedLibrary("jansson"), .linkedLibrary("spng"), .linkedLibrary("clipindex")]),
   ]
 
 func library(_ name: String, _ package: String) -> Target {
