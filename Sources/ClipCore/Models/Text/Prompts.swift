@@ -16,8 +16,10 @@ struct Prompts {
     let config = try ConfigReader(path: path)
     if let prompts = try config.object("prompts") {
       for (name, text) in prompts.json.object ?? [] {
-        guard let text = text.string else { throw prompts.error(CLIP_FORMAT, name, "a string") }
-        texts.append((name, text))
+        guard prompts.json[name] == nil || text.string != nil else {
+          throw prompts.error(CLIP_FORMAT, name, "a string")
+        }
+        texts.append((name, text.string ?? ""))
       }
     }
     standard = try config.string("default_prompt_name", "")
