@@ -75,7 +75,6 @@ extension StoredParameter {
     let work = TableRows(stored: self, memory: memory, pieces: max(1, min(rowCount, 4 * (threads?.width ?? 0))))
     if let threads { threads.run(work.pieces, work) } else { work.part(0) }
     try work.failures.throwFirst()
-    discardPages()
   }
 }
 
@@ -91,7 +90,7 @@ private struct TableRows: Work {
       if let memory {
         try stored.readFromFile(rows: rows, into: memory.floats + rows.lowerBound * stored.rowWidth)
       } else {
-        _ = try stored.mapped(rows: rows)
+        try stored.check(rows: rows)
       }
     } catch {
       failures.record(error, piece)

@@ -16,7 +16,7 @@ final class PluginFile {
   /// Where a limit of file sizes (`ulimit -f`) forbids the copy, the file itself is loaded: it must then be replaced by
   /// renaming, not written to.
   convenience init(path: String) throws(ClipError) {
-    let source = path.withCString { csystem_open_read($0) }
+    let source = withPath(path) { csystem_open_read($0) }
     guard source >= 0 else { throw systemError("cannot open " + path) }
     var library = source
     do throws(ClipError) {
@@ -89,7 +89,7 @@ final class PluginFile {
     -> (handle: UnsafeMutableRawPointer, entry: clip_plugin_entry_fn)
   {
     let name = "/proc/self/fd/\(copy)"
-    let file = try MappedFile(path: name)
+    let file = try MappedFile(mapping: name)
     let problem = withExtendedLifetime(file) { SharedLibrary.problem(in: file.bytes) }
     if let problem { throw ClipError(CLIP_PLUGIN, path + ": " + problem) }
     guard let handle = name.withCString({ dlopen($0, RTLD_NOW | RTLD_LOCAL) }) else {
@@ -132,7 +132,7 @@ struct FileStamp: Equatable {
   /// nil if there is none.
   init?(path: String) {
     var facts = stat()
-    guard stat(path, &facts) == 0 else { return nil }
+    guard withPath(path, { stat($0, &facts) }) == 0 else { return nil }
     self.init(facts)
   }
 
