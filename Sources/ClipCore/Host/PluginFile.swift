@@ -8,8 +8,7 @@ final class PluginFile {
   let entry: clip_plugin_entry_fn
   /// Of the file as it was copied.
   let stamp: FileStamp
-  private let handle: UnsafeMutableRawPointer
-  private let descriptor: Int32
+  private let library: LoadedLibrary
 
   private static var largest: Int { 1 << 30 }
 
@@ -26,28 +25,20 @@ final class PluginFile {
         library = copy
       }
       let (handle, entry) = try PluginFile.load(library, path)
-      self.init(entry, stamp, handle, library)
+      self.init(entry, stamp, LoadedLibrary(handle, library))
     } catch {
       close(library)
       throw error
     }
   }
 
-  /// The descriptor stays open: its number is the library's name to the loader, which must not be
-  /// given to another plugin while this one is loaded.
-  private init(
-    _ entry: @escaping clip_plugin_entry_fn, _ stamp: FileStamp, _ handle: UnsafeMutableRawPointer, _ descriptor: Int32
-  ) {
+  private init(_ entry: @escaping clip_plugin_entry_fn, _ stamp: FileStamp, _ library: LoadedLibrary) {
     self.entry = entry
     self.stamp = stamp
-    self.handle = handle
-    self.descriptor = descriptor
+    self.library = library
   }
 
-  deinit {
-    dlclose(handle)
-    close(descriptor)
-  }
+  deinit { library.unload() }
 
   /// A file in memory with the bytes of `source`; nil if a limit of file sizes forbids one. Reads, and does not map,
   /// the source: whoever is writing to it may cut it short meanwhile.
@@ -88,7 +79,7 @@ final class PluginFile {
   private static func load(_ copy: Int32, _ path: String) throws(ClipError)
     -> (handle: UnsafeMutableRawPointer, entry: clip_plugin_entry_fn)
   {
-    let name = "/proc/self/fd/\(copy)"
+    let name = LoadedLibrary.newName(of: copy)
     let file = try MappedFile(mapping: name)
     let problem = withExtendedLifetime(file) { SharedLibrary.problem(in: file.bytes) }
     if let problem { throw ClipError(CLIP_PLUGIN, path + ": " + problem) }
@@ -103,7 +94,7 @@ final class PluginFile {
         isResourceFailure: isResourceFailure)
     }
     guard let symbol = dlsym(handle, "clip_plugin_entry") else {
-      dlclose(handle)
+      _ = dlclose(handle)
       throw ClipError(CLIP_PLUGIN, path + ": expected the function clip_plugin_entry, found none")
     }
     return (handle, unsafeBitCast(symbol, to: clip_plugin_entry_fn.self))
