@@ -119,7 +119,7 @@ missing_sentencepiece_is_said() {
 augmentation_examples_work() {
   local folder=build/tests/augmentation-docs out
   rm -rf "$folder" && mkdir -p "$folder" || return
-  awk '/^```c$/ { block = "" } { if (!/^```/) block = block $0 "\n" } /^```$/ { if (block ~ /clip_plugin_entry\(void\)/) printf "%s", block; block = "" }' \
+  awk '/^```c$/ { block = "" } { if (!/^```/) block = block $0 "\n" } /^```$/ { if (block ~ /CLIP_PLUGIN\(/) printf "%s", block; block = "" }' \
     docs/augmentation.md | sed -n '/^#include/,$p' > "$folder/invert.c"
   awk '/^```json$/ { block = "" } { if (!/^```/) block = block $0 "\n" } /^```$/ { if (block ~ /"library"/) printf "%s", block; block = "" }' \
     docs/augmentation.md > "$folder/libyuv.ffi.json"

@@ -57,5 +57,7 @@ package func path(_ bytes: UnsafePointer<CChar>) -> String { Name(cString: bytes
 
 /// Calls `body` with a path as the system takes it.
 package func withPath<Result>(_ path: String, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
-  (Name(path).utf8 + [0]).withUnsafeBytes { body($0.bindMemory(to: CChar.self).baseAddress ?? StaticString("").cString) }
+  (Name(path).utf8 + [0]).withUnsafeBytes {
+    body($0.bindMemory(to: CChar.self).baseAddress ?? StaticString("").cString)
+  }
 }

@@ -121,14 +121,18 @@ struct StoredParameter {
   }
 
   /// Reads `rows`. CLIP_FORMAT for an element that is not finite.
-  func check(rows: Range<Int>) throws(ClipError) {
-    let rowsAtOnce = max(1, 16384 / max(1, rowWidth))
-    let room = try Memory(floats: product(min(rowsAtOnce, rows.count), rowWidth, "rows"), for: "rows")
-    var first = rows.lowerBound
-    while first < rows.upperBound {
-      let next = min(first + rowsAtOnce, rows.upperBound)
-      try read(rows: first..<next, into: room.floats)
-      first = next
+  func check(rows: Range<Int>) throws(ClipError) { try forEachRow(in: rows) { _, _ in } }
+
+  /// Calls `body` with the number of each of `rows` and its elements.
+  func forEachRow(
+    in rows: Range<Int>, _ body: (Int, UnsafePointer<Float>) throws(ClipError) -> Void
+  ) throws(ClipError) {
+    let step = max(1, 16384 / max(1, rowWidth))
+    let room = try Memory(floats: product(min(step, rows.count), rowWidth, "rows"), for: "rows")
+    for first in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
+      let some = first..<min(first + step, rows.upperBound)
+      try read(rows: some, into: room.floats)
+      for row in some { try body(row, room.floats + (row - first) * rowWidth) }
     }
   }
 
@@ -142,20 +146,47 @@ struct StoredParameter {
       UnsafeRawBufferPointer(start: base + first &* 4, count: rows.count &* rowWidth &* 4), into: out)
   }
 
-  /// The index in the tensor of the first element of `rows`; nil if the file does not store these rows as dense,
-  /// aligned float32.
-  private func start(of rows: Range<Int>) -> Int? {
+  /// Whether `readRow` can read every row.
+  var hasRowsInFile: Bool {
+    switch tensor.type {
+    case .float32, .float16, .bfloat16: tensor.file.canBeRead && bytes(of: 0..<rowCount) != nil
+    default: false
+    }
+  }
+
+  /// Reads one row as float32 through the file's descriptor; see `hasRowsInFile`. CLIP_IO if the file was changed since
+  /// it was opened.
+  func readRow(_ row: Int, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
+    guard let bytes = bytes(of: row..<(row &+ 1)) else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): row \(row) of \(rowCount): expected rows without gaps")
+    }
+    // Narrow elements come to the end of the row and are widened from its beginning on, none before it is read.
+    let source = UnsafeMutableRawPointer(out) + (rowWidth &* 4 - bytes.count)
+    try tensor.file.read(bytes, into: source)
+    if tensor.type != .float32 { tensor.type.widen(source, rowWidth, to: out) }
+  }
+
+  /// The bytes of `rows` in the file; nil if it does not store them without gaps.
+  private func bytes(of rows: Range<Int>) -> UnsafeRawBufferPointer? {
     var first = rows.lowerBound
     switch arrangement {
     case .whole: break
     case .part(let part, _): first = first &+ part &* rowCount
     case .transposed: return nil
     }
-    guard resize == nil, tensor.type == .float32, tensor.strides.isEmpty, tensor.count > 0, rows.lowerBound >= 0,
-      rows.upperBound <= rowCount,
-      let base = tensor.bytes.baseAddress, Int(bitPattern: base) % 4 == 0
+    guard resize == nil, tensor.strides.isEmpty, tensor.count > 0, rows.lowerBound >= 0, rows.upperBound <= rowCount
     else { return nil }
-    return first &* rowWidth
+    let size = rowWidth &* (tensor.type.bits / 8)
+    return UnsafeRawBufferPointer(rebasing: tensor.bytes[(first &* size)..<((first &+ rows.count) &* size)])
+  }
+
+  /// The index in the tensor of the first element of `rows`; nil if the file does not store these rows as dense,
+  /// aligned float32.
+  private func start(of rows: Range<Int>) -> Int? {
+    guard tensor.type == .float32, let bytes = bytes(of: rows), let first = bytes.baseAddress,
+      let base = tensor.bytes.baseAddress, Int(bitPattern: first) % 4 == 0
+    else { return nil }
+    return (first - base) / 4
   }
 
   private var place: String { "\(tensor.path): tensor \(tensor.name.string)" }
@@ -235,7 +266,8 @@ extension Safetensors.Tensor {
     let blockSize = isRead ? 16384 : 2048
     let elementBytes = type.bits / 8
     let isFloat = if case .float32 = type { true } else { false }
-    let buffer = isRead && !isFloat ? try Memory(byteCount: min(blockSize, count) &* elementBytes, for: "elements") : nil
+    let buffer =
+      isRead && !isFloat ? try Memory(byteCount: min(blockSize, count) &* elementBytes, for: "elements") : nil
     var done = 0
     while done < count {
       let size = min(blockSize, count - done)

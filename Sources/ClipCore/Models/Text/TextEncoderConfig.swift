@@ -43,7 +43,7 @@ struct TextEncoderConfig {
   }
 
   /// Keys that count as absent with these values; any other value is refused by name.
-  static func require(_ config: ConfigReader, _ wanted: [(key: Name, value: Bool)]) throws(ClipError) {
+  static func require(_ config: ConfigReader, _ wanted: [(key: StaticString, value: Bool)]) throws(ClipError) {
     for (key, value) in wanted {
       guard try config.bool(key, value) == value else {
         throw config.error(CLIP_UNSUPPORTED, key, value ? "true" : "false")
@@ -60,9 +60,9 @@ enum HuggingFaceText {
   ) throws(ClipError) -> ModelConfig? {
     guard let encoder = try TextEncoderConfig.read(config) else { return nil }
     let modules = try SentenceTransformers(folder, width: encoder.width)
-    let scope = encoder.scopes.first { scope in weights.tensors.contains { $0.key.hasPrefix(scope + ".") } } ?? ""
+    let scope = encoder.scopes.first { weights.tensors.contains(prefix: $0 + ".") } ?? ""
     let start: Name = scope.isEmpty ? "" : scope + "."
-    let hasPooler = encoder.hasPooler && weights.tensors.contains { $0.key.hasPrefix(start + "pooler.") }
+    let hasPooler = encoder.hasPooler && weights.tensors.contains(prefix: start + "pooler.")
     // Without a word about it: the pooler where there is one; else what sentence-transformers does.
     let pooling = modules.pooling ?? (hasPooler ? "pooler" : encoder.isCausal ? "last" : "mean")
     let tower = encoder.tower(
