@@ -43,6 +43,7 @@ struct FolderWalk {
   let rules: WalkRules
 
   private(set) var images: [(path: ByteString, state: FileState)] = []
+  private(set) var folders: [ByteString] = []
   /// Folders that could not be read, and why: nothing is known of what they hold.
   private(set) var unread: [Skipped] = []
   /// Folders that hold nothing at all, as a mount point does while its disk is away.
@@ -89,6 +90,7 @@ struct FolderWalk {
     }
     if errno != 0 { unread.append(Skipped(path: folder, reason: systemMessage(errno))) }
     if isEmpty { empty.append(folder) }
+    self.folders.append(folder)
     for name in folders.sorted() { walk(folder.appending(name.bytes)) }
   }
 
@@ -103,7 +105,7 @@ struct FolderWalk {
       others[name.fileExtension, default: 0] += 1
       return
     }
-    guard rules.exclude.isEmpty || !rules.excludes(name, path.below(root)) else { return excluded += 1 }
+    guard rules.exclude.isEmpty || !rules.excludes(name, path.relative(to: root)) else { return excluded += 1 }
     var status = stat()
     var flags = AT_SYMLINK_NOFOLLOW
     guard name.withCString({ fstatat(descriptor, $0, &status, flags) }) == 0 else { return missing(path, isImage) }

@@ -75,7 +75,8 @@ struct Query {
     guard isPath || endings.contains(argument.fileExtension) else { return nil }
     var status = stat()
     guard argument.withCString({ stat($0, &status) }) == 0 else {
-      guard mustExist else { return nil }
+      // "The logo of example.png" is a text.
+      guard mustExist, isPath || !argument.bytes.contains(UInt8(ascii: " ")) else { return nil }
       throw .system("the image \(argument.shown) of the query")
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
