@@ -46,7 +46,7 @@ public final class Image: @unchecked Sendable {
       (self.asStored, self.lenient, self.smallerSide) = (asStored, lenient, smallerSide)
     }
 
-    fileprivate func c() throws(CLIPError) -> clip_image_options {
+    package func value() throws(CLIPError) -> clip_image_options {
       var options = sized(clip_image_options(), \.struct_size)
       options.flags = UInt32((asStored ? CLIP_IMAGE_AS_STORED : 0) | (lenient ? CLIP_IMAGE_LENIENT : 0))
       options.smaller_side = try number(smallerSide, "smallerSide")
@@ -58,7 +58,7 @@ public final class Image: @unchecked Sendable {
   /// plugin is loaded. The image is upright.
   public convenience init(_ path: String, runtime: Runtime, options: Options = Options()) throws(CLIPError) {
     var out: OpaquePointer?
-    var given = try options.c()
+    var given = try options.value()
     try withCMemory { memory throws(CLIPError) in
       try check(clip_image_load(runtime.handle, try memory.string(path, "path"), &given, &out))
     }
@@ -68,7 +68,7 @@ public final class Image: @unchecked Sendable {
   /// Decodes the bytes of a file.
   public convenience init(decoding bytes: [UInt8], runtime: Runtime, options: Options = Options()) throws(CLIPError) {
     var out: OpaquePointer?
-    var given = try options.c()
+    var given = try options.value()
     try check(clip_image_decode(runtime.handle, bytes, bytes.count, &given, &out))
     try self.init(owning: out)
   }

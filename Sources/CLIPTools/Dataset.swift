@@ -49,6 +49,8 @@ public struct DatasetOptions: Sendable {
   public var maxFileBytes = 64 << 20
   /// Cleaning of captions and background of images. Captions are always truncated.
   public var encode = EncodeOptions()
+  /// How images are decoded.
+  public var image = Image.Options()
   /// Augment images and captions; nil: as they are.
   public var imagePipeline: Pipeline?
   public var textPipeline: Pipeline?
@@ -84,6 +86,7 @@ public struct DatasetOptions: Sendable {
     options.encode = memory.array([encode.value(memory)])
     options.image_pipeline = imagePipeline?.handle
     options.text_pipeline = textPipeline?.handle
+    options.image = memory.array([try image.value()])
     return options
   }
 }
