@@ -53,14 +53,16 @@ struct Search: ParsableCommand {
     let query = try Query(self.query, endings: runtime.imageEndings)
     let open = try OpenIndex(place.path(), runtime, update, threads: common.threadCount, creates: false)
     // Folders are looked through while the model is opened and embeds the query.
-    let scan = noUpdate ? nil : Background { () throws(CLIPError) in try open.reserve() ? open.scan() : nil }
-    let embedded = Result { () throws(CLIPError) in try embed(query, open) }
-    let report = try scan.map { scan throws(CLIPError) in try finish(scan.wait(), open) } ?? nil
+    var scanned = Result<IndexUpdate?, CLIPError>.success(nil)
+    let scan = noUpdate ? nil : Background { scanned = Result { () throws(CLIPError) in try open.scanIfFree() } }
+    let embedding = try embed(query, open)
+    scan?.wait()
+    let report = if let update = try scanned.get() { try finish(update, open) } else { IndexUpdate.Report?.none }
     var folders: [ByteString] = []
     for folder in self.folders { folders.append((try? folder.real) ?? folder) }
-    let matches = try open.index.search(try embedded.get(), count: top, threshold: threshold, folders: folders)
+    let matches = try open.index.search(embedding, count: top, threshold: threshold, folders: folders)
     if common.json {
-      try StandardOutput.write(json(matches, searched: try open.index.count(), report))
+      try StandardOutput.write(json(matches, open, searched: try open.index.count(), report))
     } else if paths {
       try StandardOutput.write(bytes: matches.flatMap { $0.path.bytes + Array("\n".utf8) })
     } else {
@@ -68,16 +70,10 @@ struct Search: ParsableCommand {
     }
   }
 
-  /// Makes the changes that were found; nil if another command does so.
-  private func finish(
-    _ scanned: Result<IndexUpdate?, CLIPError>, _ open: OpenIndex
-  ) throws(CLIPError) -> IndexUpdate.Report? {
-    guard var update = try scanned.get() else {
-      Console.shared.line("Another command changes \(open.path.shown) now: it is searched as it is.")
-      return nil
-    }
-    if update.isPending { Interruption.watch() }
-    if update.isPending || !update.isCurrent { try open.run(&update) }
+  /// Makes the changes that were found.
+  private func finish(_ update: consuming IndexUpdate, _ open: OpenIndex) throws(CLIPError) -> IndexUpdate.Report {
+    Interruption.watch()
+    try open.run(&update)
     if update.report.isWorthTelling {
       update.report.tellWarnings()
       Console.shared.line(update.report.line(images: try open.index.count()))
@@ -106,8 +102,10 @@ struct Search: ParsableCommand {
     if !unknown.isEmpty {
       let model = try open.open(.image)
       _ = try open.encoder.embed(unknown.map(\.value), model) { position, result throws(CLIPError) in
-        add(try result.get(), [unknown[position]])
-        return true
+        switch result {
+        case .success(let row): add(row, [unknown[position]])
+        case .failure(let error): throw error
+        }
       }
     }
     guard sum.contains(where: { $0 != 0 }), sum.allSatisfy(\.isFinite) else {
@@ -125,13 +123,15 @@ struct Search: ParsableCommand {
     return table.text()
   }
 
-  private func json(_ matches: [ImageIndex.Match], searched: Int, _ report: IndexUpdate.Report?) -> JSON {
+  private func json(
+    _ matches: [ImageIndex.Match], _ open: OpenIndex, searched: Int, _ report: IndexUpdate.Report?
+  ) -> JSON {
     let list = matches.enumerated().map { index, match -> JSON in
       ["rank": .integer(index + 1), "image": .string(match.path.text), "similarity": .float(match.score)]
     }
     return [
       "query": .strings(query.map(\.text)), "searched": .integer(searched), "results": .array(list),
-      "update": report?.json(images: searched) ?? .null,
+      "update": report.map { $0.json(open.path, images: searched) } ?? .null,
     ]
   }
 }

@@ -9,7 +9,7 @@ final class FolderWatch {
   private static let pause: Int32 = 500
 
   init() throws(CLIPError) {
-    descriptor = inotify_init1(Int32(IN_CLOEXEC.rawValue) | Int32(IN_NONBLOCK.rawValue))
+    descriptor = inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK))
     guard descriptor >= 0 else { throw .system("cannot watch folders") }
   }
 

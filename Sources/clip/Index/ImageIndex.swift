@@ -95,6 +95,19 @@ final class ImageIndex {
     return records.value
   }
 
+  /// Of a folder, or the file `path` itself.
+  func paths(below path: ByteString) throws(CLIPError) -> [ByteString] {
+    let paths = Box<[ByteString]>([])
+    let status = clip_index_visit(
+      handle, path.bytes, path.bytes.count,
+      { user, entry in
+        if let entry = entry?.pointee { Box<[ByteString]>.at(user)?.value.append(ByteString(entry.key.buffer)) }
+        return 0
+      }, paths.pointer)
+    try check(status)
+    return paths.value.filter { $0.isBelow(path) }
+  }
+
   /// nil if there is none.
   func embedding(of path: ByteString) throws(CLIPError) -> (embedding: [Float], record: FileRecord)? {
     var embedding = [Float](repeating: 0, count: width)

@@ -7,7 +7,7 @@ struct IndexedFolder: Hashable {
 }
 
 /// A file that was found and could not be embedded; it is tried again when it changes.
-struct UnusableImage {
+struct UnusableImage: Hashable {
   let path: ByteString
   let state: FileState
   let reason: String

@@ -92,8 +92,8 @@ struct IndexUpdate {
     }
   }
 
-  /// Whether there are files to read.
-  var isPending: Bool { !pending.isEmpty }
+  /// Whether there is anything to do.
+  var isPending: Bool { !pending.isEmpty || !gone.isEmpty }
 
   /// Embeds what is new with the image tower of `model()`, and removes what is gone. A signal ends it early: what is
   /// embedded by then is kept.
@@ -180,24 +180,20 @@ struct IndexUpdate {
 
   private mutating func embed(_ new: [New], _ encoder: ImageEncoder, _ model: Model) throws(CLIPError) {
     var batch: [ImageIndex.Entry] = []
-    let progress = ProgressBar("Images", total: new.count)
-    defer { progress.finish() }
     let isWhole = try encoder.embed(new.map(\.path), model) { position, result throws(CLIPError) in
       let (path, state, content) = new[position]
-      progress.update(position + 1)
       do throws(CLIPError) {
         let embedding: [Float]
         switch result {
         case .success(let row): embedding = row
         case .failure(let error): throw error
         }
-        let hash = try content ?? ContentHash(contentsOf: path)
+        let hash = if let content { content } else { try ContentHash(contentsOf: path) }
         batch.append(.init(path: path, record: FileRecord(state: state, content: hash), embedding: embedding))
       } catch {
         leaveOut(path, state, error.status, error.message)
       }
       if batch.count >= encoder.batch { try flush(&batch) }
-      return !Interruption.isAsked
     }
     try flush(&batch)
     if !isWhole { report.isInterrupted = true }

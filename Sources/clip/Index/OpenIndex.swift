@@ -73,6 +73,18 @@ final class OpenIndex {
 
   deinit { if lock >= 0 { close(lock) } }
 
+  var encoder: ImageEncoder { ImageEncoder(batch: options.batch.batch, threads: threads) }
+
+  /// The embedding of an image that is in the index as the file is now; else nil.
+  func indexed(_ image: ByteString) throws(CLIPError) -> [Float]? {
+    let path = try image.real
+    var status = stat()
+    guard path.withCString({ stat($0, &status) }) == 0, let entry = try index.embedding(of: path),
+      entry.record.state == FileState(status)
+    else { return nil }
+    return entry.embedding
+  }
+
   func open(_ towers: Towers) throws(CLIPError) -> Model {
     try Model(try settings.model.utf8, runtime: runtime, towers: towers, storage: options.storage.storage)
   }
@@ -93,10 +105,19 @@ final class OpenIndex {
       index, folders ?? settings.folders, endings: runtime.imageEndings, unusable: settings.unusable)
   }
 
+  /// As `scan`; nil if another command changes the index now, which a person is told.
+  func scanIfFree() throws(CLIPError) -> IndexUpdate? {
+    guard try reserve() else {
+      Console.shared.line("Another command changes \(path.shown) now: it is searched as it is.")
+      return nil
+    }
+    return try scan()
+  }
+
   /// Makes the changes and keeps the settings.
   func run(_ update: inout IndexUpdate) throws(CLIPError) {
-    let encoder = ImageEncoder(batch: options.batch.batch, threads: threads)
     try update.run(encoder) { () throws(CLIPError) in try open(.image) }
+    guard settings.unusable != update.report.unusable else { return }
     settings.unusable = update.report.unusable
     try settings.write(of: path)
   }

@@ -1,42 +1,29 @@
 import Glibc
 
 /// Work on a thread of its own, begun at once.
-final class Background<Value>: @unchecked Sendable {
-  private let work: () throws(CLIPError) -> Value
-  private var result: Result<Value, CLIPError>?
-  private var thread = pthread_t()
-  private var isStarted = false
+final class Background: @unchecked Sendable {
+  private let work: () -> Void
+  private var thread: pthread_t?
+  private var isDone = false
 
-  init(_ work: @escaping () throws(CLIPError) -> Value) {
+  init(_ work: @escaping () -> Void) {
     self.work = work
+    var thread = pthread_t()
     let code = pthread_create(
       &thread, nil,
       { argument in
-        if let argument { Unmanaged<Background>.fromOpaque(argument).takeUnretainedValue().run() }
+        if let argument { Unmanaged<Background>.fromOpaque(argument).takeUnretainedValue().work() }
         return nil
       }, Unmanaged.passUnretained(self).toOpaque())
-    isStarted = code == 0
+    if code == 0 { self.thread = thread }
   }
 
-  deinit { join() }
+  deinit { wait() }
 
-  /// The result, once it is there. Where no thread could be started, the work is done now.
-  func wait() -> Result<Value, CLIPError> {
-    join()
-    if result == nil { run() }
-    return result ?? .failure(CLIPError("the work has no result"))
-  }
-
-  private func join() {
-    if isStarted { pthread_join(thread, nil) }
-    isStarted = false
-  }
-
-  private func run() {
-    do throws(CLIPError) {
-      result = .success(try work())
-    } catch {
-      result = .failure(error)
-    }
+  /// Returns when the work is done. Where no thread could be started, it is done now.
+  func wait() {
+    if let thread { pthread_join(thread, nil) } else if !isDone { work() }
+    thread = nil
+    isDone = true
   }
 }
