@@ -93,7 +93,8 @@ struct Index: ParsableCommand {
     let paths = try open.index.paths(below: path)
     let isFolder = open.settings.folders.contains { $0.path.isBelow(path) }
     guard !paths.isEmpty || isFolder else {
-      throw CLIPError("\(open.path.shown) has no images of \(path.shown): expected a folder of the index", status: .notFound)
+      throw CLIPError(
+        "\(open.path.shown) has no images of \(path.shown): expected a folder of the index", status: .notFound)
     }
     open.settings.folders.removeAll { $0.path.isBelow(path) }
     open.settings.unusable.removeAll { $0.path.isBelow(path) }

@@ -26,7 +26,8 @@ struct Search: ParsableCommand {
   @Option(help: ArgumentHelp("Show images of at least this similarity alone, -1 to 1.", valueName: "cosine"))
   var threshold: Float?
 
-  @Option(name: .customLong("in"), help: ArgumentHelp("Show images in this folder alone. May be repeated.", valueName: "dir"))
+  @Option(
+    name: .customLong("in"), help: ArgumentHelp("Show images in this folder alone. May be repeated.", valueName: "dir"))
   var folders: [ByteString] = []
 
   @Flag(help: "Search the index as it is.")
@@ -93,7 +94,8 @@ struct Search: ParsableCommand {
     let captions = query.terms.filter { $0.kind == .text }
     if !captions.isEmpty {
       let model = try open.open(.text)
-      add(try model.embed(texts: try captions.map(\.value).utf8, batch: captions.count, options: texts.encode), captions)
+      add(
+        try model.embed(texts: try captions.map(\.value).utf8, batch: captions.count, options: texts.encode), captions)
     }
     var unknown: [Query.Term] = []
     for term in query.terms where term.kind == .image {

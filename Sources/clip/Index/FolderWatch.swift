@@ -17,7 +17,8 @@ final class FolderWatch {
 
   /// Watches these folders too.
   func add(_ folders: [ByteString]) throws(CLIPError) {
-    let events = IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF
+    let events =
+      IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF
       | IN_ATTRIB | IN_ONLYDIR
     for folder in folders {
       guard folder.withCString({ inotify_add_watch(descriptor, $0, UInt32(events)) }) < 0 else { continue }

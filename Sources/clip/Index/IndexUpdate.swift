@@ -83,8 +83,10 @@ struct IndexUpdate {
         gone.append(path)
       }
     }
-    for (folder, count) in emptied.sorted(by: { $0.key < $1.key }) where !report.away.contains(where: { $0.path == folder }) {
-      report.away.append(Skipped(path: folder, reason: "the folder is empty, and \(counted(count, "image")) of it indexed"))
+    for (folder, count) in emptied.sorted(by: { $0.key < $1.key })
+    where !report.away.contains(where: { $0.path == folder }) {
+      report.away.append(
+        Skipped(path: folder, reason: "the folder is empty, and \(counted(count, "image")) of it indexed"))
     }
     // What cannot be tried now is remembered.
     report.unusable += unusable.filter { image in
@@ -131,11 +133,18 @@ struct IndexUpdate {
   private mutating func reuse() throws(CLIPError) -> [New] {
     guard !known.isEmpty else { return pending.map { ($0.path, $0.state, nil) } }
     let sizes = Set(known.values.map(\.record.state.size))
+    var movable = Set(gone)
+    // Of several, one that is gone: its file was moved.
     var paths: [Content: ByteString] = [:]
     for (path, entry) in known {
-      paths[Content(size: entry.record.state.size, hash: entry.record.content), default: path] = path
+      let content = Content(size: entry.record.state.size, hash: entry.record.content)
+      guard let other = paths[content] else {
+        paths[content] = path
+        continue
+      }
+      let (isGone, isOtherGone) = (movable.contains(path), movable.contains(other))
+      if isGone != isOtherGone ? isGone : path < other { paths[content] = path }
     }
-    var movable = Set(gone)
     var reused = Reused()
     var new: [New] = []
     for (path, state) in pending where !Interruption.isAsked {

@@ -43,14 +43,16 @@ final class OpenIndex {
   private var lock: Int32 = -1
 
   /// Opens the index. With `creates`, one that is not there is made, for the model that the options name.
-  init(_ path: ByteString, _ runtime: Runtime, _ options: UpdateOptions, threads: Int, creates: Bool) throws(CLIPError) {
+  init(_ path: ByteString, _ runtime: Runtime, _ options: UpdateOptions, threads: Int, creates: Bool) throws(CLIPError)
+  {
     (self.path, self.runtime, self.options, self.threads) = (path, runtime, options, threads)
     let stored = try IndexSettings(of: path)
     let exists = path.withCString { access($0, F_OK) } == 0
     guard exists || creates else {
       throw CLIPError("there is no index \(path.shown): expected one that clip index has made", status: .notFound)
     }
-    guard let given = try options.model.map({ (model: ByteString) throws(CLIPError) in try model.real }) ?? stored?.model
+    guard
+      let given = try options.model.map({ (model: ByteString) throws(CLIPError) in try model.real }) ?? stored?.model
     else { throw CLIPError("nothing says which model embeds the images: expected --model") }
     settings = stored ?? IndexSettings(model: given)
     let fingerprint = try ImageIndex.fingerprint(given)

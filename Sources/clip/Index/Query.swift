@@ -53,7 +53,9 @@ struct Query {
       }
       (weight, value) = (sign * factor, ByteString(argument.bytes[(colon + 1)...]))
     }
-    if let image = try image(value, endings, mustExist: true) { return Term(kind: .image, value: image, weight: weight) }
+    if let image = try image(value, endings, mustExist: true) {
+      return Term(kind: .image, value: image, weight: weight)
+    }
     guard !value.bytes.isEmpty else { throw CLIPError("the query has an empty text") }
     return Term(kind: .text, value: value, weight: weight)
   }
