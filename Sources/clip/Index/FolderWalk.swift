@@ -76,27 +76,22 @@ struct FolderWalk {
     guard fstat(descriptor, &status) == 0,
       visited.insert(FolderIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino))).inserted
     else { return }
-    var folders: [ByteString] = []
-    var isEmpty = true
+    folders.append(folder)
+    var entries: [(name: ByteString, type: UInt8)] = []
     errno = 0
     while let entry = readdir(stream) {
       let name = withUnsafeBytes(of: &entry.pointee.d_name) { ByteString($0.prefix { $0 != 0 }) }
-      let type = Int32(entry.pointee.d_type)
-      if name != "." && name != ".." {
-        isEmpty = false
-        visit(name, type, in: folder, descriptor, &folders)
-      }
+      let isDots = name.bytes.count <= 2 && name.bytes.allSatisfy { $0 == UInt8(ascii: ".") }
+      if !isDots { entries.append((name, entry.pointee.d_type)) }
       errno = 0
     }
     if errno != 0 { unread.append(Skipped(path: folder, reason: systemMessage(errno))) }
-    if isEmpty { empty.append(folder) }
-    self.folders.append(folder)
-    for name in folders.sorted() { walk(folder.appending(name.bytes)) }
+    if entries.isEmpty { empty.append(folder) }
+    entries.sort { $0.name < $1.name }
+    for entry in entries { visit(entry.name, Int(entry.type), in: folder, descriptor) }
   }
 
-  private mutating func visit(
-    _ name: ByteString, _ type: Int32, in folder: ByteString, _ descriptor: Int32, _ folders: inout [ByteString]
-  ) {
+  private mutating func visit(_ name: ByteString, _ type: Int, in folder: ByteString, _ descriptor: Int32) {
     guard name.bytes.first != UInt8(ascii: "."), !WalkRules.neverWalked.contains(name) else { return }
     let path = folder.appending(name.bytes)
     let isImage = endings.contains(name.fileExtension)
@@ -107,22 +102,22 @@ struct FolderWalk {
     }
     guard rules.exclude.isEmpty || !rules.excludes(name, path.relative(to: root)) else { return excluded += 1 }
     var status = stat()
-    var flags = AT_SYMLINK_NOFOLLOW
-    guard name.withCString({ fstatat(descriptor, $0, &status, flags) }) == 0 else { return missing(path, isImage) }
+    guard name.withCString({ fstatat(descriptor, $0, &status, AT_SYMLINK_NOFOLLOW) }) == 0 else {
+      return missing(path)
+    }
     if status.st_mode & S_IFMT == S_IFLNK {
       guard rules.followsLinks else { return links += 1 }
-      flags = 0
-      guard name.withCString({ fstatat(descriptor, $0, &status, flags) }) == 0 else { return missing(path, isImage) }
+      guard name.withCString({ fstatat(descriptor, $0, &status, 0) }) == 0 else { return missing(path) }
     }
     switch status.st_mode & S_IFMT {
-    case S_IFDIR: folders.append(name)
+    case S_IFDIR: walk(path)
     case S_IFREG where isImage: images.append((path, FileState(status)))
     default: others[name.fileExtension, default: 0] += 1
     }
   }
 
   /// A file that is gone since its folder was read is as one that was never there.
-  private mutating func missing(_ path: ByteString, _ isImage: Bool) {
+  private mutating func missing(_ path: ByteString) {
     if errno != ENOENT { unread.append(Skipped(path: path, reason: systemMessage(errno))) }
   }
 }
