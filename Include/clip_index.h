@@ -154,7 +154,7 @@ typedef struct clip_index_duplicates_options {
   uint32_t struct_size;
   uint32_t count;         /* pairs at most; 0: 10000 */
   float threshold;        /* least score of a pair, above 0 to 1; 0: 0.95 */
-  clip_progress progress; /* of reading and comparing, in rows */
+  clip_progress progress; /* of comparing, in rows */
 } clip_index_duplicates_options;
 
 /* The key of `a` is before that of `b`; both have the pair's score. */
