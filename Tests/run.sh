@@ -166,6 +166,7 @@ swift_tests() {
 }
 
 . Tests/checks.sh
+. Tests/search_checks.sh
 
 # What several tests are given.
 for version in 1 2; do
@@ -228,6 +229,11 @@ for name in interface_documented documented_c_compiles needs_only_allowed plugin
   encoders_are_recommended plugin_check_writes_json; do
   check smoke $name $name
 done
+for name in index_follows_changes index_keeps_what_is_away index_walks_folders search_takes_queries duplicates_are_grouped \
+  index_refuses index_is_changed_by_one index_is_interrupted index_watches documented_search_works; do
+  check smoke $name $name
+done
+for name in index_survives_kill index_memory_is_flat; do check full $name $name; done
 for name in sizes_fit installed_tree_works example_programs; do check full $name $name; done
 program smoke unit_tests scripts/unit-tests
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done
