@@ -116,7 +116,8 @@ extension Trainer {
     }
     guard parts.count == saved.tensors.list.count else {
       throw ClipError(
-        CLIP_MISMATCH, "\(file): expected \(parts.count) tensors, as the options train, found \(saved.tensors.list.count)")
+        CLIP_MISMATCH,
+        "\(file): expected \(parts.count) tensors, as the options train, found \(saved.tensors.list.count)")
     }
     for part in parts {
       guard let source = saved.tensors[part.name]?.bytes.baseAddress else { continue }

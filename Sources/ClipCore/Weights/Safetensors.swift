@@ -3,7 +3,7 @@ import CClip
 /// A mapped safetensors file (https://huggingface.co/docs/safetensors): eight bytes with the header's
 /// length, a JSON header, then the data, which the tensors cover without gaps or overlaps. All that the
 /// header says is checked against the file.
-final class Safetensors {
+struct Safetensors {
   /// One tensor of the file. It keeps the mapping that `bytes` points into.
   struct Tensor {
     var name: Name
@@ -32,8 +32,7 @@ final class Safetensors {
   let tensors: TensorMap
   let metadata: [Name: Name]
 
-  // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
-  convenience init(path: String) throws(ClipError) {
+  init(path: String) throws(ClipError) {
     let file = try MappedFile(path: path)
     let size = file.bytes.count
     guard size >= 8 else { throw ClipError(CLIP_FORMAT, "\(path): expected a safetensors file, found \(size) bytes") }
@@ -68,10 +67,6 @@ final class Safetensors {
     try Safetensors.checkCoverage(found, data.count, path)
     var tensors = TensorMap(capacity: found.count)
     for located in found { tensors.add(located.tensor) }
-    self.init(tensors, metadata)
-  }
-
-  private init(_ tensors: TensorMap, _ metadata: [Name: Name]) {
     self.tensors = tensors
     self.metadata = metadata
   }
