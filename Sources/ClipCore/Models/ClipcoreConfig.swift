@@ -112,14 +112,14 @@ enum ClipcoreConfig {
   }
 
   /// A name that is not empty; nil if the key is absent.
-  private static func tensor(_ config: ConfigReader, _ key: Name) throws(ClipError) -> Name? {
+  private static func tensor(_ config: ConfigReader, _ key: StaticString) throws(ClipError) -> Name? {
     guard config.has(key) else { return nil }
     let name = try config.string(key, "")
     guard !name.isEmpty else { throw config.error(CLIP_FORMAT, key, "a name") }
     return name
   }
 
-  private static func names(_ config: ConfigReader, _ key: Name) throws(ClipError) -> [Name] {
+  private static func names(_ config: ConfigReader, _ key: StaticString) throws(ClipError) -> [Name] {
     guard config.has(key) else { return [] }
     guard let elements = config.json[key]?.array else { throw config.error(CLIP_FORMAT, key, "an array of names") }
     var names: [Name] = []

@@ -37,8 +37,9 @@ enum HuggingFaceConfig {
     let embedding = try config.int("projection_dim", 512, ConfigReader.widths)
     return ModelConfig(
       embeddingWidth: embedding,
-      image: image ? try readImage(try part(config, "vision_config"), embedding, folder) : nil,
-      text: text ? try readText(try part(config, "text_config"), embedding) : nil)
+      image: image
+        ? try readImage(try part(config, "vision_config", dict: "vision_config_dict"), embedding, folder) : nil,
+      text: text ? try readText(try part(config, "text_config", dict: "text_config_dict"), embedding) : nil)
   }
 
   /// CLIPVisionModelWithProjection or, where the file has no projection, CLIPVisionModel.
@@ -82,12 +83,12 @@ enum HuggingFaceConfig {
     return result
   }
 
-  /// A tower's object. The older "<key>_dict" overrides all of it, as in transformers; where there
+  /// A tower's object. The older `dict` overrides all of it, as in transformers; where there
   /// is neither, everything has its default.
-  static func part(_ config: ConfigReader, _ key: Name) throws(ClipError) -> ConfigReader {
-    if let found = try config.object(key + "_dict") { return found }
+  static func part(_ config: ConfigReader, _ key: StaticString, dict: StaticString) throws(ClipError) -> ConfigReader {
+    if let found = try config.object(dict) { return found }
     if let found = try config.object(key) { return found }
-    return try ConfigReader(.object([]), place: config.place, prefix: key.string + ".")
+    return try ConfigReader(.object([]), place: config.place, prefix: "\(key).")
   }
 
   private static func readImage(
@@ -148,7 +149,7 @@ enum HuggingFaceConfig {
 
   /// transformers' name of an activation as ours.
   static func activation(
-    _ config: ConfigReader, _ fallback: Name, key: Name = "hidden_act"
+    _ config: ConfigReader, _ fallback: Name, key: StaticString = "hidden_act"
   ) throws(ClipError) -> Name {
     let found = try config.string(key, fallback)
     for (theirs, ours) in activations where theirs == found { return ours }

@@ -101,7 +101,7 @@ enum HuggingFaceHierarchical {
 
   /// As many integers as there are stages.
   private static func counts(
-    _ config: ConfigReader, _ key: Name, _ fallback: [Int], _ stages: ClosedRange<Int> = 4...4
+    _ config: ConfigReader, _ key: StaticString, _ fallback: [Int], _ stages: ClosedRange<Int> = 4...4
   ) throws(ClipError) -> [Int] {
     guard config.has(key) else { return fallback }
     let found = (config.json[key]?.array ?? []).compactMap { $0.int }

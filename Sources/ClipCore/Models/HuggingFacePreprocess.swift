@@ -45,7 +45,7 @@ enum HuggingFacePreprocess {
   /// Other processors have other defaults, and steps of their own.
   private static func processor(_ config: ConfigReader, _ family: Name) throws(ClipError) -> HuggingFaceProcessor {
     var found = HuggingFaceProcessor.named(family + "ImageProcessor")
-    let keys: [Name] = ["feature_extractor_type", "image_processor_type"]
+    let keys: [StaticString] = ["feature_extractor_type", "image_processor_type"]
     for key in keys where config.has(key) {
       found = HuggingFaceProcessor.named(try config.string(key, ""))
       if found == nil {
@@ -115,7 +115,7 @@ enum HuggingFacePreprocess {
   }
 
   /// An integer, [height, width] or {"height", "width"}.
-  private static func sides(_ config: ConfigReader, _ key: Name, _ fallback: Sides) throws(ClipError) -> Sides {
+  private static func sides(_ config: ConfigReader, _ key: StaticString, _ fallback: Sides) throws(ClipError) -> Sides {
     guard config.json[key]?.object != nil, let object = try config.object(key) else {
       return try config.sides(key, fallback)
     }

@@ -30,17 +30,19 @@ enum OpenClipConfig {
     if image { result.image = try readImage(try part(model, "vision_cfg"), context) }
     if text { result.text = try readText(try part(model, "text_cfg"), context) }
     let rules = (result.image?.rules ?? []) + (result.text?.rules ?? [])
-    if !rules.isEmpty || result.text?.tower.scope == "text.transformer" {
+    let hasDecoder = model.has("multimodal_cfg")
+    if !rules.isEmpty || hasDecoder || result.text?.tower.scope == "text.transformer" {
       var names = Layout.openClip.clipNames
       names.rules = rules + names.rules
-      names.isDirect = true
+      names.isDirect = !rules.isEmpty || result.text?.tower.scope == "text.transformer"
+      if hasDecoder { names.ignoredPrefixes.append("text_decoder.") }
       names.ignoredPrefixes.append("text.transformer.embeddings.position_ids")
       result.names = names
     }
     return result
   }
 
-  private static func part(_ model: ConfigReader, _ key: Name) throws(ClipError) -> ConfigReader {
+  private static func part(_ model: ConfigReader, _ key: StaticString) throws(ClipError) -> ConfigReader {
     guard let found = try model.object(key) else { throw model.error(CLIP_FORMAT, key, "an object") }
     return found
   }
@@ -115,7 +117,7 @@ enum OpenClipConfig {
       _ = try config.number("ls_init_value", 0, -1e9...1e9)
       options.append(("layer_scale", .int(1)))
     }
-    let names: [(Name, Name)] = [
+    let names: [(StaticString, Name)] = [
       ("qk_norm", "qk_norm"), ("scale_attn_inner", "attention_norm"), ("scale_attn", "output_norm"),
       ("scale_fc", "mlp_norm"),
     ]

@@ -47,12 +47,12 @@ struct SentenceTransformers {
     guard try FileKind(path) != .absent else { return }
     let config = try ConfigReader(path: path)
     let name = try config.string("default_prompt_name", "")
-    guard !name.isEmpty, let prompt = try config.object("prompts")?.string(name, ""), !prompt.isEmpty else { return }
+    guard !name.isEmpty, let prompt = try config.object("prompts")?.json[name]?.string, !prompt.isEmpty else { return }
     throw config.error(CLIP_UNSUPPORTED, "default_prompt_name", "null, or the name of an empty prompt")
   }
 
   private mutating func readPooling(_ config: ConfigReader, _ width: Int) throws(ClipError) {
-    for key: Name in ["word_embedding_dimension", "embedding_dimension"] {
+    for key: StaticString in ["word_embedding_dimension", "embedding_dimension"] {
       guard try config.int(key, width, ConfigReader.widths) == width else {
         throw config.error(CLIP_FORMAT, key, "config.json's width, \(width)")
       }
@@ -62,7 +62,7 @@ struct SentenceTransformers {
       for mode in modes.array ?? [modes] { found.append(mode.string ?? "") }
     } else {
       for (key, word) in SentenceTransformers.keys {
-        if try config.bool("pooling_mode_" + key, false) { found.append(word) }
+        if try config.bool(key, false) { found.append(word) }
       }
     }
     var names: [Name] = []
@@ -87,10 +87,11 @@ struct SentenceTransformers {
   private static var kinds: [(word: Name, ours: Name)] {
     [("cls", "first"), ("max", "max"), ("mean", "mean"), ("lasttoken", "last")]
   }
-  private static var keys: [(key: Name, word: Name)] {
+  private static var keys: [(key: StaticString, word: Name)] {
     [
-      ("cls_token", "cls"), ("max_tokens", "max"), ("mean_tokens", "mean"), ("mean_sqrt_len_tokens", "mean_sqrt_len"),
-      ("weightedmean_tokens", "weightedmean"), ("lasttoken", "lasttoken"),
+      ("pooling_mode_cls_token", "cls"), ("pooling_mode_max_tokens", "max"), ("pooling_mode_mean_tokens", "mean"),
+      ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len"),
+      ("pooling_mode_weightedmean_tokens", "weightedmean"), ("pooling_mode_lasttoken", "lasttoken"),
     ]
   }
 
@@ -98,7 +99,7 @@ struct SentenceTransformers {
   func length() throws(ClipError) -> Int? {
     for (file, key) in [
       ("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length"),
-    ] as [(Name, Name)] {
+    ] as [(Name, StaticString)] {
       let path = join(folder, file)
       guard try FileKind(path) != .absent else { continue }
       let config = try ConfigReader(path: path)

@@ -43,7 +43,7 @@ struct TextEncoderConfig {
   }
 
   /// Keys that count as absent with these values; any other value is refused by name.
-  static func require(_ config: ConfigReader, _ wanted: [(key: Name, value: Bool)]) throws(ClipError) {
+  static func require(_ config: ConfigReader, _ wanted: [(key: StaticString, value: Bool)]) throws(ClipError) {
     for (key, value) in wanted {
       guard try config.bool(key, value) == value else {
         throw config.error(CLIP_UNSUPPORTED, key, value ? "true" : "false")
