@@ -15,8 +15,8 @@ import ClipPluginKit
   }
 }
 
-private func buildVisionTransformer(_ builder: UnsafeMutablePointer<clip_builder>) -> clip_value {
-  var tower = VisionTransformer(Graph(builder))
+private func buildVisionTransformer(_ graph: Graph) -> clip_value {
+  var tower = VisionTransformer(graph)
   return tower.build()
 }
 

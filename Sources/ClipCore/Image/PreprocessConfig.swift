@@ -47,6 +47,16 @@ struct PreprocessConfig {
   /// The factor of a pixel's 8-bit value before mean and std apply.
   var rescale: Float = 1.0 / 255.0
 
+  /// Pixels of an image's smaller side after the resize, at most; 0 without one.
+  var resizedSide: Int {
+    switch mode {
+    case .none: 0
+    case .shortest: resizeTo
+    case .longest, .cover: max(width, height)
+    case .squash: max(squashTo?.width ?? width, squashTo?.height ?? height)
+    }
+  }
+
   /// Elements of one preprocessed image.
   var floats: Int { 3 * height * width }
 }

@@ -71,8 +71,7 @@ enum ClipcoreConfig {
     if let projection = try part.object("projection") {
       try checkKeys(projection, ["name", "bias"])
       guard let name = try tensor(projection, "name") else { throw projection.error(CLIP_FORMAT, "name", "a string") }
-      tower.projection = TowerDescription.Projection(
-        name: name, width: embedding, hasBias: try projection.bool("bias", true))
+      tower.head = [.linear(name, width: embedding, hasBias: try projection.bool("bias", true))]
     }
     return tower
   }

@@ -4,12 +4,16 @@ import CClip
 enum HuggingFaceConfig {
   static let file: Name = "config.json"
 
-  static func read(_ folder: String, _ weights: StoredTensors, image: Bool, text: Bool) throws(ClipError) -> ModelConfig
-  {
+  /// `folder` is `root`, or in it.
+  static func read(
+    _ folder: String, root: String, _ weights: StoredTensors, image: Bool, text: Bool
+  ) throws(ClipError) -> ModelConfig {
     let config = try ConfigReader(path: join(folder, file))
     guard !config.has("quantization_config") else {
       throw config.error(CLIP_UNSUPPORTED, "quantization_config", "weights that are not quantized")
     }
+    if let found = try HuggingFaceText.read(config, folder, root: root, weights, text: text) { return found }
+    try SentenceTransformers.requireModelAlone(root)
     switch try config.string("model_type", "") {
     case "clip": return try readClip(config, folder, image: image, text: text)
     case "clip_text_model": return try readTextAlone(config, weights, text: text)
@@ -20,7 +24,6 @@ enum HuggingFaceConfig {
       return try ViTConfig.read(config, folder, weights, image: image)
     default:
       if let found = try TimmConfig.read(config, folder, image: image) { return found }
-      if let found = try HuggingFaceText.read(config, folder, weights, text: text) { return found }
       if let found = try HuggingFaceTransformers.read(config, folder, weights, image: image) { return found }
       if let found = try HuggingFaceHierarchical.read(config, folder, weights, image: image) { return found }
       throw config.error(

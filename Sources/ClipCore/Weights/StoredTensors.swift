@@ -43,11 +43,22 @@ struct StoredTensors {
     self.init(file.path, tensors)
   }
 
+  /// Beside them those of `other`, under the scope `scope`.
+  func adding(_ other: StoredTensors, under scope: Name) -> StoredTensors {
+    var tensors = tensors
+    for tensor in other.tensors.list {
+      var scoped = tensor
+      scoped.name = scope + "." + tensor.name
+      tensors.add(scoped)
+    }
+    return StoredTensors(path, tensors)
+  }
+
   /// The tensors of one file.
   private static func read(_ path: String, _ formats: [WeightFormat]) throws(ClipError) -> TensorMap {
     if Name(path).hasSuffix(".safetensors") { return try Safetensors(path: path).tensors }
-    let file = try MappedFile(path: path)
-    if Safetensors.recognises(file) { return try Safetensors(path: path).tensors }
+    let file = try MappedFile(mapping: path)
+    if try Safetensors.recognises(file) { return try Safetensors(path: path).tensors }
     for format in formats where format.recognises(file) { return try format.tensors(of: file) }
     var ids = ""
     for format in formats { ids += ", " + String(cString: format.table.pointee.id) }
