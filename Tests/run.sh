@@ -187,7 +187,8 @@ if chosen smoke swift || [ ${#suites[@]} -gt 0 ]; then background swift_tests "$
 
 # A C test is one row: its tier, what else it runs with, its name and arguments; @ is an empty folder.
 c_test smoke valgrind,address        api_test $emoji $image
-c_test smoke address                 conventions_test $emoji build/models/rn-tiny $image
+c_test smoke address                 conventions_test $emoji $image
+c_test smoke address                 trainer_test $emoji build/models/rn-tiny $image
 c_test smoke address,thread          threads_test build/models/small-32 $image
 c_test smoke ''                      allocations_test $root/$emoji $image @
 c_test smoke valgrind,address,thread plugins_test build/models/grey build/tests/grey1.so build/tests/grey2.so $image

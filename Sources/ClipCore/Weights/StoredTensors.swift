@@ -2,15 +2,14 @@ import CClip
 import CSystem
 
 /// The tensors of a model's weights: one file, or the shards that an index lists. Immutable.
-final class StoredTensors {
+struct StoredTensors {
   /// The path of the file or of the index, for messages.
   let path: String
   let tensors: TensorMap
 
   /// Opens the first of `candidates` that exists in `folder`, or else the only file of weights there. A name that ends
   /// in ".json" is an index. `formats` read what is not safetensors. CLIP_NOT_FOUND if there is no file.
-  // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
-  convenience init(folder: String, candidates: [Name], formats: [WeightFormat]) throws(ClipError) {
+  init(folder: String, candidates: [Name], formats: [WeightFormat]) throws(ClipError) {
     var chosen: Name?
     for candidate in candidates where chosen == nil {
       if try FileKind(join(folder, candidate)) != .absent { chosen = candidate }
@@ -31,7 +30,7 @@ final class StoredTensors {
 
   /// Tensors of zeros, to run an encoder without weights, such as for timing. All of them share one
   /// mapping, which takes no physical memory.
-  convenience init(zeros parameters: [Parameter]) throws(ClipError) {
+  init(zeros parameters: [Parameter]) throws(ClipError) {
     let file = try MappedFile(zeros: try product(parameters.reduce(1) { max($0, $1.count) }, 4, "zeros"))
     var tensors = TensorMap(capacity: parameters.count)
     for parameter in parameters {
