@@ -35,7 +35,7 @@ struct ModelDescription {
     case .huggingFace:
       config = try HuggingFaceConfig.read(folder, weights, image: image, text: text)
     case .openClip:
-      config = try OpenClipConfig.read(folder, image: image, text: text)
+      config = try OpenClipConfig.read(folder, weights, image: image, text: text)
     case .clipcore:
       config = try ClipcoreConfig.read(folder, image: image, text: text)
       if hasWeights {
@@ -49,7 +49,7 @@ struct ModelDescription {
       scale = "logit_scale"
       bias = weights.tensors["logit_bias"] == nil ? nil : "logit_bias"
     }
-    return ModelDescription(
+    var description = ModelDescription(
       layout: layout, names: config.names ?? layout.clipNames, image: config.image?.tower, text: config.text?.tower,
       embeddingWidth: config.embeddingWidth,
       preprocess: config.image?.preprocess ?? PreprocessConfig(width: 0, height: 0, resizeTo: 0),
@@ -57,6 +57,8 @@ struct ModelDescription {
       tokenizerOptions: config.text?.tokenizerOptions ?? TokenizerOptions(), logitScale: scale, logitBias: bias,
       weights: weights,
       weightFile: config.weightFiles?.first ?? layout.weightFiles.first ?? "model.safetensors")
+    if layout == .openClip { description.fitPositions() }
+    return description
   }
 
   /// clipcore.json counts where it is. Some folders serve both libraries: open_clip's config counts where weights in its layout are

@@ -42,6 +42,9 @@ final class StoredTensors {
     self.init(file.path, tensors)
   }
 
+  /// Whether convolutions of the training form became one, as timm's reparameterize_model makes them.
+  var hasFusedConvolutions: Bool { tensors.contains { $0.key.hasSuffix(".reparam_conv.weight") } }
+
   /// The tensors of one file.
   private static func read(_ path: String, _ formats: [WeightFormat]) throws(ClipError) -> [Name: Safetensors.Tensor] {
     if Name(path).hasSuffix(".safetensors") { return try Safetensors(path: path).tensors }
