@@ -12,8 +12,11 @@ package final class MappedFile {
   /// The file as it was opened.
   private let facts: stat
 
-  package convenience init(path: String) throws(ClipError) {
-    let descriptor = path.withCString { csystem_open_read($0) }
+  package convenience init(path: String) throws(ClipError) { try self.init(path: Name(path)) }
+
+  package convenience init(path name: Name) throws(ClipError) {
+    let descriptor = name.withCString { csystem_open_read($0) }
+    let path = name.string
     guard descriptor >= 0 else { throw systemError("cannot open " + path) }
     var isKept = false
     defer { if !isKept { close(descriptor) } }

@@ -24,20 +24,23 @@ package enum FileKind {
 }
 
 /// A path without links; nil where nothing is there.
-package func realPath(_ path: String) throws(ClipError) -> String? {
-  guard let real = realpath(path, nil) else {
-    let error = systemError("cannot look at " + path)
+package func realPath(_ path: Name) throws(ClipError) -> Name? {
+  guard let real = path.withCString({ realpath($0, nil) }) else {
+    let error = systemError("cannot look at " + path.string)
     if error.isResourceFailure { throw error }
     return nil
   }
   defer { free(real) }
-  return String(cString: real)
+  return Name(cString: real)
 }
 
 /// `name` inside `folder`.
 package func join(_ folder: String, _ name: Name) -> String {
   folder.utf8.last == UInt8(ascii: "/") ? folder + name.string : folder + "/" + name.string
 }
+
+/// The same for bytes of any kind.
+package func join(_ folder: Name, _ name: Name) -> Name { folder.hasSuffix("/") ? folder + name : folder + "/" + name }
 
 /// Everything before a path's last slash; "." without one.
 package func parent(of path: String) -> String {
@@ -58,7 +61,7 @@ package func names(in folder: String, endingIn suffix: Name) throws(ClipError) -
     throw systemError("cannot open the folder " + folder)
   }
   defer { closedir(listing) }
-  return try names(in: listing, folder).filter { $0.hasSuffix(suffix) }.sorted()
+  return try names(in: listing, folder).filter { $0.hasSuffix(suffix) }.ordered(by: <)
 }
 
 /// What is in the open folder of that path.

@@ -8,6 +8,13 @@ public struct Graph {
 
   public init(_ builder: UnsafeMutablePointer<clip_builder>) { self.builder = builder }
 
+  /// The body of an encoder's `build`: the tower's output as `body` makes it.
+  public static func build(
+    _ builder: UnsafeMutablePointer<clip_builder>?, _ body: (Graph) -> clip_value
+  ) -> clip_value {
+    builder.map { body(Graph($0)) } ?? -1
+  }
+
   // MARK: Configuration
 
   /// A required size, from 1 to 2^20.

@@ -165,7 +165,7 @@ static V last_query(B *b, V x) {
   return clip_op_end_row(b, clip_op_attention_with(b, q, k, linear(b, x, "v"), clip_op_table(b, "bias", 6, 2), bucketed_trailing));
 }
 
-/* ROW(name, value, plain loops) and CASE(name, value): x is a picture's grid of S x S, W wide. */
+/* ROW(name, value, plain loops) and CASE(name, value): x is an image's grid of S x S, W wide. */
 #define IMAGE_CASES(ROW, CASE) \
   ROW(none, x, x) \
   ROW(conv, clip_op_conv(b, x, "op", W * 3 / 2, window(3, 2, 1, 1, 1), 0), plain_conv(x, "op", W * 3 / 2, 3, 2, 1, 1, 1)) \

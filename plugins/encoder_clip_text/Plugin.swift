@@ -3,19 +3,15 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-clip-text", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_TEXT),
-        id: StaticString("clipcore.encoder.clip-text").cString,
-        description: StaticString("CLIP's text transformer: causal blocks, read at the end token, projection").cString,
-        build: { $0.map { buildTextTransformer(Graph($0)) } ?? -1 },
-        example: StaticString(
-          #"""
-          {"vocab_size": 49408, "context_length": 77, "width": 512, "layers": 12, "heads": 8, "mlp_width":
-          2048, "activation": "quick_gelu", "embed_dim": 512}
-          """#
-        ).cString,
-        strengths: StaticString("global-context:2").cString))
+    table.addEncoder(
+      CLIP_TOWER_TEXT, id: "clipcore.encoder.clip-text",
+      description: "CLIP's text transformer: causal blocks, read at the end token, projection",
+      strengths: "global-context:2",
+      example: #"""
+        {"vocab_size": 49408, "context_length": 77, "width": 512, "layers": 12, "heads": 8, "mlp_width":
+        2048, "activation": "quick_gelu", "embed_dim": 512}
+        """#
+    ) { Graph.build($0, buildTextTransformer) }
   }
 }
 

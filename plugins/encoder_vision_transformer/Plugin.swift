@@ -3,25 +3,20 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-vision-transformer", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
-        id: StaticString("clipcore.encoder.vision-transformer").cString,
-        description: StaticString("Vision transformers of open_clip, timm and Hugging Face, with their options")
-          .cString,
-        build: { $0.map(buildVisionTransformer) ?? -1 },
-        example: StaticString(
-          #"""
-          {"image_height": 224, "image_width": 224, "patch_size": 16, "width": 768, "layers": 12, "heads": 12,
-          "mlp_width": 3072, "patch_bias": 1, "pre_norm": 0, "layer_scale": 1, "pool": "average"}
-          """#
-        ).cString,
-        strengths: StaticString("global-context:3,local-detail:1").cString))
+    table.addEncoder(
+      CLIP_TOWER_IMAGE, id: "clipcore.encoder.vision-transformer",
+      description: "Vision transformers of open_clip, timm and Hugging Face, with their options",
+      strengths: "global-context:3,local-detail:1",
+      example: #"""
+        {"image_height": 224, "image_width": 224, "patch_size": 16, "width": 768, "layers": 12, "heads": 12,
+        "mlp_width": 3072, "patch_bias": 1, "pre_norm": 0, "layer_scale": 1, "pool": "average"}
+        """#
+    ) { Graph.build($0, buildVisionTransformer) }
   }
 }
 
-private func buildVisionTransformer(_ builder: UnsafeMutablePointer<clip_builder>) -> clip_value {
-  var tower = VisionTransformer(Graph(builder))
+private func buildVisionTransformer(_ graph: Graph) -> clip_value {
+  var tower = VisionTransformer(graph)
   return tower.build()
 }
 

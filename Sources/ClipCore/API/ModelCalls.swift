@@ -51,6 +51,7 @@ public func clip_model_describe(_ model: OpaquePointer?, _ info: UnsafeMutablePo
     facts.logit_bias = model.logitBias ?? 0
     facts.has_logit_bias = model.logitBias == nil ? 0 : 1
     facts.memory_bytes = UInt64(clamping: model.memoryBytes)
+    facts.resized_side = UInt32(clamping: model.image?.preprocess.resizedSide ?? 0)
     facts.layout = model.layout.cString
     facts.storage = (model.image?.origin ?? model.text?.origin)?.options.storage ?? CLIP_STORAGE_F32
     try fill(info, with: facts, "info")

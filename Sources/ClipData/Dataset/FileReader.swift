@@ -10,6 +10,7 @@ struct Extent {
 /// A file that is read where asked, without mapping it: one that is cut short meanwhile gives an
 /// error. For one thread at a time.
 final class FileReader {
+  /// For messages.
   let path: String
   /// Bytes when it was opened.
   let size: Int
@@ -21,8 +22,11 @@ final class FileReader {
   /// The most that `peek` gives.
   static var windowBytes: Int { 1 << 14 }
 
-  convenience init(_ path: String) throws(ClipError) {
-    let descriptor = path.withCString { csystem_open_read($0) }
+  convenience init(_ path: String) throws(ClipError) { try self.init(Name(path)) }
+
+  convenience init(_ name: Name) throws(ClipError) {
+    let descriptor = name.withCString { csystem_open_read($0) }
+    let path = name.string
     guard descriptor >= 0 else { throw systemError("cannot open " + path) }
     var facts = stat()
     let problem: ClipError? =

@@ -35,7 +35,8 @@ struct Search: ParsableCommand {
     let model = try self.model.open(runtime, [.image, .text])
     let sentence = try model.embed(texts: [try query.utf8], batch: 1, options: texts.encode)
     var scores: [(index: Int, similarity: Float)] = []
-    let failed = try model.embed(images: found.images, batch: batch.batch, threads: common.threadCount) { index, row in
+    let encode = ImageOptions().encode(batch: batch.batch, threads: common.threadCount)
+    let failed = try model.embed(images: found.inputs, options: encode) { index, row in
       // Both have length 1: their dot product is the cosine.
       scores.append((index, zip(row, sentence).reduce(0) { $0 + $1.0 * $1.1 }))
     }

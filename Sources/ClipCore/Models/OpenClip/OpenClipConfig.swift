@@ -20,7 +20,7 @@ enum OpenClipConfig {
     _ folder: String, _ weights: StoredTensors, image: Bool, text: Bool
   ) throws(ClipError) -> ModelConfig {
     let whole = try ConfigReader(path: join(folder, file))
-    // A model config may stand alone, without what to do with pictures.
+    // A model config may stand alone, without what to do with images.
     let model = try whole.object("model_cfg") ?? whole
     guard whole.has("model_cfg") || model.has("vision_cfg") || model.has("text_cfg") else {
       throw whole.error(CLIP_FORMAT, "model_cfg", "an object")
@@ -46,7 +46,7 @@ enum OpenClipConfig {
     return result
   }
 
-  private static func part(_ model: ConfigReader, _ key: Name) throws(ClipError) -> ConfigReader {
+  private static func part(_ model: ConfigReader, _ key: StaticString) throws(ClipError) -> ConfigReader {
     guard let found = try model.object(key) else { throw model.error(CLIP_FORMAT, key, "an object") }
     return found
   }
@@ -121,7 +121,7 @@ enum OpenClipConfig {
       _ = try config.number("ls_init_value", 0, -1e9...1e9)
       options.append(("layer_scale", .int(1)))
     }
-    let names: [(Name, Name)] = [
+    let names: [(StaticString, Name)] = [
       ("qk_norm", "qk_norm"), ("scale_attn_inner", "attention_norm"), ("scale_attn", "output_norm"),
       ("scale_fc", "mlp_norm"),
     ]

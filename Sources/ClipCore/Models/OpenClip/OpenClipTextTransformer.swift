@@ -9,10 +9,11 @@ enum OpenClipTextTransformer {
     let vocabulary = try text.int("vocab_size", 49408, ConfigReader.widths)
     var result = TextTransformerConfig(
       vocabulary: vocabulary,
-      context: try text.int("context_length", 77, 2...ConfigReader.sides.upperBound), width: width,
-      layers: try text.int("layers", 12, ConfigReader.layers), heads: heads,
-      mlpWidth: try OpenClipConfig.mlpWidth(text, width), activation: try OpenClipConfig.activation(text, context),
-      embedding: context.embedding, epsilon: try OpenClipConfig.epsilon(text),
+      context: try text.int("context_length", 77, 2...ConfigReader.sides.upperBound),
+      blocks: TransformerConfig(
+        width: width, layers: try text.int("layers", 12, ConfigReader.layers), heads: heads,
+        mlpWidth: try OpenClipConfig.mlpWidth(text, width), activation: try OpenClipConfig.activation(text, context),
+        embedding: context.embedding, epsilon: try OpenClipConfig.epsilon(text)),
       endToken: try text.string("pool_type", "argmax") == "eos"
         ? try text.int("eos_id", 2, 0...(vocabulary - 1)) : -1
     ).text

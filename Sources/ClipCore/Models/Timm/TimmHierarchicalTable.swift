@@ -1,5 +1,5 @@
 /// timm's image towers whose stages halve the grid: a row for each architecture, or for several that differ in the size
-/// of pictures alone, "stem[224,384]". Then the encoder, the features that come out, the classifier's name, and the
+/// of images alone, "stem[224,384]". Then the encoder, the features that come out, the classifier's name, and the
 /// encoder's configuration.
 enum TimmHierarchicalTable {
   static let rows: StaticString = """

@@ -1,5 +1,5 @@
 /// timm's vision transformers as their modules are: a row for each architecture, or for several that differ in the size
-/// of pictures alone, "stem[224,384]". Then patch size, width, blocks, heads, the MLP's width, and the words of
+/// of images alone, "stem[224,384]". Then patch size, width, blocks, heads, the MLP's width, and the words of
 /// TimmTransformers. Benchmarks/zoo/timm_table.py prints the rows.
 enum TimmTransformerTable {
   static let rows: StaticString = """
