@@ -23,7 +23,7 @@ enum HuggingFaceConfig {
     case "vit" where try config.bool("qkv_bias", true):
       return try ViTConfig.read(config, folder, weights, image: image)
     default:
-      if let found = try TimmConfig.read(config, folder, image: image) { return found }
+      if let found = try TimmConfig.read(config, weights, image: image) { return found }
       if let found = try HuggingFaceTransformers.read(config, folder, weights, image: image) { return found }
       if let found = try HuggingFaceHierarchical.read(config, folder, weights, image: image) { return found }
       throw config.error(

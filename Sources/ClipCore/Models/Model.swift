@@ -33,8 +33,12 @@ final class Model {
     let wanted = options.towers == 0 ? known : options.towers
     let wantsImage = wanted & UInt32(CLIP_TOWER_IMAGE) != 0
     let wantsText = wanted & UInt32(CLIP_TOWER_TEXT) != 0
-    let description = try ModelDescription.open(
+    var description = try ModelDescription.open(
       folder: folder, formats: runtime.plugins.weightFormats, image: wantsImage, text: wantsText)
+    if options.image_width != 0 || options.image_height != 0 {
+      let size = Sides(height: Int(options.image_height), width: Int(options.image_width))
+      try description.setImageSize(size, folder)
+    }
     if options.towers != 0, wantsImage && description.image == nil || wantsText && description.text == nil {
       throw ClipError(
         CLIP_UNSUPPORTED,

@@ -43,6 +43,9 @@ struct StoredTensors {
     self.init(file.path, tensors)
   }
 
+  /// Whether convolutions of the training form became one, as timm's reparameterize_model makes them.
+  var hasFusedConvolutions: Bool { tensors.list.contains { $0.name.hasSuffix(".reparam_conv.weight") } }
+
   /// Beside them those of `other`, under the scope `scope`.
   func adding(_ other: StoredTensors, under scope: Name) -> StoredTensors {
     var tensors = tensors
