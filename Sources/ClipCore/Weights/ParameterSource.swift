@@ -73,6 +73,7 @@ final class ParameterSource {
     for (name, _) in weights.tensors where used[name] == nil && !isOutsideTowers(name) {
       var isSkipped = false
       for prefix in skipped where name.hasPrefix(prefix) { isSkipped = true }
+      for pattern in names.ignoredPatterns where matches(name, pattern: pattern) { isSkipped = true }
       if !isSkipped { unused.append(name) }
     }
     unused.sort()

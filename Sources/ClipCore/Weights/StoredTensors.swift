@@ -42,6 +42,15 @@ final class StoredTensors {
     self.init(file.path, tensors)
   }
 
+  /// Those under the scope `scope`, without it.
+  func under(_ scope: Name) -> StoredTensors {
+    var found: [Name: Safetensors.Tensor] = [:]
+    for (name, tensor) in tensors where name.hasPrefix(scope + ".") {
+      found[Name(utf8: Array(name.utf8.dropFirst(scope.utf8.count + 1)))] = tensor
+    }
+    return StoredTensors(path, found)
+  }
+
   /// Beside them those of `other`, under the scope `scope`.
   func adding(_ other: StoredTensors, under scope: Name) -> StoredTensors {
     var tensors = tensors
