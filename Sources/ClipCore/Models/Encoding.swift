@@ -5,8 +5,8 @@ import CSystem
 struct EncodeOptions {
   let rawFeatures: Bool
   let truncate: Bool
-  /// nil: the tokenizer's own.
-  let cleaning: TextCleaning?
+  /// Whether texts are cleaned as OpenAI does it; else as the tokenizer's files say.
+  let openAICleaning: Bool
   /// The colour under transparent pixels; nil drops alpha.
   let background: Colour?
   /// What the caller's pixels and tokens were made for; 0 where it does not say.
@@ -21,7 +21,7 @@ struct EncodeOptions {
     )
     rawFeatures = flags & CLIP_ENCODE_RAW != 0
     truncate = flags & CLIP_ENCODE_TRUNCATE != 0
-    cleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0 ? .openAI : nil
+    openAICleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0
     let under = try colour(rgb: options.background)
     background = flags & CLIP_ENCODE_COMPOSITE_ALPHA != 0 ? under : nil
     sizes = InputSizes(
@@ -195,19 +195,16 @@ extension Model {
     guard let tokenizer = side.tokenizer else {
       throw ClipError(CLIP_UNSUPPORTED, "model: its config says that it has no tokenizer")
     }
-    let scratch = textScratch.take() ?? TextScratch()
-    defer { textScratch.give(scratch) }
     let progress = options.progress(total: n)
     for index in 0..<n {
       if index % Model.itemsBetweenReports == 0 { try progress.report(index) }
       guard let text = texts[index] else {
         throw ClipError(CLIP_INVALID_ARGUMENT, "texts[\(index)]: expected a string, found a null pointer")
       }
-      let bytes = UnsafeRawBufferPointer(start: text, count: strlen(text)).bindMemory(to: UInt8.self)
       do throws(ClipError) {
         let length = try tokenizer.encodeRow(
-          bytes, cleaning: options.cleaning, truncate: options.truncate, into: tokens + index * contextLength,
-          scratch.tokenizing)
+          text, strlen(text), truncate: options.truncate, openAICleaning: options.openAICleaning,
+          into: tokens + index * contextLength)
         lengths?[index] = UInt32(clamping: length)
       } catch {
         throw error.at("texts[\(index)]")

@@ -14,6 +14,5 @@ final class ImageScratch {
 
 /// What one call that tokenizes and encodes needs; kept for the next.
 final class TextScratch {
-  let tokenizing = TokenScratch()
   var tokens = GrowingBuffer()
 }
