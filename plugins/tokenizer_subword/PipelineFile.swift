@@ -102,11 +102,8 @@ struct PipelineFile {
     }
     switch try part.string("type", "") {
     case "ByteLevel":
-      if try part.bool("add_prefix_space", true) { steps.append(.prependSpace) }
-      if try part.bool("use_regex", true) {
-        steps.append(.split(.expression(try RegularExpression(PipelineFile.words, place)), .isolated, inverts: false))
-      }
-      steps.append(.bytes)
+      steps += try PipelineFile.byteLevel(
+        addsSpace: part.bool("add_prefix_space", true), splits: part.bool("use_regex", true), place)
     case "Split":
       steps.append(
         .split(.expression(try expression(part)), try behavior(part), inverts: try part.bool("invert", false)))
@@ -139,6 +136,14 @@ struct PipelineFile {
   /// GPT-2's pattern.
   private static var words: Name {
     #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
+  }
+
+  static func byteLevel(addsSpace: Bool, splits: Bool, _ place: String) throws(ClipError) -> [PreTokenizer] {
+    var steps: [PreTokenizer] = addsSpace ? [.prependSpace] : []
+    if splits {
+      steps.append(.split(.expression(try RegularExpression(words, place)), .isolated, inverts: false))
+    }
+    return steps + [.bytes]
   }
 
   private func metaspace(_ part: ConfigReader) throws(ClipError) -> PreTokenizer {
@@ -272,7 +277,7 @@ struct PipelineFile {
   }
 }
 
-private func isSpace(_ scalar: UInt32) -> Bool { CharacterKind(scalar) == .space }
+func isSpace(_ scalar: UInt32) -> Bool { CharacterKind(scalar) == .space }
 
 /// A number in Unicode 17, that of Rust's standard library.
 private func isNumeric(_ scalar: UInt32) -> Bool {

@@ -74,6 +74,9 @@ struct TokenizerFolder {
     }
     if isBytePairs { return try bytePairs(try BytePairFiles(files, vocabularySize: vocabularySize)) }
     if kind == "wordpiece" { return try wordPiece() }
+    if kind == "folder", let family = try FamilyFiles(files, vocabularySize) {
+      return try pipeline(try family.pipeline(), family.specials)
+    }
     if kind != "folder" { return try sentencePiece(isSiglip: kind == "siglip") }
     if try files.has("vocab.txt") { return try wordPiece() }
     if try files.has("merges.txt") { return try bytePairs(try BytePairFiles(files, vocabularySize: vocabularySize)) }
