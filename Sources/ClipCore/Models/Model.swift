@@ -96,9 +96,11 @@ final class Model {
       for tower in [image?.tower, text?.tower] { try tower?.program.makeReady(runtime.threads, progress) }
     }
     try progress.finish()
+    var scale: Float = 1
+    if let name = description.logitScale { scale = expf(try source.number(name)) }
+    if let name = description.temperature { scale = 1 / (try source.number(name)) }
     self.init(
-      runtime, description.layout.name, image, text, description.embeddingWidth,
-      logitScale: try description.logitScale.map { name throws(ClipError) in expf(try source.number(name)) } ?? 1,
+      runtime, description.layout.name, image, text, description.embeddingWidth, logitScale: scale,
       logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) })
   }
 

@@ -46,6 +46,17 @@ struct StoredTensors {
   /// Whether convolutions of the training form became one, as timm's reparameterize_model makes them.
   var hasFusedConvolutions: Bool { tensors.list.contains { $0.name.hasSuffix(".reparam_conv.weight") } }
 
+  /// Those under the scope `scope`, without it.
+  func under(_ scope: Name) -> StoredTensors {
+    var found = TensorMap()
+    for tensor in tensors.list where tensor.name.hasPrefix(scope + ".") {
+      var inner = tensor
+      inner.name = Name(utf8: Array(tensor.name.utf8.dropFirst(scope.utf8.count + 1)))
+      found.add(inner)
+    }
+    return StoredTensors(path, found)
+  }
+
   /// Beside them those of `other`, under the scope `scope`.
   func adding(_ other: StoredTensors, under scope: Name) -> StoredTensors {
     var tensors = tensors
