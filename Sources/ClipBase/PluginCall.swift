@@ -1,7 +1,7 @@
 import CClip
 
-/// Calls a plugin's function and turns its status and message into an error. `plugin` names the function that failed
-/// without a message, `place` what it worked on; "" where the message has that.
+/// Calls a plugin's function and turns its status and message into an error. `plugin` names the function if it gave no
+/// message; `place` says what it worked on, "" if the message does.
 package func callPlugin(
   _ plugin: String, _ place: String, capacity: Int = 512,
   _ call: (UnsafeMutablePointer<clip_plugin_error>) -> clip_status
