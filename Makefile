@@ -64,7 +64,7 @@ $(PACKAGE): $(CORE) $(shell find plugins -type f)
 	@touch $@
 
 # With clipcore.pc there, whose flags the module CLIP is compiled with: when they change, all is compiled again.
-$(TOOL): $(SHARED) $(shell find Sources/CLIP Sources/CLIPTools Sources/clip -type f) $(PC_FILES)
+$(TOOL): $(SHARED) $(shell find Sources/CLIP Sources/CLIPTools Sources/CLIPIndex Sources/clip -type f) $(PC_FILES)
 	@scripts/swift-build --target clip --scratch-path .build-tool --static-swift-stdlib
 	@touch $@
 

@@ -100,6 +100,10 @@ let swift: [Target] =
       name: "CLIPTools", dependencies: ["CLIP", "CClip"],
       swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")],
       linkerSettings: [.linkedLibrary("cliptools")]),
+    .target(
+      name: "CLIPIndex", dependencies: ["CLIP", "CClip"],
+      swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")],
+      linkerSettings: [.linkedLibrary("clipindex")]),
     .executableTarget(
       name: "clip",
       dependencies: [
@@ -121,7 +125,9 @@ let package = Package(
     .library(name: "cliptools", type: .dynamic, targets: ["ClipData"]),
     .library(name: "clipindex", type: .dynamic, targets: ["ClipIndex"]),
   ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
-    + swift.filter { ["CLIP", "CLIPTools"].contains($0.name) }.map { .library(name: $0.name, targets: [$0.name]) },
+    + swift.filter { ["CLIP", "CLIPTools", "CLIPIndex"].contains($0.name) }.map {
+      .library(name: $0.name, targets: [$0.name])
+    },
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
   targets: [
     .systemLibrary(name: "CClip", path: "Include"),

@@ -203,7 +203,7 @@ c_test smoke address,thread          ops_test @
 c_test smoke valgrind,address        zoo_test Tests/Fixtures/zoo
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
-c_test smoke valgrind,address,thread index_test $emoji @ 10
+c_test smoke valgrind,address,thread index_test $emoji @
 c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
 c_test smoke valgrind,address,thread files_test $emoji Tests/Fixtures/photos @
 c_test smoke ''                      system_test $emoji $image
