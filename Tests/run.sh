@@ -216,7 +216,7 @@ check smoke exports.clipcore exports_match libclipcore.so Include/clip{,_extend,
 check smoke exports.cliptools exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi,images}.h
 for name in interface_documented documented_c_compiles needs_only_allowed plugins_export_entry augmentation_examples_work \
   analysis_page_works catalogue_is_shown plugins_found_in_order missing_sentencepiece_is_said documented_plugin_works \
-  encoders_are_recommended plugin_check_writes_json; do
+  encoders_are_recommended plugin_check_writes_json embed_says_what_it_takes embed_goes_on; do
   check smoke $name $name
 done
 for name in sizes_fit installed_tree_works example_programs; do check full $name $name; done

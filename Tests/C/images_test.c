@@ -49,10 +49,32 @@ static double cosine(const float *a, const float *b) {
 
 static const clip_image_options plain = {.flags = 0};
 
+/* Pixels that are stored in an orientation (EXIF 2.32, 4.6.5.1.7), upright. */
+static void embed_turned(const char *name, int orientation, float *embedding) {
+  clip_image *image = load(name, (clip_image_options){.flags = CLIP_IMAGE_AS_STORED});
+  clip_image_view stored = view_of(image);
+  uint32_t channels = stored.format == CLIP_PIXELS_GRAY ? 1 : stored.format == CLIP_PIXELS_RGBA ? 4 : 3;
+  uint32_t width = orientation < 5 ? stored.width : stored.height, height = orientation < 5 ? stored.height : stored.width;
+  uint8_t *pixels = malloc((size_t)width * height * channels);
+  if (!pixels) abort();
+  for (uint32_t y = 0; y < height; y++) {
+    for (uint32_t x = 0; x < width; x++) {
+      uint32_t column = orientation < 5 ? x : y, row = orientation < 5 ? y : x;
+      if (orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8) column = stored.width - 1 - column;
+      if (orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7) row = stored.height - 1 - row;
+      memcpy(pixels + ((size_t)y * width + x) * channels, stored.pixels + row * stored.stride + column * channels, channels);
+    }
+  }
+  clip_image_view view = {.pixels = pixels, .width = width, .height = height, .format = stored.format};
+  CHECK(clip_encode_image(model, &view, 1, NULL, embedding, WIDTH) == CLIP_OK);
+  free(pixels);
+  clip_image_release(image);
+}
+
 /* All eight orientations of each format that notes them: the bits of the upright image. */
 static void check_orientations(void) {
   static const char *const lossless[] = {"png", "webp", "tiff"};
-  float upright[WIDTH], turned[WIDTH], stored[WIDTH];
+  float upright[WIDTH], turned[WIDTH], stored[WIDTH], copied[WIDTH];
   embed("upright.png", plain, upright);
   for (int orientation = 1; orientation <= 8; orientation++) {
     char name[64];
@@ -62,12 +84,21 @@ static void check_orientations(void) {
       CHECK(memcmp(upright, turned, sizeof upright) == 0);
       embed(name, (clip_image_options){.flags = CLIP_IMAGE_AS_STORED}, stored);
       CHECK((memcmp(upright, stored, sizeof upright) == 0) == (orientation == 1));
+      embed_turned(name, orientation, copied);
+      CHECK(memcmp(turned, copied, sizeof turned) == 0);
       clip_image *image = load(name, plain);
       CHECK(view_of(image).orientation == (uint32_t)orientation);
       clip_image_release(image);
     }
     snprintf(name, sizeof name, "o%d.jpg", orientation);
     embed(name, plain, turned);
+    CHECK(cosine(upright, turned) >= 0.999);
+    embed_turned(name, orientation, copied);
+    CHECK(memcmp(turned, copied, sizeof turned) == 0);
+    /* Its container turns a HEIC. */
+    if (orientation > 1) snprintf(name, sizeof name, "o%d.heic", orientation);
+    embed(orientation > 1 ? name : "photo.heic", plain, turned);
+    if (cosine(upright, turned) < 0.999) printf("%s: %f\n", name, cosine(upright, turned));
     CHECK(cosine(upright, turned) >= 0.999);
   }
   clip_image_view bad = {.pixels = (const uint8_t *)"abc", .width = 1, .height = 1, .format = CLIP_PIXELS_RGB, .orientation = 9};
