@@ -372,6 +372,9 @@ struct clip_encode_options {
   uint32_t image_height;
   uint32_t context_length;
   clip_progress progress; /* of encoding, in items of the batch */
+  /* The name of a prompt of the model's config_sentence_transformers.json, which is put before each text; "": none;
+   * NULL: the model's default_prompt_name. CLIP_NOT_FOUND if the model has no prompt of that name. */
+  const char *prompt;
 };
 
 /* Preprocesses n images for the image tower: pixels [n, 3, image_height, image_width], channels in the order red,

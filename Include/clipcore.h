@@ -10,6 +10,7 @@
 #include "clip_ffi.h"
 #include "clip_host.h"
 #include "clip_images.h"
+#include "clip_index.h"
 #include "clip_train.h"
 
 #endif

@@ -61,7 +61,7 @@ package func names(in folder: String, endingIn suffix: Name) throws(ClipError) -
     throw systemError("cannot open the folder " + folder)
   }
   defer { closedir(listing) }
-  return try names(in: listing, folder).filter { $0.hasSuffix(suffix) }.sorted()
+  return try names(in: listing, folder).filter { $0.hasSuffix(suffix) }.ordered(by: <)
 }
 
 /// What is in the open folder of that path.

@@ -3,63 +3,13 @@ import CSystem
 
 // The core's objects as this library holds them: through its public functions alone.
 
-/// Throws what a call of the core reported.
-func call(_ status: clip_status) throws(ClipError) {
-  guard status != CLIP_OK else { return }
-  throw ClipError(status, clip_last_error().map { String(cString: $0) } ?? "")
-}
-
-/// The body of every public call that can fail: runs `body`, turns what it throws into a status and the core's message.
-func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
-  let thread = csystem_enter()
-  defer { csystem_leave(thread) }
-  do throws(ClipError) {
-    try requireMemory("a call")
-    try body()
-    return CLIP_OK
-  } catch let error {
-    return error.message.withCString { clip_set_last_error(error.status, $0) }
-  }
-}
-
-/// A reference to a runtime.
-final class Runtime {
-  let handle: OpaquePointer
-
-  convenience init(_ handle: OpaquePointer?) throws(ClipError) {
-    guard let held = clip_runtime_retain(handle) else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "runtime: expected a handle, found a null pointer")
-    }
-    self.init(held: held)
-  }
-
-  private init(held: OpaquePointer) { handle = held }
-
-  deinit { clip_runtime_release(handle) }
-
-  var threads: Int { Int(clip_runtime_threads(handle)) }
-
+extension Runtime {
   /// Of the files that codecs read.
   var imageEndings: [Name] {
     var bytes = [CChar](repeating: 0, count: 1024)
     let count = min(clip_image_endings(handle, &bytes, bytes.count), bytes.count - 1)
     let text = bytes[..<count].map { UInt8(bitPattern: $0) }
     return text.split(separator: UInt8(ascii: ",")).map { Name(utf8: Array($0)) }
-  }
-
-  func warning(_ message: String) { message.withCString { clip_runtime_log(handle, CLIP_LOG_WARNING, $0) } }
-
-  /// Calls task(i) for every i in [0, count) on the runtime's threads.
-  func run(_ count: Int, _ task: (Int) -> Void) throws(ClipError) {
-    let status = withoutActuallyEscaping(task) { task in
-      var task = task
-      return withUnsafeMutablePointer(to: &task) { task in
-        clip_runtime_parallel_for(
-          handle, count, { $0?.assumingMemoryBound(to: ((Int) -> Void).self).pointee($1) },
-          UnsafeMutableRawPointer(task))
-      }
-    }
-    try call(status)
   }
 }
 

@@ -1,7 +1,7 @@
 /* Inputs out of proportion, and records as people write them: a small file may not ask for much work, and what is beside
  * the captions may be anything.
  *
- *   limits_test MODEL PICTURE FOLDER
+ *   limits_test MODEL IMAGE FOLDER
  */
 #define _GNU_SOURCE
 #include <clipcore.h>
@@ -129,11 +129,11 @@ static void records(void) {
 }
 
 /* A link beside a table may not lead out of its folder; in the folder it may. */
-static void links(const char *picture) {
+static void links(const char *image_path) {
   char joined[4096], path[512];
   clip_dataset_counters counters = CLIP_INIT(clip_dataset_counters);
   snprintf(path, sizeof path, "%s/out.png", scratch);
-  CHECK(symlink(picture, path) == 0);
+  CHECK(symlink(image_path, path) == 0);
   snprintf(path, sizeof path, "%s/in.png", scratch);
   CHECK(symlink("a.png", path) == 0);
   CHECK(READ("links.csv", "file_name,caption\nout.png,outside\nin.png,inside\n") == CLIP_OK && strcmp(joined, "inside") == 0);
@@ -204,21 +204,21 @@ static void long_text(const char *folder) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) return fprintf(stderr, "usage: limits_test MODEL PICTURE FOLDER\n"), 2;
+  if (argc != 4) return fprintf(stderr, "usage: limits_test MODEL IMAGE FOLDER\n"), 2;
   scratch = argv[3];
   clip_runtime_options options = CLIP_INIT(clip_runtime_options);
   options.log = keep_warning;
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
   images();
-  char command[1024], *picture = realpath(argv[2], NULL);
+  char command[1024], *image_path = realpath(argv[2], NULL);
   snprintf(command, sizeof command, "cp '%s' '%s/a.png'", argv[2], scratch);
-  CHECK(picture != NULL && system(command) == 0);
+  CHECK(image_path != NULL && system(command) == 0);
   records();
-  links(picture);
+  links(image_path);
   controls();
   training(argv[1]);
   long_text(argv[1]);
-  free(picture);
+  free(image_path);
   clip_runtime_release(runtime);
   return checks_report();
 }

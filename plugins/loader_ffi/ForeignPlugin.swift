@@ -84,7 +84,7 @@ final class ForeignPlugin {
       ]))
   }
 
-  private func text(_ key: Name, _ reader: ConfigReader) throws(ClipError) -> UnsafePointer<CChar> {
+  private func text(_ key: StaticString, _ reader: ConfigReader) throws(ClipError) -> UnsafePointer<CChar> {
     let text = try reader.string(key, "")
     guard !text.isEmpty, !text.utf8.contains(0) else { throw reader.error(CLIP_FORMAT, key, "a text") }
     return arena.keep(text)

@@ -129,6 +129,7 @@ private func missing(_ kernels: clip_kernels, _ table: UnsafeRawPointer) -> Stat
   let functions: [StaticString?] = [
     "panel_bytes", "pack_panel", "packed_rows", "pack_rows", "matmul", "attention_scratch", "attention", "layer_norm",
     "scale_shift", "add", "normalize", "winograd_input", "winograd_output", "resample_horizontal", "resample_vertical",
+    "score_rows",
   ]
   return firstNull(functions, atEndOf: table, clip_kernels.self)
     ?? firstMissing([

@@ -1,6 +1,19 @@
 /// How an image becomes the tower's input, from preprocessor_config.json or open_clip's preprocess_cfg.
 struct PreprocessConfig {
-  enum Resample { case nearest, bilinear, bicubic, lanczos }
+  enum Resample {
+    case nearest, bilinear, bicubic, lanczos
+
+    /// The filter of this name; nil if there is none.
+    init?(_ name: Name) {
+      switch name {
+      case "nearest": self = .nearest
+      case "bilinear": self = .bilinear
+      case "bicubic": self = .bicubic
+      case "lanczos": self = .lanczos
+      default: return nil
+      }
+    }
+  }
 
   enum ResizeMode {
     /// Resize the shorter side to `resizeTo`, then crop the centre to width x height as torchvision does.

@@ -114,9 +114,10 @@ extension Trainer {
             + (saved.tensors[part.name].map { "\($0.type.name) " + describe(shape: $0.shape) } ?? "none"))
       }
     }
-    guard parts.count == saved.tensors.count else {
+    guard parts.count == saved.tensors.list.count else {
       throw ClipError(
-        CLIP_MISMATCH, "\(file): expected \(parts.count) tensors, as the options train, found \(saved.tensors.count)")
+        CLIP_MISMATCH,
+        "\(file): expected \(parts.count) tensors, as the options train, found \(saved.tensors.list.count)")
     }
     for part in parts {
       guard let source = saved.tensors[part.name]?.bytes.baseAddress else { continue }

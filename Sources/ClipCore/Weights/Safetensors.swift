@@ -29,7 +29,7 @@ final class Safetensors {
     file.bytes.count > 8 && file.bytes[8] == UInt8(ascii: "{") && file.bytes[7] == 0 && file.bytes[6] == 0
   }
 
-  let tensors: [Name: Tensor]
+  let tensors: TensorMap
   let metadata: [Name: Name]
 
   // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
@@ -65,13 +65,13 @@ final class Safetensors {
         found.append(try LocatedTensor(name, value, data, file))
       }
     }
-    try Safetensors.checkCoverage(&found, data.count, path)
-    var tensors = [Name: Tensor](minimumCapacity: found.count)
-    for located in found { tensors[located.tensor.name] = located.tensor }
+    try Safetensors.checkCoverage(found, data.count, path)
+    var tensors = TensorMap(capacity: found.count)
+    for located in found { tensors.add(located.tensor) }
     self.init(tensors, metadata)
   }
 
-  private init(_ tensors: [Name: Tensor], _ metadata: [Name: Name]) {
+  private init(_ tensors: TensorMap, _ metadata: [Name: Name]) {
     self.tensors = tensors
     self.metadata = metadata
   }
@@ -91,12 +91,11 @@ final class Safetensors {
     return metadata
   }
 
-  /// Sorts by offset, and checks that each tensor begins where the one before it ends.
-  private static func checkCoverage(_ found: inout [LocatedTensor], _ size: Int, _ path: String) throws(ClipError) {
-    found.sort { ($0.begin, $0.end) < ($1.begin, $1.end) }
+  /// Checks that each tensor begins where the one before it ends.
+  private static func checkCoverage(_ found: [LocatedTensor], _ size: Int, _ path: String) throws(ClipError) {
     var end = 0
     var last: Name?
-    for located in found {
+    for located in found.ordered(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
       let name = located.tensor.name.string
       guard located.begin >= end else {
         throw ClipError(

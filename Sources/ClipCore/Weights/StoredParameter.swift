@@ -114,24 +114,53 @@ struct StoredParameter {
       UnsafeRawBufferPointer(start: base + first &* 4, count: rows.count &* rowWidth &* 4), into: out)
   }
 
-  /// The index in the tensor of the first element of `rows`; nil if the file does not store these rows as dense,
-  /// aligned float32.
-  private func start(of rows: Range<Int>) -> Int? {
+  /// Whether `readRow` can read every row.
+  var hasRowsInFile: Bool {
+    switch tensor.type {
+    case .float32, .float16, .bfloat16: tensor.file.canBeRead && bytes(of: 0..<rowCount) != nil
+    default: false
+    }
+  }
+
+  /// Reads one row as float32 through the file's descriptor; see `hasRowsInFile`. CLIP_IO if the file was changed since
+  /// it was opened.
+  func readRow(_ row: Int, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
+    guard let bytes = bytes(of: row..<(row &+ 1)) else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): row \(row) of \(rowCount): expected rows without gaps")
+    }
+    // Narrow elements come to the end of the row and are widened from its beginning on, none before it is read.
+    let source = UnsafeMutableRawPointer(out) + (rowWidth &* 4 - bytes.count)
+    try tensor.file.read(bytes, into: source)
+    if tensor.type != .float32 { tensor.type.widen(source, rowWidth, to: out) }
+  }
+
+  /// The bytes of `rows` in the file; nil if it does not store them without gaps.
+  private func bytes(of rows: Range<Int>) -> UnsafeRawBufferPointer? {
     var first = rows.lowerBound
     switch arrangement {
     case .whole: break
     case .part(let part, _): first = first &+ part &* rowCount
     case .transposed: return nil
     }
-    guard resize == nil, tensor.type == .float32, tensor.strides.isEmpty, tensor.count > 0, rows.lowerBound >= 0,
-      rows.upperBound <= rowCount,
-      let base = tensor.bytes.baseAddress, Int(bitPattern: base) % 4 == 0
+    guard resize == nil, tensor.strides.isEmpty, tensor.count > 0, rows.lowerBound >= 0, rows.upperBound <= rowCount
     else { return nil }
-    return first &* rowWidth
+    let size = rowWidth &* (tensor.type.bits / 8)
+    return UnsafeRawBufferPointer(rebasing: tensor.bytes[(first &* size)..<((first &+ rows.count) &* size)])
   }
 
-  /// Tells the system that the tensor's mapped pages are not needed in memory. It may still be read.
+  /// The index in the tensor of the first element of `rows`; nil if the file does not store these rows as dense,
+  /// aligned float32.
+  private func start(of rows: Range<Int>) -> Int? {
+    guard tensor.type == .float32, let bytes = bytes(of: rows), let first = bytes.baseAddress,
+      let base = tensor.bytes.baseAddress, Int(bitPattern: first) % 4 == 0
+    else { return nil }
+    return (first - base) / 4
+  }
+
+  /// Tells the system that the tensor's mapped pages, or those of some rows, are not needed in memory. They may still be
+  /// read.
   func discardPages() { tensor.file.forget(tensor.bytes) }
+  func discardPages(of rows: Range<Int>) { if let bytes = bytes(of: rows) { tensor.file.forget(bytes) } }
 
   private var place: String { "\(tensor.path): tensor \(tensor.name.string)" }
 
