@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <clipcore.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -181,8 +182,67 @@ static void check_damage(void) {
     clip_image_release(whole);
   }
   clip_image *image = NULL;
+  /* Formats that keep their directory at the end, or that are read as a whole. */
+  static const char *const others[] = {"o1.tiff", "o2.tiff", "o3.tiff", "o4.tiff", "jpeg.tiff", "rgba.tiff", "photo.heic",
+                                       "photo.avif", "photo.jxl", "runs.bmp"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    char path[600];
+    static unsigned char bytes[1 << 20];
+    snprintf(path, sizeof path, "%s/%s", folder, others[i]);
+    FILE *file = fopen(path, "rb");
+    if (!file) abort();
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    clip_image *exact = load(others[i], plain);
+    for (int tenth = 0; tenth < 10; tenth++) {
+      /* In memory of its own, so that a read behind the end is seen. */
+      size_t cut = size * (size_t)tenth / 10 + 16;
+      unsigned char *copy = malloc(cut);
+      if (!copy) abort();
+      memcpy(copy, bytes, cut);
+      clip_status status = clip_image_decode(runtime, copy, cut, NULL, &image);
+      if (status == CLIP_OK) { /* what is missing belongs to no pixel */
+        clip_image_view whole = view_of(exact), view = view_of(image);
+        bool same = memcmp(whole.pixels, view.pixels, view.stride * view.height) == 0;
+        if (!same) printf("%s at %zu of %zu\n", others[i], cut, size);
+        CHECK(same);
+        clip_image_release(image);
+      } else {
+        CHECK(status == CLIP_FORMAT || (tenth == 0 && status == CLIP_UNSUPPORTED));
+      }
+      free(copy);
+    }
+    clip_image_release(exact);
+  }
   clip_image_options unknown = {.struct_size = sizeof unknown, .flags = 4};
   CHECK(clip_image_decode(runtime, "x", 1, &unknown, &image) != CLIP_OK);
+}
+
+/* Files that say one size and hold another: an error, without the memory or the time of the other. */
+static void check_bombs(void) {
+  static unsigned char bytes[1 << 16];
+  char path[600];
+  clip_image *image = NULL;
+  /* A HEIC's grid of 30000 x 30000 pixels in an image of 66 x 44 (its idat: version, flags, rows, columns, sides). */
+  snprintf(path, sizeof path, "%s/photo.heic", folder);
+  FILE *file = fopen(path, "rb");
+  if (!file) abort();
+  size_t size = fread(bytes, 1, sizeof bytes, file);
+  fclose(file);
+  unsigned char *grid = memmem(bytes, size, "idat", 4);
+  CHECK(grid && memcmp(grid + 8, "\0\102\0\054", 4) == 0);
+  if (grid) memcpy(grid + 8, "\165\060\165\060", 4);
+  CHECK(clip_image_decode(runtime, bytes, size, NULL, &image) != CLIP_OK);
+  /* A GIF's frame of 65535 x 65535 on a canvas of 66 x 44. */
+  snprintf(path, sizeof path, "%s/palette.gif", folder);
+  file = fopen(path, "rb");
+  if (!file) abort();
+  size = fread(bytes, 1, sizeof bytes, file);
+  fclose(file);
+  unsigned char *frame = bytes + 13 + 3 * (2u << (bytes[10] & 7));
+  CHECK(*frame == ',');
+  memset(frame + 5, 0xff, 4);
+  CHECK(clip_image_decode(runtime, bytes, size, NULL, &image) == CLIP_LIMIT);
 }
 
 int main(int count, char **arguments) {
@@ -194,6 +254,7 @@ int main(int count, char **arguments) {
   check_formats();
   check_shrinking();
   check_damage();
+  check_bombs();
   clip_model_release(model);
   clip_runtime_release(runtime);
   return checks_report();
