@@ -166,6 +166,7 @@ swift_tests() {
 }
 
 . Tests/checks.sh
+. Tests/search_checks.sh
 
 # What several tests are given.
 for version in 1 2; do
@@ -186,7 +187,8 @@ if chosen smoke swift || [ ${#suites[@]} -gt 0 ]; then background swift_tests "$
 
 # A C test is one row: its tier, what else it runs with, its name and arguments; @ is an empty folder.
 c_test smoke valgrind,address        api_test $emoji $image
-c_test smoke address                 conventions_test $emoji build/models/rn-tiny $image
+c_test smoke address                 conventions_test $emoji $image
+c_test smoke address                 trainer_test $emoji build/models/rn-tiny $image
 c_test smoke address,thread          threads_test build/models/small-32 $image
 c_test smoke ''                      allocations_test $root/$emoji $image @
 c_test smoke valgrind,address,thread plugins_test build/models/grey build/tests/grey1.so build/tests/grey2.so $image
@@ -205,6 +207,7 @@ c_test smoke valgrind,address,thread index_test $emoji @ 10
 c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
 c_test smoke valgrind,address,thread files_test $emoji Tests/Fixtures/photos @
 c_test smoke ''                      system_test $emoji $image
+c_test smoke address                 structs_test build/models/rn-tiny @
 c_test smoke ''                      faults_test build/models/small-32 $image @
 c_test smoke ''                      process_test build/models/small-32 $image @
 c_test smoke ''                      limits_test build/models/small-32 $image @
@@ -227,6 +230,11 @@ for name in interface_documented documented_c_compiles needs_only_allowed plugin
   encoders_are_recommended plugin_check_writes_json embed_says_what_it_takes embed_goes_on; do
   check smoke $name $name
 done
+for name in index_follows_changes index_keeps_what_is_away index_walks_folders search_takes_queries duplicates_are_grouped \
+  index_refuses index_is_changed_by_one index_is_interrupted index_watches documented_search_works; do
+  check smoke $name $name
+done
+for name in index_survives_kill index_memory_is_flat; do check full $name $name; done
 for name in sizes_fit installed_tree_works example_programs; do check full $name $name; done
 program smoke unit_tests scripts/unit-tests
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done

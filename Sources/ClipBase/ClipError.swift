@@ -2,8 +2,8 @@ import CClip
 
 /// The one error of the library: what a C caller gets as status and message.
 ///
-/// A class throws from a convenience initialiser alone: in Embedded Swift 6.3 a designated one that
-/// throws leaks the object.
+/// A class throws from convenience initialisers alone: in Embedded Swift 6.3 a designated one that throws leaks the
+/// object. A type that needs neither identity nor a deinit is a struct, whose initialisers may throw.
 package struct ClipError: Error {
   package let status: clip_status
   /// What was expected, what was found, and where.

@@ -17,7 +17,8 @@ struct Clip: ParsableCommand {
         """,
       version: "clip \(libraryVersion)",
       subcommands: [
-        Embed.self, Classify.self, Search.self, Tokenize.self, Augment.self, Analyze.self, Gap.self, Train.self,
+        Embed.self, Classify.self, Index.self, Search.self, Duplicates.self, Tokenize.self, Augment.self, Analyze.self,
+        Gap.self, Train.self,
         Eval.self, Export.self, Info.self, Plugins.self, Bench.self,
       ])
   }

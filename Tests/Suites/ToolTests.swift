@@ -60,7 +60,8 @@ import Testing
     for arguments in [
       ["info", "/nowhere"], ["tokenize", "--model", "/nowhere", "text"],
       ["classify", "--model", "/nowhere", Self.example("cat.png"), "--label", "cat"],
-      ["search"] + Self.model + ["/nowhere", "cat"],
+      ["search", "--index", "/nowhere/index", "cat"], ["duplicates", "--index", "/nowhere/index"],
+      ["index", "--index", "/nowhere/index"] + Self.model + [Self.examples.path],
       ["embed"] + Self.model + ["--text", "t", "--output", "/nowhere/x.npy"],
       ["tokenize"] + Self.model + [String(repeating: "word ", count: 100)],
     ] {
@@ -115,10 +116,15 @@ import Testing
     let best = rows.compactMap { ($0["labels"] as? [[String: Any]])?.first?["label"] as? String }
     #expect(best == ["cat", "sailboat"], "\(result.text)")
 
-    let search = try clip(["search", "--json"] + Self.model + [Self.examples.path, "rainbow"])
-    #expect(search.code == 0, "\(search)")
-    #expect(search.text.contains("rainbow.png"))
-    let table = try clip(["search"] + Self.model + [Self.examples.path, "rainbow"])
+    let folder = try TemporaryFolder()
+    let index = ["--index", folder.file("index").path]
+    let indexed = try clip(["index", "--json"] + index + Self.model + [Self.examples.path])
+    #expect(indexed.code == 0 && indexed.json["added"] as? Int == 12, "\(indexed)")
+    let search = try clip(["search", "--json"] + index + ["rainbow"])
+    let found = search.json["results"] as? [[String: Any]] ?? []
+    #expect(search.code == 0 && found.count == 10 && found.first?["rank"] as? Int == 1, "\(search)")
+    #expect(found.first?["image"] as? String == Self.example("rainbow.png"))
+    let table = try clip(["search"] + index + ["rainbow"])
     let first = table.text.split(separator: "\n").first {
       $0.contains(".png") || $0.contains(".jpg") || $0.contains(".webp")
     }
@@ -181,8 +187,8 @@ import Testing
     #expect(result.errors.contains("b.png"))
     #expect((result.json["skipped"] as? [Any])?.count == 1)
     #expect(try tensor("image_embeds", of: Safetensors.read(output)).shape == [2, 128])
-    let search = try clip(["search"] + Self.model + [folder.url.path, "cat"])
-    #expect(search.code == 1 && search.text.contains("a.png") && search.errors.contains("b.png"), "\(search)")
+    let index = try clip(["index", "--index", folder.file("index").path] + Self.model + [folder.url.path])
+    #expect(index.code == 1 && index.text.contains("2 added") && index.errors.contains("b.png"), "\(index)")
     // Nothing left to work on.
     let none = try clip(["classify"] + Self.model + [folder.file("b.png").path, "--label", "cat"])
     #expect(none.code == 1)

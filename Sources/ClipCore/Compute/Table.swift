@@ -89,7 +89,6 @@ extension StoredParameter {
     let work = TableRows(stored: self, memory: memory, pieces: max(1, min(rowCount, 4 * (threads?.width ?? 0))))
     if let threads { threads.run(work.pieces, work) } else { work.part(0) }
     try work.failures.throwFirst()
-    discardPages()
   }
 }
 
@@ -101,20 +100,11 @@ private struct TableRows: Work {
 
   func part(_ piece: Int) {
     let rows = stored.rowCount.share(piece, of: pieces)
-    // Some at a time, whose pages are given back before the next.
-    let step = max(1, (1 << 20) / max(1, stored.rowWidth))
     do throws(ClipError) {
-      let line = memory == nil && !stored.isDense ? try Memory(floats: stored.rowWidth, for: "a row") : nil
-      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
-        let some = first..<min(first + step, rows.upperBound)
-        if let memory {
-          try stored.readFromFile(rows: some, into: memory.floats + first * stored.rowWidth)
-        } else if let line {
-          for row in some { try stored.read(rows: row..<(row + 1), into: line.floats) }
-        } else {
-          _ = try stored.mapped(rows: some)
-        }
-        stored.discardPages(of: some)
+      if let memory {
+        try stored.readFromFile(rows: rows, into: memory.floats + rows.lowerBound * stored.rowWidth)
+      } else {
+        try stored.check(rows: rows)
       }
     } catch {
       failures.record(error, piece)
@@ -137,7 +127,6 @@ extension ParameterLoader {
         let memory = try Memory(floats: parameter.count, for: "an embedding table")
         memory.count(in: meter)
         try stored.read(rows: 0..<stored.rowCount, into: memory.floats)
-        stored.discardPages()
         return Table(memory: memory, storage: storage, width: width, meter)
       }
       try stored.forEachRow(threads, readTo: nil)
@@ -148,14 +137,12 @@ extension ParameterLoader {
     if storage == CLIP_STORAGE_INT8 { return try byteTable(parameter, stored, width: width) }
     let memory = try Memory(byteCount: try product(parameter.count, 2, "an embedding table"), for: "an embedding table")
     let halves = memory.base.assumingMemoryBound(to: UInt16.self)
-    let line = try Memory(floats: width, for: "a row")
-    for row in 0..<(parameter.shape.first ?? 0) {
-      try stored.read(rows: row..<(row + 1), into: line.floats)
+    try stored.forEachRow(in: 0..<(parameter.shape.first ?? 0)) { row, line throws(ClipError) in
       for column in 0..<width {
-        let value = line.floats[column]
+        let value = line[column]
         halves[row * width + column] = storage == CLIP_STORAGE_BF16 ? Half.narrowBrain(value) : Half.narrow(value)
       }
-      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line.floats, width, parameter.name) }
+      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line, width, parameter.name) }
     }
     memory.count(in: meter)
     return Table(memory: memory, storage: storage, width: width, meter)
@@ -165,15 +152,12 @@ extension ParameterLoader {
     let rows = parameter.shape.first ?? 0
     let lineBytes = Table.bytesOfByteRow(width)
     let memory = try Memory(byteCount: try product(rows, lineBytes, "an embedding table"), for: "an embedding table")
-    let row = try Memory(floats: width, for: "a row")
-    for index in 0..<rows {
-      try stored.read(rows: index..<(index + 1), into: row.floats)
-      let quantiser = Quantiser(
-        largest: largestMagnitude(SIMD4<Float>.self, row.floats, width), steps: ByteWeights.largest)
+    try stored.forEachRow(in: 0..<rows) { index, row throws(ClipError) in
+      let quantiser = Quantiser(largest: largestMagnitude(SIMD4<Float>.self, row, width), steps: ByteWeights.largest)
       let line = memory.base + index * lineBytes
       line.storeBytes(of: quantiser.scale, as: Float.self)
       let bytes = (line + 4).assumingMemoryBound(to: Int8.self)
-      for column in 0..<width { bytes[column] = Int8(truncatingIfNeeded: quantiser.round(row.floats[column])) }
+      for column in 0..<width { bytes[column] = Int8(truncatingIfNeeded: quantiser.round(row[column])) }
     }
     memory.count(in: meter)
     return Table(memory: memory, storage: CLIP_STORAGE_INT8, width: width, meter)

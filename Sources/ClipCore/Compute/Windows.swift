@@ -6,22 +6,26 @@ struct Window {
   let kernelHeight: Int
   let kernelWidth: Int
   let stride: Int
+  /// Before the grid and after it, on both sides.
   let padding: Int
+  let paddingEnd: Int
   let dilation: Int
   let input: Shape.Grid
   let output: Shape.Grid
 
   init(
-    kernelHeight: Int, kernelWidth: Int, stride: Int, padding: Int, dilation: Int, on input: Shape.Grid
+    kernelHeight: Int, kernelWidth: Int, stride: Int, padding: Int, paddingEnd: Int? = nil, dilation: Int,
+    on input: Shape.Grid
   ) throws(ClipError) {
     self.kernelHeight = kernelHeight
     self.kernelWidth = kernelWidth
     self.stride = stride
     self.padding = padding
+    self.paddingEnd = paddingEnd ?? padding
     self.dilation = dilation
     self.input = input
-    let height = input.height + 2 * padding - dilation * (kernelHeight - 1) - 1
-    let width = input.width + 2 * padding - dilation * (kernelWidth - 1) - 1
+    let height = input.height + padding + self.paddingEnd - dilation * (kernelHeight - 1) - 1
+    let width = input.width + padding + self.paddingEnd - dilation * (kernelWidth - 1) - 1
     guard height >= 0, width >= 0 else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
@@ -30,7 +34,7 @@ struct Window {
     output = Shape.Grid(height: height / stride + 1, width: width / stride + 1)
   }
 
-  var isPointwise: Bool { kernelHeight == 1 && kernelWidth == 1 && stride == 1 && padding == 0 }
+  var isPointwise: Bool { kernelHeight == 1 && kernelWidth == 1 && stride == 1 && padding == 0 && paddingEnd == 0 }
 
   /// Pixels of a window.
   var area: Int { kernelHeight * kernelWidth }
