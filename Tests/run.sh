@@ -227,7 +227,7 @@ check smoke exports.cliptools exports_match libcliptools.so Include/clip_{analys
 check smoke exports.clipindex exports_match libclipindex.so Include/clip_index.h
 for name in interface_documented documented_c_compiles needs_only_allowed plugins_export_entry augmentation_examples_work \
   analysis_page_works catalogue_is_shown plugins_found_in_order missing_tokenizer_is_said documented_plugin_works \
-  encoders_are_recommended plugin_check_writes_json; do
+  encoders_are_recommended plugin_check_writes_json embed_says_what_it_takes embed_goes_on; do
   check smoke $name $name
 done
 for name in index_follows_changes index_keeps_what_is_away index_walks_folders search_takes_queries duplicates_are_grouped \
