@@ -106,7 +106,7 @@ let swift: [Target] =
         "CLIP", "CLIPTools", "CClip", "CJansson", "CSpng",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      linkerSettings: [.linkedLibrary("jansson"), .linkedLibrary("spng")]),
+      linkerSettings: [.linkedLibrary("jansson"), .linkedLibrary("spng"), .linkedLibrary("clipindex")]),
   ]
 
 func library(_ name: String, _ package: String) -> Target {
@@ -119,6 +119,7 @@ let package = Package(
     .library(name: "clipcore", type: .dynamic, targets: ["ClipCore"]),
     .library(name: "CClip", targets: ["CClip"]),
     .library(name: "cliptools", type: .dynamic, targets: ["ClipData"]),
+    .library(name: "clipindex", type: .dynamic, targets: ["ClipIndex"]),
   ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
     + swift.filter { ["CLIP", "CLIPTools"].contains($0.name) }.map { .library(name: $0.name, targets: [$0.name]) },
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
@@ -135,6 +136,7 @@ let package = Package(
     library("CHEIF", "libheif-dev"),
     library("CJXL", "libjxl-dev"),
     library("CFFI", "libffi-dev"),
+    library("CSQLite", "libsqlite3-dev"),
     .target(name: "ClipReserve", dependencies: ["CSystem"], swiftSettings: embedded),
     .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: small),
     .target(
@@ -151,6 +153,14 @@ let package = Package(
         sharing(
           "cliptools", "Sources/ClipData/cliptools.map",
           ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("clipcore"),
+      ]),
+    .target(
+      name: "ClipIndex", dependencies: ["CClip", "CSystem", "CSQLite", "ClipBase"],
+      exclude: ["clipindex.map"], swiftSettings: small,
+      linkerSettings: [
+        sharing(
+          "clipindex", "Sources/ClipIndex/clipindex.map",
+          ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("clipcore"), .linkedLibrary("sqlite3"),
       ]),
     .target(
       name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),

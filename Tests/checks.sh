@@ -119,7 +119,7 @@ missing_sentencepiece_is_said() {
 augmentation_examples_work() {
   local folder=build/tests/augmentation-docs out
   rm -rf "$folder" && mkdir -p "$folder" || return
-  awk '/^```c$/ { block = "" } { if (!/^```/) block = block $0 "\n" } /^```$/ { if (block ~ /clip_plugin_entry\(void\)/) printf "%s", block; block = "" }' \
+  awk '/^```c$/ { block = "" } { if (!/^```/) block = block $0 "\n" } /^```$/ { if (block ~ /CLIP_PLUGIN\(/) printf "%s", block; block = "" }' \
     docs/augmentation.md | sed -n '/^#include/,$p' > "$folder/invert.c"
   awk '/^```json$/ { block = "" } { if (!/^```/) block = block $0 "\n" } /^```$/ { if (block ~ /"library"/) printf "%s", block; block = "" }' \
     docs/augmentation.md > "$folder/libyuv.ffi.json"
@@ -177,6 +177,9 @@ needs_only_allowed() {
   found=$(ldd build/lib/libcliptools.so | awk '{ print $1 }' |
     grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libclipcore\.so\.1|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
   [ -z "$found" ] || { echo "libcliptools.so needs $found"; return 1; }
+  found=$(ldd build/lib/libclipindex.so | awk '{ print $1 }' |
+    grep -vE '^(linux-vdso\.so\.1|libc\.so\.6|libm\.so\.6|libclipcore\.so\.1|libsqlite3\.so\.0|libutf8proc\.so\.[0-9]+|/lib64/ld-linux-x86-64\.so\.2)$')
+  [ -z "$found" ] || { echo "libclipindex.so needs $found"; return 1; }
   for file in build/lib/clipcore/plugins/{*,on-demand/*}.so; do
     # Libraries in C++, such as libsentencepiece and libheif, are those of plugins on demand alone.
     local cxx='|libstdc\+\+'

@@ -80,10 +80,10 @@ index_walks_folders() {
   echo "no image" > "$images/broken.png" || return
   mkdir "$here/away" && cp "$images/pizza.png" "$here/away/" || return
   fails 1 "broken.png: expected an image" index "$images" --exclude 'raw' --exclude 'more/r*.png' || return
-  says "12 images: 1 skipped before; no images: 2 txt, 1 without ending, 1 mp4; 3 symbolic links not followed; 2 excluded." \
+  says "12 images: 1 skipped before; left out: 2 .txt, 1 without an ending, 1 .mp4; 3 symbolic links not followed; 2 excluded." \
     index || return
   says "$name" search ./Examples/images/dog.png --paths --no-update || return
-  says "15 images: 3 added, 1 moved, 1 skipped before; no images: 2 txt, 1 without ending, 1 mp4; 1 excluded." \
+  says "15 images: 3 added, 1 moved, 1 skipped before; left out: 2 .txt, 1 without an ending, 1 .mp4; 1 excluded." \
     index "$images" --exclude '*.PNG' --follow-links || return
   cp "$images/cat.png" "$images/broken.png" && says "1 added" index || return
   fails 1 "expected a folder" index "$images/cat.png" && fails 1 "No such file" index "$here/nowhere"

@@ -83,7 +83,7 @@ public struct DatasetOptions: Sendable {
     options.image_field = try memory.string(imageField, "imageField")
     options.max_bad_share = maxBadShare
     options.max_file_bytes = try number(maxFileBytes, "maxFileBytes")
-    options.encode = memory.array([encode.value(memory)])
+    options.encode = memory.array([try encode.value(memory)])
     options.image_pipeline = imagePipeline?.handle
     options.text_pipeline = textPipeline?.handle
     options.image = memory.array([try image.value()])

@@ -68,7 +68,7 @@ public struct EncodeFilesOptions: Sendable {
     options.batch_size = try number(batchSize, "batchSize")
     options.workers = try number(workers ?? 0, "workers")
     options.image = memory.array([try image.value()])
-    options.encode = memory.array([encode.value(memory)])
+    options.encode = memory.array([try encode.value(memory)])
     options.progress = memory.progress(progress)
     return options
   }

@@ -31,6 +31,22 @@ private func sharedSize(_ pointer: UnsafeRawPointer?, _ size: Int, _ what: Stati
   return min(said, size)
 }
 
+/// Runs `body`, and turns what it throws into a status and a message for clip_last_error on this thread. `report` is
+/// clip_set_last_error, which only the libraries can name.
+package func runCall(
+  _ report: (clip_status, UnsafePointer<CChar>?) -> clip_status, _ body: () throws(ClipError) -> Void
+) -> clip_status {
+  let thread = csystem_enter()
+  defer { csystem_leave(thread) }
+  do throws(ClipError) {
+    try requireMemory("a call")
+    try body()
+    return CLIP_OK
+  } catch let error {
+    return error.message.withCString { report(error.status, $0) }
+  }
+}
+
 /// The object behind a handle. The caller keeps its reference for the whole call.
 package func object<T: AnyObject>(_ handle: OpaquePointer?, _ type: T.Type, _ what: StaticString) throws(ClipError) -> T
 {

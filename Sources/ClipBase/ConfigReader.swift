@@ -28,22 +28,26 @@ package struct ConfigReader {
   package static var widths: ClosedRange<Int> { 1...(1 << 20) }
   package static var layers: ClosedRange<Int> { 1...1024 }
 
-  package func has(_ key: Name) -> Bool { json[key] != nil }
+  package func has(_ key: StaticString) -> Bool { json[key] != nil }
   /// Whether the key is there and null, for those whose default is not null.
-  package func isNull(_ key: Name) -> Bool {
+  package func isNull(_ key: StaticString) -> Bool {
     for member in json.object ?? [] where member.key == key {
       if case .null = member.value { return true }
     }
     return false
   }
 
+  package func error(_ status: clip_status, _ key: StaticString, _ expected: String) -> ClipError {
+    error(status, Name(stringLiteral: key), expected)
+  }
+  @_disfavoredOverload
   package func error(_ status: clip_status, _ key: Name, _ expected: String) -> ClipError {
     let found = json[key].map { $0.kind } ?? "nothing"
     return ClipError(status, "\(place): \(prefix)\(key.string): expected \(expected), found \(found)")
   }
 
   /// An integer in `range`; `fallback` where the key is absent, an error where that is nil.
-  package func int(_ key: Name, _ fallback: Int?, _ range: ClosedRange<Int>) throws(ClipError) -> Int {
+  package func int(_ key: StaticString, _ fallback: Int?, _ range: ClosedRange<Int>) throws(ClipError) -> Int {
     if json[key] == nil, let fallback { return fallback }
     guard let value = json[key]?.int, range.contains(value) else {
       throw error(CLIP_FORMAT, key, "an integer from \(range.lowerBound) to \(range.upperBound)")
@@ -51,7 +55,8 @@ package struct ConfigReader {
     return value
   }
 
-  package func number(_ key: Name, _ fallback: Double, _ range: ClosedRange<Double>) throws(ClipError) -> Double {
+  package func number(_ key: StaticString, _ fallback: Double, _ range: ClosedRange<Double>) throws(ClipError) -> Double
+  {
     if json[key] == nil { return fallback }
     guard let value = json[key]?.number, range.contains(value) else {
       throw error(CLIP_FORMAT, key, "a number from \(range.lowerBound) to \(range.upperBound)")
@@ -59,27 +64,27 @@ package struct ConfigReader {
     return value
   }
 
-  package func bool(_ key: Name, _ fallback: Bool) throws(ClipError) -> Bool {
+  package func bool(_ key: StaticString, _ fallback: Bool) throws(ClipError) -> Bool {
     if json[key] == nil { return fallback }
     guard let value = json[key]?.bool else { throw error(CLIP_FORMAT, key, "true or false") }
     return value
   }
 
-  package func string(_ key: Name, _ fallback: Name) throws(ClipError) -> Name {
+  package func string(_ key: StaticString, _ fallback: Name) throws(ClipError) -> Name {
     if json[key] == nil { return fallback }
     guard let value = json[key]?.string else { throw error(CLIP_FORMAT, key, "a string") }
     return value
   }
 
   /// The object at `key`; nil if it is absent.
-  package func object(_ key: Name) throws(ClipError) -> ConfigReader? {
+  package func object(_ key: StaticString) throws(ClipError) -> ConfigReader? {
     guard let value = json[key] else { return nil }
     guard value.object != nil else { throw error(CLIP_FORMAT, key, "an object") }
-    return try ConfigReader(value, place: place, prefix: prefix + key.string + ".")
+    return try ConfigReader(value, place: place, prefix: prefix + "\(key).")
   }
 
   /// One integer for both sides, [side], or [height, width].
-  package func sides(_ key: Name, _ fallback: Sides) throws(ClipError) -> Sides {
+  package func sides(_ key: StaticString, _ fallback: Sides) throws(ClipError) -> Sides {
     guard let value = json[key] else { return fallback }
     let expected = "an integer or [height, width], from 1 to \(ConfigReader.sides.upperBound)"
     let elements = value.array ?? [value]
@@ -90,7 +95,7 @@ package struct ConfigReader {
   }
 
   /// Red, green and blue, each finite; one number stands for all three.
-  package func channels(_ key: Name, _ fallback: [Float], zeroAllowed: Bool) throws(ClipError) -> [Float] {
+  package func channels(_ key: StaticString, _ fallback: [Float], zeroAllowed: Bool) throws(ClipError) -> [Float] {
     guard let value = json[key] else { return fallback }
     let expected = zeroAllowed ? "three numbers from -1e6 to 1e6" : "three numbers of magnitude 1e-6 to 1e6"
     let elements = value.array ?? [value, value, value]
@@ -106,11 +111,11 @@ package struct ConfigReader {
   }
 
   /// That `part`, the value of `partKey`, divides `whole`, the value of `wholeKey`.
-  package func divides(_ part: Int, _ partKey: Name, _ whole: Int, _ wholeKey: Name) throws(ClipError) {
+  package func divides(_ part: Int, _ partKey: StaticString, _ whole: Int, _ wholeKey: StaticString) throws(ClipError) {
     guard whole % part == 0 else {
       throw ClipError(
         CLIP_FORMAT,
-        "\(place): \(prefix)\(wholeKey.string) \(whole) is not a multiple of \(prefix)\(partKey.string) \(part)")
+        "\(place): \(prefix)\(wholeKey) \(whole) is not a multiple of \(prefix)\(partKey) \(part)")
     }
   }
 }

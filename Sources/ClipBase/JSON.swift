@@ -45,9 +45,13 @@ extension JSON {
   }
 
   /// The member `key` of an object; nil if it is absent or null, or this is no object.
-  package subscript(key: Name) -> JSON? {
+  package subscript(key: StaticString) -> JSON? { self[key.bytes] }
+  @_disfavoredOverload
+  package subscript(key: Name) -> JSON? { key.utf8.withUnsafeBufferPointer { self[$0] } }
+
+  private subscript(key: UnsafeBufferPointer<UInt8>) -> JSON? {
     guard case .object(let members) = self else { return nil }
-    for member in members where member.key == key {
+    for member in members where member.key.utf8.elementsEqual(key) {
       if case .null = member.value { return nil }
       return member.value
     }

@@ -68,29 +68,32 @@ package final class ThreadPool {
 
   /// Calls work.part(i) for every i in [0, count), and returns when all have returned. Takes no memory.
   package func run<W: Work>(_ count: Int, _ work: W) {
-    if count <= 1 || width <= 1 {
-      for index in 0..<max(0, count) { work.part(index) }
-      return
-    }
     var work = work
     withUnsafeMutablePointer(to: &work) { work in
-      var job = Job(count: count, context: UnsafeMutableRawPointer(work)) { context, index in
+      run(count, UnsafeMutableRawPointer(work)) { context, index in
         context.assumingMemoryBound(to: W.self).pointee.part(index)
       }
-      withUnsafeMutablePointer(to: &job) { job in
-        if let hostLoop {
-          hostLoop(
-            hostUser, count,
-            { context, index in
-              guard let job = context?.assumingMemoryBound(to: Job.self) else { return }
-              let thread = csystem_enter()
-              defer { csystem_leave(thread) }
-              job.pointee.call(job.pointee.context, index)
-            }, job)
-        } else {
-          jobs.run(job)
-        }
-      }
+    }
+  }
+
+  private func run(
+    _ count: Int, _ context: UnsafeMutableRawPointer, _ call: @escaping (UnsafeMutableRawPointer, Int) -> Void
+  ) {
+    if count <= 1 || width <= 1 {
+      for index in 0..<max(0, count) { call(context, index) }
+      return
+    }
+    var job = Job(count: count, context: context, call: call)
+    withUnsafeMutablePointer(to: &job) { job in
+      guard let hostLoop else { return jobs.run(job) }
+      hostLoop(
+        hostUser, count,
+        { context, index in
+          guard let job = context?.assumingMemoryBound(to: Job.self) else { return }
+          let thread = csystem_enter()
+          defer { csystem_leave(thread) }
+          job.pointee.call(job.pointee.context, index)
+        }, job)
     }
   }
 }

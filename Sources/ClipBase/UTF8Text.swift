@@ -6,9 +6,15 @@ package typealias Scalars = [UInt32]
 
 package enum UTF8Text {
   /// Puts "?" in the place of control characters (C0 but for tab and line feed, DEL, C1), which a terminal would obey: names
-  /// of files reach logs and messages.
+  /// of files reach logs and messages. Scalars that stand for bytes (ExactString) become \xNN, which takes as many bytes.
   package static func hideControls(_ text: UnsafeMutablePointer<CChar>, _ count: Int) {
+    let digits = StaticString("0123456789ABCDEF").cString
     for index in 0..<count {
+      let bytes = UnsafeRawBufferPointer(start: text, count: count).bindMemory(to: UInt8.self)
+      if let byte = ExactString.byte(bytes, index) {
+        (text[index], text[index + 1]) = (CChar(UInt8(ascii: "\\")), CChar(UInt8(ascii: "x")))
+        (text[index + 2], text[index + 3]) = (digits[Int(byte >> 4)], digits[Int(byte & 15)])
+      }
       let byte = UInt8(bitPattern: text[index])
       let isC1 = byte & 0xE0 == 0x80 && index > 0 && UInt8(bitPattern: text[index - 1]) == 0xC2
       if byte == 0x7F || isC1 || (byte < 0x20 && byte != 9 && byte != 10) { text[index] = CChar(UInt8(ascii: "?")) }

@@ -10,18 +10,8 @@ func call(_ status: clip_status) throws(ClipError) {
   throw ClipError(status, clip_last_error().map { String(cString: $0) } ?? "")
 }
 
-/// The body of every public call that can fail: runs `body`, turns what it throws into a status and the core's message.
-func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
-  let thread = csystem_enter()
-  defer { csystem_leave(thread) }
-  do throws(ClipError) {
-    try requireMemory("a call")
-    try body()
-    return CLIP_OK
-  } catch let error {
-    return error.message.withCString { clip_set_last_error(error.status, $0) }
-  }
-}
+/// The body of every public call that can fail.
+func reporting(_ body: () throws(ClipError) -> Void) -> clip_status { runCall(clip_set_last_error, body) }
 
 /// A reference to a runtime.
 final class Runtime {

@@ -89,8 +89,8 @@ final class Model {
   let handle: OpaquePointer
   /// Bytes of a preprocessed image, and floats of a normalised one; 0 without an image tower.
   let pixelCount: Int
-  /// Of that image, in pixels.
-  let largerSide: Int
+  /// Pixels of an image's smaller side after the resize, at most; 0 without one.
+  let resizedSide: Int
   /// Elements of an embedding.
   let embeddingWidth: Int
   /// Tokens of one text; 0 without a tokenizer.
@@ -115,7 +115,7 @@ final class Model {
 
   private init(_ handle: OpaquePointer, _ info: clip_model_info, pixelCount: Int, contextLength: Int) {
     self.handle = handle
-    largerSide = Int(max(info.image_width, info.image_height))
+    resizedSide = Int(info.resized_side)
     embeddingWidth = Int(info.embedding_width)
     self.pixelCount = pixelCount
     self.contextLength = contextLength

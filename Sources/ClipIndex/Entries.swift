@@ -82,7 +82,9 @@ extension Index {
     try database.run("DELETE FROM entries WHERE row = ?", .integer(Int64(entry.row)))
   }
 
-  private func store(_ row: (row: Int, checksum: Int64), _ key: UnsafeRawBufferPointer, _ metadata: UnsafeRawBufferPointer)
+  private func store(
+    _ row: (row: Int, checksum: Int64), _ key: UnsafeRawBufferPointer, _ metadata: UnsafeRawBufferPointer
+  )
     throws(ClipError)
   {
     try database.run(

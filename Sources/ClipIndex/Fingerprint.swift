@@ -55,7 +55,7 @@ struct Fingerprint {
   }
 
   private mutating func add(file path: String, _ block: Memory) throws(ClipError) {
-    let descriptor = path.withCString { csystem_open_read($0) }
+    let descriptor = withPath(path) { csystem_open_read($0) }
     guard descriptor >= 0 else { throw systemError("cannot open " + path) }
     defer { close(descriptor) }
     var facts = stat()
@@ -72,7 +72,9 @@ struct Fingerprint {
         let count = pread(descriptor, block.base + done, wanted - done, offset + done)
         if count < 0, csystem_errno() == EINTR { continue }
         guard count >= 0 else { throw systemError("cannot read " + path) }
-        guard count > 0 else { throw ClipError(CLIP_IO, path + ": expected \(size) bytes, found that it was cut short") }
+        guard count > 0 else {
+          throw ClipError(CLIP_IO, path + ": expected \(size) bytes, found that it was cut short")
+        }
         done += count
       }
       add(UnsafeRawBufferPointer(start: block.base, count: wanted))

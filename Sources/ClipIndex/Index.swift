@@ -23,6 +23,7 @@ final class Index {
     }
     guard path.pointee != 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "path: expected a file, found \"\"") }
     let wanted = try Schema.Wanted(options)
+    if isCreated, wanted.isIncomplete, try FileKind(ClipBase.path(path)) == .absent { throw Schema.incomplete }
     let kernels = try ScoreKernels(runtime)
     let lock = try CallLock()
     let access = isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | (isCreated ? SQLITE_OPEN_CREATE : 0)
@@ -113,7 +114,8 @@ final class CallLock {
 
   func lock() throws(ClipError) {
     guard !isInChild else {
-      throw ClipError(CLIP_UNSUPPORTED, "index: expected the process that opened it, found a child that was forked since")
+      throw ClipError(
+        CLIP_UNSUPPORTED, "index: expected the process that opened it, found a child that was forked since")
     }
     guard pthread_mutex_lock(raw) == 0 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "index: called from inside a callback of a call with the same index")

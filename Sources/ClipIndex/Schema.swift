@@ -22,6 +22,9 @@ enum Schema {
     let width: Int
     let storage: clip_storage
 
+    /// Not enough for a new index.
+    var isIncomplete: Bool { fingerprint == nil || width == 0 }
+
     init(_ options: clip_index_options) throws(ClipError) {
       fingerprint = options.fingerprint.map { Name(cString: $0) }
       width = Int(options.embedding_width)
@@ -48,7 +51,8 @@ enum Schema {
   }
 
   /// Checks an index, or makes one in an empty database.
-  static func open(_ database: Database, _ wanted: Wanted, isCreated: Bool, isReadOnly: Bool) throws(ClipError) -> Facts {
+  static func open(_ database: Database, _ wanted: Wanted, isCreated: Bool, isReadOnly: Bool) throws(ClipError) -> Facts
+  {
     // Before the first page is read: a schema of another's may call no functions, and cells are checked.
     try database.run("PRAGMA trusted_schema = OFF")
     try database.run("PRAGMA cell_size_check = ON")
@@ -78,10 +82,7 @@ enum Schema {
   }
 
   private static func create(_ database: Database, _ wanted: Wanted) throws(ClipError) {
-    guard let fingerprint = wanted.fingerprint, wanted.width > 0 else {
-      throw ClipError(
-        CLIP_INVALID_ARGUMENT, "options: expected a fingerprint and an embedding_width for a new index, found none")
-    }
+    guard let fingerprint = wanted.fingerprint, wanted.width > 0 else { throw incomplete }
     guard try number(database, "SELECT count(*) FROM sqlite_schema") == 0 else { throw foreign(database) }
     try database.run("PRAGMA journal_mode = WAL")
     try database.run("BEGIN IMMEDIATE")
@@ -124,7 +125,9 @@ enum Schema {
       throw database.damaged("expected tables alone, found a trigger or a view")
     }
     let width = try information(database, "embedding_width") { statement throws(ClipError) in try statement.integer(0) }
-    let kind = try information(database, "storage") { statement throws(ClipError) in Name(utf8: Array(try statement.bytes(0))) }
+    let kind = try information(database, "storage") { statement throws(ClipError) in
+      Name(utf8: Array(try statement.bytes(0)))
+    }
     let fingerprint = try information(database, "fingerprint") { statement throws(ClipError) in
       Name(utf8: Array(try statement.bytes(0)))
     }
@@ -136,6 +139,11 @@ enum Schema {
 
   private static func name(of storage: clip_storage) -> Name {
     storage == CLIP_STORAGE_F32 ? "f32" : storage == CLIP_STORAGE_F16 ? "f16" : "int8"
+  }
+
+  static var incomplete: ClipError {
+    ClipError(
+      CLIP_INVALID_ARGUMENT, "options: expected a fingerprint and an embedding_width for a new index, found none")
   }
 
   private static func foreign(_ database: Database) -> ClipError {

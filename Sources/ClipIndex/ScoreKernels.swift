@@ -12,7 +12,9 @@ final class ScoreKernels {
       clip_plugins_visit(
         runtime.handle,
         { active, info in
-          guard let info = info?.pointee, info.kind == CLIP_KIND_KERNELS, info.active != 0, let id = info.id else { return 0 }
+          guard let info = info?.pointee, info.kind == CLIP_KIND_KERNELS, info.active != 0, let id = info.id else {
+            return 0
+          }
           active?.assumingMemoryBound(to: Name?.self).pointee = Name(cString: id)
           return 1
         }, active)
@@ -23,7 +25,9 @@ final class ScoreKernels {
     var reference: OpaquePointer?
     let id = active.utf8.map { CChar(bitPattern: $0) } + [0]
     try call(clip_plugin_table_hold(runtime.handle, CLIP_KIND_KERNELS, id, &table, &reference))
-    guard let table, let reference else { throw ClipError(CLIP_PLUGIN, "index: expected a table of kernels, found none") }
+    guard let table, let reference else {
+      throw ClipError(CLIP_PLUGIN, "index: expected a table of kernels, found none")
+    }
     self.init(table.assumingMemoryBound(to: clip_kernels.self), reference)
   }
 

@@ -417,12 +417,13 @@ static plain plain_windows(plain x, clip_windows w) {
 static size_t plain_region(size_t at, size_t side, size_t window, size_t shift) {
   return at < side - window || shift == 0 ? 0 : at < side - shift ? 1 : 2;
 }
-/* op_cases.h's in_windows, or its in_square where `trained` is 0: cosine attention with a bias made of offsets, or of a table. */
+/* op_cases.h's in_windows, or its in_square where `trained` is 0: cosine attention with a bias made of offsets (in
+ * pixels where it is negative), or of a table. */
 static plain plain_in_windows(plain x, clip_windows w, double trained, double scale, double bias_scale) {
   long places[256];
   plain rolled = plain_rolled(x, w, places), y = plain_make(x.rows, x.width, x.height, x.columns);
   plain q = plain_linear(rolled, "q", x.width), k = plain_linear(rolled, "k", x.width), v = plain_linear(rolled, "v", x.width);
-  if (trained > 0) q = plain_normalize_heads(q, "scale", 2), k = plain_normalize_heads(k, NULL, 2);
+  if (trained != 0) q = plain_normalize_heads(q, "scale", 2), k = plain_normalize_heads(k, NULL, 2);
   size_t depth = x.width / 2;
   if (trained == 0) scale = 1 / sqrt((double)depth);
   for (size_t h = 0; h < 2; h++)
@@ -436,10 +437,11 @@ static plain plain_in_windows(plain x, clip_windows w, double trained, double sc
         double dot = 0, bias;
         for (size_t c = h * depth; c < (h + 1) * depth; c++) dot += q.data[i * x.width + c] * k.data[j * x.width + c];
         double down = (double)top - (double)otop, across = (double)left - (double)oleft;
-        if (trained > 0) {
+        if (trained != 0) {
           const float *weight = parameter("bias", ".weight") + 2 * h;
           double a = 8 * down / (trained - 1), b = 8 * across / (trained - 1);
           a = copysign(log2(fabs(a) + 1) / 3, a), b = copysign(log2(fabs(b) + 1) / 3, b);
+          if (trained < 0) a = copysign(log(fabs(down) + 1), down), b = copysign(log(fabs(across) + 1), across);
           bias = 1 / (1 + exp(-(weight[0] * a + weight[1] * b + parameter("bias", ".bias")[h])));
         } else {
           bias = parameter("table", "")[(size_t)((down + w.window_height - 1) * (2 * w.window_width - 1) + across + w.window_width - 1) * 2 + h];

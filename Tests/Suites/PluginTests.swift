@@ -371,7 +371,7 @@ import Testing
       return bytes.withUnsafeBufferPointer { bytes in
         let view = clip_image_view(
           pixels: bytes.baseAddress, width: UInt32(image.width), height: UInt32(image.height), stride: 0,
-          format: clip_pixel_format(image.format.rawValue), orientation: 0)
+          format: clip_pixel_format(image.format.rawValue), orientation: 0, full_width: 0, full_height: 0)
         return "a cat".withCString { text in
           [
             clip_preprocess(model.handle, [view], 1, &options, &pixels, pixelCount),

@@ -3,18 +3,12 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-efficientnet-b0", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
-        id: StaticString("clipcore.encoder.efficientnet-b0").cString,
-        description: StaticString("EfficientNet-B0 as torchvision has it: 1280 pooled features").cString,
-        build: { $0.map { buildEfficientNet(Graph($0)) } ?? -1 },
-        example: StaticString(
-          #"""
-          {"image_height": 224, "image_width": 224}
-          """#
-        ).cString,
-        strengths: StaticString("local-detail:2,texture:2,small-data:3").cString))
+    table.addEncoder(
+      CLIP_TOWER_IMAGE, id: "clipcore.encoder.efficientnet-b0",
+      description: "EfficientNet-B0 as torchvision has it: 1280 pooled features",
+      strengths: "local-detail:2,texture:2,small-data:3",
+      example: #"{"image_height": 224, "image_width": 224}"#
+    ) { Graph.build($0, buildEfficientNet) }
   }
 }
 

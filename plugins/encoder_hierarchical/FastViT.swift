@@ -10,7 +10,7 @@ func buildFastViT(_ graph: Graph) -> clip_value {
   let firstSqueeze = graph.integer("first_squeeze", Int64(depths.count))
 
   let scales = graph.flag("stem_scale", true)
-  var x = mobileOne(graph, graph.picture(), "stem.0", widths[0], kernel: 3, stride: 2, scales: scales)
+  var x = mobileOne(graph, graph.image(), "stem.0", widths[0], kernel: 3, stride: 2, scales: scales)
   x = mobileOne(graph, x, "stem.1", widths[0], kernel: 3, stride: 2, isDepthwise: true, scales: scales)
   x = mobileOne(graph, x, "stem.2", widths[0], kernel: 1)
   for stage in 0..<depths.count {

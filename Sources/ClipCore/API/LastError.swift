@@ -29,16 +29,5 @@ public func clip_set_last_error(_ status: clip_status, _ text: UnsafePointer<CCh
   return status
 }
 
-/// The body of every public call that can fail: runs `body`, turns what it throws into a status, and keeps the message
-/// for clip_last_error on this thread.
-func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
-  let thread = csystem_enter()
-  defer { csystem_leave(thread) }
-  do throws(ClipError) {
-    try requireMemory("a call")
-    try body()
-    return CLIP_OK
-  } catch let error {
-    return error.message.withCString { clip_set_last_error(error.status, $0) }
-  }
-}
+/// The body of every public call that can fail.
+func reporting(_ body: () throws(ClipError) -> Void) -> clip_status { runCall(clip_set_last_error, body) }

@@ -39,7 +39,7 @@ final class ParameterLoader {
     guard let found = source.find(parameter), found.shape == parameter.shape else {
       throw ClipError(CLIP_MISMATCH, parameter.name.string + ": expected shape " + describe(shape: parameter.shape))
     }
-    return found
+    return try found.inMemory()
   }
 
   /// A parameter of any shape as float32.
@@ -49,7 +49,6 @@ final class ParameterLoader {
     memory.count(in: meter)
     let stored = try find(parameter)
     try stored.read(rows: 0..<(parameter.shape.first ?? 1), into: memory.floats)
-    stored.discardPages()
     return memory
   }
 

@@ -2,13 +2,19 @@ import CClip
 import ClipKernels
 
 /// A table whose rows are read one at a time, as token embeddings are. One that its file holds as it is kept is checked
-/// when it is opened, and read into memory with its second use; the first reads the rows that it wants.
+/// when it is opened, and read into memory with its second use; the first reads the rows that it wants. One too large for
+/// memory stays in its file for good, with the file's precision.
 final class Table {
-  private let memory: Memory
+  /// nil: all rows stay in `stored`.
+  private let memory: Memory?
+  private let stored: StoredParameter?
   private let storage: clip_storage
   private let width: Int
   private let later: DeferredLoad<StoredParameter>
   private let meter: MemoryMeter
+
+  /// Elements of a table that is kept in memory: as float32 256 MB, which holds CLIP's vocabularies.
+  fileprivate static let mostInMemory = 1 << 26
 
   fileprivate init(
     memory: Memory, storage: clip_storage, width: Int, _ meter: MemoryMeter, later: StoredParameter? = nil
@@ -18,6 +24,14 @@ final class Table {
     self.storage = storage
     self.width = width
     self.later = DeferredLoad(later)
+    stored = nil
+  }
+
+  fileprivate init(inFile stored: StoredParameter, width: Int, _ meter: MemoryMeter) {
+    self.meter = meter
+    self.stored = stored
+    self.width = width
+    (memory, storage, later) = (nil, CLIP_STORAGE_F32, DeferredLoad(nil))
   }
 
   /// Copies the rows `ids` one after another to `target`. CLIP_IO for a file that was changed after it was opened.
@@ -26,25 +40,25 @@ final class Table {
   )
     throws(ClipError)
   {
-    if let stored = later.firstUse() {
-      for row in 0..<count {
-        try stored.readFromFile(rows: Int(ids[row])..<(Int(ids[row]) + 1), into: target + row * width)
-      }
+    if let stored = stored ?? later.firstUse() {
+      for row in 0..<count { try stored.readRow(Int(ids[row]), into: target + row * width) }
       return
     }
     try makeReady(threads)
-    for row in 0..<count { copyRow(Int(ids[row]), to: target + row * width) }
+    guard let memory else { return }
+    for row in 0..<count { copyRow(Int(ids[row]), of: memory, to: target + row * width) }
   }
 
   /// Reads the table into memory if it is not there yet.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
+    guard let memory else { return }
     try later.finish(threads) { stored, threads throws(ClipError) in
       try stored.forEachRow(threads, readTo: memory)
       memory.count(in: meter)
     }
   }
 
-  private func copyRow(_ row: Int, to target: UnsafeMutablePointer<Float>) {
+  private func copyRow(_ row: Int, of memory: Memory, to target: UnsafeMutablePointer<Float>) {
     if storage == CLIP_STORAGE_F32 {
       target.update(from: memory.floats + row * width, count: width)
       return
@@ -75,7 +89,6 @@ extension StoredParameter {
     let work = TableRows(stored: self, memory: memory, pieces: max(1, min(rowCount, 4 * (threads?.width ?? 0))))
     if let threads { threads.run(work.pieces, work) } else { work.part(0) }
     try work.failures.throwFirst()
-    discardPages()
   }
 }
 
@@ -91,7 +104,7 @@ private struct TableRows: Work {
       if let memory {
         try stored.readFromFile(rows: rows, into: memory.floats + rows.lowerBound * stored.rowWidth)
       } else {
-        _ = try stored.mapped(rows: rows)
+        try stored.check(rows: rows)
       }
     } catch {
       failures.record(error, piece)
@@ -103,47 +116,48 @@ extension ParameterLoader {
   /// A [rows, width] table in the model's storage.
   func table(_ parameter: Parameter) throws(ClipError) -> Table {
     let width = parameter.shape.last ?? 1
+    if isTraining { return Table(memory: try vector(parameter), storage: CLIP_STORAGE_F32, width: width, meter) }
+    let stored = try find(parameter)
+    if parameter.count > Table.mostInMemory, stored.hasRowsInFile {
+      try stored.forEachRow(threads, readTo: nil)
+      return Table(inFile: stored, width: width, meter)
+    }
     if storage == CLIP_STORAGE_F32 {
-      let stored = try find(parameter)
-      guard !isTraining, stored.isDense else {
-        return Table(memory: try vector(parameter), storage: storage, width: width, meter)
+      guard stored.isDense else {
+        let memory = try Memory(floats: parameter.count, for: "an embedding table")
+        memory.count(in: meter)
+        try stored.read(rows: 0..<stored.rowCount, into: memory.floats)
+        return Table(memory: memory, storage: storage, width: width, meter)
       }
       try stored.forEachRow(threads, readTo: nil)
       return Table(
         memory: try Memory(floats: parameter.count, for: "a parameter"), storage: storage, width: width, meter,
         later: stored)
     }
-    if storage == CLIP_STORAGE_INT8 { return try byteTable(parameter, width: width) }
+    if storage == CLIP_STORAGE_INT8 { return try byteTable(parameter, stored, width: width) }
     let memory = try Memory(byteCount: try product(parameter.count, 2, "an embedding table"), for: "an embedding table")
     let halves = memory.base.assumingMemoryBound(to: UInt16.self)
-    let stored = try find(parameter)
-    let line = try Memory(floats: width, for: "a row")
-    for row in 0..<(parameter.shape.first ?? 0) {
-      try stored.read(rows: row..<(row + 1), into: line.floats)
+    try stored.forEachRow(in: 0..<(parameter.shape.first ?? 0)) { row, line throws(ClipError) in
       for column in 0..<width {
-        let value = line.floats[column]
+        let value = line[column]
         halves[row * width + column] = storage == CLIP_STORAGE_BF16 ? Half.narrowBrain(value) : Half.narrow(value)
       }
-      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line.floats, width, parameter.name) }
+      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line, width, parameter.name) }
     }
     memory.count(in: meter)
     return Table(memory: memory, storage: storage, width: width, meter)
   }
 
-  private func byteTable(_ parameter: Parameter, width: Int) throws(ClipError) -> Table {
+  private func byteTable(_ parameter: Parameter, _ stored: StoredParameter, width: Int) throws(ClipError) -> Table {
     let rows = parameter.shape.first ?? 0
     let lineBytes = Table.bytesOfByteRow(width)
     let memory = try Memory(byteCount: try product(rows, lineBytes, "an embedding table"), for: "an embedding table")
-    let stored = try find(parameter)
-    let row = try Memory(floats: width, for: "a row")
-    for index in 0..<rows {
-      try stored.read(rows: index..<(index + 1), into: row.floats)
-      let quantiser = Quantiser(
-        largest: largestMagnitude(SIMD4<Float>.self, row.floats, width), steps: ByteWeights.largest)
+    try stored.forEachRow(in: 0..<rows) { index, row throws(ClipError) in
+      let quantiser = Quantiser(largest: largestMagnitude(SIMD4<Float>.self, row, width), steps: ByteWeights.largest)
       let line = memory.base + index * lineBytes
       line.storeBytes(of: quantiser.scale, as: Float.self)
       let bytes = (line + 4).assumingMemoryBound(to: Int8.self)
-      for column in 0..<width { bytes[column] = Int8(truncatingIfNeeded: quantiser.round(row.floats[column])) }
+      for column in 0..<width { bytes[column] = Int8(truncatingIfNeeded: quantiser.round(row[column])) }
     }
     memory.count(in: meter)
     return Table(memory: memory, storage: CLIP_STORAGE_INT8, width: width, meter)

@@ -110,11 +110,10 @@ final class WeightPanels {
       panels: self, memory: memory, buffers: buffers, pieces: max(1, min(count, 4 * (threads?.width ?? 0))))
     if let threads { threads.run(work.pieces, work) } else { work.part(0) }
     try work.failures.throwFirst()
-    stored.discardPages()
   }
 
   /// Looks at the rows of a panel of a matrix that is left in its file.
-  fileprivate func check(_ panel: Int) throws(ClipError) { _ = try stored.mapped(rows: rows(panel)) }
+  fileprivate func check(_ panel: Int) throws(ClipError) { try stored.check(rows: rows(panel)) }
 
   /// Makes a panel at `target`. CLIP_IO for a file that was changed after it was opened.
   func make(_ panel: Int, _ buffer: PanelBuffer, at target: UnsafeMutableRawPointer) throws(ClipError) {
@@ -124,10 +123,10 @@ final class WeightPanels {
     kernels.table.pointee.pack_panel(lines, depth, rows.count, depth, storage, target)
   }
 
-  /// Rows of the weight as they are packed: where the mapped file has them, or made in `buffer`.
+  /// Rows of the weight as they are packed: where memory has them, or made in `buffer`.
   private func lines(_ rows: Range<Int>, _ buffer: PanelBuffer) throws(ClipError) -> UnsafePointer<Float> {
     let isLater = isLeftInFile
-    if !isLater, scale == nil, !isReordered, let place = try stored.mapped(rows: rows) { return place }
+    if !isLater, scale == nil, !isReordered, let place = try stored.resident(rows: rows) { return place }
     let room = try product(try product(width, depth, "a panel"), 4, "a panel")
     let lines = try buffer.lines.reserve(room, for: "a panel").assumingMemoryBound(to: Float.self)
     if isLater {

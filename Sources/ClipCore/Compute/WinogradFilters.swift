@@ -61,7 +61,6 @@ extension ParameterLoader {
       filters: filters, stored: stored, scale: scale, kernels: kernels, pieces: max(1, min(panels, 4 * threads.width)))
     threads.run(packing.pieces, packing)
     try packing.failures.throwFirst()
-    stored.discardPages()
     return filters
   }
 }

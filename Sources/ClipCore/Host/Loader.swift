@@ -30,7 +30,7 @@ final class LoadedFile {
     var table: UnsafePointer<clip_plugin>?
     var instance: UnsafeMutableRawPointer?
     try callPlugin("\(path): \(String(cString: loader.table.pointee.id))", "", capacity: 4096) { error in
-      path.withCString { loader.table.pointee.load($0, &table, &instance, error) }
+      withPath(path) { loader.table.pointee.load($0, &table, &instance, error) }
     }
     self.init(table, stamp, instance, loader)
   }

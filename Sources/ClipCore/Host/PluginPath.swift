@@ -8,8 +8,8 @@ enum PluginPath {
   static func entries(_ log: Log) throws(ClipError) -> [String] {
     guard let path = csystem_environment("CLIP_PLUGIN_PATH") else { return [] }
     var entries: [String] = []
-    for part in Array(String(cString: path).utf8).split(separator: UInt8(ascii: ":")) {
-      let entry = String(decoding: part, as: UTF8.self)
+    for part in Name(cString: path).utf8.split(separator: UInt8(ascii: ":")) {
+      let entry = Name(utf8: Array(part)).string
       if let problem = try problem(entry) {
         log.warning("CLIP_PLUGIN_PATH: skipped: " + problem)
       } else {
@@ -22,7 +22,7 @@ enum PluginPath {
   private static func problem(_ entry: String) throws(ClipError) -> String? {
     guard entry.utf8.first == UInt8(ascii: "/") else { return "expected an absolute path, found " + entry }
     var facts = stat()
-    guard stat(entry, &facts) == 0 else {
+    guard withPath(entry, { stat($0, &facts) }) == 0 else {
       let error = systemError("cannot look at " + entry)
       if error.isResourceFailure { throw error }
       return error.message

@@ -89,7 +89,7 @@ final class PluginWatch {
     for plugin in host.registry.plugins where plugin.stamp != nil {
       let folder = Name(parent(of: plugin.path))
       if folders.contains(where: { $0.path == folder }) { continue }
-      let watch = inotify_add_watch(notifier, folder.string, PluginWatch.events)
+      let watch = withPath(folder.string) { inotify_add_watch(notifier, $0, PluginWatch.events) }
       if watch < 0 { log.warning("plugin watch: " + systemError("cannot watch " + folder.string).message) }
       folders.append((folder, watch))
     }
@@ -148,7 +148,7 @@ final class PluginWatch {
     }
     guard let changed else { return }
     plugin.id.string.withCString { id in
-      plugin.path.withCString { path in
+      withPath(plugin.path) { path in
         (failure?.message ?? "").withCString { changed(user, id, path, failure?.status ?? CLIP_OK, $0) }
       }
     }

@@ -41,7 +41,7 @@ final class Runtime {
         guard let path = paths[index] else {
           throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_paths[\(index)]: expected a path, found a null pointer")
         }
-        try host.scan(String(cString: path))
+        try host.scan(ClipBase.path(path))
       }
     }
     for path in try PluginPath.entries(log) { try host.scan(path) }
@@ -103,7 +103,7 @@ final class Runtime {
   /// "clipcore/plugins" beside the library's own file.
   private static func pluginFolder() -> String? {
     guard let path = csystem_library_path(UnsafeRawPointer(clip_version())) else { return nil }
-    return join(parent(of: String(cString: path)), "clipcore/plugins")
+    return join(parent(of: ClipBase.path(path)), "clipcore/plugins")
   }
 
   /// The image codecs, in the order they were loaded.

@@ -1,6 +1,19 @@
 /// How an image becomes the tower's input, from preprocessor_config.json or open_clip's preprocess_cfg.
 struct PreprocessConfig {
-  enum Resample { case nearest, bilinear, bicubic, lanczos }
+  enum Resample {
+    case nearest, bilinear, bicubic, lanczos
+
+    /// The filter of this name; nil if there is none.
+    init?(_ name: Name) {
+      switch name {
+      case "nearest": self = .nearest
+      case "bilinear": self = .bilinear
+      case "bicubic": self = .bicubic
+      case "lanczos": self = .lanczos
+      default: return nil
+      }
+    }
+  }
 
   enum ResizeMode {
     /// Resize the shorter side to `resizeTo`, then crop the centre to width x height as torchvision does.
@@ -33,6 +46,16 @@ struct PreprocessConfig {
   var fill: [UInt8] = [0, 0, 0]
   /// The factor of a pixel's 8-bit value before mean and std apply.
   var rescale: Float = 1.0 / 255.0
+
+  /// Pixels of an image's smaller side after the resize, at most; 0 without one.
+  var resizedSide: Int {
+    switch mode {
+    case .none: 0
+    case .shortest: resizeTo
+    case .longest, .cover: max(width, height)
+    case .squash: max(squashTo?.width ?? width, squashTo?.height ?? height)
+    }
+  }
 
   /// Elements of one preprocessed image.
   var floats: Int { 3 * height * width }

@@ -71,8 +71,7 @@ enum ClipcoreConfig {
     if let projection = try part.object("projection") {
       try checkKeys(projection, ["name", "bias"])
       guard let name = try tensor(projection, "name") else { throw projection.error(CLIP_FORMAT, "name", "a string") }
-      tower.projection = TowerDescription.Projection(
-        name: name, width: embedding, hasBias: try projection.bool("bias", true))
+      tower.head = [.linear(name, width: embedding, hasBias: try projection.bool("bias", true))]
     }
     return tower
   }
@@ -96,14 +95,10 @@ enum ClipcoreConfig {
     result.mean = try config.channels("mean", result.mean, zeroAllowed: true)
     result.std = try config.channels("std", result.std, zeroAllowed: false)
     result.fill = try OpenClipPreprocess.fill(config)
-    switch try config.string("interpolation", "bicubic") {
-    case "nearest": result.resample = .nearest
-    case "bilinear": result.resample = .bilinear
-    case "bicubic": result.resample = .bicubic
-    case "lanczos": result.resample = .lanczos
-    default:
+    guard let resample = PreprocessConfig.Resample(try config.string("interpolation", "bicubic")) else {
       throw config.error(CLIP_FORMAT, "interpolation", "\"nearest\", \"bilinear\", \"bicubic\" or \"lanczos\"")
     }
+    result.resample = resample
     switch try config.string("resize_mode", "shortest") {
     case "shortest": result.mode = .shortest
     case "longest": result.mode = .longest
@@ -116,14 +111,14 @@ enum ClipcoreConfig {
   }
 
   /// A name that is not empty; nil if the key is absent.
-  private static func tensor(_ config: ConfigReader, _ key: Name) throws(ClipError) -> Name? {
+  private static func tensor(_ config: ConfigReader, _ key: StaticString) throws(ClipError) -> Name? {
     guard config.has(key) else { return nil }
     let name = try config.string(key, "")
     guard !name.isEmpty else { throw config.error(CLIP_FORMAT, key, "a name") }
     return name
   }
 
-  private static func names(_ config: ConfigReader, _ key: Name) throws(ClipError) -> [Name] {
+  private static func names(_ config: ConfigReader, _ key: StaticString) throws(ClipError) -> [Name] {
     guard config.has(key) else { return [] }
     guard let elements = config.json[key]?.array else { throw config.error(CLIP_FORMAT, key, "an array of names") }
     var names: [Name] = []

@@ -11,6 +11,8 @@ struct EncodeOptions {
   let background: Colour?
   /// What the caller's pixels and tokens were made for; 0 where it does not say.
   let sizes: InputSizes
+  /// What stands before each text, by its name; nil: the model's own choice.
+  let prompt: Name?
   private var callback: clip_progress
 
   init(_ options: clip_encode_options) throws(ClipError) {
@@ -27,6 +29,7 @@ struct EncodeOptions {
     sizes = InputSizes(
       imageWidth: Int(options.image_width), imageHeight: Int(options.image_height),
       contextLength: Int(options.context_length))
+    prompt = options.prompt.map { Name(cString: $0) }
     callback = options.progress
   }
 
@@ -197,13 +200,14 @@ extension Model {
     }
     let scratch = textScratch.take() ?? TextScratch()
     defer { textScratch.give(scratch) }
+    let prompt = try side.prompts.text(options.prompt)
     let progress = options.progress(total: n)
     for index in 0..<n {
       if index % Model.itemsBetweenReports == 0 { try progress.report(index) }
       guard let text = texts[index] else {
         throw ClipError(CLIP_INVALID_ARGUMENT, "texts[\(index)]: expected a string, found a null pointer")
       }
-      let bytes = UnsafeRawBufferPointer(start: text, count: strlen(text)).bindMemory(to: UInt8.self)
+      let bytes = try scratch.prefixed(UnsafeRawBufferPointer(start: text, count: strlen(text)), by: prompt)
       do throws(ClipError) {
         let length = try tokenizer.encodeRow(
           bytes, cleaning: options.cleaning, truncate: options.truncate, into: tokens + index * contextLength,

@@ -84,8 +84,9 @@ final class Model {
       TextSide(
         tower: try Tower(plan, loader: loader, kernels: runtime.kernels),
         tokenizer: try plan.tokens.flatMap { tokens throws(ClipError) in
-          try Model.tokenizer(folder, description, tokens, runtime)
-        }, contextLength: plan.tokens?.contextLength ?? 0, vocabularySize: plan.tokens?.vocabulary ?? 0, origin: origin)
+          try Model.tokenizer(description, tokens, runtime)
+        }, prompts: description.prompts, contextLength: plan.tokens?.contextLength ?? 0,
+        vocabularySize: plan.tokens?.vocabulary ?? 0, origin: origin)
     }
     if isPacked {
       for tower in [image?.tower, text?.tower] { try tower?.program.makeReady(runtime.threads, progress) }
@@ -123,7 +124,8 @@ final class Model {
         tower: try tower(image, oldImage.origin), preprocess: oldImage.preprocess,
         origin: oldImage.origin.withTrainerWeights),
       TextSide(
-        tower: try tower(text, oldText.origin), tokenizer: oldText.tokenizer, contextLength: oldText.contextLength,
+        tower: try tower(text, oldText.origin), tokenizer: oldText.tokenizer, prompts: oldText.prompts,
+        contextLength: oldText.contextLength,
         vocabularySize: oldText.vocabularySize, origin: oldText.origin.withTrainerWeights),
       old.embeddingWidth, logitScale: logitScale, logitBias: logitBias, imageScratch: old.imageScratch,
       textScratch: old.textScratch)
@@ -147,8 +149,9 @@ final class Model {
 
   /// nil if the caller brings tokens.
   private static func tokenizer(
-    _ folder: String, _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
+    _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
   ) throws(ClipError) -> Tokenizer? {
+    let folder = description.folder
     let opened = try TokenizerFolder(
       folder: folder, kind: description.tokenizer, options: description.tokenizerOptions,
       isHuggingFace: description.layout != .openClip, contextLength: tokens.contextLength,
@@ -220,6 +223,7 @@ struct TextSide {
   let tower: Tower
   /// nil if the caller brings tokens.
   let tokenizer: Tokenizer?
+  let prompts: Prompts
   /// Tokens of one text.
   let contextLength: Int
   let vocabularySize: Int

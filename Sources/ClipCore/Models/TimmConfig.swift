@@ -56,14 +56,10 @@ enum TimmConfig {
       result.squashTo = Sides(height: scaled(size.height), width: scaled(size.width))
     default: throw weights.error(CLIP_UNSUPPORTED, "crop_mode", "\"center\" or \"squash\"")
     }
-    switch try weights.string("interpolation", "bicubic") {
-    case "bilinear": result.resample = .bilinear
-    case "bicubic": result.resample = .bicubic
-    case "lanczos": result.resample = .lanczos
-    case "nearest": result.resample = .nearest
-    default:
+    guard let resample = PreprocessConfig.Resample(try weights.string("interpolation", "bicubic")) else {
       throw weights.error(CLIP_UNSUPPORTED, "interpolation", "\"bicubic\", \"bilinear\", \"lanczos\" or \"nearest\"")
     }
+    result.resample = resample
     result.mean = try weights.channels("mean", [0.485, 0.456, 0.406], zeroAllowed: true)
     result.std = try weights.channels("std", [0.229, 0.224, 0.225], zeroAllowed: false)
     return result

@@ -32,7 +32,7 @@ struct PipelineFile {
   }
 
   /// Whether a side is "left" and not "right", in either case.
-  static func isLeft(_ config: ConfigReader, _ key: Name) throws(ClipError) -> Bool {
+  static func isLeft(_ config: ConfigReader, _ key: StaticString) throws(ClipError) -> Bool {
     switch try config.string(key, "right") {
     case "left", "Left": return true
     case "right", "Right": return false
@@ -41,12 +41,12 @@ struct PipelineFile {
   }
 
   /// The members of a Sequence, nil of anything else.
-  private func sequence(_ part: ConfigReader, _ key: Name, _ depth: Int) throws(ClipError) -> [ConfigReader]? {
+  private func sequence(_ part: ConfigReader, _ key: StaticString, _ depth: Int) throws(ClipError) -> [ConfigReader]? {
     guard try part.string("type", "") == "Sequence" else { return nil }
     guard let steps = part.json[key]?.array, depth < 8 else { throw part.error(CLIP_FORMAT, key, "an array") }
     var readers: [ConfigReader] = []
     for (index, step) in steps.enumerated() {
-      readers.append(try ConfigReader(step, place: place, prefix: part.prefix + key.string + ".\(index)."))
+      readers.append(try ConfigReader(step, place: place, prefix: part.prefix + "\(key).\(index)."))
     }
     return readers
   }
@@ -185,12 +185,12 @@ struct PipelineFile {
     text.utf8.withUnsafeBufferPointer { UTF8Text.scalars($0) }
   }
 
-  private func scalars(_ part: ConfigReader, _ key: Name) throws(ClipError) -> Scalars {
+  private func scalars(_ part: ConfigReader, _ key: StaticString) throws(ClipError) -> Scalars {
     guard let text = part.json[key]?.string else { throw part.error(CLIP_FORMAT, key, "a string") }
     return PipelineFile.scalars(text)
   }
 
-  private func character(_ part: ConfigReader, _ key: Name, _ fallback: UInt32?) throws(ClipError) -> UInt32 {
+  private func character(_ part: ConfigReader, _ key: StaticString, _ fallback: UInt32?) throws(ClipError) -> UInt32 {
     if !part.has(key), let fallback { return fallback }
     let text = try scalars(part, key)
     guard text.count == 1, let scalar = text.first else { throw part.error(CLIP_FORMAT, key, "one character") }
@@ -220,7 +220,7 @@ struct PipelineFile {
   }
 
   /// Reads ["</s>", 2].
-  private func pair(_ part: ConfigReader, _ key: Name, _ vocabulary: Vocabulary) throws(ClipError) -> Int32 {
+  private func pair(_ part: ConfigReader, _ key: StaticString, _ vocabulary: Vocabulary) throws(ClipError) -> Int32 {
     guard let pair = part.json[key]?.array, pair.count == 2, let name = pair[0].string, let id = pair[1].int else {
       throw part.error(CLIP_FORMAT, key, "an array of a token and its id")
     }

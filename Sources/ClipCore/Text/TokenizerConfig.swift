@@ -33,7 +33,7 @@ struct TokenizerConfig {
     let hasMap = try TokenizerFile.exists(mapPath)
     let map = hasMap ? try ConfigReader(try TokenizerFile.json(mapPath, 8 << 20), place: mapPath) : config
     for role in TokenizerConfig.roleNames {
-      if let token = try token(config.has(role) ? config : map, role) { roles.append((role, token)) }
+      if let token = try token(config.json[role] != nil ? config : map, role) { roles.append((role, token)) }
     }
     for key: Name in ["additional_special_tokens", "extra_special_tokens"] {
       for (index, item) in (config.json[key]?.array ?? map.json[key]?.array ?? []).enumerated() {

@@ -6,7 +6,7 @@ struct TensorNames {
   /// Whether encoders use the names of the file, so that a tensor of the same name comes first and rules
   /// cover alternative spellings.
   var isDirect = false
-  /// Parameters that are resized where the file's are for another size of pictures.
+  /// Parameters that are resized where the file's are for another size of images.
   var resizes: [(parameter: Name, resize: PositionResize)] = []
   /// Prefixes of the names of each tower's tensors in the file.
   var imagePrefixes: [Name] = []

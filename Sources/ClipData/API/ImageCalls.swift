@@ -8,6 +8,9 @@ public func clip_encode_files(
   reporting { () throws(ClipError) in
     let runtime = try Runtime(runtime)
     let model = try Model(try required(model, "model"))
+    guard model.pixelCount > 0 else {
+      throw ClipError(CLIP_UNSUPPORTED, "model: expected an open image tower, found none")
+    }
     try requirePositive(n, "n")
     let files = try required(files, "files")
     let receive = try required(receive, "receive")
@@ -25,9 +28,9 @@ public func clip_archive_visit(
   reporting { () throws(ClipError) in
     let path = Name(cString: try required(path, "path"))
     let visit = try required(visit, "visit")
-    let archive = TarReader(try FileReader(path), from: 0)
+    let archive = TarReader(try FileReader(path.string), from: 0)
     while let member = try archive.next() {
-      let answer = Name(utf8: member.name).withCString {
+      let answer = withPath(Name(utf8: member.name).string) {
         visit(user, $0, UInt64(member.data.offset), UInt64(member.data.size))
       }
       if answer != 0 { return }

@@ -2,13 +2,15 @@ import CClip
 import CSystem
 
 @c @implementation
-public func clip_index_fingerprint(_ folder: UnsafePointer<CChar>?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int)
+public func clip_index_fingerprint(
+  _ folder: UnsafePointer<CChar>?, _ buffer: UnsafeMutablePointer<CChar>?, _ capacity: Int
+)
   -> clip_status
 {
   reporting { () throws(ClipError) in
     let folder = try required(folder, "folder")
     let buffer = try ClipBase.buffer(buffer, capacity, for: 1, of: 33, "buffer")
-    _ = write(try Fingerprint(String(cString: folder)).text, to: buffer, 33)
+    _ = write(try Fingerprint(ClipBase.path(folder)).text, to: buffer, 33)
   }
 }
 
@@ -31,7 +33,8 @@ public func clip_index_open(
 public func clip_index_release(_ index: OpaquePointer?) { releaseHandle(index, Index.self) }
 
 @c @implementation
-public func clip_index_describe(_ index: OpaquePointer?, _ info: UnsafeMutablePointer<clip_index_info>?) -> clip_status {
+public func clip_index_describe(_ index: OpaquePointer?, _ info: UnsafeMutablePointer<clip_index_info>?) -> clip_status
+{
   reporting { () throws(ClipError) in
     let index = try object(index, Index.self, "index")
     try requireRoom(info, "info")

@@ -64,6 +64,8 @@ extension Storage: ExpressibleByArgument {
   }
 }
 
+extension ElementType: ExpressibleByArgument {}
+
 /// The option of every command that opens a model, `clip info` among them.
 struct StorageOptions: ParsableArguments {
   @Option(help: "How weights are held in memory.")

@@ -17,7 +17,7 @@ enum OpenClipConfig {
 
   static func read(_ folder: String, image: Bool, text: Bool) throws(ClipError) -> ModelConfig {
     let whole = try ConfigReader(path: join(folder, file))
-    // A model config may stand alone, without what to do with pictures.
+    // A model config may stand alone, without what to do with images.
     let model = try whole.object("model_cfg") ?? whole
     guard whole.has("model_cfg") || model.has("vision_cfg") || model.has("text_cfg") else {
       throw whole.error(CLIP_FORMAT, "model_cfg", "an object")
@@ -30,17 +30,19 @@ enum OpenClipConfig {
     if image { result.image = try readImage(try part(model, "vision_cfg"), context) }
     if text { result.text = try readText(try part(model, "text_cfg"), context) }
     let rules = (result.image?.rules ?? []) + (result.text?.rules ?? [])
-    if !rules.isEmpty || result.text?.tower.scope == "text.transformer" {
+    let hasDecoder = model.has("multimodal_cfg")
+    if !rules.isEmpty || hasDecoder || result.text?.tower.scope == "text.transformer" {
       var names = Layout.openClip.clipNames
       names.rules = rules + names.rules
-      names.isDirect = true
+      names.isDirect = !rules.isEmpty || result.text?.tower.scope == "text.transformer"
+      if hasDecoder { names.ignoredPrefixes.append("text_decoder.") }
       names.ignoredPrefixes.append("text.transformer.embeddings.position_ids")
       result.names = names
     }
     return result
   }
 
-  private static func part(_ model: ConfigReader, _ key: Name) throws(ClipError) -> ConfigReader {
+  private static func part(_ model: ConfigReader, _ key: StaticString) throws(ClipError) -> ConfigReader {
     guard let found = try model.object(key) else { throw model.error(CLIP_FORMAT, key, "an object") }
     return found
   }
@@ -115,7 +117,7 @@ enum OpenClipConfig {
       _ = try config.number("ls_init_value", 0, -1e9...1e9)
       options.append(("layer_scale", .int(1)))
     }
-    let names: [(Name, Name)] = [
+    let names: [(StaticString, Name)] = [
       ("qk_norm", "qk_norm"), ("scale_attn_inner", "attention_norm"), ("scale_attn", "output_norm"),
       ("scale_fc", "mlp_norm"),
     ]

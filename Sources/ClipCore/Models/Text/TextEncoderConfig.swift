@@ -43,7 +43,7 @@ struct TextEncoderConfig {
   }
 
   /// Keys that count as absent with these values; any other value is refused by name.
-  static func require(_ config: ConfigReader, _ wanted: [(key: Name, value: Bool)]) throws(ClipError) {
+  static func require(_ config: ConfigReader, _ wanted: [(key: StaticString, value: Bool)]) throws(ClipError) {
     for (key, value) in wanted {
       guard try config.bool(key, value) == value else {
         throw config.error(CLIP_UNSUPPORTED, key, value ? "true" : "false")
@@ -56,25 +56,28 @@ struct TextEncoderConfig {
 enum HuggingFaceText {
   /// nil: a model_type of another reader.
   static func read(
-    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, text: Bool
+    _ config: ConfigReader, _ folder: String, root: String, _ weights: StoredTensors, text: Bool
   ) throws(ClipError) -> ModelConfig? {
     guard let encoder = try TextEncoderConfig.read(config) else { return nil }
-    let modules = try SentenceTransformers(folder, width: encoder.width)
-    let scope = encoder.scopes.first { scope in weights.tensors.contains { $0.key.hasPrefix(scope + ".") } } ?? ""
+    let modules = try SentenceTransformers(root, width: encoder.width)
+    let scope = encoder.scopes.first { weights.tensors.contains(prefix: $0 + ".") } ?? ""
     let start: Name = scope.isEmpty ? "" : scope + "."
-    let hasPooler = encoder.hasPooler && weights.tensors.contains { $0.key.hasPrefix(start + "pooler.") }
+    let hasPooler = encoder.hasPooler && weights.tensors.contains(prefix: start + "pooler.")
     // Without a word about it: the pooler where there is one; else what sentence-transformers does.
     let pooling = modules.pooling ?? (hasPooler ? "pooler" : encoder.isCausal ? "last" : "mean")
-    let tower = encoder.tower(
-      contextLength: min(encoder.positions, try modules.length() ?? encoder.positions), pooling: pooling, scope: scope)
+    let length = min(encoder.positions, try SentenceTransformers.length(folder) ?? encoder.positions)
+    var tower = encoder.tower(contextLength: length, pooling: pooling, scope: scope)
+    tower.head = modules.head
     var names = TensorNames.direct(
-      image: [], text: [start],
+      image: [], text: [start] + modules.weightFolders.map { $0 + "." },
       ignored: encoder.unused.map { start + $0 } + (pooling == "pooler" ? [] : [start + "pooler."])
         + (scope.isEmpty ? [] : heads))
     names.rules = encoder.rules + names.rules
-    return ModelConfig(
-      embeddingWidth: encoder.width * modules.parts,
-      text: text ? ModelConfig.Text(tower: tower, tokenizer: try tokenizer(folder)) : nil, names: names)
+    var result = ModelConfig(embeddingWidth: modules.width, names: names, weightFolders: modules.weightFolders)
+    if text {
+      result.text = ModelConfig.Text(tower: tower, tokenizer: try tokenizer(folder), prompts: modules.prompts)
+    }
+    return result
   }
 
   /// What heads over these encoders are called.

@@ -4,7 +4,7 @@ import CClip
 struct TimmRequest {
   /// "vit_base_patch16_siglip_256": without the tag of the weights, which follows a dot.
   let architecture: Name
-  /// The size of pictures.
+  /// The size of images.
   let image: Sides
   /// timm's global_pool; nil: the architecture's own.
   var pool: Name?

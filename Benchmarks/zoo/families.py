@@ -1,0 +1,102 @@
+"""Families of transformers, sentence-transformers, timm and torchvision with random weights against the library:
+SEED=1 python families.py [CASE…]. A line for each: the largest difference and the least cosine. Words and comparison are
+those of clipcore.py; models are small."""
+import json, math, os, shutil, sys, tempfile
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import numpy as np, torch, transformers as T
+from safetensors.torch import save_file, load_file
+import clipcore
+T.logging.set_verbosity_error(); T.logging.disable_progress_bar(); torch.set_num_threads(1)
+SEED = int(os.environ.get("SEED", "1"))
+TOKENIZERS = os.environ.get("TOKENIZERS", "/work/shared/tokenizer")
+TEXTS = ["a photo of a cat", "Zwei Hunde, 3.5 km from the sea!", "", "a", "red panda climbing a tree in the rain while it snows elsewhere"]
+S = dict(vocab_size=30522, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96, max_position_embeddings=64)
+V = dict(hidden_size=48, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96, image_size=32, patch_size=8)
+failures = []
+
+@torch.no_grad()
+def randomise(model, scale=1.0):
+    """No parameter or statistic is left at 0 or 1."""
+    g = torch.Generator().manual_seed(SEED)
+    for name, p in list(model.named_parameters()) + [b for b in model.named_buffers() if "running" in b[0]]:
+        r = torch.randn(p.shape, generator=g)
+        if "running_var" in name: p.copy_(0.5 + torch.rand(p.shape, generator=g))
+        elif "logit_scale" in name or "temperature" in name: p.copy_(torch.full_like(p, 0.7))
+        elif p.ndim > 1 and p.shape[0] != 1: p.copy_(scale * r / math.sqrt(p[0].numel()))
+        else: p.copy_(0.3 * r + (1 if p.ndim == 1 and name.endswith("weight") else 0))
+    return model.eval()
+
+def folder(): return tempfile.mkdtemp(prefix="zoo-")
+def write(d, name, value):
+    os.makedirs(os.path.dirname(f"{d}/{name}"), exist_ok=True); json.dump(value, open(f"{d}/{name}", "w"))
+def wordpiece(d):
+    for n in ("vocab.txt", "tokenizer.json", "tokenizer_config.json"): shutil.copy(f"{TOKENIZERS}/wordpiece/{n}", d)
+def unit(x): x = np.asarray(x, np.float64); return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
+
+def compare(name, want, got):
+    want, got = unit(want), np.asarray(got, np.float64)
+    if want.shape != got.shape: failures.append(name); print(f"{name:36} WRONG SHAPE {want.shape} {got.shape}"); return
+    worst, cosine = np.abs(want - got).max(), (want * unit(got)).sum(-1).min()
+    fine = worst < 1e-4 and cosine > 0.99999
+    if not fine: failures.append(name)
+    print(f"{name:36} {'exact' if fine else 'WRONG'} {worst:.1e} {cosine:.7f}", flush=True)
+
+def refuses(name, d, words, use=lambda m: None):
+    try: use(clipcore.Model(d))
+    except RuntimeError as e:
+        if words in str(e): print(f"{name:36} refused: {str(e).replace(d, 'DIR')[:110]}")
+        else: failures.append(name); print(f"{name:36} WRONG MESSAGE {e}")
+    else: failures.append(name); print(f"{name:36} OPENS")
+
+CASES = {}
+def case(f): CASES[f.__name__] = f; return f
+
+# ---------------------------------------------------------------- sentence-transformers
+def sentence(name, modules=(), sub="", config={}, files={}, prompt=None, transformer=lambda: T.BertModel(T.BertConfig(**S))):
+    from sentence_transformers import SentenceTransformer
+    d = folder(); place = f"{d}/{sub}" if sub else d; os.makedirs(place, exist_ok=True)
+    m = randomise(transformer()); m.save_pretrained(place); wordpiece(place)
+    write(place, "tokenizer_config.json", {**json.load(open(f"{place}/tokenizer_config.json")), "model_max_length": 40})
+    listed = [("Transformer", sub)] + [(k, p) for k, p, *_ in modules]
+    write(d, "modules.json", [dict(idx=i, name=str(i), path=p, type="sentence_transformers.models." + k) for i, (k, p) in enumerate(listed)])
+    for kind, path, options, *tensors in modules:
+        write(d, f"{path}/config.json", options)
+        for t in tensors: save_file(t, f"{d}/{path}/model.safetensors") if path[0] != "p" else torch.save(t, f"{d}/{path}/pytorch_model.bin")
+    write(d, "config_sentence_transformers.json", {"__version__": {}, **config})
+    for f, v in files.items(): write(d, f, v)
+    st = SentenceTransformer(d, device="cpu")
+    want = st.encode(TEXTS, prompt_name=prompt)
+    compare(name, want, clipcore.Model(d).texts(TEXTS, prompt=prompt)); return d
+MEAN = ("Pooling", "1_Pooling", {"word_embedding_dimension": 48, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False})
+def dense(path, i, o, act, bias=True):
+    g = torch.Generator().manual_seed(SEED + i)
+    t = {"linear.weight": torch.randn(o, i, generator=g) / math.sqrt(i)}
+    if bias: t["linear.bias"] = 0.3 * torch.randn(o, generator=g)
+    return ("Dense", path, dict(in_features=i, out_features=o, bias=bias, activation_function="torch.nn.modules." + act), t)
+
+@case
+def sentence_transformers():
+    tanh = dense("2_Dense", 48, 32, "activation.Tanh")
+    sentence("st: dense tanh", [MEAN, tanh, ("Normalize", "3_Normalize", {})])
+    sentence("st: pickled dense, two", [MEAN, dense("p_Dense", 48, 96, "linear.Identity", False), dense("3_Dense", 96, 40, "activation.GELU")])
+    sentence("st: normalize before dense", [MEAN, ("Normalize", "2_Normalize", {}), dense("3_Dense", 48, 20, "activation.ReLU")])
+    sentence("st: layer norm, dropout", [MEAN, ("Dropout", "2_Dropout", {"dropout": 0.2}), ("LayerNorm", "3_LN", {"dimension": 48}, {"norm.weight": torch.randn(48), "norm.bias": torch.randn(48)})])
+    sentence("st: 0_Transformer", [MEAN, tanh], sub="0_Transformer", files={"0_Transformer/sentence_bert_config.json": {"max_seq_length": 10, "do_lower_case": False}})
+    sentence("st: length of the tokenizer", [MEAN])
+    sentence("st: max_seq_length null", [MEAN], files={"sentence_bert_config.json": {"max_seq_length": None}})
+    sentence("st: pooling_mode word", [("Pooling", "1_Pooling", {"embedding_dimension": 48, "pooling_mode": "cls", "include_prompt": True}), tanh])
+    prompts = {"prompts": {"query": "query: ", "passage": "passage  text: ", "none": ""}}
+    for name in ("query", "passage", "none"): sentence("st: prompt " + name, [MEAN], config=prompts, prompt=name)
+    d = sentence("st: default prompt", [MEAN], config={**prompts, "default_prompt_name": "passage"})
+    sentence("st: prompt over the default", [MEAN], config={**prompts, "default_prompt_name": "passage"}, prompt="query")
+    refuses("st: unknown prompt", d, "options.prompt", lambda m: m.texts(["a"], prompt="nobody"))
+    write(d, "1_Pooling/config.json", {**MEAN[2], "include_prompt": False}); refuses("st: excluded prompt", d, "include_prompt")
+    d = sentence("st: mpnet", [MEAN, tanh], transformer=lambda: T.MPNetModel(T.MPNetConfig(**S, pad_token_id=0)))
+    for key, value, words in [("activation_function", "torch.nn.modules.activation.Hardswish", "activation_function"), ("use_residual", True, "use_residual"), ("in_features", 32, "in_features"), ("module_input_name", "token_embeddings", "module_input_name")]:
+        write(d, "2_Dense/config.json", {**tanh[2], key: value}); refuses("st: dense " + key, d, words)
+    write(d, "2_Dense/config.json", tanh[2]); os.remove(d + "/2_Dense/model.safetensors"); refuses("st: dense without weights", d, "2_Dense")
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or CASES: CASES[name]()
+    print(f"{len(failures)} failures", *failures); sys.exit(bool(failures))
