@@ -275,6 +275,11 @@ struct clip_model_options {
   clip_storage storage;
   uint32_t flags;  /* CLIP_OPEN_* */
   clip_progress progress; /* of loading, in elements. clip_model_swap reports towers from two folders in turn */
+  /* The image tower's input in pixels, both or neither; 0: as the folder says. For another size than that, position
+   * embeddings are interpolated (bicubic) as open_clip, timm or transformers do it; CLIP_MISMATCH for a tower whose
+   * weights fit one size alone, such as CLIP's ResNet. */
+  uint32_t image_width;
+  uint32_t image_height;
 };
 
 /* Writes random initial weights into a model folder that has its configuration but no weights: the start of

@@ -19,6 +19,8 @@ struct ModelDescription {
   /// Parameters with one number each. The scale is stored as its logarithm. nil: 1, and none.
   var logitScale: Name?
   var logitBias: Name?
+  /// In place of the scale: what cosines are divided by.
+  var temperature: Name?
   var weights: StoredTensors
   /// What a file of all weights is called in the folder.
   var weightFile: Name
@@ -43,7 +45,7 @@ struct ModelDescription {
         weights = weights.adding(found, under: part)
       }
     case .openClip:
-      config = try OpenClipConfig.read(folder, image: image, text: text)
+      config = try OpenClipConfig.read(folder, weights, image: image, text: text)
     case .clipcore:
       config = try ClipcoreConfig.read(folder, image: image, text: text)
       if hasWeights {
@@ -57,15 +59,17 @@ struct ModelDescription {
       scale = "logit_scale"
       bias = weights.tensors["logit_bias"] == nil ? nil : "logit_bias"
     }
-    return ModelDescription(
+    var description = ModelDescription(
       folder: folder, layout: layout, names: config.names ?? layout.clipNames, image: config.image?.tower,
       text: config.text?.tower,
       embeddingWidth: config.embeddingWidth,
       preprocess: config.image?.preprocess ?? PreprocessConfig(width: 0, height: 0, resizeTo: 0),
       tokenizer: config.text?.tokenizer ?? .none,
       tokenizerOptions: config.text?.tokenizerOptions ?? TokenizerOptions(), prompts: config.text?.prompts ?? Prompts(),
-      logitScale: scale, logitBias: bias, weights: weights,
+      logitScale: scale, logitBias: bias, temperature: config.temperature, weights: weights,
       weightFile: config.weightFiles?.first ?? layout.weightFiles.first ?? "model.safetensors")
+    if layout == .openClip { description.fitPositions() }
+    return description
   }
 
   /// clipcore.json counts where it is. Some folders serve both libraries: open_clip's config counts where weights in its layout are
@@ -118,6 +122,7 @@ struct ModelConfig {
   var names: TensorNames?
   var logitScale: Name?
   var logitBias: Name?
+  var temperature: Name?
   /// nil: the layout's.
   var weightFiles: [Name]?
   /// Folders in the model's with weights of their own, whose tensors are under the folders' names.

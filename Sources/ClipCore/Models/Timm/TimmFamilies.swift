@@ -10,6 +10,8 @@ struct TimmRequest {
   var pool: Name?
   /// Whether the pool is set in a model that was built with its own, which leaves norms where they were.
   var setsPoolLater = false
+  /// Whether the weights are timm's after reparameterize_model: sums of convolutions that became one.
+  var isFused = false
   /// What the names of the tower's tensors begin with: "visual.trunk", or "" for the top.
   var scope: Name = ""
 
