@@ -113,13 +113,13 @@ public func decodeImage(
   }
 }
 
-/// Libraries call a file malformed when they get no memory: one that `body` calls so is read once more, with `byteCount`
-/// bytes there.
+/// Libraries call a file malformed or unsupported when they get no memory: one that `body` calls so is read once more,
+/// with `byteCount` bytes there.
 private func believed<Result>(
   _ byteCount: Int, _ body: () throws(PluginFailure) -> Result
 ) throws(PluginFailure) -> Result {
   do throws(PluginFailure) { return try body() } catch {
-    guard error.status == CLIP_FORMAT else { throw error }
+    guard error.status == CLIP_FORMAT || error.status == CLIP_UNSUPPORTED else { throw error }
     try requireMemory(byteCount)
     return try body()
   }
