@@ -286,6 +286,9 @@ static void try_fault(size_t scenario, enum fault_mode mode, enum fault_call cal
   int isRight = status == CLIP_OK ? found == sum
               : !isTransparent && (code == ENOMEM ? status == CLIP_OUT_OF_MEMORY
                                    : status == CLIP_IO || status == CLIP_PLUGIN || (status == CLIP_OUT_OF_MEMORY && code == EAGAIN));
+  /* SQLite opens a file again without creating it, and keeps no errno of a write. */
+  if (scenarios[scenario].run == fill_index && status != CLIP_OK && !isTransparent)
+    isRight |= status == CLIP_IO || (call == FAULT_OPEN && status == CLIP_NOT_FOUND);
   /* A thread that has ended is gone from /proc a moment after it is joined. */
   for (int i = 0; i < 100 && entries("/proc/self/task") != threads; i++) usleep(1000);
   /* What cannot be listed cannot be emptied. */
@@ -317,7 +320,7 @@ static void try_scenario(size_t scenario) {
   static const enum fault_call interrupted[] = {FAULT_OPEN, FAULT_READ, FAULT_PREAD, FAULT_WRITE, FAULT_FSYNC, FAULT_CLOSE};
   static const enum fault_call shortened[] = {FAULT_READ, FAULT_PREAD, FAULT_WRITE};
   for (size_t i = 0; i < sizeof interrupted / sizeof *interrupted; i++)
-    if (seen[interrupted[i]] > 0) try_fault(scenario, FAULT_STORM, interrupted[i], EINTR, 0, sum);
+    if (seen[interrupted[i]] > 0 && (scenarios[scenario].run != fill_index || interrupted[i] != FAULT_FSYNC)) try_fault(scenario, FAULT_STORM, interrupted[i], EINTR, 0, sum);
   for (size_t i = 0; i < sizeof shortened / sizeof *shortened; i++)
     if (seen[shortened[i]] > 0) try_fault(scenario, FAULT_SHORT, shortened[i], EINTR, 0, sum);
   again = 0xcbf29ce484222325u;

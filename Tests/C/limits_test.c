@@ -128,6 +128,20 @@ static void records(void) {
   CHECK(strcmp(joined, "1|2|3 NaN 1e400 \xf0\x9f\x98\x80|5") == 0 && counters.bad_texts == 4);
 }
 
+/* Short lines are not read one by one. */
+static void short_lines(void) {
+  enum { LINES = 1 << 20 };
+  char *text = malloc(LINES + 64), joined[64];
+  clip_dataset_counters counters = CLIP_INIT(clip_dataset_counters);
+  size_t size = (size_t)sprintf(text, "file_name,caption\n");
+  for (int i = 0; i < LINES; i++) text[size++] = '\n';
+  size += (size_t)sprintf(text + size, "a.png,last\n");
+  double start = seconds();
+  CHECK(captions("lines.csv", text, size, joined, &counters) == CLIP_OK && strcmp(joined, "last") == 0);
+  CHECK(seconds() - start < 1);
+  free(text);
+}
+
 /* A link beside a table may not lead out of its folder; in the folder it may. */
 static void links(const char *image_path) {
   char joined[4096], path[512];
@@ -257,6 +271,7 @@ int main(int argc, char **argv) {
   CHECK(image_path != NULL && system(command) == 0);
   records();
   links(image_path);
+  short_lines();
   controls();
   bytes_in_names(argv[1]);
   training(argv[1]);

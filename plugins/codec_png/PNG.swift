@@ -13,12 +13,43 @@ func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
 }
 
 func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) throws(PluginFailure) -> ImageHeader {
-  let context = try open(data, request)
-  defer { spng_ctx_free(context) }
-  return try readHeader(context, orientation: readOrientation(data))
+  try withoutTexts(data) { data throws(PluginFailure) in
+    let context = try open(data, request)
+    defer { spng_ctx_free(context) }
+    return try readHeader(context, orientation: readOrientation(data))
+  }
 }
 
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
+  try withoutTexts(data) { data throws(PluginFailure) in try decodePixels(data, target) }
+}
+
+/// libspng inflates all texts and profiles, to a thousand times what they take in the file: where that is more than 64 KiB,
+/// `body` gets a copy of the file without them.
+private func withoutTexts<Result>(
+  _ data: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> Result
+) throws(PluginFailure) -> Result {
+  func isText(_ type: UInt32) -> Bool { type == 0x7a54_5874 || type == 0x6954_5874 || type == 0x6943_4350 }
+  var textBytes = 0
+  forEachChunk(data) { type, content in if isText(type) { textBytes += content.count } }
+  guard textBytes > 1 << 16, let file = data.baseAddress else { return try body(data) }
+  guard let copy = malloc(data.count)?.assumingMemoryBound(to: UInt8.self) else {
+    throw PluginFailure.noMemory("a file without its texts")
+  }
+  defer { free(copy) }
+  var (end, size) = (8, 8)
+  memcpy(copy, file, 8)
+  forEachChunk(data) { type, content in
+    end = content.upperBound + 4
+    if isText(type) { return }
+    memcpy(copy + size, file + content.lowerBound - 8, content.count + 12)
+    size += content.count + 12
+  }
+  memcpy(copy + size, file + end, data.count - end)
+  return try body(UnsafeBufferPointer(start: copy, count: size + data.count - end))
+}
+
+private func decodePixels(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
   let request = target.request
   if request.isLenient { target.clear() }
   // libspng reads a chunk as a whole: what is missing of a file that is cut short is zeros, which end its pixels.

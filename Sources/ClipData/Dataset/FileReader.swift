@@ -43,6 +43,12 @@ final class FileReader {
       start: memory.bytes + (offset - windowStart), count: min(wanted, windowCount - (offset - windowStart)))
   }
 
+  /// The bytes from `offset` on that are at hand; none at the end of the file. Valid until the next call.
+  func piece(at offset: Int) throws(ClipError) -> UnsafeBufferPointer<UInt8> {
+    let atHand = windowStart + windowCount - offset
+    return try peek(at: offset, offset >= windowStart && atHand > 0 ? atHand : FileReader.windowBytes)
+  }
+
   /// All of `extent`, in memory of its own. CLIP_FORMAT where the file ends before it.
   func read(_ extent: Extent, for what: StaticString) throws(ClipError) -> Memory {
     guard extent.offset >= 0, extent.size >= 0, extent.offset <= size, extent.size <= size - extent.offset else {

@@ -77,7 +77,7 @@ final class TableReader: ShardReader {
     var at = offset
     var isBlank = true
     search: while true {
-      let piece = try file.peek(at: at, FileReader.windowBytes)
+      let piece = try file.piece(at: at)
       if piece.isEmpty { break }
       for (index, byte) in piece.enumerated() {
         if byte == UInt8(ascii: "\n"), state != .quoted {
