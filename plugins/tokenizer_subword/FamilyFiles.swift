@@ -60,7 +60,9 @@ struct FamilyFiles {
   init?(_ files: ModelFiles, _ vocabularySize: Int) throws(ClipError) {
     let config = try TokenizerConfig(files)
     var type: Name = ""
-    if config.kind.isEmpty, let json = try files.json("config.json", 8 << 20) { type = json["model_type"]?.string ?? "" }
+    if config.kind.isEmpty, let json = try files.json("config.json", 8 << 20) {
+      type = json["model_type"]?.string ?? ""
+    }
     let known = FamilyFiles.families.first {
       config.kind.isEmpty ? $0.types.contains(type) : $0.classes.contains(config.kind)
     }
@@ -122,6 +124,10 @@ struct FamilyFiles {
     var result = Pipeline(model: model, vocabulary: model.vocabulary, place: path)
     for piece in file.pieces where piece.kind == .control || piece.kind == .userDefined {
       result.added.append(AddedToken(name: piece.name, id: nil, isNormalized: false, place: path))
+    }
+    if family.kind == .nllb, settings.json["mask_token"]?.object == nil {
+      result.added.append(
+        AddedToken(name: name("mask_token"), id: nil, isNormalized: true, stripsLeft: true, place: path))
     }
     for name in try extraNames() {
       result.added.append(AddedToken(name: name, id: nil, isNormalized: false, place: path))
