@@ -1,14 +1,14 @@
 import CClip
 
-/// A 3 x 3 convolution of stride and padding 1 by Winograd's F(2 x 2, 3 x 3) (Lavin and Gray, 2015,
-/// https://arxiv.org/abs/1509.09308): 16 products for each 2 x 2 pixels, channel and feature, where
-/// windows take 36. The transformed weights are 16/9 as large as the filters, and lose half as much again
-/// when they are narrowed, so weights that are stored narrow, to save memory, are multiplied with windows.
+/// A 3 x 3 convolution with stride and padding 1 by Winograd's F(2 x 2, 3 x 3) (Lavin and Gray, 2015,
+/// https://arxiv.org/abs/1509.09308): 16 multiplications for 2 x 2 pixels, a channel and a feature, instead of 36.
+/// Transformed weights are 16/9 as large, and lose precision when stored in 16 or 8 bits, so a model with such storage
+/// uses windows.
 final class WinogradConvolution: Convolution {
   private var filters: WinogradFilters?
 
-  /// Whether it is faster, by what is the same for every batch: on small grids tiles hang over the
-  /// edge and the larger weights are read for few pixels; with few channels the transforms cost more than they save.
+  /// Whether it is faster than windows, whatever the batch. On small grids, tiles extend over the edge and the larger
+  /// weights are read for few pixels; with few channels, the transforms cost more than they save.
   static func suits(_ shape: Shape, _ window: Window, features: Int) -> Bool {
     window.kernelHeight == 3 && window.kernelWidth == 3 && window.stride == 1 && window.padding == 1
       && window.paddingEnd == 1
@@ -45,7 +45,7 @@ final class WinogradConvolution: Convolution {
     }
   }
 
-  /// Transforms some tiles of a block, whose packed form starts at `packed`.
+  /// Transforms some tiles of a block; its packed form starts at `packed`.
   fileprivate func spread(
     _ run: Run, _ tiles: Range<Int>, of block: Range<Int>, to packed: UnsafeMutablePointer<Float>
   ) {
@@ -63,7 +63,7 @@ final class WinogradConvolution: Convolution {
     run.kernels.table.pointee.winograd_input(&work)
   }
 
-  /// Makes the output of some tiles and one group of features: 16 products, and the way back.
+  /// Computes the output of some tiles and one group of features: 16 products and the inverse transform.
   fileprivate func gather(
     _ run: Run, _ tiles: Range<Int>, _ filters: WinogradFilters, group: Int, _ packed: UnsafePointer<Float>,
     _ products: UnsafeMutablePointer<Float>
@@ -106,9 +106,9 @@ final class WinogradConvolution: Convolution {
   }
 }
 
-/// How the tiles of a batch are cut for the threads, and the scratch that takes. Tiles are cut into blocks.
-/// Many are shared out to pieces, each of which transforms and multiplies its blocks in the same
-/// scratch; few are transformed first, and then the filters are shared out. Results do not depend on it.
+/// How the tiles of a batch are divided among threads, and the scratch for that. Many tiles are divided into blocks: a
+/// piece transforms and multiplies its blocks in its own scratch. Few tiles are transformed first, then the filters are
+/// divided. Results do not depend on it.
 private struct WinogradPlan {
   let tiles: Int
   let sharesBlocks: Bool
@@ -144,7 +144,7 @@ private struct WinogradProduct {
   unowned(unsafe) let filters: WinogradFilters
 }
 
-/// A share of the blocks, one by one, with all filters.
+/// A piece is some blocks, each with all filters.
 private struct WinogradPieces: Work {
   let product: WinogradProduct
 
@@ -161,7 +161,7 @@ private struct WinogradPieces: Work {
   }
 }
 
-/// A part of a block, transformed for all pieces of the filters.
+/// A piece transforms a part of a block, for all pieces of the filters.
 private struct WinogradSpreading: Work {
   let product: WinogradProduct
   static var parts: Int { 8 }
@@ -176,7 +176,7 @@ private struct WinogradSpreading: Work {
   }
 }
 
-/// A block with a group of the filters.
+/// A piece is a block with a group of the filters.
 private struct WinogradGathering: Work {
   let product: WinogradProduct
 
