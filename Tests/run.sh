@@ -203,7 +203,7 @@ c_test smoke address,thread          ops_test @
 c_test smoke valgrind,address        zoo_test Tests/Fixtures/zoo
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
-c_test smoke valgrind,address,thread index_test $emoji @ 10
+c_test smoke valgrind,address,thread index_test $emoji @
 c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
 c_test smoke valgrind,address,thread files_test $emoji Tests/Fixtures/photos @
 c_test smoke ''                      system_test $emoji $image
@@ -226,8 +226,8 @@ check smoke exports.clipcore exports_match libclipcore.so Include/clip{,_extend,
 check smoke exports.cliptools exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi,images}.h
 check smoke exports.clipindex exports_match libclipindex.so Include/clip_index.h
 for name in interface_documented documented_c_compiles needs_only_allowed plugins_export_entry augmentation_examples_work \
-  analysis_page_works catalogue_is_shown plugins_found_in_order missing_sentencepiece_is_said documented_plugin_works \
-  encoders_are_recommended plugin_check_writes_json; do
+  analysis_page_works catalogue_is_shown plugins_found_in_order missing_tokenizer_is_said documented_plugin_works \
+  encoders_are_recommended plugin_check_writes_json embed_says_what_it_takes embed_goes_on; do
   check smoke $name $name
 done
 for name in index_follows_changes index_keeps_what_is_away index_walks_folders search_takes_queries duplicates_are_grouped \

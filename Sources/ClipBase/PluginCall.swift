@@ -12,12 +12,13 @@ package func callPlugin(
     return call(&error)
   }
   guard status != CLIP_OK else { return }
-  throw failure(plugin, place, status, message)
+  throw pluginError(plugin, place, status, message)
 }
 
-// A function of its own, because `callPlugin` is compiled once for each caller's closure.
+/// The error of a plugin's function that returned `status` and wrote `message`. Apart from `callPlugin`, of which each
+/// caller's closure gets one of its own.
 @inline(never)
-private func failure(_ plugin: String, _ place: String, _ status: clip_status, _ message: [CChar]) -> ClipError {
+package func pluginError(_ plugin: String, _ place: String, _ status: clip_status, _ message: [CChar]) -> ClipError {
   let known = status.rawValue >= CLIP_OK.rawValue && status.rawValue <= CLIP_PLUGIN.rawValue
   let text = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
   let reason =

@@ -109,11 +109,11 @@ import Testing
     let waiting = plugins.json["on_demand"] as? [String] ?? []
     #expect(
       waiting.map { URL(filePath: $0).lastPathComponent }
-        == ["codec_gif.so", "codec_heif.so", "codec_jxl.so", "codec_tiff.so", "tokenizer_sentencepiece.so"],
+        == ["codec_gif.so", "codec_heif.so", "codec_jxl.so", "codec_tiff.so", "tokenizer_subword.so"],
       "\(plugins)")
-    #expect(!ids.contains("clipcore.tokenizer.sentencepiece"))
+    #expect(!ids.contains("clipcore.tokenizer.subword"))
     #expect(
-      listed.split(separator: "\n").contains { $0.contains("on demand") && $0.contains("tokenizer_sentencepiece.so") })
+      listed.split(separator: "\n").contains { $0.contains("on demand") && $0.contains("tokenizer_subword.so") })
   }
 
   @Test func tokenizes() throws {

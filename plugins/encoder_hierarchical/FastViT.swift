@@ -91,7 +91,7 @@ private func downsample(_ graph: Graph, _ x: clip_value, _ features: UInt32, squ
     : graph.add(
       normed(graph, x, "0.large_conv", features, kernel: 7, stride: 2),
       normed(graph, x, "0.small_conv", features, kernel: 3, stride: 2))
-  if squeezes { y = squeezeExcite(graph, y, "0.se", (features / 4 + 4) / 8 * 8, CLIP_RELU) }
+  if squeezes { y = squeezeExcite(graph, y, "0.se", max(8, (features / 4 + 4) / 8 * 8), CLIP_RELU) }
   if graph.flag("downsample_activation") { y = graph.activate(y, CLIP_GELU) }
   return mobileOne(graph, y, "1", features, kernel: 1)
 }

@@ -26,7 +26,7 @@ extension PluginRegistry.Item {
       let tokenizer = try read(table, clip_tokenizer.self)
       try self.init(
         kind, tokenizer.id, tokenizer.description, table, plugin, "clip_tokenizer",
-        missing: firstNull(["open", "token_count", "token_id", "encode", "close"], atEndOf: table, clip_tokenizer.self))
+        missing: firstNull(["open", "encode", "close"], atEndOf: table, clip_tokenizer.self))
     case CLIP_KIND_LOADER:
       let loader = try read(table, clip_loader.self)
       try self.init(kind, loader.id, loader.description, table, plugin, "clip_loader", missing: missing(loader, table))

@@ -43,8 +43,10 @@ final class OpenIndex {
   private var lock: Int32 = -1
 
   /// Opens the index. With `creates`, one that is not there is made, for the model that the options name.
-  init(_ path: ByteString, _ runtime: Runtime, _ options: UpdateOptions, threads: Int, creates: Bool) throws(CLIPError)
-  {
+  init(
+    _ path: ByteString, _ runtime: Runtime, _ options: UpdateOptions, images: ImageOptions? = nil, threads: Int,
+    creates: Bool
+  ) throws(CLIPError) {
     (self.path, self.runtime, self.options, self.threads) = (path, runtime, options, threads)
     let stored = try IndexSettings(of: path)
     let exists = path.withCString { access($0, F_OK) } == 0
@@ -55,7 +57,8 @@ final class OpenIndex {
       let given = try options.model.map({ (model: ByteString) throws(CLIPError) in try model.real }) ?? stored?.model
     else { throw CLIPError("nothing says which model embeds the images: expected --model") }
     settings = stored ?? IndexSettings(model: given)
-    let fingerprint = try ImageIndex.fingerprint(given)
+    if let images { try settings.take(images, isNew: !exists, path) }
+    let fingerprint = try ImageIndex.fingerprint(given) + settings.fingerprint
     if exists {
       let index = try ImageIndex(path, runtime, fingerprint: nil)
       guard index.fingerprint == fingerprint else {
@@ -75,7 +78,16 @@ final class OpenIndex {
 
   deinit { if lock >= 0 { close(lock) } }
 
-  var encoder: ImageEncoder { ImageEncoder(batch: options.batch.batch, threads: threads) }
+  /// Large images are decoded at a fraction of their size.
+  var encode: EncodeFilesOptions {
+    var encode = EncodeFilesOptions()
+    encode.batchSize = options.batch.batch
+    encode.workers = threads
+    encode.shrink = true
+    encode.image = Image.Options(asStored: settings.asStored, lenient: settings.lenient)
+    encode.encode = EncodeOptions(background: settings.background)
+    return encode
+  }
 
   /// The embedding of an image that is in the index as the file is now; else nil.
   func indexed(_ image: ByteString) throws(CLIPError) -> [Float]? {
@@ -118,7 +130,7 @@ final class OpenIndex {
 
   /// Makes the changes and keeps the settings.
   func run(_ update: inout IndexUpdate) throws(CLIPError) {
-    try update.run(encoder) { () throws(CLIPError) in try open(.image) }
+    try update.run(encode) { () throws(CLIPError) in try open(.image) }
     guard settings.unusable != update.report.unusable else { return }
     settings.unusable = update.report.unusable
     try settings.write(of: path)

@@ -90,12 +90,8 @@ enum HuggingFaceText {
     ]
   }
 
-  /// By the files of the folder.
+  /// BERT's where its vocabulary is there, else whichever the folder names.
   static func tokenizer(_ folder: String) throws(ClipError) -> TokenizerKind {
-    let files: [(Name, TokenizerKind)] = [
-      ("vocab.txt", .wordPiece), ("spiece.model", .sentencePiece), ("merges.txt", .bytePairs),
-    ]
-    for (file, kind) in files where try FileKind(join(folder, file)) != .absent { return kind }
-    return .wordPiece
+    try FileKind(join(folder, "vocab.txt")) == .absent ? .folder : .wordPiece
   }
 }
