@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* Any C function; cast it to what it is. */
+/* Any C function; cast it to its own type. */
 typedef void (*clip_function)(void);
 
 /* A C function made at run time. */

@@ -113,7 +113,8 @@ final class Trainer {
     let norm = optimizer.gradientNorm(runtime.threads)
     guard norm.isFinite else {
       let name = optimizer.firstBadEntry().map { store.entries[$0].tensor.string } ?? "a parameter"
-      let maker = try whoSpoils(items, chunk, images, texts).map { ", which begins with the gradient of " + $0 } ?? ""
+      let maker =
+        try firstBadGradient(items, chunk, images, texts).map { ", which begins with the gradient of " + $0 } ?? ""
       throw ClipError(
         CLIP_NOT_FINITE,
         "step \(step + 1): the gradient of \(name) is NaN or infinite\(maker); the weights are as they were")
@@ -129,7 +130,7 @@ final class Trainer {
       step: step, rate: rate, scale: limit > 0 ? min(1, limit / (norm + 1e-6)) : 1, threads: runtime.threads)
     store.value(scale)[0] = min(max(store.value(scale)[0], 0), Float(log(100.0)))
     try lowRank?.apply()
-    follow()
+    updateAverage()
 
     return metrics(gradientNorm: norm, rate: rate)
   }
@@ -157,7 +158,7 @@ final class Trainer {
     try loss.compute(
       images, texts, n: items.n, width: width, logScale: Double(store.value(scale)[0]),
       bias: bias.map { Double(store.value($0)[0]) } ?? 0, terms: terms, teacher: teacher, executor: executor)
-    guard loss.loss.isFinite else { throw try whereBad(items, chunk, teacher) }
+    guard loss.loss.isFinite else { throw try badLoss(items, chunk, teacher) }
     return (images, texts)
   }
 
@@ -256,7 +257,7 @@ final class Trainer {
   func applyLowRank() throws(ClipError) { try lowRank?.apply() }
 
   /// Updates the exponential moving average of the weights.
-  private func follow() {
+  private func updateAverage() {
     guard let average else { return }
     let pieces = (store.count + Following.pieceFloats - 1) / Following.pieceFloats
     runtime.threads.run(
@@ -292,7 +293,7 @@ final class Trainer {
   }
 
   /// Why a loss is not finite: the first value on the way to it with NaN or infinity.
-  private func whereBad(_ items: Items, _ chunk: Int, _ teacher: Teacher?) throws(ClipError) -> ClipError {
+  private func badLoss(_ items: Items, _ chunk: Int, _ teacher: Teacher?) throws(ClipError) -> ClipError {
     let what =
       (isEvaluating ? "evaluation after step \(step)" : "step \(step + 1)")
       + ": the loss is NaN or infinite; the weights are as they were: "
@@ -314,7 +315,7 @@ final class Trainer {
   }
 
   /// The op whose gradient is the first not to be finite, going back from the features.
-  private func whoSpoils(
+  private func firstBadGradient(
     _ items: Items, _ chunk: Int, _ images: UnsafePointer<Float>, _ texts: UnsafePointer<Float>
   ) throws(ClipError) -> String? {
     store.beginGradients()

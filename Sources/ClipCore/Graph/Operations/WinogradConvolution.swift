@@ -38,15 +38,15 @@ final class WinogradConvolution: Convolution {
     let plan = WinogradPlan(tiles: run.batch.items * tilesEach, filters, run.kernels)
     let product = WinogradProduct(op: self, run: run, plan: plan, filters: filters)
     if plan.sharesBlocks {
-      run.threads.run(plan.blocks * WinogradSpreading.parts, WinogradSpreading(product: product))
-      run.threads.run(plan.blocks * filters.groups, WinogradGathering(product: product))
+      run.threads.run(plan.blocks * WinogradInputs.parts, WinogradInputs(product: product))
+      run.threads.run(plan.blocks * filters.groups, WinogradOutputs(product: product))
     } else {
       run.threads.run(plan.pieces, WinogradPieces(product: product))
     }
   }
 
   /// Transforms some tiles of a block; its packed form starts at `packed`.
-  fileprivate func spread(
+  fileprivate func transformInput(
     _ run: Run, _ tiles: Range<Int>, of block: Range<Int>, to packed: UnsafeMutablePointer<Float>
   ) {
     let x = run.input(0)
@@ -64,7 +64,7 @@ final class WinogradConvolution: Convolution {
   }
 
   /// Computes the output of some tiles and one group of features: 16 products and the inverse transform.
-  fileprivate func gather(
+  fileprivate func transformOutput(
     _ run: Run, _ tiles: Range<Int>, _ filters: WinogradFilters, group: Int, _ packed: UnsafePointer<Float>,
     _ products: UnsafeMutablePointer<Float>
   ) {
@@ -153,37 +153,38 @@ private struct WinogradPieces: Work {
     let packed = product.run.scratch + piece * (plan.packedFloats + plan.productFloats)
     for block in plan.blocks.share(piece, of: plan.pieces) {
       let tiles = plan.tiles(ofBlock: block)
-      product.op.spread(product.run, tiles, of: tiles, to: packed)
+      product.op.transformInput(product.run, tiles, of: tiles, to: packed)
       for group in 0..<product.filters.groups {
-        product.op.gather(product.run, tiles, product.filters, group: group, packed, packed + plan.packedFloats)
+        product.op.transformOutput(
+          product.run, tiles, product.filters, group: group, packed, packed + plan.packedFloats)
       }
     }
   }
 }
 
 /// A piece transforms a part of a block, for all pieces of the filters.
-private struct WinogradSpreading: Work {
+private struct WinogradInputs: Work {
   let product: WinogradProduct
   static var parts: Int { 8 }
 
   func part(_ piece: Int) {
-    let (block, part) = (piece / WinogradSpreading.parts, piece % WinogradSpreading.parts)
+    let (block, part) = (piece / WinogradInputs.parts, piece % WinogradInputs.parts)
     let all = product.plan.tiles(ofBlock: block)
-    let begin = all.lowerBound + part * all.count / WinogradSpreading.parts
-    let end = all.lowerBound + (part + 1) * all.count / WinogradSpreading.parts
-    product.op.spread(
+    let begin = all.lowerBound + part * all.count / WinogradInputs.parts
+    let end = all.lowerBound + (part + 1) * all.count / WinogradInputs.parts
+    product.op.transformInput(
       product.run, begin..<end, of: all, to: product.run.scratch + block * product.plan.packedFloats)
   }
 }
 
 /// A piece is a block with a group of the filters.
-private struct WinogradGathering: Work {
+private struct WinogradOutputs: Work {
   let product: WinogradProduct
 
   func part(_ piece: Int) {
     let plan = product.plan
     let block = piece / product.filters.groups
-    product.op.gather(
+    product.op.transformOutput(
       product.run, plan.tiles(ofBlock: block), product.filters, group: piece % product.filters.groups,
       product.run.scratch + block * plan.packedFloats,
       product.run.scratch + plan.blocks * plan.packedFloats + piece * plan.productFloats)
