@@ -81,12 +81,13 @@ typedef struct clip_batch {
   const uint32_t *caption_counts;
 } clip_batch;
 
-/* The next batch; the last one of an epoch may be smaller. Waits while the workers are behind. A bad
- * sample (no image or caption, undecodable, too large, not UTF-8) is counted, logged with its
- * reason and skipped; so is the rest of a damaged or truncated shard. CLIP_FORMAT if too many samples are bad, or all
- * of an epoch; every later call fails with the same error until clip_dataset_restore. After CLIP_IO and
- * CLIP_OUT_OF_MEMORY, failures of the system, nothing is skipped, and the next call gives this batch. The workers belong to the process of the first call: in a child that it forks, all calls but
- * clip_dataset_release are CLIP_UNSUPPORTED. One call at a time; others wait. [any-thread] */
+/* The next batch; the last one of an epoch may be smaller. Waits while the workers are behind. A bad sample (no image
+ * or caption, undecodable, too large, not UTF-8) is counted, logged with its reason and skipped; so is the rest of a
+ * damaged or truncated shard. CLIP_FORMAT if too many samples are bad, or all of an epoch; every later call fails
+ * with the same error until clip_dataset_restore. After CLIP_IO and CLIP_OUT_OF_MEMORY, failures of the system,
+ * nothing is skipped, and the next call gives this batch. The workers belong to the process of the first call: in a
+ * child that it forks, all calls but clip_dataset_release are CLIP_UNSUPPORTED. One call at a time; others wait.
+ * [any-thread] */
 CLIP_API clip_status clip_dataset_next(clip_dataset *dataset, clip_batch *batch);
 
 enum { CLIP_DATASET_STATE_BYTES = 256 };
