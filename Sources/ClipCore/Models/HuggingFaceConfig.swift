@@ -8,6 +8,9 @@ enum HuggingFaceConfig {
   static func read(
     _ folder: String, root: String, _ weights: StoredTensors, image: Bool, text: Bool
   ) throws(ClipError) -> ModelConfig {
+    if try FileKind(join(folder, file)) == .absent, let row = try Torchvision.row(folder) {
+      return try Torchvision.read(row, folder, image: image)
+    }
     let config = try ConfigReader(path: join(folder, file))
     guard !config.has("quantization_config") else {
       throw config.error(CLIP_UNSUPPORTED, "quantization_config", "weights that are not quantized")
