@@ -8,7 +8,7 @@ public func clip_model_open(
   reporting { () throws(ClipError) in
     let out = try required(out, "out")
     let runtime = try object(runtime, Runtime.self, "runtime")
-    let folder = String(cString: try required(folder, "folder"))
+    let folder = path(try required(folder, "folder"))
     let model = try Model(
       runtime: runtime, folder: folder, try ClipCore.options(options, clip_model_options(), "options"))
     out.pointee = handle(owning: OpenModel(model))
@@ -21,7 +21,7 @@ public func clip_model_initialize(_ runtime: OpaquePointer?, _ folder: UnsafePoi
 {
   reporting { () throws(ClipError) in
     let runtime = try object(runtime, Runtime.self, "runtime")
-    let folder = String(cString: try required(folder, "folder"))
+    let folder = path(try required(folder, "folder"))
     try InitialWeights(folder: folder, plugins: runtime.plugins).write(seed: seed)
   }
 }
@@ -83,6 +83,6 @@ public func clip_model_swap(
     let model = try object(model, OpenModel.self, "model")
     var chosen: clip_model_options?
     if options != nil { chosen = try ClipCore.options(options, clip_model_options(), "options") }
-    try model.swap(towers, folder.map { String(cString: $0) }, chosen)
+    try model.swap(towers, folder.map { path($0) }, chosen)
   }
 }

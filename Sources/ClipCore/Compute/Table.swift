@@ -1,11 +1,11 @@
 import CClip
 import ClipKernels
 
-/// A table whose rows are read one at a time, as token embeddings are. One that its file holds as it is kept is checked
-/// when it is opened, and read into memory with its second use; the first reads the rows that it wants. One too large for
-/// memory stays in its file for good, with the file's precision.
+/// A table that is read by rows, such as token embeddings. If the file has the rows in the form in which they are kept,
+/// they are checked when the model is opened; the first use reads only the rows it needs, the second reads the table
+/// into memory. A table too large for memory stays in the file, with the file's precision.
 final class Table {
-  /// nil: all rows stay in `stored`.
+  /// nil: all rows are read from `stored`.
   private let memory: Memory?
   private let stored: StoredParameter?
   private let storage: clip_storage
@@ -13,7 +13,7 @@ final class Table {
   private let later: DeferredLoad<StoredParameter>
   private let meter: MemoryMeter
 
-  /// Elements of a table that is kept in memory: as float32 256 MB, which holds CLIP's vocabularies.
+  /// The most elements of a table that is kept in memory: 256 MB as float32, enough for CLIP's vocabularies.
   fileprivate static let mostInMemory = 1 << 26
 
   fileprivate init(
@@ -34,7 +34,7 @@ final class Table {
     (memory, storage, later) = (nil, CLIP_STORAGE_F32, DeferredLoad(nil))
   }
 
-  /// Copies the rows `ids` one after another to `target`. CLIP_IO for a file that was changed after it was opened.
+  /// Copies the rows `ids` to `target`, one after another. CLIP_IO if the file was changed since it was opened.
   func copyRows(
     _ ids: UnsafePointer<Int32>, _ count: Int, to target: UnsafeMutablePointer<Float>, _ threads: ThreadPool
   )
@@ -49,7 +49,7 @@ final class Table {
     for row in 0..<count { copyRow(Int(ids[row]), of: memory, to: target + row * width) }
   }
 
-  /// Reads the table into memory if it is not there yet.
+  /// Reads the table into memory unless that was done.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
     guard let memory else { return }
     try later.finish(threads) { stored, threads throws(ClipError) in
@@ -78,18 +78,17 @@ final class Table {
     }
   }
 
-  /// A row of bytes: its scale, then its elements, up to a multiple of 4.
+  /// The size of an INT8 row in bytes: its scale, then its elements, padded to a multiple of 4.
   fileprivate static func bytesOfByteRow(_ width: Int) -> Int { (width + 7) & ~3 }
 }
 
 extension StoredParameter {
-  /// Reads all rows where the file has them, without a place only looks at them, on the pool's threads or without a
-  /// pool on this one.
+  /// Reads all rows into `memory` or, if that is nil, checks them; on the pool's threads, or on this one without a
+  /// pool.
   fileprivate func forEachRow(_ threads: ThreadPool?, readTo memory: Memory?) throws(ClipError) {
     let work = TableRows(stored: self, memory: memory, pieces: max(1, min(rowCount, 4 * (threads?.width ?? 0))))
     if let threads { threads.run(work.pieces, work) } else { work.part(0) }
     try work.failures.throwFirst()
-    discardPages()
   }
 }
 
@@ -101,20 +100,11 @@ private struct TableRows: Work {
 
   func part(_ piece: Int) {
     let rows = stored.rowCount.share(piece, of: pieces)
-    // Some at a time, whose pages are given back before the next.
-    let step = max(1, (1 << 20) / max(1, stored.rowWidth))
     do throws(ClipError) {
-      let line = memory == nil && !stored.isDense ? try Memory(floats: stored.rowWidth, for: "a row") : nil
-      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
-        let some = first..<min(first + step, rows.upperBound)
-        if let memory {
-          try stored.readFromFile(rows: some, into: memory.floats + first * stored.rowWidth)
-        } else if let line {
-          for row in some { try stored.read(rows: row..<(row + 1), into: line.floats) }
-        } else {
-          _ = try stored.mapped(rows: some)
-        }
-        stored.discardPages(of: some)
+      if let memory {
+        try stored.readFromFile(rows: rows, into: memory.floats + rows.lowerBound * stored.rowWidth)
+      } else {
+        try stored.check(rows: rows)
       }
     } catch {
       failures.record(error, piece)
@@ -137,7 +127,6 @@ extension ParameterLoader {
         let memory = try Memory(floats: parameter.count, for: "an embedding table")
         memory.count(in: meter)
         try stored.read(rows: 0..<stored.rowCount, into: memory.floats)
-        stored.discardPages()
         return Table(memory: memory, storage: storage, width: width, meter)
       }
       try stored.forEachRow(threads, readTo: nil)
@@ -148,14 +137,12 @@ extension ParameterLoader {
     if storage == CLIP_STORAGE_INT8 { return try byteTable(parameter, stored, width: width) }
     let memory = try Memory(byteCount: try product(parameter.count, 2, "an embedding table"), for: "an embedding table")
     let halves = memory.base.assumingMemoryBound(to: UInt16.self)
-    let line = try Memory(floats: width, for: "a row")
-    for row in 0..<(parameter.shape.first ?? 0) {
-      try stored.read(rows: row..<(row + 1), into: line.floats)
+    try stored.forEachRow(in: 0..<(parameter.shape.first ?? 0)) { row, line throws(ClipError) in
       for column in 0..<width {
-        let value = line.floats[column]
+        let value = line[column]
         halves[row * width + column] = storage == CLIP_STORAGE_BF16 ? Half.narrowBrain(value) : Half.narrow(value)
       }
-      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line.floats, width, parameter.name) }
+      if storage == CLIP_STORAGE_F16 { try checkHalfRange(line, width, parameter.name) }
     }
     memory.count(in: meter)
     return Table(memory: memory, storage: storage, width: width, meter)
@@ -165,15 +152,12 @@ extension ParameterLoader {
     let rows = parameter.shape.first ?? 0
     let lineBytes = Table.bytesOfByteRow(width)
     let memory = try Memory(byteCount: try product(rows, lineBytes, "an embedding table"), for: "an embedding table")
-    let row = try Memory(floats: width, for: "a row")
-    for index in 0..<rows {
-      try stored.read(rows: index..<(index + 1), into: row.floats)
-      let quantiser = Quantiser(
-        largest: largestMagnitude(SIMD4<Float>.self, row.floats, width), steps: ByteWeights.largest)
+    try stored.forEachRow(in: 0..<rows) { index, row throws(ClipError) in
+      let quantiser = Quantiser(largest: largestMagnitude(SIMD4<Float>.self, row, width), steps: ByteWeights.largest)
       let line = memory.base + index * lineBytes
       line.storeBytes(of: quantiser.scale, as: Float.self)
       let bytes = (line + 4).assumingMemoryBound(to: Int8.self)
-      for column in 0..<width { bytes[column] = Int8(truncatingIfNeeded: quantiser.round(row.floats[column])) }
+      for column in 0..<width { bytes[column] = Int8(truncatingIfNeeded: quantiser.round(row[column])) }
     }
     memory.count(in: meter)
     return Table(memory: memory, storage: CLIP_STORAGE_INT8, width: width, meter)

@@ -96,7 +96,7 @@ func normalizePixels(
 ) {
   let count = config.width * config.height
   for channel in 0..<3 {
-    // The result for each of the 256 values of a byte.
+    // The result for each value of a byte.
     var storage = InlineArray<256, Float>(repeating: 0)
     withUnsafeMutablePointer(to: &storage) { storage in
       let table = UnsafeMutableRawPointer(storage).assumingMemoryBound(to: Float.self)

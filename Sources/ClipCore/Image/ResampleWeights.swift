@@ -49,10 +49,10 @@ struct ResampleWeights {
   /// The number of positions of the longest span.
   let longest: Int
 
-  /// Computes the weights of output positions `range` for a resize from `inputSize` to `outputSize`, where
-  /// the input is positions `from` up to `from + extent`, which is its whole size or less than one less. The
-  /// caller checks that both sizes are in 1...2^48, and that the range is not empty and lies in the output.
-  /// CLIP_LIMIT for more than 64 MiB of weights.
+  /// Computes the weights of output positions `range` for a resize from `inputSize` to `outputSize`. The image covers
+  /// input positions `from` to `from + extent`: all of the input, or up to one position less. The caller checks that
+  /// both sizes are in 1...2^48, and that the range is not empty and lies in the output. CLIP_LIMIT for more than 64
+  /// MiB of weights.
   init(
     inputSize: Int, _ extent: (from: Double, count: Double), outputSize: Int, range: Range<Int>, filter: ResampleFilter,
     buffer: inout GrowingBuffer

@@ -96,9 +96,11 @@ final class Model {
       for tower in [image?.tower, text?.tower] { try tower?.program.makeReady(runtime.threads, progress) }
     }
     try progress.finish()
+    var scale: Float = 1
+    if let name = description.logitScale { scale = expf(try source.number(name)) }
+    if let name = description.temperature { scale = 1 / (try source.number(name)) }
     self.init(
-      runtime, description.layout.name, image, text, description.embeddingWidth,
-      logitScale: try description.logitScale.map { name throws(ClipError) in expf(try source.number(name)) } ?? 1,
+      runtime, description.layout.name, image, text, description.embeddingWidth, logitScale: scale,
       logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) })
   }
 
@@ -155,22 +157,13 @@ final class Model {
   private static func tokenizer(
     _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
   ) throws(ClipError) -> Tokenizer? {
-    let folder = description.folder
-    let opened = try TokenizerFolder(
-      folder: folder, kind: description.tokenizer, options: description.tokenizerOptions,
-      isHuggingFace: description.layout != .openClip, contextLength: tokens.contextLength,
-      vocabularySize: tokens.vocabulary, runtime: runtime
-    ).open()
-    guard let tokenizer = opened else { return nil }
+    if description.tokenizer == .none { return nil }
     // Where padding is left out it is not seen, on whichever side it is.
-    if tokens.rule != CLIP_END_LAST { tokenizer.padsLeft = false }
-    guard !tokens.dropsPadding || tokenizer.padToken == tokens.endToken else {
-      throw ClipError(
-        CLIP_FORMAT,
-        "\(folder): the tokenizer pads with token \(tokenizer.padToken), "
-          + "but the encoder's config says that padding is \(tokens.endToken)")
-    }
-    return tokenizer
+    return try Tokenizer(
+      folder: description.folder, description.tokenizer, description.tokenizerOptions,
+      isOpenClip: description.layout == .openClip,
+      contextLength: tokens.contextLength, vocabularySize: tokens.vocabulary,
+      padding: tokens.dropsPadding ? tokens.endToken : -1, padsRight: tokens.rule != CLIP_END_LAST, runtime)
   }
 
   /// Every tensor has the shape that the encoders expect, and none is left over.

@@ -19,6 +19,8 @@ struct ModelDescription {
   /// Parameters with one number each. The scale is stored as its logarithm. nil: 1, and none.
   var logitScale: Name?
   var logitBias: Name?
+  /// In place of the scale: what cosines are divided by.
+  var temperature: Name?
   var weights: StoredTensors
   /// What a file of all weights is called in the folder.
   var weightFile: Name
@@ -64,7 +66,7 @@ struct ModelDescription {
       preprocess: config.image?.preprocess ?? PreprocessConfig(width: 0, height: 0, resizeTo: 0),
       tokenizer: config.text?.tokenizer ?? .none,
       tokenizerOptions: config.text?.tokenizerOptions ?? TokenizerOptions(), prompts: config.text?.prompts ?? Prompts(),
-      logitScale: scale, logitBias: bias, weights: weights,
+      logitScale: scale, logitBias: bias, temperature: config.temperature, weights: weights,
       weightFile: config.weightFiles?.first ?? layout.weightFiles.first ?? "model.safetensors")
     if layout == .openClip { description.fitPositions() }
     return description
@@ -120,6 +122,7 @@ struct ModelConfig {
   var names: TensorNames?
   var logitScale: Name?
   var logitBias: Name?
+  var temperature: Name?
   /// nil: the layout's.
   var weightFiles: [Name]?
   /// Folders in the model's with weights of their own, whose tensors are under the folders' names.

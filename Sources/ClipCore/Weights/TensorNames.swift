@@ -15,6 +15,8 @@ struct TensorNames {
   var textPrefixes: [Name] = []
   /// Prefixes of the names of tensors that the configuration declares unused.
   var ignoredPrefixes: [Name] = []
+  /// Names of others, with "*" for any characters.
+  var ignoredPatterns: [Name] = []
   /// Tensors that belong to the model rather than to a tower.
   var others: [Name] = []
 

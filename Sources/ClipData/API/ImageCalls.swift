@@ -28,9 +28,9 @@ public func clip_archive_visit(
   reporting { () throws(ClipError) in
     let path = Name(cString: try required(path, "path"))
     let visit = try required(visit, "visit")
-    let archive = TarReader(try FileReader(path), from: 0)
+    let archive = TarReader(try FileReader(path.string), from: 0)
     while let member = try archive.next() {
-      let answer = Name(utf8: member.name).withCString {
+      let answer = withPath(Name(utf8: member.name).string) {
         visit(user, $0, UInt64(member.data.offset), UInt64(member.data.size))
       }
       if answer != 0 { return }

@@ -77,7 +77,7 @@ final class FolderReader: ShardReader {
     guard levels.count < FolderReader.deepest else {
       throw ClipError(CLIP_LIMIT, "\(place): expected folders at most \(FolderReader.deepest) deep")
     }
-    guard let listing = name.withCString({ csystem_open_folder($0) }) else {
+    guard let listing = withPath(place, { csystem_open_folder($0) }) else {
       throw systemError("cannot open the folder " + place)
     }
     defer { closedir(listing) }

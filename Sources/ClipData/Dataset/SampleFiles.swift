@@ -11,7 +11,7 @@ enum FileSource {
     switch self {
     case .part(let path, let extent): return try FileSource.read(try FileReader(path), extent, limit)
     case .file(let path):
-      let file = try FileReader(path)
+      let file = try FileReader(path.string)
       return try FileSource.read(file, Extent(offset: 0, size: file.size), limit)
     }
   }
@@ -134,7 +134,7 @@ struct SampleFiles {
 
   /// A link may not lead out either. What is not there is found missing later.
   private static func requireInside(_ path: Name, _ folder: Name) throws(ClipError) {
-    guard let root = try realPath(folder), let real = try realPath(path) else { return }
+    guard let root = try realPath(folder.string), let real = try realPath(path.string) else { return }
     guard real.hasPrefix(root.hasSuffix("/") ? root : root + "/") else { throw outside }
   }
 

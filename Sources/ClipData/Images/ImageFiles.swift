@@ -62,7 +62,7 @@ final class ImageFiles: ItemSource {
   }
 
   private func read(_ file: clip_image_file, _ path: Name) throws(ClipError) -> (Memory, Int) {
-    let reader = try FileReader(path)
+    let reader = try FileReader(path.string)
     let rest = UInt64(reader.size) > file.offset ? UInt64(reader.size) - file.offset : 0
     let size = file.size == 0 ? rest : file.size
     guard size <= ImageFiles.largest, let offset = Int(exactly: file.offset) else {
