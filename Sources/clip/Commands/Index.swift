@@ -48,7 +48,8 @@ struct Index: ParsableCommand {
 
   func run() throws {
     let runtime = try common.runtime()
-    let open = try OpenIndex(place.path(), runtime, update, images: images, threads: common.threadCount, creates: forget.isEmpty)
+    let open = try OpenIndex(
+      place.path(), runtime, update, images: images, threads: common.threadCount, creates: forget.isEmpty)
     guard try open.reserve() else { throw CLIPError("another command changes \(open.path.shown) now", status: .io) }
     Interruption.watch()
     for folder in forget { try self.forget(folder, open) }
