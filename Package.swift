@@ -11,8 +11,8 @@ let embedded: [SwiftSetting] = [
 ]
 
 /// The core is compiled for size; its hot loops are in the kernel plugins.
-let small =
-  embedded + [.unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always"])]
+let forSize = ["-Osize", "-Xllvm", "-enable-machine-outliner=always"]
+let small = embedded + [.unsafeFlags(forSize)]
 
 /// Exports only what `map` lists, and refuses to link with a symbol undefined. Swift's allocations go through ClipReserve.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
@@ -79,7 +79,7 @@ let plugins: [Target] = [
   plugin("codec_jxl", ["CJXL"], links: ["jxl"]),
   plugin("weights_pytorch"),
   plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
-  plugin("tokenizer_sentencepiece", ["SentencePieceShim"], exclude: ["Shim"], links: ["sentencepiece", "stdc++"]),
+  plugin("tokenizer_subword", ["ClipBase", "CUtf8proc"], flags: forSize, links: ["utf8proc"]),
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
   kernels("kernels_x86_64_v4", "x86-64-v4"),
@@ -146,11 +146,9 @@ let package = Package(
     .target(name: "ClipReserve", dependencies: ["CSystem"], swiftSettings: embedded),
     .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: small),
     .target(
-      name: "ClipCore", dependencies: ["CClip", "CSystem", "CUtf8proc", "ClipBase", "ClipKernels"],
+      name: "ClipCore", dependencies: ["CClip", "CSystem", "ClipBase", "ClipKernels"],
       exclude: ["clipcore.map"], swiftSettings: small,
-      linkerSettings: [
-        sharing("clipcore", "Sources/ClipCore/clipcore.map"), .linkedLibrary("utf8proc"),
-      ]),
+      linkerSettings: [sharing("clipcore", "Sources/ClipCore/clipcore.map")]),
     .target(name: "ClipFFI", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase"], swiftSettings: small),
     .target(
       name: "ClipData", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase", "ClipFFI"],
@@ -170,9 +168,5 @@ let package = Package(
       ]),
     .target(
       name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
-    .target(
-      name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
-      cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: embedded),
-  ] + plugins + swift,
-  cxxLanguageStandard: .cxx17)
+  ] + plugins + swift)

@@ -98,20 +98,16 @@ plugins_found_in_order() {
   found "$tree/one:$tree/two" | grep -F "$tree/two/grey.so" | grep -qF "already loaded from $tree/one/grey.so"
 }
 
-# Where libsentencepiece is not installed, a model that needs it says what to install, and the log why: here
-# the plugin needs a library that is gone.
-missing_sentencepiece_is_said() {
+# Without the plugin that reads tokenizers a model with a text tower says which it needs.
+missing_tokenizer_is_said() {
   local tree=$root/build/tests/missing out
   rm -rf "$tree" && mkdir -p "$tree/bin" "$tree/lib/clipcore/plugins/on-demand" || return
   ln build/bin/clip "$tree/bin/clip" && cp -P build/lib/libclip*.so* "$tree/lib/" &&
     cp build/lib/clipcore/plugins/encoder_siglip.so "$tree/lib/clipcore/plugins/" || return
-  cc -x c /dev/null -shared -Wl,-soname,libabsent.so.0 -o "$tree/absent.so" &&
-    compile cc "$tree/lib/clipcore/plugins/on-demand/tokenizer_sentencepiece.so" Tests/C/plugins/grey.c -shared -fPIC \
-      -DGREY_VERSION=1 -Wl,--no-as-needed "$tree/absent.so" && rm "$tree/absent.so" || return
   Tests/.build/release/make-model siglip-text "$tree/model" || return
   ! out=$("$tree/bin/clip" tokenize --model "$tree/model" "a cat" 2>&1) || return
   echo "$out"
-  grep -F "libabsent.so.0: cannot open" <<< "$out" && grep -F "(Debian: libsentencepiece0)" <<< "$out" &&
+  grep -F "expected the plugin clipcore.tokenizer.subword" <<< "$out" &&
     build/bin/clip tokenize --model "$tree/model" "a cat"
 }
 
@@ -218,6 +214,61 @@ installed_tree_works() {
   ! ldd "$moved/bin/clip" | grep -E 'not found|/build/lib'
 }
 
+# What is no image is counted by its kind, a name's ending counts in any case, and a name need not be UTF-8.
+embed_says_what_it_takes() {
+  local folder out
+  folder=$(mktemp -d)
+  mkdir "$folder/in"
+  cp Tests/Fixtures/photos/o6.jpg "$folder/PHOTO.JPG"
+  cp Tests/Fixtures/photos/{photo.heic,palette.gif,o3.tiff} "$folder/in/"
+  cp Tests/Fixtures/photos/upright.png "$folder/in/$(printf 'caf\xe9').png"
+  for out in a.txt b.TXT c.mov d; do echo x > "$folder/in/$out"; done
+  (cd "$folder" && tar -cf all.tar in PHOTO.JPG) || return
+  out=$(build/bin/clip embed --model $emoji --image "$folder/in" "$folder/all.tar" --output "$folder/x.jsonl" --json 2> "$folder/log") || return
+  grep -qF 'Left out: 4 .txt, 2 without an ending, 2 .mov.' "$folder/log" || { cat "$folder/log"; return 1; }
+  tr -d ' \n' <<< "$out" | grep -qF '"images":9,"texts":0,"width":128,"skipped":[],"left_out":{"":2,"mov":2,"txt":4}' || { echo "$out"; return 1; }
+  [ "$(grep -cF 'caf\udce9.png' "$folder/x.jsonl")" = 2 ] || return
+  # Upright, all are the same photograph; as stored, the turned ones are not.
+  build/bin/clip embed --model $emoji --image "$folder/PHOTO.JPG" --output "$folder/upright.npy" &&
+    build/bin/clip embed --model $emoji --image "$folder/PHOTO.JPG" --as-stored --output "$folder/stored.npy" || return
+  ! cmp -s "$folder/upright.npy" "$folder/stored.npy" || return
+  # A damaged image, and a colour under a transparent one.
+  head -c 2000 "$folder/PHOTO.JPG" > "$folder/damaged.jpg"
+  ! build/bin/clip embed --model $emoji --image "$folder/damaged.jpg" --output "$folder/y.npy" 2> /dev/null || return
+  build/bin/clip embed --model $emoji --image "$folder/damaged.jpg" --lenient --output "$folder/y.npy" || return
+  for out in white '#ff0000'; do
+    build/bin/clip embed --model $emoji --image Tests/Fixtures/codecs/rgba8.png --background $out --output "$folder/$out.npy" || return
+  done
+  ! cmp -s "$folder/white.npy" "$folder/#ff0000.npy" || return
+  ! build/bin/clip embed --model $emoji --image Tests/Fixtures/codecs/rgba8.png --background reddish --output "$folder/z.npy" 2> /dev/null
+}
+
+# Stopped by signals, also in the middle, clip embed goes on to the bytes of a run that nothing stopped.
+embed_goes_on() {
+  local folder signal i tries=0
+  folder=$(mktemp -d)
+  for ((i = 0; i < 60; i++)); do printf '%s\0' Tests/Fixtures/photos/o[1-8].{jpg,png} Tests/Fixtures/manifests; done > "$folder/list"
+  local command=(build/bin/clip embed --model $emoji --image-file "$folder/list" --text "a cat" "a dog" --batch 4 --elements f16)
+  "${command[@]}" --output "$folder/whole.safetensors" 2> /dev/null
+  [ -s "$folder/whole.safetensors" ] && [ ! -e "$folder/whole.safetensors.partial" ] || return
+  while [ ! -e "$folder/x.safetensors" ] && [ $((tries += 1)) -lt 60 ]; do
+    for signal in INT KILL TERM; do
+      "${command[@]}" --output "$folder/x.safetensors" 2>> "$folder/log" &
+      sleep "0.$((RANDOM % 9 + 1))"
+      kill -$signal $! 2> /dev/null
+      wait $! 2> /dev/null
+    done
+  done
+  "${command[@]}" --output "$folder/x.safetensors" 2>> "$folder/log"
+  grep -qF 'The same command goes on from there.' "$folder/log" && grep -qF 'Going on from' "$folder/log" || return
+  cmp "$folder/whole.safetensors" "$folder/x.safetensors" || return
+  # Another run's rows are not taken for this one's.
+  build/bin/clip embed --model $emoji --image-file "$folder/list" --output "$folder/y.npy" 2> /dev/null &
+  sleep 0.5
+  kill -KILL $! 2> /dev/null && wait $! 2> /dev/null
+  [ ! -e "$folder/y.npy.partial" ] || ! build/bin/clip embed --model $emoji --image-file "$folder/list" --raw --output "$folder/y.npy" 2> /dev/null
+}
+
 # Every input that the fuzzers begin from, and every file that one once found a fault with, through the same code,
 # without the fuzzer. A target gets all of its files at once; when one fails, each by itself, to name it.
 replay_fuzzers() {
@@ -227,7 +278,7 @@ replay_fuzzers() {
   export FUZZ_FOLDER
   Tests/Fuzz/seeds.sh "$seeds" || return
   for target in "${targets[@]}"; do
-    compile cc "build/tests/replay-$target" "Tests/Fuzz/$target.c" Tests/Fuzz/common.c Tests/Fuzz/replay.c \
+    compile cc "build/tests/replay-$target" "Tests/Fuzz/${target%_*}.c" Tests/Fuzz/common.c Tests/Fuzz/replay.c \
       -Lbuild/lib -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib" || return
     files=()
     for file in "$seeds/$target"/* Tests/Fixtures/fuzz/"$target"/*; do [ ! -f "$file" ] || files+=("$file"); done
@@ -422,8 +473,8 @@ faults_are_found() {
 80|test.tokenizer.toy: expected all functions and sizes of a clip_tokenizer, found no close
 81|expected ids below 29, found 29
 82|tokenizer test.tokenizer.toy  crashed: Segmentation fault
-83|with room for 0 of 1 ids: expected the same count, found 0
-84|token_id of "</s>": expected -1 or an id below 29, found 1000
+83|expected 0 to 64 tokens in a row, found
+84|expected CLIP_LIMIT without CLIP_TEXT_TRUNCATE
 85|tokenizer test.tokenizer.toy  crashed: Segmentation fault
 86|open refused 0 bytes without a word
 87|on 4 threads at once, it gave other ids

@@ -25,22 +25,25 @@ public struct EncodeOptions: Sendable {
   public var background: Color?
   /// The sizes that pixels and tokens were made for; nil: those that the model was opened with.
   public var sizes: ModelInfo?
+  /// The name of a prompt of the model's, which is put before each text; "": none; nil: the model's default.
+  public var prompt: String?
   /// Of encoding, in items.
   public var progress: ProgressHandler?
 
   public init(
     raw: Bool = false, truncate: Bool = false, openAICleaning: Bool = false, background: Color? = nil,
-    sizes: ModelInfo? = nil, progress: ProgressHandler? = nil
+    sizes: ModelInfo? = nil, prompt: String? = nil, progress: ProgressHandler? = nil
   ) {
     self.raw = raw
     self.truncate = truncate
     self.openAICleaning = openAICleaning
     self.background = background
     self.sizes = sizes
+    self.prompt = prompt
     self.progress = progress
   }
 
-  package func value(_ memory: CMemory) -> clip_encode_options {
+  package func value(_ memory: CMemory) throws(CLIPError) -> clip_encode_options {
     var options = sized(clip_encode_options(), \.struct_size)
     if raw { options.flags |= UInt32(CLIP_ENCODE_RAW) }
     if truncate { options.flags |= UInt32(CLIP_ENCODE_TRUNCATE) }
@@ -55,6 +58,7 @@ public struct EncodeOptions: Sendable {
       options.context_length = UInt32(clamping: sizes.contextLength)
     }
     options.progress = memory.progress(progress)
+    options.prompt = try memory.string(prompt, "prompt")
     return options
   }
 }
@@ -156,7 +160,7 @@ extension Model {
     _ options: EncodeOptions, _ body: (UnsafePointer<clip_encode_options>) throws(CLIPError) -> Result
   ) throws(CLIPError) -> Result {
     try withCMemory { memory throws(CLIPError) in
-      let options = memory.array([options.value(memory)])
+      let options = memory.array([try options.value(memory)])
       guard let options else { throw CLIPError(.outOfMemory, "options") }
       return try body(options)
     }

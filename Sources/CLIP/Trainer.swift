@@ -62,7 +62,7 @@ public final class Trainer {
     var metrics = sized(clip_train_metrics(), \.struct_size)
     try withCMemory { memory throws(CLIPError) in
       var value = sized(clip_train_batch(), \.struct_size)
-      value.options = memory.array([batch.options.value(memory)])
+      value.options = memory.array([try batch.options.value(memory)])
       let sizes = batch.options.sizes ?? model.info
       var (pixels, tokens): ([Float], [Int32]) = ([], [])
       let images: Int

@@ -232,13 +232,6 @@ static inline void csystem_ask_for_huge_pages(void *memory, size_t size) {
 #endif
 }
 
-/* Advises the system that the mapped pages that lie wholly in [begin, end) are not needed in memory. */
-static inline void csystem_discard_pages(const void *begin, const void *end) {
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)begin + page - 1) / page * page;
-  uintptr_t last = (uintptr_t)end / page * page;
-  if (first < last) madvise((void *)first, last - first, MADV_DONTNEED);
-}
-
 /* The path of the shared library that `inside` points into; NULL if it is unknown. */
 static inline const char *csystem_library_path(const void *inside) {
   Dl_info info;

@@ -1,17 +1,19 @@
+import CSystem
+
 /// A key or tensor name: UTF-8 bytes, compared as bytes. Swift's String compares by Unicode
 /// equivalence, which is neither wanted for names nor free in Embedded Swift.
 package struct Name: Hashable, Comparable, ExpressibleByStringLiteral {
   package let utf8: [UInt8]
 
   package init(utf8: [UInt8]) { self.utf8 = utf8 }
-  package init(_ string: String) { utf8 = Array(string.utf8) }
   package init(stringLiteral literal: StaticString) {
     utf8 = Array(literal.bytes)
   }
-  package init(cString: UnsafePointer<CChar>) { self.init(String(cString: cString)) }
+  package init(cString: UnsafePointer<CChar>) {
+    let bytes = UnsafeRawBufferPointer(start: cString, count: strlen(cString))
+    self.init(utf8: Array(bytes))
+  }
 
-  /// For messages; malformed UTF-8 shows as U+FFFD.
-  package var string: String { String(decoding: utf8, as: UTF8.self) }
   package var isEmpty: Bool { utf8.isEmpty }
 
   @_disfavoredOverload
@@ -27,7 +29,7 @@ package struct Name: Hashable, Comparable, ExpressibleByStringLiteral {
   package static func < (a: Name, b: Name) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
 }
 
-/// Literals are compared where they lie: no copy of them is made.
+/// Literals are compared without a copy.
 extension Name {
   package static func == (name: Name, literal: StaticString) -> Bool { name.utf8.elementsEqual(literal.bytes) }
   package static func != (name: Name, literal: StaticString) -> Bool { !(name == literal) }
@@ -38,7 +40,7 @@ extension Name {
   }
 }
 
-/// "\"a\", \"b\"", for messages: the first of many, the beginnings of long ones.
+/// Quoted names for messages, "\"a\", \"b\"": the first ones of many, the beginnings of long ones.
 package func describe(names: [Name]) -> String {
   var list = ""
   for name in names.prefix(20) {

@@ -31,9 +31,12 @@ final class ImageHandle {
     return handle
   }
 
-  static func decode(_ data: UnsafeRawBufferPointer, _ runtime: Runtime) throws(ClipError) -> ImageHandle {
+  static func decode(
+    _ data: UnsafeRawBufferPointer, _ runtime: Runtime, _ options: clip_image_options
+  ) throws(ClipError) -> ImageHandle {
     var handle: OpaquePointer?
-    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, nil, &handle))
+    var options = options
+    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, &options, &handle))
     return try ImageHandle.of(handle)
   }
 
@@ -61,11 +64,35 @@ final class ImageHandle {
   }
 }
 
+/// The caller's options of decoding, for calls of the core; they are in its `options.image`.
+func decodingOptions(_ given: UnsafePointer<clip_image_options>?) throws(ClipError) -> clip_image_options {
+  var decoding = try options(given, clip_image_options(), "options.image")
+  try requireFlags(decoding.flags, CLIP_IMAGE_AS_STORED | CLIP_IMAGE_LENIENT, "CLIP_IMAGE_", "options.image.flags")
+  decoding.struct_size = UInt32(MemoryLayout<clip_image_options>.size)
+  return decoding
+}
+
+/// The same for encoding; they are in `options.encode`. Its progress is not called.
+func encodingOptions(_ given: UnsafePointer<clip_encode_options>?) throws(ClipError) -> clip_encode_options {
+  var encoding = try options(given, clip_encode_options(), "options.encode")
+  try requireFlags(
+    encoding.flags,
+    CLIP_ENCODE_RAW | CLIP_ENCODE_TRUNCATE | CLIP_ENCODE_OPENAI_CLEANING | CLIP_ENCODE_COMPOSITE_ALPHA,
+    "CLIP_ENCODE_", "options.encode.flags")
+  encoding.struct_size = UInt32(MemoryLayout<clip_encode_options>.size)
+  encoding.progress = clip_progress()
+  return encoding
+}
+
 /// A model as it was when this was made: later swaps of the caller's do not change it.
 final class Model {
   let handle: OpaquePointer
   /// Bytes of a preprocessed image, and floats of a normalised one; 0 without an image tower.
   let pixelCount: Int
+  /// Pixels of an image's smaller side after the resize, at most; 0 without one.
+  let resizedSide: Int
+  /// Elements of an embedding.
+  let embeddingWidth: Int
   /// Tokens of one text; 0 without a tokenizer.
   let contextLength: Int
 
@@ -79,15 +106,17 @@ final class Model {
       try call(clip_model_describe(handle, &info))
       let pixels = try product(try product(Int(info.image_width), Int(info.image_height), "pixels"), 3, "pixels")
       let hasTokenizer = Model.hasTokenizer(handle, Int(info.context_length))
-      self.init(handle, pixelCount: pixels, contextLength: hasTokenizer ? Int(info.context_length) : 0)
+      self.init(handle, info, pixelCount: pixels, contextLength: hasTokenizer ? Int(info.context_length) : 0)
     } catch {
       clip_model_release(handle)
       throw error
     }
   }
 
-  private init(_ handle: OpaquePointer, pixelCount: Int, contextLength: Int) {
+  private init(_ handle: OpaquePointer, _ info: clip_model_info, pixelCount: Int, contextLength: Int) {
     self.handle = handle
+    resizedSide = Int(info.resized_side)
+    embeddingWidth = Int(info.embedding_width)
     self.pixelCount = pixelCount
     self.contextLength = contextLength
   }

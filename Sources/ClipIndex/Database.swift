@@ -19,7 +19,7 @@ final class Database {
 
   /// `flags`: SQLITE_OPEN_*. `wait`: milliseconds for another writer.
   convenience init(_ path: UnsafePointer<CChar>, flags: Int32, wait: Int32) throws(ClipError) {
-    let shown = String(cString: path)
+    let shown = ClipBase.path(path)
     guard sqlite3_threadsafe() != 0 else {
       throw ClipError(CLIP_UNSUPPORTED, "index: expected an SQLite library for threads, found one without")
     }

@@ -55,7 +55,7 @@ struct Fingerprint {
   }
 
   private mutating func add(file path: String, _ block: Memory) throws(ClipError) {
-    let descriptor = path.withCString { csystem_open_read($0) }
+    let descriptor = withPath(path) { csystem_open_read($0) }
     guard descriptor >= 0 else { throw systemError("cannot open " + path) }
     defer { close(descriptor) }
     var facts = stat()

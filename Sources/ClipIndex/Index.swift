@@ -23,7 +23,7 @@ final class Index {
     }
     guard path.pointee != 0 else { throw ClipError(CLIP_INVALID_ARGUMENT, "path: expected a file, found \"\"") }
     let wanted = try Schema.Wanted(options)
-    if isCreated, wanted.isIncomplete, try FileKind(String(cString: path)) == .absent { throw Schema.incomplete }
+    if isCreated, wanted.isIncomplete, try FileKind(ClipBase.path(path)) == .absent { throw Schema.incomplete }
     let kernels = try ScoreKernels(runtime)
     let lock = try CallLock()
     let access = isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | (isCreated ? SQLITE_OPEN_CREATE : 0)

@@ -63,7 +63,7 @@ public struct Pixels {
   fileprivate var view: clip_image_view {
     clip_image_view(
       pixels: base, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format,
-      orientation: 0)
+      orientation: 0, full_width: 0, full_height: 0)
   }
 }
 

@@ -152,6 +152,48 @@ static void controls(void) {
   CHECK(warnings[0] != 0 && strchr(warnings, '\x1b') == NULL);
 }
 
+/* Names of files are bytes: they need not be UTF-8, and messages show such bytes as \xNN. */
+static void bytes_in_names(const char *folder) {
+#define LATIN "caf\xe9"
+#define PRIVATE "\xf4\x8f\xbf\xa9" /* U+10FFE9, well-formed */
+  static const char *const names[] = {LATIN, PRIVATE, "\xf4\x8f\xbf", "\xff\xfe"};
+  char path[1024], other[400], command[2048], joined[4096];
+  const char *sources[] = {other};
+  clip_dataset_counters counters = CLIP_INIT(clip_dataset_counters);
+  clip_dataset_options options = CLIP_INIT(clip_dataset_options);
+  clip_model *model = NULL, *opened = NULL;
+  clip_trainer *trainer = NULL;
+  options.flags = CLIP_DATASET_ORDERED | CLIP_DATASET_FILES, options.epochs = 1;
+  CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK && clip_trainer_create(model, NULL, &trainer) == CLIP_OK);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    clip_image *image = NULL;
+    clip_dataset *data = NULL;
+    clip_batch batch = CLIP_INIT(clip_batch);
+    snprintf(other, sizeof other, "%s/folder-%s", scratch, names[i]);
+    snprintf(path, sizeof path, "%s/%s.png", other, names[i]);
+    snprintf(command, sizeof command, "mkdir '%s' && cp '%s/a.png' '%s' && echo caption > '%s/%s.txt'", other, scratch, path, other, names[i]);
+    CHECK(system(command) == 0);
+    CHECK(clip_image_load(runtime, path, NULL, &image) == CLIP_OK);
+    clip_image_release(image);
+    CHECK(clip_dataset_open(runtime, NULL, sources, 1, &options, &data) == CLIP_OK && clip_dataset_next(data, &batch) == CLIP_OK);
+    CHECK(batch.count == 1 && strcmp(batch.keys[0], names[i]) == 0);
+    clip_dataset_release(data);
+    snprintf(command, sizeof command, "file_name,caption\nfolder-%s/%s.png,one\n", names[i], names[i]);
+    CHECK(captions("bytes.csv", command, strlen(command), joined, &counters) == CLIP_OK && strcmp(joined, "one") == 0);
+    snprintf(path, sizeof path, "%s/checkpoints", other);
+    CHECK(clip_trainer_save(trainer, path, 1, NULL) == CLIP_OK && clip_trainer_resume(trainer, path) == CLIP_OK);
+    snprintf(path, sizeof path, "%s/%s", other, names[i]);
+    for (int turn = 0; turn < 2; turn++) CHECK(clip_trainer_export(trainer, path, NULL) == CLIP_OK); /* makes it, replaces it */
+    CHECK(clip_model_open(runtime, path, NULL, &opened) == CLIP_OK);
+    CHECK(clip_model_swap(opened, 0, path, NULL) == CLIP_OK);
+    clip_model_release(opened);
+  }
+  CHECK(clip_model_open(runtime, "/nowhere/" LATIN, NULL, &opened) == CLIP_NOT_FOUND && strstr(clip_last_error(), "caf\\xE9") != NULL);
+  CHECK(clip_plugin_load(runtime, "/nowhere/" LATIN ".so") != CLIP_OK && strstr(clip_last_error(), "caf\\xE9.so") != NULL);
+  clip_trainer_release(trainer);
+  clip_model_release(model);
+}
+
 static void training(const char *folder) {
   clip_model *model = NULL;
   clip_trainer *trainer = NULL;
@@ -216,6 +258,7 @@ int main(int argc, char **argv) {
   records();
   links(image_path);
   controls();
+  bytes_in_names(argv[1]);
   training(argv[1]);
   long_text(argv[1]);
   free(image_path);

@@ -25,7 +25,7 @@ func buildViTamin(_ graph: Graph) -> clip_value {
   x = graph.conv(x, "pool.proj", features: width, kernel: 3, stride: 2, padding: 1, bias: true)
   graph.pop()
 
-  x = graph.positions(x, "pos_embed")
+  if graph.flag("positions", true) { x = graph.positions(x, "pos_embed") }
   let heads = graph.size("heads")
   for layer in 0..<graph.size("layers") {
     graph.push("blocks.\(layer)")

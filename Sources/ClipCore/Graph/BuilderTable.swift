@@ -10,18 +10,8 @@ extension Builder {
     var table = makeTable(Unmanaged.passUnretained(builder).toOpaque())
     var output = Int(withExtendedLifetime(builder) { encoder.pointee.build(&table) })
     if let error = builder.error { throw error }
-    if let projection = description.projection {
-      builder.scopes = []
-      if let hidden = projection.hidden {
-        output = try builder.op(
-          "linear", hidden.name, [output],
-          [("features", Double(hidden.width)), ("bias", hidden.hasBias ? 1 : 0)])
-        output = try builder.op("activate", "", [output], [("activation", Double(CLIP_GELU.rawValue))])
-      }
-      output = try builder.op(
-        "linear", projection.name, [output],
-        [("features", Double(projection.width)), ("bias", projection.hasBias ? 1 : 0)])
-    }
+    builder.scopes = []
+    for layer in description.head { output = try builder.add(layer, to: output) }
     return try builder.finish(output)
   }
 

@@ -1,3 +1,5 @@
+import CClip
+
 /// What builds one tower.
 struct TowerDescription {
   /// The id of the encoder plugin.
@@ -6,21 +8,27 @@ struct TowerDescription {
   var config: JSON
   /// What the tower's parameters are under: "visual", or "" for the top.
   var scope: Name
-  /// A linear layer on top of the encoder's features, or two with a GELU between them; nil for none.
-  var projection: Projection?
+  /// Layers on top of the encoder's features, first to last.
+  var head: [HeadLayer] = []
+}
 
-  struct Projection {
-    /// Of its parameters, at the top: "visual_projection".
-    var name: Name
-    var width: Int
-    var hasBias: Bool
-    var hidden: Hidden?
-  }
+/// A layer on top of an encoder's features. Names of parameters are whole: "visual_projection".
+enum HeadLayer {
+  case linear(Name, width: Int, hasBias: Bool)
+  case activate(clip_activation)
+  /// To unit length.
+  case normalize
+  case layerNorm(Name, epsilon: Double)
+}
 
-  /// The first of a projection's two layers.
-  struct Hidden {
-    var name: Name
-    var width: Int
-    var hasBias: Bool
+extension Builder {
+  func add(_ layer: HeadLayer, to value: Int) throws(ClipError) -> Int {
+    switch layer {
+    case .linear(let name, let width, let hasBias):
+      try op("linear", name, [value], [("features", Double(width)), ("bias", hasBias ? 1 : 0)])
+    case .activate(let activation): try op("activate", "", [value], [("activation", Double(activation.rawValue))])
+    case .normalize: try op("normalize_heads", "", [value], [("heads", 1)])
+    case .layerNorm(let name, let epsilon): try op("layer_norm", name, [value], [("epsilon", epsilon)])
+    }
   }
 }

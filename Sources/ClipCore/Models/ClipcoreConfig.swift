@@ -49,18 +49,12 @@ enum ClipcoreConfig {
   private static func readText(_ part: ConfigReader, _ embedding: Int) throws(ClipError) -> ModelConfig.Text {
     try checkKeys(part, ["encoder", "config", "scope", "projection", "tokenizer"])
     let tower = try readTower(part, embedding)
-    switch try part.string("tokenizer", "") {
-    case "clip": return ModelConfig.Text(tower: tower, tokenizer: .bytePairs)
-    case "wordpiece": return ModelConfig.Text(tower: tower, tokenizer: .wordPiece)
-    case "sentencepiece": return ModelConfig.Text(tower: tower, tokenizer: .sentencePiece)
-    case "siglip": return ModelConfig.Text(tower: tower, tokenizer: .siglip)
-    case "folder": return ModelConfig.Text(tower: tower, tokenizer: .folder)
-    case "none": return ModelConfig.Text(tower: tower, tokenizer: .none)
-    default:
+    guard let tokenizer = TokenizerKind(try part.string("tokenizer", "")) else {
       throw part.error(
         CLIP_FORMAT, "tokenizer",
-        "\"folder\", \"clip\", \"wordpiece\", \"sentencepiece\", \"siglip\" or \"none\"")
+        "\"folder\", \"clip\", \"wordpiece\", \"sentencepiece\", \"siglip\", \"none\" or the id of a plugin")
     }
+    return ModelConfig.Text(tower: tower, tokenizer: tokenizer)
   }
 
   private static func readTower(_ part: ConfigReader, _ embedding: Int) throws(ClipError) -> TowerDescription {
@@ -71,8 +65,7 @@ enum ClipcoreConfig {
     if let projection = try part.object("projection") {
       try checkKeys(projection, ["name", "bias"])
       guard let name = try tensor(projection, "name") else { throw projection.error(CLIP_FORMAT, "name", "a string") }
-      tower.projection = TowerDescription.Projection(
-        name: name, width: embedding, hasBias: try projection.bool("bias", true))
+      tower.head = [.linear(name, width: embedding, hasBias: try projection.bool("bias", true))]
     }
     return tower
   }

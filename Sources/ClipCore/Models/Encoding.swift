@@ -5,12 +5,14 @@ import CSystem
 struct EncodeOptions {
   let rawFeatures: Bool
   let truncate: Bool
-  /// nil: the tokenizer's own.
-  let cleaning: TextCleaning?
+  /// Whether texts are cleaned as OpenAI does it; else as the tokenizer's files say.
+  let openAICleaning: Bool
   /// The colour under transparent pixels; nil drops alpha.
   let background: Colour?
   /// What the caller's pixels and tokens were made for; 0 where it does not say.
   let sizes: InputSizes
+  /// What stands before each text, by its name; nil: the model's own choice.
+  let prompt: Name?
   private var callback: clip_progress
 
   init(_ options: clip_encode_options) throws(ClipError) {
@@ -21,12 +23,13 @@ struct EncodeOptions {
     )
     rawFeatures = flags & CLIP_ENCODE_RAW != 0
     truncate = flags & CLIP_ENCODE_TRUNCATE != 0
-    cleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0 ? .openAI : nil
+    openAICleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0
     let under = try colour(rgb: options.background)
     background = flags & CLIP_ENCODE_COMPOSITE_ALPHA != 0 ? under : nil
     sizes = InputSizes(
       imageWidth: Int(options.image_width), imageHeight: Int(options.image_height),
       contextLength: Int(options.context_length))
+    prompt = options.prompt.map { Name(cString: $0) }
     callback = options.progress
   }
 
@@ -197,17 +200,18 @@ extension Model {
     }
     let scratch = textScratch.take() ?? TextScratch()
     defer { textScratch.give(scratch) }
+    let prompt = try side.prompts.text(options.prompt)
     let progress = options.progress(total: n)
     for index in 0..<n {
       if index % Model.itemsBetweenReports == 0 { try progress.report(index) }
       guard let text = texts[index] else {
         throw ClipError(CLIP_INVALID_ARGUMENT, "texts[\(index)]: expected a string, found a null pointer")
       }
-      let bytes = UnsafeRawBufferPointer(start: text, count: strlen(text)).bindMemory(to: UInt8.self)
+      let bytes = try scratch.prefixed(UnsafeRawBufferPointer(start: text, count: strlen(text)), by: prompt)
       do throws(ClipError) {
         let length = try tokenizer.encodeRow(
-          bytes, cleaning: options.cleaning, truncate: options.truncate, into: tokens + index * contextLength,
-          scratch.tokenizing)
+          bytes, truncate: options.truncate, openAICleaning: options.openAICleaning,
+          into: tokens + index * contextLength)
         lengths?[index] = UInt32(clamping: length)
       } catch {
         throw error.at("texts[\(index)]")

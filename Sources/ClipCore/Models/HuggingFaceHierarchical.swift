@@ -68,6 +68,9 @@ enum HuggingFaceHierarchical {
         ("first_stride", .int(try config.bool("downsample_in_first_stage", false) ? 2 : 1)),
         ("early_stride", .int(try config.bool("downsample_in_bottleneck", false) ? 1 : 0)),
       ]
+    case "efficientnet", "align_vision_model":
+      (encoder, names, processor) = ("efficientnet", [], "EfficientNet")
+      (members, width) = try EfficientNetConfig.read(config, hasTop: type == "efficientnet")
     default: return nil
     }
     guard try config.int("num_channels", 3, ConfigReader.widths) == 3 else {

@@ -42,6 +42,7 @@ struct HuggingFaceProcessor {
       HuggingFaceProcessor("Beit", .square(224), .bicubic, half),
       HuggingFaceProcessor("DINOv3ViT", .square(224), .bilinear, imageNet),
       HuggingFaceProcessor("ConvNext", .edge(384), .bicubic, half),
+      HuggingFaceProcessor("EfficientNet", .square(346), .bicubic, half),
       HuggingFaceProcessor("Blip", .square(384), .bicubic, clipChannels),
     ]
   }

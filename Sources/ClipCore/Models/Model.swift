@@ -33,8 +33,12 @@ final class Model {
     let wanted = options.towers == 0 ? known : options.towers
     let wantsImage = wanted & UInt32(CLIP_TOWER_IMAGE) != 0
     let wantsText = wanted & UInt32(CLIP_TOWER_TEXT) != 0
-    let description = try ModelDescription.open(
+    var description = try ModelDescription.open(
       folder: folder, formats: runtime.plugins.weightFormats, image: wantsImage, text: wantsText)
+    if options.image_width != 0 || options.image_height != 0 {
+      let size = Sides(height: Int(options.image_height), width: Int(options.image_width))
+      try description.setImageSize(size, folder)
+    }
     if options.towers != 0, wantsImage && description.image == nil || wantsText && description.text == nil {
       throw ClipError(
         CLIP_UNSUPPORTED,
@@ -84,16 +88,19 @@ final class Model {
       TextSide(
         tower: try Tower(plan, loader: loader, kernels: runtime.kernels),
         tokenizer: try plan.tokens.flatMap { tokens throws(ClipError) in
-          try Model.tokenizer(folder, description, tokens, runtime)
-        }, contextLength: plan.tokens?.contextLength ?? 0, vocabularySize: plan.tokens?.vocabulary ?? 0, origin: origin)
+          try Model.tokenizer(description, tokens, runtime)
+        }, prompts: description.prompts, contextLength: plan.tokens?.contextLength ?? 0,
+        vocabularySize: plan.tokens?.vocabulary ?? 0, origin: origin)
     }
     if isPacked {
       for tower in [image?.tower, text?.tower] { try tower?.program.makeReady(runtime.threads, progress) }
     }
     try progress.finish()
+    var scale: Float = 1
+    if let name = description.logitScale { scale = expf(try source.number(name)) }
+    if let name = description.temperature { scale = 1 / (try source.number(name)) }
     self.init(
-      runtime, description.layout.name, image, text, description.embeddingWidth,
-      logitScale: try description.logitScale.map { name throws(ClipError) in expf(try source.number(name)) } ?? 1,
+      runtime, description.layout.name, image, text, description.embeddingWidth, logitScale: scale,
       logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) })
   }
 
@@ -123,7 +130,8 @@ final class Model {
         tower: try tower(image, oldImage.origin), preprocess: oldImage.preprocess,
         origin: oldImage.origin.withTrainerWeights),
       TextSide(
-        tower: try tower(text, oldText.origin), tokenizer: oldText.tokenizer, contextLength: oldText.contextLength,
+        tower: try tower(text, oldText.origin), tokenizer: oldText.tokenizer, prompts: oldText.prompts,
+        contextLength: oldText.contextLength,
         vocabularySize: oldText.vocabularySize, origin: oldText.origin.withTrainerWeights),
       old.embeddingWidth, logitScale: logitScale, logitBias: logitBias, imageScratch: old.imageScratch,
       textScratch: old.textScratch)
@@ -147,23 +155,15 @@ final class Model {
 
   /// nil if the caller brings tokens.
   private static func tokenizer(
-    _ folder: String, _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
+    _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
   ) throws(ClipError) -> Tokenizer? {
-    let opened = try TokenizerFolder(
-      folder: folder, kind: description.tokenizer, options: description.tokenizerOptions,
-      isHuggingFace: description.layout != .openClip, contextLength: tokens.contextLength,
-      vocabularySize: tokens.vocabulary, runtime: runtime
-    ).open()
-    guard let tokenizer = opened else { return nil }
+    if description.tokenizer == .none { return nil }
     // Where padding is left out it is not seen, on whichever side it is.
-    if tokens.rule != CLIP_END_LAST { tokenizer.padsLeft = false }
-    guard !tokens.dropsPadding || tokenizer.padToken == tokens.endToken else {
-      throw ClipError(
-        CLIP_FORMAT,
-        "\(folder): the tokenizer pads with token \(tokenizer.padToken), "
-          + "but the encoder's config says that padding is \(tokens.endToken)")
-    }
-    return tokenizer
+    return try Tokenizer(
+      folder: description.folder, description.tokenizer, description.tokenizerOptions,
+      isOpenClip: description.layout == .openClip,
+      contextLength: tokens.contextLength, vocabularySize: tokens.vocabulary,
+      padding: tokens.dropsPadding ? tokens.endToken : -1, padsRight: tokens.rule != CLIP_END_LAST, runtime)
   }
 
   /// Every tensor has the shape that the encoders expect, and none is left over.
@@ -220,6 +220,7 @@ struct TextSide {
   let tower: Tower
   /// nil if the caller brings tokens.
   let tokenizer: Tokenizer?
+  let prompts: Prompts
   /// Tokens of one text.
   let contextLength: Int
   let vocabularySize: Int

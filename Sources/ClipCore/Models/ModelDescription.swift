@@ -3,6 +3,8 @@ import CClip
 /// What a model's folder says: its towers, its preprocessing and its weights. The sizes are the
 /// config's word; the shapes of the tensors have the last one.
 struct ModelDescription {
+  /// Where the configuration, the weights and the tokenizer are: the model's folder, or one in it.
+  var folder: String
   var layout: Layout
   var names: TensorNames
   /// nil if the tower was not asked for, or the model has none.
@@ -13,19 +15,23 @@ struct ModelDescription {
   var preprocess: PreprocessConfig
   var tokenizer: TokenizerKind
   var tokenizerOptions: TokenizerOptions
+  var prompts: Prompts
   /// Parameters with one number each. The scale is stored as its logarithm. nil: 1, and none.
   var logitScale: Name?
   var logitBias: Name?
+  /// In place of the scale: what cosines are divided by.
+  var temperature: Name?
   var weights: StoredTensors
   /// What a file of all weights is called in the folder.
   var weightFile: Name
 
-  /// Reads `folder` as downloaded. A tower that is not asked for is not looked at: its config may
+  /// Reads the folder `root` as downloaded. A tower that is not asked for is not looked at: its config may
   /// be one that this library does not know. With `hasWeights` false the weights are none.
   /// `formats` read weights that are not safetensors.
   static func open(
-    folder: String, formats: [WeightFormat], image: Bool = true, text: Bool = true, hasWeights: Bool = true
+    folder root: String, formats: [WeightFormat], image: Bool = true, text: Bool = true, hasWeights: Bool = true
   ) throws(ClipError) -> ModelDescription {
+    let folder = try SentenceTransformers.modelFolder(root)
     let layout = try findLayout(folder)
     let config: ModelConfig
     var weights =
@@ -33,9 +39,13 @@ struct ModelDescription {
       ? StoredTensors(folder: folder, candidates: layout.weightFiles, formats: formats) : StoredTensors(zeros: [])
     switch layout {
     case .huggingFace:
-      config = try HuggingFaceConfig.read(folder, weights, image: image, text: text)
+      config = try HuggingFaceConfig.read(folder, root: root, weights, image: image, text: text)
+      for part in hasWeights ? config.weightFolders : [] {
+        let found = try StoredTensors(folder: join(root, part), candidates: layout.weightFiles, formats: formats)
+        weights = weights.adding(found, under: part)
+      }
     case .openClip:
-      config = try OpenClipConfig.read(folder, image: image, text: text)
+      config = try OpenClipConfig.read(folder, weights, image: image, text: text)
     case .clipcore:
       config = try ClipcoreConfig.read(folder, image: image, text: text)
       if hasWeights {
@@ -49,14 +59,17 @@ struct ModelDescription {
       scale = "logit_scale"
       bias = weights.tensors["logit_bias"] == nil ? nil : "logit_bias"
     }
-    return ModelDescription(
-      layout: layout, names: config.names ?? layout.clipNames, image: config.image?.tower, text: config.text?.tower,
+    var description = ModelDescription(
+      folder: folder, layout: layout, names: config.names ?? layout.clipNames, image: config.image?.tower,
+      text: config.text?.tower,
       embeddingWidth: config.embeddingWidth,
       preprocess: config.image?.preprocess ?? PreprocessConfig(width: 0, height: 0, resizeTo: 0),
       tokenizer: config.text?.tokenizer ?? .none,
-      tokenizerOptions: config.text?.tokenizerOptions ?? TokenizerOptions(), logitScale: scale, logitBias: bias,
-      weights: weights,
+      tokenizerOptions: config.text?.tokenizerOptions ?? TokenizerOptions(), prompts: config.text?.prompts ?? Prompts(),
+      logitScale: scale, logitBias: bias, temperature: config.temperature, weights: weights,
       weightFile: config.weightFiles?.first ?? layout.weightFiles.first ?? "model.safetensors")
+    if layout == .openClip { description.fitPositions() }
+    return description
   }
 
   /// clipcore.json counts where it is. Some folders serve both libraries: open_clip's config counts where weights in its layout are
@@ -70,6 +83,7 @@ struct ModelDescription {
     if try FileKind(join(folder, ClipcoreConfig.file)) != .absent { return .clipcore }
     let hasOpenClip = try FileKind(join(folder, OpenClipConfig.file)) != .absent
     let hasHuggingFace = try FileKind(join(folder, HuggingFaceConfig.file)) != .absent
+    if try !hasOpenClip && !hasHuggingFace, try Torchvision.row(folder) != nil { return .huggingFace }
     guard hasOpenClip || hasHuggingFace else {
       throw ClipError(
         CLIP_NOT_FOUND,
@@ -98,6 +112,7 @@ struct ModelConfig {
     var tower: TowerDescription
     var tokenizer = TokenizerKind.bytePairs
     var tokenizerOptions = TokenizerOptions()
+    var prompts = Prompts()
     var rules: [ParameterRule] = []
   }
 
@@ -108,6 +123,9 @@ struct ModelConfig {
   var names: TensorNames?
   var logitScale: Name?
   var logitBias: Name?
+  var temperature: Name?
   /// nil: the layout's.
   var weightFiles: [Name]?
+  /// Folders in the model's with weights of their own, whose tensors are under the folders' names.
+  var weightFolders: [Name] = []
 }

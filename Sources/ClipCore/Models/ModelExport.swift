@@ -25,7 +25,7 @@ struct ModelExport {
     }
     description = try ModelDescription.open(folder: folder, formats: plugins.weightFormats)
     source = ParameterSource(description.weights, description.names)
-    self.folder = folder
+    self.folder = description.folder
     switch options.layout {
     case CLIP_LAYOUT_AS_OPENED: layout = description.layout
     case CLIP_LAYOUT_HUGGING_FACE: layout = .huggingFace
@@ -131,7 +131,9 @@ struct ModelExport {
         guard let stored, stored.strides.isEmpty else {
           throw ClipError(CLIP_UNSUPPORTED, name.string + ": expected elements without gaps")
         }
-        if let base = stored.bytes.baseAddress { try writer.append(base, stored.bytes.count) }
+        let memory = try Memory(byteCount: stored.bytes.count, for: "a tensor")
+        try stored.file.read(stored.bytes, into: memory.base)
+        try writer.append(memory.base, memory.byteCount)
         return
       }
       let numbers = try Memory(floats: count, for: "a tensor")
@@ -155,7 +157,6 @@ struct ModelExport {
 
     private func read(_ found: StoredParameter, into memory: Memory) throws(ClipError) {
       try found.read(rows: 0..<found.rowCount, into: memory.floats)
-      found.discardPages()
     }
   }
 

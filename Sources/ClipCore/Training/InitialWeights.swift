@@ -28,11 +28,11 @@ struct InitialWeights {
   init(folder: String, plugins: PluginRegistry) throws(ClipError) {
     let description = try ModelDescription.open(folder: folder, formats: [], hasWeights: false)
     for name in description.layout.weightFiles + [description.weightFile] {
-      guard try FileKind(join(folder, name)) == .absent else {
-        throw ClipError(CLIP_INVALID_ARGUMENT, join(folder, name) + ": expected a folder without weights")
+      guard try FileKind(join(description.folder, name)) == .absent else {
+        throw ClipError(CLIP_INVALID_ARGUMENT, join(description.folder, name) + ": expected a folder without weights")
       }
     }
-    path = join(folder, description.weightFile)
+    path = join(description.folder, description.weightFile)
     for (tower, kind) in [(description.image, CLIP_TOWER_IMAGE), (description.text, CLIP_TOWER_TEXT)] {
       guard let tower else { continue }
       let plan = try TowerPlan(tower, tower: kind, plugins: plugins)

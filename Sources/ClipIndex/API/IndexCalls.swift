@@ -10,7 +10,7 @@ public func clip_index_fingerprint(
   reporting { () throws(ClipError) in
     let folder = try required(folder, "folder")
     let buffer = try ClipBase.buffer(buffer, capacity, for: 1, of: 33, "buffer")
-    _ = write(try Fingerprint(String(cString: folder)).text, to: buffer, 33)
+    _ = write(try Fingerprint(ClipBase.path(folder)).text, to: buffer, 33)
   }
 }
 

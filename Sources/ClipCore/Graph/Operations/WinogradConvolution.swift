@@ -11,6 +11,7 @@ final class WinogradConvolution: Convolution {
   /// edge and the larger weights are read for few pixels; with few channels the transforms cost more than they save.
   static func suits(_ shape: Shape, _ window: Window, features: Int) -> Bool {
     window.kernelHeight == 3 && window.kernelWidth == 3 && window.stride == 1 && window.padding == 1
+      && window.paddingEnd == 1
       && window.dilation == 1 && min(window.input.height, window.input.width) >= 12 && min(shape.width, features) >= 16
   }
 

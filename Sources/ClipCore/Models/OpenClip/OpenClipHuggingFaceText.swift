@@ -13,7 +13,7 @@ enum OpenClipHuggingFaceText {
     var tower = encoder.tower(
       contextLength: min(encoder.positions, try text.int("context_length", 77, 1...ConfigReader.sides.upperBound)),
       pooling: pooling, scope: "text.transformer")
-    tower.projection = try projection(text, encoder.width, context.embedding)
+    tower.head = try projection(text, encoder.width, context.embedding)
     var result = ModelConfig.Text(tower: tower, tokenizer: try HuggingFaceText.tokenizer(context.folder))
     result.rules = encoder.rules
     return result
@@ -52,19 +52,20 @@ enum OpenClipHuggingFaceText {
 
   private static func projection(
     _ text: ConfigReader, _ width: Int, _ embedding: Int
-  ) throws(ClipError) -> TowerDescription.Projection? {
+  ) throws(ClipError) -> [HeadLayer] {
     if text.isNull("hf_proj_type") {
       guard width == embedding else {
         throw text.error(CLIP_FORMAT, "hf_proj_type", "a projection from \(width) to embed_dim, \(embedding)")
       }
-      return nil
+      return []
     }
     switch try text.string("hf_proj_type", "mlp") {
-    case "linear": return TowerDescription.Projection(name: "text.proj", width: embedding, hasBias: false)
+    case "linear": return [.linear("text.proj", width: embedding, hasBias: false)]
     case "mlp":
-      return TowerDescription.Projection(
-        name: "text.proj.2", width: embedding, hasBias: false,
-        hidden: TowerDescription.Hidden(name: "text.proj.0", width: (width + embedding) / 2, hasBias: false))
+      return [
+        .linear("text.proj.0", width: (width + embedding) / 2, hasBias: false), .activate(CLIP_GELU),
+        .linear("text.proj.2", width: embedding, hasBias: false),
+      ]
     default: throw text.error(CLIP_UNSUPPORTED, "hf_proj_type", "\"linear\", \"mlp\" or null")
     }
   }

@@ -30,9 +30,6 @@ enum OpenClipTextTransformer {
     if try text.bool("no_causal_mask", false) { options.append(("causal", .int(0))) }
     if try text.bool("embed_cls", false) {
       // A class token after the text overrides pool_type; what is padding is not seen.
-      guard try !text.bool("no_causal_mask", false) else {
-        throw text.error(CLIP_UNSUPPORTED, "embed_cls", "false beside no_causal_mask")
-      }
       return options + [("class_token", .int(1)), ("pad_token", .int(try text.int("pad_id", 0, 0...(1 << 20))))]
     }
     let pool = try text.string("pool_type", "argmax")

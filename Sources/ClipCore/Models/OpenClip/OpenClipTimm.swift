@@ -13,7 +13,8 @@ enum OpenClipTimm {
     let scope: Name = "visual.trunk"
     let request = TimmRequest(
       architecture: withoutTag(name), image: size, pool: pool.isEmpty ? nil : pool,
-      setsPoolLater: projection == "linear" || projection == "mlp", scope: scope)
+      setsPoolLater: projection == "linear" || projection == "mlp",
+      isFused: context.hasFusedConvolutions, scope: scope)
     guard var found = try TimmFamilies.read(request) else {
       throw vision.error(CLIP_UNSUPPORTED, "timm_model_name", "an architecture of docs/models.md")
     }
@@ -24,13 +25,16 @@ enum OpenClipTimm {
           CLIP_FORMAT, "timm_proj", "a projection from \(found.width) to embed_dim, \(context.embedding)")
       }
     case "":
-      found.tower.projection = .init(name: scope + "." + found.head, width: context.embedding, hasBias: true)
+      found.tower.head = [.linear(scope + "." + found.head, width: context.embedding, hasBias: true)]
     case "linear", "mlp":
       let bias = try vision.bool("timm_proj_bias", false)
-      let isLinear = projection == "linear"
-      found.tower.projection = .init(
-        name: isLinear ? "visual.head.proj" : "visual.head.mlp.fc2", width: context.embedding, hasBias: bias,
-        hidden: isLinear ? nil : .init(name: "visual.head.mlp.fc1", width: 2 * context.embedding, hasBias: true))
+      found.tower.head =
+        projection == "linear"
+        ? [.linear("visual.head.proj", width: context.embedding, hasBias: bias)]
+        : [
+          .linear("visual.head.mlp.fc1", width: 2 * context.embedding, hasBias: true), .activate(CLIP_GELU),
+          .linear("visual.head.mlp.fc2", width: context.embedding, hasBias: bias),
+        ]
     default: throw vision.error(CLIP_UNSUPPORTED, "timm_proj", "\"linear\", \"mlp\", \"none\" or null")
     }
     return ModelConfig.Image(tower: found.tower, preprocess: preprocess, rules: found.rules)

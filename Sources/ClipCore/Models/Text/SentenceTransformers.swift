@@ -1,102 +1,124 @@
 import CClip
 
-/// What sentence-transformers keeps beside a model: modules.json lists what follows the transformer, each in a folder of
-/// its own.
+/// A folder of sentence-transformers: modules.json lists what follows the transformer, each in a folder of its own.
 struct SentenceTransformers {
   private let folder: String
   /// As the encoders' "pooling"; nil where the folder does not say.
   private(set) var pooling: Name?
-  /// How many rows a text's embedding is made of, side by side.
-  private(set) var parts = 1
+  /// What follows the pooling.
+  private(set) var head: [HeadLayer] = []
+  /// Folders with weights of their own, whose tensors are under their names.
+  private(set) var weightFolders: [Name] = []
+  /// Of the embeddings.
+  private(set) var width: Int
+  private(set) var prompts: Prompts
 
+  /// `width` is that of the transformer's rows.
   init(_ folder: String, width: Int) throws(ClipError) {
     self.folder = folder
-    var pool: Name? = "1_Pooling"
-    let path = join(folder, "modules.json")
-    if try FileKind(path) != .absent {
-      pool = nil
-      guard let modules = try JSON.load(path).array else {
-        throw ClipError(CLIP_FORMAT, "\(path): expected an array of modules")
-      }
-      for (index, module) in modules.enumerated() {
-        let type = module["type"]?.string ?? ""
-        if type.hasSuffix(".Pooling") {
-          guard let place = module["path"]?.string, !place.utf8.contains(UInt8(ascii: "/")), place != ".." else {
-            throw ClipError(CLIP_FORMAT, "\(path): [\(index)].path: expected a folder's name")
-          }
-          pool = place
-          continue
-        }
-        let known: [Name] = [".Transformer", ".Normalize"]
-        guard known.contains(where: { type.hasSuffix($0) }) else {
-          throw ClipError(
-            CLIP_UNSUPPORTED,
-            "\(path): [\(index)].type: expected Transformer, Pooling or Normalize, found \(module["type"]?.kind ?? "nothing")"
-          )
-        }
+    self.width = width
+    prompts = try Prompts(folder)
+    guard let modules = try SentenceTransformers.modules(folder) else {
+      try readPooling("1_Pooling")
+      return
+    }
+    for (index, (type, path)) in modules.enumerated() {
+      switch type {
+      case "Transformer" where index == 0, "Dropout": break
+      case "Pooling": try readPooling(path)
+      case "Normalize": head.append(.normalize)
+      case "Dense": try readDense(path)
+      case "LayerNorm":
+        head.append(.layerNorm(path + ".norm", epsilon: 1e-5))
+        weightFolders.append(path)
+      default: throw SentenceTransformers.refused(folder, index, type)
       }
     }
-    try checkPrompt()
-    guard let pool, try FileKind(join(folder, pool + "/config.json")) != .absent else { return }
-    try readPooling(try ConfigReader(path: join(folder, pool + "/config.json")), width)
+    // Embeddings are scaled to unit length at last.
+    while case .normalize = head.last { head.removeLast() }
   }
 
-  /// A default prompt would stand before every text.
-  private func checkPrompt() throws(ClipError) {
-    let path = join(folder, "config_sentence_transformers.json")
-    guard try FileKind(path) != .absent else { return }
-    let config = try ConfigReader(path: path)
-    let name = try config.string("default_prompt_name", "")
-    guard !name.isEmpty, let prompt = try config.object("prompts")?.json[name]?.string, !prompt.isEmpty else { return }
-    throw config.error(CLIP_UNSUPPORTED, "default_prompt_name", "null, or the name of an empty prompt")
+  private static let list: Name = "modules.json"
+
+  /// The last words of the types, and the folders; nil where there is no list.
+  private static func modules(_ folder: String) throws(ClipError) -> [(type: Name, path: Name)]? {
+    let path = join(folder, list)
+    guard try FileKind(path) != .absent else { return nil }
+    guard let modules = try JSON.load(path).array else {
+      throw ClipError(CLIP_FORMAT, "\(path): expected an array of modules")
+    }
+    var found: [(type: Name, path: Name)] = []
+    for (index, module) in modules.enumerated() {
+      guard let type = module["type"]?.string, let place = module["path"]?.string, place.isEmpty || isFileName(place)
+      else { throw ClipError(CLIP_FORMAT, "\(path): [\(index)]: expected a type, and a folder's name as path") }
+      let word = type.utf8.split(separator: UInt8(ascii: ".")).last ?? []
+      found.append((Name(utf8: Array(word)), place))
+    }
+    return found
   }
 
-  private mutating func readPooling(_ config: ConfigReader, _ width: Int) throws(ClipError) {
-    for key: StaticString in ["word_embedding_dimension", "embedding_dimension"] {
-      guard try config.int(key, width, ConfigReader.widths) == width else {
-        throw config.error(CLIP_FORMAT, key, "config.json's width, \(width)")
-      }
-    }
-    var found: [Name] = []
-    if let modes = config.json["pooling_mode"] {
-      for mode in modes.array ?? [modes] { found.append(mode.string ?? "") }
-    } else {
-      for (key, word) in SentenceTransformers.keys {
-        if try config.bool(key, false) { found.append(word) }
-      }
-    }
-    var names: [Name] = []
-    for word in found {
-      guard let kind = SentenceTransformers.kinds.firstIndex(where: { $0.word == word }) else { break }
-      names.append(SentenceTransformers.kinds[kind].ours)
-    }
-    // Several stand side by side in the order that sentence-transformers has for the older keys.
-    let order: [Name] = ["first", "max", "mean"]
-    let places = names.compactMap { name in order.firstIndex(of: name) }
-    let isOrdered = places.count == names.count && zip(places, places.dropFirst()).allSatisfy { $0 < $1 }
-    guard !names.isEmpty, names.count == found.count, names.count == 1 || isOrdered else {
-      throw config.error(
-        CLIP_UNSUPPORTED, "pooling_mode", "cls, max, mean or lasttoken, or several of the first three in this order")
-    }
-    var joined = names[0]
-    for name in names.dropFirst() { joined = joined + "+" + name }
-    pooling = joined
-    parts = names.count
+  private static func refused(_ folder: String, _ index: Int, _ type: Name) -> ClipError {
+    ClipError(
+      CLIP_UNSUPPORTED,
+      "\(join(folder, list)): [\(index)].type: expected Transformer or CLIPModel first, then Pooling, Dense, LayerNorm, "
+        + "Dropout or Normalize; found \"\(type.string)\"")
   }
 
-  private static var kinds: [(word: Name, ours: Name)] {
-    [("cls", "first"), ("max", "max"), ("mean", "mean"), ("lasttoken", "last")]
+  /// Where the first module has its config: the folder itself or, as older files have it, one in it.
+  static func modelFolder(_ folder: String) throws(ClipError) -> String {
+    for config in [ClipcoreConfig.file, OpenClipConfig.file, HuggingFaceConfig.file] {
+      if try FileKind(join(folder, config)) != .absent { return folder }
+    }
+    guard let first = try modules(folder)?.first, !first.path.isEmpty else { return folder }
+    return join(folder, first.path)
   }
-  private static var keys: [(key: StaticString, word: Name)] {
-    [
-      ("pooling_mode_cls_token", "cls"), ("pooling_mode_max_tokens", "max"), ("pooling_mode_mean_tokens", "mean"),
-      ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len"),
-      ("pooling_mode_weightedmean_tokens", "weightedmean"), ("pooling_mode_lasttoken", "lasttoken"),
+
+  /// That a model whose features are embeddings already has nothing after it.
+  static func requireModelAlone(_ folder: String) throws(ClipError) {
+    for (index, (type, _)) in (try modules(folder) ?? []).enumerated() {
+      let isKnown = index == 0 ? type == "Transformer" || type == "CLIPModel" : type == "Normalize"
+      guard isKnown else { throw refused(folder, index, type) }
+    }
+  }
+
+  private mutating func readDense(_ path: Name) throws(ClipError) {
+    let config = try ConfigReader(path: join(folder, path + "/config.json"))
+    guard try config.int("in_features", nil, ConfigReader.widths) == width else {
+      throw config.error(CLIP_FORMAT, "in_features", "the width of what comes before, \(width)")
+    }
+    for key: StaticString in ["module_input_name", "module_output_name"] {
+      guard try config.string(key, "sentence_embedding") == "sentence_embedding" else {
+        throw config.error(CLIP_UNSUPPORTED, key, "\"sentence_embedding\"")
+      }
+    }
+    try TextEncoderConfig.require(config, [("use_residual", false)])
+    width = try config.int("out_features", nil, ConfigReader.widths)
+    head.append(.linear(path + ".linear", width: width, hasBias: try config.bool("bias", true)))
+    let name = try config.string("activation_function", "torch.nn.modules.activation.Tanh")
+    let activations: [(Name, clip_activation)] = [
+      ("linear.Identity", CLIP_IDENTITY), ("activation.Tanh", CLIP_TANH), ("activation.GELU", CLIP_GELU),
+      ("activation.ReLU", CLIP_RELU), ("activation.SiLU", CLIP_SILU), ("activation.Sigmoid", CLIP_SIGMOID),
     ]
+    guard let found = activations.first(where: { "torch.nn.modules." + $0.0 == name }) else {
+      throw config.error(
+        CLIP_UNSUPPORTED, "activation_function", "PyTorch's Identity, Tanh, GELU, ReLU, SiLU or Sigmoid")
+    }
+    if found.1 != CLIP_IDENTITY { head.append(.activate(found.1)) }
+    weightFolders.append(path)
   }
 
-  /// The most tokens of a text by sentence_bert_config.json, or else by the tokenizer; nil for no limit.
-  func length() throws(ClipError) -> Int? {
+  private mutating func readPooling(_ path: Name) throws(ClipError) {
+    let file = join(folder, path + "/config.json")
+    guard try FileKind(file) != .absent else { return }
+    let config = try ConfigReader(path: file)
+    let found = try SentencePooling(config, width: width)
+    (pooling, width) = (found.name, width * found.parts)
+    if try !config.bool("include_prompt", true) { try prompts.exclude(config) }
+  }
+
+  /// The most tokens of a text of the model in `folder`, by sentence_bert_config.json or else by the tokenizer; nil for
+  /// no limit.
+  static func length(_ folder: String) throws(ClipError) -> Int? {
     for (file, key) in [
       ("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length"),
     ] as [(Name, StaticString)] {
