@@ -204,6 +204,7 @@ c_test smoke valgrind,address        zoo_test Tests/Fixtures/zoo
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
 c_test smoke valgrind,address,thread index_test $emoji @
+c_test smoke ''                      index_memory_test $emoji @
 c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
 c_test smoke valgrind,address,thread files_test $emoji Tests/Fixtures/photos @
 c_test smoke ''                      system_test $emoji $image
