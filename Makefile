@@ -15,9 +15,9 @@ VERSION := $(shell sed -n 's/.*StaticString("\([0-9]*\.[0-9]*\.[0-9]*\)").*/\1/p
 PLUGINS := $(sort $(patsubst plugins/%/Plugin.swift,%,$(wildcard plugins/*/Plugin.swift)))
 
 # build/ has the layout of an installed tree.
-LIBRARIES := $(patsubst %,build/lib/lib%.so.$(VERSION),clipcore cliptools)
+LIBRARIES := $(patsubst %,build/lib/lib%.so.$(VERSION),clipcore cliptools clipindex)
 # Plugins with libraries that most programs have no use for are loaded when a model asks for them.
-ON_DEMAND := tokenizer_sentencepiece codec_gif codec_tiff codec_heif codec_jxl
+ON_DEMAND := tokenizer_subword codec_gif codec_tiff codec_heif codec_jxl
 MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND),$(PLUGINS)) $(ON_DEMAND:%=on-demand/%))
 HEADERS := $(patsubst Include/%,build/include/clipcore/%,$(wildcard Include/*.h Include/plugin/*.h))
 CLIP    := build/bin/clip
@@ -25,7 +25,7 @@ PC_FILES := $(patsubst scripts/%.in,build/lib/pkgconfig/%,$(wildcard scripts/*.p
 EXAMPLES := build/share/clipcore/examples
 CATALOGUE := build/share/clipcore/modalities.json
 
-BUILD_PACKAGES := libopenblas-dev libffi-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev libsentencepiece-dev pkg-config
+BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev pkg-config
 TEST_PACKAGES  := valgrind libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
@@ -64,7 +64,7 @@ $(PACKAGE): $(CORE) $(shell find plugins -type f)
 	@touch $@
 
 # With clipcore.pc there, whose flags the module CLIP is compiled with: when they change, all is compiled again.
-$(TOOL): $(SHARED) $(shell find Sources/CLIP Sources/CLIPTools Sources/clip -type f) $(PC_FILES)
+$(TOOL): $(SHARED) $(shell find Sources/CLIP Sources/CLIPTools Sources/CLIPIndex Sources/clip -type f) $(PC_FILES)
 	@scripts/swift-build --target clip --scratch-path .build-tool --static-swift-stdlib
 	@touch $@
 

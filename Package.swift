@@ -11,8 +11,8 @@ let embedded: [SwiftSetting] = [
 ]
 
 /// The core is compiled for size; its hot loops are in the kernel plugins.
-let small =
-  embedded + [.unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always"])]
+let forSize = ["-Osize", "-Xllvm", "-enable-machine-outliner=always"]
+let small = embedded + [.unsafeFlags(forSize)]
 
 /// Exports only what `map` lists, and refuses to link with a symbol undefined. Swift's allocations go through ClipReserve.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
@@ -79,7 +79,7 @@ let plugins: [Target] = [
   plugin("codec_jxl", ["CJXL"], links: ["jxl"]),
   plugin("weights_pytorch"),
   plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
-  plugin("tokenizer_sentencepiece", ["SentencePieceShim"], exclude: ["Shim"], links: ["sentencepiece", "stdc++"]),
+  plugin("tokenizer_subword", ["ClipBase", "CUtf8proc"], flags: forSize, links: ["utf8proc"]),
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
   kernels("kernels_x86_64_v4", "x86-64-v4"),
@@ -100,13 +100,17 @@ let swift: [Target] =
       name: "CLIPTools", dependencies: ["CLIP", "CClip"],
       swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")],
       linkerSettings: [.linkedLibrary("cliptools")]),
+    .target(
+      name: "CLIPIndex", dependencies: ["CLIP", "CClip"],
+      swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")],
+      linkerSettings: [.linkedLibrary("clipindex")]),
     .executableTarget(
       name: "clip",
       dependencies: [
         "CLIP", "CLIPTools", "CClip", "CJansson", "CSpng",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      linkerSettings: [.linkedLibrary("jansson"), .linkedLibrary("spng")]),
+      linkerSettings: [.linkedLibrary("jansson"), .linkedLibrary("spng"), .linkedLibrary("clipindex")]),
   ]
 
 func library(_ name: String, _ package: String) -> Target {
@@ -119,8 +123,11 @@ let package = Package(
     .library(name: "clipcore", type: .dynamic, targets: ["ClipCore"]),
     .library(name: "CClip", targets: ["CClip"]),
     .library(name: "cliptools", type: .dynamic, targets: ["ClipData"]),
+    .library(name: "clipindex", type: .dynamic, targets: ["ClipIndex"]),
   ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
-    + swift.filter { ["CLIP", "CLIPTools"].contains($0.name) }.map { .library(name: $0.name, targets: [$0.name]) },
+    + swift.filter { ["CLIP", "CLIPTools", "CLIPIndex"].contains($0.name) }.map {
+      .library(name: $0.name, targets: [$0.name])
+    },
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
   targets: [
     .systemLibrary(name: "CClip", path: "Include"),
@@ -135,14 +142,13 @@ let package = Package(
     library("CHEIF", "libheif-dev"),
     library("CJXL", "libjxl-dev"),
     library("CFFI", "libffi-dev"),
+    library("CSQLite", "libsqlite3-dev"),
     .target(name: "ClipReserve", dependencies: ["CSystem"], swiftSettings: embedded),
     .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: small),
     .target(
-      name: "ClipCore", dependencies: ["CClip", "CSystem", "CUtf8proc", "ClipBase", "ClipKernels"],
+      name: "ClipCore", dependencies: ["CClip", "CSystem", "ClipBase", "ClipKernels"],
       exclude: ["clipcore.map"], swiftSettings: small,
-      linkerSettings: [
-        sharing("clipcore", "Sources/ClipCore/clipcore.map"), .linkedLibrary("utf8proc"),
-      ]),
+      linkerSettings: [sharing("clipcore", "Sources/ClipCore/clipcore.map")]),
     .target(name: "ClipFFI", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase"], swiftSettings: small),
     .target(
       name: "ClipData", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase", "ClipFFI"],
@@ -153,10 +159,14 @@ let package = Package(
           ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("clipcore"),
       ]),
     .target(
-      name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
+      name: "ClipIndex", dependencies: ["CClip", "CSystem", "CSQLite", "ClipBase"],
+      exclude: ["clipindex.map"], swiftSettings: small,
+      linkerSettings: [
+        sharing(
+          "clipindex", "Sources/ClipIndex/clipindex.map",
+          ["-Xlinker", "-rpath", "-Xlinker", "$ORIGIN"]), .linkedLibrary("clipcore"), .linkedLibrary("sqlite3"),
+      ]),
     .target(
-      name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
-      cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
+      name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: embedded),
-  ] + plugins + swift,
-  cxxLanguageStandard: .cxx17)
+  ] + plugins + swift)

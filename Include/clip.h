@@ -116,7 +116,9 @@ typedef struct clip_image_view {
   size_t stride;   /* bytes from one row to the next; 0: no gap between rows */
   clip_pixel_format format;
   uint32_t orientation; /* how cameras hold them: EXIF's Orientation, 1 to 8, where 6 is to be turned to the right by 90
-                           degrees; 0 is 1, upright. Every call reads the pixels upright; the sides above are as stored. */
+                           degrees; 0 is 1, upright. Every call reads the pixels upright; the sides are as stored. */
+  uint32_t full_width;  /* of the image that these pixels are 1/2, 1/4 or 1/8 of, rounded up; 0: width. Preprocessing */
+  uint32_t full_height; /* resizes as if that image were there */
 } clip_image_view;
 
 typedef struct clip_encode_options clip_encode_options;
@@ -273,6 +275,11 @@ struct clip_model_options {
   clip_storage storage;
   uint32_t flags;  /* CLIP_OPEN_* */
   clip_progress progress; /* of loading, in elements. clip_model_swap reports towers from two folders in turn */
+  /* The image tower's input in pixels, both or neither; 0: as the folder says. For another size than that, position
+   * embeddings are interpolated (bicubic) as open_clip, timm or transformers do it; CLIP_MISMATCH for a tower whose
+   * weights fit one size alone, such as CLIP's ResNet. */
+  uint32_t image_width;
+  uint32_t image_height;
 };
 
 /* Writes random initial weights into a model folder that has its configuration but no weights: the start of
@@ -299,6 +306,8 @@ typedef struct clip_model_info {
   uint64_t memory_bytes;     /* memory held now for weights, packed copies included, and for activations that are
                                 kept between calls. Weights still in their file do not count: the first calls raise
                                 it */
+  uint32_t resized_side;     /* pixels of an image's smaller side after the resize of preprocessing, at most; 0 where
+                                images are cropped alone, and without the image tower */
 } clip_model_info;
 
 /* Fills *info. [any-thread] */

@@ -49,6 +49,7 @@ typedef struct clip_dataset_options {
   const clip_encode_options *encode;
   const clip_pipeline *image_pipeline; /* NULL: none; the data set keeps it */
   const clip_pipeline *text_pipeline;
+  const clip_image_options *image; /* how images are decoded. NULL: exactly, upright. Copied */
 } clip_dataset_options;
 
 /* Opens WebDataset archives (.tar), tables of paths and captions (.csv, .tsv, .jsonl, .ndjson) and folders,

@@ -9,6 +9,8 @@
 #include "clip_extend.h"
 #include "clip_ffi.h"
 #include "clip_host.h"
+#include "clip_images.h"
+#include "clip_index.h"
 #include "clip_train.h"
 
 #endif

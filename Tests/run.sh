@@ -73,6 +73,12 @@ compile() {
   "$compiler" -std=c11 -O1 -g -Wall -Wextra -Wpedantic -Werror -IInclude "$source" -o "$out" "$@" -lm -lpthread
 }
 
+# libraries TEST: what a C test is linked with.
+libraries() {
+  ! grep -q clip_index.h "Tests/C/$1.c" || echo -lclipindex
+  echo -lcliptools -lclipcore
+}
+
 # sanitized KIND TEST [ARGUMENT...]: a C test with a sanitizer, against the library built with it.
 sanitized() {
   local kind=$1 name=$2
@@ -84,7 +90,7 @@ sanitized() {
   # The thread sanitizer's runtime, as Swift ships it, needs libdispatch.
   local more=()
   [ "$kind" != thread ] || more=(-Wl,--no-as-needed -L"$swift_libraries" -ldispatch -lBlocksRuntime -Wl,-rpath,"$swift_libraries")
-  compile "$clang" "build/tests/$name.$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib -lcliptools -lclipcore \
+  compile "$clang" "build/tests/$name.$kind" "Tests/C/$name.c" "-fsanitize=$kind" -DSANITIZED -shared-libsan -Lbuild/$kind/lib $(libraries "$name") \
     -Wl,-rpath,"$root/build/$kind/lib" -Wl,-rpath,"$runtime" "${more[@]}" || return
   timeout 600 "build/tests/$name.$kind" "${arguments[@]}"
 }
@@ -112,14 +118,14 @@ with_folder() { arguments=("${@/#@/$(mktemp -d)}"); }
 plain() {
   local arguments
   with_folder "${@:2}"
-  compile cc "build/tests/$1" "Tests/C/$1.c" -Lbuild/lib -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib" || return
+  compile cc "build/tests/$1" "Tests/C/$1.c" -Lbuild/lib $(libraries "$1") -Wl,-rpath,"$root/build/lib" || return
   timeout 300 "build/tests/$1" "${arguments[@]}"
 }
 
 under_valgrind() {
   local arguments
   with_folder "${@:2}"
-  compile cc "build/tests/$1.valgrind" "Tests/C/$1.c" -Lbuild/lib -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib" || return
+  compile cc "build/tests/$1.valgrind" "Tests/C/$1.c" -Lbuild/lib $(libraries "$1") -Wl,-rpath,"$root/build/lib" || return
   timeout 600 valgrind --quiet --fair-sched=try --error-exitcode=1 --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible "build/tests/$1.valgrind" "${arguments[@]}"
 }
@@ -160,6 +166,7 @@ swift_tests() {
 }
 
 . Tests/checks.sh
+. Tests/search_checks.sh
 
 # What several tests are given.
 for version in 1 2; do
@@ -180,7 +187,8 @@ if chosen smoke swift || [ ${#suites[@]} -gt 0 ]; then background swift_tests "$
 
 # A C test is one row: its tier, what else it runs with, its name and arguments; @ is an empty folder.
 c_test smoke valgrind,address        api_test $emoji $image
-c_test smoke address                 conventions_test $emoji build/models/rn-tiny $image
+c_test smoke address                 conventions_test $emoji $image
+c_test smoke address                 trainer_test $emoji build/models/rn-tiny $image
 c_test smoke address,thread          threads_test build/models/small-32 $image
 c_test smoke ''                      allocations_test $root/$emoji $image @
 c_test smoke valgrind,address,thread plugins_test build/models/grey build/tests/grey1.so build/tests/grey2.so $image
@@ -195,8 +203,11 @@ c_test smoke address,thread          ops_test @
 c_test smoke valgrind,address        zoo_test Tests/Fixtures/zoo
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
+c_test smoke valgrind,address,thread index_test $emoji @
 c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
+c_test smoke valgrind,address,thread files_test $emoji Tests/Fixtures/photos @
 c_test smoke ''                      system_test $emoji $image
+c_test smoke address                 structs_test build/models/rn-tiny @
 c_test smoke ''                      faults_test build/models/small-32 $image @
 c_test smoke ''                      process_test build/models/small-32 $image @
 c_test smoke ''                      limits_test build/models/small-32 $image @
@@ -212,12 +223,18 @@ check smoke headers.c++17 header_compiles "$cxx" c++17
 for standard in c++11 c++14 c++20; do check full "headers.$standard" header_compiles "$cxx" $standard; done
 for standard in c11 c++20; do check full "headers.clang.$standard" header_compiles "$clang" $standard; done
 check smoke exports.clipcore exports_match libclipcore.so Include/clip{,_extend,_host,_train}.h
-check smoke exports.cliptools exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi}.h
+check smoke exports.cliptools exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi,images}.h
+check smoke exports.clipindex exports_match libclipindex.so Include/clip_index.h
 for name in interface_documented documented_c_compiles needs_only_allowed plugins_export_entry augmentation_examples_work \
-  analysis_page_works catalogue_is_shown plugins_found_in_order missing_sentencepiece_is_said documented_plugin_works \
+  analysis_page_works catalogue_is_shown plugins_found_in_order missing_tokenizer_is_said documented_plugin_works \
   encoders_are_recommended plugin_check_writes_json; do
   check smoke $name $name
 done
+for name in index_follows_changes index_keeps_what_is_away index_walks_folders search_takes_queries duplicates_are_grouped \
+  index_refuses index_is_changed_by_one index_is_interrupted index_watches documented_search_works; do
+  check smoke $name $name
+done
+for name in index_survives_kill index_memory_is_flat; do check full $name $name; done
 for name in sizes_fit installed_tree_works example_programs; do check full $name $name; done
 program smoke unit_tests scripts/unit-tests
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done

@@ -31,6 +31,7 @@ import ClipPluginKit
         winograd_input: { Kernels.winogradInput($0) },
         winograd_output: { Kernels.winogradOutput($0) },
         resample_horizontal: { Kernels.resampleHorizontal($0, $1, $2, $3, $4) },
-        resample_vertical: { Kernels.resampleVertical($0, $1, $2, $3) }))
+        resample_vertical: { Kernels.resampleVertical($0, $1, $2, $3) },
+        score_rows: { Kernels.scoreRows($0) }))
   }
 }

@@ -18,28 +18,21 @@ static double now(void) {
 }
 
 /* Twelve independent chains hide the latency of a fused multiply-add. */
-#define CHAINS(op) op(a) op(b) op(c) op(d) op(e) op(f) op(g) op(h) op(i) op(j) op(k) op(l)
+#define STEP(s, fmadd, registers) s = fmadd(x, x, s); __asm__ volatile("" : registers(s));
+#define CHAINS(o, r) STEP(a, o, r) STEP(b, o, r) STEP(c, o, r) STEP(d, o, r) STEP(e, o, r) STEP(f, o, r) STEP(g, o, r) \
+  STEP(h, o, r) STEP(i, o, r) STEP(j, o, r) STEP(k, o, r) STEP(l, o, r)
 enum { PEAK_STEPS = 1500000 };
-__attribute__((target("avx2,fma"))) static double peak_avx2(void) {
-  __m256 x = _mm256_set1_ps(1e-9f), a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
-  double start = now();
-  for (int step = 0; step < PEAK_STEPS; step++) {
-#define STEP(s) s = _mm256_fmadd_ps(x, x, s); __asm__ volatile("" : "+x"(s));
-    CHAINS(STEP)
-#undef STEP
+#define PEAK(name, features, vector, set, fmadd, registers, floats)                                                   \
+  __attribute__((target(features))) static double name(void) {                                                        \
+    vector x = set(1e-9f), a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;         \
+    double start = now();                                                                                              \
+    for (int step = 0; step < PEAK_STEPS; step++) {                                                                    \
+      CHAINS(fmadd, registers)                                                                                         \
+    }                                                                                                                  \
+    return (double)PEAK_STEPS * 12 * 2 * floats / (now() - start) * 1e-9;                                              \
   }
-  return (double)PEAK_STEPS * 12 * 16 / (now() - start) * 1e-9;
-}
-__attribute__((target("avx512f"))) static double peak_avx512(void) {
-  __m512 x = _mm512_set1_ps(1e-9f), a = x, b = x, c = x, d = x, e = x, f = x, g = x, h = x, i = x, j = x, k = x, l = x;
-  double start = now();
-  for (int step = 0; step < PEAK_STEPS; step++) {
-#define STEP(s) s = _mm512_fmadd_ps(x, x, s); __asm__ volatile("" : "+v"(s));
-    CHAINS(STEP)
-#undef STEP
-  }
-  return (double)PEAK_STEPS * 12 * 32 / (now() - start) * 1e-9;
-}
+PEAK(peak_avx2, "avx2,fma", __m256, _mm256_set1_ps, _mm256_fmadd_ps, "+x", 8)
+PEAK(peak_avx512, "avx512f", __m512, _mm512_set1_ps, _mm512_fmadd_ps, "+v", 16)
 static double peak(void) {
   double best = 0;
   for (int i = 0; i < 5; i++) {

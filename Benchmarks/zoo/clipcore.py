@@ -6,7 +6,7 @@ lib = C.CDLL(os.environ.get("LIB", os.path.join(os.path.dirname(os.path.abspath(
 lib.clip_last_error.restype = C.c_char_p
 
 class Progress(C.Structure): _fields_ = [("fn", C.c_void_p), ("user", C.c_void_p)]
-class ModelOptions(C.Structure): _fields_ = [("size", C.c_uint32), ("towers", C.c_uint32), ("storage", C.c_int), ("flags", C.c_uint32), ("progress", Progress)]
+class ModelOptions(C.Structure): _fields_ = [("size", C.c_uint32), ("towers", C.c_uint32), ("storage", C.c_int), ("flags", C.c_uint32), ("progress", Progress), ("image_width", C.c_uint32), ("image_height", C.c_uint32)]
 class Info(C.Structure):
     _fields_ = [(n, C.c_uint32) for n in ("size", "towers", "width", "image_width", "image_height", "context", "vocabulary", "has_bias")] + [("scale", C.c_float), ("bias", C.c_float), ("storage", C.c_int), ("layout", C.c_char_p)] + [(n, C.c_uint64) for n in ("image_parameters", "text_parameters", "memory")]
 class EncodeOptions(C.Structure): _fields_ = [(n, C.c_uint32) for n in ("size", "flags", "background", "image_width", "image_height", "context")] + [("progress", Progress), ("prompt", C.c_char_p)]
@@ -19,8 +19,9 @@ runtime = C.c_void_p(); check(lib.clip_runtime_create(None, C.byref(runtime)))
 
 class Model:
     """Embeddings as rows of float32, of unit length unless `raw`."""
-    def __init__(self, folder, towers=0):
-        self.handle = C.c_void_p(); options = ModelOptions(size=C.sizeof(ModelOptions), towers=towers)
+    def __init__(self, folder, towers=0, image_size=(0, 0)):
+        """image_size: width and height; 0: the folder's."""
+        self.handle = C.c_void_p(); options = ModelOptions(size=C.sizeof(ModelOptions), towers=towers, image_width=image_size[0], image_height=image_size[1])
         check(lib.clip_model_open(runtime, folder.encode(), C.byref(options), C.byref(self.handle)))
         self.info = Info(size=C.sizeof(Info)); check(lib.clip_model_describe(self.handle, C.byref(self.info)))
     def __del__(self): lib.clip_model_release(self.handle)

@@ -1,5 +1,5 @@
 """Prints the rows of Sources/ClipCore/Models/Timm/TimmTransformerTable.swift: timm's vision transformers as their modules are."""
-import collections, re, sys
+import collections, math, re, sys
 import torch, timm, timm.layers as L
 from timm.models import beit, deit, eva, vision_transformer as vit, vision_transformer_relpos as relpos, vision_transformer_hybrid as hybrid
 from torch import nn
@@ -23,9 +23,14 @@ def row(name):
     words, eps = [], set()
     if type(m) not in (vit.VisionTransformer, eva.Eva, beit.Beit, deit.VisionTransformerDistilled, relpos.VisionTransformerRelPos): raise ValueError(type(m).__name__)
     p = m.patch_embed
-    if type(p) is not L.PatchEmbed or not isinstance(p.norm, nn.Identity): raise ValueError("patch embedding")
-    patch = p.proj.kernel_size[0]; width = m.embed_dim; blocks = list(m.blocks); b = blocks[0]; a = b.attn
-    if p.proj.bias is None: words.append("nobias")
+    stem = getattr(p, "backbone", None)
+    if isinstance(stem, hybrid.ConvStem):
+        if len(stem) != 3 or not isinstance(p.proj, nn.Identity): raise ValueError("stem")
+        words.append("convolutions"); patch = math.prod(getattr(x, "conv", x).stride[0] for x in stem)
+    elif type(p) is L.PatchEmbed and isinstance(p.norm, nn.Identity): patch = p.proj.kernel_size[0]
+    else: raise ValueError("patch embedding")
+    width = m.embed_dim; blocks = list(m.blocks); b = blocks[0]; a = b.attn
+    if getattr(p.proj, "bias", 0) is None: words.append("nobias")
     cls = getattr(m, "cls_token", None) is not None; reg = getattr(m, "reg_token", None); regs = 0 if reg is None else reg.shape[1]
     dist = type(m) is deit.VisionTransformerDistilled
     if not cls: words.append("noclass")
@@ -36,8 +41,8 @@ def row(name):
     elif pos.shape[1] == n: words += ["patchpositions"] if cls or regs else []
     elif pos.shape[1] != n + cls + regs + dist: raise ValueError("positions")
     if norm(getattr(m, "norm_pre", None), eps): words.append("prenorm")
-    post = type(b) is eva.EvaBlockPostNorm
-    if type(b) not in (vit.Block, eva.EvaBlock, eva.EvaBlockPostNorm, beit.Block, relpos.RelPosBlock): raise ValueError(type(b).__name__)
+    post = type(b) in (eva.EvaBlockPostNorm, relpos.ResPostRelPosBlock)
+    if type(b) not in (vit.Block, eva.EvaBlock, eva.EvaBlockPostNorm, beit.Block, relpos.RelPosBlock, relpos.ResPostRelPosBlock): raise ValueError(type(b).__name__)
     if post: words.append("postnorm")
     scale = any(isinstance(x, L.LayerScale) or x is not None and isinstance(x, nn.Parameter) for x in (getattr(b, "ls1", None), getattr(b, "gamma_1", None)))
     if scale: words.append("scale")
@@ -123,9 +128,8 @@ def row(name):
         if a.relative_position_bias_table is not None: words.append("beitbias")
     if type(m) is relpos.VisionTransformerRelPos:
         r = m.shared_rel_pos if m.shared_rel_pos is not None else a.rel_pos
-        if type(r).__name__ == "RelPosBias": words.append("relpos")
-        else: raise ValueError(type(r).__name__)
-        if m.shared_rel_pos is not None: raise ValueError("shared relpos")
+        if type(r).__name__ != "RelPosMlp" or r.mode != "cr": raise ValueError(type(r).__name__)
+        words += ["sharedmlpbias" if m.shared_rel_pos is not None else "mlpbias", f"biaswidth={r.mlp.fc1.out_features}"]
     if len(eps) != 1: raise ValueError(f"norms {eps}")
     kind, e = eps.pop()
     if kind == "rms": words.append("rms")
@@ -133,8 +137,9 @@ def row(name):
     return (patch, width, len(blocks), heads, hidden, " ".join(words))
 
 groups, skipped = collections.OrderedDict(), {}
+# A pattern limits the architectures.
 for module in (vit, deit, eva, beit, relpos, hybrid):
-    for name in timm.list_models(module=module.__name__.split(".")[-1]):
+    for name in timm.list_models(*sys.argv[1:2], module=module.__name__.split(".")[-1]):
         try: r = row(name)
         except Exception as e: skipped[name] = f"{type(e).__name__}: {e}"; continue
         found = re.fullmatch(r"(.*?)(\d{3})", name); stem, size = found.groups() if found else (name, "")

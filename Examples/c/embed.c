@@ -15,10 +15,7 @@ static void need(clip_status status) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 5) {
-    fprintf(stderr, "usage: embed MODEL IMAGE IMAGE CAPTION...\n");
-    return 2;
-  }
+  if (argc < 5) return fprintf(stderr, "usage: embed MODEL IMAGE IMAGE CAPTION...\n"), 2;
   enum { IMAGES = 2 };
   char **names = argv + 2;
   const char *const *captions = (const char *const *)(argv + 4);

@@ -70,7 +70,29 @@ struct clip_plugin {
   size_t item_count;
 };
 
-/* Where a plugin's function puts the words of a failure: at most `capacity` bytes with the NUL. */
+/* Defines clip_plugin_entry for a plugin whose `items` is an array of clip_plugin_item. At the end of one source file,
+ * outside any namespace, without a semicolon:
+ *   CLIP_PLUGIN("mine.mean-color", "1.0.0", "Apache-2.0", items) */
+#define CLIP_PLUGIN(id, version, license, items) \
+  CLIP_PLUGIN_EXPORT const clip_plugin *clip_plugin_entry(void); \
+  CLIP_PLUGIN_EXPORT const clip_plugin *clip_plugin_entry(void) { \
+    static const clip_plugin plugin = { \
+        sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, id, version, license, items, sizeof(items) / sizeof(items)[0]}; \
+    return &plugin; \
+  }
+
+#if defined(__GNUC__)
+#define CLIP_PLUGIN_VISIBLE __attribute__((visibility("default")))
+#else
+#define CLIP_PLUGIN_VISIBLE
+#endif
+#ifdef __cplusplus
+#define CLIP_PLUGIN_EXPORT extern "C" CLIP_PLUGIN_VISIBLE
+#else
+#define CLIP_PLUGIN_EXPORT CLIP_PLUGIN_VISIBLE
+#endif
+
+/* Where a plugin's function writes the message of a failure: at most `capacity` bytes with the NUL. */
 typedef struct clip_plugin_error {
   char *message;
   size_t capacity;

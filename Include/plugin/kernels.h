@@ -99,6 +99,19 @@ typedef struct clip_resample_span {
   const clip_resample_weights *weights; /* (count + 3) / 4 groups */
 } clip_resample_span;
 
+/* How near rows are to a query: scores[i] = (row i) . query. With CLIP_STORAGE_INT8 rows are signed bytes, the query is
+ * 16-bit integers so small that no quarter of the terms of a product adds up to 2^31, and a product is multiplied by
+ * query_scale * scales[i]. */
+typedef struct clip_score_rows {
+  const void *rows;    /* `count` of them, without gaps */
+  clip_storage storage; /* CLIP_STORAGE_F32, _F16 or _INT8 */
+  const float *scales; /* [count], with CLIP_STORAGE_INT8 */
+  const void *query;   /* [width] */
+  float query_scale;
+  size_t count, width; /* width is a multiple of 64 */
+  float *scores;       /* [count] */
+} clip_score_rows;
+
 CLIP_NONNULL_BEGIN
 
 /* A set of kernels for one instruction set. Pointers need no alignment but the packed weights
@@ -150,6 +163,8 @@ typedef struct clip_kernels {
   /* One row, resized vertically: `bytes` bytes, a multiple of 16, each from the bytes at its offset in span->count
    * rows. rows is one pointer longer where that is odd; its row is readable. */
   void (*resample_vertical)(const uint8_t *const *rows, const clip_resample_span *span, size_t bytes, uint8_t *output);
+
+  void (*score_rows)(const clip_score_rows *work);
 } clip_kernels;
 
 CLIP_NONNULL_END

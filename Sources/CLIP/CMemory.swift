@@ -33,9 +33,14 @@ package final class CMemory {
   /// The text and a NUL; NULL for nil. Throws `invalidArgument` for a text that has a NUL itself: C would see less of it.
   package func string(_ text: String?, _ name: String) throws(CLIPError) -> UnsafePointer<CChar>? {
     guard let text else { return nil }
+    return try bytes(text.utf8, name)
+  }
+
+  /// The bytes of a text or path and a NUL. Throws as `string` does.
+  package func bytes(_ text: some Collection<UInt8>, _ name: String) throws(CLIPError) -> UnsafePointer<CChar>? {
     var bytes: [CChar] = []
-    bytes.reserveCapacity(text.utf8.count + 1)
-    for byte in text.utf8 { bytes.append(CChar(bitPattern: byte)) }
+    bytes.reserveCapacity(text.count + 1)
+    for byte in text { bytes.append(CChar(bitPattern: byte)) }
     guard !bytes.contains(0) else {
       throw CLIPError(.invalidArgument, "\(name): expected text without a NUL character, found one")
     }
@@ -73,6 +78,13 @@ package func sized<Struct>(_ value: Struct, _ size: WritableKeyPath<Struct, UInt
 /// A text of C, "" for NULL.
 package func string(_ pointer: UnsafePointer<CChar>?) -> String {
   pointer.map { String(cString: $0) } ?? ""
+}
+
+/// The bytes of a text of C that need not be UTF-8.
+package func bytes(_ pointer: UnsafePointer<CChar>) -> [UInt8] {
+  var count = 0
+  while pointer[count] != 0 { count += 1 }
+  return Array(UnsafeRawBufferPointer(start: pointer, count: count))
 }
 
 /// A text that C writes to a buffer and whose full length it returns.

@@ -46,7 +46,7 @@ public final class Image: @unchecked Sendable {
       (self.asStored, self.lenient, self.smallerSide) = (asStored, lenient, smallerSide)
     }
 
-    fileprivate func c() throws(CLIPError) -> clip_image_options {
+    package func value() throws(CLIPError) -> clip_image_options {
       var options = sized(clip_image_options(), \.struct_size)
       options.flags = UInt32((asStored ? CLIP_IMAGE_AS_STORED : 0) | (lenient ? CLIP_IMAGE_LENIENT : 0))
       options.smaller_side = try number(smallerSide, "smallerSide")
@@ -58,7 +58,7 @@ public final class Image: @unchecked Sendable {
   /// plugin is loaded. The image is upright.
   public convenience init(_ path: String, runtime: Runtime, options: Options = Options()) throws(CLIPError) {
     var out: OpaquePointer?
-    var given = try options.c()
+    var given = try options.value()
     try withCMemory { memory throws(CLIPError) in
       try check(clip_image_load(runtime.handle, try memory.string(path, "path"), &given, &out))
     }
@@ -68,7 +68,7 @@ public final class Image: @unchecked Sendable {
   /// Decodes the bytes of a file.
   public convenience init(decoding bytes: [UInt8], runtime: Runtime, options: Options = Options()) throws(CLIPError) {
     var out: OpaquePointer?
-    var given = try options.c()
+    var given = try options.value()
     try check(clip_image_decode(runtime.handle, bytes, bytes.count, &given, &out))
     try self.init(owning: out)
   }
@@ -76,13 +76,17 @@ public final class Image: @unchecked Sendable {
   /// Pixels in rows from top to bottom.
   ///
   /// - Parameter stride: Bytes from the start of a row to that of the next; nil: rows follow each other.
+  /// - Parameter orientation: EXIF's, 1 to 8, where 6 is to be turned to the right by 90 degrees.
   public init(
-    width: Int, height: Int, format: PixelFormat = .rgb, stride: Int? = nil, bytes: [UInt8]
+    width: Int, height: Int, format: PixelFormat = .rgb, stride: Int? = nil, orientation: Int = 1, bytes: [UInt8]
   ) throws(CLIPError) {
     let row = width.multipliedReportingOverflow(by: format.channels)
     let stride = stride ?? row.partialValue
     let last = (height - 1).multipliedReportingOverflow(by: stride)
     let needed = last.partialValue.addingReportingOverflow(row.partialValue)
+    guard (1...8).contains(orientation) else {
+      throw CLIPError(.invalidArgument, "orientation: expected 1 to 8, found \(orientation)")
+    }
     guard width > 0, height > 0, !row.overflow, !last.overflow, !needed.overflow, stride >= row.partialValue,
       bytes.count >= needed.partialValue
     else {
@@ -101,6 +105,7 @@ public final class Image: @unchecked Sendable {
     view.width = try number(width, "width")
     view.height = try number(height, "height")
     view.stride = stride
+    view.orientation = UInt32(orientation)
     view.pixels = UnsafePointer(copy.baseAddress)
     self.view = view
   }
@@ -115,6 +120,7 @@ public final class Image: @unchecked Sendable {
     let size = (Int(view.height) - 1) * stride + row
     try self.init(
       width: Int(view.width), height: Int(view.height), format: format, stride: stride,
+      orientation: max(1, Int(view.orientation)),
       bytes: Array(UnsafeBufferPointer(start: view.pixels, count: size)))
   }
 

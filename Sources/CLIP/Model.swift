@@ -51,6 +51,9 @@ public struct ModelInfo: Hashable, Sendable {
   /// Memory held now for weights, packed copies included, and for buffers that are kept between calls. Weights that are
   /// still in their file are not counted, so that it rises with the first calls.
   public let memoryBytes: Int
+  /// Pixels of an image's smaller side after the resize of preprocessing, at most; 0 where images are cropped alone, and
+  /// without the image tower.
+  public let resizedSide: Int
 
   /// Elements of one preprocessed image: 3 · height · width.
   public var pixelCount: Int { 3 * imageHeight * imageWidth }
@@ -71,6 +74,7 @@ public struct ModelInfo: Hashable, Sendable {
     imageParameters = Int(clamping: info.image_parameters)
     textParameters = Int(clamping: info.text_parameters)
     memoryBytes = Int(clamping: info.memory_bytes)
+    resizedSide = Int(info.resized_side)
   }
 }
 

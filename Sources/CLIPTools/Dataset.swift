@@ -49,6 +49,8 @@ public struct DatasetOptions: Sendable {
   public var maxFileBytes = 64 << 20
   /// Cleaning of captions and background of images. Captions are always truncated.
   public var encode = EncodeOptions()
+  /// How images are decoded.
+  public var image = Image.Options()
   /// Augment images and captions; nil: as they are.
   public var imagePipeline: Pipeline?
   public var textPipeline: Pipeline?
@@ -81,9 +83,10 @@ public struct DatasetOptions: Sendable {
     options.image_field = try memory.string(imageField, "imageField")
     options.max_bad_share = maxBadShare
     options.max_file_bytes = try number(maxFileBytes, "maxFileBytes")
-    options.encode = memory.array([encode.value(memory)])
+    options.encode = memory.array([try encode.value(memory)])
     options.image_pipeline = imagePipeline?.handle
     options.text_pipeline = textPipeline?.handle
+    options.image = memory.array([try image.value()])
     return options
   }
 }

@@ -155,23 +155,40 @@ static inline ssize_t csystem_read(int descriptor, void *bytes, size_t size) {
   return count;
 }
 
-/* write(2), repeated after EINTR. Beyond the limit of `ulimit -f` it fails with EFBIG and raises no SIGXFSZ, which
- * would end the process. */
-static inline ssize_t csystem_write(int descriptor, const void *bytes, size_t size) {
-  sigset_t limit, before, pending;
+/* Around what writes to files: beyond the limit of `ulimit -f` that fails with EFBIG, and raises no SIGXFSZ, which would
+ * end the process. */
+typedef struct csystem_file_limit {
+  sigset_t mask;
+  int was_pending;
+} csystem_file_limit;
+static inline csystem_file_limit csystem_hold_file_limit(void) {
+  csystem_file_limit before;
+  sigset_t limit, pending;
   sigemptyset(&limit), sigaddset(&limit, SIGXFSZ), sigemptyset(&pending);
-  pthread_sigmask(SIG_BLOCK, &limit, &before);
+  pthread_sigmask(SIG_BLOCK, &limit, &before.mask);
   sigpending(&pending);
+  before.was_pending = sigismember(&pending, SIGXFSZ);
+  return before;
+}
+static inline void csystem_drop_file_limit(csystem_file_limit before) {
+  const struct timespec none = {0, 0};
+  sigset_t limit, pending;
+  sigemptyset(&limit), sigaddset(&limit, SIGXFSZ), sigemptyset(&pending);
+  sigpending(&pending);
+  if (sigismember(&pending, SIGXFSZ) && !before.was_pending)
+    while (sigtimedwait(&limit, NULL, &none) < 0 && errno == EINTR) {
+    }
+  pthread_sigmask(SIG_SETMASK, &before.mask, NULL);
+}
+
+/* write(2), repeated after EINTR. */
+static inline ssize_t csystem_write(int descriptor, const void *bytes, size_t size) {
+  csystem_file_limit before = csystem_hold_file_limit();
   ssize_t count;
   do count = write(descriptor, bytes, size);
   while (count < 0 && errno == EINTR);
   int code = errno;
-  if (count < 0 && code == EFBIG && !sigismember(&pending, SIGXFSZ)) {
-    const struct timespec none = {0, 0};
-    while (sigtimedwait(&limit, NULL, &none) < 0 && errno == EINTR) {
-    }
-  }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  csystem_drop_file_limit(before);
   errno = code;
   return count;
 }
@@ -213,13 +230,6 @@ static inline void csystem_ask_for_huge_pages(void *memory, size_t size) {
 #else
   (void)memory, (void)size;
 #endif
-}
-
-/* Advises the system that the mapped pages that lie wholly in [begin, end) are not needed in memory. */
-static inline void csystem_discard_pages(const void *begin, const void *end) {
-  uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = ((uintptr_t)begin + page - 1) / page * page;
-  uintptr_t last = (uintptr_t)end / page * page;
-  if (first < last) madvise((void *)first, last - first, MADV_DONTNEED);
 }
 
 /* The path of the shared library that `inside` points into; NULL if it is unknown. */

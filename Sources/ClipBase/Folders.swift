@@ -4,12 +4,12 @@ import CSystem
 /// Makes a folder if there is none.
 package func makeFolder(_ path: String) throws(ClipError) {
   if try FileKind(path) == .folder { return }
-  guard path.withCString({ mkdir($0, 0o777) }) == 0 else { throw systemError("cannot make the folder " + path) }
+  guard withPath(path, { mkdir($0, 0o777) }) == 0 else { throw systemError("cannot make the folder " + path) }
 }
 
-/// Puts a folder's new names on the disk, where the file system can and the folder may be read.
+/// Flushes a folder's entries to the disk, where the file system can and the folder may be read.
 package func syncFolder(_ path: String) throws(ClipError) {
-  let descriptor = path.withCString { csystem_open_read($0) }
+  let descriptor = withPath(path) { csystem_open_read($0) }
   guard descriptor >= 0 else {
     if csystem_errno() == EACCES { return }
     throw systemError("cannot open the folder " + path)
@@ -20,9 +20,9 @@ package func syncFolder(_ path: String) throws(ClipError) {
   if let error { throw error }
 }
 
-/// Writes a file that is not there yet.
+/// Writes a new file; an error if it exists.
 package func writeFile(_ path: String, _ bytes: UnsafeRawBufferPointer) throws(ClipError) {
-  let descriptor = path.withCString { csystem_open_write($0) }
+  let descriptor = withPath(path) { csystem_open_write($0) }
   guard descriptor >= 0 else { throw systemError("cannot write " + path) }
   var done = 0
   while done < bytes.count, let base = bytes.baseAddress {
@@ -35,17 +35,17 @@ package func writeFile(_ path: String, _ bytes: UnsafeRawBufferPointer) throws(C
   guard csystem_close(descriptor) == 0, isWritten else { throw error }
 }
 
-/// Makes the folder `path` of what `body` writes to the one that it is given, beside its place, and puts it there
-/// whole. Of a folder that was there, files of other names stay, but for `replaced`; after an error all do.
+/// Replaces the folder `path` at once: `body` writes to a new folder beside it, which then takes its place. Other files
+/// of the old folder are kept, except those named in `replaced`. After an error the old folder is unchanged.
 package func writeFolder(_ path: String, replacing replaced: [Name], _ body: (String) throws(ClipError) -> Void)
   throws(ClipError)
 {
   let target = try settled(path)
   let aside = try makeFolderAside(target)
-  // Open before there is anything in it, so that it can be emptied without a free descriptor.
-  guard let listing = aside.withCString({ csystem_open_folder($0) }) else {
+  // Opened while it is empty: emptying it later needs no free descriptor.
+  guard let listing = withPath(aside, { csystem_open_folder($0) }) else {
     let error = systemError("cannot open the folder " + aside)
-    rmdir(aside)
+    removeFolder(aside)
     throw error
   }
   defer { closedir(listing) }
@@ -56,44 +56,53 @@ package func writeFolder(_ path: String, replacing replaced: [Name], _ body: (St
     try syncFolder(aside)
     new = try entries(listing, aside)
     if try FileKind(target) == .folder { old = try names(in: target, endingIn: "").filter(isEntry) }
-    // Where it is there and not empty, the two change places.
-    guard rename(aside, target) == 0 || csystem_exchange(aside, target) == 0 else {
+    // If the target exists and is not empty, the two are exchanged.
+    guard withPaths(aside, target, rename) == 0 || withPaths(aside, target, csystem_exchange) == 0 else {
       throw systemError("cannot write the folder " + path)
     }
   } catch {
-    if let all = try? entries(listing, aside) { for name in all { unlink(join(aside, name)) } }
-    rmdir(aside)
+    if let all = try? entries(listing, aside) { for name in all { removeFile(join(aside, name)) } }
+    removeFolder(aside)
     throw error
   }
   var failure: ClipError?
   for name in old {
     let place = join(aside, name)
     if replaced.contains(name) || new.contains(name) {
-      unlink(place)
-    } else if rename(place, join(target, name)) != 0, csystem_errno() != ENOENT {
+      removeFile(place)
+    } else if withPaths(place, join(target, name), rename) != 0, csystem_errno() != ENOENT {
       failure = systemError("\(path) is written, but \(name.string), which was there, is now in \(aside)")
     }
   }
-  rmdir(aside)
+  removeFolder(aside)
   try syncFolder(parent(of: target))
   if let failure { throw failure }
 }
 
+package func removeFile(_ path: String) { _ = withPath(path) { unlink($0) } }
+private func removeFolder(_ path: String) { _ = withPath(path) { rmdir($0) } }
+
+/// A call of the system's with two paths, such as rename(2).
+package func withPaths(
+  _ one: String, _ other: String, _ call: (UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Int32
+) -> Int32 {
+  withPath(one) { one in withPath(other) { call(one, $0) } }
+}
+
 private func isEntry(_ name: Name) -> Bool { name != "." && name != ".." }
 
-/// What is in an open folder.
+/// The names in an open folder.
 private func entries(_ listing: OpaquePointer, _ path: String) throws(ClipError) -> [Name] {
   rewinddir(listing)
   return try names(in: listing, path).filter(isEntry)
 }
 
-/// Without links and slashes at the end, so that there is something beside it.
+/// The path without links and trailing slashes, so that its parent is the folder that holds it.
 private func settled(_ path: String) throws(ClipError) -> String {
   switch try FileKind(path) {
   case .folder:
-    guard let real = realpath(path, nil) else { throw systemError("cannot look at " + path) }
-    defer { free(real) }
-    return String(cString: real)
+    guard let real = try realPath(path) else { throw systemError("cannot look at " + path) }
+    return real
   case .absent:
     var utf8 = Array(path.utf8)
     while utf8.count > 1, utf8.last == UInt8(ascii: "/") { utf8.removeLast() }
@@ -106,7 +115,7 @@ private func settled(_ path: String) throws(ClipError) -> String {
 private func makeFolderAside(_ path: String) throws(ClipError) -> String {
   for number in 0..<1000 {
     let aside = path + ".partial-\(number)"
-    if aside.withCString({ mkdir($0, 0o777) }) == 0 { return aside }
+    if withPath(aside, { mkdir($0, 0o777) }) == 0 { return aside }
     guard csystem_errno() == EEXIST else { throw systemError("cannot make the folder " + path) }
   }
   throw ClipError(CLIP_IO, "cannot make the folder \(path): there are 1000 unfinished ones beside it")

@@ -1,7 +1,7 @@
 import CClip
 
-/// A checked clip_image_view, upright: 8-bit pixels that belong to someone else, channels interleaved. All
-/// width x height pixels are readable.
+/// A checked clip_image_view, seen upright. The pixels belong to someone else, with 8 bits a channel and channels
+/// interleaved. All width x height pixels are readable.
 package struct ImageView {
   package enum Format {
     case rgb, rgba, bgr, bgra, gray
@@ -40,7 +40,7 @@ package struct ImageView {
   }
 
   package let format: Format
-  /// Of the upright image.
+  /// The upright image's width in pixels.
   package let width: Int
   package let height: Int
   /// The top left pixel of the upright image.
@@ -49,6 +49,13 @@ package struct ImageView {
   package let step: Int
   /// Bytes from one row to the next.
   package let stride: Int
+  /// The upright image's size before it was decoded at a fraction of it, in pixels; else `width` and `height`.
+  package let fullWidth: Int
+  package let fullHeight: Int
+  /// The full image's extent in units of these pixels: the last column or row may stand for fewer full columns or rows
+  /// than the others.
+  package let across: (from: Double, count: Double)
+  package let down: (from: Double, count: Double)
 
   package init(_ view: clip_image_view, maxPixels: Int) throws(ClipError) {
     guard let format = Format(view.format) else {
@@ -73,22 +80,44 @@ package struct ImageView {
     guard view.orientation <= 8 else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "expected an orientation from 0 to 8, found \(view.orientation)")
     }
-    let (right, down) = (format.channels, given == 0 ? row : given)
+    let (right, below) = (format.channels, given == 0 ? row : given)
     let last = (x: Int(view.width) - 1, y: Int(view.height) - 1)
-    _ = try product(down, last.y + 1, "rows of pixels")
+    _ = try product(below, last.y + 1, "rows of pixels")
+    let shrink = try ImageView.shrink(view)
+    let full = (
+      x: view.full_width == 0 ? Int(view.width) : Int(view.full_width),
+      y: view.full_height == 0 ? Int(view.height) : Int(view.full_height)
+    )
     self.format = format
     // EXIF 2.32, 4.6.5.1.7: where the stored first row and first column are in the upright image.
     let isMirrored = [2, 3, 7, 8].contains(view.orientation)
     let isFlipped = [3, 4, 6, 7].contains(view.orientation)
-    self.pixels = pixels + (isMirrored ? last.x * right : 0) + (isFlipped ? last.y * down : 0)
-    let (across, along) = (isMirrored ? -right : right, isFlipped ? -down : down)
-    if view.orientation < 5 {
-      (width, height) = (last.x + 1, last.y + 1)
-      (step, stride) = (across, along)
-    } else {
-      (width, height) = (last.y + 1, last.x + 1)
-      (step, stride) = (along, across)
+    self.pixels = pixels + (isMirrored ? last.x * right : 0) + (isFlipped ? last.y * below : 0)
+    func axis(_ full: Int, _ last: Int, _ isTurned: Bool) -> (from: Double, count: Double) {
+      let count = Double(full) / shrink
+      return (isTurned ? Double(last + 1) - count : 0, count)
     }
+    let x = (side: last.x + 1, full: full.x, step: isMirrored ? -right : right, axis: axis(full.x, last.x, isMirrored))
+    let y = (side: last.y + 1, full: full.y, step: isFlipped ? -below : below, axis: axis(full.y, last.y, isFlipped))
+    let (first, second) = view.orientation < 5 ? (x, y) : (y, x)
+    (width, fullWidth, step, across) = first
+    (height, fullHeight, stride, down) = second
+  }
+
+  /// By which factor `view` is smaller than the full image.
+  private static func shrink(_ view: clip_image_view) throws(ClipError) -> Double {
+    guard view.full_width != 0 || view.full_height != 0 else { return 1 }
+    for shrink in [1, 2, 4, 8] as [UInt64] {
+      if (UInt64(view.full_width) + shrink - 1) / shrink == UInt64(view.width),
+        (UInt64(view.full_height) + shrink - 1) / shrink == UInt64(view.height)
+      {
+        return Double(shrink)
+      }
+    }
+    throw ClipError(
+      CLIP_INVALID_ARGUMENT,
+      "expected full sides that are 1, 2, 4 or 8 times \(view.width) x \(view.height), "
+        + "found \(view.full_width) x \(view.full_height)")
   }
 
   /// Pixels in rows without gaps. The caller guarantees that they are readable.
@@ -99,17 +128,19 @@ package struct ImageView {
     self.height = height
     step = format.channels
     stride = width * format.channels
+    (fullWidth, fullHeight) = (width, height)
+    (across, down) = ((0, Double(width)), (0, Double(height)))
   }
 
-  /// Whether rows are stored as they are.
+  /// Whether the image is stored upright.
   package var isStoredUpright: Bool { step == format.channels && stride > 0 }
 
-  /// Of an image that is stored upright.
+  /// The C view of an image that is stored upright.
   package var c: clip_image_view {
     clip_image_view(
       pixels: pixels, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride,
       format: format.c,
-      orientation: 0)
+      orientation: 0, full_width: 0, full_height: 0)
   }
 }
 

@@ -3,63 +3,13 @@ import CSystem
 
 // The core's objects as this library holds them: through its public functions alone.
 
-/// Throws what a call of the core reported.
-func call(_ status: clip_status) throws(ClipError) {
-  guard status != CLIP_OK else { return }
-  throw ClipError(status, clip_last_error().map { String(cString: $0) } ?? "")
-}
-
-/// The body of every public call that can fail: runs `body`, turns what it throws into a status and the core's message.
-func reporting(_ body: () throws(ClipError) -> Void) -> clip_status {
-  let thread = csystem_enter()
-  defer { csystem_leave(thread) }
-  do throws(ClipError) {
-    try requireMemory("a call")
-    try body()
-    return CLIP_OK
-  } catch let error {
-    return error.message.withCString { clip_set_last_error(error.status, $0) }
-  }
-}
-
-/// A reference to a runtime.
-final class Runtime {
-  let handle: OpaquePointer
-
-  convenience init(_ handle: OpaquePointer?) throws(ClipError) {
-    guard let held = clip_runtime_retain(handle) else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "runtime: expected a handle, found a null pointer")
-    }
-    self.init(held: held)
-  }
-
-  private init(held: OpaquePointer) { handle = held }
-
-  deinit { clip_runtime_release(handle) }
-
-  var threads: Int { Int(clip_runtime_threads(handle)) }
-
+extension Runtime {
   /// Of the files that codecs read.
   var imageEndings: [Name] {
     var bytes = [CChar](repeating: 0, count: 1024)
     let count = min(clip_image_endings(handle, &bytes, bytes.count), bytes.count - 1)
     let text = bytes[..<count].map { UInt8(bitPattern: $0) }
     return text.split(separator: UInt8(ascii: ",")).map { Name(utf8: Array($0)) }
-  }
-
-  func warning(_ message: String) { message.withCString { clip_runtime_log(handle, CLIP_LOG_WARNING, $0) } }
-
-  /// Calls task(i) for every i in [0, count) on the runtime's threads.
-  func run(_ count: Int, _ task: (Int) -> Void) throws(ClipError) {
-    let status = withoutActuallyEscaping(task) { task in
-      var task = task
-      return withUnsafeMutablePointer(to: &task) { task in
-        clip_runtime_parallel_for(
-          handle, count, { $0?.assumingMemoryBound(to: ((Int) -> Void).self).pointee($1) },
-          UnsafeMutableRawPointer(task))
-      }
-    }
-    try call(status)
   }
 }
 
@@ -81,9 +31,12 @@ final class ImageHandle {
     return handle
   }
 
-  static func decode(_ data: UnsafeRawBufferPointer, _ runtime: Runtime) throws(ClipError) -> ImageHandle {
+  static func decode(
+    _ data: UnsafeRawBufferPointer, _ runtime: Runtime, _ options: clip_image_options
+  ) throws(ClipError) -> ImageHandle {
     var handle: OpaquePointer?
-    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, nil, &handle))
+    var options = options
+    try call(clip_image_decode(runtime.handle, data.baseAddress, data.count, &options, &handle))
     return try ImageHandle.of(handle)
   }
 
@@ -111,11 +64,35 @@ final class ImageHandle {
   }
 }
 
+/// The caller's options of decoding, for calls of the core; they are in its `options.image`.
+func decodingOptions(_ given: UnsafePointer<clip_image_options>?) throws(ClipError) -> clip_image_options {
+  var decoding = try options(given, clip_image_options(), "options.image")
+  try requireFlags(decoding.flags, CLIP_IMAGE_AS_STORED | CLIP_IMAGE_LENIENT, "CLIP_IMAGE_", "options.image.flags")
+  decoding.struct_size = UInt32(MemoryLayout<clip_image_options>.size)
+  return decoding
+}
+
+/// The same for encoding; they are in `options.encode`. Its progress is not called.
+func encodingOptions(_ given: UnsafePointer<clip_encode_options>?) throws(ClipError) -> clip_encode_options {
+  var encoding = try options(given, clip_encode_options(), "options.encode")
+  try requireFlags(
+    encoding.flags,
+    CLIP_ENCODE_RAW | CLIP_ENCODE_TRUNCATE | CLIP_ENCODE_OPENAI_CLEANING | CLIP_ENCODE_COMPOSITE_ALPHA,
+    "CLIP_ENCODE_", "options.encode.flags")
+  encoding.struct_size = UInt32(MemoryLayout<clip_encode_options>.size)
+  encoding.progress = clip_progress()
+  return encoding
+}
+
 /// A model as it was when this was made: later swaps of the caller's do not change it.
 final class Model {
   let handle: OpaquePointer
   /// Bytes of a preprocessed image, and floats of a normalised one; 0 without an image tower.
   let pixelCount: Int
+  /// Pixels of an image's smaller side after the resize, at most; 0 without one.
+  let resizedSide: Int
+  /// Elements of an embedding.
+  let embeddingWidth: Int
   /// Tokens of one text; 0 without a tokenizer.
   let contextLength: Int
 
@@ -129,15 +106,17 @@ final class Model {
       try call(clip_model_describe(handle, &info))
       let pixels = try product(try product(Int(info.image_width), Int(info.image_height), "pixels"), 3, "pixels")
       let hasTokenizer = Model.hasTokenizer(handle, Int(info.context_length))
-      self.init(handle, pixelCount: pixels, contextLength: hasTokenizer ? Int(info.context_length) : 0)
+      self.init(handle, info, pixelCount: pixels, contextLength: hasTokenizer ? Int(info.context_length) : 0)
     } catch {
       clip_model_release(handle)
       throw error
     }
   }
 
-  private init(_ handle: OpaquePointer, pixelCount: Int, contextLength: Int) {
+  private init(_ handle: OpaquePointer, _ info: clip_model_info, pixelCount: Int, contextLength: Int) {
     self.handle = handle
+    resizedSide = Int(info.resized_side)
+    embeddingWidth = Int(info.embedding_width)
     self.pixelCount = pixelCount
     self.contextLength = contextLength
   }

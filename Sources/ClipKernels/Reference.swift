@@ -25,7 +25,8 @@ public func referenceKernels() -> clip_kernels {
     winograd_input: { Reference.winogradInput($0) },
     winograd_output: { Reference.winogradOutput($0) },
     resample_horizontal: { Reference.resampleHorizontal($0, $1, $2, $3, $4) },
-    resample_vertical: { Reference.resampleVertical($0, $1, $2, $3) })
+    resample_vertical: { Reference.resampleVertical($0, $1, $2, $3) },
+    score_rows: { Reference.scoreRows($0) })
 }
 
 enum Reference {
@@ -198,6 +199,30 @@ enum Reference {
       for i in 0..<max(0, width) { squares += Double(input[i]) * Double(input[i]) }
       let scale = squares == 0 ? 0 : 1 / squares.squareRoot()
       for i in 0..<max(0, width) { output[i] = Float(Double(input[i]) * scale) }
+    }
+  }
+
+  static func scoreRows(_ work: UnsafePointer<clip_score_rows>?) {
+    guard let work = work?.pointee, let rows = work.rows, let query = work.query, let scores = work.scores
+    else { return }
+    for row in 0..<max(0, work.count) {
+      var sum = 0.0
+      for i in 0..<max(0, work.width) {
+        let place = row &* work.width &+ i
+        switch work.storage {
+        case CLIP_STORAGE_F16:
+          let value = float(half: rows.load(fromByteOffset: 2 &* place, as: UInt16.self))
+          sum += Double(value) * Double(query.load(fromByteOffset: 4 &* i, as: Float.self))
+        case CLIP_STORAGE_INT8:
+          let value = rows.load(fromByteOffset: place, as: Int8.self)
+          sum += Double(value) * Double(query.load(fromByteOffset: 2 &* i, as: Int16.self))
+        default:
+          let value = rows.load(fromByteOffset: 4 &* place, as: Float.self)
+          sum += Double(value) * Double(query.load(fromByteOffset: 4 &* i, as: Float.self))
+        }
+      }
+      if work.storage == CLIP_STORAGE_INT8, let scales = work.scales { sum *= Double(work.query_scale * scales[row]) }
+      scores[row] = Float(sum)
     }
   }
 

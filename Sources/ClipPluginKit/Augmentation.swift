@@ -1,25 +1,24 @@
 import CClip
 
-/// An image augmentation with the settings of one step. A subclass reads them in its initialiser, keeps what
-/// it needs in constants, and overrides `apply`. Several threads may call `apply` at once.
+/// An image augmentation with the settings of one step. Several threads may call `apply` at once.
 ///
 ///     table.add(
 ///       id: "example.augment.invert", op: "invert", description: "The negative",
 ///       settings: [.number("strength", 1, 0...1, "0 leaves the image, 1 inverts it")],
-///       image: { imageAugmentation($1, $2, $3) { settings in Invert(settings.number("strength")) } })
-open class ImageAugmentation {
-  public init() {}
+///       image: { create($1, $2, $3, Invert.self) })
+public protocol ImageAugmentation {
+  init(_ settings: Settings) throws(PluginFailure)
 
   /// Writes the new image to memory that `sink` allocates. If it allocates none, the image stays as it is.
-  open func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {}
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure)
 }
 
 /// A text augmentation with the settings of one step, as ImageAugmentation.
-open class TextAugmentation {
-  public init() {}
+public protocol TextAugmentation {
+  init(_ settings: Settings) throws(PluginFailure)
 
   /// Appends the new text to `sink`. `text` is UTF-8 without NUL.
-  open func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {}
+  func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure)
 }
 
 /// The type of `clip_augmentation.create`.
@@ -30,28 +29,49 @@ public typealias Create =
   ) -> clip_status
 
 /// The body of an image augmentation's `create`.
-public func imageAugmentation(
+public func create<Augmentation: ImageAugmentation>(
   _ settings: UnsafePointer<clip_settings>?, _ instance: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ make: (Settings) throws(PluginFailure) -> ImageAugmentation
+  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ kind: Augmentation.Type
 ) -> clip_status {
-  create(settings, instance, error, make)
+  create(settings, instance, error) { settings throws(PluginFailure) in
+    let augmentation = try Augmentation(settings)
+    return ImageStep { image, sink, random throws(PluginFailure) in try augmentation.apply(image, sink, random) }
+  }
 }
 
 /// The body of a text augmentation's `create`.
-public func textAugmentation(
+public func create<Augmentation: TextAugmentation>(
   _ settings: UnsafePointer<clip_settings>?, _ instance: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ make: (Settings) throws(PluginFailure) -> TextAugmentation
+  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ kind: Augmentation.Type
 ) -> clip_status {
-  create(settings, instance, error, make)
+  create(settings, instance, error) { settings throws(PluginFailure) in
+    let augmentation = try Augmentation(settings)
+    return TextStep { text, sink, random throws(PluginFailure) in try augmentation.apply(text, sink, random) }
+  }
 }
 
-private func create<Instance: AnyObject>(
+private func create(
   _ settings: UnsafePointer<clip_settings>?, _ instance: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
-  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ make: (Settings) throws(PluginFailure) -> Instance
+  _ error: UnsafeMutablePointer<clip_plugin_error>?, _ make: (Settings) throws(PluginFailure) -> AnyObject
 ) -> clip_status {
   reporting(error) { () throws(PluginFailure) in
     guard let settings, let instance else { throw PluginFailure(CLIP_INVALID_ARGUMENT, "create: found a null pointer") }
     instance.pointee = Unmanaged.passRetained(try make(Settings(settings))).toOpaque()
+  }
+}
+
+/// The instance behind the host's pointer.
+private final class ImageStep {
+  let apply: (Pixels, ImageSink, Random) throws(PluginFailure) -> Void
+
+  init(_ apply: @escaping (Pixels, ImageSink, Random) throws(PluginFailure) -> Void) { self.apply = apply }
+}
+
+private final class TextStep {
+  let apply: (UnsafeBufferPointer<UInt8>, TextSink, Random) throws(PluginFailure) -> Void
+
+  init(_ apply: @escaping (UnsafeBufferPointer<UInt8>, TextSink, Random) throws(PluginFailure) -> Void) {
+    self.apply = apply
   }
 }
 
@@ -64,14 +84,14 @@ extension PluginTable {
   ) {
     var table = common(id, op, description, probability, settings, create)
     for format in formats { table.formats |= 1 << format.rawValue }
-    table.destroy = { if let instance = $0 { Unmanaged<ImageAugmentation>.fromOpaque(instance).release() } }
+    table.destroy = { if let instance = $0 { Unmanaged<ImageStep>.fromOpaque(instance).release() } }
     table.apply_image = { instance, view, sink, random, error in
       guard let instance, let view, let sink, let random else {
         return fail(error, CLIP_INVALID_ARGUMENT, "apply_image: found a null pointer")
       }
-      let augmentation = Unmanaged<ImageAugmentation>.fromOpaque(instance).takeUnretainedValue()
+      let step = Unmanaged<ImageStep>.fromOpaque(instance).takeUnretainedValue()
       return reporting(error) { () throws(PluginFailure) in
-        try augmentation.apply(Pixels(view.pointee), ImageSink(sink), Random(random))
+        try step.apply(Pixels(view.pointee), ImageSink(sink), Random(random))
       }
     }
     add(table)
@@ -83,15 +103,15 @@ extension PluginTable {
     settings: [Setting] = [], text create: Create
   ) {
     var table = common(id, op, description, probability, settings, create)
-    table.destroy = { if let instance = $0 { Unmanaged<TextAugmentation>.fromOpaque(instance).release() } }
+    table.destroy = { if let instance = $0 { Unmanaged<TextStep>.fromOpaque(instance).release() } }
     table.apply_text = { instance, text, size, sink, random, error in
       guard let instance, let text, let sink, let random else {
         return fail(error, CLIP_INVALID_ARGUMENT, "apply_text: found a null pointer")
       }
-      let augmentation = Unmanaged<TextAugmentation>.fromOpaque(instance).takeUnretainedValue()
+      let step = Unmanaged<TextStep>.fromOpaque(instance).takeUnretainedValue()
       let bytes = UnsafeBufferPointer(start: UnsafeRawPointer(text).assumingMemoryBound(to: UInt8.self), count: size)
       return reporting(error) { () throws(PluginFailure) in
-        try augmentation.apply(bytes, TextSink(sink), Random(random))
+        try step.apply(bytes, TextSink(sink), Random(random))
       }
     }
     add(table)

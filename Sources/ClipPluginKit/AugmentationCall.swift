@@ -63,7 +63,7 @@ public struct Pixels {
   fileprivate var view: clip_image_view {
     clip_image_view(
       pixels: base, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride, format: format,
-      orientation: 0)
+      orientation: 0, full_width: 0, full_height: 0)
   }
 }
 
@@ -146,6 +146,8 @@ public struct Random {
   public func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
   /// In [0, n).
   public func below(_ n: Int) -> Int { Int(random.pointee.below(random, UInt32(clamping: n))) }
+  /// In a range of at most 2^32 - 1 integers.
+  public func integer(in range: ClosedRange<Int>) -> Int { range.lowerBound + below(range.count) }
   /// Normally distributed with mean 0 and standard deviation 1.
   public func normal() -> Double { random.pointee.normal(random) }
   /// The integers 0 to n - 1 in random order (Fisher-Yates shuffle).

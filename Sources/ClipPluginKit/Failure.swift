@@ -10,6 +10,10 @@ public struct PluginFailure: Error {
     self.status = status
     self.message = message
   }
+
+  public static func noMemory(_ what: StaticString) -> PluginFailure {
+    PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for " + String(cString: what.cString))
+  }
 }
 
 /// Runs the body of a function that the host calls. Returns CLIP_OK, or the status of the failure that `body` throws

@@ -8,6 +8,13 @@ public struct Graph {
 
   public init(_ builder: UnsafeMutablePointer<clip_builder>) { self.builder = builder }
 
+  /// The body of an encoder's `build`: the tower's output as `body` makes it.
+  public static func build(
+    _ builder: UnsafeMutablePointer<clip_builder>?, _ body: (Graph) -> clip_value
+  ) -> clip_value {
+    builder.map { body(Graph($0)) } ?? -1
+  }
+
   // MARK: Configuration
 
   /// A required size, from 1 to 2^20.
@@ -153,11 +160,15 @@ public struct Graph {
   }
   /// `bias`: heads x keys elements for each query, which are added to the scaled scores.
   public func attention(
-    _ q: clip_value, _ k: clip_value, _ v: clip_value, bias: clip_value, heads: UInt32
+    _ q: clip_value, _ k: clip_value, _ v: clip_value, bias: clip_value, heads: UInt32, causal: Bool = false
   ) -> clip_value {
-    op("attention", "", [q, k, v, bias], settings: [("heads", Double(heads))])
+    op("attention", "", [q, k, v, bias], settings: [("heads", Double(heads)), ("causal", causal ? 1 : 0)])
   }
   public func prepend(_ x: clip_value, _ row: clip_value) -> clip_value { clip_op_prepend(builder, x, row) }
+  /// The same after the others.
+  public func append(_ x: clip_value, _ row: clip_value) -> clip_value {
+    op("prepend", "", [x, row], settings: [("last", 1)])
+  }
   public func firstRow(_ x: clip_value) -> clip_value { clip_op_first_row(builder, x) }
   public func endRow(_ x: clip_value) -> clip_value { clip_op_end_row(builder, x) }
   public func meanRows(_ x: clip_value) -> clip_value { clip_op_mean_rows(builder, x) }

@@ -47,4 +47,17 @@ extension Settings {
     }
     return integers
   }
+
+  /// The range of a setting of one or two integers.
+  public func integerRange(_ name: StaticString) throws(PluginFailure) -> ClosedRange<Int> {
+    let ends = try integers(name)
+    guard let low = ends.first, let high = ends.last else {
+      throw PluginFailure(CLIP_INVALID_ARGUMENT, "\(name): expected 1 or 2 integers, found none")
+    }
+    guard low <= high else {
+      throw PluginFailure(
+        CLIP_INVALID_ARGUMENT, "\(name): expected a range from low to high, found one from \(low) to \(high)")
+    }
+    return low...high
+  }
 }

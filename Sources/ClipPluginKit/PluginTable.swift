@@ -73,7 +73,16 @@ public struct PluginTable {
     return copies
   }
 
-  public mutating func add(_ encoder: clip_encoder) { addItem(encoder, CLIP_KIND_ENCODER) }
+  /// An encoder of `tower`, CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT. `example` is a configuration that it builds; `build` is `{ Graph.build($0, …) }`.
+  public mutating func addEncoder(
+    _ tower: Int, id: StaticString, description: StaticString, strengths: StaticString, example: StaticString,
+    build: @convention(c) (UnsafeMutablePointer<clip_builder>?) -> clip_value
+  ) {
+    let encoder = clip_encoder(
+      struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(clamping: tower), id: id.cString,
+      description: description.cString, build: build, example: example.cString, strengths: strengths.cString)
+    addItem(encoder, CLIP_KIND_ENCODER)
+  }
   public mutating func add(_ op: clip_op) { addItem(op, CLIP_KIND_OP) }
   public mutating func add(_ codec: clip_image_codec) { addItem(codec, CLIP_KIND_IMAGE_CODEC) }
   public mutating func add(_ kernels: clip_kernels) { addItem(kernels, CLIP_KIND_KERNELS) }

@@ -11,7 +11,7 @@ public struct TransformerBlock {
   public let epsilon: Double
   /// What happens to queries and keys between their projections and the attention, such as rotary positions.
   public var place: ((clip_value) -> clip_value)?
-  /// Made in each block, and added to the attention's scores; see the op attention. Not of causal blocks.
+  /// Made in each block, and added to the attention's scores; see the op attention.
   public var bias: (() -> clip_value)?
   public var isCausal = false
 
@@ -82,7 +82,7 @@ public struct TransformerBlock {
     }
     if let place { (q, k) = (place(q), place(k)) }
     var y =
-      bias.map { graph.attention(q, k, v, bias: $0(), heads: heads) }
+      bias.map { graph.attention(q, k, v, bias: $0(), heads: heads, causal: isCausal) }
       ?? graph.attention(q, k, v, heads: heads, causal: isCausal)
     if hasAttentionNorm { y = norm(y, "attn.ln_inner") }
     y = graph.linear(y, "attn.out_proj", features: width)

@@ -2,7 +2,7 @@
  * system: a call ends well with the right result or badly with the right status, keeps no descriptor, and goes on
  * working.
  *
- *   faults_test MODEL PICTURE FOLDER [all|disk]
+ *   faults_test MODEL IMAGE FOLDER [all|disk]
  *
  * Without `all`, every 11th place of a call that is made often. `disk`: FOLDER is on a disk that is too small.
  */
@@ -12,7 +12,7 @@
 #include "check.h"
 #include "faults.h"
 
-static const char *folder, *picture, *scratch;
+static const char *folder, *image_path, *scratch;
 static clip_runtime *runtime;
 static clip_model *model;
 static long every = 11;
@@ -72,7 +72,7 @@ static clip_status encode(clip_model *with, uint64_t *sum) {
   clip_model_info info = CLIP_INIT(clip_model_info);
   const char *texts[] = {"a cat", "a dog"};
   clip_status status = clip_model_describe(with, &info);
-  if (status == CLIP_OK) status = clip_image_load(runtime, picture, NULL, &image);
+  if (status == CLIP_OK) status = clip_image_load(runtime, image_path, NULL, &image);
   if (status == CLIP_OK) status = clip_image_get_view(image, &view);
   if (status == CLIP_OK) status = clip_encode_image(with, &view, 1, NULL, embeddings, 4096);
   if (status == CLIP_OK) *sum = mix(*sum, embeddings, info.embedding_width * sizeof(float));
@@ -272,7 +272,7 @@ static void try_scenario(size_t scenario) {
   CHECK(scenarios[scenario].run(&again) == CLIP_OK && again == sum);
 }
 
-/* Six pairs and one of which the picture is damaged: in a folder with a table, and in an archive. */
+/* Six pairs and one of which the image is damaged: in a folder with a table, and in an archive. */
 static void make_pairs(void) {
   char command[2048];
   snprintf(command, sizeof command,
@@ -281,7 +281,7 @@ static void make_pairs(void) {
            "echo damaged > 7.png && echo none > 7.txt && "
            "tar --sort=name -cf ../pairs.tar 1.png 1.txt 2.png 2.txt 3.png 3.txt 4.png 4.txt deeper 7.png 7.txt && "
            "(echo file_name,caption; for i in 1 2 3 4 deeper/5 deeper/6 7; do echo $i.png,caption $i; done) > table.csv",
-           scratch, scratch, picture, picture);
+           scratch, scratch, image_path, image_path);
   CHECK(system(command) == 0);
 }
 
@@ -307,8 +307,8 @@ static void fill_disk(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 4) return fprintf(stderr, "usage: faults_test MODEL PICTURE FOLDER [all]\n"), 2;
-  folder = realpath(argv[1], NULL), picture = realpath(argv[2], NULL), scratch = realpath(argv[3], NULL);
+  if (argc < 4) return fprintf(stderr, "usage: faults_test MODEL IMAGE FOLDER [all]\n"), 2;
+  folder = realpath(argv[1], NULL), image_path = realpath(argv[2], NULL), scratch = realpath(argv[3], NULL);
   int onDisk = argc > 4 && strcmp(argv[4], "disk") == 0;
   if (argc > 4) every = 1;
   if (!onDisk) make_pairs();

@@ -13,6 +13,7 @@
 #include "kernels_attention.h"
 #include "kernels_products.h"
 #include "kernels_resample.h"
+#include "kernels_score.h"
 #include "kernels_winograd.h"
 
 /* ---------------------------------------------------------------- rows */
@@ -164,7 +165,7 @@ int main(int argc, char **argv) {
       }
       int before = failed;
       test_matmul(k), test_storage(k), test_bytes(k), test_winograd(k), test_attention(k), test_rows(k), test_normalize(k), test_activations(k),
-        test_resample(k);
+        test_resample(k), test_score(k);
       printf("%s: %s\n", k->id, failed == before ? "ok" : "FAILED");
     }
     check(found > 0, "load", "no kernels in this plugin");

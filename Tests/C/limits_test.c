@@ -1,7 +1,7 @@
 /* Inputs out of proportion, and records as people write them: a small file may not ask for much work, and what is beside
  * the captions may be anything.
  *
- *   limits_test MODEL PICTURE FOLDER
+ *   limits_test MODEL IMAGE FOLDER
  */
 #define _GNU_SOURCE
 #include <clipcore.h>
@@ -129,11 +129,11 @@ static void records(void) {
 }
 
 /* A link beside a table may not lead out of its folder; in the folder it may. */
-static void links(const char *picture) {
+static void links(const char *image_path) {
   char joined[4096], path[512];
   clip_dataset_counters counters = CLIP_INIT(clip_dataset_counters);
   snprintf(path, sizeof path, "%s/out.png", scratch);
-  CHECK(symlink(picture, path) == 0);
+  CHECK(symlink(image_path, path) == 0);
   snprintf(path, sizeof path, "%s/in.png", scratch);
   CHECK(symlink("a.png", path) == 0);
   CHECK(READ("links.csv", "file_name,caption\nout.png,outside\nin.png,inside\n") == CLIP_OK && strcmp(joined, "inside") == 0);
@@ -150,6 +150,48 @@ static void controls(void) {
   clip_dataset_counters counters = CLIP_INIT(clip_dataset_counters);
   CHECK(READ("names.csv", "file_name,caption\n\x1b]0;x.png,one\na.png,two\n") == CLIP_OK && strcmp(joined, "two") == 0);
   CHECK(warnings[0] != 0 && strchr(warnings, '\x1b') == NULL);
+}
+
+/* Names of files are bytes: they need not be UTF-8, and messages show such bytes as \xNN. */
+static void bytes_in_names(const char *folder) {
+#define LATIN "caf\xe9"
+#define PRIVATE "\xf4\x8f\xbf\xa9" /* U+10FFE9, well-formed */
+  static const char *const names[] = {LATIN, PRIVATE, "\xf4\x8f\xbf", "\xff\xfe"};
+  char path[1024], other[400], command[2048], joined[4096];
+  const char *sources[] = {other};
+  clip_dataset_counters counters = CLIP_INIT(clip_dataset_counters);
+  clip_dataset_options options = CLIP_INIT(clip_dataset_options);
+  clip_model *model = NULL, *opened = NULL;
+  clip_trainer *trainer = NULL;
+  options.flags = CLIP_DATASET_ORDERED | CLIP_DATASET_FILES, options.epochs = 1;
+  CHECK(clip_model_open(runtime, folder, NULL, &model) == CLIP_OK && clip_trainer_create(model, NULL, &trainer) == CLIP_OK);
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    clip_image *image = NULL;
+    clip_dataset *data = NULL;
+    clip_batch batch = CLIP_INIT(clip_batch);
+    snprintf(other, sizeof other, "%s/folder-%s", scratch, names[i]);
+    snprintf(path, sizeof path, "%s/%s.png", other, names[i]);
+    snprintf(command, sizeof command, "mkdir '%s' && cp '%s/a.png' '%s' && echo caption > '%s/%s.txt'", other, scratch, path, other, names[i]);
+    CHECK(system(command) == 0);
+    CHECK(clip_image_load(runtime, path, NULL, &image) == CLIP_OK);
+    clip_image_release(image);
+    CHECK(clip_dataset_open(runtime, NULL, sources, 1, &options, &data) == CLIP_OK && clip_dataset_next(data, &batch) == CLIP_OK);
+    CHECK(batch.count == 1 && strcmp(batch.keys[0], names[i]) == 0);
+    clip_dataset_release(data);
+    snprintf(command, sizeof command, "file_name,caption\nfolder-%s/%s.png,one\n", names[i], names[i]);
+    CHECK(captions("bytes.csv", command, strlen(command), joined, &counters) == CLIP_OK && strcmp(joined, "one") == 0);
+    snprintf(path, sizeof path, "%s/checkpoints", other);
+    CHECK(clip_trainer_save(trainer, path, 1, NULL) == CLIP_OK && clip_trainer_resume(trainer, path) == CLIP_OK);
+    snprintf(path, sizeof path, "%s/%s", other, names[i]);
+    for (int turn = 0; turn < 2; turn++) CHECK(clip_trainer_export(trainer, path, NULL) == CLIP_OK); /* makes it, replaces it */
+    CHECK(clip_model_open(runtime, path, NULL, &opened) == CLIP_OK);
+    CHECK(clip_model_swap(opened, 0, path, NULL) == CLIP_OK);
+    clip_model_release(opened);
+  }
+  CHECK(clip_model_open(runtime, "/nowhere/" LATIN, NULL, &opened) == CLIP_NOT_FOUND && strstr(clip_last_error(), "caf\\xE9") != NULL);
+  CHECK(clip_plugin_load(runtime, "/nowhere/" LATIN ".so") != CLIP_OK && strstr(clip_last_error(), "caf\\xE9.so") != NULL);
+  clip_trainer_release(trainer);
+  clip_model_release(model);
 }
 
 static void training(const char *folder) {
@@ -204,21 +246,22 @@ static void long_text(const char *folder) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) return fprintf(stderr, "usage: limits_test MODEL PICTURE FOLDER\n"), 2;
+  if (argc != 4) return fprintf(stderr, "usage: limits_test MODEL IMAGE FOLDER\n"), 2;
   scratch = argv[3];
   clip_runtime_options options = CLIP_INIT(clip_runtime_options);
   options.log = keep_warning;
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
   images();
-  char command[1024], *picture = realpath(argv[2], NULL);
+  char command[1024], *image_path = realpath(argv[2], NULL);
   snprintf(command, sizeof command, "cp '%s' '%s/a.png'", argv[2], scratch);
-  CHECK(picture != NULL && system(command) == 0);
+  CHECK(image_path != NULL && system(command) == 0);
   records();
-  links(picture);
+  links(image_path);
   controls();
+  bytes_in_names(argv[1]);
   training(argv[1]);
   long_text(argv[1]);
-  free(picture);
+  free(image_path);
   clip_runtime_release(runtime);
   return checks_report();
 }

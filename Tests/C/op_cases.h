@@ -75,9 +75,9 @@ static clip_windows windows(uint32_t dilated, uint32_t shifts_first) {
 }
 static V partition(B *b, V x, clip_windows w) { return clip_op_window_partition(b, x, w); }
 /* Each window's rows attend with a bias that two layers make of the offsets. */
-static V in_windows(B *b, V x, clip_windows w) {
+static V in_windows(B *b, V x, clip_windows w, uint32_t trained) {
   V y = partition(b, x, w);
-  V offsets = clip_op_window_offsets(b, w.window_height, w.window_width, 4, 4);
+  V offsets = clip_op_window_offsets(b, w.window_height, w.window_width, trained, trained);
   V bias = clip_op_activate(b, clip_op_linear(b, offsets, "bias", 2, 0), CLIP_SIGMOID);
   V q = clip_op_normalize_heads(b, linear(b, y, "q"), "scale", 2), k = clip_op_normalize_heads(b, linear(b, y, "k"), NULL, 2);
   y = clip_op_window_attention(b, q, k, linear(b, y, "v"), bias, 2, w, 1, 3);
@@ -102,6 +102,14 @@ static V attend_grid(B *b, V x, uint32_t more) {
   const V inputs[] = {linear(b, y, "q"), linear(b, y, "k"), linear(b, y, "v"),
                       clip_op_unary(b, "grid_bias", NULL, table, sides, 3)};
   return b->op(b, "attention", NULL, inputs, 4, &heads, 1);
+}
+/* A class token after the text; keys after token 3 are hidden. */
+static V class_after(B *b, V x) {
+  const clip_setting last = {"last", 1}, hidden[] = {{"heads", 2}, {"token", 3}}, heads[] = {{"heads", 2}, {"causal", 1}};
+  V ids = clip_op_tokens(b, 20, 6, CLIP_END_LAST, 0);
+  V y = b->op(b, "prepend", NULL, (const V[]){x, clip_op_row_parameter(b, "class", W)}, 2, &last, 1);
+  const V inputs[] = {linear(b, y, "q"), linear(b, y, "k"), linear(b, y, "v"), clip_op_unary(b, "padding_bias", NULL, ids, hidden, 2)};
+  return b->op(b, "attention", NULL, inputs, 4, heads, 2);
 }
 static V mean_of_some(B *b, V x) {
   const clip_setting settings[] = {{"first", 2}, {"count", 5}};
@@ -157,7 +165,7 @@ static V last_query(B *b, V x) {
   return clip_op_end_row(b, clip_op_attention_with(b, q, k, linear(b, x, "v"), clip_op_table(b, "bias", 6, 2), bucketed_trailing));
 }
 
-/* ROW(name, value, plain loops) and CASE(name, value): x is a picture's grid of S x S, W wide. */
+/* ROW(name, value, plain loops) and CASE(name, value): x is an image's grid of S x S, W wide. */
 #define IMAGE_CASES(ROW, CASE) \
   ROW(none, x, x) \
   ROW(conv, clip_op_conv(b, x, "op", W * 3 / 2, window(3, 2, 1, 1, 1), 0), plain_conv(x, "op", W * 3 / 2, 3, 2, 1, 1, 1)) \
@@ -181,10 +189,11 @@ static V last_query(B *b, V x) {
   ROW(window_partition, clip_op_max_rows(b, partition(b, other(b, x), windows(0, 0))), \
       plain_reduce_rows(plain_windows(plain_other(x), windows(0, 0)), 1)) \
   ROW(window_merge, clip_op_window_merge(b, partition(b, x, windows(1, 1)), windows(1, 1)), x) \
-  ROW(window_attention, in_windows(b, x, windows(0, 0)), plain_in_windows(x, windows(0, 0), 4, 1, 3)) \
-  ROW(window_attention_moved, in_windows(b, x, windows(0, 1)), plain_in_windows(x, windows(0, 1), 4, 1, 3)) \
-  ROW(window_attention_dilated, in_windows(b, x, (clip_windows){S, S, 3, 2, 0, 0, 0, 1}), \
+  ROW(window_attention, in_windows(b, x, windows(0, 0), 4), plain_in_windows(x, windows(0, 0), 4, 1, 3)) \
+  ROW(window_attention_moved, in_windows(b, x, windows(0, 1), 4), plain_in_windows(x, windows(0, 1), 4, 1, 3)) \
+  ROW(window_attention_dilated, in_windows(b, x, (clip_windows){S, S, 3, 2, 0, 0, 0, 1}, 4), \
       plain_in_windows(x, (clip_windows){S, S, 3, 2, 0, 0, 0, 1}, 4, 1, 3)) \
+  ROW(window_attention_pixels, in_windows(b, x, windows(0, 0), 0), plain_in_windows(x, windows(0, 0), -1, 1, 3)) \
   ROW(window_table, in_square(b, x), plain_in_windows(x, (clip_windows){S, S, 3, 3, 0, 0, 0, 0}, 0, 0, 1)) \
   ROW(patch_merging, clip_op_patch_merging(b, x), plain_patch_merging(x)) \
   ROW(dropout, clip_op_dropout(b, x, 0.4), x) \
@@ -282,6 +291,7 @@ static V last_query(B *b, V x) {
   CASE(last_query, CLIP_END_TOKEN_ID, last_query(b, x)) \
   CASE(padding, CLIP_END_PADDING, attend(b, x, 0)) \
   ROW(last, CLIP_END_LAST, attend(b, x, 0), plain_attend(x, 0)) \
+  CASE(class_after, CLIP_END_LAST, class_after(b, x)) \
   ROW(max, CLIP_END_TOKEN_ID, clip_op_max_rows(b, x), plain_reduce_rows(x, 1)) \
   CASE(tanh_first, CLIP_END_TOKEN_ID, clip_op_activate(b, linear(b, clip_op_first_row(b, x), "pool"), CLIP_TANH)) \
   CASE(text_dropout, CLIP_END_TOKEN_ID, clip_op_dropout(b, x, 0.3)) \

@@ -1,7 +1,7 @@
 /* The library in the threads and processes of its host: forked children, cancelled threads, floating-point traps and
  * flushing, signals, small stacks.
  *
- *   process_test MODEL PICTURE FOLDER
+ *   process_test MODEL IMAGE FOLDER
  */
 #define _GNU_SOURCE
 #include <clipcore.h>
@@ -24,7 +24,7 @@
 #include "check.h"
 
 enum { WIDEST = 2048 };
-static const char *folder, *picture, *scratch;
+static const char *folder, *image_path, *scratch;
 static clip_runtime *runtime;
 static clip_model *model;
 static clip_image *image;
@@ -134,7 +134,7 @@ static void *open_and_encode_for_ever(void *unused) {
     float found[2 * WIDEST];
     int before;
     if (clip_model_open(runtime, folder, NULL, &opened) == CLIP_OK) embed(opened, found);
-    clip_image_load(runtime, picture, NULL, &loaded);
+    clip_image_load(runtime, image_path, NULL, &loaded);
     clip_runtime_create(NULL, &made);
     /* What this thread itself has must not be left when it is cancelled. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
@@ -240,7 +240,7 @@ static void *all_on_this_stack(void *unused) {
   clip_image_view views[2] = {view, view};
   float *found = malloc(sizeof(float) * 2 * WIDEST);
   CHECK(clip_runtime_create(NULL, &made) == CLIP_OK && clip_model_open(made, folder, NULL, &opened) == CLIP_OK);
-  CHECK(clip_image_load(made, picture, NULL, &loaded) == CLIP_OK);
+  CHECK(clip_image_load(made, image_path, NULL, &loaded) == CLIP_OK);
   for (int i = 0; i < 3; i++) CHECK(embed(opened, found) == CLIP_OK);
   CHECK(clip_trainer_create(opened, NULL, &trainer) == CLIP_OK);
   step.n = 2, step.images = views, step.texts = texts;
@@ -265,17 +265,17 @@ static void small_stack(size_t size) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 4) return fprintf(stderr, "usage: process_test MODEL PICTURE FOLDER [STACK]\n"), 2;
-  folder = argv[1], picture = argv[2], scratch = argv[3];
+  if (argc < 4) return fprintf(stderr, "usage: process_test MODEL IMAGE FOLDER [STACK]\n"), 2;
+  folder = argv[1], image_path = argv[2], scratch = argv[3];
   char command[1024];
-  snprintf(command, sizeof command, "for i in 1 2 3 4; do cp '%s' '%s'/$i.png; echo caption > '%s'/$i.txt; done", picture,
+  snprintf(command, sizeof command, "for i in 1 2 3 4; do cp '%s' '%s'/$i.png; echo caption > '%s'/$i.txt; done", image_path,
            scratch, scratch);
   CHECK(system(command) == 0);
   clip_runtime_options options = CLIP_INIT(clip_runtime_options);
   clip_model_info info = CLIP_INIT(clip_model_info);
   options.threads = 3;
   CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK && clip_model_open(runtime, folder, NULL, &model) == CLIP_OK);
-  CHECK(clip_image_load(runtime, picture, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
+  CHECK(clip_image_load(runtime, image_path, NULL, &image) == CLIP_OK && clip_image_get_view(image, &view) == CLIP_OK);
   CHECK(clip_model_describe(model, &info) == CLIP_OK);
   width = info.embedding_width;
   for (int i = 0; i < 3; i++) CHECK(embed(model, expected) == CLIP_OK);

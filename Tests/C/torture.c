@@ -205,7 +205,7 @@ static void make_data(world *w) {
     snprintf(name, sizeof name, "data/pairs/%d.png", i);
     copy(w, i % 2 ? "Tests/Fixtures/codecs/palette.png" : "Tests/Fixtures/codecs/gray8.png", name);
     snprintf(name, sizeof name, "data/pairs/%d.txt", i);
-    snprintf(caption, sizeof caption, "picture number %d", i);
+    snprintf(caption, sizeof caption, "image number %d", i);
     write_text(w, name, caption);
     snprintf(table + strlen(table), sizeof table - strlen(table), "pairs/%d.png,\"%s, \"\"quoted\"\"\"\n", i, caption);
     snprintf(lines + strlen(lines), sizeof lines - strlen(lines), "{\"image\": \"pairs/%d.png\", \"caption\": \"%s\"}\n", i, caption);

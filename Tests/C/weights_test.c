@@ -1,6 +1,6 @@
 /* Weights in each form that the library reads, and PyTorch files that are malformed or malicious.
  *
- *   weights_test FIXTURES PICTURE FOLDER
+ *   weights_test FIXTURES IMAGE FOLDER
  *
  * FIXTURES is Tests/Fixtures/weights, made by Benchmarks/zoo/weights.py; files are written to FOLDER.
  */
@@ -16,16 +16,16 @@
 enum { WIDTH = 16 };
 
 static clip_runtime *runtime;
-static clip_image *picture;
+static clip_image *image;
 static char fixtures[512], scratch[512];
 
-/* The embedding of the picture, or the status of what failed. */
+/* The embedding of the image, or the status of what failed. */
 static clip_status embed(const char *folder, float *embedding) {
   clip_model *model = NULL;
   clip_status status = clip_model_open(runtime, folder, NULL, &model);
   if (status != CLIP_OK) return status;
   clip_image_view view;
-  status = clip_image_get_view(picture, &view);
+  status = clip_image_get_view(image, &view);
   if (status == CLIP_OK) status = clip_encode_image(model, &view, 1, NULL, embedding, WIDTH);
   clip_model_release(model);
   return status;
@@ -234,7 +234,7 @@ int main(int count, char **arguments) {
   snprintf(fixtures, sizeof fixtures, "%s", arguments[1]);
   snprintf(scratch, sizeof scratch, "%s", arguments[3]);
   CHECK(clip_runtime_create(NULL, &runtime) == CLIP_OK);
-  CHECK(clip_image_load(runtime, arguments[2], NULL, &picture) == CLIP_OK);
+  CHECK(clip_image_load(runtime, arguments[2], NULL, &image) == CLIP_OK);
 
   static const char *const forms[] = {"zip", "legacy", "script", "strided", "parameters", "checkpoint", "prefixed", "sharded"};
   for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) check_same(forms[i], "safetensors");
@@ -255,7 +255,7 @@ int main(int count, char **arguments) {
 #if !defined(SANITIZED)
   CHECK(usage.ru_maxrss < 200 << 10); /* KiB */
 #endif
-  clip_image_release(picture);
+  clip_image_release(image);
   clip_runtime_release(runtime);
   return checks_report();
 }

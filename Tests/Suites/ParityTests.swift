@@ -47,32 +47,19 @@ import Testing
 
   /// From files and captions to embeddings and logits, as transformers' processor and model do it.
   @Test(.enabled(if: fullTier)) func endToEnd() throws {
-    let list = try jsonObject(at: Paths.fixtures.appending(path: "reference/expected/end-to-end.json"))
-    // transformers crops at the pixel below the middle; the reference, torchvision's, at the nearest: here they agree.
-    let all = try #require(list["images"] as? [String])
-    let names = all.filter { !["china.jpg", "flower.jpg", "rocket.jpg"].contains($0) }
-    let kept = all.indices.filter { names.contains(all[$0]) }
-    func rows(_ values: [Float]) -> [Float] {
-      let width = values.count / all.count
-      return kept.flatMap { values[$0 * width..<($0 + 1) * width] }
-    }
-    let captions = try #require(list["texts"] as? [String])
-    let want = try expected("end-to-end")
+    let reference = try EndToEnd()
     let runtime = try Runtime(threads: 2)
     let model = try Model(ModelFolder.reference("hf-vit-b-32"), runtime: runtime)
 
-    let ids = try tokenIds(tensor("tokens", of: want))
+    let ids = try tokenIds(tensor("tokens", of: reference.want))
     let truncate = EncodeOptions(truncate: true)
-    for (row, got) in try model.tokenize(captions, options: truncate).enumerated() {
-      #expect(got == Array(ids[row * 77..<row * 77 + got.count]), "\(captions[row])")
+    for (row, got) in try model.tokenize(reference.captions, options: truncate).enumerated() {
+      #expect(got == Array(ids[row * 77..<row * 77 + got.count]), "\(reference.captions[row])")
     }
 
-    let images = try model.encode(images: names.map { try runtime.load(Paths.image($0)) })
-    let texts = try model.encode(texts: captions, options: truncate)
-    let imageCosine = smallestCosine(images, rows(try tensor("image_embeds", of: want).floats), width: model.width)
-    let textCosine = smallestCosine(texts, try tensor("text_embeds", of: want).floats, width: model.width)
+    let (images, texts, imageCosine, textCosine) = try reference.compare(model)
     let logits = try maxDifference(
-      model.similarity(images: images, texts: texts), rows(tensor("logits_per_image", of: want).floats))
+      model.similarity(images: images, texts: texts), reference.rows("logits_per_image"))
     print("parity end-to-end: image cosine \(imageCosine), text cosine \(textCosine), logits \(logits)")
     #expect(imageCosine >= 0.99999)
     #expect(textCosine >= 0.99999)
@@ -94,6 +81,42 @@ import Testing
       #expect(abs(scores.reduce(0, +) - 1) < 1e-5)
       #expect(scores.firstIndex(of: scores.max() ?? 0) == row * names.count + row, "\(name)")
     }
+  }
+}
+
+/// transformers' embeddings of files and captions, made in float32.
+struct EndToEnd {
+  let names: [String]
+  let captions: [String]
+  let want: [String: StoredTensor]
+  private let all: [String]
+
+  init() throws {
+    let list = try jsonObject(at: Paths.fixtures.appending(path: "reference/expected/end-to-end.json"))
+    all = try #require(list["images"] as? [String])
+    // transformers crops at the pixel below the middle; the reference, torchvision's, at the nearest: here they agree.
+    names = all.filter { !["china.jpg", "flower.jpg", "rocket.jpg"].contains($0) }
+    captions = try #require(list["texts"] as? [String])
+    want = try expected("end-to-end")
+  }
+
+  /// The rows of a tensor that belong to `names`.
+  func rows(_ name: String) throws -> [Float] {
+    let values = try tensor(name, of: want).floats
+    let width = values.count / all.count
+    return all.indices.filter { names.contains(all[$0]) }.flatMap { values[$0 * width..<($0 + 1) * width] }
+  }
+
+  /// A model's embeddings, and their smallest cosine to the reference's.
+  func compare(
+    _ model: Model
+  ) throws -> (images: [Float], texts: [Float], imageCosine: Double, textCosine: Double) {
+    let images = try model.encode(images: names.map { try model.runtime.load(Paths.image($0)) })
+    let texts = try model.encode(texts: captions, options: .init(truncate: true))
+    return (
+      images, texts, smallestCosine(images, try rows("image_embeds"), width: model.width),
+      smallestCosine(texts, try tensor("text_embeds", of: want).floats, width: model.width)
+    )
   }
 }
 

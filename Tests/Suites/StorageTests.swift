@@ -12,23 +12,8 @@ import Testing
 
   /// The end-to-end reference of ParityTests, whose numbers PyTorch made in float32.
   @Test(.enabled(if: fullTier), arguments: narrow) func endToEnd(_ storage: Storage) throws {
-    let list = try jsonObject(at: Paths.fixtures.appending(path: "reference/expected/end-to-end.json"))
-    // transformers crops at the pixel below the middle; the reference, torchvision's, at the nearest: here they agree.
-    let all = try #require(list["images"] as? [String])
-    let names = all.filter { !["china.jpg", "flower.jpg", "rocket.jpg"].contains($0) }
-    let kept = all.indices.filter { names.contains(all[$0]) }
-    func rows(_ values: [Float]) -> [Float] {
-      let width = values.count / all.count
-      return kept.flatMap { values[$0 * width..<($0 + 1) * width] }
-    }
-    let captions = try #require(list["texts"] as? [String])
-    let want = try expected("end-to-end")
-    let runtime = try Runtime(threads: 2)
-    let model = try Model(ModelFolder.reference("hf-vit-b-32"), runtime: runtime, storage: storage)
-    let images = try model.encode(images: names.map { try runtime.load(Paths.image($0)) })
-    let texts = try model.encode(texts: captions, options: .init(truncate: true))
-    let imageCosine = smallestCosine(images, rows(try tensor("image_embeds", of: want).floats), width: model.width)
-    let textCosine = smallestCosine(texts, try tensor("text_embeds", of: want).floats, width: model.width)
+    let model = try Model(ModelFolder.reference("hf-vit-b-32"), runtime: Runtime(threads: 2), storage: storage)
+    let (_, _, imageCosine, textCosine) = try EndToEnd().compare(model)
     print("parity storage \(storage.rawValue): image cosine \(imageCosine), text cosine \(textCosine)")
     let bound = storage == Storage.int8 ? 0.999 : 0.9999
     #expect(imageCosine >= bound)

@@ -56,11 +56,33 @@ import Testing
     }
   }
 
+  /// Every command, option and argument has a description; a default is one of the values where these are listed.
+  @Test func everyOptionIsDescribed() throws {
+    var options = 0
+    func check(_ command: [String: Any], _ path: String) {
+      let name = path + " " + (command["commandName"] as? String ?? "")
+      if name.hasSuffix(" help") { return }
+      #expect(!(command["abstract"] as? String ?? "").isEmpty, "\(name)")
+      for option in command["arguments"] as? [[String: Any]] ?? [] where option["shouldDisplay"] as? Bool != false {
+        options += 1
+        #expect(!(option["abstract"] as? String ?? "").isEmpty, "\(name): \(option)")
+        guard let values = option["allValues"] as? [String], let usual = option["defaultValue"] as? String else {
+          continue
+        }
+        #expect(values.contains(usual), "\(name): \(option)")
+      }
+      for sub in command["subcommands"] as? [[String: Any]] ?? [] { check(sub, name) }
+    }
+    check(try #require(try clip(["--experimental-dump-help"]).json["command"] as? [String: Any]), "")
+    #expect(options > 100)
+  }
+
   @Test func workThatFailsIs1() throws {
     for arguments in [
       ["info", "/nowhere"], ["tokenize", "--model", "/nowhere", "text"],
       ["classify", "--model", "/nowhere", Self.example("cat.png"), "--label", "cat"],
-      ["search"] + Self.model + ["/nowhere", "cat"],
+      ["search", "--index", "/nowhere/index", "cat"], ["duplicates", "--index", "/nowhere/index"],
+      ["index", "--index", "/nowhere/index"] + Self.model + [Self.examples.path],
       ["embed"] + Self.model + ["--text", "t", "--output", "/nowhere/x.npy"],
       ["tokenize"] + Self.model + [String(repeating: "word ", count: 100)],
     ] {
@@ -87,11 +109,11 @@ import Testing
     let waiting = plugins.json["on_demand"] as? [String] ?? []
     #expect(
       waiting.map { URL(filePath: $0).lastPathComponent }
-        == ["codec_gif.so", "codec_heif.so", "codec_jxl.so", "codec_tiff.so", "tokenizer_sentencepiece.so"],
+        == ["codec_gif.so", "codec_heif.so", "codec_jxl.so", "codec_tiff.so", "tokenizer_subword.so"],
       "\(plugins)")
-    #expect(!ids.contains("clipcore.tokenizer.sentencepiece"))
+    #expect(!ids.contains("clipcore.tokenizer.subword"))
     #expect(
-      listed.split(separator: "\n").contains { $0.contains("on demand") && $0.contains("tokenizer_sentencepiece.so") })
+      listed.split(separator: "\n").contains { $0.contains("on demand") && $0.contains("tokenizer_subword.so") })
   }
 
   @Test func tokenizes() throws {
@@ -115,10 +137,15 @@ import Testing
     let best = rows.compactMap { ($0["labels"] as? [[String: Any]])?.first?["label"] as? String }
     #expect(best == ["cat", "sailboat"], "\(result.text)")
 
-    let search = try clip(["search", "--json"] + Self.model + [Self.examples.path, "rainbow"])
-    #expect(search.code == 0, "\(search)")
-    #expect(search.text.contains("rainbow.png"))
-    let table = try clip(["search"] + Self.model + [Self.examples.path, "rainbow"])
+    let folder = try TemporaryFolder()
+    let index = ["--index", folder.file("index").path]
+    let indexed = try clip(["index", "--json"] + index + Self.model + [Self.examples.path])
+    #expect(indexed.code == 0 && indexed.json["added"] as? Int == 12, "\(indexed)")
+    let search = try clip(["search", "--json"] + index + ["rainbow"])
+    let found = search.json["results"] as? [[String: Any]] ?? []
+    #expect(search.code == 0 && found.count == 10 && found.first?["rank"] as? Int == 1, "\(search)")
+    #expect(found.first?["image"] as? String == Self.example("rainbow.png"))
+    let table = try clip(["search"] + index + ["rainbow"])
     let first = table.text.split(separator: "\n").first {
       $0.contains(".png") || $0.contains(".jpg") || $0.contains(".webp")
     }
@@ -181,8 +208,8 @@ import Testing
     #expect(result.errors.contains("b.png"))
     #expect((result.json["skipped"] as? [Any])?.count == 1)
     #expect(try tensor("image_embeds", of: Safetensors.read(output)).shape == [2, 128])
-    let search = try clip(["search"] + Self.model + [folder.url.path, "cat"])
-    #expect(search.code == 1 && search.text.contains("a.png") && search.errors.contains("b.png"), "\(search)")
+    let index = try clip(["index", "--index", folder.file("index").path] + Self.model + [folder.url.path])
+    #expect(index.code == 1 && index.text.contains("2 added") && index.errors.contains("b.png"), "\(index)")
     // Nothing left to work on.
     let none = try clip(["classify"] + Self.model + [folder.file("b.png").path, "--label", "cat"])
     #expect(none.code == 1)

@@ -2,23 +2,21 @@ import CClip
 import ClipPluginKit
 
 /// torchvision's ColorJitter: changes brightness, contrast, saturation and hue by random factors in random order.
-final class ColorJitter: ImageAugmentation {
+struct ColorJitter: ImageAugmentation {
   /// Of brightness, contrast, saturation and hue; nil for no change.
   private let factors: [Interval?]
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
+  init(_ settings: Settings) throws(PluginFailure) {
     func around(_ centre: Double, _ name: StaticString) throws(PluginFailure) -> Interval? {
       let interval = try settings.interval(name) { centre == 0 ? (-$0, $0) : (max(0, centre - $0), centre + $0) }
       return interval.low == centre && interval.high == centre ? nil : interval
     }
-    self.init([
+    factors = [
       try around(1, "brightness"), try around(1, "contrast"), try around(1, "saturation"), try around(0, "hue"),
-    ])
+    ]
   }
 
-  private init(_ factors: [Interval?]) { self.factors = factors }
-
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let order = random.permutation(4)
     var drawn: InlineArray<4, Double> = [1, 1, 1, 0]
     for (index, factor) in factors.enumerated() { if let factor { drawn[index] = factor.draw(random) } }
@@ -35,8 +33,10 @@ final class ColorJitter: ImageAugmentation {
 }
 
 /// torchvision's RandomGrayscale.
-final class Grayscale: ImageAugmentation {
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+struct Grayscale: ImageAugmentation {
+  init(_ settings: Settings) {}
+
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     try sink.copy(of: image).convertToGray()
   }
 }

@@ -3,37 +3,30 @@ import CSystem
 import ClipPluginKit
 
 /// torchvision's ElasticTransform for 8-bit tensors: displaces each pixel by smoothed noise.
-final class Elastic: ImageAugmentation {
+struct Elastic: ImageAugmentation {
   /// The scale of the displacement along x and y, and the smoothing's standard deviation; in pixels.
   private let alpha: (Double, Double)
   private let sigma: (Double, Double)
   private let interpolation: Interpolation
   private let fill: Colour
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
+  init(_ settings: Settings) throws(PluginFailure) {
     func pair(_ name: StaticString) -> (Double, Double) {
       let values = settings.numbers(name)
       return (values.first ?? 0, values.last ?? 0)
     }
-    let sigma = pair("sigma")
+    alpha = pair("alpha")
+    sigma = pair("sigma")
+    interpolation = settings.choice("interpolation") == 0 ? .bilinear : .nearest
+    fill = try Colour(settings.integers("fill"), "fill")
     guard (sigma.0 > 0) == (sigma.1 > 0) else {
       throw PluginFailure(
         CLIP_INVALID_ARGUMENT, "sigma: expected none or both above 0, found \(sigma.0) and \(sigma.1)")
     }
-    self.init(
-      pair("alpha"), sigma, settings.choice("interpolation") == 0 ? .bilinear : .nearest,
-      try Colour(settings.integers("fill"), "fill"))
-  }
-
-  private init(_ alpha: (Double, Double), _ sigma: (Double, Double), _ interpolation: Interpolation, _ fill: Colour) {
-    self.alpha = alpha
-    self.sigma = sigma
-    self.interpolation = interpolation
-    self.fill = fill
   }
 
   /// Draws the noise along x for all pixels, row by row, then the noise along y.
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let (width, height) = (image.width, image.height)
     let raster = try sink.raster(width: width, height: height)
     let scratch = try Scratch(byteCount: 2 * width * height * MemoryLayout<Float>.stride)

@@ -2,24 +2,19 @@ import CClip
 import ClipPluginKit
 
 /// torchvision's RandomErasing: fills a rectangle with a colour or with noise.
-final class Erasing: ImageAugmentation {
+struct Erasing: ImageAugmentation {
   private let rectangle: RectangleDraw
   private let colour: Colour
   private let isRandom: Bool
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
-    self.init(
-      try RectangleDraw(settings), try Colour(settings.integers("value"), "value"), settings.boolean("random"))
-  }
-
-  private init(_ rectangle: RectangleDraw, _ colour: Colour, _ isRandom: Bool) {
-    self.rectangle = rectangle
-    self.colour = colour
-    self.isRandom = isRandom
+  init(_ settings: Settings) throws(PluginFailure) {
+    rectangle = try RectangleDraw(settings)
+    colour = try Colour(settings.integers("value"), "value")
+    isRandom = settings.boolean("random")
   }
 
   /// Draws up to ten rectangles; if none is smaller than the image, the image stays as it is.
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     for _ in 0..<10 {
       let (height, width) = rectangle.sides(area: Double(image.width * image.height), random)
       guard width < image.width, height < image.height else { continue }

@@ -2,26 +2,22 @@ import CClip
 import ClipPluginKit
 
 /// torchvision's GaussianBlur, with one standard deviation for both directions.
-final class GaussianBlur: ImageAugmentation {
+struct GaussianBlur: ImageAugmentation {
   private let kernelWidth: Int
   private let kernelHeight: Int
   private let sigma: Interval
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
+  init(_ settings: Settings) throws(PluginFailure) {
     let size = try settings.integers("kernel_size")
     for side in size where side % 2 == 0 {
       throw PluginFailure(CLIP_INVALID_ARGUMENT, "kernel_size: expected odd numbers, found \(side)")
     }
-    self.init(size.first ?? 1, size.last ?? 1, try settings.interval("sigma"))
+    kernelWidth = size.first ?? 1
+    kernelHeight = size.last ?? 1
+    sigma = try settings.interval("sigma")
   }
 
-  private init(_ kernelWidth: Int, _ kernelHeight: Int, _ sigma: Interval) {
-    self.kernelWidth = kernelWidth
-    self.kernelHeight = kernelHeight
-    self.sigma = sigma
-  }
-
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let sigma = sigma.draw(random)
     let raster = try sink.raster(width: image.width, height: image.height)
     let count = image.width * 3

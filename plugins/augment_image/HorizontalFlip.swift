@@ -2,8 +2,10 @@ import CClip
 import ClipPluginKit
 
 /// torchvision's RandomHorizontalFlip.
-final class HorizontalFlip: ImageAugmentation {
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+struct HorizontalFlip: ImageAugmentation {
+  init(_ settings: Settings) {}
+
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let canvas = try sink.allocate(width: image.width, height: image.height, image.format)
     let channels = image.channels
     for y in 0..<image.height {

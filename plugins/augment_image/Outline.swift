@@ -4,30 +4,24 @@ import ClipPluginKit
 
 /// Draws lines at edges, as in a cartoon: where the morphological gradient (Rivest et al., 1993), the difference
 /// between the largest and the smallest value of a channel around a pixel, is above a threshold.
-final class Outline: ImageAugmentation {
+struct Outline: ImageAugmentation {
   private let width: Interval
   private let strength: Interval
   private let threshold: Interval
   private let colour: Colour
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
-    self.init(
-      try settings.interval("width"), try settings.interval("strength"), try settings.interval("threshold"),
-      try Colour(settings.integers("value"), "value"))
-  }
-
-  private init(_ width: Interval, _ strength: Interval, _ threshold: Interval, _ colour: Colour) {
-    self.width = width
-    self.strength = strength
-    self.threshold = threshold
-    self.colour = colour
+  init(_ settings: Settings) throws(PluginFailure) {
+    width = try settings.interval("width")
+    strength = try settings.interval("strength")
+    threshold = try settings.interval("threshold")
+    colour = try Colour(settings.integers("value"), "value")
   }
 
   /// The range of differences above the threshold in which a line fades in.
   private static var ramp: Int { 32 }
 
   /// Draws the random width, then the strength, then the threshold.
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let radius = Int((width.draw(random) / 2).rounded())
     let strength = Int((256 * strength.draw(random)).rounded())
     let threshold = Int(threshold.draw(random).rounded())

@@ -2,27 +2,21 @@ import CClip
 import ClipPluginKit
 
 /// torchvision's RandomPerspective: moves the image's corners inwards.
-final class Perspective: ImageAugmentation {
+struct Perspective: ImageAugmentation {
   private let distortion: Double
   private let interpolation: Interpolation
   private let fill: Colour
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
+  init(_ settings: Settings) throws(PluginFailure) {
     let interpolations: [Interpolation] = [.bilinear, .nearest, .bicubic]
-    self.init(
-      settings.number("distortion_scale"), interpolations[settings.choice("interpolation")],
-      try Colour(settings.integers("fill"), "fill"))
-  }
-
-  private init(_ distortion: Double, _ interpolation: Interpolation, _ fill: Colour) {
-    self.distortion = distortion
-    self.interpolation = interpolation
-    self.fill = fill
+    distortion = settings.number("distortion_scale")
+    interpolation = interpolations[settings.choice("interpolation")]
+    fill = try Colour(settings.integers("fill"), "fill")
   }
 
   /// Draws the new upper left, upper right, lower right and lower left corners, x before y. If there is no perspective
   /// map to them, because three are on a line, the image stays as it is.
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let (width, height) = (image.width, image.height)
     func draw(_ side: Int, isFar: Bool) -> Double {
       let bound = Int(distortion * Double(side / 2)) + 1

@@ -22,11 +22,11 @@ private func addCropsAndFlips(_ table: inout PluginTable) {
       .numbers("ratio", [3.0 / 4, 4.0 / 3], count: 2...2, 1e-6...1e6, "range of the part's width to its height"),
       .choice("interpolation", ["bilinear", "bicubic", "nearest"], "as Pillow resizes, antialiased"),
     ],
-    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try ResizedCrop(settings) } })
+    image: { create($1, $2, $3, ResizedCrop.self) })
   table.add(
     id: "clipcore.augment.random-horizontal-flip", op: "random_horizontal_flip",
     description: "Mirrors left and right", probability: 0.5, formats: [],
-    image: { imageAugmentation($1, $2, $3) { _ in HorizontalFlip() } })
+    image: { create($1, $2, $3, HorizontalFlip.self) })
   table.add(
     id: "clipcore.augment.random-erasing", op: "random_erasing",
     description: "Fills a random rectangle", probability: 0.5,
@@ -36,7 +36,7 @@ private func addCropsAndFlips(_ table: inout PluginTable) {
       .numbers("value", [0], count: 1...3, bytes, "what it is filled with: gray, or red, green and blue"),
       .boolean("random", false, "fill with noise that is standard normal once the model has normalised it"),
     ],
-    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Erasing(settings) } })
+    image: { create($1, $2, $3, Erasing.self) })
 }
 
 private func addColours(_ table: inout PluginTable) {
@@ -50,11 +50,11 @@ private func addColours(_ table: inout PluginTable) {
       .numbers(
         "hue", [0], count: 1...2, -0.5...0.5, "range of the rotation, 1 for the full circle; one number v is -v to v"),
     ],
-    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try ColorJitter(settings) } })
+    image: { create($1, $2, $3, ColorJitter.self) })
   table.add(
     id: "clipcore.augment.random-grayscale", op: "random_grayscale",
     description: "Makes all channels the luma", probability: 0.1,
-    image: { imageAugmentation($1, $2, $3) { _ in Grayscale() } })
+    image: { create($1, $2, $3, Grayscale.self) })
   table.add(
     id: "clipcore.augment.gaussian-blur", op: "gaussian_blur",
     description: "Blurs by a Gaussian kernel",
@@ -62,7 +62,7 @@ private func addColours(_ table: inout PluginTable) {
       .numbers("kernel_size", [5], count: 1...2, 1...1001, "odd pixels: one side, or width and height"),
       .numbers("sigma", [0.1, 2], count: 1...2, 1e-3...1e3, "range of the deviation in pixels, or the deviation"),
     ],
-    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try GaussianBlur(settings) } })
+    image: { create($1, $2, $3, GaussianBlur.self) })
   table.add(
     id: "clipcore.augment.rand-augment", op: "rand_augment",
     description: "Applies some of 14 ops, all of one magnitude",
@@ -73,7 +73,7 @@ private func addColours(_ table: inout PluginTable) {
       .choice("interpolation", Interpolation.words, "of shears, translations and rotations"),
       .numbers("fill", [0], count: 1...3, bytes, "the colour outside the image"),
     ],
-    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try RandAugment(settings) } })
+    image: { create($1, $2, $3, RandAugment.self) })
   table.add(
     id: "clipcore.augment.outline", op: "outline",
     description: "Draws lines at edges",
@@ -83,7 +83,7 @@ private func addColours(_ table: inout PluginTable) {
       .numbers("threshold", [40, 120], count: 1...2, 0...255, "range of the difference that makes a line"),
       .numbers("value", [0], count: 1...3, bytes, "the line's colour: gray, or red, green and blue"),
     ],
-    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Outline(settings) } })
+    image: { create($1, $2, $3, Outline.self) })
   table.add(
     id: "clipcore.augment.normalize", op: "normalize",
     description: "Refused: the model normalises as its last step",
@@ -91,7 +91,7 @@ private func addColours(_ table: inout PluginTable) {
       .numbers("mean", [0.48145466, 0.4578275, 0.40821073], count: 1...3, -1e6...1e6, "of each channel"),
       .numbers("std", [0.26862954, 0.26130258, 0.27577711], count: 1...3, -1e6...1e6, "of each channel"),
     ],
-    image: { imageAugmentation($1, $2, $3) { _ throws(PluginFailure) in try refuseToNormalize() } })
+    image: { create($1, $2, $3, Normalize.self) })
 }
 
 private func addWarps(_ table: inout PluginTable) {
@@ -110,7 +110,7 @@ private func addWarps(_ table: inout PluginTable) {
     settings: common(15) + [
       .boolean("expand", false, "enlarge the result to hold the whole rotated image")
     ],
-    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Rotation(settings) } })
+    image: { create($1, $2, $3, Rotation.self) })
   table.add(
     id: "clipcore.augment.random-affine", op: "random_affine",
     description: "Rotates clockwise, translates, scales and shears",
@@ -119,7 +119,7 @@ private func addWarps(_ table: inout PluginTable) {
       .numbers("scale", [1, 1], count: 2...2, 1e-3...1e3, "range of the factor"),
       .numbers("shear", [0], count: 1...4, -180...180, "range of the angle along x, or ranges along x and along y"),
     ],
-    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Affine(settings) } })
+    image: { create($1, $2, $3, Affine.self) })
   table.add(
     id: "clipcore.augment.random-perspective", op: "random_perspective",
     description: "Distorts the perspective", probability: 0.5,
@@ -130,7 +130,7 @@ private func addWarps(_ table: inout PluginTable) {
       .choice("interpolation", ["bilinear", "nearest", "bicubic"], "how values between pixels are computed"),
       .numbers("fill", [0], count: 1...3, bytes, "the colour outside the image"),
     ],
-    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Perspective(settings) } })
+    image: { create($1, $2, $3, Perspective.self) })
   table.add(
     id: "clipcore.augment.elastic-transform", op: "elastic_transform",
     description: "Displaces pixels by smoothed noise",
@@ -142,5 +142,5 @@ private func addWarps(_ table: inout PluginTable) {
       .choice("interpolation", ["bilinear", "nearest"], "how values between pixels are computed"),
       .numbers("fill", [0], count: 1...3, bytes, "the colour outside the image"),
     ],
-    image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Elastic(settings) } })
+    image: { create($1, $2, $3, Elastic.self) })
 }

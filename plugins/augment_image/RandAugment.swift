@@ -3,7 +3,7 @@ import CSystem
 import ClipPluginKit
 
 /// torchvision's RandAugment (Cubuk et al., 2019): applies random ones of 14 ops, equally likely, with one magnitude.
-final class RandAugment: ImageAugmentation {
+struct RandAugment: ImageAugmentation {
   private enum Operation: Int, CaseIterable {
     case identity, shearX, shearY, translateX, translateY, rotate, brightness, color, contrast, sharpness, posterize
     case solarize, autoContrast, equalize
@@ -20,26 +20,19 @@ final class RandAugment: ImageAugmentation {
   private let interpolation: Interpolation
   private let fill: Colour
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
-    let (bin, bins) = (settings.integer("magnitude"), settings.integer("num_magnitude_bins"))
+  init(_ settings: Settings) throws(PluginFailure) {
+    count = settings.integer("num_ops")
+    bin = settings.integer("magnitude")
+    bins = settings.integer("num_magnitude_bins")
+    interpolation = Interpolation(rawValue: settings.choice("interpolation")) ?? .nearest
+    fill = try Colour(settings.integers("fill"), "fill")
     guard bin < bins else {
       throw PluginFailure(
         CLIP_INVALID_ARGUMENT, "magnitude: expected less than num_magnitude_bins, \(bins), found \(bin)")
     }
-    self.init(
-      settings.integer("num_ops"), bin, bins, Interpolation(rawValue: settings.choice("interpolation")) ?? .nearest,
-      try Colour(settings.integers("fill"), "fill"))
   }
 
-  private init(_ count: Int, _ bin: Int, _ bins: Int, _ interpolation: Interpolation, _ fill: Colour) {
-    self.count = count
-    self.bin = bin
-    self.bins = bins
-    self.interpolation = interpolation
-    self.fill = fill
-  }
-
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let raster = try sink.copy(of: image)
     for _ in 0..<count {
       let operation = Operation(rawValue: random.below(Operation.allCases.count)) ?? .identity

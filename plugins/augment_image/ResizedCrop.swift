@@ -23,29 +23,25 @@ struct RectangleDraw {
 }
 
 /// torchvision's RandomResizedCrop: resizes a random rectangle of the image as Pillow does.
-final class ResizedCrop: ImageAugmentation {
+struct ResizedCrop: ImageAugmentation {
   private let width: Int
   private let height: Int
   private let rectangle: RectangleDraw
   private let resample: clip_resample
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
+  init(_ settings: Settings) throws(PluginFailure) {
     let size = try settings.integers("size")
     guard let height = size.first, let width = size.last else {
       throw PluginFailure(CLIP_INVALID_ARGUMENT, "size: expected 1 or 2 integers, found none")
     }
     let resamples = [CLIP_RESAMPLE_BILINEAR, CLIP_RESAMPLE_BICUBIC, CLIP_RESAMPLE_NEAREST]
-    self.init(width, height, try RectangleDraw(settings), resamples[settings.choice("interpolation")])
-  }
-
-  private init(_ width: Int, _ height: Int, _ rectangle: RectangleDraw, _ resample: clip_resample) {
     self.width = width
     self.height = height
-    self.rectangle = rectangle
-    self.resample = resample
+    rectangle = try RectangleDraw(settings)
+    resample = resamples[settings.choice("interpolation")]
   }
 
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let part = crop(of: image, random)
     try sink.resize(
       part, resample, width: width, height: height, into: sink.allocate(width: width, height: height, CLIP_PIXELS_RGB))

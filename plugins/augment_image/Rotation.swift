@@ -23,20 +23,16 @@ struct WarpSettings {
 }
 
 /// torchvision's RandomRotation. Positive angles are counter-clockwise.
-final class Rotation: ImageAugmentation {
+struct Rotation: ImageAugmentation {
   private let settings: WarpSettings
   private let expands: Bool
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
-    self.init(try WarpSettings(settings), expands: settings.boolean("expand"))
+  init(_ settings: Settings) throws(PluginFailure) {
+    self.settings = try WarpSettings(settings)
+    expands = settings.boolean("expand")
   }
 
-  private init(_ settings: WarpSettings, expands: Bool) {
-    self.settings = settings
-    self.expands = expands
-  }
-
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let angle = settings.degrees.draw(random)
     var (width, height) = (image.width, image.height)
     let rotation = PillowRotation(
@@ -78,7 +74,7 @@ struct PillowRotation {
 }
 
 /// torchvision's RandomAffine.
-final class Affine: ImageAugmentation {
+struct Affine: ImageAugmentation {
   private let settings: WarpSettings
   /// The largest translation as a share of the width and of the height; empty for none.
   private let translate: [Double]
@@ -86,36 +82,23 @@ final class Affine: ImageAugmentation {
   private let shearX: Interval
   private let shearY: Interval
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
-    let translate = settings.numbers("translate")
+  init(_ settings: Settings) throws(PluginFailure) {
+    self.settings = try WarpSettings(settings)
+    translate = settings.numbers("translate")
     guard translate.count != 1 else {
       throw PluginFailure(CLIP_INVALID_ARGUMENT, "translate: expected two numbers, found one")
     }
+    scale = try settings.interval("scale")
     let shear = settings.numbers("shear")
-    var shearX = try Interval(0, 0, "shear")
-    var shearY = shearX
     switch shear.count {
     case 1: shearX = try Interval(-shear[0], shear[0], "shear")
-    case 2: shearX = try Interval(shear[0], shear[1], "shear")
-    case 4:
-      shearX = try Interval(shear[0], shear[1], "shear")
-      shearY = try Interval(shear[2], shear[3], "shear")
+    case 2, 4: shearX = try Interval(shear[0], shear[1], "shear")
     default: throw PluginFailure(CLIP_INVALID_ARGUMENT, "shear: expected 1, 2 or 4 numbers, found \(shear.count)")
     }
-    self.init(try WarpSettings(settings), translate, try settings.interval("scale"), shearX, shearY)
+    shearY = shear.count == 4 ? try Interval(shear[2], shear[3], "shear") : try Interval(0, 0, "shear")
   }
 
-  private init(
-    _ settings: WarpSettings, _ translate: [Double], _ scale: Interval, _ shearX: Interval, _ shearY: Interval
-  ) {
-    self.settings = settings
-    self.translate = translate
-    self.scale = scale
-    self.shearX = shearX
-    self.shearY = shearY
-  }
-
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
     let (width, height) = (Double(image.width), Double(image.height))
     let angle = settings.degrees.draw(random)
     var (moveX, moveY) = (0.0, 0.0)

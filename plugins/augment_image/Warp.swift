@@ -45,7 +45,7 @@ private func radians(_ degrees: Double) -> Double { degrees * Double.pi / 180 }
 enum Interpolation: Int {
   case nearest, bilinear, bicubic
 
-  static let words: [StaticString] = ["nearest", "bilinear", "bicubic"]
+  static var words: [StaticString] { ["nearest", "bilinear", "bicubic"] }
 }
 
 /// Pillow's Image.transform (libImaging/Geometry.c): sets each pixel of `target` to the point of `source` that it maps

@@ -4,29 +4,13 @@ import CTurboJPEG
 import ClipPluginKit
 
 /// torchvision's JPEG: compresses the image with 4:2:0 chroma subsampling and decompresses it.
-final class Compression: ImageAugmentation {
-  private let low: Int
-  private let high: Int
+struct Compression: ImageAugmentation {
+  private let quality: ClosedRange<Int>
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
-    let quality = try settings.integers("quality")
-    guard let low = quality.first, let high = quality.last else {
-      throw PluginFailure(CLIP_INVALID_ARGUMENT, "quality: expected 1 or 2 integers, found none")
-    }
-    guard low <= high else {
-      throw PluginFailure(
-        CLIP_INVALID_ARGUMENT, "quality: expected a range from low to high, found one from \(low) to \(high)")
-    }
-    self.init(low, high)
-  }
+  init(_ settings: Settings) throws(PluginFailure) { quality = try settings.integerRange("quality") }
 
-  private init(_ low: Int, _ high: Int) {
-    self.low = low
-    self.high = high
-  }
-
-  override func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
-    let quality = low + random.below(high - low + 1)
+  func apply(_ image: Pixels, _ sink: ImageSink, _ random: Random) throws(PluginFailure) {
+    let quality = random.integer(in: quality)
     let isGray = image.format == CLIP_PIXELS_GRAY
     let format = Int32((isGray ? TJPF_GRAY : TJPF_RGB).rawValue)
     let chroma = Int32((isGray ? TJSAMP_GRAY : TJSAMP_420).rawValue)
@@ -36,7 +20,7 @@ final class Compression: ImageAugmentation {
         "expected sides of at most 65500 pixels and rows of at most \(Int32.max) bytes, "
           + "found \(image.width) x \(image.height) and \(image.stride)")
     }
-    guard let encoder = tjInitCompress() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for an encoder") }
+    guard let encoder = tjInitCompress() else { throw PluginFailure.noMemory("an encoder") }
     defer { tjDestroy(encoder) }
     var file: UnsafeMutablePointer<UInt8>?
     var size: UInt = 0
@@ -47,7 +31,7 @@ final class Compression: ImageAugmentation {
         encoder, image.base, width, stride, height, format, &file, &size, chroma, Int32(quality), TJFLAG_ACCURATEDCT)
         == 0
     else { throw failure(encoder) }
-    guard let decoder = tjInitDecompress() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
+    guard let decoder = tjInitDecompress() else { throw PluginFailure.noMemory("a decoder") }
     defer { tjDestroy(decoder) }
     let canvas = try sink.allocate(width: image.width, height: image.height, image.format)
     guard let canvasStride = Int32(exactly: canvas.stride) else {
@@ -61,7 +45,6 @@ final class Compression: ImageAugmentation {
   /// The failure of libturbojpeg's last call.
   private func failure(_ handle: tjhandle) -> PluginFailure {
     guard let message = tjGetErrorStr2(handle) else { return PluginFailure(CLIP_PLUGIN, "JPEG failed") }
-    let isMemory = strstr(message, "Insufficient memory") != nil || strstr(message, "Memory allocation") != nil
-    return PluginFailure(isMemory ? CLIP_OUT_OF_MEMORY : CLIP_PLUGIN, String(cString: message))
+    return PluginFailure(turbojpeg_had_no_memory(message) ? CLIP_OUT_OF_MEMORY : CLIP_PLUGIN, String(cString: message))
   }
 }

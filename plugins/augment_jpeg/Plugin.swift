@@ -7,6 +7,6 @@ import ClipPluginKit
       id: "clipcore.augment.jpeg", op: "jpeg", description: "Compresses as JPEG and decompresses",
       formats: [CLIP_PIXELS_RGB, CLIP_PIXELS_GRAY],
       settings: [.numbers("quality", [50, 100], count: 1...2, 1...100, "range of the quality, or the quality")],
-      image: { imageAugmentation($1, $2, $3) { settings throws(PluginFailure) in try Compression(settings) } })
+      image: { create($1, $2, $3, Compression.self) })
   }
 }

@@ -3,7 +3,7 @@ import CUtf8proc
 import ClipPluginKit
 
 /// Changes the case of each word with probability alpha.
-final class CaseNoise: TextAugmentation {
+struct CaseNoise: TextAugmentation {
   static var choices: [StaticString] { ["any", "lower", "upper", "title", "swap"] }
   private let alpha: Double
   private let change: Int
@@ -13,7 +13,7 @@ final class CaseNoise: TextAugmentation {
     change = settings.choice("change")
   }
 
-  override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
     for index in line.words.indices where line.words[index].isSpaced && random.uniform() < alpha {
       let change = change == 0 ? 1 + random.below(4) : change
@@ -62,7 +62,7 @@ private func append(_ code: Int32, to bytes: inout [UInt8]) {
 
 /// Inserts, deletes or replaces punctuation, with probability alpha for each mark, and for each word without a mark
 /// after it. Marks are those of AEDA (Karimi et al., 2021), in their full-width forms after Chinese.
-final class PunctuationNoise: TextAugmentation {
+struct PunctuationNoise: TextAugmentation {
   static var choices: [StaticString] { ["any", "insert", "delete", "replace"] }
   private let alpha: Double
   private let change: Int
@@ -72,7 +72,7 @@ final class PunctuationNoise: TextAugmentation {
     change = settings.choice("change")
   }
 
-  override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
     var pieces: [Span] = []
     for (index, gap) in line.gaps.enumerated() {
@@ -104,12 +104,12 @@ final class PunctuationNoise: TextAugmentation {
 
 /// Typing errors, with probability alpha for each character of a word: it is deleted, doubled, exchanged with the
 /// next one, or replaced by a neighbour on a QWERTY keyboard. A word keeps at least one character.
-final class TypoNoise: TextAugmentation {
+struct TypoNoise: TextAugmentation {
   private let alpha: Double
 
   init(_ settings: Settings) { alpha = settings.number("alpha") }
 
-  override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
     var pieces: [Span] = []
     for (index, word) in line.words.enumerated() {

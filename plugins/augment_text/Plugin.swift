@@ -13,21 +13,21 @@ import ClipPluginKit
     table.add(
       id: "clipcore.augment.synonym-replacement", op: "synonym_replacement",
       description: "Replaces words by synonyms from WordNet (EDA)", settings: wordnet,
-      text: { textAugmentation($1, $2, $3) { settings throws(PluginFailure) in try SynonymReplacement(settings) } })
+      text: { create($1, $2, $3, SynonymReplacement.self) })
     table.add(
       id: "clipcore.augment.random-insertion", op: "random_insertion",
       description: "Inserts synonyms from WordNet at random places (EDA)", settings: wordnet,
-      text: { textAugmentation($1, $2, $3) { settings throws(PluginFailure) in try RandomInsertion(settings) } })
+      text: { create($1, $2, $3, RandomInsertion.self) })
     table.add(
       id: "clipcore.augment.random-swap", op: "random_swap", description: "Exchanges words (EDA)",
-      settings: [words], text: { textAugmentation($1, $2, $3) { RandomSwap($0) } })
+      settings: [words], text: { create($1, $2, $3, RandomSwap.self) })
     table.add(
       id: "clipcore.augment.random-deletion", op: "random_deletion", description: "Deletes words (EDA)",
-      settings: [each], text: { textAugmentation($1, $2, $3) { RandomDeletion($0) } })
+      settings: [each], text: { create($1, $2, $3, RandomDeletion.self) })
     table.add(
       id: "clipcore.augment.case-noise", op: "case_noise", description: "Changes the case of words",
       settings: [each, .choice("change", CaseNoise.choices, "the new case; any draws one for each word")],
-      text: { textAugmentation($1, $2, $3) { CaseNoise($0) } })
+      text: { create($1, $2, $3, CaseNoise.self) })
     table.add(
       id: "clipcore.augment.punctuation-noise", op: "punctuation_noise",
       description: "Inserts, deletes and replaces punctuation",
@@ -35,10 +35,10 @@ import ClipPluginKit
         .number("alpha", 0.1, 0...1, "the probability for each mark, and for each word without one after it"),
         .choice("change", PunctuationNoise.choices, "the kind of change; any does all"),
       ],
-      text: { textAugmentation($1, $2, $3) { PunctuationNoise($0) } })
+      text: { create($1, $2, $3, PunctuationNoise.self) })
     table.add(
       id: "clipcore.augment.typo-noise", op: "typo_noise", description: "Makes typing errors",
       settings: [.number("alpha", 0.02, 0...1, "the probability for each character of a word")],
-      text: { textAugmentation($1, $2, $3) { TypoNoise($0) } })
+      text: { create($1, $2, $3, TypoNoise.self) })
   }
 }

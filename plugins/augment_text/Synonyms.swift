@@ -3,29 +3,32 @@ import CSystem
 import CUtf8proc
 import ClipPluginKit
 
-/// An augmentation that uses WordNet's synonyms of a share of the words.
-class WordNetAugmentation: TextAugmentation {
-  final let alpha: Double
-  final let senses: Int
-  final let wordnet: WordNet
+/// WordNet's synonyms of a share of the words.
+private struct SynonymSource {
+  let alpha: Double
+  private let senses: Int
+  private let wordnet: WordNet
 
-  convenience init(_ settings: Settings) throws(PluginFailure) {
-    self.init(settings, try WordNet(settings.text("path")))
-  }
-
-  fileprivate init(_ settings: Settings, _ wordnet: WordNet) {
+  init(_ settings: Settings) throws(PluginFailure) {
     alpha = settings.number("alpha")
     senses = settings.integer("senses")
-    self.wordnet = wordnet
+    wordnet = try WordNet(settings.text("path"))
   }
+
+  /// Of a word in lower case.
+  func synonyms(_ word: [UInt8]) throws(PluginFailure) -> [[UInt8]] { try wordnet.synonyms(word, senses: senses) }
 }
 
 /// EDA's synonym replacement (Wei and Zou, 2019): replaces random words, but no stop words, by synonyms, each at all of
 /// its places in the text. The number of words replaced is alpha times the text's number of words.
-final class SynonymReplacement: WordNetAugmentation {
-  override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
+struct SynonymReplacement: TextAugmentation {
+  private let source: SynonymSource
+
+  init(_ settings: Settings) throws(PluginFailure) { source = try SynonymSource(settings) }
+
+  func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
-    let wanted = changes(alpha, line.words.count)
+    let wanted = changes(source.alpha, line.words.count)
     guard wanted > 0 else { return try sink.append(text) }
     var numbers: [[UInt8]: Int] = [:]
     var places: [[Int]] = []
@@ -43,7 +46,7 @@ final class SynonymReplacement: WordNetAugmentation {
     for number in random.permutation(places.count) {
       if done == wanted { break }
       let key = mapCase(line[line.words[places[number][0]].span], lowered)
-      let synonyms = try wordnet.synonyms(key, senses: senses)
+      let synonyms = try source.synonyms(key)
       if synonyms.isEmpty { continue }
       let synonym = synonyms[random.below(synonyms.count)]
       for place in places[number] {
@@ -57,12 +60,16 @@ final class SynonymReplacement: WordNetAugmentation {
 
 /// EDA's random insertion: inserts a synonym of a random word that is no stop word before a random word, alpha times
 /// the number of words. A word of a script without spaces has no synonyms in WordNet and is inserted itself.
-final class RandomInsertion: WordNetAugmentation {
-  override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
+struct RandomInsertion: TextAugmentation {
+  private let source: SynonymSource
+
+  init(_ settings: Settings) throws(PluginFailure) { source = try SynonymSource(settings) }
+
+  func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
     let count = line.words.count
     var added: [(place: Int, word: Word)] = []
-    for _ in 0..<changes(alpha, count) {
+    for _ in 0..<changes(source.alpha, count) {
       if let word = try draw(line, random) { added.append((random.below(count), word)) }
     }
     added.sort { $0.place < $1.place }
@@ -98,7 +105,7 @@ final class RandomInsertion: WordNetAugmentation {
       if !word.isSpaced { return word }
       let key = mapCase(line[word.span], lowered)
       if isStopWord(key) { continue }
-      let synonyms = try wordnet.synonyms(key, senses: senses)
+      let synonyms = try source.synonyms(key)
       if !synonyms.isEmpty { return Word(span: line.write(synonyms[random.below(synonyms.count)]), isSpaced: true) }
     }
     return nil

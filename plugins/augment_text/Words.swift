@@ -3,12 +3,12 @@ import ClipPluginKit
 
 /// EDA's random swap (Wei and Zou, 2019): exchanges two random words, alpha times the number of words. Gaps stay in
 /// place.
-final class RandomSwap: TextAugmentation {
+struct RandomSwap: TextAugmentation {
   private let alpha: Double
 
   init(_ settings: Settings) { alpha = settings.number("alpha") }
 
-  override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
     let count = line.words.count
     guard count > 1 else { return try sink.append(text) }
@@ -22,12 +22,12 @@ final class RandomSwap: TextAugmentation {
 }
 
 /// EDA's random deletion: deletes each word with probability alpha. If all would be deleted, a random one is kept.
-final class RandomDeletion: TextAugmentation {
+struct RandomDeletion: TextAugmentation {
   private let alpha: Double
 
   init(_ settings: Settings) { alpha = settings.number("alpha") }
 
-  override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     let line = Text(text)
     let count = line.words.count
     guard count > 1 else { return try sink.append(text) }

@@ -5,7 +5,7 @@ import ClipPluginKit
 /// Back-translation (Sennrich et al., 2016): translates each sentence to another language and back, by Apertium
 /// (Forcada et al., 2011) or another program with its stream format. If a sentence fails, the whole text stays as it is
 /// and is counted as a failure.
-final class BackTranslation: TextAugmentation {
+struct BackTranslation: TextAugmentation {
   private let forward: Translator
   private let backward: Translator
 
@@ -18,7 +18,7 @@ final class BackTranslation: TextAugmentation {
     backward = Translator(command, through + "-" + language, seconds)
   }
 
-  override func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
+  func apply(_ text: UnsafeBufferPointer<UInt8>, _ sink: TextSink, _ random: Random) throws(PluginFailure) {
     var result: [UInt8] = []
     for sentence in sentences(text) {
       let content = text[sentence.content]

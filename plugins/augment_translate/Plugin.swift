@@ -19,6 +19,6 @@ import ClipPluginKit
           """,
           "what /bin/sh runs, with the mode as $1: Apertium's stream format, texts ended by NUL"),
       ],
-      text: { textAugmentation($1, $2, $3) { BackTranslation($0) } })
+      text: { create($1, $2, $3, BackTranslation.self) })
   }
 }

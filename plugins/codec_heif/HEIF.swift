@@ -50,7 +50,7 @@ private func header(_ handle: OpaquePointer) throws(PluginFailure) -> ImageHeade
 private func withPrimary<Result>(
   _ data: UnsafeBufferPointer<UInt8>, _ body: (OpaquePointer) throws(PluginFailure) -> Result
 ) throws(PluginFailure) -> Result {
-  guard let context = heif_context_alloc() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
+  guard let context = heif_context_alloc() else { throw PluginFailure.noMemory("a decoder") }
   defer { heif_context_free(context) }
   // The threads are the host's to start.
   heif_context_set_max_decoding_threads(context, 0)

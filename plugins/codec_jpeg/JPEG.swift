@@ -41,7 +41,7 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
 }
 
 private func makeDecoder() throws(PluginFailure) -> tjhandle {
-  guard let handle = tjInitDecompress() else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
+  guard let handle = tjInitDecompress() else { throw PluginFailure.noMemory("a decoder") }
   return handle
 }
 
@@ -181,7 +181,7 @@ private func convertRow(_ cmyk: UnsafePointer<UInt8>, _ rgb: UnsafeMutablePointe
 private func failure(_ handle: tjhandle) -> PluginFailure {
   guard let message = tjGetErrorStr2(handle) else { return PluginFailure(CLIP_FORMAT, "malformed") }
   let status: clip_status =
-    strstr(message, "Insufficient memory") != nil || strstr(message, "Memory allocation") != nil
+    turbojpeg_had_no_memory(message)
     ? CLIP_OUT_OF_MEMORY
     : strstr(message, "more than 500 scans") != nil
       ? CLIP_LIMIT

@@ -56,11 +56,11 @@ private func malformed(_ data: UnsafeBufferPointer<UInt8>) -> PluginFailure {
 private func withDecoder<Result>(
   _ data: UnsafeBufferPointer<UInt8>, _ events: UInt32, _ body: (OpaquePointer) throws(PluginFailure) -> Result
 ) throws(PluginFailure) -> Result {
-  guard let decoder = JxlDecoderCreate(nil) else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
+  guard let decoder = JxlDecoderCreate(nil) else { throw PluginFailure.noMemory("a decoder") }
   defer { JxlDecoderDestroy(decoder) }
   guard JxlDecoderSubscribeEvents(decoder, Int32(events)) == JXL_DEC_SUCCESS,
     JxlDecoderSetInput(decoder, data.baseAddress, data.count) == JXL_DEC_SUCCESS
-  else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
+  else { throw PluginFailure.noMemory("a decoder") }
   JxlDecoderCloseInput(decoder)
   return try body(decoder)
 }

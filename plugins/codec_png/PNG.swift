@@ -115,7 +115,7 @@ private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
 private func open(
   _ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest, _ input: UnsafeMutablePointer<ByteSource>? = nil
 ) throws(PluginFailure) -> OpaquePointer {
-  guard let context = spng_ctx_new(0) else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder") }
+  guard let context = spng_ctx_new(0) else { throw PluginFailure.noMemory("a decoder") }
   let checksums = Int32((request.isLenient ? SPNG_CRC_USE : SPNG_CRC_ERROR).rawValue)
   spng_set_crc_action(context, checksums, checksums)
   spng_set_chunk_limits(context, Int(Int32.max), 64 << 20)

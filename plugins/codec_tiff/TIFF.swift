@@ -78,7 +78,7 @@ private func withFile<Result>(
   var source = ByteSource(data)
   return try withUnsafeMutablePointer(to: &source) { source throws(PluginFailure) in
     guard let options = TIFFOpenOptionsAlloc() else {
-      throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a decoder")
+      throw PluginFailure.noMemory("a decoder")
     }
     defer { TIFFOpenOptionsFree(options) }
     // A strip or tile is at most what the pixels take, or the file is a bomb.

@@ -3,20 +3,13 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-bert", version: "0.2.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_TEXT),
-        id: StaticString("clipcore.encoder.bert").cString,
-        description: StaticString(
-          "BERT and its kin: post-norm blocks over the tokens before padding, pooled by a pooler or their mean"
-        ).cString,
-        build: { $0.map { Bert(Graph($0)).build() } ?? -1 },
-        example: StaticString(
-          #"""
-          {"vocab_size": 30522, "context_length": 512}
-          """#
-        ).cString,
-        strengths: StaticString("global-context:3").cString))
+    table.addEncoder(
+      CLIP_TOWER_TEXT, id: "clipcore.encoder.bert",
+      description:
+        "BERT and its kin: post-norm blocks over the tokens before padding, pooled by a pooler or their mean",
+      strengths: "global-context:3",
+      example: #"{"vocab_size": 30522, "context_length": 512}"#
+    ) { Graph.build($0) { Bert($0).build() } }
   }
 }
 

@@ -3,20 +3,15 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-clip-resnet", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
-        id: StaticString("clipcore.encoder.clip-resnet").cString,
-        description: StaticString("CLIP's modified ResNet: three-conv stem, anti-aliased strides, attention pooling")
-          .cString,
-        build: { $0.map { buildResNet(Graph($0)) } ?? -1 },
-        example: StaticString(
-          #"""
-          {"image_height": 224, "image_width": 224, "width": 64, "layers": [3, 4, 6, 3], "heads": 32,
-          "embed_dim": 1024}
-          """#
-        ).cString,
-        strengths: StaticString("local-detail:2,texture:3,global-context:2").cString))
+    table.addEncoder(
+      CLIP_TOWER_IMAGE, id: "clipcore.encoder.clip-resnet",
+      description: "CLIP's modified ResNet: three-conv stem, anti-aliased strides, attention pooling",
+      strengths: "local-detail:2,texture:3,global-context:2",
+      example: #"""
+        {"image_height": 224, "image_width": 224, "width": 64, "layers": [3, 4, 6, 3], "heads": 32,
+        "embed_dim": 1024}
+        """#
+    ) { Graph.build($0, buildResNet) }
   }
 }
 

@@ -3,20 +3,15 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-clip-vit", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
-        id: StaticString("clipcore.encoder.clip-vit").cString,
-        description: StaticString("CLIP's vision transformer: patches, class token, pre-norm blocks, projection")
-          .cString,
-        build: { $0.map { buildVisionTransformer(Graph($0)) } ?? -1 },
-        example: StaticString(
-          #"""
-          {"image_height": 224, "image_width": 224, "patch_size": 32, "width": 768, "layers": 12, "heads": 12,
-          "mlp_width": 3072, "activation": "quick_gelu", "embed_dim": 512}
-          """#
-        ).cString,
-        strengths: StaticString("global-context:3").cString))
+    table.addEncoder(
+      CLIP_TOWER_IMAGE, id: "clipcore.encoder.clip-vit",
+      description: "CLIP's vision transformer: patches, class token, pre-norm blocks, projection",
+      strengths: "global-context:3",
+      example: #"""
+        {"image_height": 224, "image_width": 224, "patch_size": 32, "width": 768, "layers": 12, "heads": 12,
+        "mlp_width": 3072, "activation": "quick_gelu", "embed_dim": 512}
+        """#
+    ) { Graph.build($0, buildVisionTransformer) }
   }
 }
 

@@ -7,16 +7,10 @@ import ClipPluginKit
       ("clipcore.encoder.efficientnet-b0", "EfficientNet-B0 as torchvision has it: 1280 pooled features"),
       ("clipcore.encoder.efficientnet", "EfficientNet and EfficientNetV2 of torchvision, timm and Hugging Face"),
     ] as [(StaticString, StaticString)] {
-      table.add(
-        clip_encoder(
-          struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE), id: id.cString,
-          description: description.cString, build: { $0.map { EfficientNet(Graph($0)).build() } ?? -1 },
-          example: StaticString(
-            #"""
-            {"image_height": 224, "image_width": 224}
-            """#
-          ).cString,
-          strengths: StaticString("local-detail:2,texture:2,small-data:3").cString))
+      table.addEncoder(
+        CLIP_TOWER_IMAGE, id: id, description: description, strengths: "local-detail:2,texture:2,small-data:3",
+        example: #"{"image_height": 224, "image_width": 224}"#
+      ) { Graph.build($0) { EfficientNet($0).build() } }
     }
   }
 }

@@ -34,7 +34,7 @@ func buildConvNeXt(_ graph: Graph) -> clip_value {
 /// Patches, or two convolutions that overlap: "overlap", "overlap_act" with an activation between them, and
 /// "overlap_tiered", the first of which is half as wide.
 private func stem(_ graph: Graph, _ width: UInt32, _ epsilon: Double) -> clip_value {
-  let pixels = graph.picture()
+  let pixels = graph.image()
   if graph.has("stem", "patch", "patch") {
     let patch = graph.size("patch_size", 4)
     return graph.layerNorm(

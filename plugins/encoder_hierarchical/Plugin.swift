@@ -5,11 +5,9 @@ import ClipPluginKit
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-hierarchical", version: "0.1.0", license: "Apache-2.0") { table in
     for family in families {
-      table.add(
-        clip_encoder(
-          struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE), id: family.id.cString,
-          description: family.description.cString, build: family.build, example: family.example.cString,
-          strengths: family.strengths.cString))
+      table.addEncoder(
+        CLIP_TOWER_IMAGE, id: family.id, description: family.description, strengths: family.strengths,
+        example: family.example, build: family.build)
     }
   }
 }
@@ -26,12 +24,12 @@ private var families: [Family] {
   [
     Family(
       id: "clipcore.encoder.convnext", description: "ConvNeXt and ConvNeXt V2: pooled features after the last norm",
-      build: { $0.map { buildConvNeXt(Graph($0)) } ?? -1 },
+      build: { Graph.build($0, buildConvNeXt) },
       example: #"{"image_height": 224, "image_width": 224, "depths": [3, 3, 9, 3], "widths": [96, 192, 384, 768]}"#,
       strengths: "local-detail:2,texture:3,global-context:1"),
     Family(
       id: "clipcore.encoder.fastvit", description: "FastViT and MobileCLIP's image towers: pooled features",
-      build: { $0.map { buildFastViT(Graph($0)) } ?? -1 },
+      build: { Graph.build($0, buildFastViT) },
       example: #"""
         {"image_height": 256, "image_width": 256, "depths": [2, 6, 10, 2], "widths": [64, 128, 256, 512],
         "mlp_ratio": 3, "first_attention": 3, "first_squeeze": 2, "downsample_activation": 1}
@@ -39,7 +37,7 @@ private var families: [Family] {
       strengths: "local-detail:2,texture:2,global-context:1"),
     Family(
       id: "clipcore.encoder.vitamin", description: "ViTamin: convolutions, then a transformer; the mean of its rows",
-      build: { $0.map { buildViTamin(Graph($0)) } ?? -1 },
+      build: { Graph.build($0, buildViTamin) },
       example: #"""
         {"image_height": 224, "image_width": 224, "stem_width": 64, "widths": [64, 128], "depths": [2, 4],
         "width": 384, "layers": 14, "heads": 6, "mlp_width": 768}
@@ -47,7 +45,7 @@ private var families: [Family] {
       strengths: "global-context:3,local-detail:2"),
     Family(
       id: "clipcore.encoder.swin", description: "Swin and Swin V2: attention in windows; the mean of all rows",
-      build: { $0.map { buildSwin(Graph($0)) } ?? -1 },
+      build: { Graph.build($0, buildSwin) },
       example: #"""
         {"image_height": 224, "image_width": 224, "width": 96, "depths": [2, 2, 6, 2], "heads": [3, 6, 12, 24],
         "window": 7}
@@ -57,8 +55,8 @@ private var families: [Family] {
 }
 
 extension Graph {
-  /// The picture, of the size that every image encoder is told.
-  func picture() -> clip_value { pixels(height: size("image_height"), width: size("image_width")) }
+  /// The image, of the size that every image encoder is told.
+  func image() -> clip_value { pixels(height: size("image_height"), width: size("image_width")) }
 
   /// Numbers, each from 1 to 2^16, one for each of `count` stages; `fallback` for all where there are none.
   func stages(_ key: StaticString, _ fallback: UInt32? = nil, count: ClosedRange<Int> = 4...4) -> [UInt32] {

@@ -11,7 +11,7 @@ func buildSwin(_ graph: Graph) -> clip_value {
   let patch = graph.size("patch_size", 4)
   var width = graph.size("width")
 
-  var x = graph.conv(graph.picture(), "patch_embed.proj", features: width, kernel: patch, stride: patch, bias: true)
+  var x = graph.conv(graph.image(), "patch_embed.proj", features: width, kernel: patch, stride: patch, bias: true)
   x = graph.layerNorm(x, "patch_embed.norm", swin.epsilon)
   if graph.flag("positions") { x = graph.positions(x, "absolute_pos_embed") }
   for stage in 0..<depths.count {

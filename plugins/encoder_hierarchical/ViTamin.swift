@@ -10,7 +10,7 @@ func buildViTamin(_ graph: Graph) -> clip_value {
   let width = graph.size("width")
 
   graph.push("patch_embed.backbone")
-  var x = graph.conv(graph.picture(), "stem.conv1", features: stem, kernel: 3, stride: 2, padding: 1, bias: true)
+  var x = graph.conv(graph.image(), "stem.conv1", features: stem, kernel: 3, stride: 2, padding: 1, bias: true)
   x = graph.activate(graph.layerNorm(x, "stem.norm1", epsilon), CLIP_GELU)
   x = graph.conv(x, "stem.conv2", features: stem, kernel: 3, padding: 1, bias: true)
   for stage in 0..<depths.count {
@@ -25,7 +25,7 @@ func buildViTamin(_ graph: Graph) -> clip_value {
   x = graph.conv(x, "pool.proj", features: width, kernel: 3, stride: 2, padding: 1, bias: true)
   graph.pop()
 
-  x = graph.positions(x, "pos_embed")
+  if graph.flag("positions", true) { x = graph.positions(x, "pos_embed") }
   let heads = graph.size("heads")
   for layer in 0..<graph.size("layers") {
     graph.push("blocks.\(layer)")

@@ -3,18 +3,12 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-hybrid", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
-        id: StaticString("clipcore.encoder.hybrid").cString,
-        description: StaticString("A CNN and a vision transformer side by side, fused by two linear layers").cString,
-        build: { $0.map { buildHybrid(Graph($0)) } ?? -1 },
-        example: StaticString(
-          #"""
-          {"image_height": 224, "image_width": 224}
-          """#
-        ).cString,
-        strengths: StaticString("local-detail:3,texture:3,global-context:3").cString))
+    table.addEncoder(
+      CLIP_TOWER_IMAGE, id: "clipcore.encoder.hybrid",
+      description: "A CNN and a vision transformer side by side, fused by two linear layers",
+      strengths: "local-detail:3,texture:3,global-context:3",
+      example: #"{"image_height": 224, "image_width": 224}"#
+    ) { Graph.build($0, buildHybrid) }
   }
 }
 

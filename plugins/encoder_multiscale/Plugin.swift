@@ -3,19 +3,12 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-multiscale", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
-        id: StaticString("clipcore.encoder.multiscale").cString,
-        description: StaticString("ResNet levels in a feature pyramid, under channel, spatial and scale attention")
-          .cString,
-        build: { $0.map { buildMultiscale(Graph($0)) } ?? -1 },
-        example: StaticString(
-          #"""
-          {"image_height": 224, "image_width": 224}
-          """#
-        ).cString,
-        strengths: StaticString("local-detail:3,texture:2,global-context:1,multi-scale:3").cString))
+    table.addEncoder(
+      CLIP_TOWER_IMAGE, id: "clipcore.encoder.multiscale",
+      description: "ResNet levels in a feature pyramid, under channel, spatial and scale attention",
+      strengths: "local-detail:3,texture:2,global-context:1,multi-scale:3",
+      example: #"{"image_height": 224, "image_width": 224}"#
+    ) { Graph.build($0, buildMultiscale) }
   }
 }
 

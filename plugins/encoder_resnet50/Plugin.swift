@@ -3,19 +3,12 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-resnet50", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
-        id: StaticString("clipcore.encoder.resnet50").cString,
-        description: StaticString("ResNet of bottlenecks as torchvision has it: pooled features, 2048 for ResNet-50")
-          .cString,
-        build: { $0.map { buildResNet(Graph($0)) } ?? -1 },
-        example: StaticString(
-          #"""
-          {"image_height": 224, "image_width": 224}
-          """#
-        ).cString,
-        strengths: StaticString("local-detail:2,texture:3,small-data:2").cString))
+    table.addEncoder(
+      CLIP_TOWER_IMAGE, id: "clipcore.encoder.resnet50",
+      description: "ResNet of bottlenecks as torchvision has it: pooled features, 2048 for ResNet-50",
+      strengths: "local-detail:2,texture:3,small-data:2",
+      example: #"{"image_height": 224, "image_width": 224}"#
+    ) { Graph.build($0, buildResNet) }
   }
 }
 

@@ -3,32 +3,24 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-siglip", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
-        id: StaticString("clipcore.encoder.siglip-vit").cString,
-        description: StaticString("SigLIP's vision transformer: patches, pre-norm blocks, attention pooling").cString,
-        build: { $0.map { buildVision(Graph($0)) } ?? -1 },
-        example: StaticString(
-          #"""
-          {"image_height": 224, "image_width": 224, "patch_size": 16, "width": 768, "layers": 12, "heads": 12,
-          "mlp_width": 3072, "activation": "gelu_tanh"}
-          """#
-        ).cString,
-        strengths: StaticString("global-context:3,local-detail:1").cString))
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_TEXT),
-        id: StaticString("clipcore.encoder.siglip-text").cString,
-        description: StaticString("SigLIP's text transformer: blocks that see all, read at the last position").cString,
-        build: { $0.map { buildText(Graph($0)) } ?? -1 },
-        example: StaticString(
-          #"""
-          {"vocab_size": 32000, "context_length": 64, "width": 768, "layers": 12, "heads": 12, "mlp_width":
-          3072, "activation": "gelu_tanh", "embed_dim": 768}
-          """#
-        ).cString,
-        strengths: StaticString("global-context:2").cString))
+    table.addEncoder(
+      CLIP_TOWER_IMAGE, id: "clipcore.encoder.siglip-vit",
+      description: "SigLIP's vision transformer: patches, pre-norm blocks, attention pooling",
+      strengths: "global-context:3,local-detail:1",
+      example: #"""
+        {"image_height": 224, "image_width": 224, "patch_size": 16, "width": 768, "layers": 12, "heads": 12,
+        "mlp_width": 3072, "activation": "gelu_tanh"}
+        """#
+    ) { Graph.build($0, buildVision) }
+    table.addEncoder(
+      CLIP_TOWER_TEXT, id: "clipcore.encoder.siglip-text",
+      description: "SigLIP's text transformer: blocks that see all, read at the last position",
+      strengths: "global-context:2",
+      example: #"""
+        {"vocab_size": 32000, "context_length": 64, "width": 768, "layers": 12, "heads": 12, "mlp_width":
+        3072, "activation": "gelu_tanh", "embed_dim": 768}
+        """#
+    ) { Graph.build($0, buildText) }
   }
 }
 

@@ -3,21 +3,16 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-text-transformer", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_TEXT),
-        id: StaticString("clipcore.encoder.text-transformer").cString,
-        description: StaticString(
-          "Pre-norm transformer of texts: T5, M2M100, ModernBERT, Gemma 3, Qwen3; pooled by mean, first or last token"
-        ).cString,
-        build: { $0.map { TextTransformer(Graph($0)).build() } ?? -1 },
-        example: StaticString(
-          #"""
-          {"vocab_size": 32128, "context_length": 512, "width": 512, "layers": 6, "heads": 8, "mlp_width": 2048,
-          "positions": "rotary"}
-          """#
-        ).cString,
-        strengths: StaticString("global-context:3").cString))
+    table.addEncoder(
+      CLIP_TOWER_TEXT, id: "clipcore.encoder.text-transformer",
+      description:
+        "Pre-norm transformer of texts: T5, M2M100, ModernBERT, Gemma 3, Qwen3; pooled by mean, first or last token",
+      strengths: "global-context:3",
+      example: #"""
+        {"vocab_size": 32128, "context_length": 512, "width": 512, "layers": 6, "heads": 8, "mlp_width": 2048,
+        "positions": "rotary"}
+        """#
+    ) { Graph.build($0) { TextTransformer($0).build() } }
   }
 }
 

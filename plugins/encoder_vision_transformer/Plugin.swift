@@ -3,31 +3,26 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-vision-transformer", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
-        id: StaticString("clipcore.encoder.vision-transformer").cString,
-        description: StaticString("Vision transformers of open_clip, timm and Hugging Face, with their options")
-          .cString,
-        build: { $0.map(buildVisionTransformer) ?? -1 },
-        example: StaticString(
-          #"""
-          {"image_height": 224, "image_width": 224, "patch_size": 16, "width": 768, "layers": 12, "heads": 12,
-          "mlp_width": 3072, "patch_bias": 1, "pre_norm": 0, "layer_scale": 1, "pool": "average"}
-          """#
-        ).cString,
-        strengths: StaticString("global-context:3,local-detail:1").cString))
+    table.addEncoder(
+      CLIP_TOWER_IMAGE, id: "clipcore.encoder.vision-transformer",
+      description: "Vision transformers of open_clip, timm and Hugging Face, with their options",
+      strengths: "global-context:3,local-detail:1",
+      example: #"""
+        {"image_height": 224, "image_width": 224, "patch_size": 16, "width": 768, "layers": 12, "heads": 12,
+        "mlp_width": 3072, "patch_bias": 1, "pre_norm": 0, "layer_scale": 1, "pool": "average"}
+        """#
+    ) { Graph.build($0, buildVisionTransformer) }
   }
 }
 
-private func buildVisionTransformer(_ builder: UnsafeMutablePointer<clip_builder>) -> clip_value {
-  var tower = VisionTransformer(Graph(builder))
+private func buildVisionTransformer(_ graph: Graph) -> clip_value {
+  var tower = VisionTransformer(graph)
   return tower.build()
 }
 
 /// A vision transformer (Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929) under open_clip's names: patches,
 /// a class token and registers before them, positions, blocks, a pool, a projection.
-private struct VisionTransformer {
+struct VisionTransformer {
   let graph: Graph
   var block: TransformerBlock
   let width: UInt32
@@ -57,7 +52,7 @@ private struct VisionTransformer {
       let graph = graph
       block.place = { rotary.place(graph, $0) }
     }
-    if let bias = relativeBias(patches) { block.bias = bias }
+    block.bias = relativeBias(graph, patches, heads: block.heads, hasClass: hasClass)
     var x = tokens(patches)
     if graph.flag("pre_norm", true) { x = block.norm(x, "ln_pre") }
     x = block.all(x, scope: "transformer")
@@ -98,23 +93,7 @@ private struct VisionTransformer {
     return hasClass ? graph.prepend(x, place(graph.rowParameter("class_embedding", width: width), 0)) : x
   }
 
-  /// BEiT's: a table of distances in each block, or one for all of them.
-  private func relativeBias(_ patches: clip_value) -> (() -> clip_value)? {
-    let isShared = graph.has("relative_bias", "shared", "none")
-    guard isShared || graph.has("relative_bias", "block", "none") else { return nil }
-    let (graph, heads, first) = (graph, block.heads, hasClass ? 1 : 0)
-    let grid = graph.grid(patches)
-    let rows = (2 * max(1, grid.height) - 1) * (2 * max(1, grid.width) - 1) + 3 * UInt32(first)
-    func bias(_ name: String) -> clip_value {
-      graph.op(
-        "grid_bias", "", [graph.table(name, rows: rows, width: heads)],
-        settings: [("height", Double(grid.height)), ("width", Double(grid.width)), ("first", Double(first))])
-    }
-    let shared = isShared ? bias("relative_position_bias_table") : -1
-    return { isShared ? shared : bias("attn.relative_position_bias_table") }
-  }
-
-  private func pools(_ name: StaticString) -> Bool { graph.has("pool", name, "token") }
+  func pools(_ name: StaticString) -> Bool { graph.has("pool", name, "token") }
   private var readsQueries: Bool { pools("queries") }
 
   private func pooled(_ x: clip_value) -> clip_value {
@@ -127,37 +106,5 @@ private struct VisionTransformer {
     if pools("distilled") { return graph.meanRows(x, first: 0, count: 2) }
     graph.fail("config: pool: expected token, average, average_all, map, queries or distilled")
     return -1
-  }
-
-  /// A probe attends to all rows (Zhai et al., 2022, https://arxiv.org/abs/2106.04560, section 2).
-  private func attentionPool(_ x: clip_value) -> clip_value {
-    graph.push("attn_pool")
-    defer { graph.pop() }
-    let q = graph.linear(graph.rowParameter("probe", width: width), "q_proj", features: width)
-    let pooled = attend(q, x, width)
-    let hidden = graph.linear(
-      block.norm(pooled, "ln"), "mlp.c_fc", features: graph.size("pool_mlp_width", block.mlpWidth))
-    return graph.add(
-      pooled, graph.linear(graph.activate(hidden, graph.activation("activation")), "mlp.c_proj", features: width))
-  }
-
-  /// The first of CoCa's queries (Yu et al., 2022, https://arxiv.org/abs/2205.01917).
-  private func queryPool(_ x: clip_value) -> clip_value {
-    graph.push("attn_pool")
-    defer { graph.pop() }
-    let features = graph.size("pool_width")
-    let query = graph.tableRow("query", rows: graph.size("pool_queries"), row: 0, width: features)
-    let q = graph.linear(block.norm(query, "ln_q"), "attn.q_proj", features: features)
-    let normed = block.norm(x, "ln_k")
-    graph.push("attn")
-    defer { graph.pop() }
-    return attend(q, normed, features)
-  }
-
-  private func attend(_ q: clip_value, _ x: clip_value, _ features: UInt32) -> clip_value {
-    let k = graph.linear(x, "k_proj", features: features)
-    let v = graph.linear(x, "v_proj", features: features)
-    let heads = graph.size("pool_heads", block.heads)
-    return graph.linear(graph.attention(q, k, v, heads: heads), "out_proj", features: features)
   }
 }

@@ -3,19 +3,12 @@ import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-vit", version: "0.1.0", license: "Apache-2.0") { table in
-    table.add(
-      clip_encoder(
-        struct_size: UInt32(MemoryLayout<clip_encoder>.size), tower: UInt32(CLIP_TOWER_IMAGE),
-        id: StaticString("clipcore.encoder.vit").cString,
-        description: StaticString("Vision transformer as Hugging Face's ViTModel: the class token after the final norm")
-          .cString,
-        build: { $0.map { buildViT(Graph($0)) } ?? -1 },
-        example: StaticString(
-          #"""
-          {"image_height": 224, "image_width": 224}
-          """#
-        ).cString,
-        strengths: StaticString("global-context:3,local-detail:1").cString))
+    table.addEncoder(
+      CLIP_TOWER_IMAGE, id: "clipcore.encoder.vit",
+      description: "Vision transformer as Hugging Face's ViTModel: the class token after the final norm",
+      strengths: "global-context:3,local-detail:1",
+      example: #"{"image_height": 224, "image_width": 224}"#
+    ) { Graph.build($0, buildViT) }
   }
 }
 

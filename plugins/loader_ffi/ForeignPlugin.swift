@@ -33,14 +33,14 @@ final class ForeignPlugin {
     if name.utf8.contains(UInt8(ascii: "/")) {
       if !name.hasPrefix("/") { path = join(parent(of: manifest.place), name) }
       do throws(ClipError) {
-        let file = try MappedFile(path: path)
+        let file = try MappedFile(mapping: path)
         let problem = withExtendedLifetime(file) { SharedLibrary.problem(in: file.bytes) }
         if let problem { throw ClipError(CLIP_PLUGIN, "\(path): \(problem)") }
       } catch {
         throw error.at("\(manifest.place): library")
       }
     }
-    guard let handle = path.withCString({ dlopen($0, RTLD_NOW | RTLD_LOCAL) }) else {
+    guard let handle = withPath(path, { dlopen($0, RTLD_NOW | RTLD_LOCAL) }) else {
       throw ClipError(CLIP_PLUGIN, "\(manifest.place): library: cannot be loaded: " + loaderWords())
     }
     return handle
@@ -84,7 +84,7 @@ final class ForeignPlugin {
       ]))
   }
 
-  private func text(_ key: Name, _ reader: ConfigReader) throws(ClipError) -> UnsafePointer<CChar> {
+  private func text(_ key: StaticString, _ reader: ConfigReader) throws(ClipError) -> UnsafePointer<CChar> {
     let text = try reader.string(key, "")
     guard !text.isEmpty, !text.utf8.contains(0) else { throw reader.error(CLIP_FORMAT, key, "a text") }
     return arena.keep(text)

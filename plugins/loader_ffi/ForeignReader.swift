@@ -142,7 +142,7 @@ struct ForeignReader {
   }
 
   /// A number, or {"setting": name}, that fits `type`.
-  private func value(_ key: Name, _ argument: ConfigReader, _ type: ForeignType) throws(ClipError)
+  private func value(_ key: StaticString, _ argument: ConfigReader, _ type: ForeignType) throws(ClipError)
     -> ForeignFunction.Value
   {
     if let number = argument.json[key]?.number {
@@ -224,7 +224,7 @@ struct ForeignReader {
     }
   }
 
-  private func side(_ key: Name, _ usual: ForeignFunction.Side) throws(ClipError) -> ForeignFunction.Side {
+  private func side(_ key: StaticString, _ usual: ForeignFunction.Side) throws(ClipError) -> ForeignFunction.Side {
     guard let output = try reader.object("output") else { return usual }
     try output.allow(["width", "height"])
     switch output.json[key]?.string {

@@ -37,7 +37,7 @@ struct ForeignSettings {
     setting.name = arena.keep(name)
     setting.description = arena.keep(try reader.string("description", ""))
     let usual = reader.json["default"]
-    func limit(_ key: Name) throws(ClipError) -> Double {
+    func limit(_ key: StaticString) throws(ClipError) -> Double {
       try reader.number(key, .nan, -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude)
     }
     func setRange() throws(ClipError) {

@@ -21,7 +21,7 @@ private func load(
 ) -> clip_status {
   guard let path, let plugin, let instance else { return CLIP_INVALID_ARGUMENT }
   return reporting(error) { () throws(ClipError) in
-    let manifest = try ForeignPlugin(path: String(cString: path))
+    let manifest = try ForeignPlugin(path: ClipBase.path(path))
     plugin.pointee = manifest.table
     instance.pointee = Unmanaged.passRetained(manifest).toOpaque()
   }

@@ -8,7 +8,7 @@ public func clip_image_load(
   reporting { () throws(ClipError) in
     let out = try required(out, "out")
     let runtime = try object(runtime, Runtime.self, "runtime")
-    let file = try MappedFile(path: String(cString: try required(path, "path")))
+    let file = try MappedFile(path: ClipBase.path(try required(path, "path")))
     defer { withExtendedLifetime(file) {} }
     out.pointee = handle(owning: try decode(file.bytes, runtime, options, file.path))
   }

@@ -8,7 +8,7 @@ public func clip_model_open(
   reporting { () throws(ClipError) in
     let out = try required(out, "out")
     let runtime = try object(runtime, Runtime.self, "runtime")
-    let folder = String(cString: try required(folder, "folder"))
+    let folder = path(try required(folder, "folder"))
     let model = try Model(
       runtime: runtime, folder: folder, try ClipCore.options(options, clip_model_options(), "options"))
     out.pointee = handle(owning: OpenModel(model))
@@ -21,7 +21,7 @@ public func clip_model_initialize(_ runtime: OpaquePointer?, _ folder: UnsafePoi
 {
   reporting { () throws(ClipError) in
     let runtime = try object(runtime, Runtime.self, "runtime")
-    let folder = String(cString: try required(folder, "folder"))
+    let folder = path(try required(folder, "folder"))
     try InitialWeights(folder: folder, plugins: runtime.plugins).write(seed: seed)
   }
 }
@@ -51,6 +51,7 @@ public func clip_model_describe(_ model: OpaquePointer?, _ info: UnsafeMutablePo
     facts.logit_bias = model.logitBias ?? 0
     facts.has_logit_bias = model.logitBias == nil ? 0 : 1
     facts.memory_bytes = UInt64(clamping: model.memoryBytes)
+    facts.resized_side = UInt32(clamping: model.image?.preprocess.resizedSide ?? 0)
     facts.layout = model.layout.cString
     facts.storage = (model.image?.origin ?? model.text?.origin)?.options.storage ?? CLIP_STORAGE_F32
     try fill(info, with: facts, "info")
@@ -82,6 +83,6 @@ public func clip_model_swap(
     let model = try object(model, OpenModel.self, "model")
     var chosen: clip_model_options?
     if options != nil { chosen = try ClipCore.options(options, clip_model_options(), "options") }
-    try model.swap(towers, folder.map { String(cString: $0) }, chosen)
+    try model.swap(towers, folder.map { path($0) }, chosen)
   }
 }

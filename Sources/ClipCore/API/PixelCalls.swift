@@ -24,7 +24,7 @@ public func clip_image_create(
       byteCount: try product(stride, Int(height), "the pixels of an image"), for: "the pixels of an image")
     let view = clip_image_view(
       pixels: UnsafePointer(memory.bytes), width: width, height: height, stride: stride, format: format,
-      orientation: 0)
+      orientation: 0, full_width: 0, full_height: 0)
     out.pointee = handle(owning: DecodedImage(memory, view))
     pixels.pointee = memory.bytes
   }

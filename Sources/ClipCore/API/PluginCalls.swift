@@ -8,7 +8,7 @@ public func clip_plugins_visit(
     let runtime = try object(runtime, Runtime.self, "runtime")
     let visit = try required(visit, "visit")
     let plugins = runtime.plugins
-    // The visitor may unload what it is told of.
+    // The visitor may unload the plugin that it is visiting.
     defer { withExtendedLifetime(plugins) {} }
     for item in plugins.items {
       let table = item.plugin?.table.pointee
@@ -21,7 +21,7 @@ public func clip_plugins_visit(
       info.description = item.description
       info.version = table?.version ?? clip_version()
       info.license = table?.license ?? StaticString("Apache-2.0").cString
-      let answer = (item.plugin?.path ?? "").withCString { path in
+      let answer = withPath(item.plugin?.path ?? "") { path in
         (item.plugin?.id ?? "").string.withCString { plugin in
           info.path = path
           info.plugin = plugin

@@ -25,7 +25,7 @@ private func batch(
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let batch = try ClipCore.options(try required(batch, "batch"), clip_train_batch(), "batch")
-    // Metrics that cannot be filled must not cost an update.
+    // Checked before the update, so that a failure changes nothing.
     if metrics != nil { try requireRoom(metrics, "metrics") }
     let found = try body(trainer, batch)
     if metrics != nil { try fill(metrics, with: found, "metrics") }
@@ -84,7 +84,7 @@ public func clip_trainer_save(
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
-    let folder = String(cString: try required(folder, "folder"))
+    let folder = path(try required(folder, "folder"))
     let note = Name(utf8: note.map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) } ?? [])
     do throws(ClipError) {
       var scalars = Scalars()
@@ -102,7 +102,7 @@ public func clip_trainer_save(
 @c @implementation
 public func clip_trainer_resume(_ trainer: OpaquePointer?, _ path: UnsafePointer<CChar>?) -> clip_status {
   reporting { () throws(ClipError) in
-    try object(trainer, Trainer.self, "trainer").resume(String(cString: try required(path, "path")))
+    try object(trainer, Trainer.self, "trainer").resume(ClipBase.path(try required(path, "path")))
   }
 }
 
@@ -119,7 +119,7 @@ public func clip_trainer_export(
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
-    let folder = String(cString: try required(folder, "folder"))
+    let folder = path(try required(folder, "folder"))
     try trainer.export(folder: folder, try ClipCore.options(options, clip_export_options(), "options"))
   }
 }
@@ -131,9 +131,9 @@ public func clip_model_export(
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let model = try object(model, OpenModel.self, "model").current
-    let folder = String(cString: try required(folder, "folder"))
+    let folder = path(try required(folder, "folder"))
     try model.export(
-      checkpoint: checkpoint.map { String(cString: $0) }, folder: folder,
+      checkpoint: checkpoint.map { path($0) }, folder: folder,
       try ClipCore.options(options, clip_export_options(), "options"))
   }
 }

@@ -1,22 +1,20 @@
 import CClip
 import CSystem
 
-/// A plugin's shared library, loaded; unloaded with its last reference. It is a private copy in
-/// memory, so that rewriting the file never touches code that runs, and the same path loaded again
-/// is the new code.
+/// A loaded shared library of a plugin; unloaded with its last reference. What is loaded is a private copy in memory,
+/// so that rewriting the file never touches running code, and loading the path again gives the new code.
 final class PluginFile {
   let entry: clip_plugin_entry_fn
-  /// Of the file as it was copied.
+  /// The version of the file that was copied.
   let stamp: FileStamp
-  private let handle: UnsafeMutableRawPointer
-  private let descriptor: Int32
+  private let library: LoadedLibrary
 
   private static var largest: Int { 1 << 30 }
 
-  /// Where a limit of file sizes (`ulimit -f`) forbids the copy, the file itself is loaded: it must then be replaced by
-  /// renaming, not written to.
+  /// If a limit of file sizes (`ulimit -f`) forbids the copy, the file itself is loaded. It must then be replaced by
+  /// renaming, not rewritten.
   convenience init(path: String) throws(ClipError) {
-    let source = path.withCString { csystem_open_read($0) }
+    let source = withPath(path) { csystem_open_read($0) }
     guard source >= 0 else { throw systemError("cannot open " + path) }
     var library = source
     do throws(ClipError) {
@@ -26,31 +24,23 @@ final class PluginFile {
         library = copy
       }
       let (handle, entry) = try PluginFile.load(library, path)
-      self.init(entry, stamp, handle, library)
+      self.init(entry, stamp, LoadedLibrary(handle, library))
     } catch {
       close(library)
       throw error
     }
   }
 
-  /// The descriptor stays open: its number is the library's name to the loader, which must not be
-  /// given to another plugin while this one is loaded.
-  private init(
-    _ entry: @escaping clip_plugin_entry_fn, _ stamp: FileStamp, _ handle: UnsafeMutableRawPointer, _ descriptor: Int32
-  ) {
+  private init(_ entry: @escaping clip_plugin_entry_fn, _ stamp: FileStamp, _ library: LoadedLibrary) {
     self.entry = entry
     self.stamp = stamp
-    self.handle = handle
-    self.descriptor = descriptor
+    self.library = library
   }
 
-  deinit {
-    dlclose(handle)
-    close(descriptor)
-  }
+  deinit { library.unload() }
 
-  /// A file in memory with the bytes of `source`; nil if a limit of file sizes forbids one. Reads, and does not map,
-  /// the source: whoever is writing to it may cut it short meanwhile.
+  /// A memory file with the bytes of `source`; nil if a limit of file sizes forbids it. The source is read, not mapped:
+  /// its writer may truncate it meanwhile.
   private static func copy(_ source: Int32, _ stamp: FileStamp, _ path: String) throws(ClipError) -> Int32? {
     guard stamp.size <= largest else {
       throw ClipError(CLIP_LIMIT, path + ": expected a library of at most \(largest) bytes, found \(stamp.size)")
@@ -88,8 +78,8 @@ final class PluginFile {
   private static func load(_ copy: Int32, _ path: String) throws(ClipError)
     -> (handle: UnsafeMutableRawPointer, entry: clip_plugin_entry_fn)
   {
-    let name = "/proc/self/fd/\(copy)"
-    let file = try MappedFile(path: name)
+    let name = LoadedLibrary.newName(of: copy)
+    let file = try MappedFile(mapping: name)
     let problem = withExtendedLifetime(file) { SharedLibrary.problem(in: file.bytes) }
     if let problem { throw ClipError(CLIP_PLUGIN, path + ": " + problem) }
     guard let handle = name.withCString({ dlopen($0, RTLD_NOW | RTLD_LOCAL) }) else {
@@ -103,14 +93,14 @@ final class PluginFile {
         isResourceFailure: isResourceFailure)
     }
     guard let symbol = dlsym(handle, "clip_plugin_entry") else {
-      dlclose(handle)
+      _ = dlclose(handle)
       throw ClipError(CLIP_PLUGIN, path + ": expected the function clip_plugin_entry, found none")
     }
     return (handle, unsafeBitCast(symbol, to: clip_plugin_entry_fn.self))
   }
 }
 
-/// What tells one version of a file from another.
+/// Identifies one version of a file.
 struct FileStamp: Equatable {
   let device: UInt
   let file: UInt
@@ -118,7 +108,7 @@ struct FileStamp: Equatable {
   let seconds: Int
   let nanoseconds: Int
 
-  /// Of an open file; `path` is for the error. What is no file is an error too.
+  /// The stamp of an open file; an error if it is not a regular file. `path` is for messages.
   init(_ descriptor: Int32, _ path: String) throws(ClipError) {
     var facts = stat()
     guard fstat(descriptor, &facts) == 0 else { throw systemError("cannot look at " + path) }
@@ -129,10 +119,10 @@ struct FileStamp: Equatable {
     self.init(facts)
   }
 
-  /// nil if there is none.
+  /// nil if there is no such file.
   init?(path: String) {
     var facts = stat()
-    guard stat(path, &facts) == 0 else { return nil }
+    guard withPath(path, { stat($0, &facts) }) == 0 else { return nil }
     self.init(facts)
   }
 

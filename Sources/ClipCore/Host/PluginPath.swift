@@ -1,15 +1,15 @@
 import CClip
 import CSystem
 
-/// The environment variable CLIP_PLUGIN_PATH: absolute paths of plugin files and folders, joined by colons. What it names
-/// runs inside the process, so it does not count in a program with more rights than its user, and an entry that any
-/// user could have put there is left out with a warning.
+/// The environment variable CLIP_PLUGIN_PATH: absolute paths of plugin files and folders, separated by colons. Plugins
+/// run in the process, so the variable is ignored in a program with more rights than its user (such as setuid), and an
+/// entry that any user can write to is skipped with a warning.
 enum PluginPath {
   static func entries(_ log: Log) throws(ClipError) -> [String] {
     guard let path = csystem_environment("CLIP_PLUGIN_PATH") else { return [] }
     var entries: [String] = []
-    for part in Array(String(cString: path).utf8).split(separator: UInt8(ascii: ":")) {
-      let entry = String(decoding: part, as: UTF8.self)
+    for part in Name(cString: path).utf8.split(separator: UInt8(ascii: ":")) {
+      let entry = Name(utf8: Array(part)).string
       if let problem = try problem(entry) {
         log.warning("CLIP_PLUGIN_PATH: skipped: " + problem)
       } else {
@@ -22,7 +22,7 @@ enum PluginPath {
   private static func problem(_ entry: String) throws(ClipError) -> String? {
     guard entry.utf8.first == UInt8(ascii: "/") else { return "expected an absolute path, found " + entry }
     var facts = stat()
-    guard stat(entry, &facts) == 0 else {
+    guard withPath(entry, { stat($0, &facts) }) == 0 else {
       let error = systemError("cannot look at " + entry)
       if error.isResourceFailure { throw error }
       return error.message

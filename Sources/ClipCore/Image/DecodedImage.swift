@@ -32,12 +32,25 @@ final class DecodedImage {
     do throws(ClipError) { try checkPixelCount(Int(header.width), Int(header.height), maxPixels) } catch {
       throw error.at(place)
     }
+    let full = (width: header.width, height: header.height)
     let shrink = DecodedImage.shrink(min(header.width, header.height), keeping: options.smaller_side)
     if shrink > 1 {
       header.shrink = shrink
       try readHeader()
     }
+    let isWhole = header.width == full.width && header.height == full.height
     let (width, height) = (Int(header.width), Int(header.height))
+    guard
+      isWhole
+        || [2, 4, 8].contains(where: {
+          DecodedImage.shrunk(full.width, $0) == width && DecodedImage.shrunk(full.height, $0) == height
+        })
+    else {
+      throw ClipError(
+        CLIP_PLUGIN,
+        "\(place): expected \(full.width) x \(full.height) pixels or those at 1/2, 1/4 or 1/8 from \(codec.id), "
+          + "found \(width) x \(height)")
+    }
     guard width > 0, height > 0, let format = ImageView.Format(header.format), format != .bgr, format != .bgra,
       header.orientation <= 8
     else {
@@ -65,17 +78,20 @@ final class DecodedImage {
       clip_image_view(
         pixels: UnsafePointer(pixels), width: header.width, height: header.height, stride: stride,
         format: header.format,
-        orientation: options.flags & UInt32(CLIP_IMAGE_AS_STORED) != 0 ? 1 : max(1, header.orientation)))
+        orientation: options.flags & UInt32(CLIP_IMAGE_AS_STORED) != 0 ? 1 : max(1, header.orientation),
+        full_width: isWhole ? 0 : full.width, full_height: isWhole ? 0 : full.height))
   }
 
-  /// How many times smaller a side may be decoded and still keep `smallest` pixels; 1 if that is 0.
+  private static func shrunk(_ side: UInt32, _ factor: Int) -> Int { (Int(side) + factor - 1) / factor }
+
+  /// The factor, 1, 2, 4 or 8, by which a side may be reduced and keep `smallest` pixels; 1 if that is 0.
   private static func shrink(_ side: UInt32, keeping smallest: UInt32) -> UInt32 {
     guard smallest > 0 else { return 1 }
     for factor in [8, 4, 2] as [UInt32] where side / factor >= smallest { return factor }
     return 1
   }
 
-  /// A megabyte of a file may take 256 MB, and each one that is begun counts. Decoders hold about twice the pixels besides.
+  /// Each started megabyte of a file may give 256 MB of memory. Decoders need about twice the memory of the pixels.
   private static func checkProportion(_ bytes: Int, _ fileBytes: Int) throws(ClipError) {
     let most = max(1, (fileBytes + (1 << 20) - 1) >> 20) * (256 << 20) / 3
     guard bytes <= most else {

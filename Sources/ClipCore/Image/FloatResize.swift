@@ -8,10 +8,12 @@ extension Framing {
     into output: UnsafeMutablePointer<Float>, scratch: PreprocessScratch
   ) throws(ClipError) {
     let horizontal = try ResampleWeights(
-      inputSize: image.width, outputSize: width, range: window.left..<window.left + window.width, filter: filter,
+      inputSize: image.width, image.across, outputSize: width, range: window.left..<window.left + window.width,
+      filter: filter,
       isFixed: false, buffer: &scratch.horizontal)
     let vertical = try ResampleWeights(
-      inputSize: image.height, outputSize: height, range: window.top..<window.top + window.height, filter: filter,
+      inputSize: image.height, image.down, outputSize: height, range: window.top..<window.top + window.height,
+      filter: filter,
       isFixed: false, buffer: &scratch.vertical)
     let (count, rowFloats) = (config.width * config.height, window.width * 3)
     for channel in 0..<3 {

@@ -23,21 +23,21 @@ struct Framing {
 
   private static func resizedSize(_ image: ImageView, _ config: PreprocessConfig) -> (Int, Int) {
     switch config.mode {
-    case .none: return (image.width, image.height)
+    case .none: return (image.fullWidth, image.fullHeight)
     case .squash: return (config.squashTo?.width ?? config.width, config.squashTo?.height ?? config.height)
     case .shortest:
       // torchvision's Resize(int) truncates the longer side to whole pixels.
-      let (short, long) = (min(image.width, image.height), max(image.width, image.height))
+      let (short, long) = (min(image.fullWidth, image.fullHeight), max(image.fullWidth, image.fullHeight))
       let other = Int(Double(config.resizeTo * long) / Double(short))
-      return image.width <= image.height ? (config.resizeTo, other) : (other, config.resizeTo)
+      return image.fullWidth <= image.fullHeight ? (config.resizeTo, other) : (other, config.resizeTo)
     case .longest, .cover:
       // open_clip's ResizeKeepRatio.
-      let across = Double(image.width) / Double(config.width)
-      let down = Double(image.height) / Double(config.height)
+      let across = Double(image.fullWidth) / Double(config.width)
+      let down = Double(image.fullHeight) / Double(config.height)
       let ratio = config.mode == .longest ? max(across, down) : min(across, down)
       // If a side rounds to 0, open_clip fails; here it keeps one pixel.
-      let width = max(1, Int((Double(image.width) / ratio).rounded(.toNearestOrEven)))
-      let height = max(1, Int((Double(image.height) / ratio).rounded(.toNearestOrEven)))
+      let width = max(1, Int((Double(image.fullWidth) / ratio).rounded(.toNearestOrEven)))
+      let height = max(1, Int((Double(image.fullHeight) / ratio).rounded(.toNearestOrEven)))
       return (width, height)
     }
   }
@@ -100,7 +100,7 @@ func normalizePixels(
 ) {
   let count = config.width * config.height
   for channel in 0..<3 {
-    // The result for each of the 256 values of a byte.
+    // The result for each value of a byte.
     var storage = InlineArray<256, Float>(repeating: 0)
     withUnsafeMutablePointer(to: &storage) { storage in
       let table = UnsafeMutableRawPointer(storage).assumingMemoryBound(to: Float.self)

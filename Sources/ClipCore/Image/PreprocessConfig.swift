@@ -1,6 +1,19 @@
 /// How an image becomes the tower's input, from preprocessor_config.json or open_clip's preprocess_cfg.
 struct PreprocessConfig {
-  enum Resample { case nearest, bilinear, bicubic, lanczos }
+  enum Resample {
+    case nearest, bilinear, bicubic, lanczos
+
+    /// The filter of this name; nil if there is none.
+    init?(_ name: Name) {
+      switch name {
+      case "nearest": self = .nearest
+      case "bilinear": self = .bilinear
+      case "bicubic": self = .bicubic
+      case "lanczos": self = .lanczos
+      default: return nil
+      }
+    }
+  }
 
   enum ResizeMode {
     /// Resize the shorter side to `resizeTo`, then crop the centre to width x height as torchvision does.
@@ -20,11 +33,11 @@ struct PreprocessConfig {
   var height: Int
   /// The shorter side in pixels after the resize of `shortest`; usually the size of the crop.
   var resizeTo: Int
-  /// Of `squash`, where it is not width x height.
+  /// The size for `squash`, if not width x height.
   var squashTo: Sides?
   var mode: ResizeMode = .shortest
-  /// Whether a margin that cannot be halved is cut and padded as transformers does: the smaller half first where pixels
-  /// are cut, the larger first where they are added. torchvision rounds to even, and adds the smaller first.
+  /// Whether an odd margin is split as in transformers: when cropping the smaller half is first, when padding the
+  /// larger half. torchvision rounds to even when cropping, and pads the smaller half first.
   var cropsAsTransformers = false
   var resample: Resample = .bicubic
   /// Whether pixels stay floats from the resize to the normalisation.
@@ -35,6 +48,16 @@ struct PreprocessConfig {
   var fill: [UInt8] = [0, 0, 0]
   /// The factor of a pixel's 8-bit value before mean and std apply.
   var rescale: Float = 1.0 / 255.0
+
+  /// The smaller side of an image after the resize in pixels, at most; 0 without a resize.
+  var resizedSide: Int {
+    switch mode {
+    case .none: 0
+    case .shortest: resizeTo
+    case .longest, .cover: max(width, height)
+    case .squash: max(squashTo?.width ?? width, squashTo?.height ?? height)
+    }
+  }
 
   /// Elements of one preprocessed image.
   var floats: Int { 3 * height * width }

@@ -59,14 +59,15 @@ struct ResampleWeights {
   /// The number of positions of the longest span.
   let longest: Int
 
-  /// Computes the weights of output positions `range` for a resize from `inputSize` to `outputSize`. The
-  /// caller checks that both sizes are in 1...2^48, and that the range is not empty and lies in the output.
-  /// CLIP_LIMIT for more than 64 MiB of weights.
+  /// Computes the weights of output positions `range` for a resize from `inputSize` to `outputSize`. The image covers
+  /// input positions `from` to `from + extent`: all of the input, or up to one position less. The caller checks that
+  /// both sizes are in 1...2^48, and that the range is not empty and lies in the output. CLIP_LIMIT for more than 64
+  /// MiB of weights.
   init(
-    inputSize: Int, outputSize: Int, range: Range<Int>, filter: ResampleFilter, isFixed: Bool = true,
-    buffer: inout GrowingBuffer
+    inputSize: Int, _ extent: (from: Double, count: Double), outputSize: Int, range: Range<Int>, filter: ResampleFilter,
+    isFixed: Bool = true, buffer: inout GrowingBuffer
   ) throws(ClipError) {
-    let scale = Double(inputSize) / Double(outputSize)
+    let scale = extent.count / Double(outputSize)
     let filterScale = max(scale, 1)
     let support = filter.support * filterScale
     let most = min(Int(support.rounded(.up)) * 2 + 1, inputSize)
@@ -87,7 +88,7 @@ struct ResampleWeights {
     var high = 0
     var longest = 1
     for index in 0..<range.count {
-      let centre = (Double(range.lowerBound + index) + 0.5) * scale
+      let centre = (Double(range.lowerBound + index) + 0.5) * scale + extent.from
       let first = min(max(Int(centre - support + 0.5), 0), inputSize - 1)
       let count = max(min(min(Int(centre + support + 0.5), inputSize) - first, most), 1)
       var sum = 0.0

@@ -25,7 +25,7 @@ func resize(
       image, over: background, width: width, height: height, window: window, into: output, stride: stride,
       scratch: scratch)
   }
-  if width == image.width && height == image.height {
+  if width == image.width && height == image.height && width == image.fullWidth && height == image.fullHeight {
     if image.format == .rgb, image.isStoredUpright {
       for y in 0..<window.height {
         memcpy(output + y * stride, image.pixels + (window.top + y) * image.stride + window.left * 3, window.width * 3)
@@ -37,14 +37,14 @@ func resize(
       scratch: scratch)
   }
   let horizontal = try ResampleWeights(
-    inputSize: image.width, outputSize: width, range: window.left..<window.left + window.width, filter: filter,
-    buffer: &scratch.horizontal)
+    inputSize: image.width, image.across, outputSize: width, range: window.left..<window.left + window.width,
+    filter: filter, buffer: &scratch.horizontal)
   let vertical = try ResampleWeights(
-    inputSize: image.height, outputSize: height, range: window.top..<window.top + window.height, filter: filter,
-    buffer: &scratch.vertical)
+    inputSize: image.height, image.down, outputSize: height, range: window.top..<window.top + window.height,
+    filter: filter, buffer: &scratch.vertical)
 
-  // A ring buffer holds the input rows of one vertical span: source rows if the vertical pass is first,
-  // otherwise rows that the horizontal pass has resized.
+  // A ring buffer of the input rows of one vertical span: source rows if the vertical pass is first, else rows after
+  // the horizontal pass.
   let isVerticalFirst = runsVerticalFirst(image, width: width, height: height)
   let outputBytes = (window.width * 3 + 4 + 15) & ~15
   let sourceBytes = ((horizontal.input.count + 4) * 4 + 15) & ~15
@@ -56,7 +56,7 @@ func resize(
   }
   let base = try scratch.rows.reserve(
     ringBytes + sourceBytes + outputBytes + pointerBytes, for: "rows of a resize")
-  // Kernels also read the bytes behind a row that the zero weights of the last group multiply.
+  // Kernels also read the bytes after a row, which the zero weights of the last group multiply.
   memset(base, 0, ringBytes + sourceBytes + outputBytes)
   let source = base + ringBytes
   let finished = source + sourceBytes
@@ -95,7 +95,7 @@ func resize(
 /// Whether the vertical pass is first, as Pillow 13 chooses. The order changes the result, since the passes
 /// exchange rounded bytes. Until Pillow 11 the horizontal pass was always first.
 private func runsVerticalFirst(_ image: ImageView, width: Int, height: Int) -> Bool {
-  height < image.height && image.height - height > 2 * (image.width - width)
+  height < image.fullHeight && image.fullHeight - height > 2 * (image.fullWidth - width)
 }
 
 private let maximumRingBytes = 1 << 28
@@ -108,11 +108,11 @@ private func pickNearest(
   let columnBytes = try product(window.width, MemoryLayout<Int>.stride, "columns of a resize")
   let columns = try scratch.horizontal.reserve(columnBytes, for: "columns of a resize")
     .bindMemory(to: Int.self, capacity: window.width)
-  var column = NearestPositions(inputSize: image.width, outputSize: width, first: window.left)
+  var column = NearestPositions(inputSize: image.width, image.across, outputSize: width, first: window.left)
   for x in 0..<window.width { columns[x] = column.next() }
   let (first, last) = (columns[0], columns[window.width - 1])
   let source = try scratch.rows.reserve((last - first + 1) * 4, for: "rows of a resize")
-  var row = NearestPositions(inputSize: image.height, outputSize: height, first: window.top)
+  var row = NearestPositions(inputSize: image.height, image.down, outputSize: height, first: window.top)
   for y in 0..<window.height {
     image.copyRow(row.next(), from: first, to: last + 1, over: background, into: source)
     let line = output + y * stride
@@ -120,17 +120,17 @@ private func pickNearest(
   }
 }
 
-/// The input positions of the output positions from `first` on. As in Pillow, they are found by repeated
-/// addition of the scale, except for images larger than Pillow can hold.
+/// The input positions of output positions from `first` on: found as in Pillow by repeated addition of the scale,
+/// except for images larger than Pillow allows.
 private struct NearestPositions {
   private let scale: Double
   private let inputSize: Int
   private var position: Double
 
-  init(inputSize: Int, outputSize: Int, first: Int) {
-    scale = Double(inputSize) / Double(outputSize)
+  init(inputSize: Int, _ extent: (from: Double, count: Double), outputSize: Int, first: Int) {
+    scale = extent.count / Double(outputSize)
     self.inputSize = inputSize
-    position = scale * 0.5
+    position = extent.from + scale * 0.5
     if first <= 1 << 24 {
       for _ in 0..<first { position += scale }
     } else {

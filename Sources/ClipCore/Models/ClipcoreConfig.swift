@@ -49,18 +49,12 @@ enum ClipcoreConfig {
   private static func readText(_ part: ConfigReader, _ embedding: Int) throws(ClipError) -> ModelConfig.Text {
     try checkKeys(part, ["encoder", "config", "scope", "projection", "tokenizer"])
     let tower = try readTower(part, embedding)
-    switch try part.string("tokenizer", "") {
-    case "clip": return ModelConfig.Text(tower: tower, tokenizer: .bytePairs)
-    case "wordpiece": return ModelConfig.Text(tower: tower, tokenizer: .wordPiece)
-    case "sentencepiece": return ModelConfig.Text(tower: tower, tokenizer: .sentencePiece)
-    case "siglip": return ModelConfig.Text(tower: tower, tokenizer: .siglip)
-    case "folder": return ModelConfig.Text(tower: tower, tokenizer: .folder)
-    case "none": return ModelConfig.Text(tower: tower, tokenizer: .none)
-    default:
+    guard let tokenizer = TokenizerKind(try part.string("tokenizer", "")) else {
       throw part.error(
         CLIP_FORMAT, "tokenizer",
-        "\"folder\", \"clip\", \"wordpiece\", \"sentencepiece\", \"siglip\" or \"none\"")
+        "\"folder\", \"clip\", \"wordpiece\", \"sentencepiece\", \"siglip\", \"none\" or the id of a plugin")
     }
+    return ModelConfig.Text(tower: tower, tokenizer: tokenizer)
   }
 
   private static func readTower(_ part: ConfigReader, _ embedding: Int) throws(ClipError) -> TowerDescription {
@@ -95,14 +89,10 @@ enum ClipcoreConfig {
     result.mean = try config.channels("mean", result.mean, zeroAllowed: true)
     result.std = try config.channels("std", result.std, zeroAllowed: false)
     result.fill = try OpenClipPreprocess.fill(config)
-    switch try config.string("interpolation", "bicubic") {
-    case "nearest": result.resample = .nearest
-    case "bilinear": result.resample = .bilinear
-    case "bicubic": result.resample = .bicubic
-    case "lanczos": result.resample = .lanczos
-    default:
+    guard let resample = PreprocessConfig.Resample(try config.string("interpolation", "bicubic")) else {
       throw config.error(CLIP_FORMAT, "interpolation", "\"nearest\", \"bilinear\", \"bicubic\" or \"lanczos\"")
     }
+    result.resample = resample
     switch try config.string("resize_mode", "shortest") {
     case "shortest": result.mode = .shortest
     case "longest": result.mode = .longest
@@ -115,14 +105,14 @@ enum ClipcoreConfig {
   }
 
   /// A name that is not empty; nil if the key is absent.
-  private static func tensor(_ config: ConfigReader, _ key: Name) throws(ClipError) -> Name? {
+  private static func tensor(_ config: ConfigReader, _ key: StaticString) throws(ClipError) -> Name? {
     guard config.has(key) else { return nil }
     let name = try config.string(key, "")
     guard !name.isEmpty else { throw config.error(CLIP_FORMAT, key, "a name") }
     return name
   }
 
-  private static func names(_ config: ConfigReader, _ key: Name) throws(ClipError) -> [Name] {
+  private static func names(_ config: ConfigReader, _ key: StaticString) throws(ClipError) -> [Name] {
     guard config.has(key) else { return [] }
     guard let elements = config.json[key]?.array else { throw config.error(CLIP_FORMAT, key, "an array of names") }
     var names: [Name] = []

@@ -62,7 +62,7 @@ enum EfficientNetConfig {
 
   /// An integer for each of `count` stages.
   private static func counts(
-    _ config: ConfigReader, _ key: Name, _ fallback: [Int], _ count: Int?
+    _ config: ConfigReader, _ key: StaticString, _ fallback: [Int], _ count: Int?
   ) throws(ClipError) -> [Int] {
     let found = config.has(key) ? (config.json[key]?.array ?? []).compactMap { $0.int } : fallback
     guard count == nil || found.count == count, (1...16).contains(found.count),

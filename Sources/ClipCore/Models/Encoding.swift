@@ -5,8 +5,8 @@ import CSystem
 struct EncodeOptions {
   let rawFeatures: Bool
   let truncate: Bool
-  /// nil: the tokenizer's own.
-  let cleaning: TextCleaning?
+  /// Whether texts are cleaned as OpenAI does it; else as the tokenizer's files say.
+  let openAICleaning: Bool
   /// The colour under transparent pixels; nil drops alpha.
   let background: Colour?
   /// What the caller's pixels and tokens were made for; 0 where it does not say.
@@ -23,7 +23,7 @@ struct EncodeOptions {
     )
     rawFeatures = flags & CLIP_ENCODE_RAW != 0
     truncate = flags & CLIP_ENCODE_TRUNCATE != 0
-    cleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0 ? .openAI : nil
+    openAICleaning = flags & CLIP_ENCODE_OPENAI_CLEANING != 0
     let under = try colour(rgb: options.background)
     background = flags & CLIP_ENCODE_COMPOSITE_ALPHA != 0 ? under : nil
     sizes = InputSizes(
@@ -210,8 +210,8 @@ extension Model {
       let bytes = try scratch.prefixed(UnsafeRawBufferPointer(start: text, count: strlen(text)), by: prompt)
       do throws(ClipError) {
         let length = try tokenizer.encodeRow(
-          bytes, cleaning: options.cleaning, truncate: options.truncate, into: tokens + index * contextLength,
-          scratch.tokenizing)
+          bytes, truncate: options.truncate, openAICleaning: options.openAICleaning,
+          into: tokens + index * contextLength)
         lengths?[index] = UInt32(clamping: length)
       } catch {
         throw error.at("texts[\(index)]")

@@ -44,7 +44,7 @@ enum HuggingFaceConfig {
     case "vit" where try config.bool("qkv_bias", true):
       return try ViTConfig.read(config, folder, weights, image: image)
     default:
-      if let found = try TimmConfig.read(config, folder, image: image) { return found }
+      if let found = try TimmConfig.read(config, weights, image: image) { return found }
       if let found = try HuggingFaceTransformers.read(config, folder, weights, image: image) { return found }
       return try HuggingFaceHierarchical.read(config, folder, weights, image: image)
     }
@@ -58,9 +58,11 @@ enum HuggingFaceConfig {
     let embedding = try config.int("projection_dim", 512, ConfigReader.widths)
     return ModelConfig(
       embeddingWidth: embedding,
-      image: image ? try readImage(try part(config, "vision_config"), embedding, folder) : nil,
+      image: image
+        ? try readImage(try part(config, "vision_config", dict: "vision_config_dict"), embedding, folder) : nil,
       text: text
-        ? try readText(try part(config, "text_config"), embedding, isMeta: try isMeta(config)) : nil)
+        ? try readText(
+          try part(config, "text_config", dict: "text_config_dict"), embedding, isMeta: try isMeta(config)) : nil)
   }
 
   /// CLIPVisionModelWithProjection or, where the file has no projection, CLIPVisionModel.
@@ -105,12 +107,12 @@ enum HuggingFaceConfig {
     return result
   }
 
-  /// A tower's object. The older "<key>_dict" overrides all of it, as in transformers; where there
+  /// A tower's object. The older `dict` overrides all of it, as in transformers; where there
   /// is neither, everything has its default.
-  static func part(_ config: ConfigReader, _ key: Name) throws(ClipError) -> ConfigReader {
-    if let found = try config.object(key + "_dict") { return found }
+  static func part(_ config: ConfigReader, _ key: StaticString, dict: StaticString) throws(ClipError) -> ConfigReader {
+    if let found = try config.object(dict) { return found }
     if let found = try config.object(key) { return found }
-    return try ConfigReader(.object([]), place: config.place, prefix: key.string + ".")
+    return try ConfigReader(.object([]), place: config.place, prefix: "\(key).")
   }
 
   private static func readImage(
@@ -128,10 +130,11 @@ enum HuggingFaceConfig {
     try vision.divides(patch.height, "patch_size", size.height, "image_size")
     try vision.divides(patch.width, "patch_size", size.width, "image_size")
     let tower = VisionTransformerConfig(
-      image: size, patch: patch.height, width: width,
-      layers: try vision.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
-      mlpWidth: try vision.int("intermediate_size", 3072, ConfigReader.widths),
-      activation: try activation(vision, "quick_gelu"), embedding: embedding, epsilon: try epsilon(vision, 1e-5))
+      image: size, patch: patch.height,
+      blocks: TransformerConfig(
+        width: width, layers: try vision.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
+        mlpWidth: try vision.int("intermediate_size", 3072, ConfigReader.widths),
+        activation: try activation(vision, "quick_gelu"), embedding: embedding, epsilon: try epsilon(vision, 1e-5)))
     return ModelConfig.Image(
       tower: tower.tower, preprocess: try HuggingFacePreprocess.read(folder, size, vision.place))
   }
@@ -146,10 +149,11 @@ enum HuggingFaceConfig {
     let vocabulary = try text.int("vocab_size", 49408, ConfigReader.widths)
     var found = TextTransformerConfig(
       vocabulary: vocabulary, context: try text.int("max_position_embeddings", 77, 2...ConfigReader.sides.upperBound),
-      width: width, layers: try text.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
-      mlpWidth: try text.int("intermediate_size", 2048, ConfigReader.widths),
-      activation: try activation(text, "quick_gelu"),
-      embedding: embedding, epsilon: try epsilon(text, 1e-5), endToken: try endToken(text, vocabulary, isExact: isMeta)
+      blocks: TransformerConfig(
+        width: width, layers: try text.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
+        mlpWidth: try text.int("intermediate_size", 2048, ConfigReader.widths),
+        activation: try activation(text, "quick_gelu"), embedding: embedding, epsilon: try epsilon(text, 1e-5)),
+      endToken: try endToken(text, vocabulary, isExact: isMeta)
     ).text
     if isMeta { found.tokenizer = .folder }
     return found
@@ -178,7 +182,7 @@ enum HuggingFaceConfig {
 
   /// transformers' name of an activation as ours.
   static func activation(
-    _ config: ConfigReader, _ fallback: Name, key: Name = "hidden_act"
+    _ config: ConfigReader, _ fallback: Name, key: StaticString = "hidden_act"
   ) throws(ClipError) -> Name {
     let found = try config.string(key, fallback)
     for (theirs, ours) in activations where theirs == found { return ours }

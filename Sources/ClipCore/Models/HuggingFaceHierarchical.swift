@@ -77,7 +77,7 @@ enum HuggingFaceHierarchical {
       throw config.error(CLIP_UNSUPPORTED, "num_channels", "3")
     }
     // A model under a head has them one scope down.
-    let isScoped = weights.tensors.contains { $0.key.hasPrefix(type + ".") }
+    let isScoped = weights.tensors.contains(prefix: type + ".")
     let start: Name = isScoped ? type + "." : ""
     let rules = names.map { ParameterRule(start + $0.parameter, start + $0.tensor) }
     var result = ModelConfig(
@@ -104,7 +104,7 @@ enum HuggingFaceHierarchical {
 
   /// As many integers as there are stages.
   private static func counts(
-    _ config: ConfigReader, _ key: Name, _ fallback: [Int], _ stages: ClosedRange<Int> = 4...4
+    _ config: ConfigReader, _ key: StaticString, _ fallback: [Int], _ stages: ClosedRange<Int> = 4...4
   ) throws(ClipError) -> [Int] {
     guard config.has(key) else { return fallback }
     let found = (config.json[key]?.array ?? []).compactMap { $0.int }

@@ -12,7 +12,7 @@ extension HuggingFacePairs {
     var textProjection: Name = "text_projection"
     var hasBias = false
     /// The key of the embeddings' width, and its default.
-    var widthKey: Name = "projection_dim"
+    var widthKey: StaticString = "projection_dim"
     var width = 512
     /// The text's row; nil: the pooler's output.
     var pooling: Name? = "first"

@@ -8,8 +8,8 @@ enum HuggingFacePairs {
   ) throws(ClipError) -> ModelConfig? {
     let type = try config.string("model_type", "")
     guard let family = families.first(where: { $0.type == type }) else { return nil }
-    let vision = try part(config, "vision_config", family.image, [], [])
-    let language = try part(config, "text_config", family.text, family.fixed, family.defaults)
+    let vision = try part(config, "vision_config", dict: "vision_config_dict", family.image, [], [])
+    let language = try part(config, "text_config", dict: "text_config_dict", family.text, family.fixed, family.defaults)
     let imagePart = try HuggingFaceConfig.readImageAlone(
       vision, folder, weights.under(family.imageScope), image: image
     )?.under(family.imageScope)
@@ -64,10 +64,10 @@ enum HuggingFacePairs {
 
   /// A part as the reader of the model_type `type` takes it.
   private static func part(
-    _ config: ConfigReader, _ key: Name, _ type: Name?, _ fixed: [(key: Name, value: JSON)],
-    _ defaults: [(key: Name, value: JSON)]
+    _ config: ConfigReader, _ key: StaticString, dict: StaticString, _ type: Name?,
+    _ fixed: [(key: Name, value: JSON)], _ defaults: [(key: Name, value: JSON)]
   ) throws(ClipError) -> ConfigReader {
-    let own = try HuggingFaceConfig.part(config, key)
+    let own = try HuggingFaceConfig.part(config, key, dict: dict)
     let kind: [(key: Name, value: JSON)] = type.map { [("model_type", .string($0))] } ?? []
     // The first of several counts.
     let members = kind + fixed + (own.json.object ?? []).filter { member in type == nil || member.key != "model_type" }

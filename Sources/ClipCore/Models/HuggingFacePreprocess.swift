@@ -12,7 +12,7 @@ enum HuggingFacePreprocess {
     if let found = try find(folder) { config = found }
     let processor = try processor(config, family)
     guard !(try config.bool("do_pad", false)) else { throw config.error(CLIP_UNSUPPORTED, "do_pad", "false") }
-    // Without a file pictures are as large as the tower wants them.
+    // Without a file images are as large as the tower wants them.
     var result = try readGeometry(config, processor, config.json.object?.isEmpty == true ? size : nil)
     if let size, Sides(height: result.height, width: result.width) != size {
       throw ClipError(
@@ -60,7 +60,7 @@ enum HuggingFacePreprocess {
   /// Other processors have other defaults, and steps of their own.
   private static func processor(_ config: ConfigReader, _ family: Name) throws(ClipError) -> HuggingFaceProcessor {
     var found = HuggingFaceProcessor.named(family + "ImageProcessor")
-    let keys: [Name] = ["feature_extractor_type", "image_processor_type"]
+    let keys: [StaticString] = ["feature_extractor_type", "image_processor_type"]
     for key in keys where config.has(key) {
       found = HuggingFaceProcessor.named(try config.string(key, ""))
       if found == nil {
@@ -73,7 +73,7 @@ enum HuggingFacePreprocess {
     return found
   }
 
-  /// The size of the result, and how a picture gets there.
+  /// The size of the result, and how an image gets there.
   private static func readGeometry(
     _ config: ConfigReader, _ processor: HuggingFaceProcessor, _ fallback: Sides?
   ) throws(ClipError) -> PreprocessConfig {
@@ -107,7 +107,7 @@ enum HuggingFacePreprocess {
     return geometry
   }
 
-  /// ConvNextImageProcessor's: pictures below 384 pixels are cut out of larger ones.
+  /// ConvNextImageProcessor's: images below 384 pixels are cut out of larger ones.
   private static func convNeXtGeometry(_ config: ConfigReader, _ edge: Int) throws(ClipError) -> PreprocessConfig {
     let share = try config.number("crop_pct", 224.0 / 256, 0.01...1)
     guard edge < 384 else { return PreprocessConfig(width: edge, height: edge, resizeTo: edge, mode: .squash) }
@@ -133,7 +133,7 @@ enum HuggingFacePreprocess {
   }
 
   /// An integer, [height, width] or {"height", "width"}.
-  private static func sides(_ config: ConfigReader, _ key: Name, _ fallback: Sides) throws(ClipError) -> Sides {
+  private static func sides(_ config: ConfigReader, _ key: StaticString, _ fallback: Sides) throws(ClipError) -> Sides {
     guard config.json[key]?.object != nil, let object = try config.object(key) else {
       return try config.sides(key, fallback)
     }

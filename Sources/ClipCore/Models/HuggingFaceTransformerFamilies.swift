@@ -11,7 +11,7 @@ extension HuggingFaceTransformers {
     var heads = 12
     var patch = 16
     var epsilon = 1e-12
-    /// Whether positions are resized to the pictures' size.
+    /// Whether positions are resized to the images' size.
     var resizes = false
     var antialiases = false
     var hasTable = true
@@ -89,7 +89,7 @@ extension HuggingFaceTransformers {
     guard try isQuery == config.bool("value_bias", true), isQuery || !isKey else {
       throw config.error(CLIP_UNSUPPORTED, "value_bias", "query_bias, and true where key_bias is")
     }
-    for key: Name in ["proj_bias", "mlp_bias"] {
+    for key: StaticString in ["proj_bias", "mlp_bias"] {
       guard try config.bool(key, true) else { throw config.error(CLIP_UNSUPPORTED, key, "true") }
     }
     return try mlp(config, 1536) + [
@@ -106,7 +106,7 @@ extension HuggingFaceTransformers {
     if try !config.bool("use_absolute_position_embeddings", false) { options.append(("positions", .string("none"))) }
     if try config.number("layer_scale_init_value", 0.1, 0...1e6) > 0 { options.append(("layer_scale", .int(1))) }
     for (key, name) in [("use_relative_position_bias", "block"), ("use_shared_relative_position_bias", "shared")]
-      as [(Name, Name)]
+      as [(StaticString, Name)]
     {
       if try config.bool(key, false) { options.append(("relative_bias", .string(name))) }
     }

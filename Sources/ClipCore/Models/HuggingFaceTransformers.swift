@@ -25,7 +25,7 @@ enum HuggingFaceTransformers {
       folder, family.resizes || !family.hasTable ? nil : own, config.place, family.processor)
     let size = Sides(height: preprocess.height, width: preprocess.width)
     guard patch <= min(size.height, size.width), patch <= min(own.height, own.width) else {
-      throw config.error(CLIP_FORMAT, "patch_size", "at most the size of pictures, \(size.text)")
+      throw config.error(CLIP_FORMAT, "patch_size", "at most the size of images, \(size.text)")
     }
     let heads = try config.int("num_attention_heads", family.heads, ConfigReader.widths)
     try config.divides(heads, "num_attention_heads", width, "hidden_size")
@@ -65,6 +65,6 @@ enum HuggingFaceTransformers {
 
 extension StoredTensors {
   fileprivate func hasTensors(under scope: Name) -> Bool {
-    tensors.contains { $0.key.hasPrefix(scope + ".") }
+    tensors.contains(prefix: scope + ".")
   }
 }

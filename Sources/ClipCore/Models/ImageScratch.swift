@@ -14,7 +14,6 @@ final class ImageScratch {
 
 /// What one call that tokenizes and encodes needs; kept for the next.
 final class TextScratch {
-  let tokenizing = TokenScratch()
   var tokens = GrowingBuffer()
   private var prompted = GrowingBuffer()
 

@@ -33,8 +33,12 @@ final class Model {
     let wanted = options.towers == 0 ? known : options.towers
     let wantsImage = wanted & UInt32(CLIP_TOWER_IMAGE) != 0
     let wantsText = wanted & UInt32(CLIP_TOWER_TEXT) != 0
-    let description = try ModelDescription.open(
+    var description = try ModelDescription.open(
       folder: folder, formats: runtime.plugins.weightFormats, image: wantsImage, text: wantsText)
+    if options.image_width != 0 || options.image_height != 0 {
+      let size = Sides(height: Int(options.image_height), width: Int(options.image_width))
+      try description.setImageSize(size, folder)
+    }
     if options.towers != 0, wantsImage && description.image == nil || wantsText && description.text == nil {
       throw ClipError(
         CLIP_UNSUPPORTED,
@@ -153,22 +157,13 @@ final class Model {
   private static func tokenizer(
     _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
   ) throws(ClipError) -> Tokenizer? {
-    let folder = description.folder
-    let opened = try TokenizerFolder(
-      folder: folder, kind: description.tokenizer, options: description.tokenizerOptions,
-      isHuggingFace: description.layout != .openClip, contextLength: tokens.contextLength,
-      vocabularySize: tokens.vocabulary, runtime: runtime
-    ).open()
-    guard let tokenizer = opened else { return nil }
+    if description.tokenizer == .none { return nil }
     // Where padding is left out it is not seen, on whichever side it is.
-    if tokens.rule != CLIP_END_LAST { tokenizer.padsLeft = false }
-    guard !tokens.dropsPadding || tokenizer.padToken == tokens.endToken else {
-      throw ClipError(
-        CLIP_FORMAT,
-        "\(folder): the tokenizer pads with token \(tokenizer.padToken), "
-          + "but the encoder's config says that padding is \(tokens.endToken)")
-    }
-    return tokenizer
+    return try Tokenizer(
+      folder: description.folder, description.tokenizer, description.tokenizerOptions,
+      isOpenClip: description.layout == .openClip,
+      contextLength: tokens.contextLength, vocabularySize: tokens.vocabulary,
+      padding: tokens.dropsPadding ? tokens.endToken : -1, padsRight: tokens.rule != CLIP_END_LAST, runtime)
   }
 
   /// Every tensor has the shape that the encoders expect, and none is left over.

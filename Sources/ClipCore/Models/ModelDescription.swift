@@ -45,7 +45,7 @@ struct ModelDescription {
         weights = weights.adding(found, under: part)
       }
     case .openClip:
-      config = try OpenClipConfig.read(folder, image: image, text: text)
+      config = try OpenClipConfig.read(folder, weights, image: image, text: text)
     case .clipcore:
       config = try ClipcoreConfig.read(folder, image: image, text: text)
       if hasWeights {
@@ -59,7 +59,7 @@ struct ModelDescription {
       scale = "logit_scale"
       bias = weights.tensors["logit_bias"] == nil ? nil : "logit_bias"
     }
-    return ModelDescription(
+    var description = ModelDescription(
       folder: folder, layout: layout, names: config.names ?? layout.clipNames, image: config.image?.tower,
       text: config.text?.tower,
       embeddingWidth: config.embeddingWidth,
@@ -68,6 +68,8 @@ struct ModelDescription {
       tokenizerOptions: config.text?.tokenizerOptions ?? TokenizerOptions(), prompts: config.text?.prompts ?? Prompts(),
       logitScale: scale, logitBias: bias, temperature: config.temperature, weights: weights,
       weightFile: config.weightFiles?.first ?? layout.weightFiles.first ?? "model.safetensors")
+    if layout == .openClip { description.fitPositions() }
+    return description
   }
 
   /// clipcore.json counts where it is. Some folders serve both libraries: open_clip's config counts where weights in its layout are

@@ -131,7 +131,9 @@ struct ModelExport {
         guard let stored, stored.strides.isEmpty else {
           throw ClipError(CLIP_UNSUPPORTED, name.string + ": expected elements without gaps")
         }
-        if let base = stored.bytes.baseAddress { try writer.append(base, stored.bytes.count) }
+        let memory = try Memory(byteCount: stored.bytes.count, for: "a tensor")
+        try stored.file.read(stored.bytes, into: memory.base)
+        try writer.append(memory.base, memory.byteCount)
         return
       }
       let numbers = try Memory(floats: count, for: "a tensor")
@@ -155,7 +157,6 @@ struct ModelExport {
 
     private func read(_ found: StoredParameter, into memory: Memory) throws(ClipError) {
       try found.read(rows: 0..<found.rowCount, into: memory.floats)
-      found.discardPages()
     }
   }
 
@@ -163,8 +164,8 @@ struct ModelExport {
   private func asOpened(_ parameters: [Parameter], _ weights: StoredTensors?) throws(ClipError) -> [Output] {
     var outputs: [Output] = []
     var indexes: [Name: Int] = [:]
-    for name in description.weights.tensors.keys.sorted() {
-      guard let tensor = description.weights.tensors[name] else { continue }
+    for tensor in description.weights.tensors.list.ordered(by: { $0.name < $1.name }) {
+      let name = tensor.name
       let type = !tensor.type.holdsWeights ? tensor.type : tensor.count == 1 ? .float32 : self.type
       indexes[name] = outputs.count
       outputs.append(Output(name, tensor.shape, type, stored: tensor))
@@ -176,7 +177,7 @@ struct ModelExport {
       guard found.resize == nil else {
         throw ClipError(
           CLIP_UNSUPPORTED,
-          "\(folder): \(found.tensor.name.string): expected positions for the file's own size of pictures, "
+          "\(folder): \(found.tensor.name.string): expected positions for the file's own size of images, "
             + "found some that are trained for another")
       }
       outputs[index].parts.append((StoredParameter(new, .whole), found.arrangement))

@@ -92,7 +92,7 @@ struct Recommendation {
     let cheapest = list.reduce(Double.infinity) { min($0, $1.cost) }
     let smallest = list.reduce(Double.infinity) { min($0, Double($1.parameters)) }
     for index in list.indices { list[index].judge(needs, cheapest: cheapest, smallest: smallest) }
-    return list.sorted { $0.score != $1.score ? $0.score > $1.score : $0.parameters < $1.parameters }
+    return list.ordered { $0.score != $1.score ? $0.score > $1.score : $0.parameters < $1.parameters }
   }
 
   private static func needs(_ text: UnsafePointer<CChar>?) throws(ClipError) -> Weights {

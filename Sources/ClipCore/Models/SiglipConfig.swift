@@ -4,8 +4,8 @@ import CClip
 /// SiglipVisionConfig and SiglipTextConfig.
 enum SiglipConfig {
   static func read(_ config: ConfigReader, _ folder: String, image: Bool, text: Bool) throws(ClipError) -> ModelConfig {
-    let vision = try HuggingFaceConfig.part(config, "vision_config")
-    let language = try HuggingFaceConfig.part(config, "text_config")
+    let vision = try HuggingFaceConfig.part(config, "vision_config", dict: "vision_config_dict")
+    let language = try HuggingFaceConfig.part(config, "text_config", dict: "text_config_dict")
     // The head gives what the image tower is wide: there is no projection.
     let embedding = try vision.int("hidden_size", 768, ConfigReader.widths)
     return ModelConfig(

@@ -4,25 +4,26 @@ import CClip
 enum TimmConfig {
   /// nil: the file names no architecture.
   static func read(
-    _ config: ConfigReader, _ folder: String, image: Bool
+    _ config: ConfigReader, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig? {
     guard config.has("architecture") else { return nil }
     let isWrapper = try config.string("model_type", "") == "timm_wrapper"
     let scope: Name = isWrapper ? "timm_model" : ""
-    let weights = try config.object("pretrained_cfg") ?? config
-    let size = try inputSize(weights)
+    let details = try config.object("pretrained_cfg") ?? config
+    let size = try inputSize(details)
     var request = TimmRequest(
       architecture: OpenClipTimm.withoutTag(try config.string("architecture", "")), image: size, scope: scope)
+    request.isFused = weights.hasFusedConvolutions
     let pool = try config.string("global_pool", "")
     if !pool.isEmpty { request.pool = pool }
     guard let found = try TimmFamilies.read(request) else {
       throw config.error(CLIP_UNSUPPORTED, "architecture", "one of docs/models.md")
     }
     let names = TensorNames(
-      rules: found.rules, isDirect: true, imagePrefixes: [""],
+      rules: found.rules, isDirect: true, antialiasesPositions: true, imagePrefixes: [""],
       ignoredPrefixes: [request.scoped(found.head) + ".", request.scoped("head_dist.")])
     var result = ModelConfig(embeddingWidth: found.width, names: names)
-    if image { result.image = ModelConfig.Image(tower: found.tower, preprocess: try preprocess(weights, size)) }
+    if image { result.image = ModelConfig.Image(tower: found.tower, preprocess: try preprocess(details, size)) }
     return result
   }
 
@@ -56,14 +57,10 @@ enum TimmConfig {
       result.squashTo = Sides(height: scaled(size.height), width: scaled(size.width))
     default: throw weights.error(CLIP_UNSUPPORTED, "crop_mode", "\"center\" or \"squash\"")
     }
-    switch try weights.string("interpolation", "bicubic") {
-    case "bilinear": result.resample = .bilinear
-    case "bicubic": result.resample = .bicubic
-    case "lanczos": result.resample = .lanczos
-    case "nearest": result.resample = .nearest
-    default:
+    guard let resample = PreprocessConfig.Resample(try weights.string("interpolation", "bicubic")) else {
       throw weights.error(CLIP_UNSUPPORTED, "interpolation", "\"bicubic\", \"bilinear\", \"lanczos\" or \"nearest\"")
     }
+    result.resample = resample
     result.mean = try weights.channels("mean", [0.485, 0.456, 0.406], zeroAllowed: true)
     result.std = try weights.channels("std", [0.229, 0.224, 0.225], zeroAllowed: false)
     return result

@@ -1,9 +1,7 @@
 import CClip
 
-/// CLIP's vision transformer as its encoder wants to be told, and checked for what must divide.
-struct VisionTransformerConfig {
-  var image: Sides
-  var patch: Int
+/// The blocks of CLIP's transformers, and the width of the projection after them.
+struct TransformerConfig {
   var width: Int
   var layers: Int
   var heads: Int
@@ -12,14 +10,26 @@ struct VisionTransformerConfig {
   var embedding: Int
   var epsilon: Double
 
+  var members: [(key: Name, value: JSON)] {
+    [
+      ("width", .int(width)), ("layers", .int(layers)), ("heads", .int(heads)), ("mlp_width", .int(mlpWidth)),
+      ("activation", .string(activation)), ("embed_dim", .int(embedding)), ("epsilon", .double(epsilon)),
+    ]
+  }
+}
+
+/// CLIP's vision transformer as its encoder wants to be told, and checked for what must divide.
+struct VisionTransformerConfig {
+  var image: Sides
+  var patch: Int
+  var blocks: TransformerConfig
+
   var tower: TowerDescription {
     TowerDescription(
       encoder: "clipcore.encoder.clip-vit",
-      config: .object([
-        ("image_height", .int(image.height)), ("image_width", .int(image.width)), ("patch_size", .int(patch)),
-        ("width", .int(width)), ("layers", .int(layers)), ("heads", .int(heads)), ("mlp_width", .int(mlpWidth)),
-        ("activation", .string(activation)), ("embed_dim", .int(embedding)), ("epsilon", .double(epsilon)),
-      ]),
+      config: .object(
+        [("image_height", .int(image.height)), ("image_width", .int(image.width)), ("patch_size", .int(patch))]
+          + blocks.members),
       scope: "visual")
   }
 }
@@ -48,23 +58,14 @@ struct ResNetConfig {
 struct TextTransformerConfig {
   var vocabulary: Int
   var context: Int
-  var width: Int
-  var layers: Int
-  var heads: Int
-  var mlpWidth: Int
-  var activation: Name
-  var embedding: Int
-  var epsilon: Double
+  var blocks: TransformerConfig
   /// The token whose row is read; -1: the largest id of the text.
   var endToken: Int
 
   var text: ModelConfig.Text {
-    let config: JSON = .object([
-      ("vocab_size", .int(vocabulary)), ("context_length", .int(context)), ("width", .int(width)),
-      ("layers", .int(layers)), ("heads", .int(heads)), ("mlp_width", .int(mlpWidth)),
-      ("activation", .string(activation)), ("embed_dim", .int(embedding)), ("epsilon", .double(epsilon)),
-      ("end_token", .int(endToken)),
-    ])
+    let config: JSON = .object(
+      [("vocab_size", .int(vocabulary)), ("context_length", .int(context))] + blocks.members
+        + [("end_token", .int(endToken))])
     return ModelConfig.Text(tower: TowerDescription(encoder: "clipcore.encoder.clip-text", config: config, scope: ""))
   }
 }

@@ -93,24 +93,26 @@ struct InitialWeights {
 
   /// Draws the weights and writes the file. Each parameter has a stream of its own.
   func write(seed: UInt64) throws(ClipError) {
-    var parts: [Name: [Int]] = [:]
-    var order: [Name] = []
-    for (index, item) in items.enumerated() {
-      if parts[item.tensor] == nil { order.append(item.tensor) }
-      parts[item.tensor, default: []].append(index)
-    }
+    // The items of each tensor.
+    var parts: [[Int]] = []
     var tensors: [SafetensorsWriter.Tensor] = []
-    for name in order {
-      guard let first = parts[name]?.first else { continue }
-      let shape = fileShape(items[first])
+    var indexes: [Name: Int] = [:]
+    for (index, item) in items.enumerated() {
+      if let known = indexes[item.tensor] {
+        parts[known].append(index)
+        continue
+      }
+      indexes[item.tensor] = tensors.count
+      let shape = fileShape(item)
       var count = 4
       for side in shape { count = try product(count, side, "a tensor") }
-      tensors.append(.init(name: name, type: .float32, shape: shape, byteCount: count))
+      tensors.append(.init(name: item.tensor, type: .float32, shape: shape, byteCount: count))
+      parts.append([index])
     }
     let writer = try SafetensorsWriter(path: path, tensors, metadata: [("format", "pt")])
-    for tensor in tensors {
+    for (tensor, parts) in zip(tensors, parts) {
       let numbers = try Memory(floats: tensor.byteCount / 4, for: "a tensor")
-      for index in parts[tensor.name] ?? [] { draw(index, seed, into: numbers.floats) }
+      for index in parts { draw(index, seed, into: numbers.floats) }
       defer { withExtendedLifetime(numbers) {} }
       try writer.append(numbers.base, tensor.byteCount)
     }

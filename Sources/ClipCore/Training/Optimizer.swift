@@ -3,7 +3,7 @@ import CSystem
 
 /// How parameters follow their gradients: AdamW (Loshchilov and Hutter, 2019), or SGD with momentum. One thread
 /// at a time.
-final class Optimizer {
+struct Optimizer {
   struct Settings {
     var kind = CLIP_OPTIMIZER_ADAMW
     /// First and second moment; for SGD the first is its momentum.
@@ -33,7 +33,7 @@ final class Optimizer {
 
   private static let pieceFloats = 65536
 
-  convenience init(_ settings: Settings, _ store: ParameterStore) throws(ClipError) {
+  init(_ settings: Settings, _ store: ParameterStore) throws(ClipError) {
     var pieces: [Piece] = []
     for (index, entry) in store.entries.enumerated() {
       guard let trained = entry.trained, entry.kind == .learned else { continue }
@@ -47,7 +47,10 @@ final class Optimizer {
         start += count
       }
     }
-    let first = try Memory(floats: store.trainedCount, for: "the optimiser's first moments")
+    self.settings = settings
+    self.store = store
+    self.pieces = pieces
+    first = try Memory(floats: store.trainedCount, for: "the optimiser's first moments")
     memset(first.base, 0, first.byteCount)
     var second: Memory?
     if settings.kind == CLIP_OPTIMIZER_ADAMW {
@@ -55,19 +58,8 @@ final class Optimizer {
       memset(memory.base, 0, memory.byteCount)
       second = memory
     }
-    self.init(settings, store, pieces, first, second, try Memory(byteCount: pieces.count * 8, for: "sums"))
-  }
-
-  private init(
-    _ settings: Settings, _ store: ParameterStore, _ pieces: [Piece], _ first: Memory, _ second: Memory?,
-    _ partial: Memory
-  ) {
-    self.settings = settings
-    self.store = store
-    self.pieces = pieces
-    self.first = first
     self.second = second
-    self.partial = partial
+    partial = try Memory(byteCount: pieces.count * 8, for: "sums")
   }
 
   /// The norm of all gradients as one vector, summed in pieces of one size in one order; NaN or infinite

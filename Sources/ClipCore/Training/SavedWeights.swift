@@ -11,13 +11,14 @@ extension Trainer {
     let (saved, file, _) = try saved(at: path)
     let prefix: Name = average ? "average." : "weight."
     let (endA, endB): (Name, Name) = (".low_rank_a", ".low_rank_b")
-    var tensors: [Name: Safetensors.Tensor] = [:]
+    var tensors = TensorMap()
     var buffer = GrowingBuffer()
-    for (name, tensor) in saved.tensors where name.hasPrefix(prefix) && !name.hasSuffix(endB) {
+    for tensor in saved.tensors.list where tensor.name.hasPrefix(prefix) && !tensor.name.hasSuffix(endB) {
+      let name = tensor.name
       let own = Name(utf8: Array(name.utf8.dropFirst(prefix.utf8.count)))
       guard own.hasSuffix(endA) else {
         _ = try find(own, tensor.shape, in: base, file)
-        tensors[own] = tensor.named(own)
+        tensors.add(tensor.named(own))
         continue
       }
       // The mean of the sum is there too.
@@ -39,12 +40,13 @@ extension Trainer {
       try LowRank.add(
         a: first.floats, b: second.floats, scale: Double(bitPattern: bits), sizes, to: sum.floats, executor, &buffer)
       withExtendedLifetime((first, second)) {}
-      tensors[matrix] = Safetensors.Tensor(
-        name: matrix, type: .float32, shape: found.shape,
-        bytes: UnsafeRawBufferPointer(start: sum.base, count: sum.byteCount),
-        count: sum.byteCount / 4, file: MappedFile(sum, name: file))
+      tensors.add(
+        Safetensors.Tensor(
+          name: matrix, type: .float32, shape: found.shape,
+          bytes: UnsafeRawBufferPointer(start: sum.base, count: sum.byteCount),
+          count: sum.byteCount / 4, file: MappedFile(sum, name: file)))
     }
-    guard !tensors.isEmpty else {
+    guard !tensors.list.isEmpty else {
       throw ClipError(
         CLIP_NOT_FOUND, file + (average ? ": no mean of the weights is kept" : ": expected weights, found none"))
     }

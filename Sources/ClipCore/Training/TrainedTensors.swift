@@ -65,12 +65,13 @@ extension Trainer {
   func weights(average wantsAverage: Bool) throws(ClipError) -> StoredTensors {
     let name = "trainer"
     let file = MappedFile(store.values, name: name)
-    var tensors: [Name: Safetensors.Tensor] = [:]
+    var tensors = TensorMap(capacity: store.indexes.count)
     for (parameter, index) in store.indexes {
       let entry = store.entries[index]
       let bytes = UnsafeRawBufferPointer(start: try numbers(index, average: wantsAverage), count: entry.count * 4)
-      tensors[parameter] = Safetensors.Tensor(
-        name: parameter, type: .float32, shape: entry.parameter.shape, bytes: bytes, count: entry.count, file: file)
+      tensors.add(
+        Safetensors.Tensor(
+          name: parameter, type: .float32, shape: entry.parameter.shape, bytes: bytes, count: entry.count, file: file))
     }
     return StoredTensors(name, tensors)
   }

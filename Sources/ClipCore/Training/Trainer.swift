@@ -30,7 +30,7 @@ final class Trainer {
   private let terms: [LossTerm]
   private let scale: Int
   private let bias: Int?
-  private let lowRank: LowRank?
+  private var lowRank: LowRank?
   private let loss = PairLoss()
   private var features = GrowingBuffer()
   private var pixels = GrowingBuffer()

@@ -58,7 +58,7 @@ extension Trainer {
     // Those of later steps are another run's, or of a time that this one went back behind.
     let own = Trainer.fileName(step)
     for name in try Trainer.saved(folder).filter({ $0 <= own }).dropLast(keep) {
-      _ = join(folder, name).withCString { unlink($0) }
+      removeFile(join(folder, name))
     }
   }
 
@@ -114,13 +114,22 @@ extension Trainer {
             + (saved.tensors[part.name].map { "\($0.type.name) " + describe(shape: $0.shape) } ?? "none"))
       }
     }
-    guard parts.count == saved.tensors.count else {
+    guard parts.count == saved.tensors.list.count else {
       throw ClipError(
-        CLIP_MISMATCH, "\(file): expected \(parts.count) tensors, as the options train, found \(saved.tensors.count)")
+        CLIP_MISMATCH,
+        "\(file): expected \(parts.count) tensors, as the options train, found \(saved.tensors.list.count)")
     }
+    // All of it is read before any of it counts.
+    let numbers = try Memory(floats: parts.reduce(0) { $0 + $1.count }, for: "a checkpoint")
+    var at = numbers.floats
     for part in parts {
-      guard let source = saved.tensors[part.name]?.bytes.baseAddress else { continue }
-      memcpy(part.numbers, source, part.count * 4)
+      if let tensor = saved.tensors[part.name] { try tensor.file.read(tensor.bytes, into: at) }
+      at += part.count
+    }
+    at = numbers.floats
+    for part in parts {
+      part.numbers.update(from: at, count: part.count)
+      at += part.count
     }
     self.step = step
     self.setRate = setRate

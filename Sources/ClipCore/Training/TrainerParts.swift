@@ -60,7 +60,9 @@ extension Trainer {
       text = try TrainingTower(
         textPlan.graph, store: store, loader: loader, kernels: runtime.kernels, index: 1,
         recomputes: options.recomputes)
-      tensors = description.weights.tensors.mapValues { $0.count }
+      var tensors: [Name: Int] = [:]
+      for tensor in description.weights.tensors.list { tensors[tensor.name] = tensor.count }
+      self.tensors = tensors
       self.folder = folder
       pixelCount = description.preprocess.floats
       contextLength = textPlan.tokens?.contextLength ?? 0

@@ -85,11 +85,10 @@ final class TrainingPlan {
   /// Places buffers of `sizes` floats so that those in memory at the same time do not overlap: the largest
   /// first, each as low as it fits. Returns where each lies and how much room all take.
   func place(_ sizes: [Int]) throws(ClipError) -> (offsets: [Int], total: Int) {
-    let order = buffers.indices.sorted { sizes[$0] == sizes[$1] ? $0 < $1 : sizes[$0] > sizes[$1] }
     var offsets = [Int](repeating: 0, count: buffers.count)
     var placed: [Int] = []
     var total = 0
-    for index in order {
+    for index in order(buffers.count, by: { sizes[$0] > sizes[$1] }) {
       let buffer = buffers[index]
       var at = 0
       // `placed` is in order of offset.

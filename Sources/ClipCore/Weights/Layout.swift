@@ -48,7 +48,7 @@ enum Layout {
         textPrefixes: ["text_model.", "text_projection."])
     case .openClip:
       TensorNames(
-        rules: openClipRules, imagePrefixes: ["visual."],
+        rules: openClipRules, antialiasesPositions: true, imagePrefixes: ["visual."],
         textPrefixes: [
           "text.", "text_projection", "transformer.", "token_embedding.", "positional_embedding", "ln_final.",
         ])
@@ -114,6 +114,7 @@ enum Layout {
     return [
       ParameterRule("token_embedding.weight", scope + "token_embedding.weight"),
       ParameterRule("positional_embedding", scope + "positional_embedding"),
+      ParameterRule("cls_emb", scope + "cls_emb"),
       ParameterRule("ln_final.{}", scope + "ln_final.{}"),
       ParameterRule("text_projection.weight", scope + "text_projection", .transposed),
       ParameterRule("text_projection.{}", scope + "text_projection.{}"),

@@ -70,14 +70,13 @@ final class ParameterSource {
     }
     let skipped = (image ? [] : names.imagePrefixes) + (text ? [] : names.textPrefixes) + names.ignoredPrefixes
     var unused: [Name] = []
-    for (name, _) in weights.tensors where used[name] == nil && !isOutsideTowers(name) {
+    for name in weights.tensors.list.map({ $0.name }) where used[name] == nil && !isOutsideTowers(name) {
       var isSkipped = false
       for prefix in skipped where name.hasPrefix(prefix) { isSkipped = true }
       for pattern in names.ignoredPatterns where matches(name, pattern: pattern) { isSkipped = true }
       if !isSkipped { unused.append(name) }
     }
-    unused.sort()
-    return unused
+    return unused.ordered(by: <)
   }
 
   /// Whether a tensor is a buffer, or belongs to the model rather than to a tower. The last three names

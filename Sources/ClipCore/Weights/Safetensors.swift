@@ -1,20 +1,20 @@
 import CClip
 
-/// A mapped safetensors file (https://huggingface.co/docs/safetensors): eight bytes with the header's
+/// A safetensors file (https://huggingface.co/docs/safetensors): eight bytes with the header's
 /// length, a JSON header, then the data, which the tensors cover without gaps or overlaps. All that the
 /// header says is checked against the file.
-final class Safetensors {
-  /// One tensor of the file. It keeps the mapping that `bytes` points into.
+struct Safetensors {
+  /// One tensor of the file. It keeps what `bytes` points into, a mapping that is read through `file`, or memory.
   struct Tensor {
     var name: Name
     let type: ElementType
     /// Empty for a scalar.
     let shape: [Int]
     /// Row-major, little-endian. The address may be unaligned.
-    let bytes: UnsafeRawBufferPointer
+    var bytes: UnsafeRawBufferPointer
     /// The number of elements.
     let count: Int
-    let file: MappedFile
+    var file: MappedFile
     /// Elements between neighbours of each side; empty: row-major without gaps.
     var strides: [Int] = []
 
@@ -25,19 +25,27 @@ final class Safetensors {
   static let maxHeaderBytes = 100_000_000
 
   /// Whether the file begins as safetensors does, whatever its name.
-  static func recognises(_ file: MappedFile) -> Bool {
-    file.bytes.count > 8 && file.bytes[8] == UInt8(ascii: "{") && file.bytes[7] == 0 && file.bytes[6] == 0
+  static func recognises(_ file: MappedFile) throws(ClipError) -> Bool {
+    guard file.bytes.count > 8 else { return false }
+    var start: UInt64 = 0
+    try withUnsafeMutablePointer(to: &start) { start throws(ClipError) in
+      try file.read(UnsafeRawBufferPointer(rebasing: file.bytes[1..<9]), into: start)
+    }
+    return UInt64(littleEndian: start) >> 40 == UInt64(UInt8(ascii: "{")) << 16
   }
 
-  let tensors: [Name: Tensor]
+  let tensors: TensorMap
   let metadata: [Name: Name]
 
-  // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
-  convenience init(path: String) throws(ClipError) {
-    let file = try MappedFile(path: path)
+  init(path: String) throws(ClipError) {
+    let file = try MappedFile(mapping: path)
     let size = file.bytes.count
     guard size >= 8 else { throw ClipError(CLIP_FORMAT, "\(path): expected a safetensors file, found \(size) bytes") }
-    let length = UInt64(littleEndian: file.bytes.loadUnaligned(as: UInt64.self))
+    var length: UInt64 = 0
+    try withUnsafeMutablePointer(to: &length) { length throws(ClipError) in
+      try file.read(UnsafeRawBufferPointer(rebasing: file.bytes[..<8]), into: length)
+    }
+    length = UInt64(littleEndian: length)
     guard length <= UInt64(Safetensors.maxHeaderBytes) else {
       throw ClipError(
         CLIP_FORMAT,
@@ -49,12 +57,15 @@ final class Safetensors {
         CLIP_FORMAT, "\(path): the header has \(length) bytes, but the file ends after \(size - 8) of them")
     }
     let dataStart = 8 + Int(length)
-    let header = UnsafeRawBufferPointer(rebasing: file.bytes[8..<dataStart])
+    let memory = try Memory(byteCount: Int(length), for: "a header")
+    try file.read(UnsafeRawBufferPointer(rebasing: file.bytes[8..<dataStart]), into: memory.base)
+    let header = UnsafeRawBufferPointer(start: memory.base, count: Int(length))
     let data = UnsafeRawBufferPointer(rebasing: file.bytes[dataStart...])
     let place = path + ": header"
     guard header.first == UInt8(ascii: "{"), case .object(let members) = try JSON.parse(header, place: place) else {
       throw ClipError(CLIP_FORMAT, place + ": expected a JSON object that starts with {")
     }
+    withExtendedLifetime(memory) {}
     var found: [LocatedTensor] = []
     found.reserveCapacity(members.count)
     var metadata: [Name: Name] = [:]
@@ -65,13 +76,9 @@ final class Safetensors {
         found.append(try LocatedTensor(name, value, data, file))
       }
     }
-    try Safetensors.checkCoverage(&found, data.count, path)
-    var tensors = [Name: Tensor](minimumCapacity: found.count)
-    for located in found { tensors[located.tensor.name] = located.tensor }
-    self.init(tensors, metadata)
-  }
-
-  private init(_ tensors: [Name: Tensor], _ metadata: [Name: Name]) {
+    try Safetensors.checkCoverage(found, data.count, path)
+    var tensors = TensorMap(capacity: found.count)
+    for located in found { tensors.add(located.tensor) }
     self.tensors = tensors
     self.metadata = metadata
   }
@@ -91,12 +98,11 @@ final class Safetensors {
     return metadata
   }
 
-  /// Sorts by offset, and checks that each tensor begins where the one before it ends.
-  private static func checkCoverage(_ found: inout [LocatedTensor], _ size: Int, _ path: String) throws(ClipError) {
-    found.sort { ($0.begin, $0.end) < ($1.begin, $1.end) }
+  /// Checks that each tensor begins where the one before it ends.
+  private static func checkCoverage(_ found: [LocatedTensor], _ size: Int, _ path: String) throws(ClipError) {
     var end = 0
     var last: Name?
-    for located in found {
+    for located in found.ordered(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
       let name = located.tensor.name.string
       guard located.begin >= end else {
         throw ClipError(

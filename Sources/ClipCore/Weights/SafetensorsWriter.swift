@@ -20,7 +20,7 @@ final class SafetensorsWriter {
   /// Creates the file and writes its header. `append` then takes the data of the tensors, in the same order.
   convenience init(path: String, _ tensors: [Tensor], metadata: [(key: Name, value: Name)]) throws(ClipError) {
     let temporaryPath = path + ".partial"
-    let descriptor = temporaryPath.withCString { csystem_open_write($0) }
+    let descriptor = withPath(temporaryPath) { csystem_open_write($0) }
     guard descriptor >= 0 else { throw systemError("cannot write " + temporaryPath) }
     var header: [UInt8] = Array("{\"__metadata__\":{".utf8)
     for (index, pair) in metadata.enumerated() {
@@ -62,7 +62,7 @@ final class SafetensorsWriter {
   deinit {
     guard descriptor >= 0 else { return }
     close(descriptor)
-    _ = temporaryPath.withCString { unlink($0) }
+    removeFile(temporaryPath)
   }
 
   /// Appends `name` as a JSON string.
@@ -103,10 +103,10 @@ final class SafetensorsWriter {
     guard csystem_sync(descriptor) == 0 else { throw systemError("cannot write " + temporaryPath) }
     let closed = csystem_close(descriptor)
     descriptor = -1
-    let renamed = closed == 0 ? temporaryPath.withCString { from in path.withCString { rename(from, $0) } } : -1
+    let renamed = closed == 0 ? withPaths(temporaryPath, path, rename) : -1
     guard renamed == 0 else {
       let error = systemError("cannot write " + path)
-      _ = temporaryPath.withCString { unlink($0) }
+      removeFile(temporaryPath)
       throw error
     }
     try syncFolder(parent(of: path))

@@ -3,7 +3,7 @@ import CSystem
 
 /// A parameter found in a file of weights: the tensor that holds it, and how to view that tensor.
 struct StoredParameter {
-  let tensor: Safetensors.Tensor
+  private(set) var tensor: Safetensors.Tensor
   let arrangement: ParameterRule.Arrangement
   /// The parameter's shape. For a tensor that the arrangement does not fit it is the tensor's own shape, so
   /// that the caller's comparison of shapes fails.
@@ -77,6 +77,7 @@ struct StoredParameter {
         CLIP_UNSUPPORTED, "\(place): expected weights in F32, F16, BF16, F64 or F8, found \(tensor.type.name)")
     }
     guard tensor.count > 0 else { return }
+    guard !isScattered else { return try inMemory().read(rows: rows, into: out) }
     let width = rowWidth
     if let resize {
       return try resize.read(rows: rows, width: width, into: out) { row, target throws(ClipError) in
@@ -94,17 +95,48 @@ struct StoredParameter {
   /// Whether the file stores every row as float32 without gaps, and can still be read through its descriptor.
   var isDense: Bool { tensor.file.canBeRead && start(of: 0..<rowCount) != nil }
 
-  /// `rows` in the file's mapping, without a copy, after a check that all elements are finite; nil if the
-  /// file does not store them as dense float32, so that `read` has to convert them.
-  func mapped(rows: Range<Int>) throws(ClipError) -> UnsafePointer<Float>? {
-    guard let first = start(of: rows), let base = tensor.bytes.baseAddress else { return nil }
+  /// Whether rows are not in the file one after another, so that it would be read in small pieces.
+  private var isScattered: Bool {
+    tensor.file.canBeRead && (arrangement == .transposed || !tensor.strides.isEmpty)
+  }
+
+  /// Itself, with the tensor in memory where its rows are not one after another in the file.
+  func inMemory() throws(ClipError) -> StoredParameter {
+    guard isScattered else { return self }
+    let memory = try Memory(byteCount: tensor.bytes.count, for: "a tensor")
+    try tensor.file.read(tensor.bytes, into: memory.base)
+    var copy = self
+    copy.tensor.bytes = UnsafeRawBufferPointer(start: memory.base, count: memory.byteCount)
+    copy.tensor.file = MappedFile(memory, name: tensor.path)
+    return copy
+  }
+
+  /// `rows` where memory has them, after a check that all elements are finite; nil if they are in a file or not dense
+  /// float32, so that `read` has to read or convert them.
+  func resident(rows: Range<Int>) throws(ClipError) -> UnsafePointer<Float>? {
+    guard !tensor.file.canBeRead, let first = start(of: rows), let base = tensor.bytes.baseAddress else { return nil }
     let elements = (base + first &* 4).assumingMemoryBound(to: Float.self)
     if let bad = firstNotFinite(elements, rows.count &* rowWidth) { throw notFinite(first + bad) }
     return elements
   }
 
-  /// Copies `rows`, which `mapped` must have found, through the file's descriptor instead of its mapping.
-  /// CLIP_IO if the file was changed since it was opened.
+  /// Reads `rows`. CLIP_FORMAT for an element that is not finite.
+  func check(rows: Range<Int>) throws(ClipError) { try forEachRow(in: rows) { _, _ in } }
+
+  /// Calls `body` with the number of each of `rows` and its elements.
+  func forEachRow(
+    in rows: Range<Int>, _ body: (Int, UnsafePointer<Float>) throws(ClipError) -> Void
+  ) throws(ClipError) {
+    let step = max(1, 16384 / max(1, rowWidth))
+    let room = try Memory(floats: product(min(step, rows.count), rowWidth, "rows"), for: "rows")
+    for first in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
+      let some = first..<min(first + step, rows.upperBound)
+      try read(rows: some, into: room.floats)
+      for row in some { try body(row, room.floats + (row - first) * rowWidth) }
+    }
+  }
+
+  /// Copies `rows` of a dense parameter, which were checked when it was opened. CLIP_IO if the file was changed since.
   func readFromFile(rows: Range<Int>, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
     guard let first = start(of: rows), let base = tensor.bytes.baseAddress else {
       throw ClipError(
@@ -114,29 +146,53 @@ struct StoredParameter {
       UnsafeRawBufferPointer(start: base + first &* 4, count: rows.count &* rowWidth &* 4), into: out)
   }
 
-  /// The index in the tensor of the first element of `rows`; nil if the file does not store these rows as dense,
-  /// aligned float32.
-  private func start(of rows: Range<Int>) -> Int? {
+  /// Whether `readRow` can read every row.
+  var hasRowsInFile: Bool {
+    switch tensor.type {
+    case .float32, .float16, .bfloat16: tensor.file.canBeRead && bytes(of: 0..<rowCount) != nil
+    default: false
+    }
+  }
+
+  /// Reads one row as float32 through the file's descriptor; see `hasRowsInFile`. CLIP_IO if the file was changed since
+  /// it was opened.
+  func readRow(_ row: Int, into out: UnsafeMutablePointer<Float>) throws(ClipError) {
+    guard let bytes = bytes(of: row..<(row &+ 1)) else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): row \(row) of \(rowCount): expected rows without gaps")
+    }
+    // Narrow elements come to the end of the row and are widened from its beginning on, none before it is read.
+    let source = UnsafeMutableRawPointer(out) + (rowWidth &* 4 - bytes.count)
+    try tensor.file.read(bytes, into: source)
+    if tensor.type != .float32 { tensor.type.widen(source, rowWidth, to: out) }
+  }
+
+  /// The bytes of `rows` in the file; nil if it does not store them without gaps.
+  private func bytes(of rows: Range<Int>) -> UnsafeRawBufferPointer? {
     var first = rows.lowerBound
     switch arrangement {
     case .whole: break
     case .part(let part, _): first = first &+ part &* rowCount
     case .transposed: return nil
     }
-    guard resize == nil, tensor.type == .float32, tensor.strides.isEmpty, tensor.count > 0, rows.lowerBound >= 0,
-      rows.upperBound <= rowCount,
-      let base = tensor.bytes.baseAddress, Int(bitPattern: base) % 4 == 0
+    guard resize == nil, tensor.strides.isEmpty, tensor.count > 0, rows.lowerBound >= 0, rows.upperBound <= rowCount
     else { return nil }
-    return first &* rowWidth
+    let size = rowWidth &* (tensor.type.bits / 8)
+    return UnsafeRawBufferPointer(rebasing: tensor.bytes[(first &* size)..<((first &+ rows.count) &* size)])
   }
 
-  /// Tells the system that the tensor's mapped pages are not needed in memory. It may still be read.
-  func discardPages() { tensor.file.forget(tensor.bytes) }
+  /// The index in the tensor of the first element of `rows`; nil if the file does not store these rows as dense,
+  /// aligned float32.
+  private func start(of rows: Range<Int>) -> Int? {
+    guard tensor.type == .float32, let bytes = bytes(of: rows), let first = bytes.baseAddress,
+      let base = tensor.bytes.baseAddress, Int(bitPattern: first) % 4 == 0
+    else { return nil }
+    return (first - base) / 4
+  }
 
   private var place: String { "\(tensor.path): tensor \(tensor.name.string)" }
 
   private func convert(from start: Int, count: Int, _ out: UnsafeMutablePointer<Float>) throws(ClipError) {
-    if let bad = tensor.convert(from: start, count: count, out) { throw notFinite(bad) }
+    if let bad = try tensor.convert(from: start, count: count, out) { throw notFinite(bad) }
   }
 
   /// Transposes in blocks of 64 rows: reads 64 consecutive elements of a row of the file at a time, and
@@ -203,15 +259,24 @@ extension Safetensors.Tensor {
   /// Converts elements [start, start + count) to float32. The range must lie inside the tensor, and its
   /// type must hold weights. Returns the index of the first element that is not finite in float32; the
   /// output from there on is unspecified.
-  fileprivate func convert(from start: Int, count: Int, _ out: UnsafeMutablePointer<Float>) -> Int? {
+  fileprivate func convert(from start: Int, count: Int, _ out: UnsafeMutablePointer<Float>) throws(ClipError) -> Int? {
     guard let base = bytes.baseAddress else { return nil }
-    // The check that follows the conversion finds the elements in the L1 cache.
-    let blockSize = 2048
+    // The check that follows the conversion finds the elements in the cache.
+    let isRead = file.canBeRead
+    let blockSize = isRead ? 16384 : 2048
+    let elementBytes = type.bits / 8
+    let isFloat = if case .float32 = type { true } else { false }
+    let buffer =
+      isRead && !isFloat ? try Memory(byteCount: min(blockSize, count) &* elementBytes, for: "elements") : nil
     var done = 0
     while done < count {
       let size = min(blockSize, count - done)
       let target = out + done
-      if strides.isEmpty {
+      if isRead {
+        let part = UnsafeRawBufferPointer(start: base + (start + done) &* elementBytes, count: size &* elementBytes)
+        try file.read(part, into: buffer?.base ?? UnsafeMutableRawPointer(target))
+        if let buffer { type.widen(buffer.base, size, to: target) }
+      } else if strides.isEmpty {
         type.widen(base + (start + done) &* (type.bits / 8), size, to: target)
       } else {
         for i in 0..<size { type.widen(base + place(of: start + done + i) &* (type.bits / 8), 1, to: target + i) }

@@ -2,15 +2,14 @@ import CClip
 import CSystem
 
 /// The tensors of a model's weights: one file, or the shards that an index lists. Immutable.
-final class StoredTensors {
+struct StoredTensors {
   /// The path of the file or of the index, for messages.
   let path: String
-  let tensors: [Name: Safetensors.Tensor]
+  let tensors: TensorMap
 
   /// Opens the first of `candidates` that exists in `folder`, or else the only file of weights there. A name that ends
   /// in ".json" is an index. `formats` read what is not safetensors. CLIP_NOT_FOUND if there is no file.
-  // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
-  convenience init(folder: String, candidates: [Name], formats: [WeightFormat]) throws(ClipError) {
+  init(folder: String, candidates: [Name], formats: [WeightFormat]) throws(ClipError) {
     var chosen: Name?
     for candidate in candidates where chosen == nil {
       if try FileKind(join(folder, candidate)) != .absent { chosen = candidate }
@@ -24,29 +23,36 @@ final class StoredTensors {
     self.init(path, StoredTensors.withoutPrefixes(tensors))
   }
 
-  init(_ path: String, _ tensors: [Name: Safetensors.Tensor]) {
+  init(_ path: String, _ tensors: TensorMap) {
     self.path = path
     self.tensors = tensors
   }
 
   /// Tensors of zeros, to run an encoder without weights, such as for timing. All of them share one
   /// mapping, which takes no physical memory.
-  convenience init(zeros parameters: [Parameter]) throws(ClipError) {
+  init(zeros parameters: [Parameter]) throws(ClipError) {
     let file = try MappedFile(zeros: try product(parameters.reduce(1) { max($0, $1.count) }, 4, "zeros"))
-    var tensors: [Name: Safetensors.Tensor] = [:]
+    var tensors = TensorMap(capacity: parameters.count)
     for parameter in parameters {
       let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[0..<(4 * parameter.count)])
-      tensors[parameter.name] = Safetensors.Tensor(
-        name: parameter.name, type: .float32, shape: parameter.shape, bytes: bytes, count: parameter.count, file: file)
+      tensors.add(
+        Safetensors.Tensor(
+          name: parameter.name, type: .float32, shape: parameter.shape, bytes: bytes, count: parameter.count, file: file
+        ))
     }
     self.init(file.path, tensors)
   }
 
+  /// Whether convolutions of the training form became one, as timm's reparameterize_model makes them.
+  var hasFusedConvolutions: Bool { tensors.list.contains { $0.name.hasSuffix(".reparam_conv.weight") } }
+
   /// Those under the scope `scope`, without it.
   func under(_ scope: Name) -> StoredTensors {
-    var found: [Name: Safetensors.Tensor] = [:]
-    for (name, tensor) in tensors where name.hasPrefix(scope + ".") {
-      found[Name(utf8: Array(name.utf8.dropFirst(scope.utf8.count + 1)))] = tensor
+    var found = TensorMap()
+    for tensor in tensors.list where tensor.name.hasPrefix(scope + ".") {
+      var inner = tensor
+      inner.name = Name(utf8: Array(tensor.name.utf8.dropFirst(scope.utf8.count + 1)))
+      found.add(inner)
     }
     return StoredTensors(path, found)
   }
@@ -54,19 +60,19 @@ final class StoredTensors {
   /// Beside them those of `other`, under the scope `scope`.
   func adding(_ other: StoredTensors, under scope: Name) -> StoredTensors {
     var tensors = tensors
-    for (name, tensor) in other.tensors {
-      let scoped = scope + "." + name
-      tensors[scoped] = tensor
-      tensors[scoped]?.name = scoped
+    for tensor in other.tensors.list {
+      var scoped = tensor
+      scoped.name = scope + "." + tensor.name
+      tensors.add(scoped)
     }
     return StoredTensors(path, tensors)
   }
 
   /// The tensors of one file.
-  private static func read(_ path: String, _ formats: [WeightFormat]) throws(ClipError) -> [Name: Safetensors.Tensor] {
+  private static func read(_ path: String, _ formats: [WeightFormat]) throws(ClipError) -> TensorMap {
     if Name(path).hasSuffix(".safetensors") { return try Safetensors(path: path).tensors }
-    let file = try MappedFile(path: path)
-    if Safetensors.recognises(file) { return try Safetensors(path: path).tensors }
+    let file = try MappedFile(mapping: path)
+    if try Safetensors.recognises(file) { return try Safetensors(path: path).tensors }
     for format in formats where format.recognises(file) { return try format.tensors(of: file) }
     var ids = ""
     for format in formats { ids += ", " + String(cString: format.table.pointee.id) }
@@ -78,35 +84,40 @@ final class StoredTensors {
   /// Opens the shards of an index in the format of Hugging Face's model.safetensors.index.json:
   /// {"weight_map": {tensor: file}}.
   private static func readShards(index: String, _ folder: String, _ formats: [WeightFormat]) throws(ClipError)
-    -> [Name: Safetensors.Tensor]
+    -> TensorMap
   {
     let json = try JSON.load(index)
     guard let map = json["weight_map"]?.object else {
       throw ClipError(CLIP_FORMAT, index + ": weight_map: expected an object of tensor names and file names")
     }
-    var shards: [Name: [Name: Safetensors.Tensor]] = [:]
-    var tensors: [Name: Safetensors.Tensor] = [:]
+    var shards: [TensorMap] = []
+    var indexes: [Name: Int] = [:]
+    var tensors = TensorMap(capacity: map.count)
     for (tensor, value) in map {
       guard let name = value.string, isFileName(name) else {
         throw ClipError(
           CLIP_FORMAT,
           "\(index): weight_map: \(tensor.string): expected the name of a file beside it, found \(value.kind)")
       }
-      if shards[name] == nil {
-        let shard: [Name: Safetensors.Tensor]
+      let shard: TensorMap
+      if let known = indexes[name] {
+        shard = shards[known]
+      } else {
         do throws(ClipError) {
           shard = try read(join(folder, name), formats)
         } catch {
           throw error.at(index)
         }
-        shards[name] = shard
-        for (key, part) in shard {
-          if let other = tensors.updateValue(part, forKey: key) {
-            throw ClipError(CLIP_FORMAT, "\(index): tensor \(key.string) is both in \(other.path) and in \(part.path)")
+        indexes[name] = shards.count
+        shards.append(shard)
+        for part in shard.list {
+          if let other = tensors.add(part) {
+            throw ClipError(
+              CLIP_FORMAT, "\(index): tensor \(part.name.string) is both in \(other.path) and in \(part.path)")
           }
         }
       }
-      guard shards[name]?[tensor] != nil else {
+      guard shard[tensor] != nil else {
         throw ClipError(CLIP_FORMAT, "\(index): tensor \(tensor.string) is not in \(join(folder, name))")
       }
     }
@@ -115,17 +126,18 @@ final class StoredTensors {
 
   /// Without what wrappers put before all names: PyTorch's DataParallel ("module."), its compiler ("_orig_mod."), and
   /// classes that hold the model ("model.", "clip.").
-  private static func withoutPrefixes(_ tensors: [Name: Safetensors.Tensor]) -> [Name: Safetensors.Tensor] {
+  private static func withoutPrefixes(_ tensors: TensorMap) -> TensorMap {
     let wrappers: [Name] = ["module.", "_orig_mod.", "model.", "clip."]
     var tensors = tensors
     while let prefix = wrappers.first(where: { wrapper in
-      !tensors.isEmpty && tensors.allSatisfy { $0.key.hasPrefix(wrapper) && $0.key.utf8.count > wrapper.utf8.count }
+      !tensors.list.isEmpty
+        && tensors.list.allSatisfy { $0.name.hasPrefix(wrapper) && $0.name.utf8.count > wrapper.utf8.count }
     }) {
-      var renamed = [Name: Safetensors.Tensor](minimumCapacity: tensors.count)
-      for (name, tensor) in tensors {
-        let short = Name(utf8: Array(name.utf8.dropFirst(prefix.utf8.count)))
-        renamed[short] = tensor
-        renamed[short]?.name = short
+      var renamed = TensorMap(capacity: tensors.list.count)
+      for tensor in tensors.list {
+        var renaming = tensor
+        renaming.name = Name(utf8: Array(tensor.name.utf8.dropFirst(prefix.utf8.count)))
+        renamed.add(renaming)
       }
       tensors = renamed
     }

@@ -11,8 +11,8 @@ struct WeightFormat {
   }
 
   /// The tensors of the file, each checked to lie in it.
-  func tensors(of file: MappedFile) throws(ClipError) -> [Name: Safetensors.Tensor] {
-    guard let data = file.bytes.bindMemory(to: UInt8.self).baseAddress else { return [:] }
+  func tensors(of file: MappedFile) throws(ClipError) -> TensorMap {
+    guard let data = file.bytes.bindMemory(to: UInt8.self).baseAddress else { return TensorMap() }
     let found = FoundTensors(file)
     try callPlugin(String(cString: table.pointee.id), file.path) { error in
       table.pointee.read(
@@ -28,7 +28,7 @@ struct WeightFormat {
 /// What a plugin has visited so far.
 private final class FoundTensors {
   private let file: MappedFile
-  var tensors: [Name: Safetensors.Tensor] = [:]
+  var tensors = TensorMap()
   /// Of the tensor that was refused.
   var problem: ClipError?
 
@@ -37,7 +37,7 @@ private final class FoundTensors {
   func add(_ given: clip_weight_tensor) -> clip_status {
     do throws(ClipError) {
       let tensor = try check(given)
-      guard tensors.updateValue(tensor, forKey: tensor.name) == nil else {
+      guard tensors.add(tensor) == nil else {
         throw ClipError(
           CLIP_FORMAT, "\(file.path): expected names that differ, found two tensors \(tensor.name.string)")
       }

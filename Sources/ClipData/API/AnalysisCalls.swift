@@ -28,7 +28,7 @@ public func clip_modality_gap(
 ) -> clip_status {
   reporting { () throws(ClipError) in
     let names = (Name(cString: try required(a, "a")), Name(cString: try required(b, "b")))
-    let catalogue = try Catalogue(path.map { String(cString: $0) })
+    let catalogue = try Catalogue(path.map { ClipBase.path($0) })
     let gaps = try catalogue.gap(names.0, names.1)
     var facts = clip_modality_gap_info()
     facts.properties = UInt32(clamping: gaps.count)
@@ -59,7 +59,7 @@ public func clip_catalogue_visit(
   reporting { () throws(ClipError) in
     let section = Name(cString: try required(section, "section"))
     let visit = try required(visit, "visit")
-    try Catalogue(path.map { String(cString: $0) }).fields(of: section) { entry, field, value in
+    try Catalogue(path.map { ClipBase.path($0) }).fields(of: section) { entry, field, value in
       withCStrings([entry, field, value]) { visit(user, $0[0], $0[1], $0[2]) == 0 }
     }
   }

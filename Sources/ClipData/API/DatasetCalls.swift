@@ -16,7 +16,7 @@ public func clip_dataset_open(
       guard let source = given[index] else {
         throw ClipError(CLIP_INVALID_ARGUMENT, "sources[\(index)]: expected a path, found a null pointer")
       }
-      sources.append(String(cString: source))
+      sources.append(path(source))
     }
     let options = try DatasetOptions(try ClipBase.options(options, clip_dataset_options(), "options"), runtime)
     out.pointee = handle(owning: Dataset(try ShardList(sources: sources, options.fields), options, runtime, model))

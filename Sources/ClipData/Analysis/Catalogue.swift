@@ -14,7 +14,7 @@ struct Catalogue {
       guard let library = csystem_library_path(UnsafeRawPointer(clip_version())) else {
         throw ClipError(CLIP_NOT_FOUND, "path: expected a file, found none beside a library whose place is unknown")
       }
-      self.path = join(parent(of: String(cString: library)), "../share/clipcore/modalities.json")
+      self.path = join(parent(of: ClipBase.path(library)), "../share/clipcore/modalities.json")
     }
     root = try JSON.load(self.path)
   }

@@ -13,7 +13,7 @@ final class Dataset {
   /// The process whose workers these are: that of the first call. A forked child has neither them nor their locks.
   private let process = Atomic<Int32>(0)
   private let calling = Mutex()
-  private var workers: SampleWorkers?
+  private var workers: Workers?
   private var position = SamplePosition()
   private var isOver = false
   private var failure: ClipError?
@@ -25,7 +25,7 @@ final class Dataset {
 
   private let counting = Mutex()
   private var counts = DatasetCounts()
-  private var queue: SampleQueue?
+  private var queue: OrderedQueue<SampleSource>?
 
   init(_ list: ShardList, _ options: DatasetOptions, _ runtime: Runtime, _ model: Model?) {
     self.list = list
@@ -144,12 +144,13 @@ final class Dataset {
     counting.unlock()
   }
 
-  private func start() throws(ClipError) -> SampleQueue {
-    if let workers { return workers.queue }
+  private func start() throws(ClipError) -> OrderedQueue<SampleSource> {
+    if workers != nil, let queue { return queue }
     let maker = SampleMaker(list.shards, options, runtime, model)
     let order = SampleOrder(list.shards, options, from: position)
-    let queue = SampleQueue(maker, order, capacity: max(options.prefetch, options.workers))
-    workers = try SampleWorkers(queue, count: options.workers)
+    let queue = OrderedQueue(
+      SampleSource(maker: maker, order: order), capacity: max(options.prefetch, options.workers))
+    workers = try Workers(queue, count: options.workers)
     counting.lock()
     self.queue = queue
     counting.unlock()

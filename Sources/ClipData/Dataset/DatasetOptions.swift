@@ -24,6 +24,7 @@ struct DatasetOptions {
   let fields: FieldNames
   /// Of the files in folders and archives that are images.
   let imageEndings: [Name]
+  let decoding: clip_image_options
   let encoding: clip_encode_options
   /// The colour under transparent pixels; nil drops alpha.
   let background: Colour?
@@ -65,14 +66,9 @@ struct DatasetOptions {
       captions: try DatasetOptions.names(given.caption_fields, Int(given.caption_field_count)))
     imageEndings = fields.image.map { [$0] } ?? runtime.imageEndings
     // A caption that is too long never stops a run.
-    var encoding = try ClipBase.options(given.encode, clip_encode_options(), "options.encode")
-    try requireFlags(
-      encoding.flags,
-      CLIP_ENCODE_RAW | CLIP_ENCODE_TRUNCATE | CLIP_ENCODE_OPENAI_CLEANING | CLIP_ENCODE_COMPOSITE_ALPHA,
-      "CLIP_ENCODE_", "options.encode.flags")
-    encoding.struct_size = UInt32(MemoryLayout<clip_encode_options>.size)
+    var encoding = try encodingOptions(given.encode)
     encoding.flags |= UInt32(CLIP_ENCODE_TRUNCATE)
-    encoding.progress = clip_progress()
+    decoding = try decodingOptions(given.image)
     // The sizes of a caller's buffers, which a data set does not have.
     (encoding.image_width, encoding.image_height, encoding.context_length) = (0, 0, 0)
     self.encoding = encoding

@@ -10,10 +10,7 @@ struct Extent {
 /// A file that is read where asked, without mapping it: one that is cut short meanwhile gives an
 /// error. For one thread at a time.
 final class FileReader {
-  let path: String
-  /// Bytes when it was opened.
-  let size: Int
-  private let descriptor: Int32
+  private let file: OpenFile
   private var window: Memory?
   private var windowStart = 0
   private var windowCount = 0
@@ -21,28 +18,14 @@ final class FileReader {
   /// The most that `peek` gives.
   static var windowBytes: Int { 1 << 14 }
 
-  convenience init(_ path: String) throws(ClipError) {
-    let descriptor = path.withCString { csystem_open_read($0) }
-    guard descriptor >= 0 else { throw systemError("cannot open " + path) }
-    var facts = stat()
-    let problem: ClipError? =
-      fstat(descriptor, &facts) != 0
-      ? systemError("cannot look at " + path)
-      : csystem_is_file(&facts) == 0 ? ClipError(CLIP_IO, path + ": expected a file, found something else") : nil
-    if let problem {
-      close(descriptor)
-      throw problem
-    }
-    self.init(path, Int(facts.st_size), descriptor)
-  }
+  // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
+  convenience init(_ path: String) throws(ClipError) { self.init(try OpenFile(path)) }
 
-  private init(_ path: String, _ size: Int, _ descriptor: Int32) {
-    self.path = path
-    self.size = size
-    self.descriptor = descriptor
-  }
+  private init(_ file: OpenFile) { self.file = file }
 
-  deinit { close(descriptor) }
+  var path: String { file.path }
+  /// Bytes when it was opened.
+  var size: Int { file.size }
 
   /// `count` bytes at `offset`, at most `windowBytes`, or those that are left of the file; valid until
   /// the next call.
@@ -54,7 +37,7 @@ final class FileReader {
     if offset < windowStart || offset + wanted > windowStart + windowCount {
       windowCount = 0
       windowStart = offset
-      windowCount = try read(at: offset, FileReader.windowBytes, into: memory.base)
+      windowCount = try file.read(at: offset, FileReader.windowBytes, into: memory.base)
     }
     return UnsafeBufferPointer(
       start: memory.bytes + (offset - windowStart), count: min(wanted, windowCount - (offset - windowStart)))
@@ -66,7 +49,7 @@ final class FileReader {
       throw cut(extent, size)
     }
     let memory = try Memory(byteCount: extent.size, for: what)
-    let count = try read(at: extent.offset, extent.size, into: memory.base)
+    let count = try file.read(at: extent.offset, extent.size, into: memory.base)
     guard count == extent.size else { throw cut(extent, extent.offset + count) }
     return memory
   }
@@ -74,19 +57,5 @@ final class FileReader {
   private func cut(_ extent: Extent, _ end: Int) -> ClipError {
     ClipError(
       CLIP_FORMAT, "\(path): expected \(extent.size) bytes at byte \(extent.offset), the file ends at byte \(end)")
-  }
-
-  private func read(at offset: Int, _ count: Int, into target: UnsafeMutableRawPointer) throws(ClipError) -> Int {
-    var done = 0
-    while done < count {
-      let got = pread(descriptor, target + done, count - done, offset + done)
-      if got < 0 {
-        if csystem_errno() == EINTR { continue }
-        throw systemError("cannot read " + path)
-      }
-      if got == 0 { break }
-      done += got
-    }
-    return done
   }
 }

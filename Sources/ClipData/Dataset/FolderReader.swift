@@ -72,11 +72,12 @@ final class FolderReader: ShardReader {
   }
 
   private func enter(_ path: Name) throws(ClipError) {
-    let place = path.isEmpty ? folder : join(folder, path)
+    let name = path.isEmpty ? Name(folder) : join(Name(folder), path)
+    let place = name.string
     guard levels.count < FolderReader.deepest else {
       throw ClipError(CLIP_LIMIT, "\(place): expected folders at most \(FolderReader.deepest) deep")
     }
-    guard let listing = place.withCString({ csystem_open_folder($0) }) else {
+    guard let listing = withPath(place, { csystem_open_folder($0) }) else {
       throw systemError("cannot open the folder " + place)
     }
     defer { closedir(listing) }

@@ -4,14 +4,14 @@ import CClip
 enum FileSource {
   /// Part of an archive.
   case part(String, Extent)
-  case file(String)
+  case file(Name)
 
   /// The whole file, at most `limit` bytes.
   func read(limit: Int) throws(ClipError) -> (memory: Memory, size: Int) {
     switch self {
     case .part(let path, let extent): return try FileSource.read(try FileReader(path), extent, limit)
     case .file(let path):
-      let file = try FileReader(path)
+      let file = try FileReader(path.string)
       return try FileSource.read(file, Extent(offset: 0, size: file.size), limit)
     }
   }
@@ -42,7 +42,7 @@ struct SampleFiles {
     let names = options.fields.captions
     switch reference.content {
     case .members(let parts): try read(names, parts.map { .part(shard.path, $0) })
-    case .files(let parts): try read(names, parts.map { .file(join(shard.path, $0)) })
+    case .files(let parts): try read(names, parts.map { .file(join(Name(shard.path), $0)) })
     case .row(let extent):
       guard case .table(let dialect, let columns) = shard.kind else { return }
       let record = try SampleFiles.bytes(.part(shard.path, extent))
@@ -55,8 +55,8 @@ struct SampleFiles {
       key = Name(utf8: path)
       try SampleFiles.check(path, options)
       let isAbsolute = path.first == UInt8(ascii: "/")
-      let place = isAbsolute ? key.string : join(parent(of: shard.path), key)
-      if !options.allowsPathsOutside { try SampleFiles.requireInside(place, parent(of: shard.path)) }
+      let place = isAbsolute ? key : join(Name(parent(of: shard.path)), key)
+      if !options.allowsPathsOutside { try SampleFiles.requireInside(place, Name(parent(of: shard.path))) }
       image = .file(place)
     }
   }
@@ -133,10 +133,9 @@ struct SampleFiles {
   }
 
   /// A link may not lead out either. What is not there is found missing later.
-  private static func requireInside(_ path: String, _ folder: String) throws(ClipError) {
-    guard let root = try realPath(folder), let real = try realPath(path) else { return }
-    let prefix = root.utf8.last == UInt8(ascii: "/") ? root : root + "/"
-    guard real.utf8.starts(with: prefix.utf8) else { throw outside }
+  private static func requireInside(_ path: Name, _ folder: Name) throws(ClipError) {
+    guard let root = try realPath(folder.string), let real = try realPath(path.string) else { return }
+    guard real.hasPrefix(root.hasSuffix("/") ? root : root + "/") else { throw outside }
   }
 
   private static var outside: ClipError {

@@ -87,7 +87,7 @@ final class SampleMaker {
     guard pixelCount > 0 || options.keepsImages else { return }
     let data = UnsafeRawBufferPointer(start: file.memory.base, count: file.size)
     defer { withExtendedLifetime(file.memory) {} }
-    var image = try ImageHandle.decode(data, runtime)
+    var image = try ImageHandle.decode(data, runtime, options.decoding)
     if let pipeline = options.imagePipeline {
       image = try pipeline.augment(
         image.view, over: options.background, seed: options.seed, index: number, place: "its image")

@@ -45,9 +45,9 @@ struct ShardList {
     var hash = Fingerprint()
     for source in sources {
       // A file of that very name needs no pattern.
-      let paths = try FileKind(source) == .absent ? try BracePattern.expand(Array(source.utf8)) : [Array(source.utf8)]
+      let paths = try FileKind(source) == .absent ? try BracePattern.expand(Name(source).utf8) : [Name(source).utf8]
       for path in paths {
-        let shard = try ShardList.shard(String(decoding: path, as: UTF8.self), fields)
+        let shard = try ShardList.shard(Name(utf8: path).string, fields)
         hash.add(fileName(of: shard.path).utf8)
         hash.add(UInt64(shard.size))
         shards.append(shard)
@@ -59,7 +59,7 @@ struct ShardList {
 
   private static func shard(_ path: String, _ fields: FieldNames) throws(ClipError) -> Shard {
     var facts = stat()
-    guard stat(path, &facts) == 0 else { throw systemError("cannot open " + path) }
+    guard withPath(path, { stat($0, &facts) }) == 0 else { throw systemError("cannot open " + path) }
     if csystem_is_folder(&facts) != 0 { return Shard(path: path, kind: .folder, size: 0) }
     guard csystem_is_file(&facts) != 0 else {
       throw ClipError(CLIP_IO, path + ": expected a file or a folder, found something else")

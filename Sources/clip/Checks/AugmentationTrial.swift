@@ -50,7 +50,7 @@ struct TrialImage: Sendable {
     }
     var view = clip_image_view(
       pixels: UnsafePointer(memory.data), width: UInt32(width), height: UInt32(height), stride: stride, format: format,
-      orientation: 0)
+      orientation: 0, full_width: 0, full_height: 0)
     let words = sink.lend { sink in
       random.lend { random in PluginWords { apply(instance.pointer, &view, sink, random, $0) } }
     }

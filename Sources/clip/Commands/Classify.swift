@@ -29,6 +29,7 @@ struct Classify: ParsableCommand {
   @Option(help: ArgumentHelp("How many of the likeliest labels to show (default: all).", valueName: "n"))
   var top: Int?
 
+  @OptionGroup var imageOptions: ImageOptions
   @OptionGroup var texts: TextOptions
   @OptionGroup var batch: BatchOptions
   @OptionGroup var common: CommonOptions
@@ -53,16 +54,17 @@ struct Classify: ParsableCommand {
     let found = try findImages(images, runtime)
     let model = try self.model.open(runtime, [.image, .text])
     let captions = try model.embed(texts: try label.map(caption).utf8, batch: batch.batch, options: texts.encode)
-    var rows: [(name: ByteString, embedding: ArraySlice<Float>)] = []
-    let failed = try model.embed(images: found.images, batch: batch.batch, threads: common.threadCount) {
-      rows.append((found.images[$0], $1))
+    var rows: [(name: ByteString, embedding: [Float])] = []
+    let options = imageOptions.encode(batch: batch.batch, threads: common.threadCount)
+    let failed = try model.embed(images: found.inputs, options: options) { index, embedding in
+      rows.append((found.inputs[index].name, embedding))
     }
     let skipped = found.skipped + failed
     let ranked = try rows.map { row in
-      (row.name, ranking(try model.classify(images: Array(row.embedding), texts: captions)))
+      (row.name, ranking(try model.classify(images: row.embedding, texts: captions)))
     }
-    try StandardOutput.write(common.json ? json(ranked, skipped).pretty() + "\n" : tables(ranked))
-    try finish(skipped: skipped, of: found.images.count + found.skipped.count)
+    try StandardOutput.write(common.json ? json(ranked, skipped, found).pretty() + "\n" : tables(ranked))
+    try finish(skipped: skipped, of: found.inputs.count + found.skipped.count)
   }
 
   /// The template with every {} replaced by the label.
@@ -101,13 +103,13 @@ struct Classify: ParsableCommand {
     }.joined(separator: "\n")
   }
 
-  private func json(_ ranked: Ranked, _ skipped: [Skipped]) -> JSON {
+  private func json(_ ranked: Ranked, _ skipped: [Skipped], _ found: FoundImages) -> JSON {
     let images = ranked.map { image, labels -> JSON in
       [
-        "image": .string(image.text),
+        "image": .path(image),
         "labels": .array(labels.map { ["label": .string($0.label.text), "probability": .float($0.probability)] }),
       ]
     }
-    return ["images": .array(images), "skipped": .array(skipped.map(\.json))]
+    return ["images": .array(images), "skipped": .array(skipped.map(\.json)), "left_out": found.leftOutJSON]
   }
 }

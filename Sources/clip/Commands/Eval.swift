@@ -121,10 +121,11 @@ struct Eval: ParsableCommand {
       }
     } else {
       let labelled = sample(try labelledImages(zeroShot, model.runtime.imageEndings, &skipped))
-      let failed = try model.embed(
-        images: labelled.map(\.path), batch: source.batch.batch, threads: common.threadCount,
-        options: EncodeOptions(background: source.encode.background)
-      ) { index, row in
+      var options = EncodeFilesOptions()
+      options.batchSize = source.batch.batch
+      options.workers = common.threadCount
+      options.encode.background = source.encode.background
+      let failed = try model.embed(images: labelled.map { ImageInput($0.path) }, options: options) { index, row in
         images += row
         own.append([labelled[index].index])
       }

@@ -1,72 +1,139 @@
 import ArgumentParser
+import Glibc
 
 struct Search: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Find the images of a folder that fit a sentence best.",
-    usage: "clip search --model <dir> <folder> <query> [--top <n>] [<options>]",
+    abstract: "Find the images of an index that fit a text or an image best.",
+    usage: "clip search <query> [+ <query> ...] [--top <n>] [<options>]",
     discussion: """
-      Prints the best images with their cosine similarity to the sentence, from -1 to 1.
+      A query is a text, an image file, or a sum of them with weights. Prints the best images with their cosine \
+      similarity, from -1 to 1. Images that are new or changed since the last time are embedded first; \
+      clip index makes the index.
 
-        clip search --model Models/emoji photos "two dogs on a beach" --top 5
+        clip search "two dogs on a beach" --top 5
+        clip search "2:cat" + ./sofa.jpg - "dog"
       """)
 
-  @OptionGroup var model: ModelOptions
+  @OptionGroup var update: UpdateOptions
+  @OptionGroup var place: IndexOptions
 
-  @Argument(help: "The folder of images, walked with the folders in it.")
-  var folder: ByteString
-
-  @Argument(help: "The sentence.")
-  var query: ByteString
+  @Argument(help: "Texts and images, + or - between them, a weight and a colon before them.")
+  var query: [ByteString]
 
   @Option(help: ArgumentHelp("How many images to show.", valueName: "n"))
   var top = 10
 
+  @Option(help: ArgumentHelp("Show images of at least this similarity alone, -1 to 1.", valueName: "cosine"))
+  var threshold: Float?
+
+  @Option(
+    name: .customLong("in"), help: ArgumentHelp("Show images in this folder alone. May be repeated.", valueName: "dir"))
+  var folders: [ByteString] = []
+
+  @Flag(help: "Search the index as it is.")
+  var noUpdate = false
+
+  @Flag(help: "Print paths alone, a line for each.")
+  var paths = false
+
   @OptionGroup var texts: TextOptions
-  @OptionGroup var batch: BatchOptions
   @OptionGroup var common: CommonOptions
 
   mutating func validate() throws {
-    guard top >= 1 else { throw ValidationError("--top is \(top): expected 1 or more") }
+    guard (1...1_000_000).contains(top) else {
+      throw ValidationError("--top is \(top): expected 1 to 1000000")
+    }
+    if let threshold, !(-1...1).contains(threshold) {
+      throw ValidationError("--threshold is \(threshold): expected -1 to 1")
+    }
+    guard !(paths && common.json) else { throw ValidationError("--paths and --json: expected one of them") }
   }
 
   func run() throws {
     let runtime = try common.runtime()
-    let found = try findImages([folder], runtime)
-    let model = try self.model.open(runtime, [.image, .text])
-    let sentence = try model.embed(texts: [try query.utf8], batch: 1, options: texts.encode)
-    var scores: [(index: Int, similarity: Float)] = []
-    let failed = try model.embed(images: found.images, batch: batch.batch, threads: common.threadCount) { index, row in
-      // Both have length 1: their dot product is the cosine.
-      scores.append((index, zip(row, sentence).reduce(0) { $0 + $1.0 * $1.1 }))
+    let query = try Query(self.query, endings: runtime.imageEndings)
+    let open = try OpenIndex(place.path(), runtime, update, threads: common.threadCount, creates: false)
+    // Folders are looked through while the model is opened and embeds the query.
+    var scanned = Result<IndexUpdate?, CLIPError>.success(nil)
+    let scan = noUpdate ? nil : Background { scanned = Result { () throws(CLIPError) in try open.scanIfFree() } }
+    let embedding = try embed(query, open)
+    scan?.wait()
+    let report = if let update = try scanned.get() { try finish(update, open) } else { IndexUpdate.Report?.none }
+    var folders: [ByteString] = []
+    for folder in self.folders { folders.append((try? folder.real) ?? folder) }
+    let matches = try open.index.search(embedding, count: top, threshold: threshold, folders: folders)
+    if common.json {
+      try StandardOutput.write(json(matches, open, searched: try open.index.count(), report))
+    } else if paths {
+      try StandardOutput.write(bytes: matches.flatMap { $0.path.bytes + Array("\n".utf8) })
+    } else {
+      try StandardOutput.write(table(matches))
     }
-    let skipped = found.skipped + failed
-    let best = scores.sorted { ($1.similarity, $0.index) < ($0.similarity, $1.index) }.prefix(top)
-    let results = best.map { (image: found.images[$0.index], similarity: $0.similarity) }
-    try StandardOutput.write(
-      common.json ? json(results, searched: scores.count, skipped).pretty() + "\n" : table(results))
-    try finish(skipped: skipped, of: found.images.count + found.skipped.count)
   }
 
-  private func table(_ results: [(image: ByteString, similarity: Float)]) -> String {
-    guard !results.isEmpty else { return "" }
+  /// Makes the changes that were found.
+  private func finish(_ update: consuming IndexUpdate, _ open: OpenIndex) throws(CLIPError) -> IndexUpdate.Report {
+    Interruption.watch()
+    try open.run(&update)
+    if update.report.isWorthTelling {
+      update.report.tellWarnings()
+      Console.shared.line(update.report.line(images: try open.index.count()))
+    }
+    guard !update.report.isInterrupted else { throw CLIPError(.cancelled, "interrupted") }
+    return update.report
+  }
+
+  /// The sum of the terms' embeddings, of unit length each.
+  private func embed(_ query: Query, _ open: OpenIndex) throws(CLIPError) -> [Float] {
+    var sum = [Float](repeating: 0, count: open.index.width)
+    func add(_ rows: [Float], _ terms: [Query.Term]) {
+      for (row, term) in terms.enumerated() {
+        for column in sum.indices { sum[column] += term.weight * rows[row * sum.count + column] }
+      }
+    }
+    let captions = query.terms.filter { $0.kind == .text }
+    if !captions.isEmpty {
+      let model = try open.open(.text)
+      add(
+        try model.embed(texts: try captions.map(\.value).utf8, batch: captions.count, options: texts.encode), captions)
+    }
+    var unknown: [Query.Term] = []
+    for term in query.terms where term.kind == .image {
+      if let row = try open.indexed(term.value) { add(row, [term]) } else { unknown.append(term) }
+    }
+    if !unknown.isEmpty {
+      let model = try open.open(.image)
+      _ = try open.encoder.embed(unknown.map(\.value), model) { position, result throws(CLIPError) in
+        switch result {
+        case .success(let row): add(row, [unknown[position]])
+        case .failure(let error): throw error
+        }
+      }
+    }
+    guard sum.contains(where: { $0 != 0 }), sum.allSatisfy(\.isFinite) else {
+      throw CLIPError("the terms of the query add up to nothing: expected a sum other than 0")
+    }
+    return sum
+  }
+
+  private func table(_ matches: [ImageIndex.Match]) -> String {
+    guard !matches.isEmpty else { return "" }
     var table = Table([("rank", .right), ("similarity", .right), ("image", .left)])
-    for (index, result) in results.enumerated() {
-      table.add(["\(index + 1)", fixed(Double(result.similarity), 4), result.image.shown])
+    for (index, match) in matches.enumerated() {
+      table.add(["\(index + 1)", fixed(Double(match.score), 4), match.path.shown])
     }
     return table.text()
   }
 
   private func json(
-    _ results: [(image: ByteString, similarity: Float)], searched: Int, _ skipped: [Skipped]
+    _ matches: [ImageIndex.Match], _ open: OpenIndex, searched: Int, _ report: IndexUpdate.Report?
   ) -> JSON {
-    let list = results.enumerated().map { index, result -> JSON in
-      [
-        "rank": .integer(index + 1), "image": .string(result.image.text), "similarity": .float(result.similarity),
-      ]
+    let list = matches.enumerated().map { index, match -> JSON in
+      ["rank": .integer(index + 1), "image": .string(match.path.text), "similarity": .float(match.score)]
     }
     return [
-      "query": .string(query.text), "searched": .integer(searched), "results": .array(list),
-      "skipped": .array(skipped.map(\.json)),
+      "query": .strings(query.map(\.text)), "searched": .integer(searched), "results": .array(list),
+      "update": report.map { $0.json(open.path, images: searched) } ?? .null,
     ]
   }
 }

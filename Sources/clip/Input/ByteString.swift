@@ -1,7 +1,8 @@
 import ArgumentParser
+import Glibc
 
 /// A path or text as the system gave it: bytes without NUL that are mostly, but not surely, UTF-8.
-struct ByteString: Hashable, Sendable, ExpressibleByArgument {
+struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
   var bytes: [UInt8]
 
   init(_ bytes: some Sequence<UInt8>) {
@@ -50,13 +51,49 @@ struct ByteString: Hashable, Sendable, ExpressibleByArgument {
   var fileExtension: String {
     let name = lastComponent
     guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else { return "" }
-    return String(decoding: name[(dot + 1)...], as: UTF8.self).lowercased()
+    return String(decoding: name[(dot + 1)...].map { (65...90).contains($0) ? $0 | 32 : $0 }, as: UTF8.self)
   }
 
   /// This folder's path with `name` after it.
   func appending(_ name: some Sequence<UInt8>) -> ByteString {
     let slash: [UInt8] = bytes.last == UInt8(ascii: "/") ? [] : [UInt8(ascii: "/")]
     return ByteString(bytes + slash + Array(name))
+  }
+
+  /// Whether this path is `folder` or lies in it.
+  func isBelow(_ folder: ByteString) -> Bool {
+    bytes.starts(with: folder.bytes)
+      && (bytes.count == folder.bytes.count || folder.bytes.last == UInt8(ascii: "/")
+        || bytes[folder.bytes.count] == UInt8(ascii: "/"))
+  }
+
+  /// The path from `folder`, in which it lies.
+  func relative(to folder: ByteString) -> ByteString {
+    ByteString(bytes.dropFirst(folder.bytes.count).drop { $0 == UInt8(ascii: "/") })
+  }
+
+  /// The path without links and "..", from the root on.
+  var real: ByteString {
+    get throws(CLIPError) {
+      guard let path = withCString({ realpath($0, nil) }) else { throw .system(shown) }
+      defer { free(path) }
+      return ByteString(UnsafeRawBufferPointer(start: path, count: strlen(path)))
+    }
+  }
+
+  /// In the order of bytes.
+  static func < (a: ByteString, b: ByteString) -> Bool {
+    a.bytes.withUnsafeBytes { first in
+      b.bytes.withUnsafeBytes { second in
+        guard let left = first.baseAddress, let right = second.baseAddress else { return first.count < second.count }
+        let order = memcmp(left, right, min(first.count, second.count))
+        return order != 0 ? order < 0 : first.count < second.count
+      }
+    }
+  }
+
+  func hash(into hasher: inout Hasher) {
+    bytes.withUnsafeBytes { hasher.combine(bytes: $0) }
   }
 
   func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {

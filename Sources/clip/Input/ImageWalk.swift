@@ -12,7 +12,7 @@ struct Skipped {
     self.reason = reason.hasPrefix(prefix) ? String(reason.dropFirst(prefix.count)) : reason
   }
 
-  var json: JSON { ["image": .string(path.text), "error": .string(reason)] }
+  var json: JSON { ["image": .path(path), "error": .string(reason)] }
 
   /// Tells the person at once, so that a long job shows its troubles while it runs.
   func report() {
@@ -27,6 +27,8 @@ struct ImageWalk {
   let endings: Set<String>
   private(set) var images: [ByteString] = []
   private(set) var skipped: [Skipped] = []
+  /// How many files of folders are no images, by their endings.
+  private(set) var leftOut: [String: Int] = [:]
   private var visited: Set<FolderIdentity> = []
 
   private struct FolderIdentity: Hashable {
@@ -84,6 +86,8 @@ struct ImageWalk {
         walk(path, status)
       } else if endings.contains(path.fileExtension) {
         images.append(path)
+      } else {
+        leftOut[path.fileExtension, default: 0] += 1
       }
     }
   }

@@ -52,6 +52,7 @@ extension JSON {
     case .object: "an object"
     case .array, .floats: "a list"
     case .string(let value): quoted(value)
+    case .path(let value): quoted(value.text)
     case .integer, .float, .double, .bool, .null: compact()
     }
   }

@@ -5,6 +5,8 @@
 /// is ambiguous.
 enum RawArguments {
   private static let first: UInt32 = 0x10FF80
+  /// What carries a byte.
+  static let carried: ClosedRange<Unicode.Scalar> = "\u{10FF80}"..."\u{10FFFF}"
   private static let base: UInt32 = 0x10FF00
 
   /// The program's arguments without its name.

@@ -3,14 +3,17 @@ import Glibc
 /// The texts of a file, one a line: the last line needs no newline, a line without characters is the
 /// empty text, and a byte order mark and carriage returns at line ends are dropped.
 enum TextLines {
-  /// Reads the file at `path`, or standard input for "-".
-  static func read(_ path: ByteString) throws(CLIPError) -> [ByteString] {
+  /// Reads the file at `path`, or standard input for "-". With `splitsAtNUL`, one that has a NUL has one behind each line
+  /// and newlines in them, as `find -print0` writes.
+  static func read(_ path: ByteString, splitsAtNUL: Bool = false) throws(CLIPError) -> [ByteString] {
     let isInput = path.bytes == [UInt8(ascii: "-")]
     let name = isInput ? "standard input" : path.shown
     let descriptor = isInput ? STDIN_FILENO : path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw .system("cannot open \(name)") }
     defer { if !isInput { close(descriptor) } }
-    let lines = split(try readAll(descriptor, name))
+    let bytes = try readAll(descriptor, name)
+    if splitsAtNUL, bytes.contains(0) { return bytes.split(separator: 0).map { ByteString($0) } }
+    let lines = split(bytes)
     for (index, line) in lines.enumerated() where line.bytes.contains(0) {
       throw CLIPError("line \(index + 1) of \(name) holds a NUL byte: expected UTF-8 text")
     }

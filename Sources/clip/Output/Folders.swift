@@ -32,3 +32,19 @@ func withTemporaryFolder<Result>(_ body: (ByteString) throws(CLIPError) -> Resul
   defer { removeFolder(folder) }
   return try body(folder)
 }
+
+/// The names, sizes and times of the files in a folder: another text where one of them changes.
+func folderStamp(_ folder: ByteString) throws(CLIPError) -> String {
+  var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
+  func add(_ bytes: some Sequence<UInt8>) { for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 } }
+  for name in try names(in: folder) {
+    var status = stat()
+    guard folder.appending(name.bytes).withCString({ stat($0, &status) }) == 0, status.st_mode & S_IFMT == S_IFREG
+    else {
+      continue
+    }
+    add(name.bytes)
+    add("/\(status.st_size) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)\n".utf8)
+  }
+  return String(hash, radix: 16)
+}

@@ -4,6 +4,8 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
   case array([JSON])
   case floats(ArraySlice<Float>)
   case string(String)
+  /// A string whose bytes that are not UTF-8 are the lone surrogates U+DC80 to U+DCFF, as in Python (PEP 383).
+  case path(ByteString)
   case integer(Int)
   case float(Float)
   case double(Double)
@@ -52,6 +54,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
         text += JSON.number(value)
       }
     case .string(let value): JSON.quote(value, to: &text)
+    case .path(let value): JSON.quote(RawArguments.encoded(value.bytes), to: &text, carriesBytes: true)
     case .integer(let value): text += "\(value)"
     case .float(let value): text += JSON.number(value)
     case .double(let value): text += value.isFinite ? "\(value)" : "null"
@@ -87,7 +90,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
     value.isFinite ? "\(value)" : "null"
   }
 
-  private static func quote(_ value: String, to text: inout String) {
+  private static func quote(_ value: String, to text: inout String, carriesBytes: Bool = false) {
     text += "\""
     for scalar in value.unicodeScalars {
       switch scalar {
@@ -99,6 +102,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
       case "\u{0}"..<"\u{20}", "\u{7f}":
         let digits = String(scalar.value, radix: 16)
         text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      case RawArguments.carried where carriesBytes: text += "\\udc" + String(scalar.value & 0xff, radix: 16)
       default: text.unicodeScalars.append(scalar)
       }
     }

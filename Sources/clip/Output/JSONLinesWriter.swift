@@ -1,10 +1,10 @@
 /// Writes embeddings as JSON Lines: one object with kind, name and embedding a line.
 enum JSONLinesWriter {
-  static func write(_ sets: [EmbeddingSet], to writer: FileWriter) throws(CLIPError) {
-    for set in sets {
-      for (index, name) in set.names.enumerated() {
+  static func write(_ all: [EmbeddingRows], to writer: FileWriter) throws(CLIPError) {
+    for rows in all {
+      try rows.forEach { name, bytes throws(CLIPError) in
         let line: JSON = [
-          "kind": .string(set.kind.rawValue), "name": .string(name), "embedding": .floats(set.embedding(index)),
+          "kind": .string(rows.name), "name": .path(name), "embedding": .floats(rows.elements.row(bytes)[...]),
         ]
         try writer.write(line.compact() + "\n")
       }

@@ -4,21 +4,23 @@ enum SafetensorsWriter {
   /// Readers refuse longer headers.
   private static let headerLimit = 100_000_000
 
-  /// Tensors `image_embeds` and `text_embeds`, F32 `[n, d]`. Metadata `image_names` and `text_names` hold
+  /// Tensors `image_embeds` and `text_embeds`, F32 or F16 `[n, d]`. Metadata `image_names` and `text_names` hold
   /// what each row is of, as a JSON array in a string: the format's metadata values are strings.
-  static func write(_ sets: [EmbeddingSet], to writer: FileWriter) throws(CLIPError) {
+  static func write(_ all: [EmbeddingRows], to writer: FileWriter) throws(CLIPError) {
     var metadata: [(key: String, value: JSON)] = []
     var tensors: [(key: String, value: JSON)] = []
     var offset = 0
-    for set in sets {
-      let end = offset + set.values.count * MemoryLayout<Float>.size
-      metadata.append(("\(set.kind.rawValue)_names", .string(JSON.strings(set.names).compact())))
+    for rows in all {
+      var names: [JSON] = []
+      try rows.forEach { name, _ in names.append(.path(name)) }
+      let end = offset + rows.count * rows.width * rows.elements.byteCount
+      metadata.append(("\(rows.name)_names", .string(JSON.array(names).compact())))
       tensors.append(
         (
-          "\(set.kind.rawValue)_embeds",
+          "\(rows.name)_embeds",
           [
-            "dtype": "F32",
-            "shape": .array([.integer(set.names.count), .integer(set.width)]),
+            "dtype": .string(rows.elements.rawValue.uppercased()),
+            "shape": .array([.integer(rows.count), .integer(rows.width)]),
             "data_offsets": .array([.integer(offset), .integer(end)]),
           ]
         ))
@@ -33,6 +35,6 @@ enum SafetensorsWriter {
     }
     try writer.write(withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) })
     try writer.write(header)
-    for set in sets { try writer.write(set.values) }
+    for rows in all { try rows.forEach { _, bytes throws(CLIPError) in try writer.write(bytes) } }
   }
 }

@@ -4,9 +4,10 @@ import Glibc
 enum StandardOutput {
   /// Writes all of `text`. When the reader has gone, ends the program as other tools do: quietly, by
   /// SIGPIPE.
-  static func write(_ text: String) throws(CLIPError) {
-    var text = text
-    let code = text.withUTF8 { writeAll(STDOUT_FILENO, UnsafeRawBufferPointer($0)) }
+  static func write(_ text: String) throws(CLIPError) { try write(bytes: Array(text.utf8)) }
+
+  static func write(bytes: [UInt8]) throws(CLIPError) {
+    let code = bytes.withUnsafeBytes { writeAll(STDOUT_FILENO, $0) }
     if code == EPIPE {
       signal(SIGPIPE, SIG_DFL)
       raise(SIGPIPE)

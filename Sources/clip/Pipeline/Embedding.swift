@@ -2,30 +2,49 @@ extension Model {
   /// Elements of one embedding.
   var width: Int { info.embeddingWidth }
 
-  /// Embeds images in batches. Calls `use` with the index in `paths` and the embedding of each good
-  /// one, in order; the others are reported and returned.
+  /// Embeds images and calls `use` for each of them, in order, with its embedding or why there is none, until it throws
+  /// or a signal that `Interruption` watches asks to end; those before `first` are done. Returns whether it was called for
+  /// all.
   func embed(
-    images paths: [ByteString], batch: Int, threads: Int, options: EncodeOptions = .init(),
-    _ use: (Int, ArraySlice<Float>) -> Void
+    images: [ImageInput], from first: Int = 0, options: EncodeFilesOptions,
+    _ use: (_ index: Int, _ result: Result<UnsafeBufferPointer<Float>, CLIPError>) throws(CLIPError) -> Void
+  ) throws(CLIPError) -> Bool {
+    let bar = ProgressBar("Images", total: images.count, from: first)
+    defer { bar.finish() }
+    var options = options
+    options.progress = { done, _ in
+      bar.update(first + done)
+      return !Interruption.isAsked
+    }
+    var failure: CLIPError?
+    do throws(CLIPError) {
+      try withoutActuallyEscaping(use) { use throws(CLIPError) in
+        try encode(files: images[first...].map(\.file), options: options) { index, result in
+          do throws(CLIPError) { try use(first + index, result) } catch { failure = error }
+          return failure == nil
+        }
+      }
+    } catch {
+      if let failure { throw failure }
+      guard error.status == .cancelled else { throw error }
+      return false
+    }
+    return true
+  }
+
+  /// The same for the embeddings alone: images that have none are reported and returned.
+  func embed(
+    images: [ImageInput], options: EncodeFilesOptions, _ use: (Int, [Float]) -> Void
   ) throws(CLIPError) -> [Skipped] {
-    let loader = try ImageLoader(self, paths, batch: batch, threads: threads, options: options)
-    defer { loader.stop() }
-    let progress = ProgressBar("Images", total: paths.count)
-    defer { progress.finish() }
     var skipped: [Skipped] = []
-    var done = 0
-    while let batch = loader.take() {
-      for (index, reason) in batch.failed {
-        let entry = Skipped(path: paths[index], reason: reason)
+    _ = try embed(images: images, options: options) { (index, result) throws(CLIPError) in
+      switch result {
+      case .success(let embedding): use(index, Array(embedding))
+      case .failure(let error):
+        let entry = Skipped(path: images[index].name, reason: error.message)
         entry.report()
         skipped.append(entry)
       }
-      if !batch.indices.isEmpty {
-        let rows = try encode(pixels: batch.pixels, options: options)
-        for (row, index) in batch.indices.enumerated() { use(index, rows[(row * width)..<((row + 1) * width)]) }
-      }
-      done += batch.indices.count + batch.failed.count
-      progress.update(done)
     }
     return skipped
   }
@@ -38,14 +57,17 @@ extension Model {
     rows.reserveCapacity(texts.count * width)
     for first in stride(from: 0, to: texts.count, by: batch) {
       let part = Array(texts[first..<min(first + batch, texts.count)])
-      do {
-        rows += try encode(texts: part, options: options)
-      } catch {
-        throw try tooLong(error, part, first, options)
-      }
+      rows += try embed(texts: part, from: first, options: options)
       progress.update(first + part.count)
     }
     return rows
+  }
+
+  /// One batch; messages count from `first`.
+  func embed(texts: [String], from first: Int, options: EncodeOptions) throws(CLIPError) -> [Float] {
+    do { return try encode(texts: texts, options: options) } catch {
+      throw try tooLong(error, texts, first, options)
+    }
   }
 
   /// In place of an error about the length of some text of a batch, one that says which and what to do.

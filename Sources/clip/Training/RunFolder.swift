@@ -77,14 +77,6 @@ struct RunFolder {
   func removeIfNew() {
     if isNew { removeFolder(path) }
   }
-
-  private func makeFolder(_ path: ByteString) throws(CLIPError) {
-    let parent = path.folder
-    if parent != path, parent.withCString({ access($0, F_OK) }) != 0 { try makeFolder(parent) }
-    if path.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
-      throw .system("cannot make the folder \(path.shown)")
-    }
-  }
 }
 
 /// A file of JSON Lines that grows by whole lines.

@@ -55,10 +55,7 @@ const clip_augmentation augmentation = {
   0.5, settings, 2, nullptr, create, std::free, apply, nullptr,
 };
 const clip_plugin_item items[] = {{CLIP_KIND_IMAGE_AUGMENTATION, &augmentation}};
-const clip_plugin plugin = {
-  sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "example.sample", "1.0.0", "Apache-2.0", items, 1,
-};
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) const clip_plugin *clip_plugin_entry() { return &plugin; }
+CLIP_PLUGIN("example.sample", "1.0.0", "Apache-2.0", items)

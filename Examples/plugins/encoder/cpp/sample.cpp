@@ -29,10 +29,7 @@ const clip_encoder encoder = {
   build, R"({"image_height": 64, "image_width": 64})", "small-data:1,texture:1",
 };
 const clip_plugin_item items[] = {{CLIP_KIND_ENCODER, &encoder}};
-const clip_plugin plugin = {
-  sizeof(clip_plugin), CLIP_PLUGIN_ABI_VERSION, "example.sample", "1.0.0", "Apache-2.0", items, 1,
-};
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) const clip_plugin *clip_plugin_entry() { return &plugin; }
+CLIP_PLUGIN("example.sample", "1.0.0", "Apache-2.0", items)

@@ -68,14 +68,4 @@ static const clip_encoder encoder = {
 
 static const clip_plugin_item items[] = {{CLIP_KIND_OP, &op}, {CLIP_KIND_ENCODER, &encoder}};
 
-static const clip_plugin plugin = {
-  .struct_size = sizeof plugin,
-  .abi_version = CLIP_PLUGIN_ABI_VERSION,
-  .id = "example.sample",
-  .version = "1.0.0",
-  .license = "Apache-2.0",
-  .items = items,
-  .item_count = 2,
-};
-
-__attribute__((visibility("default"))) const clip_plugin *clip_plugin_entry(void) { return &plugin; }
+CLIP_PLUGIN("example.sample", "1.0.0", "Apache-2.0", items)

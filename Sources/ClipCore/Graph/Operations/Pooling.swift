@@ -44,7 +44,7 @@ final class Pooling: Operation {
     let pixel = row % pixels
     let top = pixel / window.output.width * window.stride - window.padding
     let left = pixel % window.output.width * window.stride - window.padding
-    let picture = x + row / pixels * window.input.height * window.input.width * width
+    let image = x + row / pixels * window.input.height * window.input.width * width
     target.update(repeating: kind == .maximum ? -.infinity : 0, count: width)
     var inside = 0
     for ky in 0..<window.kernelHeight {
@@ -53,7 +53,7 @@ final class Pooling: Operation {
       for kx in 0..<window.kernelWidth {
         let column = left + kx * window.dilation
         guard column >= 0, column < window.input.width else { continue }
-        let source = picture + (y * window.input.width + column) * width
+        let source = image + (y * window.input.width + column) * width
         inside += 1
         if kind != .maximum {
           addFloats(source, width, to: target)

@@ -28,7 +28,7 @@ final class ReduceRows: Operation {
     super.init(inputs: [input], shape: Shape(rows: .one, width: shape.width))
   }
 
-  /// Rows are cut out of pictures alone: of texts all are taken.
+  /// Rows are cut out of images alone: of texts all are taken.
   static func descriptor(_ name: Name, _ reduction: Reduction) -> OpDescriptor {
     OpDescriptor(
       name, inputs: 1,
@@ -42,7 +42,7 @@ final class ReduceRows: Operation {
       case .fixed(let rows) where first < rows && count <= rows - first: break
       case .one where first == 0 && count <= 1: return call.inputs[0]
       case .tokens where first == 0 && count == 0: break
-      default: throw call.expected("rows \(first) to \(first + max(1, count)) of a picture")
+      default: throw call.expected("rows \(first) to \(first + max(1, count)) of an image")
       }
       return try call.add(
         ReduceRows(input: call.inputs[0], of: call.shapes[0], reduction, first: first, count: count))

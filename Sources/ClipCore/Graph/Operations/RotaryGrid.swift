@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 extension OpDescriptor {
-  /// Rotary positions (Su et al., 2021, https://arxiv.org/abs/2104.09864) of a picture's patches: the pairs of each head
+  /// Rotary positions (Su et al., 2021, https://arxiv.org/abs/2104.09864) of an image's patches: the pairs of each head
   /// are rotated by angles, pair i of the patch in row y and column x by row_frequency[i] * y + column_frequency[i] * x.
   /// The first rows, `first` of them, are left as they are; height x width patches follow. A pair is two elements side
   /// by side or, with `halves`, one of each half of the head.

@@ -34,12 +34,12 @@ extension OpDescriptor {
 
   /// Offsets of a query from a key in a window, from the most negative on, across first: down and across, each as
   /// sign(x) log2(1 + 8 |x|) / 3, where x is 1 at the edge of a window of the `trained` size (Liu et al., 2022,
-  /// https://arxiv.org/abs/2111.09883).
+  /// https://arxiv.org/abs/2111.09883); with `trained` 0 as sign(x) ln(1 + |x|), where x is in pixels (timm's RelPosMlp).
   static let windowOffsets = OpDescriptor(
     "window_offsets", inputs: 0,
     settings: [
       .integer("window_height", 1...4096), .integer("window_width", 1...4096),
-      .integer("trained_height", 1...4096), .integer("trained_width", 1...4096),
+      .integer("trained_height", 0...4096), .integer("trained_width", 0...4096),
     ]
   ) { call throws(ClipError) in
     let window = Shape.Grid(height: try call.integer("window_height"), width: try call.integer("window_width"))
@@ -243,8 +243,8 @@ private final class WindowOffsets: Operation {
   }
 
   private func spread(_ offset: Int, _ side: Int) -> Float {
-    let x = 8 * Float(offset) / Float(max(1, side - 1))
-    let size = log2f(abs(x) + 1) / 3
+    let x = side == 0 ? Float(offset) : 8 * Float(offset) / Float(max(1, side - 1))
+    let size = side == 0 ? logf(abs(x) + 1) : log2f(abs(x) + 1) / 3
     return x < 0 ? -size : size
   }
 }

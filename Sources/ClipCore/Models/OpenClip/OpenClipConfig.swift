@@ -11,13 +11,16 @@ enum OpenClipConfig {
     /// The config's width of embeddings.
     let embedding: Int
     let usesQuickGELU: Bool
+    let hasFusedConvolutions: Bool
     /// The whole file.
     let whole: ConfigReader
   }
 
-  static func read(_ folder: String, image: Bool, text: Bool) throws(ClipError) -> ModelConfig {
+  static func read(
+    _ folder: String, _ weights: StoredTensors, image: Bool, text: Bool
+  ) throws(ClipError) -> ModelConfig {
     let whole = try ConfigReader(path: join(folder, file))
-    // A model config may stand alone, without what to do with pictures.
+    // A model config may stand alone, without what to do with images.
     let model = try whole.object("model_cfg") ?? whole
     guard whole.has("model_cfg") || model.has("vision_cfg") || model.has("text_cfg") else {
       throw whole.error(CLIP_FORMAT, "model_cfg", "an object")
@@ -25,22 +28,25 @@ enum OpenClipConfig {
     try OpenClipKeys.check(model, OpenClipKeys.model)
     let context = Context(
       folder: folder, embedding: try model.int("embed_dim", nil, ConfigReader.widths),
-      usesQuickGELU: try model.bool("quick_gelu", false), whole: whole)
+      usesQuickGELU: try model.bool("quick_gelu", false),
+      hasFusedConvolutions: weights.hasFusedConvolutions, whole: whole)
     var result = ModelConfig(embeddingWidth: context.embedding)
     if image { result.image = try readImage(try part(model, "vision_cfg"), context) }
     if text { result.text = try readText(try part(model, "text_cfg"), context) }
     let rules = (result.image?.rules ?? []) + (result.text?.rules ?? [])
-    if !rules.isEmpty || result.text?.tower.scope == "text.transformer" {
+    let hasDecoder = model.has("multimodal_cfg")
+    if !rules.isEmpty || hasDecoder || result.text?.tower.scope == "text.transformer" {
       var names = Layout.openClip.clipNames
       names.rules = rules + names.rules
-      names.isDirect = true
+      names.isDirect = !rules.isEmpty || result.text?.tower.scope == "text.transformer"
+      if hasDecoder { names.ignoredPrefixes.append("text_decoder.") }
       names.ignoredPrefixes.append("text.transformer.embeddings.position_ids")
       result.names = names
     }
     return result
   }
 
-  private static func part(_ model: ConfigReader, _ key: Name) throws(ClipError) -> ConfigReader {
+  private static func part(_ model: ConfigReader, _ key: StaticString) throws(ClipError) -> ConfigReader {
     guard let found = try model.object(key) else { throw model.error(CLIP_FORMAT, key, "an object") }
     return found
   }
@@ -115,7 +121,7 @@ enum OpenClipConfig {
       _ = try config.number("ls_init_value", 0, -1e9...1e9)
       options.append(("layer_scale", .int(1)))
     }
-    let names: [(Name, Name)] = [
+    let names: [(StaticString, Name)] = [
       ("qk_norm", "qk_norm"), ("scale_attn_inner", "attention_norm"), ("scale_attn", "output_norm"),
       ("scale_fc", "mlp_norm"),
     ]

@@ -15,7 +15,7 @@ enum OpenClipKeys {
   typealias Table = [(key: Name, allowed: Allowed)]
 
   static func check(_ config: ConfigReader, _ table: Table) throws(ClipError) {
-    for (key, _) in config.json.object ?? [] where config.has(key) {
+    for (key, _) in config.json.object ?? [] where config.json[key] != nil {
       var allowed: Allowed?
       for row in table where row.key == key { allowed = row.allowed }
       switch allowed {

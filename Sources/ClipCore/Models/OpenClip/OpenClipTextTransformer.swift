@@ -9,10 +9,11 @@ enum OpenClipTextTransformer {
     let vocabulary = try text.int("vocab_size", 49408, ConfigReader.widths)
     var result = TextTransformerConfig(
       vocabulary: vocabulary,
-      context: try text.int("context_length", 77, 2...ConfigReader.sides.upperBound), width: width,
-      layers: try text.int("layers", 12, ConfigReader.layers), heads: heads,
-      mlpWidth: try OpenClipConfig.mlpWidth(text, width), activation: try OpenClipConfig.activation(text, context),
-      embedding: context.embedding, epsilon: try OpenClipConfig.epsilon(text),
+      context: try text.int("context_length", 77, 2...ConfigReader.sides.upperBound),
+      blocks: TransformerConfig(
+        width: width, layers: try text.int("layers", 12, ConfigReader.layers), heads: heads,
+        mlpWidth: try OpenClipConfig.mlpWidth(text, width), activation: try OpenClipConfig.activation(text, context),
+        embedding: context.embedding, epsilon: try OpenClipConfig.epsilon(text)),
       endToken: try text.string("pool_type", "argmax") == "eos"
         ? try text.int("eos_id", 2, 0...(vocabulary - 1)) : -1
     ).text
@@ -29,9 +30,6 @@ enum OpenClipTextTransformer {
     if try text.bool("no_causal_mask", false) { options.append(("causal", .int(0))) }
     if try text.bool("embed_cls", false) {
       // A class token after the text overrides pool_type; what is padding is not seen.
-      guard try !text.bool("no_causal_mask", false) else {
-        throw text.error(CLIP_UNSUPPORTED, "embed_cls", "false beside no_causal_mask")
-      }
       return options + [("class_token", .int(1)), ("pad_token", .int(try text.int("pad_id", 0, 0...(1 << 20))))]
     }
     let pool = try text.string("pool_type", "argmax")

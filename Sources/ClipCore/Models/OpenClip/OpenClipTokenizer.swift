@@ -12,11 +12,11 @@ enum OpenClipTokenizer {
       switch key {
       case "clean": result.tokenizerOptions.cleaning = try cleaning(options)
       case "strip_sep_token" where !isSimple:
-        result.tokenizerOptions.stripsSeparator = try options.bool(key, false)
+        result.tokenizerOptions.stripsSeparator = try options.bool("strip_sep_token", false)
       case "language" where !isSimple:
-        if options.has(key) { result.tokenizerOptions.language = try options.string(key, "") }
+        if options.has("language") { result.tokenizerOptions.language = try options.string("language", "") }
       default:
-        if options.has(key) { throw options.error(CLIP_UNSUPPORTED, key, "it to be absent") }
+        if options.json[key] != nil { throw options.error(CLIP_UNSUPPORTED, key, "it to be absent") }
       }
     }
   }

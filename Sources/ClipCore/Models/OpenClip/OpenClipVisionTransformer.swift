@@ -13,10 +13,12 @@ enum OpenClipVisionTransformer {
     try vision.divides(patch.height, "patch_size", size.height, "image_size")
     try vision.divides(patch.width, "patch_size", size.width, "image_size")
     var tower = VisionTransformerConfig(
-      image: size, patch: patch.height, width: width, layers: try vision.int("layers", 12, ConfigReader.layers),
-      heads: width / head, mlpWidth: try OpenClipConfig.mlpWidth(vision, width),
-      activation: try OpenClipConfig.activation(vision, context), embedding: context.embedding,
-      epsilon: try OpenClipConfig.epsilon(vision)
+      image: size, patch: patch.height,
+      blocks: TransformerConfig(
+        width: width, layers: try vision.int("layers", 12, ConfigReader.layers), heads: width / head,
+        mlpWidth: try OpenClipConfig.mlpWidth(vision, width),
+        activation: try OpenClipConfig.activation(vision, context), embedding: context.embedding,
+        epsilon: try OpenClipConfig.epsilon(vision))
     ).tower
     let options = try OpenClipConfig.blockOptions(vision) + pooling(vision, context)
     if !options.isEmpty {

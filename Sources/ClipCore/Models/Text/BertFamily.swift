@@ -56,7 +56,7 @@ struct BertFamily {
       throw config.error(CLIP_UNSUPPORTED, "position_embedding_type", "\"absolute\"")
     }
     try TextEncoderConfig.require(config, [("is_decoder", false), ("add_cross_attention", false)])
-    let (dim, depth, headKey, hidden, act): (Name, Name, Name, Name, Name) =
+    let (dim, depth, headKey, hidden, act): (StaticString, StaticString, StaticString, StaticString, StaticString) =
       keys == .bert
       ? ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act")
       : ("dim", "n_layers", "n_heads", "hidden_dim", "activation")

@@ -15,7 +15,12 @@ struct Prompts {
     guard try FileKind(path) != .absent else { return }
     let config = try ConfigReader(path: path)
     if let prompts = try config.object("prompts") {
-      for (name, _) in prompts.json.object ?? [] { texts.append((name, try prompts.string(name, ""))) }
+      for (name, text) in prompts.json.object ?? [] {
+        guard prompts.json[name] == nil || text.string != nil else {
+          throw prompts.error(CLIP_FORMAT, name, "a string")
+        }
+        texts.append((name, text.string ?? ""))
+      }
     }
     standard = try config.string("default_prompt_name", "")
     guard standard.isEmpty || texts.contains(where: { $0.name == standard }) else {

@@ -7,7 +7,9 @@ struct RotaryConfig {
   let factor: Double
 
   /// Of `key`, or of the older keys where that is absent.
-  init(_ config: ConfigReader, _ key: Name, theta fallback: Double, older: Name = "rope_theta") throws(ClipError) {
+  init(
+    _ config: ConfigReader, _ key: StaticString, theta fallback: Double, older: StaticString = "rope_theta"
+  ) throws(ClipError) {
     let found = try config.object(key)
     var scaling = found
     if scaling == nil { scaling = try config.object("rope_scaling") }

@@ -8,7 +8,7 @@ struct SentencePooling {
   let parts: Int
 
   init(_ config: ConfigReader, width: Int) throws(ClipError) {
-    for key: Name in ["word_embedding_dimension", "embedding_dimension"] {
+    for key: StaticString in ["word_embedding_dimension", "embedding_dimension"] {
       guard try config.int(key, width, ConfigReader.widths) == width else {
         throw config.error(CLIP_FORMAT, key, "config.json's width, \(width)")
       }
@@ -18,7 +18,7 @@ struct SentencePooling {
       for mode in modes.array ?? [modes] { found.append(mode.string ?? "") }
     } else {
       for (key, word) in SentencePooling.keys {
-        if try config.bool("pooling_mode_" + key, false) { found.append(word) }
+        if try config.bool(key, false) { found.append(word) }
       }
     }
     var names: [Name] = []
@@ -43,10 +43,11 @@ struct SentencePooling {
   private static var kinds: [(word: Name, ours: Name)] {
     [("cls", "first"), ("max", "max"), ("mean", "mean"), ("lasttoken", "last")]
   }
-  private static var keys: [(key: Name, word: Name)] {
+  private static var keys: [(key: StaticString, word: Name)] {
     [
-      ("cls_token", "cls"), ("max_tokens", "max"), ("mean_tokens", "mean"), ("mean_sqrt_len_tokens", "mean_sqrt_len"),
-      ("weightedmean_tokens", "weightedmean"), ("lasttoken", "lasttoken"),
+      ("pooling_mode_cls_token", "cls"), ("pooling_mode_max_tokens", "max"), ("pooling_mode_mean_tokens", "mean"),
+      ("pooling_mode_mean_sqrt_len_tokens", "mean_sqrt_len"),
+      ("pooling_mode_weightedmean_tokens", "weightedmean"), ("pooling_mode_lasttoken", "lasttoken"),
     ]
   }
 }

@@ -86,7 +86,7 @@ struct SentenceTransformers {
     guard try config.int("in_features", nil, ConfigReader.widths) == width else {
       throw config.error(CLIP_FORMAT, "in_features", "the width of what comes before, \(width)")
     }
-    for key: Name in ["module_input_name", "module_output_name"] {
+    for key: StaticString in ["module_input_name", "module_output_name"] {
       guard try config.string(key, "sentence_embedding") == "sentence_embedding" else {
         throw config.error(CLIP_UNSUPPORTED, key, "\"sentence_embedding\"")
       }
@@ -121,7 +121,7 @@ struct SentenceTransformers {
   static func length(_ folder: String) throws(ClipError) -> Int? {
     for (file, key) in [
       ("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length"),
-    ] as [(Name, Name)] {
+    ] as [(Name, StaticString)] {
       let path = join(folder, file)
       guard try FileKind(path) != .absent else { continue }
       let config = try ConfigReader(path: path)

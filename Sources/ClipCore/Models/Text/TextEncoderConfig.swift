@@ -43,7 +43,7 @@ struct TextEncoderConfig {
   }
 
   /// Keys that count as absent with these values; any other value is refused by name.
-  static func require(_ config: ConfigReader, _ wanted: [(key: Name, value: Bool)]) throws(ClipError) {
+  static func require(_ config: ConfigReader, _ wanted: [(key: StaticString, value: Bool)]) throws(ClipError) {
     for (key, value) in wanted {
       guard try config.bool(key, value) == value else {
         throw config.error(CLIP_UNSUPPORTED, key, value ? "true" : "false")
@@ -61,9 +61,9 @@ enum HuggingFaceText {
   ) throws(ClipError) -> ModelConfig? {
     guard let encoder = try TextEncoderConfig.read(config) else { return nil }
     let modules = try SentenceTransformers(root, width: encoder.width)
-    let scope = encoder.scopes.first { scope in weights.tensors.contains { $0.key.hasPrefix(scope + ".") } } ?? ""
+    let scope = encoder.scopes.first { weights.tensors.contains(prefix: $0 + ".") } ?? ""
     let start: Name = scope.isEmpty ? "" : scope + "."
-    let hasPooler = encoder.hasPooler && weights.tensors.contains { $0.key.hasPrefix(start + "pooler.") }
+    let hasPooler = encoder.hasPooler && weights.tensors.contains(prefix: start + "pooler.")
     // Without a word about it: the pooler where there is one; else what sentence-transformers does.
     let pooling = wanted ?? modules.pooling ?? (hasPooler ? "pooler" : encoder.isCausal ? "last" : "mean")
     let length = min(encoder.positions, try SentenceTransformers.length(folder) ?? encoder.positions)
@@ -90,12 +90,8 @@ enum HuggingFaceText {
     ]
   }
 
-  /// By the files of the folder.
+  /// BERT's where its vocabulary is there, else whichever the folder names.
   static func tokenizer(_ folder: String) throws(ClipError) -> TokenizerKind {
-    let files: [(Name, TokenizerKind)] = [
-      ("vocab.txt", .wordPiece), ("spiece.model", .sentencePiece), ("merges.txt", .bytePairs),
-    ]
-    for (file, kind) in files where try FileKind(join(folder, file)) != .absent { return kind }
-    return .wordPiece
+    try FileKind(join(folder, "vocab.txt")) == .absent ? .folder : .wordPiece
   }
 }

@@ -4,12 +4,14 @@ import CClip
 struct TimmRequest {
   /// "vit_base_patch16_siglip_256": without the tag of the weights, which follows a dot.
   let architecture: Name
-  /// The size of pictures.
+  /// The size of images.
   let image: Sides
   /// timm's global_pool; nil: the architecture's own.
   var pool: Name?
   /// Whether the pool is set in a model that was built with its own, which leaves norms where they were.
   var setsPoolLater = false
+  /// Whether the weights are timm's after reparameterize_model: sums of convolutions that became one.
+  var isFused = false
   /// What the names of the tower's tensors begin with: "visual.trunk", or "" for the top.
   var scope: Name = ""
 

@@ -1,5 +1,5 @@
 /// timm's image towers whose stages halve the grid: a row for each architecture, or for several that differ in the size
-/// of pictures alone, "stem[224,384]". Then the encoder, the features that come out, the classifier's name, and the
+/// of images alone, "stem[224,384]". Then the encoder, the features that come out, the classifier's name, and the
 /// encoder's configuration.
 enum TimmHierarchicalTable {
   static let rows: StaticString = """
@@ -56,7 +56,7 @@ enum TimmHierarchicalTable {
     vitamin_large2_[224,256,336,384] vitamin 1024 head stem_width=160 widths=160,320 depths=2,4 width=1024 layers=31 \
     heads=16 mlp_width=2048
     vitamin_xlarge_[256,336,384] vitamin 1152 head stem_width=192 widths=192,384 depths=2,4 width=1152 layers=32 \
-    heads=16 mlp_width=2304
+    heads=16 mlp_width=2304 positions=0
     swin_tiny_patch4_window7_[224] swin 768 head.fc width=96 depths=2,2,6,2 heads=3,6,12,24 window=7
     swin_small_patch4_window7_[224] swin 768 head.fc width=96 depths=2,2,18,2 heads=3,6,12,24 window=7
     swin_base_patch4_window7_[224] swin 1024 head.fc width=128 depths=2,2,18,2 heads=4,8,16,32 window=7

@@ -22,6 +22,7 @@ extension TimmTransformers {
   private static var top: [Row] {
     [
       ("stem.{}.{}.{}", "patch_embed.backbone.{}.{}.{}", .whole),
+      ("rel_pos.{}.{}", "shared_rel_pos.mlp.{}.{}", .whole),
       ("conv1.{}", "patch_embed.proj.{}", .whole), ("class_embedding", "cls_token", .whole),
       ("positional_embedding", "pos_embed", .whole), ("ln_pre.{}", "norm_pre.{}", .whole),
       ("ln_post.{}", "norm.{}", .whole), ("ln_pool.{}", "fc_norm.{}", .whole),
@@ -43,6 +44,8 @@ extension TimmTransformers {
     [
       ("ln_1.{}", "norm1.{}"), ("ln_2.{}", "norm2.{}"), ("attn.out_proj.{}", "attn.proj.{}"),
       ("attn.relative_position_bias_table", "attn.relative_position_bias_table"),
+      ("attn.relative_position_bias_table", "attn.rel_pos.relative_position_bias_table"),
+      ("attn.rel_pos.fc1.{}", "attn.rel_pos.mlp.fc1.{}"), ("attn.rel_pos.fc2.{}", "attn.rel_pos.mlp.fc2.{}"),
       ("attn.q_proj.{}", "attn.q_proj.{}"), ("attn.k_proj.{}", "attn.k_proj.{}"),
       ("attn.v_proj.{}", "attn.v_proj.{}"), ("attn.ln_q.{}", "attn.q_norm.{}"), ("attn.ln_k.{}", "attn.k_norm.{}"),
       ("attn.ln_inner.{}", "attn.norm.{}"), ("ls_1.gamma", "ls1.gamma"), ("ls_2.gamma", "ls2.gamma"),

@@ -1,5 +1,5 @@
 /// timm's vision transformers as their modules are: a row for each architecture, or for several that differ in the size
-/// of pictures alone, "stem[224,384]". Then patch size, width, blocks, heads, the MLP's width, and the words of
+/// of images alone, "stem[224,384]". Then patch size, width, blocks, heads, the MLP's width, and the words of
 /// TimmTransformers. Benchmarks/zoo/timm_table.py prints the rows.
 enum TimmTransformerTable {
   static let rows: StaticString = """
@@ -161,5 +161,18 @@ enum TimmTransformerTable {
     beit_large_patch16_[224,384,512] 16 1024 24 16 4096 nopositions scale nokeybias avg beitbias
     beitv2_base_patch16_[224] 16 768 12 12 3072 nopositions scale nokeybias avg beitbias
     beitv2_large_patch16_[224] 16 1024 24 16 4096 nopositions scale nokeybias avg beitbias
+    vit_relpos_base_patch16_[224] 16 768 12 12 3072 noclass nopositions scale noqkvbias avg fcnorm mlpbias biaswidth=128
+    vit_relpos_base_patch16_cls_[224] 16 768 12 12 3072 nopositions scale noqkvbias norm mlpbias biaswidth=128
+    vit_relpos_base_patch16_clsgap_[224] 16 768 12 12 3072 nopositions scale noqkvbias avg fcnorm mlpbias biaswidth=128
+    vit_relpos_base_patch16_plus_[240] 16 896 12 14 3584 noclass nopositions scale avg norm mlpbias biaswidth=128
+    vit_relpos_base_patch16_rpn_[224] 16 768 12 12 3072 noclass nopositions postnorm noqkvbias avg norm mlpbias biaswidth=128
+    vit_relpos_base_patch32_plus_rpn_[256] 32 896 12 14 3584 noclass nopositions postnorm avg norm mlpbias biaswidth=128
+    vit_relpos_medium_patch16_[224] 16 512 12 8 2048 noclass nopositions scale noqkvbias avg fcnorm mlpbias biaswidth=128
+    vit_relpos_medium_patch16_cls_[224] 16 512 12 8 2048 nopositions scale noqkvbias norm mlpbias biaswidth=256
+    vit_relpos_medium_patch16_rpn_[224] 16 512 12 8 2048 noclass nopositions postnorm noqkvbias avg norm mlpbias biaswidth=128
+    vit_relpos_small_patch16_[224] 16 384 12 6 1536 noclass nopositions scale noqkvbias avg fcnorm mlpbias biaswidth=128
+    vit_relpos_small_patch16_rpn_[224] 16 384 12 6 1536 noclass nopositions postnorm noqkvbias avg norm mlpbias biaswidth=128
+    vit_srelpos_medium_patch16_[224] 16 512 12 8 2048 noclass nopositions scale noqkvbias avg norm sharedmlpbias biaswidth=512
+    vit_srelpos_small_patch16_[224] 16 384 12 6 1536 noclass nopositions scale noqkvbias avg norm sharedmlpbias biaswidth=384
     """
 }

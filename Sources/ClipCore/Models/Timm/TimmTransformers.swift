@@ -74,11 +74,14 @@ enum TimmTransformers {
     ("silu", "activation", .string("silu")), ("rotary", "rotary", .string("grid")),
     ("dinov3", "rotary", .string("dinov3")), ("xy", "rotary_order", .string("xy")),
     ("halves", "rotary_halves", .int(1)),
-    ("beitbias", "relative_bias", .string("block")),
+    ("beitbias", "relative_bias", .string("block")), ("mlpbias", "relative_bias", .string("mlp")),
+    ("sharedmlpbias", "relative_bias", .string("shared_mlp")),
   ]
 
   private static let counts: [(Name, Name)] = [
-    ("registers", "registers"), ("poolheads", "pool_heads"), ("poolmlp", "pool_mlp_width"), ("base", "rotary_base"),
+    ("registers", "registers"), ("poolheads", "pool_heads"), ("poolmlp", "pool_mlp_width"),
+    ("biaswidth", "relative_width"),
+    ("base", "rotary_base"),
     ("reference", "rotary_reference"), ("offset", "rotary_offset"),
   ]
 }

@@ -1,0 +1,129 @@
+import CClip
+import CSystem
+
+/// What workers make items of: steps, in order.
+protocol ItemSource {
+  associatedtype Step
+  associatedtype Item
+
+  /// Called by one thread at a time; also after the last item.
+  func next() -> Step
+  /// Called by any number of threads at once.
+  func make(_ step: Step) -> Item
+  /// Called once, while others are in `next` and `make`.
+  func stop()
+}
+
+/// What each worker thread runs until `stop`.
+class WorkerTask {
+  func work() {}
+  func stop() {}
+}
+
+/// Items that workers make ahead of the caller, given out in the order of the source whichever
+/// worker was faster. At most `capacity` are made or being made.
+final class OrderedQueue<Source: ItemSource>: WorkerTask {
+  private let source: Source
+  /// Held while the number of a step is drawn, so that numbers follow the order of the source.
+  private let ordering = Mutex()
+
+  /// Guards what is below.
+  private let monitor = Monitor()
+  /// Ring: the item of number n is at n modulo the capacity; nil until it is made.
+  private var slots: [Source.Item?]
+  private var taken = 0
+  private var given = 0
+  private var isStopping = false
+  private var waited = 0
+
+  init(_ source: Source, capacity: Int) {
+    self.source = source
+    slots = [Source.Item?](repeating: nil, count: capacity)
+  }
+
+  /// The next item, waited for.
+  func next() -> Source.Item {
+    monitor.lock()
+    defer { monitor.unlock() }
+    let slot = given % slots.count
+    var start: Int64?
+    while true {
+      if let item = slots[slot] {
+        if let start { waited += Int(csystem_now() - start) }
+        slots[slot] = nil
+        given += 1
+        monitor.tellAll()
+        return item
+      }
+      if start == nil { start = csystem_now() }
+      monitor.wait()
+    }
+  }
+
+  /// Nanoseconds that the caller has waited.
+  var waitedNanoseconds: Int {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return waited
+  }
+
+  override func work() {
+    while let (number, step) = take() { put(number, source.make(step)) }
+  }
+
+  override func stop() {
+    source.stop()
+    monitor.lock()
+    isStopping = true
+    monitor.tellAll()
+    monitor.unlock()
+  }
+
+  private func take() -> (Int, Source.Step)? {
+    ordering.lock()
+    defer { ordering.unlock() }
+    monitor.lock()
+    while !isStopping, taken - given >= slots.count { monitor.wait() }
+    let number = taken
+    taken += 1
+    let isOver = isStopping
+    monitor.unlock()
+    return isOver ? nil : (number, source.next())
+  }
+
+  private func put(_ number: Int, _ item: Source.Item) {
+    monitor.lock()
+    slots[number % slots.count] = item
+    if number == given { monitor.tellAll() }
+    monitor.unlock()
+  }
+}
+
+/// Threads that run a task, ended with their last reference.
+final class Workers {
+  private let task: WorkerTask
+  private var threads: [pthread_t] = []
+  /// A forked child has none of the threads.
+  private let process = getpid()
+
+  convenience init(_ task: WorkerTask, count: Int) throws(ClipError) {
+    self.init(task)
+    // deinit ends those that did start.
+    try startThreads(count, "workers", adding: &threads, Unmanaged.passUnretained(task).toOpaque()) { task in
+      if let task { Unmanaged<WorkerTask>.fromOpaque(task).takeUnretainedValue().work() }
+      return nil
+    }
+  }
+
+  private init(_ task: WorkerTask) { self.task = task }
+
+  deinit {
+    guard getpid() == process else {
+      // Whoever had its lock or waited is gone: it cannot even be freed.
+      _ = Unmanaged.passRetained(task)
+      return
+    }
+    task.stop()
+    for thread in threads { pthread_join(thread, nil) }
+  }
+}

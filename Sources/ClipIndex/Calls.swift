@@ -1,0 +1,1 @@
+../ClipData/Calls.swift

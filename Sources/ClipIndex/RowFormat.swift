@@ -1,0 +1,129 @@
+import CClip
+import CSystem
+
+/// How the rows of a segment lie in its blob, which begins with what searches hold in memory:
+///
+///     CLIP_STORAGE_F32, _F16   exact rows
+///     CLIP_STORAGE_INT8        scales (float32) | rows of bytes | exact rows (F16)
+///
+/// Rows are padded with zeros to a multiple of 64 elements. All numbers are little-endian.
+struct RowFormat {
+  /// Rows of a segment.
+  static var count: Int { 1024 }
+
+  let storage: clip_storage
+  let width: Int
+
+  var paddedWidth: Int { (width + 63) & ~63 }
+  var hasBytes: Bool { storage == CLIP_STORAGE_INT8 }
+  private var exactElement: Int { storage == CLIP_STORAGE_F32 ? 4 : 2 }
+  var exactBytes: Int { paddedWidth * exactElement }
+  /// Of a row in memory, without its scale.
+  var loadedRowBytes: Int { hasBytes ? paddedWidth : exactBytes }
+
+  /// Where the parts of a segment's blob begin.
+  var loadedRows: Int { hasBytes ? 4 * RowFormat.count : 0 }
+  var exactRows: Int { hasBytes ? loadedRows + RowFormat.count * paddedWidth : 0 }
+  /// What searches hold of a segment, and all of it.
+  var loadedBytes: Int { loadedRows + RowFormat.count * loadedRowBytes }
+  var segmentBytes: Int { exactRows + RowFormat.count * exactBytes }
+
+  /// A row of unit length in the forms that a segment has of it.
+  struct Row {
+    let exact: Memory
+    /// In memory, where that is another form.
+    let bytes: Memory?
+    let scale: Float
+  }
+
+  /// `embedding` scaled to unit length. `place` names it in the error.
+  func row(_ embedding: UnsafePointer<Float>, _ place: Int) throws(ClipError) -> Row {
+    let length = try RowFormat.length(embedding, width, "embeddings: row \(place)")
+    let exact = try Memory(byteCount: exactBytes, for: "a row of an index")
+    memset(exact.base, 0, exactBytes)
+    for i in 0..<width {
+      let value = Float(Double(embedding[i]) / length)
+      if storage == CLIP_STORAGE_F32 {
+        exact.base.storeBytes(of: value, toByteOffset: 4 * i, as: Float.self)
+      } else {
+        exact.base.storeBytes(of: Half.narrow(value), toByteOffset: 2 * i, as: UInt16.self)
+      }
+    }
+    guard hasBytes else { return Row(exact: exact, bytes: nil, scale: 1) }
+    let bytes = try Memory(byteCount: paddedWidth, for: "a row of an index")
+    memset(bytes.base, 0, paddedWidth)
+    var largest: Float = 0
+    for i in 0..<width { largest = max(largest, self.value(exact.base, i).magnitude) }
+    let scale = largest / 127
+    for i in 0..<width {
+      let byte = Int8((value(exact.base, i) / scale).rounded(.toNearestOrEven))
+      bytes.base.storeBytes(of: byte, toByteOffset: i, as: Int8.self)
+    }
+    return Row(exact: exact, bytes: bytes, scale: scale)
+  }
+
+  /// Element `i` of an exact row.
+  @inline(__always)
+  func value(_ row: UnsafeRawPointer, _ i: Int) -> Float {
+    storage == CLIP_STORAGE_F32
+      ? row.load(fromByteOffset: 4 * i, as: Float.self)
+      : Half.widen(row.load(fromByteOffset: 2 * i, as: UInt16.self))
+  }
+
+  /// The Euclidean length, which is a finite number above 0.
+  static func length(_ vector: UnsafePointer<Float>, _ width: Int, _ what: @autoclosure () -> String)
+    throws(ClipError) -> Double
+  {
+    var squares = 0.0
+    for i in 0..<width { squares += Double(vector[i]) * Double(vector[i]) }
+    guard squares > 0, squares.isFinite else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        what() + ": expected numbers that are not all 0, found " + (squares == 0 ? "zeros" : "NaN or infinity"))
+    }
+    return squares.squareRoot()
+  }
+}
+
+/// A query as the kernels read it, for rows of one format.
+struct Query {
+  let elements: Memory
+  let scale: Float
+  /// Of unit length, [width], for rows that are scored again.
+  let unit: Memory
+
+  init(_ query: UnsafePointer<Float>, _ format: RowFormat) throws(ClipError) {
+    let length = try RowFormat.length(query, format.width, "query")
+    let padded = format.paddedWidth
+    let unit = try Memory(floats: padded, for: "a query")
+    memset(unit.base, 0, 4 * padded)
+    var largest: Float = 0
+    for i in 0..<format.width {
+      unit.floats[i] = Float(Double(query[i]) / length)
+      largest = max(largest, unit.floats[i].magnitude)
+    }
+    self.unit = unit
+    guard format.hasBytes else {
+      elements = unit
+      scale = 1
+      return
+    }
+    let elements = try Memory(byteCount: 2 * padded, for: "a query")
+    memset(elements.base, 0, 2 * padded)
+    // What clip_score_rows asks for.
+    let most = min(32767, Float(Int32.max) / (127 * Float(padded / 4)))
+    scale = largest / most
+    for i in 0..<format.width {
+      let value = Int16((unit.floats[i] / scale).rounded(.towardZero))
+      elements.base.storeBytes(of: value, toByteOffset: 2 * i, as: Int16.self)
+    }
+    self.elements = elements
+  }
+
+  /// The score of an exact row.
+  func score(_ row: UnsafeRawPointer, _ format: RowFormat) -> Float {
+    var sum = 0.0
+    for i in 0..<format.width { sum += Double(format.value(row, i)) * Double(unit.floats[i]) }
+    return Float(sum)
+  }
+}

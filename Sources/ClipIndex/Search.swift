@@ -1,0 +1,155 @@
+import CClip
+import CSystem
+
+/// What a search is asked for.
+struct Wish {
+  let count: Int
+  /// -infinity for none.
+  let threshold: Float
+  let filter: clip_index_filter_fn?
+  let user: UnsafeMutableRawPointer?
+  let progress: clip_progress
+
+  init(_ options: clip_index_search_options) throws(ClipError) {
+    try requireFlags(options.flags, CLIP_INDEX_THRESHOLD, "CLIP_INDEX_")
+    let hasThreshold = Int(options.flags) & CLIP_INDEX_THRESHOLD != 0
+    guard hasThreshold ? options.threshold.magnitude <= 1 : options.threshold == 0 else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT,
+        hasThreshold
+          ? "options.threshold: expected -1 to 1" : "options.threshold: expected CLIP_INDEX_THRESHOLD in the flags too")
+    }
+    count = options.count == 0 ? 10 : Int(options.count)
+    threshold = hasThreshold ? options.threshold : -.infinity
+    filter = options.filter
+    user = options.filter_user
+    progress = options.progress
+  }
+}
+
+extension Index {
+  /// By how much a score of bytes may be off; what is nearer to a threshold is scored again.
+  static var byteError: Float { 0.02 }
+
+  func search(_ embedding: UnsafePointer<Float>, _ wish: Wish) throws(ClipError) -> [Entry] {
+    let query = try Query(embedding, format)
+    return try reading { () throws(ClipError) in
+      try loaded.refresh(database, wish.progress)
+      let scores = try Scores(loaded, query, kernels, runtime)
+      let row = try Memory(byteCount: format.exactBytes, for: "a row of an index")
+      var matches: [Entry] = []
+      var below = Float.infinity
+      // Candidates of bytes are more than matches, so that the order of exact scores decides.
+      var wanted = min(Int.max / 8, wish.count)
+      if format.hasBytes { wanted = 4 * wanted + 64 } else if wish.filter != nil { wanted = 2 * wanted + 64 }
+      let least = format.hasBytes ? wish.threshold - Index.byteError : wish.threshold
+      while true {
+        let round = try scores.best(wanted, below: below)
+        guard let last = round.last else { return matches }
+        below = last.score
+        var entries: [Entry] = []
+        for candidate in round where candidate.score >= least {
+          try requireMemory("a search")
+          var entry = try entry(row: Int(candidate.row))
+          entry.score = candidate.score
+          if format.hasBytes {
+            try readRow(entry, into: row.base)
+            entry.score = query.score(row.base, format)
+          }
+          try entries.add(entry, for: "matches")
+        }
+        entries.sort(by: Entry.isBefore)
+        for entry in entries where entry.score >= wish.threshold {
+          if let filter = wish.filter, !entry.withC({ filter(wish.user, $0) != 0 }) { continue }
+          try matches.add(entry, for: "matches")
+          if matches.count == wish.count { return matches }
+        }
+        guard below >= least else { return matches }
+        wanted = min(Int.max / 8, 2 * wanted)
+      }
+    }
+  }
+}
+
+extension Entry {
+  /// Higher scores first, then by key.
+  static func isBefore(_ a: Entry, _ b: Entry) -> Bool {
+    a.score != b.score ? a.score > b.score : a.key.lexicographicallyPrecedes(b.key)
+  }
+
+  /// The entry as a caller sees it, valid during `body`.
+  func withC<Result>(_ body: (UnsafePointer<clip_index_entry>) -> Result) -> Result {
+    key.withUnsafeBytes { key in
+      metadata.withUnsafeBytes { metadata in
+        var entry = clip_index_entry(
+          struct_size: UInt32(MemoryLayout<clip_index_entry>.size), score: score,
+          key: clip_index_bytes(data: key.baseAddress, size: key.count),
+          metadata: clip_index_bytes(data: metadata.isEmpty ? nil : metadata.baseAddress, size: metadata.count))
+        return withUnsafePointer(to: &entry) { body($0) }
+      }
+    }
+  }
+}
+
+/// The scores of all rows for a query. Rows that are free have -infinity.
+struct Scores {
+  private let scores: Memory
+  /// The best of each segment.
+  private let best: Memory
+  private let count: Int
+
+  init(_ loaded: LoadedRows, _ query: Query, _ kernels: ScoreKernels, _ runtime: Runtime) throws(ClipError) {
+    let segments = loaded.segments
+    let format = loaded.format
+    count = segments.count
+    scores = try Memory(floats: count * RowFormat.count, for: "scores")
+    best = try Memory(floats: count, for: "scores")
+    let all = scores.floats
+    let bests = best.floats
+    try runtime.run(segments.count) { index in
+      let own = all + index * RowFormat.count
+      let state = segments[index].state
+      let used = state.usedCount
+      if used > 0 { kernels.score(segments[index], 0, used, query.elements.base, query.scale, format, own) }
+      var best = -Float.infinity
+      for place in 0..<RowFormat.count {
+        // A comparison with NaN is false.
+        guard place < used, state.isLive(place), own[place] > -.infinity else {
+          own[place] = -.infinity
+          continue
+        }
+        best = max(best, own[place])
+      }
+      bests[index] = best
+    }
+  }
+
+  /// The best `wanted` rows that score less than `below`, and all that score the same as the last of them; in order.
+  func best(_ wanted: Int, below: Float) throws(ClipError) -> [Candidate] {
+    var found = Best(wanted, from: -.infinity)
+    try visit { score, row throws(ClipError) in
+      if score < below { try found.add(Candidate(score: score, row: row)) }
+      return found.cutoff
+    }
+    found.prune()
+    guard found.candidates.count == wanted else { return found.candidates }
+    let last = found.cutoff
+    var all = found.candidates.filter { $0.score > last }
+    try visit { score, row throws(ClipError) in
+      if score == last { try all.add(Candidate(score: score, row: row), for: "matches") }
+      return last
+    }
+    return all
+  }
+
+  /// Calls `body` for the rows that score at least what it last returned.
+  private func visit(_ body: (Float, Int32) throws(ClipError) -> Float) throws(ClipError) {
+    var cutoff = -Float.infinity
+    for segment in 0..<count where best.floats[segment] >= cutoff && best.floats[segment] > -.infinity {
+      let own = scores.floats + segment * RowFormat.count
+      for place in 0..<RowFormat.count where own[place] >= cutoff && own[place] > -.infinity {
+        cutoff = try body(own[place], Int32(segment * RowFormat.count + place))
+      }
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import ArgumentParser
+
+struct Duplicates: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Find images of an index that look nearly the same.",
+    usage: "clip duplicates [--threshold <cosine>] [<options>]",
+    discussion: """
+      Prints groups of images; each has, with some other image of its group, a cosine similarity of at least the \
+      threshold. Compares what is in the index, which clip index brings up to date.
+
+        clip duplicates --threshold 0.98
+      """)
+
+  @OptionGroup var place: IndexOptions
+
+  @Option(help: ArgumentHelp("The least cosine similarity, above 0 to 1.", valueName: "cosine"))
+  var threshold: Float = 0.95
+
+  @Flag(help: "Print paths alone, a line for each, with an empty line between groups.")
+  var paths = false
+
+  @OptionGroup var common: CommonOptions
+
+  private typealias Group = (images: [ByteString], similarity: Float)
+
+  mutating func validate() throws {
+    guard threshold > 0, threshold <= 1 else {
+      throw ValidationError("--threshold is \(threshold): expected a number above 0, to 1")
+    }
+    guard !(paths && common.json) else { throw ValidationError("--paths and --json: expected one of them") }
+  }
+
+  func run() throws {
+    let index = try ImageIndex(try place.path(), try common.runtime(), fingerprint: nil)
+    let groups = try groups(index)
+    if common.json {
+      try StandardOutput.write([
+        "threshold": .float(threshold), "searched": .integer(try index.count()),
+        "groups": .array(
+          groups.map {
+            ["similarity": .float($0.similarity), "images": .array($0.images.map { .string($0.text) })]
+          }),
+      ])
+    } else if paths {
+      let lines = groups.map { $0.images.flatMap { $0.bytes + Array("\n".utf8) } }
+      try StandardOutput.write(bytes: Array(lines.joined(separator: Array("\n".utf8))))
+    } else {
+      for (number, group) in groups.enumerated() {
+        try StandardOutput.write(
+          "\(number == 0 ? "" : "\n")\(counted(group.images.count, "image")), similarity \(fixed(Double(group.similarity), 4))\n"
+            + group.images.map { "  \($0.shown)\n" }.joined())
+      }
+    }
+  }
+
+  /// Sets of images that are joined by pairs, those with the nearest pair first.
+  private func groups(_ index: ImageIndex) throws(CLIPError) -> [Group] {
+    let progress = ProgressBar("Comparing", total: try index.count())
+    defer { progress.finish() }
+    let pairs = try index.duplicates(threshold: threshold, count: Int(UInt32.max), progress: progress)
+    var parents: [ByteString: ByteString] = [:]
+    func first(_ path: ByteString) -> ByteString {
+      var path = path
+      while let parent = parents[path], parent != path {
+        if let above = parents[parent] { parents[path] = above }
+        path = parent
+      }
+      return path
+    }
+    for pair in pairs {
+      let (a, b) = (first(pair.a), first(pair.b))
+      parents[max(a, b)] = min(a, b)
+      if parents[min(a, b)] == nil { parents[min(a, b)] = min(a, b) }
+    }
+    var groups: [ByteString: Group] = [:]
+    for path in parents.keys.sorted() { groups[first(path), default: ([], 0)].images.append(path) }
+    for pair in pairs { groups[first(pair.a)]?.similarity.raise(to: pair.score) }
+    return groups.values.sorted { ($1.similarity, $0.images[0]) < ($0.similarity, $1.images[0]) }
+  }
+}
+
+extension Float {
+  fileprivate mutating func raise(to other: Float) { self = max(self, other) }
+}

@@ -1,0 +1,135 @@
+import ArgumentParser
+import Glibc
+
+/// Options of commands that work with an index.
+struct IndexOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "The file of the index (default: clipcore/images.index in $XDG_DATA_HOME or ~/.local/share).", valueName: "file"))
+  var index: ByteString?
+
+  func path() throws(CLIPError) -> ByteString {
+    if let index { return index }
+    let variable = { (name: String) in
+      getenv(name).map { ByteString(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+    }
+    if let data = variable("XDG_DATA_HOME"), data.bytes.first == UInt8(ascii: "/") {
+      return data.appending(Array("clipcore/images.index".utf8))
+    }
+    guard let home = variable("HOME"), !home.bytes.isEmpty else {
+      throw CLIPError("there is no HOME to keep an index in: expected --index and a file")
+    }
+    return home.appending(Array(".local/share/clipcore/images.index".utf8))
+  }
+}
+
+/// Options of commands that may open a model to bring an index up to date.
+struct UpdateOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The model's folder (default: the one that the index was made with).", valueName: "dir"))
+  var model: ByteString?
+
+  @OptionGroup var storage: StorageOptions
+  @OptionGroup var batch: BatchOptions
+}
+
+/// An index with its settings, for one command at a time to change.
+final class OpenIndex {
+  let path: ByteString
+  let runtime: Runtime
+  let index: ImageIndex
+  var settings: IndexSettings
+  private let options: UpdateOptions
+  private let threads: Int
+  private var lock: Int32 = -1
+
+  /// Opens the index. With `creates`, one that is not there is made, for the model that the options name.
+  init(_ path: ByteString, _ runtime: Runtime, _ options: UpdateOptions, threads: Int, creates: Bool) throws(CLIPError)
+  {
+    (self.path, self.runtime, self.options, self.threads) = (path, runtime, options, threads)
+    let stored = try IndexSettings(of: path)
+    let exists = path.withCString { access($0, F_OK) } == 0
+    guard exists || creates else {
+      throw CLIPError("there is no index \(path.shown): expected one that clip index has made", status: .notFound)
+    }
+    guard
+      let given = try options.model.map({ (model: ByteString) throws(CLIPError) in try model.real }) ?? stored?.model
+    else { throw CLIPError("nothing says which model embeds the images: expected --model") }
+    settings = stored ?? IndexSettings(model: given)
+    let fingerprint = try ImageIndex.fingerprint(given)
+    if exists {
+      let index = try ImageIndex(path, runtime, fingerprint: nil)
+      guard index.fingerprint == fingerprint else {
+        throw CLIPError(
+          "\(path.shown) has embeddings of \(settings.model.shown) (\(index.fingerprint)), found the model "
+            + "\(given.shown) (\(fingerprint)): expected that model, or another --index", status: .mismatch)
+      }
+      self.index = index
+    } else {
+      try makeFolder(path.folder)
+      let model = try Model(
+        try given.utf8, runtime: runtime, towers: .image, storage: options.storage.storage, options: .withoutWeights)
+      index = try ImageIndex(path, runtime, fingerprint: fingerprint, width: model.width)
+    }
+    settings.model = given
+  }
+
+  deinit { if lock >= 0 { close(lock) } }
+
+  var encoder: ImageEncoder { ImageEncoder(batch: options.batch.batch, threads: threads) }
+
+  /// The embedding of an image that is in the index as the file is now; else nil.
+  func indexed(_ image: ByteString) throws(CLIPError) -> [Float]? {
+    let path = try image.real
+    var status = stat()
+    guard path.withCString({ stat($0, &status) }) == 0, let entry = try index.embedding(of: path),
+      entry.record.state == FileState(status)
+    else { return nil }
+    return entry.embedding
+  }
+
+  func open(_ towers: Towers) throws(CLIPError) -> Model {
+    try Model(try settings.model.utf8, runtime: runtime, towers: towers, storage: options.storage.storage)
+  }
+
+  /// Keeps other commands from changing the index until this is released; false if one does so now.
+  func reserve() throws(CLIPError) -> Bool {
+    let file = ByteString(path.bytes + Array(".lock".utf8))
+    lock = file.withCString { Glibc.open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
+    guard lock >= 0 else { throw .system("cannot write \(file.shown)") }
+    if flock(lock, LOCK_EX | LOCK_NB) == 0 { return true }
+    guard errno == EWOULDBLOCK else { throw .system("cannot lock \(file.shown)") }
+    return false
+  }
+
+  /// What changed in these folders, or in all that the index has.
+  func scan(_ folders: [IndexedFolder]? = nil) throws(CLIPError) -> IndexUpdate {
+    try IndexUpdate(
+      index, folders ?? settings.folders, endings: runtime.imageEndings, unusable: settings.unusable)
+  }
+
+  /// As `scan`; nil if another command changes the index now, which a person is told.
+  func scanIfFree() throws(CLIPError) -> IndexUpdate? {
+    guard try reserve() else {
+      Console.shared.line("Another command changes \(path.shown) now: it is searched as it is.")
+      return nil
+    }
+    return try scan()
+  }
+
+  /// Makes the changes and keeps the settings.
+  func run(_ update: inout IndexUpdate) throws(CLIPError) {
+    try update.run(encoder) { () throws(CLIPError) in try open(.image) }
+    guard settings.unusable != update.report.unusable else { return }
+    settings.unusable = update.report.unusable
+    try settings.write(of: path)
+  }
+}
+
+/// Makes a folder and those that it is in, unless they are there.
+func makeFolder(_ path: ByteString) throws(CLIPError) {
+  let parent = path.folder
+  if parent != path, parent.withCString({ access($0, F_OK) }) != 0 { try makeFolder(parent) }
+  if path.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
+    throw .system("cannot make the folder \(path.shown)")
+  }
+}
