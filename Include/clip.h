@@ -139,8 +139,9 @@ CLIP_API void clip_runtime_release(clip_runtime *runtime);
  * CLIP_MISMATCH lists each tensor that is missing, extra or of another shape than the configuration implies.
  *
  * Float32 weights that stay float32 are checked now and read later: a tower's first call reads them from the
- * file as it computes, its second call packs them and takes longer, later calls do not need the file. Until then
- * the file may be removed or replaced by renaming; if it is overwritten, those calls are CLIP_IO. [any-thread] */
+ * file as it computes, its second call packs them and takes longer, later calls need the file for the largest token
+ * tables alone (clip_storage). Until then the file may be removed or replaced by renaming; if it is overwritten, those
+ * calls are CLIP_IO. [any-thread] */
 CLIP_API clip_status clip_model_open(clip_runtime *runtime, const char *folder, const clip_model_options *options,
                                      clip_model **out);
 
@@ -250,7 +251,9 @@ struct clip_runtime_options {
 enum { CLIP_TOWER_IMAGE = 1u, CLIP_TOWER_TEXT = 2u };
 
 /* How the weights of linear layers, convolutions and token embeddings are held in memory. All other parameters
- * (biases, norms, positions, depthwise convolutions) are float32. The cosine is that between an embedding and the
+ * (biases, norms, positions, depthwise convolutions) are float32. A table of token embeddings with more than 2^26
+ * elements in F32, F16 or BF16 stays in its file as it is, and texts read their rows from there: the file must not be
+ * overwritten while the model is open. The cosine is that between an embedding and the
  * one computed with float32 weights. */
 typedef enum clip_storage {
   CLIP_STORAGE_F32 = 0,

@@ -24,6 +24,13 @@ extension Trainer {
       guard let imageTower = description.image, let textTower = description.text else {
         throw ClipError(CLIP_UNSUPPORTED, folder + ": training takes an image tower and a text tower")
       }
+      guard description.names.resizes.isEmpty, description.preprocess.width == model.inputSizes.imageWidth,
+        description.preprocess.height == model.inputSizes.imageHeight
+      else {
+        throw ClipError(
+          CLIP_UNSUPPORTED,
+          folder + ": training: expected images of the size that the weights are for, found interpolated positions")
+      }
       let source = ParameterSource(description.weights, description.names)
       let imagePlan = try TowerPlan(imageTower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)
       let textPlan = try TowerPlan(textTower, tower: CLIP_TOWER_TEXT, plugins: runtime.plugins)
