@@ -115,7 +115,7 @@ public struct Graph {
   public func positions(_ x: clip_value, _ name: String, rows: UInt32 = 0) -> clip_value {
     clip_op_positions(builder, x, name, rows)
   }
-  /// Row i of each item gets row `first` + i of a table of `rows`.
+  /// Adds row `first` + i of a table of `rows` rows to row i of each item.
   public func positions(_ x: clip_value, _ name: String, rows: UInt32, first: UInt32) -> clip_value {
     op("positions", name, [x], settings: [("rows", Double(rows)), ("first", Double(first))])
   }
