@@ -224,8 +224,8 @@ static inline clip_value clip_op_attention_with(clip_builder *b, clip_value q, c
 }
 
 /* DeBERTa's attention (He et al., 2021). key_positions and query_positions have 2 span rows, one for each bucket of the
- * offset of a query from a key; one of the two may be -1. With distance, offsets beyond span / 2 share buckets on a logarithmic
- * scale up to distance; 0: each offset has its own bucket. */
+ * offset of a query from a key; one of the two may be -1. With distance, offsets beyond span / 2 share buckets on a
+ * logarithmic scale up to distance; 0: each offset has its own bucket. */
 static inline clip_value clip_op_disentangled_attention(clip_builder *b, clip_value q, clip_value k, clip_value v,
                                                         clip_value key_positions, clip_value query_positions,
                                                         uint32_t heads, double scale, uint32_t span, uint32_t distance) {
