@@ -195,22 +195,44 @@ sizes_fit() {
   [ "$core" -lt 1500000 ] && [ "$all" -lt 6000000 ]
 }
 
-# Installed, moved elsewhere, found by pkg-config; the example is built against it, and it and the tool run.
+# Installed, moved elsewhere, found by pkg-config and CMake; the example is built against it, and it and the tool run.
+# Uninstalled, nothing is left. The libraries are in lib, and in a folder of the architecture as Debian has them.
 installed_tree_works() {
-  local stage=$root/build/tests/stage moved=$root/build/tests/moved flags out
-  rm -rf "$stage" "$moved"
-  make -s install DESTDIR="$stage" PREFIX=/opt/clipcore || return
-  mv "$stage/opt/clipcore" "$moved" || return
-  flags=$(PKG_CONFIG_PATH=$moved/lib/pkgconfig pkg-config --cflags --libs clipcore) || return
+  local stage=$root/build/tests/stage moved=$root/build/tests/moved lib
+  for lib in lib "lib/$(cc -print-multiarch)"; do
+    rm -rf "$stage" "$moved"
+    make -s install DESTDIR="$stage" PREFIX=/opt/clipcore LIBDIR="/opt/clipcore/$lib" || return
+    cp -a "$stage/opt/clipcore" "$moved" || return
+    moved_tree_works "$moved" "$lib" || return
+    make -s uninstall DESTDIR="$stage" PREFIX=/opt/clipcore LIBDIR="/opt/clipcore/$lib" || return
+    ! find "$stage" ! -type d -o -name '*clipcore*' ! -path "$stage/opt/clipcore" | grep . || return
+  done
+}
+
+moved_tree_works() { # TREE LIB
+  local moved=$1 lib=$2 flags program out project=build/tests/cmake
+  flags=$(PKG_CONFIG_PATH=$moved/$lib/pkgconfig pkg-config --cflags --libs clipcore) || return
   case $flags in *"$moved"*) ;; *) echo "pkg-config says $flags"; return 1 ;; esac
   # shellcheck disable=SC2086 # the flags are words
-  cc -std=c11 -Wall -Wextra -Wpedantic -Werror Examples/c/embed.c -o build/tests/embed $flags -Wl,-rpath,"$moved/lib" || return
-  out=$(cd / && "$root/build/tests/embed" "$root/$emoji" "$root/Examples/images/cat.png" "$root/Examples/images/sailboat.jpg" cat sailboat pizza) || return
-  echo "$out"
-  # The first caption fits the first image, the second the second.
-  awk '/cat$/ { cat[++c] = $1 } /sailboat$/ { boat[++b] = $1 } END { exit !(cat[1] > 50 && boat[2] > 50) }' <<< "$out" || return
+  cc -std=c11 -Wall -Wextra -Wpedantic -Werror Examples/c/embed.c -o build/tests/embed $flags -Wl,-rpath,"$moved/$lib" || return
+  rm -rf "$project" && mkdir -p "$project" && cat > "$project/CMakeLists.txt" <<PROJECT || return
+cmake_minimum_required(VERSION 3.16)
+project(embed C)
+find_package(clipcore 0.1 REQUIRED)
+add_executable(embed "$root/Examples/c/embed.c")
+target_link_libraries(embed clipcore::clipcore clipcore::cliptools clipcore::clipindex)
+PROJECT
+  cmake -S "$project" -B "$project/build" -DCMAKE_PREFIX_PATH="$moved" -DCMAKE_C_FLAGS=-Werror > /dev/null || return
+  cmake --build "$project/build" > /dev/null || return
+  for program in "$root/build/tests/embed" "$root/$project/build/embed"; do
+    out=$(cd / && "$program" "$root/$emoji" "$root/Examples/images/cat.png" "$root/Examples/images/sailboat.jpg" cat sailboat pizza) || return
+    # The first caption fits the first image, the second the second.
+    awk '/cat$/ { cat[++c] = $1 } /sailboat$/ { boat[++b] = $1 } END { exit !(cat[1] > 50 && boat[2] > 50) }' <<< "$out" || { echo "$out"; return 1; }
+  done
   (cd / && "$moved/bin/clip" classify --model "$root/$emoji" "$root/$image" --label cat pizza) || return
+  (cd / && "$moved/bin/clip" gap text image) > /dev/null || return
   (cd / && "$moved/bin/clip" plugins | grep -qF "$moved/") || { echo "plugins are not the moved ones"; return 1; }
+  grep -q '^\.SH OPTIONS' "$moved/share/man/man1/clip-embed.1" && grep -q embed "$moved/share/bash-completion/completions/clip" || return
   ! ldd "$moved/bin/clip" | grep -E 'not found|/build/lib'
 }
 

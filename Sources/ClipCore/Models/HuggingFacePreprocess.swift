@@ -21,6 +21,7 @@ enum HuggingFacePreprocess {
           + "but image_size of \(configPlace) is \(size.text)")
     }
     result.cropsAsTransformers = true
+    result.resizesFloats = processor.name == "DINOv3ViT"
     result.resample = try resample(config, processor)
     result.rescale =
       try config.bool("do_rescale", true) ? Float(try config.number("rescale_factor", 1.0 / 255.0, 1e-9...1e9)) : 1

@@ -1,7 +1,7 @@
 import CClip
 
 extension Trainer {
-  /// What is made from the model's folder.
+  /// The parts of a trainer that are made from the model folder.
   struct Parts {
     let store: ParameterStore
     let tensors: [Name: Int]
