@@ -1,4 +1,4 @@
-"""open_clip's own configs against `clip`, with random weights:
+"""open_clip's own configs against the library, with random weights:
     python open_clip_configs.py open [CONFIG…]     # at full size, with weights that take no room: does it open?
     python open_clip_configs.py image [CONFIG…]    # image towers at their widths, two blocks deep where the config has the depth
     python open_clip_configs.py text [CONFIG…]     # text towers, likewise
