@@ -166,6 +166,7 @@ swift_tests() {
 }
 
 . Tests/checks.sh
+. Tests/plugin_checks.sh
 . Tests/search_checks.sh
 
 # What several tests are given.
