@@ -47,7 +47,7 @@ typedef struct clip_index_options {
    * 0.0005; CLIP_STORAGE_INT8: rows are F16 in the file and INT8 in memory, a search scores the best candidates again
    * from the file, so that scores are those of F16 and recall at 10 is at least 0.98. */
   clip_storage storage;
-  uint32_t wait_milliseconds; /* how long a call waits for another writer before it is CLIP_IO; 0: 10000 */
+  uint64_t wait_milliseconds; /* how long a call waits for another writer before it is CLIP_IO; 0: 10000 */
 } clip_index_options;
 
 /* Writes the fingerprint of a model folder and its NUL, 33 bytes: a hash of the names and contents of its configuration,
