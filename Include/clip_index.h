@@ -121,12 +121,12 @@ CLIP_API clip_status clip_index_visit(clip_index *index, const void *prefix, siz
 
 /* ---------------------------------------------------------------- search
  * Scores are cosines. The first search of a handle reads all rows into memory, later ones what changed since. Work is on
- * the runtime's threads; calls on one handle run one at a time. */
+ * the runtime's threads; calls on one handle run one at a time. A call with the handle from inside a filter or a progress
+ * callback is CLIP_INVALID_ARGUMENT; visitors may call it. */
 
 enum { CLIP_INDEX_THRESHOLD = 1u /* only what scores at least `threshold` */ };
 
-/* Whether an entry may be a match: 0 leaves it out. Called on the calling thread, best first, until enough are found.
- * A call with the same handle from inside is CLIP_INVALID_ARGUMENT. */
+/* Whether an entry may be a match: 0 leaves it out. Called on the calling thread, best first, until enough are found. */
 typedef int (*clip_index_filter_fn)(void *user, const clip_index_entry *entry);
 
 typedef struct clip_index_search_options {

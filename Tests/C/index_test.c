@@ -458,6 +458,7 @@ static void test_opening(const char *model) {
   const char *special[] = {":memory:", "file:x?mode=memory"};
   for (int i = 0; i < 2; i++) {
     CHECK(clip_index_open(runtime, special[i], &options, &index) == CLIP_OK && stat(special[i], &facts) == 0);
+    CHECK(chdir("/") == 0 && entries_of(index) == 0 && chdir(folder) == 0);
     clip_index_release(index);
   }
   CHECK(chdir(here) == 0);
