@@ -166,6 +166,7 @@ swift_tests() {
 }
 
 . Tests/checks.sh
+. Tests/plugin_checks.sh
 . Tests/search_checks.sh
 
 # What several tests are given.
@@ -212,7 +213,7 @@ c_test smoke address                 structs_test build/models/rn-tiny @
 c_test smoke ''                      faults_test build/models/small-32 $image @
 c_test smoke ''                      process_test build/models/small-32 $image @
 c_test smoke ''                      limits_test build/models/small-32 $image @
-c_test smoke address                 tokenizers_test Tests/Fixtures/tokenizer/parts @
+c_test smoke address                 tokenizers_test Tests/Fixtures/tokenizer/parts Tests/Fixtures/tokenizer/models @
 c_test full  address,thread          swap_test build/models/small-32 build/models/rn-tiny $image
 c_test full  address,thread          publish_test build/models/small-32 $image
 [ ${#address[@]} -eq 0 ] || background sanitized_tests address "${address[@]}"

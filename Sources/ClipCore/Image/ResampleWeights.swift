@@ -65,8 +65,7 @@ struct ResampleWeights {
   /// MiB of weights.
   init(
     inputSize: Int, _ extent: (from: Double, count: Double), outputSize: Int, range: Range<Int>, filter: ResampleFilter,
-    isFixed: Bool = true,
-    buffer: inout GrowingBuffer
+    isFixed: Bool = true, buffer: inout GrowingBuffer
   ) throws(ClipError) {
     let scale = extent.count / Double(outputSize)
     let filterScale = max(scale, 1)

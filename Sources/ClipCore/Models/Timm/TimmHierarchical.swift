@@ -17,8 +17,8 @@ enum TimmHierarchical {
     var members: [(key: Name, value: JSON)] = [
       ("image_height", .int(request.image.height)), ("image_width", .int(request.image.width)),
     ]
-    if request.isFused { members.append(("fused", .int(1))) }
     if isTensorFlow { members += [("padding", .string("same")), ("epsilon", .double(1e-3))] }
+    if request.isFused { members.append(("fused", .int(1))) }
     for field in row.dropFirst(3) {
       let sides = field.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1)
       guard sides.count == 2 else { continue }
