@@ -84,7 +84,8 @@ struct IndexSettings {
           + "another --index", status: .mismatch)
     }
     if images.asStored && !asStored {
-      throw CLIPError("\(index.shown) has upright images, found --as-stored: expected another --index", status: .mismatch)
+      throw CLIPError(
+        "\(index.shown) has upright images, found --as-stored: expected another --index", status: .mismatch)
     }
   }
 

@@ -8,16 +8,11 @@ struct IndexUpdate {
   private(set) var walked: [ByteString] = []
 
   private let index: ImageIndex
-  private var known: [ByteString: Known]
+  private var known: [ByteString: ImageIndex.Known]
   /// New and changed files, in the order of their paths.
   private var pending: [(path: ByteString, state: FileState)] = []
   /// Of files that are gone, from folders that are there.
   private var gone: [ByteString] = []
-
-  private struct Known {
-    let record: FileRecord
-    var isThere = false
-  }
 
   struct Report {
     var added = 0
@@ -44,7 +39,7 @@ struct IndexUpdate {
     _ index: ImageIndex, _ folders: [IndexedFolder], endings: Set<String>, unusable: [UnusableImage]
   ) throws(CLIPError) {
     self.index = index
-    known = try index.records().mapValues { Known(record: $0) }
+    known = try index.records()
     var tried: [ByteString: UnusableImage] = [:]
     for image in unusable { tried[image.path] = image }
     var away: [ByteString] = []
