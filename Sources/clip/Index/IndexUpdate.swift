@@ -126,7 +126,7 @@ struct IndexUpdate {
 
   /// Gives pending files whose content the index knows its embedding, and returns the others.
   private mutating func reuse() throws(CLIPError) -> [New] {
-    guard !known.isEmpty else { return pending.map { ($0.path, $0.state, nil) } }
+    guard !pending.isEmpty, !known.isEmpty else { return pending.map { ($0.path, $0.state, nil) } }
     let sizes = Set(known.values.map(\.record.state.size))
     var movable = Set(gone)
     // Of several, one that is gone: its file was moved.
