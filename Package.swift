@@ -11,8 +11,8 @@ let embedded: [SwiftSetting] = [
 ]
 
 /// The core is compiled for size; its hot loops are in the kernel plugins.
-let small =
-  embedded + [.unsafeFlags(["-Osize", "-Xllvm", "-enable-machine-outliner=always"])]
+let forSize = ["-Osize", "-Xllvm", "-enable-machine-outliner=always"]
+let small = embedded + [.unsafeFlags(forSize)]
 
 /// Exports only what `map` lists, and refuses to link with a symbol undefined. Swift's allocations go through ClipReserve.
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
@@ -79,7 +79,7 @@ let plugins: [Target] = [
   plugin("codec_jxl", ["CJXL"], links: ["jxl"]),
   plugin("weights_pytorch"),
   plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
-  plugin("tokenizer_sentencepiece", ["SentencePieceShim"], exclude: ["Shim"], links: ["sentencepiece", "stdc++"]),
+  plugin("tokenizer_subword", ["ClipBase", "CUtf8proc"], flags: forSize, links: ["utf8proc"]),
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
   kernels("kernels_x86_64_v4", "x86-64-v4"),
@@ -100,6 +100,10 @@ let swift: [Target] =
       name: "CLIPTools", dependencies: ["CLIP", "CClip"],
       swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")],
       linkerSettings: [.linkedLibrary("cliptools")]),
+    .target(
+      name: "CLIPIndex", dependencies: ["CLIP", "CClip"],
+      swiftSettings: [.enableUpcomingFeature("InternalImportsByDefault")],
+      linkerSettings: [.linkedLibrary("clipindex")]),
     .executableTarget(
       name: "clip",
       dependencies: [
@@ -121,7 +125,9 @@ let package = Package(
     .library(name: "cliptools", type: .dynamic, targets: ["ClipData"]),
     .library(name: "clipindex", type: .dynamic, targets: ["ClipIndex"]),
   ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
-    + swift.filter { ["CLIP", "CLIPTools"].contains($0.name) }.map { .library(name: $0.name, targets: [$0.name]) },
+    + swift.filter { ["CLIP", "CLIPTools", "CLIPIndex"].contains($0.name) }.map {
+      .library(name: $0.name, targets: [$0.name])
+    },
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
   targets: [
     .systemLibrary(name: "CClip", path: "Include"),
@@ -140,11 +146,9 @@ let package = Package(
     .target(name: "ClipReserve", dependencies: ["CSystem"], swiftSettings: embedded),
     .target(name: "ClipBase", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: small),
     .target(
-      name: "ClipCore", dependencies: ["CClip", "CSystem", "CUtf8proc", "ClipBase", "ClipKernels"],
+      name: "ClipCore", dependencies: ["CClip", "CSystem", "ClipBase", "ClipKernels"],
       exclude: ["clipcore.map"], swiftSettings: small,
-      linkerSettings: [
-        sharing("clipcore", "Sources/ClipCore/clipcore.map"), .linkedLibrary("utf8proc"),
-      ]),
+      linkerSettings: [sharing("clipcore", "Sources/ClipCore/clipcore.map")]),
     .target(name: "ClipFFI", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase"], swiftSettings: small),
     .target(
       name: "ClipData", dependencies: ["CClip", "CSystem", "CFFI", "ClipBase", "ClipFFI"],
@@ -164,9 +168,5 @@ let package = Package(
       ]),
     .target(
       name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
-    .target(
-      name: "SentencePieceShim", path: "plugins/tokenizer_sentencepiece/Shim", publicHeadersPath: ".",
-      cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: embedded),
-  ] + plugins + swift,
-  cxxLanguageStandard: .cxx17)
+  ] + plugins + swift)

@@ -2,12 +2,7 @@
  * libclipindex (-lclipindex -lclipcore). The file is an SQLite database that other programs may read (docs/index.md).
  * Conventions: clip.h.
  *
- *   clip_index_options options = CLIP_INIT(clip_index_options);
- *   options.flags = CLIP_INDEX_CREATE;
- *   options.fingerprint = fingerprint;   (clip_index_fingerprint of the model folder)
- *   options.embedding_width = 512;
- *   options.storage = CLIP_STORAGE_F16;
- *   clip_index_open(runtime, "photos.index", &options, &index);
+ *   clip_index_open(runtime, "images.index", &options, &index);   options: a fingerprint, a width, CLIP_INDEX_CREATE
  *   clip_index_put(index, keys, embeddings, NULL, n);
  *   clip_index_search(index, query, NULL, print_match, NULL);
  *   clip_index_release(index);

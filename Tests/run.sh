@@ -187,7 +187,8 @@ if chosen smoke swift || [ ${#suites[@]} -gt 0 ]; then background swift_tests "$
 
 # A C test is one row: its tier, what else it runs with, its name and arguments; @ is an empty folder.
 c_test smoke valgrind,address        api_test $emoji $image
-c_test smoke address                 conventions_test $emoji build/models/rn-tiny $image
+c_test smoke address                 conventions_test $emoji $image
+c_test smoke address                 trainer_test $emoji build/models/rn-tiny $image
 c_test smoke address,thread          threads_test build/models/small-32 $image
 c_test smoke ''                      allocations_test $root/$emoji $image @
 c_test smoke valgrind,address,thread plugins_test build/models/grey build/tests/grey1.so build/tests/grey2.so $image
@@ -202,7 +203,8 @@ c_test smoke address,thread          ops_test @
 c_test smoke valgrind,address        zoo_test Tests/Fixtures/zoo
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
-c_test smoke valgrind,address,thread index_test $emoji @ 10
+c_test smoke valgrind,address,thread index_test $emoji @
+c_test smoke ''                      index_memory_test $emoji @
 c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
 c_test smoke valgrind,address,thread files_test $emoji Tests/Fixtures/photos @
 c_test smoke ''                      system_test $emoji $image
@@ -210,7 +212,7 @@ c_test smoke address                 structs_test build/models/rn-tiny @
 c_test smoke ''                      faults_test build/models/small-32 $image @
 c_test smoke ''                      process_test build/models/small-32 $image @
 c_test smoke ''                      limits_test build/models/small-32 $image @
-c_test smoke address                 tokenizers_test Tests/Fixtures/tokenizer/parts @
+c_test smoke address                 tokenizers_test Tests/Fixtures/tokenizer/parts Tests/Fixtures/tokenizer/models @
 c_test full  address,thread          swap_test build/models/small-32 build/models/rn-tiny $image
 c_test full  address,thread          publish_test build/models/small-32 $image
 [ ${#address[@]} -eq 0 ] || background sanitized_tests address "${address[@]}"
@@ -225,8 +227,8 @@ check smoke exports.clipcore exports_match libclipcore.so Include/clip{,_extend,
 check smoke exports.cliptools exports_match libcliptools.so Include/clip_{analysis,augment,data,ffi,images}.h
 check smoke exports.clipindex exports_match libclipindex.so Include/clip_index.h
 for name in interface_documented documented_c_compiles needs_only_allowed plugins_export_entry augmentation_examples_work \
-  analysis_page_works catalogue_is_shown plugins_found_in_order missing_sentencepiece_is_said documented_plugin_works \
-  encoders_are_recommended plugin_check_writes_json; do
+  analysis_page_works catalogue_is_shown plugins_found_in_order missing_tokenizer_is_said documented_plugin_works \
+  encoders_are_recommended plugin_check_writes_json embed_says_what_it_takes embed_goes_on; do
   check smoke $name $name
 done
 for name in index_follows_changes index_keeps_what_is_away index_walks_folders search_takes_queries duplicates_are_grouped \

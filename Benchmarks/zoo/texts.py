@@ -1,8 +1,7 @@
-"""Text encoders of transformers with random weights against `clip`: CLIP=build/bin/clip ZOO=/tmp/zoo python texts.py [FAMILY…].
-Reads the folder of zoo scripts that ../shared/zoo holds, for its words and its comparison; SEED draws other weights."""
-import sys; sys.path.insert(0, __import__("os").environ.get("ZOO_SCRIPTS", __import__("os").path.join(__import__("os").path.dirname(__file__), "../../shared/zoo")))
-from hf_common import *
-SEED = int(os.environ.get("SEED", "5"))
+"""Text encoders of transformers with random weights against `clip`: python texts.py [FAMILY…]; see zoo.py."""
+from zoo import *
+import transformers as T
+T.logging.set_verbosity_error()
 S = dict(vocab_size=30522, hidden_size=64, num_hidden_layers=3, num_attention_heads=4, intermediate_size=160, max_position_embeddings=160)
 R = dict(pad_token_id=0)
 
@@ -12,10 +11,9 @@ def modes(h, mask, kind):
     if kind == "first": return h[:, 0]
     if kind == "last": return h[torch.arange(len(h)), mask.sum(1) - 1]
 
-@guarded
 @torch.no_grad()
 def text(name, config, cls, kind="mean", body=lambda m: m, pool=None, maxlen=128, edit=None, clean=None):
-    d = fresh("t-" + name.replace("/", "_").replace(" ", "-")); m = randomise(cls(config).eval(), SEED)
+    d = folder("texts-" + name); m = randomise(cls(config))
     m.save_pretrained(d); wordpiece(d)
     c = json.load(open(d + "/tokenizer_config.json")); c["model_max_length"] = maxlen; json.dump(c, open(d + "/tokenizer_config.json", "w"))
     if edit: edit(d)
@@ -23,7 +21,7 @@ def text(name, config, cls, kind="mean", body=lambda m: m, pool=None, maxlen=128
     o = body(m)(input_ids=e["input_ids"], attention_mask=e["attention_mask"])
     r = o.pooler_output if kind == "pooler" else modes(o.last_hidden_state, e["attention_mask"], kind)
     if pool: os.makedirs(d + "/1_Pooling", exist_ok=True); json.dump({"pooling_mode": pool}, open(d + "/1_Pooling/config.json", "w"))
-    finish(name, d, cls.__name__, None, r, task="T")
+    check("transformers text", name.split()[0], name, d, text=r)
 
 def pooled(pool): return dict(pool=pool, kind={"mean": "mean", "cls": "first", "lasttoken": "last"}[pool])
 CASES = {

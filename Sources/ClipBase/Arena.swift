@@ -8,7 +8,7 @@ package final class Arena {
 
   deinit { for block in blocks { block.deallocate() } }
 
-  /// NUL-terminated.
+  /// A copy that ends in NUL.
   package func keep(_ text: Name) -> UnsafePointer<CChar> {
     UnsafePointer(keep(text.utf8.map { CChar(bitPattern: $0) } + [0]))
   }
@@ -20,7 +20,7 @@ package final class Arena {
     return block
   }
 
-  /// Bytes aligned for any number.
+  /// A copy of the bytes, aligned for every C type.
   package func keep(bytes: [UInt8]) -> UnsafeMutableRawPointer {
     let block = UnsafeMutableRawPointer.allocate(byteCount: max(16, bytes.count), alignment: 16)
     for (index, byte) in bytes.enumerated() { block.storeBytes(of: byte, toByteOffset: index, as: UInt8.self) }

@@ -1,14 +1,14 @@
 import CClip
 import CSystem
 
-// The messages are made in functions that are never inlined: generic callers stay small.
+// Messages are built in functions that are never inlined, which keeps generic callers small.
 
 @inline(never)
 private func isNull(_ what: StaticString, _ expected: StaticString) -> ClipError {
   ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected a \(expected), found a null pointer")
 }
 
-/// Throws unless the bytes of a struct from `size` up to its struct_size are zero.
+/// Throws unless bytes `size` up to struct_size of a caller's struct are zero.
 @inline(never)
 private func requireZeros(_ pointer: UnsafeRawPointer, after size: Int, _ what: StaticString) throws(ClipError) {
   let said = Int(pointer.load(as: UInt32.self))
@@ -20,7 +20,7 @@ private func requireZeros(_ pointer: UnsafeRawPointer, after size: Int, _ what: 
   }
 }
 
-/// The number of bytes to copy of a struct that says its size and has `size` here.
+/// The number of bytes to copy of a caller's struct: its struct_size, at most `size`.
 @inline(never)
 private func sharedSize(_ pointer: UnsafeRawPointer?, _ size: Int, _ what: StaticString) throws(ClipError) -> Int {
   guard let pointer else { throw isNull(what, "pointer") }
@@ -126,20 +126,20 @@ package func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ empty: 
   return copy
 }
 
-/// A struct of the caller's that `fill` can fill, known before the work.
+/// Throws unless `fill` can fill the caller's struct. Called before the work.
 package func requireRoom<T: BitwiseCopyable>(_ pointer: UnsafeMutablePointer<T>?, _ what: StaticString)
   throws(ClipError)
 {
   _ = try sharedSize(pointer, MemoryLayout<T>.size, what)
 }
 
-/// Fills a struct of the caller's: as many bytes as its struct_size says.
+/// Fills a caller's struct: as many bytes as its struct_size covers.
 package func fill<T: BitwiseCopyable>(_ pointer: UnsafeMutablePointer<T>?, with value: T, _ what: StaticString)
   throws(ClipError)
 {
   let size = try sharedSize(pointer, MemoryLayout<T>.size, what)
   withUnsafeBytes(of: value) { bytes in
-    // Not struct_size itself, which is the caller's.
+    // struct_size belongs to the caller.
     if let pointer, let source = bytes.baseAddress {
       (UnsafeMutableRawPointer(pointer) + 4).copyMemory(from: source + 4, byteCount: size - 4)
     }

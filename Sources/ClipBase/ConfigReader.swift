@@ -1,12 +1,12 @@
 import CClip
 
-/// One object of a config file: typed, range-checked reads whose errors name file, key and value.
-/// A key that holds null counts as absent, as it does for those who write these files.
+/// One object of a config file. Reads are typed and checked for range; an error names file, key and value. A null value
+/// counts as absent, as in Hugging Face's and open_clip's readers.
 package struct ConfigReader {
   package let json: JSON
   /// The file.
   package let place: String
-  /// Of the object in the file: "" or "vision_config.".
+  /// The path of the object in the file: "" or "vision_config.".
   package let prefix: String
 
   package init(_ json: JSON, place: String, prefix: String = "") throws(ClipError) {
@@ -22,14 +22,14 @@ package struct ConfigReader {
     try self.init(try JSON.load(path), place: path)
   }
 
-  /// Sides of images, in pixels, and what the network makes of them: a grid's rows fit 32 bits.
+  /// Sides of images in pixels, and other sides of a grid. The rows of a grid fit 32 bits.
   package static var sides: ClosedRange<Int> { 1...16384 }
   /// Widths of activations, and counts such as heads.
   package static var widths: ClosedRange<Int> { 1...(1 << 20) }
   package static var layers: ClosedRange<Int> { 1...1024 }
 
   package func has(_ key: StaticString) -> Bool { json[key] != nil }
-  /// Whether the key is there and null, for those whose default is not null.
+  /// Whether the key is present with the value null, for keys where that differs from an absent one.
   package func isNull(_ key: StaticString) -> Bool {
     for member in json.object ?? [] where member.key == key {
       if case .null = member.value { return true }

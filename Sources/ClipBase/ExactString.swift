@@ -1,8 +1,9 @@
-/// A path is any bytes without NUL. In a String, a byte that is not part of well-formed UTF-8 stands as the private-use
-/// scalar U+10FF00 + byte (as in Python's surrogateescape, PEP 383), and so do the bytes of such scalars themselves:
-/// every path comes back as it was. UTF8Text.hideControls shows them as \xNN.
+/// Paths as Strings. A path is any bytes without NUL. In a String, a byte that is not part of well-formed UTF-8 is
+/// written as the private-use scalar U+10FF00 + byte (as in Python's surrogateescape, PEP 383); so are the bytes of
+/// such scalars themselves. So every path converts to a String and back without change. UTF8Text.hideControls shows
+/// these scalars as \xNN.
 enum ExactString {
-  /// The byte that a scalar at `at`, F4 8F BE 80 to F4 8F BF BF, stands for; nil for all else.
+  /// The byte that the scalar at `at`, F4 8F BE 80 to F4 8F BF BF, is written for; nil for any other scalar.
   static func byte(_ bytes: UnsafeBufferPointer<UInt8>, _ at: Int) -> UInt8? {
     guard bytes[at] == 0xF4, at + 4 <= bytes.count, bytes[at + 1] == 0x8F, bytes[at + 2] & 0xFE == 0xBE,
       bytes[at + 3] & 0xC0 == 0x80

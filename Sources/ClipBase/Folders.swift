@@ -7,7 +7,7 @@ package func makeFolder(_ path: String) throws(ClipError) {
   guard withPath(path, { mkdir($0, 0o777) }) == 0 else { throw systemError("cannot make the folder " + path) }
 }
 
-/// Puts a folder's new names on the disk, where the file system can and the folder may be read.
+/// Flushes a folder's entries to the disk, where the file system can and the folder may be read.
 package func syncFolder(_ path: String) throws(ClipError) {
   let descriptor = withPath(path) { csystem_open_read($0) }
   guard descriptor >= 0 else {
@@ -20,7 +20,7 @@ package func syncFolder(_ path: String) throws(ClipError) {
   if let error { throw error }
 }
 
-/// Writes a file that is not there yet.
+/// Writes a new file; an error if it exists.
 package func writeFile(_ path: String, _ bytes: UnsafeRawBufferPointer) throws(ClipError) {
   let descriptor = withPath(path) { csystem_open_write($0) }
   guard descriptor >= 0 else { throw systemError("cannot write " + path) }
@@ -35,14 +35,14 @@ package func writeFile(_ path: String, _ bytes: UnsafeRawBufferPointer) throws(C
   guard csystem_close(descriptor) == 0, isWritten else { throw error }
 }
 
-/// Makes the folder `path` of what `body` writes to the one that it is given, beside its place, and puts it there
-/// whole. Of a folder that was there, files of other names stay, but for `replaced`; after an error all do.
+/// Replaces the folder `path` at once: `body` writes to a new folder beside it, which then takes its place. Other files
+/// of the old folder are kept, except those named in `replaced`. After an error the old folder is unchanged.
 package func writeFolder(_ path: String, replacing replaced: [Name], _ body: (String) throws(ClipError) -> Void)
   throws(ClipError)
 {
   let target = try settled(path)
   let aside = try makeFolderAside(target)
-  // Open before there is anything in it, so that it can be emptied without a free descriptor.
+  // Opened while it is empty: emptying it later needs no free descriptor.
   guard let listing = withPath(aside, { csystem_open_folder($0) }) else {
     let error = systemError("cannot open the folder " + aside)
     removeFolder(aside)
@@ -56,7 +56,7 @@ package func writeFolder(_ path: String, replacing replaced: [Name], _ body: (St
     try syncFolder(aside)
     new = try entries(listing, aside)
     if try FileKind(target) == .folder { old = try names(in: target, endingIn: "").filter(isEntry) }
-    // Where it is there and not empty, the two change places.
+    // If the target exists and is not empty, the two are exchanged.
     guard withPaths(aside, target, rename) == 0 || withPaths(aside, target, csystem_exchange) == 0 else {
       throw systemError("cannot write the folder " + path)
     }
@@ -91,13 +91,13 @@ package func withPaths(
 
 private func isEntry(_ name: Name) -> Bool { name != "." && name != ".." }
 
-/// What is in an open folder.
+/// The names in an open folder.
 private func entries(_ listing: OpaquePointer, _ path: String) throws(ClipError) -> [Name] {
   rewinddir(listing)
   return try names(in: listing, path).filter(isEntry)
 }
 
-/// Without links and slashes at the end, so that there is something beside it.
+/// The path without links and trailing slashes, so that its parent is the folder that holds it.
 private func settled(_ path: String) throws(ClipError) -> String {
   switch try FileKind(path) {
   case .folder:

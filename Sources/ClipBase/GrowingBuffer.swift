@@ -1,10 +1,10 @@
-/// One block of C memory that is replaced by a larger one when it has to be.
+/// A block of memory that is replaced by a larger one when needed.
 package struct GrowingBuffer {
   private var memory: Memory?
 
   package init() {}
 
-  /// At least `byteCount` bytes at 64 bytes, with unspecified contents, valid until the next call.
+  /// At least `byteCount` bytes, aligned to 64, of unspecified content. Valid until the next call.
   package mutating func reserve(_ byteCount: Int, for what: StaticString) throws(ClipError) -> UnsafeMutableRawPointer {
     if let memory, memory.byteCount >= byteCount { return memory.base }
     memory = nil

@@ -6,12 +6,12 @@ package enum Half {
     let sign = UInt32(half & 0x8000) << 16
     // 2^112 moves the exponent's bias from 15 to 127, subnormals included.
     let scaled = (Float(bitPattern: magnitude) * 0x1p112).bitPattern
-    // An exponent of all ones stays one: infinity and NaN.
+    // An exponent of all ones, infinity or NaN, keeps all ones.
     let special: UInt32 = half & 0x7c00 == 0x7c00 ? 0x7f80_0000 : 0
     return Float(bitPattern: sign | scaled | special)
   }
 
-  /// To nearest, ties to even; beyond the range gives infinity.
+  /// Rounds to nearest, ties to even; values beyond the range become infinity.
   package static func narrow(_ value: Float) -> UInt16 {
     let bits = value.bitPattern
     let sign = UInt16(truncatingIfNeeded: bits >> 16) & 0x8000

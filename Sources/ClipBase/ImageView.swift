@@ -1,7 +1,7 @@
 import CClip
 
-/// A checked clip_image_view, upright: 8-bit pixels that belong to someone else, channels interleaved. All
-/// width x height pixels are readable.
+/// A checked clip_image_view, seen upright. The pixels belong to someone else, with 8 bits a channel and channels
+/// interleaved. All width x height pixels are readable.
 package struct ImageView {
   package enum Format {
     case rgb, rgba, bgr, bgra, gray
@@ -40,7 +40,7 @@ package struct ImageView {
   }
 
   package let format: Format
-  /// Of the upright image.
+  /// The upright image's width in pixels.
   package let width: Int
   package let height: Int
   /// The top left pixel of the upright image.
@@ -49,10 +49,11 @@ package struct ImageView {
   package let step: Int
   /// Bytes from one row to the next.
   package let stride: Int
-  /// Sides of the upright image that these pixels are a smaller form of; else `width` and `height`.
+  /// The upright image's size before it was decoded at a fraction of it, in pixels; else `width` and `height`.
   package let fullWidth: Int
   package let fullHeight: Int
-  /// Where that image lies among the pixels: its last ones may stand for fewer columns and rows than the others.
+  /// The full image's extent in units of these pixels: the last column or row may stand for fewer full columns or rows
+  /// than the others.
   package let across: (from: Double, count: Double)
   package let down: (from: Double, count: Double)
 
@@ -103,7 +104,7 @@ package struct ImageView {
     (height, fullHeight, stride, down) = second
   }
 
-  /// How many times smaller the pixels of `view` are.
+  /// By which factor `view` is smaller than the full image.
   private static func shrink(_ view: clip_image_view) throws(ClipError) -> Double {
     guard view.full_width != 0 || view.full_height != 0 else { return 1 }
     for shrink in [1, 2, 4, 8] as [UInt64] {
@@ -131,10 +132,10 @@ package struct ImageView {
     (across, down) = ((0, Double(width)), (0, Double(height)))
   }
 
-  /// Whether rows are stored as they are.
+  /// Whether the image is stored upright.
   package var isStoredUpright: Bool { step == format.channels && stride > 0 }
 
-  /// Of an image that is stored upright.
+  /// The C view of an image that is stored upright.
   package var c: clip_image_view {
     clip_image_view(
       pixels: pixels, width: UInt32(clamping: width), height: UInt32(clamping: height), stride: stride,

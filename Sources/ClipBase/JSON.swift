@@ -1,7 +1,7 @@
 import CClip
 
-/// A JSON value with what a reader of configs needs: typed access that says, when it fails,
-/// which key of which file was expected to hold what. A value takes 16 bytes, however many there are.
+/// A JSON value with typed access; an error names the file, the key and the expected type. Takes 16 bytes, whatever it
+/// holds.
 package enum JSON {
   case null
   case bool(Bool)
@@ -13,7 +13,7 @@ package enum JSON {
 }
 
 extension JSON {
-  /// Values in one text at most: about a quarter of a gigabyte in memory.
+  /// The most values in one text: about 256 MB of memory.
   package static let maxValues = 1 << 23
 
   /// Parses one value (RFC 8259); duplicate keys, NaN and trailing text are errors, and so is more than `maxDepth`

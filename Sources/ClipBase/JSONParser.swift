@@ -32,7 +32,7 @@ struct JSONParser {
     return ClipError(CLIP_FORMAT, "\(place): expected JSON, line \(line) column \(column): \(reason)")
   }
 
-  /// 0 at the end, which is no character of JSON.
+  /// The next byte; 0 at the end, which is no character of JSON.
   private var next: UInt8 { at < bytes.count ? bytes[at] : 0 }
 
   private mutating func skipSpace() {
@@ -111,7 +111,8 @@ struct JSONParser {
     return .array(elements)
   }
 
-  /// A key that occurs twice. Keys are looked up in a table of indexes, whose hash no file can foresee.
+  /// The first key that occurs twice. Keys are found in a hash table with a random seed, so that no file can be made to
+  /// be slow.
   private func duplicate(in members: [(key: Name, value: JSON)]) throws(ClipError) -> Name? {
     if members.count <= 8 {
       for index in members.indices.dropFirst() {
@@ -157,7 +158,7 @@ struct JSONParser {
       try digits()
     }
     let text = bytes[start..<at]
-    // An integer that does not fit 64 bits, such as transformers' 1e30 for "no limit", is a number like any other.
+    // An integer beyond 64 bits, such as transformers' 1e30 for "no limit", is read as a number.
     if isWhole, let whole = JSONParser.integer(text) { return .int(whole) }
     guard let base = text.base.baseAddress, text.count < Int(csystem_number_capacity) else {
       throw failure("expected a number of at most \(csystem_number_capacity) characters")
@@ -167,7 +168,7 @@ struct JSONParser {
     return .double(value)
   }
 
-  /// nil for one that does not fit 64 bits.
+  /// nil if it does not fit 64 bits.
   private static func integer(_ text: Slice<UnsafeRawBufferPointer>) -> Int? {
     let isNegative = text.first == UInt8(ascii: "-")
     var whole = 0

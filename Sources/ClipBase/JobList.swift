@@ -1,14 +1,14 @@
 import CSystem
 import Synchronization
 
-/// Pieces of work that are handed out one by one. It lives on the stack of the thread that runs it
-/// and is read by all who help.
+/// A job whose pieces are taken one by one. It lives on the stack of the thread that runs it; workers that help read
+/// it.
 package struct Job: ~Copyable {
   package let count: Int
   package let context: UnsafeMutableRawPointer
   package let call: (UnsafeMutableRawPointer, Int) -> Void
   private let next = Atomic<Int>(0)
-  /// Workers inside `drain`. It rises under the list's mutex alone, while the job is listed.
+  /// Workers inside `drain`. Increased under the list's mutex only, while the job is listed.
   fileprivate let helpers = Atomic<Int>(0)
 
   package init(count: Int, context: UnsafeMutableRawPointer, call: @escaping (UnsafeMutableRawPointer, Int) -> Void) {
@@ -28,22 +28,22 @@ package struct Job: ~Copyable {
   fileprivate var isOpen: Bool { next.load(ordering: .relaxed) < count }
 }
 
-/// The open jobs of a thread pool, and where its workers live and sleep.
+/// The open jobs of a thread pool, on which idle workers wait.
 package final class JobList {
-  /// Calls that are running.
+  /// The number of running calls.
   package let calls = Atomic<Int>(0)
-  /// Jobs ever opened: a worker that waits awake watches it.
+  /// The number of jobs ever opened, watched by workers that wait without sleeping.
   private let opened = Atomic<Int>(0)
   private let state: UnsafeMutablePointer<State>
 
-  /// A job's place in the list, beside it on the stack; touched under the mutex alone.
+  /// A job's entry in the list, also on the stack. Used under the mutex only.
   private struct Entry {
     let job: UnsafeMutablePointer<Job>
     var following: UnsafeMutablePointer<Entry>?
   }
 
-  /// In memory that a forked child finds as zeros, which are an open lock, nobody waiting and no jobs: there the workers
-  /// are gone, and one may have had the lock.
+  /// Kept in memory that a forked child finds zeroed: an open lock, no waiters and no jobs. The child has no workers,
+  /// and one may have held the lock.
   private struct State {
     var mutex = pthread_mutex_t()
     var work = pthread_cond_t()
@@ -98,7 +98,7 @@ package final class JobList {
     pthread_cond_init(&state.pointee.done, nil)
   }
 
-  /// All workers have ended.
+  /// All workers have ended by now.
   deinit {
     pthread_cond_destroy(&state.pointee.work)
     pthread_cond_destroy(&state.pointee.done)
@@ -106,7 +106,7 @@ package final class JobList {
     munmap(state, MemoryLayout<State>.size)
   }
 
-  /// Whether threads are in `work`: of a forked child none is.
+  /// Whether worker threads run `work`; false in a forked child.
   package var hasWorkers: Bool {
     get { state.pointee.hasWorkers }
     set { state.pointee.hasWorkers = newValue }
@@ -115,7 +115,7 @@ package final class JobList {
   private func lock() { pthread_mutex_lock(&state.pointee.mutex) }
   private func unlock() { pthread_mutex_unlock(&state.pointee.mutex) }
 
-  /// Waiting awake pays only while one call has the machine to itself.
+  /// Spinning pays only while one call has the machine to itself.
   private func waitAwake(until isOver: () -> Bool) {
     var turns = 0
     while turns < 4096, calls.load(ordering: .relaxed) == 1, !isOver() {
@@ -124,7 +124,7 @@ package final class JobList {
     }
   }
 
-  /// Works on `job` with whoever helps, until all of it is done.
+  /// Runs `job` with the help of workers, until all of it is done.
   package func run(_ job: UnsafeMutablePointer<Job>) {
     var entry = Entry(job: job)
     withUnsafeMutablePointer(to: &entry) { entry in
@@ -149,7 +149,7 @@ package final class JobList {
     }
   }
 
-  /// A worker's life, until `stop`.
+  /// The loop of a worker thread, until `stop`.
   package func work() {
     lock()
     while !state.pointee.isStopping {
@@ -158,7 +158,7 @@ package final class JobList {
         unlock()
         job.pointee.drain()
         lock()
-        // The job may be gone as soon as its last helper is.
+        // The job may be freed as soon as its last helper leaves.
         if job.pointee.helpers.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
           pthread_cond_broadcast(&state.pointee.done)
         }

@@ -1,20 +1,20 @@
 import CClip
 import CSystem
 
-/// The bytes of a file: in memory, or mapped with `mapping`. What is read of a mapping raises SIGBUS where the file was
-/// cut short by someone else or the disk fails, so only plugins look at one; `read` copies of the file itself.
+/// The bytes of a file, read into memory or mapped. A read of a mapping raises SIGBUS if another process truncates the
+/// file or the disk fails, so only plugins use the mapped bytes directly; `read` copies from the file itself.
 package final class MappedFile {
   package let path: String
   package let bytes: UnsafeRawBufferPointer
-  /// Whose bytes these are; nil for a mapping.
+  /// Owns the bytes; nil for a mapping.
   private let memory: Memory?
-  /// What is mapped.
+  /// The mapped file.
   private let file: OpenFile?
 
-  /// The most that is read into memory.
+  /// The most bytes that are read into memory.
   private static var largest: Int { 1 << 30 }
 
-  /// All of a file of at most 1 GiB. CLIP_IO for one that ends before the size that it had when it was opened.
+  /// Reads a file of at most 1 GiB. CLIP_IO if it ends before the size that it had when it was opened.
   package convenience init(path: String) throws(ClipError) {
     let file = try OpenFile(path)
     guard file.size <= MappedFile.largest else {
@@ -41,14 +41,14 @@ package final class MappedFile {
     self.init(path, UnsafeRawBufferPointer(start: mapping, count: file.size), file: file)
   }
 
-  /// Zeros that no file has; they take no memory until somebody writes.
+  /// Zeros without a file. They take no memory until written to.
   package convenience init(zeros byteCount: Int) throws(ClipError) {
     let mapping = mmap(nil, max(1, byteCount), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
     guard let mapping, mapping != UnsafeMutableRawPointer(bitPattern: -1) else { throw systemError("cannot map zeros") }
     self.init("zeros", UnsafeRawBufferPointer(start: mapping, count: max(1, byteCount)))
   }
 
-  /// A block in the place of a file; `name` stands for a path in messages.
+  /// A block of memory in place of a file; `name` stands for the path in messages.
   package convenience init(_ memory: Memory, name: String) {
     self.init(name, UnsafeRawBufferPointer(start: memory.base, count: memory.byteCount), memory: memory)
   }
@@ -63,8 +63,8 @@ package final class MappedFile {
   /// Whether there is a file that `read` can read.
   package var canBeRead: Bool { file != nil }
 
-  /// Copies `part` of `bytes` to `target`, of a mapping without reading it. CLIP_IO where the file cannot be read, or is
-  /// not as it was opened.
+  /// Copies `part` of `bytes` to `target`; for a mapping it reads the file instead. CLIP_IO if the file cannot be read
+  /// or was changed since it was opened.
   package func read(_ part: UnsafeRawBufferPointer, into target: UnsafeMutableRawPointer) throws(ClipError) {
     guard let base = bytes.baseAddress, let start = part.baseAddress else { return }
     guard let file else {

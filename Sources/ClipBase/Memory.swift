@@ -2,13 +2,13 @@ import CClip
 import CSystem
 import Synchronization
 
-/// A block of C memory at 64 bytes, freed with its last reference. Large buffers live here, so
-/// that one that does not fit is an error and not a trap. Blocks of 2 MB and more ask for huge
-/// pages: they are there sooner, and weights that stream past miss no page table.
+/// A block of memory aligned to 64 bytes, freed with its last reference. Large buffers are such blocks, so that a
+/// failed allocation is an error instead of a trap. Blocks of 2 MB and more ask for huge pages: fewer page faults, and
+/// no page-table misses when weights are streamed.
 package final class Memory {
   package let base: UnsafeMutableRawPointer
   package let byteCount: Int
-  /// Whose block this is a part of; nil for a block of its own.
+  /// The block that this is a part of; nil for a block of its own.
   private let owner: Memory?
   private var meter: MemoryMeter?
 
@@ -34,7 +34,7 @@ package final class Memory {
     self.owner = owner
   }
 
-  /// Floats [start, start + count) of `owner`, which must be inside it.
+  /// Floats [start, start + count) of `owner`, which must have them.
   package convenience init(part start: Int, count: Int, of owner: Memory) {
     self.init(owner.base + start * 4, count * 4, owner: owner)
   }
@@ -58,8 +58,8 @@ package final class Memory {
   package var bytes: UnsafeMutablePointer<UInt8> { base.assumingMemoryBound(to: UInt8.self) }
 }
 
-/// Throws while the memory reserve is low: what begins then, and each turn of a loop whose memory grows with its input,
-/// ends before the reserve does. See ClipReserve.
+/// Throws while the memory reserve is low. Called where a call or a task begins, and in each turn of a loop whose
+/// memory grows with its input, so that these end before the reserve is used up. See ClipReserve.
 @inline(never)
 package func requireMemory(_ what: StaticString) throws(ClipError) {
   guard clip_reserve_is_low() == 0 else {
@@ -68,8 +68,8 @@ package func requireMemory(_ what: StaticString) throws(ClipError) {
 }
 
 extension Array {
-  /// Makes room for `count` elements in all, or throws. For arrays whose size depends on a file or a caller: Swift's own
-  /// ends the process where it has no memory for a large one.
+  /// Makes room for `count` elements in all, or throws. For arrays whose size depends on a file or a caller, because
+  /// Swift's own allocation ends the process if it fails.
   package mutating func reserve(_ count: Int, for what: StaticString) throws(ClipError) {
     guard count > capacity else { return }
     let held = try hold(count, MemoryLayout<Element>.stride, what)
@@ -77,28 +77,28 @@ extension Array {
     clip_reserve_drop(held)
   }
 
-  /// Appends, or throws: see `reserve`.
+  /// Appends an element, or throws as `reserve` does.
   package mutating func add(_ element: Element, for what: StaticString) throws(ClipError) {
     if count == capacity { try reserve(Swift.max(4, 2 * count), for: what) }
     append(element)
   }
 }
 
-/// A block set aside for an array of `count` elements, to be dropped once that is made; nil for a small one, for which
-/// the reserve is enough.
+/// Holds memory for an array of `count` elements, to be freed just before the array is made; nil for a small one, which
+/// the reserve covers.
 @inline(never)
 package func hold(_ count: Int, _ stride: Int, _ what: StaticString) throws(ClipError) -> UnsafeMutableRawPointer? {
   try requireMemory(what)
   let byteCount = try product(count, stride, what)
   guard byteCount >= 16384 else { return nil }
-  // With the array's own header.
+  // Includes the array's header.
   guard byteCount < Int.max - 64, let held = clip_reserve_hold(byteCount + 64) else {
     throw ClipError(CLIP_OUT_OF_MEMORY, "\(what): the system has no \(byteCount) bytes left")
   }
   return held
 }
 
-/// How many bytes the blocks that it counts take.
+/// The total size of the blocks that are counted in it, in bytes.
 package final class MemoryMeter {
   private let total = Atomic(0)
 
@@ -108,7 +108,7 @@ package final class MemoryMeter {
   fileprivate func add(_ bytes: Int) { total.wrappingAdd(bytes, ordering: .relaxed) }
 }
 
-/// a * b for sizes, or CLIP_LIMIT when it does not fit an Int.
+/// a * b for sizes; throws CLIP_LIMIT if it does not fit an Int.
 package func product(_ a: Int, _ b: Int, _ what: StaticString) throws(ClipError) -> Int {
   let (result, overflow) = a.multipliedReportingOverflow(by: b)
   guard !overflow, result >= 0 else { throw ClipError(CLIP_LIMIT, "\(what): \(a) times \(b) is too large") }

@@ -1,6 +1,6 @@
 import CSystem
 
-/// A lock that threads can wait under until another says that something has changed.
+/// A mutex with a condition variable.
 package final class Monitor {
   private struct Raw {
     var mutex = pthread_mutex_t()
@@ -24,7 +24,7 @@ package final class Monitor {
 
   package func lock() { pthread_mutex_lock(&raw.pointee.mutex) }
   package func unlock() { pthread_mutex_unlock(&raw.pointee.mutex) }
-  /// Gives the lock up, sleeps until a change or for no reason, and has the lock again.
+  /// Releases the lock, sleeps until a change or spuriously, and takes the lock again.
   package func wait() { pthread_cond_wait(&raw.pointee.changed, &raw.pointee.mutex) }
   package func tellAll() { pthread_cond_broadcast(&raw.pointee.changed) }
 }

@@ -19,7 +19,7 @@ package final class Mutex {
   package func unlock() { pthread_mutex_unlock(raw) }
 }
 
-/// A number that threads count up.
+/// A counter that any thread may increase.
 package final class Counter {
   private let mutex = Mutex()
   private var count: UInt64 = 0
@@ -39,15 +39,15 @@ package final class Counter {
   }
 }
 
-/// Objects that calls use one at a time and leave for the next: as many as calls were ever
-/// running at once, so a warm call makes none.
+/// A pool of objects, each used by one call at a time. It holds as many as calls ever ran at once, so a warm call makes
+/// none.
 package final class IdlePool<Item: AnyObject> {
   private let mutex = Mutex()
   private var idle: [Item] = []
 
   package init() {}
 
-  /// An idle object, nil when all are in use.
+  /// An idle object; nil if all are in use.
   package func take() -> Item? {
     mutex.lock()
     defer { mutex.unlock() }

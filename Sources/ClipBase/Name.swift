@@ -29,7 +29,7 @@ package struct Name: Hashable, Comparable, ExpressibleByStringLiteral {
   package static func < (a: Name, b: Name) -> Bool { a.utf8.lexicographicallyPrecedes(b.utf8) }
 }
 
-/// Literals are compared where they lie: no copy of them is made.
+/// Literals are compared without a copy.
 extension Name {
   package static func == (name: Name, literal: StaticString) -> Bool { name.utf8.elementsEqual(literal.bytes) }
   package static func != (name: Name, literal: StaticString) -> Bool { !(name == literal) }
@@ -40,7 +40,7 @@ extension Name {
   }
 }
 
-/// "\"a\", \"b\"", for messages: the first of many, the beginnings of long ones.
+/// Quoted names for messages, "\"a\", \"b\"": the first ones of many, the beginnings of long ones.
 package func describe(names: [Name]) -> String {
   var list = ""
   for name in names.prefix(20) {

@@ -1,10 +1,10 @@
 import CClip
 import CSystem
 
-/// A file that is open to be read with pread(2): one that is cut short meanwhile, or a disk that fails, is an error.
+/// An open file that is read with pread(2). Truncation by others and disk failures are errors.
 package final class OpenFile {
   package let path: String
-  /// Bytes when it was opened.
+  /// The size in bytes when it was opened.
   package let size: Int
   package let descriptor: Int32
   /// The file as it was opened.
@@ -39,7 +39,7 @@ package final class OpenFile {
 
   deinit { close(descriptor) }
 
-  /// Copies at most `count` bytes from `offset` on to `target`: fewer where the file ends. Returns how many.
+  /// Copies up to `count` bytes at `offset` to `target`, fewer at the end of the file. Returns the number copied.
   package func read(at offset: Int, _ count: Int, into target: UnsafeMutableRawPointer) throws(ClipError) -> Int {
     var done = 0
     while done < count {
@@ -52,7 +52,7 @@ package final class OpenFile {
     return done
   }
 
-  /// CLIP_IO where the file is not as it was opened.
+  /// Throws CLIP_IO if the file was changed since it was opened.
   package func requireUnchanged() throws(ClipError) {
     var now = stat()
     guard fstat(descriptor, &now) == 0 else { throw systemError("cannot look at " + path) }

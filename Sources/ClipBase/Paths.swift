@@ -5,8 +5,8 @@ import CSystem
 package enum FileKind {
   case absent, file, folder, other
 
-  /// Absent is what has no name there. A link that leads to nothing or in circles, a folder that may not be searched and
-  /// whatever else the system refuses is an error: taken for absent, it would change which files count.
+  /// Absent means that no file has this name. A dangling or circular link, a folder that may not be searched and any
+  /// other refusal of the system is an error: treated as absent, it would change which files count.
   package init(_ path: String) throws(ClipError) {
     var facts = stat()
     if withPath(path, { stat($0, &facts) }) != 0 {
@@ -49,7 +49,7 @@ package func parent(of path: String) -> String {
   return slash == 0 ? "/" : String(decoding: utf8[..<slash], as: UTF8.self)
 }
 
-/// What follows a path's last slash.
+/// The part after a path's last slash.
 package func fileName(of path: String) -> Name {
   let utf8 = Name(path).utf8
   return Name(utf8: Array(utf8[((utf8.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1)...]))
@@ -64,7 +64,7 @@ package func names(in folder: String, endingIn suffix: Name) throws(ClipError) -
   return try names(in: listing, folder).filter { $0.hasSuffix(suffix) }.ordered(by: <)
 }
 
-/// What is in the open folder of that path.
+/// The names in an open folder; `folder` is its path, for messages.
 func names(in listing: OpaquePointer, _ folder: String) throws(ClipError) -> [Name] {
   var names: [Name] = []
   while let entry = csystem_next_entry(listing) {

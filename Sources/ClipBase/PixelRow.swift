@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// Red, green and blue that pixels with alpha are laid over.
+/// A background colour for pixels with alpha.
 package typealias Colour = (red: UInt8, green: UInt8, blue: UInt8)
 
 /// The colour 0xRRGGBB.
@@ -15,10 +15,9 @@ package func colour(rgb: UInt32) throws(ClipError) -> Colour {
 }
 
 extension ImageView {
-  /// Columns [from, to) of row y as four bytes a pixel: red, green, blue and one without meaning.
-  /// Gray is repeated; alpha is dropped, or with a background composited as Pillow's
-  /// alpha_composite does over an opaque image. The caller has checked y, from < to and that
-  /// `output` has room.
+  /// Writes columns [from, to) of row y as four bytes a pixel: red, green, blue, and one that is ignored. Gray is
+  /// repeated. Alpha is dropped, or composited over `background` as by Pillow's alpha_composite. The caller checks y,
+  /// from < to and the size of `output`.
   package func copyRow(_ y: Int, from: Int, to: Int, over background: Colour?, into output: UnsafeMutableRawPointer) {
     let row = pixels + y * stride + from * step
     let count = to - from

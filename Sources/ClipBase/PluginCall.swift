@@ -1,7 +1,7 @@
 import CClip
 
-/// Calls a plugin's function and turns its status and message into an error. `plugin` names the function that failed
-/// without a message, `place` what it worked on; "" where the message has that.
+/// Calls a plugin's function and turns its status and message into an error. `plugin` names the function if it gave no
+/// message; `place` says what it worked on, "" if the message does.
 package func callPlugin(
   _ plugin: String, _ place: String, capacity: Int = 512,
   _ call: (UnsafeMutablePointer<clip_plugin_error>) -> clip_status
@@ -12,12 +12,13 @@ package func callPlugin(
     return call(&error)
   }
   guard status != CLIP_OK else { return }
-  throw failure(plugin, place, status, message)
+  throw pluginError(plugin, place, status, message)
 }
 
-// Apart, so that it is there once: each caller's closure gets a `callPlugin` of its own.
+/// The error of a plugin's function that returned `status` and wrote `message`. Apart from `callPlugin`, of which each
+/// caller's closure gets one of its own.
 @inline(never)
-private func failure(_ plugin: String, _ place: String, _ status: clip_status, _ message: [CChar]) -> ClipError {
+package func pluginError(_ plugin: String, _ place: String, _ status: clip_status, _ message: [CChar]) -> ClipError {
   let known = status.rawValue >= CLIP_OK.rawValue && status.rawValue <= CLIP_PLUGIN.rawValue
   let text = message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
   let reason =

@@ -1,6 +1,6 @@
-/// What plugins may call things.
+/// The rules for names that plugins choose.
 package enum PluginNames {
-  /// Keys of a pipeline's step, which no setting may have.
+  /// Keys of a pipeline step. No setting may have one of these names.
   package static var reserved: [Name] { ["op", "p", "weight", "one_of", "sequence"] }
 
   /// 1 to 200 of a-z, 0-9, '.' and '-'.

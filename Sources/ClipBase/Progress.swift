@@ -1,6 +1,6 @@
 import CClip
 
-/// How far a long call is, told to the caller's callback, which may cancel the call.
+/// Reports progress to the caller's callback, which may cancel the call.
 package struct Progress {
   private let callback: clip_progress
   private let total: Int
@@ -10,7 +10,7 @@ package struct Progress {
     self.total = total
   }
 
-  /// Whether anybody listens.
+  /// Whether there is a callback.
   package var isWanted: Bool { callback.fn != nil }
 
   package func report(_ done: Int) throws(ClipError) {
@@ -20,14 +20,14 @@ package struct Progress {
   }
 }
 
-/// Weights that are being loaded, one parameter after the other.
+/// The progress of loading weights, one parameter after the other.
 package final class LoadProgress {
   private let progress: Progress
   private var done = 0
 
   package init(_ callback: clip_progress, total: Int) { progress = Progress(callback, total: total) }
 
-  /// `count` weights are next.
+  /// Reports that `count` more weights are about to be loaded.
   package func add(_ count: Int) throws(ClipError) {
     try progress.report(done)
     done = done &+ count

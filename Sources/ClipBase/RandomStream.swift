@@ -1,9 +1,9 @@
 import CClip
 import CSystem
 
-/// Random numbers by counting: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as
-/// 1, 2, 3", 2011). What a stream gives depends on its seed, name and position alone, so work may be
-/// cut among threads at will, and a run that stops goes on where its position says.
+/// A counter-based random generator: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+/// 2011). Its output depends only on seed, name and position, so work may be divided among threads in any way, and an
+/// interrupted run continues from a saved position.
 package struct RandomStream {
   /// Streams of different purposes never share numbers, whatever their names.
   package enum Purpose: UInt32 {
@@ -13,7 +13,7 @@ package struct RandomStream {
     case weights = 4
   }
 
-  /// 32-bit numbers given so far. Set it to go on from there; a stream has 2^34 of them.
+  /// The number of 32-bit outputs so far, at most 2^34. Set it to continue from there.
   package var position: UInt64
   private let key: SIMD2<UInt32>
   /// The counter's upper three words.
@@ -21,8 +21,8 @@ package struct RandomStream {
   private var block = SIMD4<UInt32>()
   private var blockNumber = UInt64.max
 
-  /// `stream` names it in its purpose, such as an image's index or a training step; `part` below
-  /// 2^24 tells apart the streams of one such thing, such as a pipeline's steps.
+  /// `stream` is an index within the purpose, such as an image's index or a training step. `part`, below 2^24,
+  /// separates streams of one index, such as those of a pipeline's steps.
   package init(seed: UInt64, purpose: Purpose, stream: UInt64, part: UInt32 = 0, position: UInt64 = 0) {
     key = SIMD2(UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
     name = (
@@ -34,7 +34,7 @@ package struct RandomStream {
 
   /// The four numbers at `counter`, in ten rounds.
   package static func philox(_ counter: SIMD4<UInt32>, key: SIMD2<UInt32>) -> SIMD4<UInt32> {
-    // Scalars: the products need whole registers, and vectors would be taken apart and put together each round.
+    // Scalars, because the products need whole registers: vectors would be split and merged in each round.
     var (a, b, c, d) = (counter[0], counter[1], counter[2], counter[3])
     var (first, second) = (key[0], key[1])
     for _ in 0..<10 {
@@ -66,7 +66,7 @@ package struct RandomStream {
     return Double(high << 26 | low) * 0x1p-53
   }
 
-  /// In [0, n), each as likely (Lemire, "Fast random integer generation in an interval", 2019); 0 for n = 0.
+  /// A uniform integer in [0, n) (Lemire, "Fast random integer generation in an interval", 2019); 0 for n = 0.
   package mutating func below(_ n: UInt32) -> UInt32 {
     guard n > 0 else { return 0 }
     var product = bits().multipliedFullWidth(by: n)
@@ -83,7 +83,7 @@ package struct RandomStream {
     return radius * cos(2 * Double.pi * uniform())
   }
 
-  /// Runs `body` with this stream as plugins see it, which goes on from where they leave it.
+  /// Runs `body` with this stream as a clip_random for plugins. The stream continues where they stopped.
   package mutating func lend<Result>(_ body: (UnsafeMutablePointer<clip_random>) -> Result) -> Result {
     withUnsafeMutablePointer(to: &self) { stream in
       var table = clip_random(

@@ -1,5 +1,5 @@
-/// An object that is replaced while others use it. Readers take a reference, which keeps what they
-/// got alive; the lock is held for that alone.
+/// An object that is replaced while others use it. A reader copies a reference, which keeps the object alive; the lock
+/// is held only for that copy.
 package final class Replaceable<Object: AnyObject> {
   private let mutex = Mutex()
   private var object: Object
@@ -12,7 +12,7 @@ package final class Replaceable<Object: AnyObject> {
     return object
   }
 
-  /// The former object is released after the lock, by its last user.
+  /// The old object is freed by its last user, outside the lock.
   package func replace(with next: Object) {
     mutex.lock()
     let former = object

@@ -1,6 +1,6 @@
 import CSystem
 
-/// What is wrong with a shared library that the loader would not put in words, or would crash on.
+/// Finds what is wrong with a shared library where dlopen would crash or give no clear message.
 package enum SharedLibrary {
   #if arch(x86_64)
     private static var machine: UInt16 { UInt16(EM_X86_64) }
@@ -28,8 +28,7 @@ package enum SharedLibrary {
     guard header.e_phentsize == UInt16(entrySize), header.e_phnum > 0 else {
       return "expected program headers of \(entrySize) bytes, found \(header.e_phnum) of \(header.e_phentsize)"
     }
-    // Every part that the headers name lies in the file. Section headers come last: a file that is
-    // not written to its end lacks them.
+    // Every part that the headers name must lie in the file. Section headers come last: a truncated file lacks them.
     guard let programs = end(header.e_phoff, UInt64(header.e_phnum) * UInt64(entrySize)), programs <= bytes.count else {
       return cut(end(header.e_phoff, UInt64(header.e_phnum) * UInt64(entrySize)), bytes)
     }

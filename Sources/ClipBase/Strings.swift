@@ -1,5 +1,5 @@
-/// What messages are made of, kept out of line. The standard library's own are inlined wherever they are called, which
-/// made a fifth of the library's code and of its compile time.
+/// String operations for messages, never inlined. The standard library's own are inlined at each use, which made a
+/// fifth of the library's code and compile time.
 extension String {
   @inline(never) package static func + (left: String, right: String) -> String {
     var joined = left

@@ -15,10 +15,11 @@ package func describe(errno code: Int32) -> String {
   return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-/// What says of a name that no file is there. All else is a failure of the system: nothing is known of the file then.
+/// The codes which say that no file has this name. Any other code is a failure of the system and says nothing about the
+/// file.
 private var nameCodes: [Int32] { [ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG] }
 
-/// Failures of the system that dlopen(3) tells in words alone.
+/// Codes of system failures, whose texts dlopen(3) appends to its message.
 package var loadingCodes: [Int32] {
   [ENOMEM, EMFILE, ENFILE, EIO, EAGAIN, ENOSPC, EDQUOT, ENOBUFS, EACCES, EPERM, EINTR]
 }

@@ -2,13 +2,13 @@ import CClip
 import CSystem
 import Synchronization
 
-/// Something cut into pieces that may run at once, on any threads.
+/// Work in pieces, which may run at once on any threads.
 package protocol Work {
   func part(_ piece: Int)
 }
 
 extension Int {
-  /// What piece `piece` of `pieces` takes of [0, self).
+  /// The part of [0, self) that belongs to piece `piece` of `pieces`.
   package func share(_ piece: Int, of pieces: Int) -> Range<Int> {
     (piece * self / pieces)..<((piece + 1) * self / pieces)
   }
@@ -20,7 +20,7 @@ extension Int {
 /// `run` may be called from several threads at once, not from inside a piece of work. In a forked child, which has no
 /// workers, the caller does all of it.
 package final class ThreadPool {
-  /// In how many threads one job is computed at most, the caller among them.
+  /// The most threads that work on one job, the caller's included.
   package let width: Int
   /// Whether the threads are the host's.
   package var isHosts: Bool { hostLoop != nil }
@@ -47,7 +47,7 @@ package final class ThreadPool {
 
   private func start(_ count: Int) throws(ClipError) {
     workers.reserveCapacity(count)
-    // deinit ends those that did start.
+    // If starting fails, deinit ends the threads that did start.
     defer { jobs.hasWorkers = !workers.isEmpty }
     try startThreads(count, "threads", adding: &workers, Unmanaged.passUnretained(jobs).toOpaque()) { jobs in
       if let jobs { Unmanaged<JobList>.fromOpaque(jobs).takeUnretainedValue().work() }
@@ -61,12 +61,12 @@ package final class ThreadPool {
     for worker in workers { pthread_join(worker, nil) }
   }
 
-  /// Around the jobs of one call: between them workers wait awake for a moment, which costs less
-  /// than to sleep and be woken.
+  /// Called before and after the jobs of a call. Between jobs workers spin for a moment, which costs less than sleep
+  /// and wake-up.
   package func beginCall() { jobs.calls.wrappingAdd(1, ordering: .relaxed) }
   package func endCall() { jobs.calls.wrappingSubtract(1, ordering: .relaxed) }
 
-  /// Calls work.part(i) for every i in [0, count), and returns when all have returned. Takes no memory.
+  /// Calls work.part(i) for every i in [0, count) and returns when all calls have. Allocates nothing.
   package func run<W: Work>(_ count: Int, _ work: W) {
     var work = work
     withUnsafeMutablePointer(to: &work) { work in

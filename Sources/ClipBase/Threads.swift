@@ -1,8 +1,8 @@
 import CClip
 import CSystem
 
-/// Starts `count` threads that call `body` with `context`, and adds those that started to `threads`, which the caller
-/// joins also after an error. `what` names the option that asks for them.
+/// Starts `count` threads that call `body` with `context`, and appends them to `threads`. The caller joins these, also
+/// after an error. `what` names the option that asks for them.
 package func startThreads(
   _ count: Int, _ what: StaticString, adding threads: inout [pthread_t], _ context: UnsafeMutableRawPointer,
   _ body: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?

@@ -5,8 +5,8 @@ import CClip
 package typealias Scalars = [UInt32]
 
 package enum UTF8Text {
-  /// Puts "?" in the place of control characters (C0 but for tab and line feed, DEL, C1), which a terminal would obey: names
-  /// of files reach logs and messages. Scalars that stand for bytes (ExactString) become \xNN, which takes as many bytes.
+  /// Replaces control characters (C0 except tab and line feed, DEL, C1) with "?": names of files reach logs and
+  /// terminals. Scalars that stand for bytes (ExactString) become \xNN, of the same length.
   package static func hideControls(_ text: UnsafeMutablePointer<CChar>, _ count: Int) {
     let digits = StaticString("0123456789ABCDEF").cString
     for index in 0..<count {
@@ -41,7 +41,7 @@ package enum UTF8Text {
     return (value, length)
   }
 
-  /// All of a caller's text. CLIP_INVALID_ARGUMENT says at which byte it stops being UTF-8.
+  /// Decodes a caller's text. CLIP_INVALID_ARGUMENT gives the offset of the first byte that is not UTF-8.
   package static func decode(_ bytes: UnsafeBufferPointer<UInt8>, into scalars: inout Scalars) throws(ClipError) {
     scalars.removeAll(keepingCapacity: true)
     scalars.reserveCapacity(bytes.count)
@@ -55,7 +55,7 @@ package enum UTF8Text {
     }
   }
 
-  /// The scalars of a literal or of a token's name; malformed bytes end it.
+  /// The scalars of a literal or of a token's name, up to the first malformed byte.
   package static func scalars(_ bytes: UnsafeBufferPointer<UInt8>) -> Scalars {
     var scalars = Scalars()
     var at = 0

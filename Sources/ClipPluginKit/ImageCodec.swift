@@ -66,6 +66,14 @@ public struct DecodeTarget {
   }
 }
 
+extension DecodeTarget {
+  /// What decoding takes at most beside the pixels.
+  public var decodingBytes: Int {
+    let (pixels, overflow) = size.multipliedReportingOverflow(by: 4)
+    return overflow ? Int.max : pixels &+ (1 << 20)
+  }
+}
+
 /// The body of `clip_image_codec.read_header`. Messages begin with `name`, such as "PNG".
 public func readImageHeader(
   _ name: String, _ data: UnsafePointer<UInt8>?, _ size: Int, _ header: UnsafeMutablePointer<clip_codec_header>?,
@@ -76,7 +84,10 @@ public func readImageHeader(
     guard let data, let header, size > 0 else {
       throw PluginFailure(CLIP_INVALID_ARGUMENT, "expected data and a header")
     }
-    let found = try read(UnsafeBufferPointer(start: data, count: size), DecodeRequest(header.pointee))
+    let request = DecodeRequest(header.pointee)
+    let found = try believed(1 << 16) { () throws(PluginFailure) in
+      try read(UnsafeBufferPointer(start: data, count: size), request)
+    }
     header.pointee.width = UInt32(clamping: found.width)
     header.pointee.height = UInt32(clamping: found.height)
     header.pointee.format = found.format
@@ -95,9 +106,22 @@ public func decodeImage(
     guard let data, let header, let pixels, size > 0 else {
       throw PluginFailure(CLIP_INVALID_ARGUMENT, "expected data, a header and memory for the pixels")
     }
-    try decode(
-      UnsafeBufferPointer(start: data, count: size),
-      DecodeTarget(pixels: pixels, stride: stride, header: header.pointee))
+    let target = DecodeTarget(pixels: pixels, stride: stride, header: header.pointee)
+    try believed(target.decodingBytes) { () throws(PluginFailure) in
+      try decode(UnsafeBufferPointer(start: data, count: size), target)
+    }
+  }
+}
+
+/// Libraries call a file malformed when they get no memory: one that `body` calls so is read once more, with `byteCount`
+/// bytes there.
+private func believed<Result>(
+  _ byteCount: Int, _ body: () throws(PluginFailure) -> Result
+) throws(PluginFailure) -> Result {
+  do throws(PluginFailure) { return try body() } catch {
+    guard error.status == CLIP_FORMAT else { throw error }
+    try requireMemory(byteCount)
+    return try body()
   }
 }
 

@@ -8,7 +8,7 @@ struct Clip: ParsableCommand {
       commandName: "clip",
       abstract: "Compare images and sentences with a CLIP model.",
       discussion: """
-        A model is a folder as downloaded, Hugging Face's or open_clip's. To see what one knows about a \
+        A model is a folder as downloaded, Hugging Face's or open_clip's. To see what one knows about an \
         image:
 
           clip classify --model Models/emoji photo.jpg --label "a cat" "a dog"

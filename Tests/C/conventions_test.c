@@ -1,9 +1,6 @@
-/* What holds for every call: sizes of structs, flags, capacities, texts, visitors, progress; and how a trainer is
- * asked for a loss or given another learning rate.
+/* What holds for every call: sizes of structs, flags, capacities, texts, visitors, progress.
  *
- *   conventions_test MODEL NORMS IMAGE
- *
- * NORMS is a model with batch norms.
+ *   conventions_test MODEL IMAGE
  */
 #define _GNU_SOURCE
 #include <clipcore.h>
@@ -12,15 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
-
-#define INVALID(call, words) CHECK((call) == CLIP_INVALID_ARGUMENT && strstr(clip_last_error(), words))
+#include "caller.h"
 
 /* A struct that may grow has no padding at its end: a field more is always a larger struct. */
 #define ENDS_WITH(type, field) \
   _Static_assert(offsetof(type, field) + sizeof(((type *)0)->field) == sizeof(type), #type " has padding at its end")
 ENDS_WITH(clip_runtime_options, kernels);
-ENDS_WITH(clip_model_options, progress);
+ENDS_WITH(clip_model_options, image_height);
 ENDS_WITH(clip_model_info, memory_bytes);
 ENDS_WITH(clip_encode_options, progress);
 ENDS_WITH(clip_plugin_info, plugin);
@@ -31,27 +26,6 @@ ENDS_WITH(clip_trainer_options, low_rank_pattern_count);
 ENDS_WITH(clip_train_batch, teacher_texts);
 ENDS_WITH(clip_train_metrics, step);
 ENDS_WITH(clip_export_options, progress);
-
-enum { ITEMS = 4, MANY = 200 };
-
-static clip_runtime *runtime;
-static clip_image *image;
-static clip_image_view views[MANY];
-static const char *captions[ITEMS] = {"a cat", "a dog", "a red bicycle", "snow"};
-
-static clip_model *opened(const char *folder, uint32_t flags) {
-  clip_model *model = NULL;
-  clip_model_options options = CLIP_INIT(clip_model_options);
-  options.flags = flags;
-  CHECK(clip_model_open(runtime, folder, &options, &model) == CLIP_OK);
-  return model;
-}
-
-static clip_model_info described(const clip_model *model) {
-  clip_model_info info = CLIP_INIT(clip_model_info);
-  CHECK(clip_model_describe(model, &info) == CLIP_OK);
-  return info;
-}
 
 /* ---------------------------------------------------------------- structs */
 
@@ -325,148 +299,11 @@ static void memory(const char *folder) {
   free(row);
 }
 
-/* ---------------------------------------------------------------- training */
-
-/* The bytes of a trainer's checkpoint. */
-static char *saved(const clip_trainer *trainer, size_t *size) {
-  char folder[] = "/tmp/clipcore-saved-XXXXXX", command[256];
-  char *bytes = NULL;
-  *size = 0;
-  CHECK(mkdtemp(folder) != NULL && clip_trainer_save(trainer, folder, 0, NULL) == CLIP_OK);
-  snprintf(command, sizeof command, "cat %s/step-*.safetensors && rm -r %s", folder, folder);
-  FILE *in = popen(command, "r");
-  for (size_t room = 1 << 20, got = 1; in && got > 0; *size += got, room *= 2) {
-    bytes = realloc(bytes, room);
-    got = fread(bytes + *size, 1, room - *size, in);
-  }
-  if (in) pclose(in);
-  return bytes;
-}
-
-/* The symmetric cross-entropy of what the model embeds, in inference. */
-static double inferred_loss(clip_model *model) {
-  clip_model_info facts = described(model);
-  size_t d = facts.embedding_width;
-  float *rows = malloc(2 * ITEMS * d * sizeof(float)), logits[ITEMS * ITEMS];
-  double loss = 0;
-  CHECK(clip_encode_image(model, views, ITEMS, NULL, rows, ITEMS * d) == CLIP_OK);
-  CHECK(clip_encode_text(model, captions, ITEMS, NULL, rows + ITEMS * d, ITEMS * d) == CLIP_OK);
-  CHECK(clip_similarity(model, rows, ITEMS, rows + ITEMS * d, ITEMS, logits, ITEMS * ITEMS) == CLIP_OK);
-  for (int i = 0; i < ITEMS; i++) {
-    double row = 0, column = 0, own = logits[i * ITEMS + i];
-    for (int j = 0; j < ITEMS; j++) row += exp(logits[i * ITEMS + j] - own), column += exp(logits[j * ITEMS + i] - own);
-    loss += (log(row) + log(column)) / (2 * ITEMS);
-  }
-  free(rows);
-  return loss;
-}
-
-typedef struct largest {
-  char name[128];
-  uint64_t count;
-} largest;
-
-static int find_largest(void *user, const char *name, uint64_t count, double rate) {
-  largest *l = user;
-  if (rate > 0 && count > l->count) l->count = count, snprintf(l->name, sizeof l->name, "%s", name);
-  return 0;
-}
-
-static int first_only(void *user, const char *name, uint64_t count, double rate) {
-  (void)name, (void)count, (void)rate;
-  ++*(int *)user;
-  return 1;
-}
-
-static void training(const char *folder) {
-  clip_model *model = opened(folder, 0);
-  clip_trainer *trainer = NULL, *other = NULL;
-  clip_trainer_options options = CLIP_INIT(clip_trainer_options);
-  options.learning_rate = 0.001f;
-  options.schedule = CLIP_SCHEDULE_LINEAR;
-  options.total_steps = 10;
-  clip_train_batch batch = CLIP_INIT(clip_train_batch);
-  batch.n = ITEMS, batch.images = views, batch.texts = captions;
-  clip_train_metrics before = CLIP_INIT(clip_train_metrics), step = CLIP_INIT(clip_train_metrics), after = CLIP_INIT(clip_train_metrics);
-  CHECK(clip_trainer_create(model, &options, &trainer) == CLIP_OK && clip_trainer_create(model, &options, &other) == CLIP_OK);
-
-  /* The loss that inference has, and no change of any kind. */
-  size_t size = 0, same_size = 0;
-  char *state = saved(trainer, &size);
-  CHECK(clip_trainer_evaluate(trainer, &batch, &before) == CLIP_OK);
-  CHECK(fabs(before.loss - inferred_loss(model)) < 1e-4 * (1 + before.loss));
-  CHECK(before.step == 0 && before.gradient_norm == 0 && fabs(before.learning_rate - 0.001) < 1e-8);
-  char *same = saved(trainer, &same_size);
-  CHECK(size > 0 && size == same_size && !memcmp(state, same, size));
-  free(state), free(same);
-  CHECK(clip_train_step(trainer, &batch, &step) == CLIP_OK && step.step == 1);
-  CHECK(clip_trainer_evaluate(trainer, &batch, NULL) == CLIP_OK);
-
-  /* Gradients are those of the step still. */
-  largest l = {.count = 0};
-  CHECK(clip_trainer_tensors_visit(trainer, find_largest, &l) == CLIP_OK && l.count > 0);
-  float *gradient = malloc(l.count * sizeof(float)), *again = malloc(l.count * sizeof(float));
-  CHECK(clip_train_step(other, &batch, NULL) == CLIP_OK);
-  CHECK(clip_trainer_read(trainer, CLIP_TENSOR_GRADIENT, l.name, gradient, l.count) == CLIP_OK);
-  CHECK(clip_trainer_read(other, CLIP_TENSOR_GRADIENT, l.name, again, l.count) == CLIP_OK);
-  CHECK(!memcmp(gradient, again, l.count * sizeof(float)));
-  INVALID(clip_trainer_read(trainer, CLIP_TENSOR_GRADIENT, l.name, gradient, l.count - 1), "values: expected room");
-  int seen = 0;
-  CHECK(clip_trainer_tensors_visit(trainer, first_only, &seen) == CLIP_OK && seen == 1);
-  free(gradient), free(again);
-  state = saved(trainer, &size), same = saved(other, &same_size);
-  CHECK(size == same_size && !memcmp(state, same, size)); /* one was evaluated between, the other was not */
-  free(state), free(same);
-
-  /* A rate that is set: schedule and all go on from it, and a checkpoint keeps it. */
-  INVALID(clip_trainer_set_learning_rate(trainer, 0), "rate");
-  INVALID(clip_trainer_set_learning_rate(trainer, -1), "rate");
-  INVALID(clip_trainer_set_learning_rate(trainer, NAN), "rate");
-  INVALID(clip_trainer_set_learning_rate(trainer, 1e6), "rate");
-  INVALID(clip_trainer_set_learning_rate(NULL, 0.1), "trainer");
-  CHECK(clip_trainer_set_learning_rate(trainer, 0.01) == CLIP_OK);
-  char kept[] = "/tmp/clipcore-rate-XXXXXX", command[64];
-  CHECK(mkdtemp(kept) != NULL && clip_trainer_save(trainer, kept, 0, NULL) == CLIP_OK);
-  CHECK(clip_train_step(trainer, &batch, &step) == CLIP_OK && fabs(step.learning_rate - 0.009) < 1e-8);
-  CHECK(clip_trainer_resume(other, kept) == CLIP_OK);
-  CHECK(clip_train_step(other, &batch, &after) == CLIP_OK && after.learning_rate == step.learning_rate && after.loss == step.loss);
-  state = saved(trainer, &size), same = saved(other, &same_size);
-  CHECK(size == same_size && !memcmp(state, same, size));
-  free(state), free(same);
-  snprintf(command, sizeof command, "rm -r %s", kept);
-  CHECK(system(command) == 0);
-
-  INVALID(clip_trainer_evaluate(NULL, &batch, NULL), "trainer");
-  INVALID(clip_trainer_evaluate(trainer, NULL, NULL), "batch");
-  batch.n = 0;
-  INVALID(clip_trainer_evaluate(trainer, &batch, NULL), "batch.n");
-  batch.n = ITEMS, after.struct_size = 2;
-  INVALID(clip_trainer_evaluate(trainer, &batch, &after), "metrics");
-
-  /* What is not finite is named, and harms nothing. */
-  clip_model_info facts = described(model);
-  float *pixels = calloc((size_t)ITEMS * 3 * facts.image_width * facts.image_height, sizeof(float));
-  pixels[5] = NAN, batch.pixels = pixels;
-  CHECK(clip_trainer_evaluate(trainer, &batch, NULL) == CLIP_NOT_FINITE && strstr(clip_last_error(), "evaluation after step 2"));
-  batch.pixels = NULL;
-  CHECK(clip_train_step(trainer, &batch, NULL) == CLIP_OK);
-  free(pixels);
-  clip_trainer_release(trainer), clip_trainer_release(other);
-  clip_model_release(model);
-}
-
 /* ---------------------------------------------------------------- */
 
 int main(int argc, char **argv) {
-  if (argc != 4) return fprintf(stderr, "usage: conventions_test MODEL NORMS IMAGE\n"), 2;
-  clip_runtime_options options = CLIP_INIT(clip_runtime_options);
-  options.threads = 2;
-  CHECK(clip_runtime_create(&options, &runtime) == CLIP_OK);
-  CHECK(clip_image_load(runtime, argv[3], NULL, &image) == CLIP_OK);
-  for (int i = 0; i < MANY; i++) {
-    CHECK(clip_image_get_view(image, &views[i]) == CLIP_OK);
-    views[i].height -= (uint32_t)(i % 4) * (views[i].height / 5); /* four that differ */
-  }
+  if (argc != 3) return fprintf(stderr, "usage: conventions_test MODEL IMAGE\n"), 2;
+  begin(argv[2]);
   clip_model *model = opened(argv[1], 0);
   structs(model);
   buffers(model);
@@ -475,9 +312,5 @@ int main(int argc, char **argv) {
   lists();
   progress(argv[1]);
   memory(argv[1]);
-  training(argv[1]);
-  training(argv[2]);
-  clip_image_release(image);
-  clip_runtime_release(runtime);
-  return checks_report();
+  return end();
 }

@@ -81,34 +81,34 @@ static clip_status apply_text(void *instance, const char *text, size_t size, cli
 
 /* ---------------------------------------------------------------- one token for each byte; the file is "toy" and a byte, the number of tokens */
 
-static clip_status open_model(const uint8_t *data, size_t size, void **tokenizer, clip_plugin_error *error) {
+typedef struct toy { uint32_t tokens, context; } toy;
+
+static clip_status open_model(const clip_tokenizer_model *model, void **tokenizer, clip_plugin_error *error) {
+  const uint8_t *data;
+  size_t size;
+  clip_status status = model->file(model, "model.toy", &data, &size, error);
+  if (status != CLIP_OK) return say(error, status, "expected model.toy");
   if (FAULT == 85 && data[size] == 0) return say(error, CLIP_FORMAT, "ends with 0");
   if (FAULT == 86 && (size < 4 || memcmp(data, "toy", 3))) return CLIP_FORMAT;
   if (size < 4 || memcmp(data, "toy", 3) || data[3] == 0) return say(error, CLIP_FORMAT, "expected a toy");
-  uint8_t *made = malloc(FAULT == 88 ? 100000 : 1);
+  if (data[3] > model->vocabulary_size) return say(error, CLIP_MISMATCH, "too many tokens");
+  toy *made = malloc(FAULT == 88 ? 100000 : sizeof *made);
   if (made == NULL) return say(error, CLIP_OUT_OF_MEMORY, "no memory");
-  *made = data[3];
-  if (FAULT == 88) memset(made + 1, 1, 99999);
+  if (FAULT == 88) memset(made, 1, 100000);
+  *made = (toy){data[3], model->context_length};
   *tokenizer = made;
   return CLIP_OK;
 }
 
-static size_t token_count(const void *tokenizer) { return *(const uint8_t *)tokenizer; }
-
-static int32_t token_id(const void *tokenizer, const char *name) {
-  if (FAULT == 84) return 1000;
-  return name[0] && !name[1] ? (uint8_t)name[0] % *(const uint8_t *)tokenizer : -1;
-}
-
-static clip_status encode(const void *tokenizer, const char *text, size_t size, int32_t *ids, size_t capacity, size_t *count,
+static clip_status encode(const void *tokenizer, const char *text, size_t size, uint32_t flags, int32_t *row, size_t *count,
                           clip_plugin_error *error) {
-  (void)error;
-  unsigned tokens = *(const uint8_t *)tokenizer;
+  toy t = *(const toy *)tokenizer;
   unsigned shift = 0;
   if (FAULT == 87 && size > 0) shared = (uint8_t)text[0], usleep(50), shift = shared - (uint8_t)text[0];
-  for (size_t i = 0; i < size && (i < capacity || FAULT == 82); i++)
-    ids[i] = (int32_t)(((uint8_t)text[i] + shift) % tokens) + (FAULT == 81 ? 1 : 0) + (FAULT == 89 ? (int32_t)(++calls % 2) - (int32_t)tokens : 0);
-  *count = FAULT == 83 && capacity < size ? capacity : size;
+  if (FAULT != 84 && size > t.context && !(flags & CLIP_TEXT_TRUNCATE)) return say(error, CLIP_LIMIT, "too long");
+  for (size_t i = 0; i < t.context || (FAULT == 82 && i < size); i++)
+    row[i] = i >= size ? 0 : (int32_t)(((uint8_t)text[i] + shift) % t.tokens) + (FAULT == 81 ? 1 : 0) + (FAULT == 89 ? (int32_t)(++calls % 2) - (int32_t)t.tokens : 0);
+  *count = FAULT != 83 && size > t.context ? t.context : size;
   return CLIP_OK;
 }
 
@@ -128,7 +128,7 @@ static const clip_augmentation text = {
   .apply_text = FAULT == 74 ? NULL : apply_text};
 static const clip_tokenizer tokenizer = {
   .struct_size = sizeof tokenizer, .id = "test.tokenizer.toy", .description = "bytes", .open = open_model,
-  .token_count = token_count, .token_id = token_id, .encode = encode, .close = FAULT == 80 ? NULL : close_model};
+  .encode = encode, .close = FAULT == 80 ? NULL : close_model};
 static const clip_plugin_item items[] = {
   {CLIP_KIND_IMAGE_AUGMENTATION, &image}, {CLIP_KIND_TEXT_AUGMENTATION, &text}, {CLIP_KIND_TOKENIZER, &tokenizer}};
 static const clip_plugin plugin = {

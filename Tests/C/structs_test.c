@@ -4,6 +4,7 @@
  *   structs_test MODEL FOLDER
  */
 #define _GNU_SOURCE
+#include <clip_index.h>
 #include <clipcore.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ static clip_runtime *runtime;
 static clip_model *model;
 static clip_trainer *trainer;
 static clip_dataset *dataset;
+static clip_index *entries;
 static float floats[1 << 16];
 static uint8_t bytes[1 << 16];
 static const uint8_t grey[16];
@@ -118,6 +120,18 @@ static clip_status analyse_options(void *s) {
 static clip_status analysis(void *s) { return analyse(NULL, s); }
 static clip_status gap(void *s) { return clip_modality_gap("share/modalities.json", "text", "image", s, keep_gap, NULL); }
 
+static clip_status open_index(void *s) {
+  clip_index *made = NULL;
+  clip_status status = clip_index_open(runtime, "/nowhere/index", s, &made);
+  clip_index_release(made);
+  return status;
+}
+static clip_status describe_index(void *s) { return clip_index_describe(entries, s); }
+static int keep_entry(void *user, const clip_index_entry *entry) { return (void)user, entry->struct_size == 0; }
+static int keep_pair(void *user, const clip_index_entry *a, const clip_index_entry *b) { return (void)user, a == b; }
+static clip_status search(void *s) { return clip_index_search(entries, floats, s, keep_entry, NULL); }
+static clip_status duplicates(void *s) { return clip_index_duplicates(entries, s, keep_pair, NULL); }
+
 /* What the library fills keeps what it does not know; what it reads may not have it set. VISITED: of the library's own
  * making, told to a callback. */
 enum direction { READ, FILLED, VISITED };
@@ -147,6 +161,9 @@ static const struct {
   ROW(clip_export_options, READ, export_model), ROW(clip_export_options, READ, export_trainer),
   ROW(clip_analysis_options, READ, analyse_options), ROW(clip_analysis, FILLED, analysis),
   ROW(clip_property_gap, VISITED, NULL), ROW(clip_modality_gap_info, FILLED, gap),
+  ROW(clip_index_options, READ, open_index), ROW(clip_index_info, FILLED, describe_index),
+  ROW(clip_index_entry, VISITED, NULL), ROW(clip_index_search_options, READ, search),
+  ROW(clip_index_duplicates_options, READ, duplicates),
 };
 
 static int is_unknown_field(clip_status status) {
@@ -159,7 +176,8 @@ static void try_row(size_t row) {
   uint32_t said = (uint32_t)size + TAIL;
   int failed = 0;
 #define CALL() (memcpy(room, &said, sizeof said), rows[row].call(room))
-#define EXPECT(good) failed |= !(good)
+#define EXPECT(good) \
+  if (!(good) && !failed++) printf("%s in %s: %s: %s\n", rows[row].name, rows[row].call_name, #good, clip_last_error())
   if (rows[row].direction == FILLED) memset(room + size, 0x55, TAIL + 4);
   clip_status status = CALL();
   EXPECT(!is_unknown_field(status) && (rows[row].direction == READ || status == CLIP_OK));
@@ -178,7 +196,6 @@ static void try_row(size_t row) {
     said = wrong[i];
     EXPECT(CALL() == CLIP_INVALID_ARGUMENT && strstr(clip_last_error(), "struct_size") != NULL);
   }
-  if (failed) printf("%s in %s: %s\n", rows[row].name, rows[row].call_name, clip_last_error());
   CHECK(!failed);
 }
 
@@ -219,9 +236,15 @@ int main(int argc, char **argv) {
   CHECK(clip_model_open(runtime, argv[1], NULL, &model) == CLIP_OK);
   CHECK(clip_trainer_create(model, NULL, &trainer) == CLIP_OK);
   CHECK(clip_dataset_open(runtime, NULL, &table, 1, &options, &dataset) == CLIP_OK);
+  clip_index_options index = CLIP_INIT(clip_index_options);
+  index.flags = CLIP_INDEX_CREATE, index.fingerprint = "none", index.embedding_width = 4;
+  char place[512];
+  snprintf(place, sizeof place, "%s/index", argv[2]);
+  CHECK(clip_index_open(runtime, place, &index, &entries) == CLIP_OK);
   headers();
   for (size_t row = 0; row < sizeof rows / sizeof *rows; row++)
     if (rows[row].direction != VISITED) try_row(row);
+  clip_index_release(entries);
   clip_dataset_release(dataset);
   clip_trainer_release(trainer);
   clip_model_release(model);

@@ -56,6 +56,27 @@ import Testing
     }
   }
 
+  /// Every command, option and argument has a description; a default is one of the values where these are listed.
+  @Test func everyOptionIsDescribed() throws {
+    var options = 0
+    func check(_ command: [String: Any], _ path: String) {
+      let name = path + " " + (command["commandName"] as? String ?? "")
+      if name.hasSuffix(" help") { return }
+      #expect(!(command["abstract"] as? String ?? "").isEmpty, "\(name)")
+      for option in command["arguments"] as? [[String: Any]] ?? [] where option["shouldDisplay"] as? Bool != false {
+        options += 1
+        #expect(!(option["abstract"] as? String ?? "").isEmpty, "\(name): \(option)")
+        guard let values = option["allValues"] as? [String], let usual = option["defaultValue"] as? String else {
+          continue
+        }
+        #expect(values.contains(usual), "\(name): \(option)")
+      }
+      for sub in command["subcommands"] as? [[String: Any]] ?? [] { check(sub, name) }
+    }
+    check(try #require(try clip(["--experimental-dump-help"]).json["command"] as? [String: Any]), "")
+    #expect(options > 100)
+  }
+
   @Test func workThatFailsIs1() throws {
     for arguments in [
       ["info", "/nowhere"], ["tokenize", "--model", "/nowhere", "text"],
@@ -88,11 +109,11 @@ import Testing
     let waiting = plugins.json["on_demand"] as? [String] ?? []
     #expect(
       waiting.map { URL(filePath: $0).lastPathComponent }
-        == ["codec_gif.so", "codec_heif.so", "codec_jxl.so", "codec_tiff.so", "tokenizer_sentencepiece.so"],
+        == ["codec_gif.so", "codec_heif.so", "codec_jxl.so", "codec_tiff.so", "tokenizer_subword.so"],
       "\(plugins)")
-    #expect(!ids.contains("clipcore.tokenizer.sentencepiece"))
+    #expect(!ids.contains("clipcore.tokenizer.subword"))
     #expect(
-      listed.split(separator: "\n").contains { $0.contains("on demand") && $0.contains("tokenizer_sentencepiece.so") })
+      listed.split(separator: "\n").contains { $0.contains("on demand") && $0.contains("tokenizer_subword.so") })
   }
 
   @Test func tokenizes() throws {

@@ -36,30 +36,23 @@ struct Entry {
 }
 
 /// WordNet's dictionary of one part of speech. Immutable.
-final class PartDictionary {
+struct PartDictionary {
   let part: PartOfSpeech
   let index: DictionaryFile
   let data: DictionaryFile
   let exceptions: DictionaryFile
 
   /// Opens the files of `folder` and checks every line.
-  convenience init(_ part: PartOfSpeech, _ folder: String) throws(PluginFailure) {
-    let index = try DictionaryFile(folder + "/index." + part.suffix)
-    let data = try DictionaryFile(folder + "/data." + part.suffix)
-    let exceptions = try DictionaryFile(folder + "/" + part.suffix + ".exc")
-    self.init(part, index, data, exceptions)
+  init(_ part: PartOfSpeech, _ folder: String) throws(PluginFailure) {
+    self.part = part
+    index = try DictionaryFile(folder + "/index." + part.suffix)
+    data = try DictionaryFile(folder + "/data." + part.suffix)
+    exceptions = try DictionaryFile(folder + "/" + part.suffix + ".exc")
     try index.checkLines { fields throws(PluginFailure) in
       let entry = try self.entry(&fields)
       for synset in entry.synsets { try self.forEachWord(of: synset) { _ in } }
     }
     try exceptions.checkLines { fields throws(PluginFailure) in _ = try fields.next("a base form") }
-  }
-
-  private init(_ part: PartOfSpeech, _ index: DictionaryFile, _ data: DictionaryFile, _ exceptions: DictionaryFile) {
-    self.part = part
-    self.index = index
-    self.data = data
-    self.exceptions = exceptions
   }
 
   func entry(_ lemma: [UInt8]) throws(PluginFailure) -> Entry? {
@@ -151,16 +144,14 @@ final class PartDictionary {
 }
 
 /// WordNet, the lexical database of English (Miller, 1995), read from its dictionary files. Immutable.
-final class WordNet {
+struct WordNet {
   let parts: [PartDictionary]
 
-  convenience init(_ folder: String) throws(PluginFailure) {
+  init(_ folder: String) throws(PluginFailure) {
     var parts: [PartDictionary] = []
     for part in PartOfSpeech.all { parts.append(try PartDictionary(part, folder)) }
-    self.init(parts)
+    self.parts = parts
   }
-
-  private init(_ parts: [PartDictionary]) { self.parts = parts }
 
   /// The distinct synonyms of `word`, which is in lower case, with its inflection. Of several analyses of the word the
   /// one with the most tagged senses counts; then the one with the most senses; then the first of noun, verb, adjective

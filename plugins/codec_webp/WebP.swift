@@ -15,22 +15,9 @@ func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) th
   try readHeader(readFeatures(data), request, orientation: readOrientation(data))
 }
 
-/// libwebp reports most allocations that fail as malformed data, and crashes for some: memory for what decoding takes must
-/// be there before. A file that it calls malformed is read once more, and is malformed if that memory is still there.
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
-  let (needed, overflow) = target.size.multipliedReportingOverflow(by: 4)
-  guard !overflow else { throw PluginFailure(CLIP_LIMIT, "expected fewer than \(target.size) bytes of pixels") }
-  do throws(PluginFailure) {
-    try requireMemory(needed + (1 << 20))
-    try decodeOnce(data, target)
-  } catch {
-    guard error.status == CLIP_FORMAT else { throw error }
-    try requireMemory(needed + (1 << 20))
-    try decodeOnce(data, target)
-  }
-}
-
-private func decodeOnce(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
+  // libwebp crashes where some of its allocations fail: the memory that it takes must be there before.
+  try requireMemory(target.decodingBytes)
   let features = try readFeatures(data)
   let request = target.request
   let header = try readHeader(features, request)

@@ -2,82 +2,151 @@ import CClip
 import ClipPluginKit
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
-  PluginTable.plugin(id: "clipcore.encoder-efficientnet-b0", version: "0.1.0", license: "Apache-2.0") { table in
-    table.addEncoder(
-      CLIP_TOWER_IMAGE, id: "clipcore.encoder.efficientnet-b0",
-      description: "EfficientNet-B0 as torchvision has it: 1280 pooled features",
-      strengths: "local-detail:2,texture:2,small-data:3",
-      example: #"{"image_height": 224, "image_width": 224}"#
-    ) { Graph.build($0, buildEfficientNet) }
-  }
-}
-
-private let epsilon: Double = 1e-5
-
-/// One stage of inverted residual blocks.
-private struct Stage {
-  let expansion: UInt32
-  let kernel: UInt32
-  let stride: UInt32
-  let features: UInt32
-  let blocks: Int
-}
-
-/// EfficientNet-B0 (Tan and Le, 2019, https://arxiv.org/abs/1905.11946, table 1).
-private func buildEfficientNet(_ graph: Graph) -> clip_value {
-  let stages = [
-    Stage(expansion: 1, kernel: 3, stride: 1, features: 16, blocks: 1),
-    Stage(expansion: 6, kernel: 3, stride: 2, features: 24, blocks: 2),
-    Stage(expansion: 6, kernel: 5, stride: 2, features: 40, blocks: 2),
-    Stage(expansion: 6, kernel: 3, stride: 2, features: 80, blocks: 3),
-    Stage(expansion: 6, kernel: 5, stride: 1, features: 112, blocks: 3),
-    Stage(expansion: 6, kernel: 5, stride: 2, features: 192, blocks: 4),
-    Stage(expansion: 6, kernel: 3, stride: 1, features: 320, blocks: 1),
-  ]
-  graph.push("features")
-  defer { graph.pop() }
-  var x = graph.pixels(height: graph.size("image_height"), width: graph.size("image_width"))
-  x = convolved(graph, x, "0", features: 32, kernel: 3, stride: 2)
-  for (index, stage) in stages.enumerated() {
-    for block in 0..<stage.blocks {
-      graph.push("\(index + 1).\(block).block")
-      x = invertedResidual(graph, x, stage, stride: block == 0 ? stage.stride : 1)
-      graph.pop()
+  PluginTable.plugin(id: "clipcore.encoder-efficientnet-b0", version: "0.2.0", license: "Apache-2.0") { table in
+    for (id, description) in [
+      ("clipcore.encoder.efficientnet-b0", "EfficientNet-B0 as torchvision has it: 1280 pooled features"),
+      ("clipcore.encoder.efficientnet", "EfficientNet and EfficientNetV2 of torchvision, timm and Hugging Face"),
+    ] as [(StaticString, StaticString)] {
+      table.addEncoder(
+        CLIP_TOWER_IMAGE, id: id, description: description, strengths: "local-detail:2,texture:2,small-data:3",
+        example: #"{"image_height": 224, "image_width": 224}"#
+      ) { Graph.build($0) { EfficientNet($0).build() } }
     }
-    graph.setOutput("\(index + 1)", x)
   }
-  return graph.meanRows(convolved(graph, x, "8", features: 1280, kernel: 1))
 }
 
-/// Convolution "<name>.0", batch norm "<name>.1" and SiLU.
-private func convolved(
-  _ graph: Graph, _ x: clip_value, _ name: String, features: UInt32, kernel: UInt32, stride: UInt32 = 1,
-  groups: UInt32 = 1
-) -> clip_value {
-  let product = graph.conv(
-    x, name + ".0", features: features, kernel: kernel, stride: stride, padding: kernel / 2, groups: groups)
-  return graph.activate(graph.batchNorm(product, name + ".1", epsilon), CLIP_SILU)
-}
+/// EfficientNet (Tan and Le, 2019, https://arxiv.org/abs/1905.11946) and EfficientNetV2
+/// (https://arxiv.org/abs/2104.00298): pooled features. What is not said is B0's. The first "fused" stages have dense
+/// convolutions. "padding" is "center" as in PyTorch, "same" as in TensorFlow, or "late": Hugging Face's, which is one
+/// less before an image than after it where the stride is 2, but in the blocks of "centered".
+private struct EfficientNet {
+  let graph: Graph
+  let epsilon: Double
+  let activation: clip_activation
+  let names: BlockNames.Style
+  let centered: [Int64]
 
-/// Expand, convolve each channel, squeeze and excite, project (Sandler et al., 2018).
-private func invertedResidual(_ graph: Graph, _ x: clip_value, _ stage: Stage, stride: UInt32) -> clip_value {
-  let width = graph.width(x)
-  let expanded = width * stage.expansion
-  var part = 0
-  var y = x
-  if stage.expansion > 1 {
-    y = convolved(graph, y, "\(part)", features: expanded, kernel: 1)
-    part += 1
+  init(_ graph: Graph) {
+    self.graph = graph
+    epsilon = graph.number("epsilon", 1e-5)
+    activation = graph.has("activation", "silu", "silu") ? CLIP_SILU : graph.activation("activation")
+    names =
+      graph.has("names", "timm", "torchvision")
+      ? .timm : graph.has("names", "transformers", "torchvision") ? .transformers : .torchvision
+    centered = graph.integers("centered", most: 1024)
   }
-  y = convolved(graph, y, "\(part)", features: expanded, kernel: stage.kernel, stride: stride, groups: expanded)
-  y = squeezeExcite(graph, y, "\(part + 1)", squeezed: max(1, width / 4))
-  y = graph.batchNorm(graph.conv(y, "\(part + 2).0", features: stage.features), "\(part + 2).1", epsilon)
-  return stride == 1 && width == stage.features ? graph.add(x, y) : y
-}
 
-/// Channels weighed by what all pixels say (Hu et al., 2018, https://arxiv.org/abs/1709.01507).
-private func squeezeExcite(_ graph: Graph, _ x: clip_value, _ name: String, squeezed: UInt32) -> clip_value {
-  let hidden = graph.activate(graph.conv(graph.meanRows(x), name + ".fc1", features: squeezed, bias: true), CLIP_SILU)
-  let weights = graph.activate(graph.conv(hidden, name + ".fc2", features: graph.width(x), bias: true), CLIP_SIGMOID)
-  return graph.multiply(x, weights)
+  func build() -> clip_value {
+    let widths = sizes("widths", [16, 24, 40, 80, 112, 192, 320])
+    let count = widths.count
+    let (depths, kernels) = (
+      sizes("depths", [1, 2, 2, 3, 3, 4, 1], count), sizes("kernels", [3, 3, 5, 3, 5, 5, 3], count)
+    )
+    let strides = sizes("strides", [1, 2, 2, 2, 1, 2, 1], count)
+    let expansions = sizes("expansions", [1, 6, 6, 6, 6, 6, 6], count)
+    let fused = Int(graph.count("fused"))
+    let firstAdds = graph.flag("first_shortcut", true)
+
+    var x = graph.pixels(height: graph.size("image_height"), width: graph.size("image_width"))
+    x = convolved(x, names.stem, features: graph.size("stem_width", 32), kernel: 3, stride: 2)
+    var total = 0
+    for stage in 0..<count {
+      for index in 0..<Int(depths[stage]) {
+        graph.push(names.block(stage, index, total))
+        let block = Block(
+          names: BlockNames(names, isExpanded: expansions[stage] > 1, isFused: stage < fused),
+          expansion: expansions[stage], kernel: kernels[stage], stride: index == 0 ? strides[stage] : 1,
+          features: widths[stage], isFused: stage < fused, adds: index > 0 || firstAdds,
+          isCentered: centered.contains(Int64(total)))
+        x = residual(x, block)
+        graph.pop()
+        total += 1
+      }
+      graph.setOutput("features.\(stage + 1)", x)
+    }
+    let width = graph.integer("head_width", 1280)
+    if width > 0 { x = convolved(x, names.top(count), features: UInt32(clamping: width), kernel: 1) }
+    return graph.has("pool", "max", "mean") ? graph.maxRows(x) : graph.meanRows(x)
+  }
+
+  private struct Block {
+    let names: BlockNames
+    let expansion, kernel, stride, features: UInt32
+    let isFused, adds, isCentered: Bool
+  }
+
+  /// Positive numbers, one for each stage.
+  private func sizes(_ key: StaticString, _ fallback: [UInt32], _ count: Int? = nil) -> [UInt32] {
+    let found = graph.integers(key, most: 17)
+    if found.isEmpty, count == nil || count == fallback.count { return fallback }
+    if found.count == count ?? found.count, (1...16).contains(found.count),
+      !found.contains(where: { $0 < 1 || $0 > 1 << 16 })
+    {
+      return found.map { UInt32(clamping: $0) }
+    }
+    graph.fail("config: " + String(cString: key.cString) + ": expected a number of 1 to \(1 << 16) for each stage")
+    return [UInt32](repeating: 1, count: count ?? 1)
+  }
+
+  /// Expand, convolve each channel, squeeze and excite, project (Sandler et al., 2018); or expand by a dense
+  /// convolution, and project.
+  private func residual(_ x: clip_value, _ block: Block) -> clip_value {
+    let width = graph.width(x)
+    let expanded = width &* block.expansion
+    let names = block.names
+    var y = x
+    if block.isFused {
+      if block.expansion > 1 {
+        y = convolved(y, names.expand, features: expanded, kernel: block.kernel, stride: block.stride)
+        y = convolved(y, names.project, features: block.features, kernel: 1, activates: false)
+      } else {
+        y = convolved(y, names.project, features: block.features, kernel: block.kernel, stride: block.stride)
+      }
+    } else {
+      if block.expansion > 1 { y = convolved(y, names.expand, features: expanded, kernel: 1) }
+      y = convolved(
+        y, names.depthwise, features: expanded, kernel: block.kernel, stride: block.stride, groups: expanded,
+        isCentered: block.isCentered)
+      let squeezed = max(1, UInt32(Double(width) * min(max(graph.number("squeeze_ratio", 0.25), 0), 1)))
+      y = squeezeExcite(y, names, squeezed)
+      y = convolved(y, names.project, features: block.features, kernel: 1, activates: false)
+    }
+    return block.adds && block.stride == 1 && width == block.features ? graph.add(x, y) : y
+  }
+
+  /// A convolution, its batch norm and the activation.
+  private func convolved(
+    _ x: clip_value, _ names: (conv: String, norm: String), features: UInt32, kernel: UInt32, stride: UInt32 = 1,
+    groups: UInt32 = 1, activates: Bool = true, isCentered: Bool = false
+  ) -> clip_value {
+    let (grid, middle) = (graph.grid(x), kernel / 2)
+    var (start, end) = (middle, middle)
+    if kernel > 1, graph.has("padding", "same", "center") {
+      // Of both sides of the grid alike, which square images have.
+      let covered = (max(1, grid.height) - 1) / stride * stride + kernel
+      let sum = covered > grid.height ? covered - grid.height : 0
+      (start, end) = (sum / 2, sum - sum / 2)
+    } else if kernel > 1, stride == 2, !isCentered, graph.has("padding", "late", "center") {
+      (start, end) = (middle - 1, middle)
+    }
+    let product = graph.op(
+      "conv", names.conv, [x],
+      settings: [
+        ("features", Double(features)), ("bias", 0), ("kernel_height", Double(kernel)),
+        ("kernel_width", Double(kernel)),
+        ("stride", Double(stride)), ("padding", Double(start)), ("padding_end", Double(end)),
+        ("groups", Double(groups)),
+      ])
+    let normed = graph.batchNorm(product, names.norm, epsilon)
+    return activates ? graph.activate(normed, activation) : normed
+  }
+
+  /// Channels weighed by what all pixels say (Hu et al., 2018, https://arxiv.org/abs/1709.01507).
+  private func squeezeExcite(_ x: clip_value, _ names: BlockNames, _ squeezed: UInt32) -> clip_value {
+    let hidden = graph.activate(
+      graph.conv(graph.meanRows(x), names.squeeze, features: squeezed, bias: true), activation)
+    let weights = graph.activate(
+      graph.conv(hidden, names.excite, features: graph.width(x), bias: true), CLIP_SIGMOID)
+    return graph.multiply(x, weights)
+  }
 }

@@ -2,7 +2,7 @@ import CClip
 import ClipPluginKit
 
 /// FastViT (Vasu et al., 2023, https://arxiv.org/abs/2303.14189) and the image towers of MobileCLIP with timm's names,
-/// in the form that is trained, with all branches: pooled features.
+/// pooled features. In the form that is trained, with all branches, or "fused": each sum of convolutions is one.
 func buildFastViT(_ graph: Graph) -> clip_value {
   let widths = graph.stages("widths", count: 4...5)
   let depths = graph.stages("depths", count: widths.count...widths.count)
@@ -17,7 +17,12 @@ func buildFastViT(_ graph: Graph) -> clip_value {
     graph.push("stages.\(stage)")
     if stage > 0 { x = downsample(graph, x, widths[stage], squeezes: stage >= firstSqueeze) }
     let attends = stage >= firstAttention
-    if attends { x = graph.add(depthwise(graph, x, "pos_emb.pos_enc", kernel: 7, bias: true), x) }
+    if attends {
+      x =
+        isFused(graph)
+        ? depthwise(graph, x, "pos_emb.reparam_conv", kernel: 7, bias: true)
+        : graph.add(depthwise(graph, x, "pos_emb.pos_enc", kernel: 7, bias: true), x)
+    }
     for layer in 0..<depths[stage] {
       graph.push("blocks.\(layer)")
       x = attends ? attentionBlock(graph, x) : mixerBlock(graph, x)
@@ -33,6 +38,7 @@ func buildFastViT(_ graph: Graph) -> clip_value {
 }
 
 private let epsilon = 1e-5
+private func isFused(_ graph: Graph) -> Bool { graph.flag("fused") }
 
 /// A convolution "<name>.conv" with batch norm "<name>.bn"; with one input channel a group or dense.
 private func normed(
@@ -58,6 +64,12 @@ private func mobileOne(
   _ graph: Graph, _ x: clip_value, _ name: String, _ features: UInt32, kernel: UInt32, stride: UInt32 = 1,
   isDepthwise: Bool = false, scales: Bool = true, activates: Bool = true
 ) -> clip_value {
+  if isFused(graph) {
+    let y = graph.conv(
+      x, name + ".reparam_conv", features: features, kernel: kernel, stride: stride, padding: kernel / 2,
+      groups: isDepthwise ? graph.width(x) : 1, bias: true)
+    return activates ? graph.activate(y, CLIP_GELU) : y
+  }
   var y = normed(
     graph, x, name + ".conv_kxk.0", features, kernel: kernel, stride: stride, isDepthwise: isDepthwise)
   if kernel > 1 && scales {
@@ -72,23 +84,32 @@ private func mobileOne(
 private func downsample(_ graph: Graph, _ x: clip_value, _ features: UInt32, squeezes: Bool) -> clip_value {
   graph.push("downsample.proj")
   defer { graph.pop() }
-  var y = graph.add(
-    normed(graph, x, "0.large_conv", features, kernel: 7, stride: 2),
-    normed(graph, x, "0.small_conv", features, kernel: 3, stride: 2))
-  if squeezes { y = squeezeExcite(graph, y, "0.se", (features / 4 + 4) / 8 * 8, CLIP_RELU) }
+  var y =
+    isFused(graph)
+    ? graph.conv(
+      x, "0.reparam_conv", features: features, kernel: 7, stride: 2, padding: 3, groups: graph.width(x), bias: true)
+    : graph.add(
+      normed(graph, x, "0.large_conv", features, kernel: 7, stride: 2),
+      normed(graph, x, "0.small_conv", features, kernel: 3, stride: 2))
+  if squeezes { y = squeezeExcite(graph, y, "0.se", max(8, (features / 4 + 4) / 8 * 8), CLIP_RELU) }
   if graph.flag("downsample_activation") { y = graph.activate(y, CLIP_GELU) }
   return mobileOne(graph, y, "1", features, kernel: 1)
 }
 
 /// RepMixer: x + scale (mixer(x) - norm(x)), then the MLP.
 private func mixerBlock(_ graph: Graph, _ x: clip_value) -> clip_value {
+  let y = repMixer(graph, x)
+  return graph.add(y, graph.scale(mlp(graph, y), "layer_scale.gamma"))
+}
+
+private func repMixer(_ graph: Graph, _ x: clip_value) -> clip_value {
+  if isFused(graph) { return depthwise(graph, x, "token_mixer.reparam_conv", kernel: 3, bias: true) }
   graph.push("token_mixer")
+  defer { graph.pop() }
   let mixed = mobileOne(
     graph, x, "mixer", graph.width(x), kernel: 3, isDepthwise: true, activates: false)
   let change = graph.subtract(mixed, graph.batchNorm(x, "norm.identity", epsilon))
-  let y = graph.add(x, graph.scale(change, "layer_scale.gamma"))
-  graph.pop()
-  return graph.add(y, graph.scale(mlp(graph, y), "layer_scale.gamma"))
+  return graph.add(x, graph.scale(change, "layer_scale.gamma"))
 }
 
 /// Attention of heads 32 wide among all pixels, then the MLP.

@@ -1,7 +1,7 @@
 import CClip
 
-/// Checks what every batch call has in common, then runs `body` on the model as it is now: a swap
-/// meanwhile does not touch the call. `buffers` says whose sizes the caller's buffers depend on.
+/// Checks what all batch calls share, then runs `body` on the current model; a swap during the call does not affect it.
+/// `buffers` says which of the model's sizes the caller's buffers depend on.
 private func batch(
   _ model: OpaquePointer?, _ n: Int, _ options: UnsafePointer<clip_encode_options>?, buffers: InputSizes.Kind? = nil,
   _ body: (Model, EncodeOptions) throws(ClipError) -> Void
@@ -10,7 +10,7 @@ private func batch(
     let open = try object(model, OpenModel.self, "model")
     let model = open.current
     try requirePositive(n, "n")
-    // No buffer of the caller's is larger than memory, whatever n is.
+    // No caller's buffer is larger than memory, whatever n is.
     let widest = max(model.embeddingWidth, model.image?.preprocess.floats ?? 0, model.text?.contextLength ?? 0)
     _ = try product(n, widest * 4, "n")
     let options = try EncodeOptions(try ClipCore.options(options, clip_encode_options(), "options"))

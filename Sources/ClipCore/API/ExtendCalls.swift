@@ -88,7 +88,7 @@ public func clip_plugin_table_hold(
 @c @implementation
 public func clip_plugin_reference_release(_ reference: OpaquePointer?) { releaseHandle(reference, HeldItem.self) }
 
-/// What keeps a table where it is: its plugin, or the runtime for a table that is built in.
+/// Keeps a table valid: holds its plugin, or the runtime for a built-in table.
 private final class HeldItem {
   private let item: PluginRegistry.Item
   private let runtime: Runtime

@@ -1,12 +1,12 @@
 import CClip
 import CSystem
 
-/// Where this thread's message is. The only caller of csystem_message: each object file that called it would have a place
-/// of its own.
+/// This thread's message pointer. csystem_message has static thread-local storage in each object file that calls it, so
+/// only this function does.
 @inline(never)
 private func place() -> UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? { csystem_message() }
 
-/// The message of a failure for which there is no buffer.
+/// The message if there is no memory for one.
 private var noBuffer: UnsafeMutablePointer<CChar> {
   UnsafeMutablePointer(mutating: StaticString("the system has no memory for the message of this failure").cString)
 }
@@ -21,7 +21,7 @@ public func clip_set_last_error(_ status: clip_status, _ text: UnsafePointer<CCh
   guard let place = place() else { return status }
   if place.pointee == nil || place.pointee == noBuffer { place.pointee = csystem_new_message() ?? noBuffer }
   guard let buffer = place.pointee, buffer != noBuffer else { return status }
-  // The text may be the message itself.
+  // `text` may be the stored message itself.
   let length = text.map { strnlen($0, csystem_message_capacity - 1) } ?? 0
   if let text { memmove(buffer, text, length) }
   UTF8Text.hideControls(buffer, length)

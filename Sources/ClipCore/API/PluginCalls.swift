@@ -8,7 +8,7 @@ public func clip_plugins_visit(
     let runtime = try object(runtime, Runtime.self, "runtime")
     let visit = try required(visit, "visit")
     let plugins = runtime.plugins
-    // The visitor may unload what it is told of.
+    // The visitor may unload the plugin that it is visiting.
     defer { withExtendedLifetime(plugins) {} }
     for item in plugins.items {
       let table = item.plugin?.table.pointee

@@ -1,6 +1,6 @@
 import CClip
 
-/// Checks what both calls take, then runs `body`.
+/// Checks the arguments that both calls share, then runs `body`.
 private func scores(
   _ model: OpaquePointer?, _ images: UnsafePointer<Float>?, _ n: Int, _ texts: UnsafePointer<Float>?, _ m: Int,
   _ out: UnsafeMutablePointer<Float>?, _ capacity: Int, _ what: StaticString,

@@ -25,7 +25,7 @@ private func batch(
   reporting { () throws(ClipError) in
     let trainer = try object(trainer, Trainer.self, "trainer")
     let batch = try ClipCore.options(try required(batch, "batch"), clip_train_batch(), "batch")
-    // Metrics that cannot be filled must not cost an update.
+    // Checked before the update, so that a failure changes nothing.
     if metrics != nil { try requireRoom(metrics, "metrics") }
     let found = try body(trainer, batch)
     if metrics != nil { try fill(metrics, with: found, "metrics") }

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Weights that stay in their file until their second use, which loads them. The first takes what it needs from the
-/// `Source` itself: a process that embeds one image then never fills memory of the weights' size, which can take
-/// longer than to embed it.
+/// Weights that stay in their file until their second use, which loads them. The first use reads what it needs from
+/// `Source`. So a process that embeds one image does not fill memory of the weights' size, which can take longer than
+/// the embedding.
 final class DeferredLoad<Source> {
   private let state: Atomic<Int>
   private let mutex = Mutex()
@@ -12,13 +12,13 @@ final class DeferredLoad<Source> {
   private static var used: Int { 1 }
   private static var loaded: Int { 2 }
 
-  /// nil for weights that are loaded.
+  /// nil if the weights are loaded.
   init(_ source: Source?) {
     self.source = source
     state = Atomic(source == nil ? Self.loaded : Self.unused)
   }
 
-  /// The source, for the first user of what is not loaded; nil for all others.
+  /// Returns the source to the first user of weights that are not loaded, nil to all others.
   func firstUse() -> Source? {
     guard state.compareExchange(expected: Self.unused, desired: Self.used, ordering: .relaxed).exchanged else {
       return nil
@@ -28,8 +28,8 @@ final class DeferredLoad<Source> {
     return source
   }
 
-  /// Has `load` called unless that was done; other callers wait. It is not given the host's threads: a host's loop may
-  /// begin another of its calls meanwhile on the same thread, which would wait for itself.
+  /// Calls `load` unless that was done; other callers wait. It gets no threads that belong to the host: the host's loop
+  /// could run another of its calls on the same thread meanwhile, which would wait for itself.
   func finish(_ threads: ThreadPool, _ load: (Source, ThreadPool?) throws(ClipError) -> Void) throws(ClipError) {
     if state.load(ordering: .acquiring) == Self.loaded { return }
     mutex.lock()

@@ -1,4 +1,4 @@
-/// Eight elements of a row, for sums in eight chains: `lanes` of them, then `filler`.
+/// Eight elements of a row, for eight independent sums: the first `lanes` from memory, the rest `filler`.
 @inline(__always)
 func eight(_ source: UnsafePointer<Float>, _ lanes: Int, filler: Float = 0) -> SIMD8<Float> {
   if lanes == 8 { return UnsafeRawPointer(source).loadUnaligned(as: SIMD8<Float>.self) }
@@ -7,7 +7,7 @@ func eight(_ source: UnsafePointer<Float>, _ lanes: Int, filler: Float = 0) -> S
   return vector
 }
 
-/// The same of doubles.
+/// The same for doubles.
 @inline(__always)
 func eight(_ source: UnsafePointer<Double>, _ lanes: Int) -> SIMD8<Double> {
   if lanes == 8 { return UnsafeRawPointer(source).loadUnaligned(as: SIMD8<Double>.self) }
@@ -23,8 +23,8 @@ func put<Number>(_ vector: SIMD8<Number>, _ target: UnsafeMutablePointer<Number>
   for lane in 0..<lanes { target[lane] = vector[lane] }
 }
 
-/// body(first, lanes) for each eight of a row, and for what is left. The library is compiled for size, so that
-/// loops over single elements stay that.
+/// Calls body(first, lanes) for each eight elements of a row and for the rest. Written out because the library is
+/// compiled for size, where the compiler does not vectorise loops.
 @inline(__always)
 func forEachEight(_ width: Int, _ body: (Int, Int) -> Void) {
   var i = 0
@@ -67,8 +67,8 @@ func dotProduct(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ count: I
   return sum.sum()
 }
 
-/// e to the x, within 2 units in the last place; x is held to -87 ... 88, and NaN stays. Cody and Waite's reduction to
-/// r = x - n ln 2, a polynomial for e^r, and n put into the exponent's bits.
+/// exp(x) within 2 units in the last place. x is clamped to -87 ... 88; NaN stays NaN. Cody and Waite's reduction r = x
+/// - n ln 2, a polynomial for exp(r), and n added to the exponent's bits.
 @inline(__always)
 func exponential(_ x: SIMD8<Float>) -> SIMD8<Float> {
   let x = x.replacing(with: -87, where: x .< -87).replacing(with: 88, where: x .> 88)

@@ -1,10 +1,10 @@
 /// Where products are computed: a kernel set, and the threads that share the work.
 struct Executor {
   let kernels: Kernels
-  /// nil: everything on the calling thread.
+  /// nil: all work runs on the calling thread.
   let threads: ThreadPool?
 
-  /// Threads that work is cut for.
+  /// The number of threads that work is divided for.
   var width: Int { threads == nil ? 1 : kernels.threads }
 
   func run<W: Work>(_ pieces: Int, _ work: W) {

@@ -1,6 +1,6 @@
 import CClip
 
-/// The kernel set that computes, and in how many pieces work is cut.
+/// The chosen kernel set, and the number of threads that work is divided for.
 final class Kernels {
   let table: UnsafePointer<clip_kernels>
   let threads: Int
@@ -15,13 +15,13 @@ final class Kernels {
 
   func supports(_ storage: clip_storage) -> Bool { table.pointee.storages & (1 << storage.rawValue) != 0 }
 
-  /// Rows that one tile has at most.
+  /// The most rows of a tile.
   var tileRows: Int { max(1, Int(table.pointee.tile_rows)) }
 
-  /// Tiles that share `rows` rows.
+  /// The number of tiles for `rows` rows.
   func tiles(_ rows: Int) -> Int { (rows + tileRows - 1) / tileRows }
 
-  /// Floats that packed rows take, a multiple of 16.
+  /// The size of packed rows in floats, a multiple of 16.
   func packedFloats(_ rows: Int, depth: Int, _ storage: clip_storage) -> Int {
     (table.pointee.packed_rows(rows, depth, storage) + 15) & ~15
   }

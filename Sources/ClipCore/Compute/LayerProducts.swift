@@ -1,11 +1,11 @@
-/// The three products of a layer y = x w' with x [rows, depth] and w [columns, depth], whose operands change from call
-/// to call.
+/// The three products of a layer y = x w', x [rows, depth] and w [columns, depth], in training: none of the operands is
+/// packed before.
 struct LayerProducts {
   let rows: Int
   let columns: Int
   let depth: Int
 
-  /// Rows that a weight's gradient takes at a time, whatever the threads.
+  /// Rows that a weight's gradient sums at a time. Fixed, so that results do not depend on the threads.
   private static let blockRows = 2048
 
   /// Floats of scratch for `forward`.

@@ -1,11 +1,11 @@
 import CClip
 
-/// A matrix in memory that somebody else owns, `stride` floats from row to row.
+/// A matrix in memory owned by someone else, `stride` floats from row to row.
 struct Matrix {
   let data: UnsafePointer<Float>
   let stride: Int
 
-  /// The matrix from `row` on.
+  /// The matrix that starts at `row`.
   func from(row: Int) -> Matrix { Matrix(data: data + row * stride, stride: stride) }
 }
 
@@ -15,13 +15,13 @@ enum LeftOperand {
   case rows(Matrix)
   /// [depth, rows].
   case transposed(Matrix)
-  /// A row is what lies under a window.
+  /// Row i holds the pixels under a window at output pixel i (im2col).
   case windows(Windows, UnsafePointer<Float>)
 
   enum Kind {
     case rows, transposed, windows
 
-    /// Floats in which up to `rows` rows are made before they are packed.
+    /// Floats of the buffer in which up to `rows` rows are gathered before packing.
     func bufferFloats(rows: Int, depth: Int) -> Int {
       switch self {
       case .rows: 0
@@ -39,7 +39,7 @@ enum LeftOperand {
     }
   }
 
-  /// Packs `rows`, which are some of the rows `block`, whose packed form starts at `packed`.
+  /// Packs `rows`, a part of the rows `block`. `packed` is where the packed form of the block starts.
   func pack(
     _ rows: Range<Int>, of block: Range<Int>, depth: Int, _ storage: clip_storage, _ kernels: Kernels,
     _ buffer: UnsafeMutablePointer<Float>, into packed: UnsafeMutablePointer<Float>

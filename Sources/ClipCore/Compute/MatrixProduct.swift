@@ -1,17 +1,17 @@
 import CClip
 
-/// C = after(activation(A B' + bias) + residual), where A has `rows` rows. Each element of C is summed over depth in one
-/// fixed order, whatever the operand kinds and the threads.
+/// C = after(activation(A B' + bias) + residual), where A has `rows` rows. Each element of C is summed over depth in
+/// one fixed order, for any operand kinds and number of threads.
 struct MatrixProduct {
   let left: LeftOperand
   let right: RightOperand
   let rows: Int
-  /// Row 0, column 0 of C, and floats from row to row.
+  /// The first element of C, and floats from row to row.
   let output: UnsafeMutablePointer<Float>
   let stride: Int
   var activation = CLIP_IDENTITY
   var bias: UnsafePointer<Float>?
-  /// Row 0, column 0 of a matrix of C's stride; may be C itself.
+  /// The first element of a matrix with C's stride; may be C itself.
   var residual: UnsafePointer<Float>?
   /// Applied to the sum with the residual.
   var after = CLIP_IDENTITY
@@ -27,12 +27,12 @@ extension Executor {
   /// Floats of scratch for a product of this size.
   func scratchFloats(_ size: ProductSize) -> Int { ProductPlan(size, kernels, threads: width).scratchFloats }
 
-  /// `scratch` has room for the plan's `scratchFloats`.
+  /// `scratch` has `scratchFloats` floats.
   func multiply(_ product: MatrixProduct, _ scratch: UnsafeMutablePointer<Float>) {
     multiply(product, ProductPlan(product.size, kernels, threads: width), scratch)
   }
 
-  /// The same with the product's plan.
+  /// The same with a plan that is given.
   @inline(never)
   func multiply(_ product: MatrixProduct, _ plan: ProductPlan, _ scratch: UnsafeMutablePointer<Float>) {
     var work = clip_matmul()
@@ -66,12 +66,12 @@ extension Executor {
   }
 }
 
-/// What the pieces of a product have in common.
+/// What all pieces of a product share.
 private struct ProductPieces {
   unowned(unsafe) let kernels: Kernels
   let plan: ProductPlan
   let left: LeftOperand
-  /// The whole product, but for A.
+  /// The product without A.
   var work: clip_matmul
   let scratch: UnsafeMutablePointer<Float>
 
@@ -93,7 +93,7 @@ private struct ProductPieces {
   }
 }
 
-/// A share of the rows, block by block, with all panels.
+/// A piece is some rows, packed block by block and multiplied with all panels.
 private struct BlockMultiplying: Work {
   let product: ProductPieces
   let cut: RowCut
@@ -113,7 +113,7 @@ private struct BlockMultiplying: Work {
   }
 }
 
-/// A share of the rows, packed for all pieces of the panels.
+/// A piece is some rows, packed for all pieces of PanelMultiplying.
 private struct RowPacking: Work {
   let product: ProductPieces
 
@@ -125,7 +125,7 @@ private struct RowPacking: Work {
   }
 }
 
-/// Some panels with some tiles of the packed rows.
+/// A piece is some panels and some tiles of the packed rows.
 private struct PanelMultiplying: Work {
   let product: ProductPieces
 
@@ -143,7 +143,7 @@ private struct PanelMultiplying: Work {
   }
 }
 
-/// Some panels, read from the file and packed one by one, with all packed rows.
+/// A piece is some panels, each read from the file, packed and multiplied with all packed rows.
 private struct PanelReading: Work {
   let product: ProductPieces
   unowned(unsafe) let panels: WeightPanels
@@ -160,7 +160,7 @@ private struct PanelReading: Work {
       work.tile_end = product.plan.tiles
       for index in panels.count.share(piece, of: pieces) {
         try panels.make(index, buffer, at: panel.base)
-        // The kernels count panels from the first.
+        // Kernels address panels from panel 0.
         work.weights = UnsafeRawPointer(panel.base) - index * panels.bytes
         work.panel_begin = index
         work.panel_end = index + 1

@@ -1,6 +1,6 @@
 import CClip
 
-/// Parameters in memory, which training changes in place.
+/// Parameters in memory that training changes in place.
 protocol TrainedValues: AnyObject {
   func view(_ parameter: Parameter) throws(ClipError) -> Memory
 }
@@ -11,12 +11,12 @@ final class ParameterLoader {
   let kernels: Kernels
   let threads: ThreadPool
   let storage: clip_storage
-  /// While training, the values that change.
+  /// In training, the values that change; else nil.
   private let trained: (any TrainedValues)?
   private let progress: LoadProgress?
-  /// Kept from matrix to matrix: freed between them, they would leave gaps among the weights.
+  /// Buffers kept from matrix to matrix: freed in between, they would leave gaps between the weights.
   private let buffers = IdlePool<PanelBuffer>()
-  /// Counts what stays in memory.
+  /// Counts the memory that weights keep.
   let meter = MemoryMeter()
 
   init(
@@ -33,7 +33,7 @@ final class ParameterLoader {
 
   var isTraining: Bool { trained != nil }
 
-  /// The parameter among the stored tensors, which must have the shape that the encoder expects.
+  /// Finds the stored tensor of a parameter, which must have the expected shape.
   func find(_ parameter: Parameter) throws(ClipError) -> StoredParameter {
     try progress?.add(parameter.count)
     guard let found = source.find(parameter), found.shape == parameter.shape else {
@@ -52,9 +52,8 @@ final class ParameterLoader {
     return memory
   }
 
-  /// A [features, ...] weight, or some of its rows, packed for products. For a convolution, `channels` and `area` say
-  /// how each row [channels, area] is reordered to [area, channels], the order of its windows; `scale` multiplies each
-  /// row.
+  /// Packs a [features, ...] weight, or some of its rows, for products. For a convolution, each row [channels, area] is
+  /// reordered to [area, channels], the order of its windows. `scale` multiplies each row.
   func matrix(
     _ parameter: Parameter, rows part: Range<Int>? = nil, scale: Memory? = nil, channels: Int = 1, area: Int = 1
   ) throws(ClipError) -> WeightMatrix {
@@ -64,15 +63,15 @@ final class ParameterLoader {
         storage(of: parameter), kernels), threads, buffers, meter)
   }
 
-  /// A convolution of the image's three colours does not become bytes: it is a hundredth of a model's
-  /// weights, and what it rounds goes through all layers.
+  /// A convolution of the image's three channels is not held as INT8: it is a hundredth of the weights, and its
+  /// rounding errors pass through all layers.
   private func storage(of parameter: Parameter) -> clip_storage {
     guard storage == CLIP_STORAGE_INT8, parameter.shape.count == 4, parameter.shape[1] == 3 else { return storage }
     return kernels.supports(CLIP_STORAGE_BF16) ? CLIP_STORAGE_BF16 : CLIP_STORAGE_F32
   }
 }
 
-/// CLIP_UNSUPPORTED for a weight that half precision rounds to infinity.
+/// Throws CLIP_UNSUPPORTED for a weight that rounds to infinity in half precision.
 func checkHalfRange(_ values: UnsafePointer<Float>, _ count: Int, _ name: Name) throws(ClipError) {
   for index in 0..<count where !(values[index].magnitude < 65520) {
     throw ClipError(

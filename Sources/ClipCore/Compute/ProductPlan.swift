@@ -1,6 +1,6 @@
 import CClip
 
-/// What decides, with kernels and threads, how a product is cut and how much scratch it takes.
+/// The sizes that determine, with kernels and threads, how a product is divided and its scratch.
 struct ProductSize {
   let rows: Int
   let columns: Int
@@ -11,23 +11,23 @@ struct ProductSize {
   var packsRight = false
 }
 
-/// How a product is cut for the threads, and where its operands lie in scratch: the right operand where it is packed for
-/// this product alone, then rows of the left.
+/// How a product is divided among threads, and where its operands lie in scratch: first the right operand, if it is
+/// packed for this product alone, then rows of the left.
 ///
-/// Many rows are cut by rows: each piece packs a block of its rows into scratch of its own and multiplies it with all
-/// panels. Few rows are packed once, and panels and tiles are cut. Results do not depend on it.
+/// Many rows are divided by rows: each piece packs a block of its rows into its own scratch and multiplies it with all
+/// panels. Few rows are packed once; then panels and tiles are divided. Results do not depend on the division.
 struct ProductPlan {
-  /// Where rows are cut; nil if panels and tiles are.
+  /// The division of rows; nil if panels and tiles are divided.
   let cut: RowCut?
   let panels: Int
   let panelPieces: Int
   let tilePieces: Int
   let tiles: Int
-  /// Pieces in which few rows are packed.
+  /// The number of pieces in which few rows are packed.
   let packPieces: Int
-  /// Floats of the right operand in scratch.
+  /// Scratch floats of the right operand.
   let rightFloats: Int
-  /// Floats of a packed block, and of the buffer in which its rows are made before they are packed.
+  /// Floats of a packed block, and of the buffer in which its rows are gathered before packing.
   private let packedFloats: Int
   private let bufferFloats: Int
 
@@ -54,7 +54,7 @@ struct ProductPlan {
     rightFloats + (cut.map { $0.pieces * (packedFloats + bufferFloats) } ?? packedFloats + packPieces * bufferFloats)
   }
 
-  /// Scratch that is enough on one thread for a product of this size, and for any with fewer rows, columns or depth.
+  /// Scratch floats that suffice on one thread for a product of this size or with fewer rows, columns or depth.
   static func serialScratchFloats(_ size: ProductSize, _ kernels: Kernels) -> Int {
     let rows = min(size.rows, 2 * leastRowsOfPiece(kernels))
     return kernels.panelFloats(columns: size.columns, depth: size.depth)
@@ -62,7 +62,7 @@ struct ProductPlan {
       + size.left.bufferFloats(rows: rows, depth: size.depth)
   }
 
-  /// Where a piece's packed rows begin; those of a plan without a row cut are shared.
+  /// Where the packed rows of a piece begin. Without a division of rows all pieces share them.
   func packed(_ scratch: UnsafeMutablePointer<Float>, piece: Int) -> UnsafeMutablePointer<Float> {
     cut == nil ? scratch : scratch + piece * (packedFloats + bufferFloats)
   }

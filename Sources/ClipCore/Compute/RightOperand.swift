@@ -1,13 +1,13 @@
 import CClip
 import CSystem
 
-/// The right operand B [columns, depth] of a product, whose rows make the columns of C.
+/// The right operand B [columns, depth] of a product. Its rows correspond to the columns of C.
 enum RightOperand {
   /// Packed panels in memory, made once for many products.
   case packed(Panels)
-  /// A matrix in memory, packed for this product alone.
+  /// A matrix in memory, packed for this product only.
   case matrix(Matrix, MatrixOrder, columns: Int, depth: Int)
-  /// Weights in their file: a piece reads and packs its panels one by one. An error is recorded under `index`.
+  /// Weights in their file: a piece reads and packs its panels one by one. Errors are recorded under `index`.
   case file(WeightPanels, Failures, index: Int)
 
   var columns: Int {
@@ -54,15 +54,16 @@ struct Panels {
 extension Kernels {
   var panelWidth: Int { max(1, Int(table.pointee.panel_width)) }
 
-  /// Panels of a matrix of `columns`.
+  /// The number of panels of a matrix with `columns` columns.
   func panels(_ columns: Int) -> Int { (columns + panelWidth - 1) / panelWidth }
 
   fileprivate func panelFloats(_ depth: Int) -> Int { table.pointee.panel_bytes(depth, CLIP_STORAGE_F32) / 4 }
 
-  /// Floats that all panels of a matrix in float32 take, a multiple of 16.
+  /// The size of all panels in float32, in floats: a multiple of 16.
   func panelFloats(columns: Int, depth: Int) -> Int { panels(columns) * panelFloats(depth) }
 
-  /// Whether panels of float32 lie as `pack` writes those of a transposed matrix: [depth, panel width], then zeros.
+  /// Whether a float32 panel is [depth, panel width], then zeros: the layout that `pack` writes for a transposed
+  /// matrix.
   var hasPlainPanels: Bool {
     for depth in 1...16 where panelFloats(depth) != (depth * panelWidth + 15) & ~15 { return false }
     return true
@@ -105,8 +106,8 @@ private struct PanelPacking: Work {
     }
   }
 
-  /// Row by row through a few panels, so that memory is read in long stretches. The last row's piece ends the panels
-  /// with zeros.
+  /// Copies row by row into a few panels at a time, so that memory is read in long runs. The piece with the last row
+  /// writes the zeros at the ends of panels.
   private func copyRows(_ rows: Range<Int>, _ width: Int, _ size: Int) {
     let columnsAtOnce = max(1, 768 / width) * width
     var start = 0

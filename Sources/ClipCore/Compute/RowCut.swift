@@ -1,23 +1,23 @@
-/// How the rows of a product's left operand are cut: into pieces for the threads, and each of those into blocks that
+/// How the rows of a product's left operand are divided into pieces for the threads, and each piece into blocks that
 /// are packed at a time and stay in the L2 cache. Results do not depend on it.
 ///
-/// Of many rows three quarters go out in large pieces, the rest in small ones, so that no thread waits long for
-/// another's last piece.
+/// Of many rows three quarters are in large pieces and the rest in small ones, so that no thread waits long for the
+/// last piece.
 struct RowCut {
   let rows: Int
   let pieces: Int
-  /// The first pieces, each as large as four of the others.
+  /// The number of large pieces, each four times a small one. They come first.
   private let largePieces: Int
-  /// Rows of a block, at most.
+  /// The most rows of a block.
   let blockRows: Int
 
-  /// Rows below which a piece reads the right operand more often than it pays.
+  /// The fewest rows of a piece: with fewer, reading the right operand once more costs more than it saves.
   static let leastRows = 48
   private static let mostBlockRows = 72
-  /// Elements of a block, about.
+  /// The approximate number of elements of a block.
   private static let blockElements = 96 << 10
 
-  /// `tileRows` are the rows that a kernel multiplies at a time, at most.
+  /// `tileRows` is the most rows that a kernel multiplies at a time.
   init(rows: Int, depth: Int, threads: Int, tileRows: Int) {
     self.rows = rows
     if threads > 1, rows / (16 * threads) >= RowCut.leastRows {

@@ -1,9 +1,9 @@
 /// How many rows a value has for one item of the batch.
 enum Rows: Equatable {
   case one
-  /// An image's rows: the same for every image.
+  /// A number of rows, the same for every item: an image's.
   case fixed(Int)
-  /// A text's rows: one for each token, so they differ from item to item.
+  /// One row for each token, so the number differs between items.
   case tokens
 }
 

@@ -1,11 +1,11 @@
 import CClip
 import ClipKernels
 
-/// A table whose rows are read one at a time, as token embeddings are. One that its file holds as it is kept is checked
-/// when it is opened, and read into memory with its second use; the first reads the rows that it wants. One too large for
-/// memory stays in its file for good, with the file's precision.
+/// A table that is read by rows, such as token embeddings. If the file has the rows in the form in which they are kept,
+/// they are checked when the model is opened; the first use reads only the rows it needs, the second reads the table
+/// into memory. A table too large for memory stays in the file, with the file's precision.
 final class Table {
-  /// nil: all rows stay in `stored`.
+  /// nil: all rows are read from `stored`.
   private let memory: Memory?
   private let stored: StoredParameter?
   private let storage: clip_storage
@@ -13,7 +13,7 @@ final class Table {
   private let later: DeferredLoad<StoredParameter>
   private let meter: MemoryMeter
 
-  /// Elements of a table that is kept in memory: as float32 256 MB, which holds CLIP's vocabularies.
+  /// The most elements of a table that is kept in memory: 256 MB as float32, enough for CLIP's vocabularies.
   fileprivate static let mostInMemory = 1 << 26
 
   fileprivate init(
@@ -34,7 +34,7 @@ final class Table {
     (memory, storage, later) = (nil, CLIP_STORAGE_F32, DeferredLoad(nil))
   }
 
-  /// Copies the rows `ids` one after another to `target`. CLIP_IO for a file that was changed after it was opened.
+  /// Copies the rows `ids` to `target`, one after another. CLIP_IO if the file was changed since it was opened.
   func copyRows(
     _ ids: UnsafePointer<Int32>, _ count: Int, to target: UnsafeMutablePointer<Float>, _ threads: ThreadPool
   )
@@ -49,7 +49,7 @@ final class Table {
     for row in 0..<count { copyRow(Int(ids[row]), of: memory, to: target + row * width) }
   }
 
-  /// Reads the table into memory if it is not there yet.
+  /// Reads the table into memory unless that was done.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
     guard let memory else { return }
     try later.finish(threads) { stored, threads throws(ClipError) in
@@ -78,13 +78,13 @@ final class Table {
     }
   }
 
-  /// A row of bytes: its scale, then its elements, up to a multiple of 4.
+  /// The size of an INT8 row in bytes: its scale, then its elements, padded to a multiple of 4.
   fileprivate static func bytesOfByteRow(_ width: Int) -> Int { (width + 7) & ~3 }
 }
 
 extension StoredParameter {
-  /// Reads all rows where the file has them, without a place only looks at them, on the pool's threads or without a
-  /// pool on this one.
+  /// Reads all rows into `memory` or, if that is nil, checks them; on the pool's threads, or on this one without a
+  /// pool.
   fileprivate func forEachRow(_ threads: ThreadPool?, readTo memory: Memory?) throws(ClipError) {
     let work = TableRows(stored: self, memory: memory, pieces: max(1, min(rowCount, 4 * (threads?.width ?? 0))))
     if let threads { threads.run(work.pieces, work) } else { work.part(0) }

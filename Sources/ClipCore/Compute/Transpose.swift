@@ -1,4 +1,4 @@
-/// target[columns, rows] = a' for columns [columns) of a [rows, …]; some rows at a time, which stay in the L1 cache.
+/// target[columns, rows] = a' for columns [columns) of a [rows, …]; a few rows at a time, which stay in the L1 cache.
 func transpose(_ a: Matrix, rows: Int, columns: Range<Int>, into target: UnsafeMutablePointer<Float>) {
   for start in stride(from: 0, to: rows, by: 64) {
     transpose(a, start..<min(rows, start + 64), of: rows, columns, into: target)

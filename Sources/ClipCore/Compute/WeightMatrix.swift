@@ -2,8 +2,8 @@ import CClip
 
 /// A matrix of weights, packed for the kernels that will read it; the unpacked form is not kept.
 ///
-/// A matrix that its file holds as the kernels take it is only checked when it is loaded. Its first product reads it from
-/// the file, panel by panel; the second packs it into memory, for itself and all that follow.
+/// If the file has the matrix in the form that is packed, loading only checks it. The first product reads it from the
+/// file panel by panel; the second packs it into memory for all later ones.
 final class WeightMatrix {
   let storage: clip_storage
   let columns: Int
@@ -34,8 +34,8 @@ final class WeightMatrix {
     depth = source.depth
   }
 
-  /// The operand of a product, and where the state of the weights changes. A product that reads every panel once, as one of
-  /// few rows does, may be the first and read from the file; its errors are recorded in `failures` under `index`.
+  /// The operand for a product; this call advances the state of the weights. A product of few rows reads every panel
+  /// once (`readsOnce`): the first one reads from the file, and records errors in `failures` under `index`.
   func operand(readsOnce: Bool, _ threads: ThreadPool, _ failures: Failures, index: Int) throws(ClipError)
     -> RightOperand
   {
@@ -44,7 +44,7 @@ final class WeightMatrix {
     return .packed(Panels(base: UnsafeRawPointer(memory.base), columns: columns, depth: depth, storage: storage))
   }
 
-  /// Packs the matrix into memory unless it is there.
+  /// Packs the matrix into memory unless that was done.
   func makeReady(_ threads: ThreadPool) throws(ClipError) {
     try deferred.finish(threads) { source, threads throws(ClipError) in
       try source.forEachPanel(threads, IdlePool(), packedTo: memory)
@@ -57,7 +57,7 @@ final class WeightMatrix {
 final class WeightPanels {
   private let stored: StoredParameter
   private let name: Name
-  /// The rows of the parameter that are packed: the columns of the matrix.
+  /// The rows of the parameter that are packed; they become the matrix's columns.
   private let part: Range<Int>
   private let channels: Int
   private let area: Int
@@ -66,12 +66,12 @@ final class WeightPanels {
   private let kernels: Kernels
   let storage: clip_storage
   let depth: Int
-  /// Of one panel.
+  /// The size of a panel in bytes.
   let bytes: Int
   var columns: Int { part.count }
   var count: Int { (columns + width - 1) / width }
 
-  /// `part` of the rows of `parameter`, in panels of `width`; `stored` has its shape.
+  /// Panels of `width` from the rows `part` of `parameter`; `stored` has its shape.
   init(
     _ parameter: Parameter, _ stored: StoredParameter, rows part: Range<Int>?, scale: Memory?, channels: Int,
     area: Int, _ storage: clip_storage, _ kernels: Kernels
@@ -92,7 +92,7 @@ final class WeightPanels {
 
   private var isReordered: Bool { area > 1 && channels > 1 }
 
-  /// Whether the file holds the whole matrix as it is packed, and can be read after it was opened.
+  /// Whether the file has the whole matrix in the form that is packed, and can be read again later.
   var isLeftInFile: Bool {
     storage == CLIP_STORAGE_F32 && scale == nil && !isReordered && part.count == stored.rowCount && stored.isDense
   }
@@ -102,7 +102,8 @@ final class WeightPanels {
     return first..<min(first + width, part.upperBound)
   }
 
-  /// Packs all panels, without a place only looks at them, on the pool's threads or without a pool on this one.
+  /// Packs all panels into `memory` or, if that is nil, checks them; on the pool's threads, or on this one without a
+  /// pool.
   fileprivate func forEachPanel(
     _ threads: ThreadPool?, _ buffers: IdlePool<PanelBuffer>, packedTo memory: Memory?
   ) throws(ClipError) {
@@ -112,10 +113,10 @@ final class WeightPanels {
     try work.failures.throwFirst()
   }
 
-  /// Looks at the rows of a panel of a matrix that is left in its file.
+  /// Checks the rows of a panel of a matrix that stays in its file.
   fileprivate func check(_ panel: Int) throws(ClipError) { try stored.check(rows: rows(panel)) }
 
-  /// Makes a panel at `target`. CLIP_IO for a file that was changed after it was opened.
+  /// Packs a panel to `target`. CLIP_IO if the file was changed since it was opened.
   func make(_ panel: Int, _ buffer: PanelBuffer, at target: UnsafeMutableRawPointer) throws(ClipError) {
     let rows = rows(panel)
     let lines = try lines(rows, buffer)
@@ -123,7 +124,7 @@ final class WeightPanels {
     kernels.table.pointee.pack_panel(lines, depth, rows.count, depth, storage, target)
   }
 
-  /// Rows of the weight as they are packed: where memory has them, or made in `buffer`.
+  /// Rows of the weight in the order they are packed: in place if they are in memory, else copied to `buffer`.
   private func lines(_ rows: Range<Int>, _ buffer: PanelBuffer) throws(ClipError) -> UnsafePointer<Float> {
     let isLater = isLeftInFile
     if !isLater, scale == nil, !isReordered, let place = try stored.resident(rows: rows) { return place }
@@ -149,16 +150,16 @@ final class WeightPanels {
   }
 }
 
-/// Room for the rows of a panel while it is made, and for one that is reordered.
+/// Buffers for the rows of one panel, before and after they are reordered.
 final class PanelBuffer {
   fileprivate var lines = GrowingBuffer()
   fileprivate var reordered = GrowingBuffer()
 }
 
-/// The panels of a matrix, packed or only looked at by several threads.
+/// Packs or checks the panels of a matrix on several threads.
 private struct PanelWork: Work {
   unowned(unsafe) let panels: WeightPanels
-  /// Where they go; nil for a look.
+  /// Where panels are packed to; nil to check them only.
   let memory: Memory?
   let buffers: IdlePool<PanelBuffer>
   let pieces: Int

@@ -6,22 +6,26 @@ struct Window {
   let kernelHeight: Int
   let kernelWidth: Int
   let stride: Int
+  /// Before the grid and after it, on both sides.
   let padding: Int
+  let paddingEnd: Int
   let dilation: Int
   let input: Shape.Grid
   let output: Shape.Grid
 
   init(
-    kernelHeight: Int, kernelWidth: Int, stride: Int, padding: Int, dilation: Int, on input: Shape.Grid
+    kernelHeight: Int, kernelWidth: Int, stride: Int, padding: Int, paddingEnd: Int? = nil, dilation: Int,
+    on input: Shape.Grid
   ) throws(ClipError) {
     self.kernelHeight = kernelHeight
     self.kernelWidth = kernelWidth
     self.stride = stride
     self.padding = padding
+    self.paddingEnd = paddingEnd ?? padding
     self.dilation = dilation
     self.input = input
-    let height = input.height + 2 * padding - dilation * (kernelHeight - 1) - 1
-    let width = input.width + 2 * padding - dilation * (kernelWidth - 1) - 1
+    let height = input.height + padding + self.paddingEnd - dilation * (kernelHeight - 1) - 1
+    let width = input.width + padding + self.paddingEnd - dilation * (kernelWidth - 1) - 1
     guard height >= 0, width >= 0 else {
       throw ClipError(
         CLIP_INVALID_ARGUMENT,
@@ -30,20 +34,20 @@ struct Window {
     output = Shape.Grid(height: height / stride + 1, width: width / stride + 1)
   }
 
-  var isPointwise: Bool { kernelHeight == 1 && kernelWidth == 1 && stride == 1 && padding == 0 }
+  var isPointwise: Bool { kernelHeight == 1 && kernelWidth == 1 && stride == 1 && padding == 0 && paddingEnd == 0 }
 
-  /// Pixels of a window.
+  /// The number of pixels of a window.
   var area: Int { kernelHeight * kernelWidth }
 
-  /// What the window makes of a value: a grid or, of one row, one row.
+  /// The shape of the output for a value: a grid; for a value of one row, one row.
   func shape(of value: Shape, channels: Int) -> Shape {
     if value.rows == .one, output.height == 1, output.width == 1 { return Shape(rows: .one, width: channels) }
     return .grid(output.height, output.width, channels: channels)
   }
 }
 
-/// The matrix whose row i is what lies under the window of output pixel i, [kernel height, kernel width, channels]
-/// (im2col). Pixels have `pixelWidth` channels, of which it holds `channels`.
+/// The matrix whose row i has the pixels under the window at output pixel i, [kernel height, kernel width, channels]
+/// (im2col). Of the `pixelWidth` channels of a pixel it has `channels`.
 struct Windows {
   let window: Window
   let pixelWidth: Int
@@ -51,7 +55,7 @@ struct Windows {
 
   private var pixels: Int { window.output.height * window.output.width }
 
-  /// Copies row `row` from the images at `x`; zeros outside of an image.
+  /// Copies row `row` of the images at `x` to `target`; zeros outside of an image.
   func copy(_ row: Int, of x: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>) {
     let (item, pixel) = (row / pixels, row % pixels)
     let top = pixel / window.output.width * window.stride - window.padding
@@ -84,7 +88,7 @@ struct Windows {
     }
   }
 
-  /// Adds row `row`, which lies at `source`, to the pixels of `x` that it covers.
+  /// Adds row `row`, given at `source`, to the pixels of `x` under its window.
   func add(_ source: UnsafePointer<Float>, _ row: Int, to x: UnsafeMutablePointer<Float>) {
     let (item, pixel) = (row / pixels, row % pixels)
     let top = pixel / window.output.width * window.stride - window.padding
@@ -113,7 +117,7 @@ struct Windows {
     executor.run(pieces, Copying(windows: self, x: x, rows: rows, depth: depth, pieces: pieces, target: target))
   }
 
-  /// Adds `rows`, which lie at `source`, dense, to `x`: a piece for each image.
+  /// Adds `rows`, given densely at `source`, to `x`. A piece of work is one image.
   func add(
     _ source: UnsafePointer<Float>, _ rows: Range<Int>, to x: UnsafeMutablePointer<Float>, _ executor: Executor
   ) {

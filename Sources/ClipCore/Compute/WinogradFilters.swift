@@ -1,8 +1,7 @@
 import CClip
 
-/// The filters of a 3 x 3 convolution as G g G' (Lavin and Gray, 2015): 16 matrices [features,
-/// channels] of float32, packed. Panels are in groups; of each group all 16 matrices follow each other,
-/// in the order in which they are read.
+/// The filters of a 3 x 3 convolution as G g G' (Lavin and Gray, 2015): 16 matrices [features, channels] in float32,
+/// packed. Panels are in groups; the 16 matrices of a group follow each other in the order they are read.
 final class WinogradFilters {
   let depth: Int
   private let memory: Memory
@@ -23,7 +22,7 @@ final class WinogradFilters {
   /// Panels of a group: as many columns as keep the products of a block of tiles in the L2 cache.
   private var groupPanels: Int { max(1, 64 / panelWidth) }
   var groups: Int { (panelCount + groupPanels - 1) / groupPanels }
-  /// Columns of a group at most.
+  /// The most columns of a group.
   var groupColumns: Int { groupPanels * panelWidth }
 
   func panels(ofGroup group: Int) -> Range<Int> {
@@ -32,7 +31,7 @@ final class WinogradFilters {
   func columns(ofGroup group: Int) -> Range<Int> {
     (group * groupColumns)..<min(features, (group + 1) * groupColumns)
   }
-  /// The panels of matrix `place` that belong to a group.
+  /// The panels of a group for matrix `place`.
   func matrix(_ group: Int, _ place: Int) -> UnsafeMutableRawPointer {
     let panels = panels(ofGroup: group)
     return memory.base + (panels.lowerBound * 16 + place * panels.count) * panelBytes
@@ -104,7 +103,7 @@ private struct WinogradPacking: Work {
     }
   }
 
-  /// G g G' of one filter g, the 16 elements `stride` apart.
+  /// G g G' of one filter g; its 16 elements are `stride` apart.
   private func transform(
     _ filter: UnsafePointer<Float>, _ scale: Float, to target: UnsafeMutablePointer<Float>, _ stride: Int
   ) {

@@ -1,8 +1,8 @@
 import CClip
 import CSystem
 
-/// The memory of one running call: activations, scratch and the texts' layout. It only grows, and
-/// is kept for the next call, so a warm call takes no memory.
+/// The memory of one running call: activations, scratch and the layout of texts. It grows as needed and is kept for
+/// later calls, so that a warm call allocates nothing.
 final class Workspace {
   let failures = Failures()
   private var activations: Memory?

@@ -1,8 +1,8 @@
 import CClip
 
-/// Checks of an augmentation's table when its plugin is loaded, so that users of it need not.
+/// Checks an augmentation's table when its plugin is loaded, so that users of the table need not.
 enum AugmentationTable {
-  /// What is wrong with a table that is large enough; nil when all is well.
+  /// The first error of a table of sufficient size; nil if there is none.
   static func problem(in facts: clip_augmentation, _ kind: clip_plugin_kind) -> String? {
     guard facts.id != nil, facts.description != nil else {
       return "expected an id and a description, found a null pointer"
@@ -44,7 +44,7 @@ enum AugmentationTable {
     return nil
   }
 
-  /// Its op, where an augmentation among `others` has it already.
+  /// The op's name, if one of `others` already has it.
   static func clash(_ item: PluginRegistry.Item, _ others: [PluginRegistry.Item]) -> String? {
     guard isAugmentation(item) else { return nil }
     let op = name(of: item)
@@ -61,7 +61,7 @@ enum AugmentationTable {
     item.kind == CLIP_KIND_IMAGE_AUGMENTATION || item.kind == CLIP_KIND_TEXT_AUGMENTATION
   }
 
-  /// That a declaration holds together: a known type, a range, a default inside it.
+  /// The first error in a setting's declaration: its type, its range, its default; nil if there is none.
   private static func problem(in setting: clip_setting_info) -> String? {
     guard setting.description != nil else { return "expected a description, found a null pointer" }
     switch setting.type {

@@ -1,6 +1,6 @@
 import CClip
 
-/// A codec that a plugin brought. Whoever holds it keeps the plugin loaded.
+/// An image codec of a plugin. Holding it keeps the plugin loaded.
 struct CodecTable {
   let table: UnsafePointer<clip_image_codec>
   let plugin: Plugin?

@@ -1,12 +1,12 @@
 import CClip
 
-/// What an encoder's table has behind `build`, as far as its struct_size goes.
+/// The fields of an encoder's table after `build`, as far as its struct_size covers them.
 struct EncoderTable {
   let example: UnsafePointer<CChar>?
   let strengths: UnsafePointer<CChar>?
 
   private static let pointerSize = MemoryLayout<UnsafeRawPointer>.size
-  /// Up to `build`: every encoder has that much.
+  /// The size up to and including `build`, which every encoder has.
   static let requiredSize = MemoryLayout<clip_encoder>.size - 2 * pointerSize
 
   init(_ table: UnsafeRawPointer) {

@@ -2,10 +2,10 @@
 struct ImageSignature {
   /// For messages.
   let name: StaticString
-  /// The codec of the folder "on-demand"; nil for kinds that are loaded from the start, or that none reads.
+  /// The codec in the folder "on-demand"; nil for a kind whose codec is always loaded, or that has none.
   let codec: Name?
 
-  /// The codecs of the folder "on-demand", and the endings of their files.
+  /// The codecs in the folder "on-demand", and the endings of their files.
   static var onDemand: [(codec: Name, endings: Name)] {
     [
       ("clipcore.codec.gif", "gif"), ("clipcore.codec.tiff", "tif,tiff"), ("clipcore.codec.heif", "heic,heif,hif,avif"),

@@ -2,7 +2,7 @@ import CClip
 import CSystem
 import ClipKernels
 
-/// Which kernel set computes.
+/// Chooses the kernel set.
 enum KernelChoice {
   static func runsHere(_ kernels: clip_kernels) -> Bool { kernels.features & ~csystem_cpu_features() == 0 }
 

@@ -2,11 +2,11 @@ import CClip
 import CSystem
 import Synchronization
 
-/// A shared library of the loader's, and the descriptor that it was loaded from.
+/// A library loaded with dlopen, and the descriptor that it was loaded from.
 ///
-/// Without memory glibc's dlclose stops half-way, keeps the library and unloads none from then on. So a library whose
-/// turn comes while there is no memory waits for the next one, and no name is given to the loader twice: it would answer
-/// with the library that it kept.
+/// If memory runs out, glibc's dlclose stops half-way, keeps the library and unloads none from then on. So a library
+/// that is to be unloaded while there is no memory waits for a later unload; and no name is used twice with dlopen,
+/// which would return the library that was kept.
 final class LoadedLibrary {
   private let handle: UnsafeMutableRawPointer
   private let descriptor: Int32
@@ -21,7 +21,7 @@ final class LoadedLibrary {
     self.descriptor = descriptor
   }
 
-  /// A path of an open file that no other call returns: the bits of a number are written as "/" and "./".
+  /// A path of an open file that no other call returns: "/" and "./" in it encode the bits of a number.
   static func newName(of descriptor: Int32) -> String {
     var number = names.wrappingAdd(1, ordering: .relaxed).oldValue
     var name = "/proc/self/fd/"
@@ -32,7 +32,7 @@ final class LoadedLibrary {
     return name + "\(descriptor)"
   }
 
-  /// Unloads it and those that wait, once there is memory.
+  /// Unloads this library and those that wait, when there is memory.
   func unload() {
     LoadedLibrary.lock.lock()
     next = LoadedLibrary.waiting

@@ -1,6 +1,6 @@
 import CClip
 
-/// A plugin's loader, which makes plugins of files that end in its suffix. Whoever holds it keeps that plugin loaded.
+/// A loader, which makes plugins of files with its suffix. Holding it keeps the plugin that has it loaded.
 struct Loader {
   let table: UnsafePointer<clip_loader>
   let plugin: Plugin?
@@ -18,7 +18,7 @@ extension PluginRegistry {
   }
 }
 
-/// A plugin that a loader made of a file; unloaded with its last reference.
+/// A plugin that a loader made from a file; unloaded with its last reference.
 final class LoadedFile {
   let table: UnsafePointer<clip_plugin>?
   let stamp: FileStamp

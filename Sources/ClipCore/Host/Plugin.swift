@@ -1,18 +1,18 @@
 import CClip
 
-/// A plugin whose table has been checked. Whatever uses what it brings holds one of these: the
-/// code of a file stays mapped until the last is gone.
+/// A plugin whose table has been checked. Everything that uses its tables holds a reference: its code stays mapped
+/// until the last one is gone.
 final class Plugin {
   let table: UnsafePointer<clip_plugin>
   let id: Name
-  /// As it was given; "" for a plugin that is linked into the program.
+  /// The path as given; "" for a plugin that is linked into the program.
   let path: String
-  /// Of the file it was loaded from; nil for a plugin that is linked into the program.
+  /// The version of the file; nil for a plugin that is linked into the program.
   let stamp: FileStamp?
   /// The PluginFile or LoadedFile that holds the code.
   private let code: AnyObject?
 
-  /// From a shared library, or a file that one of the registry's loaders makes a plugin of.
+  /// Loads a shared library, or a file for one of the registry's loaders.
   convenience init(path: String, _ registry: PluginRegistry) throws(ClipError) {
     if let loader = registry.loaders.first(where: { $0.takes(Name(path)) }) {
       let file = try LoadedFile(path: path, loader)
@@ -47,7 +47,8 @@ final class Plugin {
   /// For messages.
   var place: String { path.isEmpty ? id.string : path }
 
-  /// The version comes first: another one may have another table.
+  /// The first error of a table; nil if there is none. The version is checked first, because another version may have
+  /// another layout.
   private static func problem(in table: UnsafePointer<clip_plugin>) -> String? {
     let needed = MemoryLayout<clip_plugin>.size
     let size = Int(table.pointee.struct_size)

@@ -1,19 +1,18 @@
 import CClip
 import CSystem
 
-/// A plugin's shared library, loaded; unloaded with its last reference. It is a private copy in
-/// memory, so that rewriting the file never touches code that runs, and the same path loaded again
-/// is the new code.
+/// A loaded shared library of a plugin; unloaded with its last reference. What is loaded is a private copy in memory,
+/// so that rewriting the file never touches running code, and loading the path again gives the new code.
 final class PluginFile {
   let entry: clip_plugin_entry_fn
-  /// Of the file as it was copied.
+  /// The version of the file that was copied.
   let stamp: FileStamp
   private let library: LoadedLibrary
 
   private static var largest: Int { 1 << 30 }
 
-  /// Where a limit of file sizes (`ulimit -f`) forbids the copy, the file itself is loaded: it must then be replaced by
-  /// renaming, not written to.
+  /// If a limit of file sizes (`ulimit -f`) forbids the copy, the file itself is loaded. It must then be replaced by
+  /// renaming, not rewritten.
   convenience init(path: String) throws(ClipError) {
     let source = withPath(path) { csystem_open_read($0) }
     guard source >= 0 else { throw systemError("cannot open " + path) }
@@ -40,8 +39,8 @@ final class PluginFile {
 
   deinit { library.unload() }
 
-  /// A file in memory with the bytes of `source`; nil if a limit of file sizes forbids one. Reads, and does not map,
-  /// the source: whoever is writing to it may cut it short meanwhile.
+  /// A memory file with the bytes of `source`; nil if a limit of file sizes forbids it. The source is read, not mapped:
+  /// its writer may truncate it meanwhile.
   private static func copy(_ source: Int32, _ stamp: FileStamp, _ path: String) throws(ClipError) -> Int32? {
     guard stamp.size <= largest else {
       throw ClipError(CLIP_LIMIT, path + ": expected a library of at most \(largest) bytes, found \(stamp.size)")
@@ -101,7 +100,7 @@ final class PluginFile {
   }
 }
 
-/// What tells one version of a file from another.
+/// Identifies one version of a file.
 struct FileStamp: Equatable {
   let device: UInt
   let file: UInt
@@ -109,7 +108,7 @@ struct FileStamp: Equatable {
   let seconds: Int
   let nanoseconds: Int
 
-  /// Of an open file; `path` is for the error. What is no file is an error too.
+  /// The stamp of an open file; an error if it is not a regular file. `path` is for messages.
   init(_ descriptor: Int32, _ path: String) throws(ClipError) {
     var facts = stat()
     guard fstat(descriptor, &facts) == 0 else { throw systemError("cannot look at " + path) }
@@ -120,7 +119,7 @@ struct FileStamp: Equatable {
     self.init(facts)
   }
 
-  /// nil if there is none.
+  /// nil if there is no such file.
   init?(path: String) {
     var facts = stat()
     guard withPath(path, { stat($0, &facts) }) == 0 else { return nil }

@@ -2,17 +2,17 @@ import CClip
 import CSystem
 import ClipKernels
 
-/// Loads, unloads and reloads plugins while other threads use what is there. Changes happen one at
-/// a time; readers take the registry of the moment, and never wait for a change.
+/// Loads, unloads and reloads plugins while other threads use the registry. One change at a time; readers take the
+/// current registry and never wait for a change.
 final class PluginHost {
   private let log: Log
   private let changes = Mutex()
   private let plugins: Replaceable<PluginRegistry>
-  /// The plain kernels that the library always has.
+  /// The reference kernels, which are always there.
   private let reference: UnsafeMutablePointer<clip_kernels>
-  /// The plugin whose kernels compute. Weights are packed for them, so it stays as it is.
+  /// The plugin whose kernels are used. It is never replaced, because weights are packed for its kernels.
   private var computing: Plugin?
-  /// Told of every change, once somebody watches.
+  /// Raised after every change, once a PluginWatch has set it.
   private var watcher: Wake?
 
   init(log: Log) {
@@ -27,17 +27,17 @@ final class PluginHost {
 
   deinit { reference.deallocate() }
 
-  /// What is loaded now.
+  /// The current registry.
   var registry: PluginRegistry { plugins.current }
 
-  /// From now on `plugin` is neither unloaded nor reloaded.
+  /// Protects `plugin` from being unloaded and reloaded.
   func keepForComputing(_ plugin: Plugin?) { change { computing = plugin } }
 
-  /// From now on `wake` is raised after each change.
+  /// Sets what is raised after each change.
   func report(to wake: Wake) { change { watcher = wake } }
 
-  /// Loads a plugin file, or every one of a folder. What is broken is skipped with a warning; where the system has no
-  /// memory or descriptors left, nothing is known of a plugin, and that is thrown.
+  /// Loads a plugin file, or all of a folder. A broken plugin is skipped with a warning. If the system has no memory or
+  /// descriptors left, the plugin may be good, and the error is thrown.
   func scan(_ path: String) throws(ClipError) {
     let kind: FileKind
     do throws(ClipError) {
@@ -51,7 +51,7 @@ final class PluginHost {
     }
   }
 
-  /// Loads the plugin at `path` where nothing that is loaded brings `id`. What is broken is a warning.
+  /// Loads the plugin at `path` unless a loaded one brings `id`. A broken one is a warning.
   func demand(_ kind: clip_plugin_kind, _ id: Name, from path: String) throws(ClipError) {
     guard registry.find(kind, id) == nil, try FileKind(path) == .file else { return }
     try change { () throws(ClipError) in
@@ -59,7 +59,7 @@ final class PluginHost {
     }
   }
 
-  /// Loads a plugin file; what is broken is thrown. Of a folder, what is broken is skipped with a warning.
+  /// Loads a plugin file; a broken one is an error. In a folder, a broken one is skipped with a warning.
   func load(_ path: String) throws(ClipError) {
     if try FileKind(path) == .folder { return try scan(path) }
     try change { () throws(ClipError) in
@@ -73,12 +73,12 @@ final class PluginHost {
     }
   }
 
-  /// Takes away a plugin by its id or path. Its code stays mapped until its last user is gone.
+  /// Removes a plugin by its id or path. Its code stays mapped until its last user is gone.
   func unload(_ name: Name) throws(ClipError) {
     try change { () throws(ClipError) in replace(with: registry.without(try changeable(name))) }
   }
 
-  /// Loads a plugin's file again and puts it in its place; on an error the old one stays.
+  /// Loads a plugin's file again and replaces the plugin; after an error the old one stays.
   func reload(_ name: Name) throws(ClipError) {
     try change { () throws(ClipError) in
       let old = try changeable(name)
@@ -114,7 +114,7 @@ final class PluginHost {
     for loader in registry.loaders { try loadAll(folder, "", loader.suffix) }
   }
 
-  /// A file that is loaded from there already is left as it is.
+  /// A file that is already loaded from this folder is skipped.
   private func loadAll(_ folder: String, _ prefix: Name, _ suffix: Name) throws(ClipError) {
     let files: [Name]
     do throws(ClipError) {

@@ -1,6 +1,6 @@
 import CClip
 
-/// What an item's table must have, by its kind. It is checked when the plugin is loaded, so that users of the table need not.
+/// Checks an item's table, by its kind, when the plugin is loaded, so that users of the table need not.
 extension PluginRegistry.Item {
   /// nil for a kind that this version does not know.
   init?(checking item: clip_plugin_item, of plugin: Plugin) throws(ClipError) {
@@ -26,7 +26,7 @@ extension PluginRegistry.Item {
       let tokenizer = try read(table, clip_tokenizer.self)
       try self.init(
         kind, tokenizer.id, tokenizer.description, table, plugin, "clip_tokenizer",
-        missing: firstNull(["open", "token_count", "token_id", "encode", "close"], atEndOf: table, clip_tokenizer.self))
+        missing: firstNull(["open", "encode", "close"], atEndOf: table, clip_tokenizer.self))
     case CLIP_KIND_LOADER:
       let loader = try read(table, clip_loader.self)
       try self.init(kind, loader.id, loader.description, table, plugin, "clip_loader", missing: missing(loader, table))
@@ -72,13 +72,13 @@ private func checkSize(_ table: UnsafeRawPointer, _ needed: Int) throws(ClipErro
   }
 }
 
-/// The table as a `T`, once its struct_size says that it is one.
+/// The table as a `T`, if its struct_size covers one.
 private func read<T: BitwiseCopyable>(_ table: UnsafeRawPointer, _ type: T.Type) throws(ClipError) -> T {
   try checkSize(table, MemoryLayout<T>.size)
   return table.assumingMemoryBound(to: T.self).pointee
 }
 
-/// How every table begins, with pointers that may be NULL whatever its header says.
+/// The start that all tables share. Its pointers may be NULL, whatever the header says.
 private struct TableHead: BitwiseCopyable {
   let size: UInt32
   let word: UInt32
@@ -86,13 +86,13 @@ private struct TableHead: BitwiseCopyable {
   let description: UnsafePointer<CChar>?
 }
 
-/// The first of the functions at the end of a `T` that is NULL; `names` are theirs, nil for one that may be NULL.
+/// The first NULL among the functions at the end of a `T`. `names` are their names, nil for one that may be NULL.
 private func firstNull<T>(_ names: [StaticString?], atEndOf table: UnsafeRawPointer, _ type: T.Type) -> StaticString? {
   firstNull(names, at: MemoryLayout<T>.size - names.count * MemoryLayout<UInt>.size, in: table)
 }
 
-/// The first of the functions from `start` on that is NULL. It reads the table's memory, since Swift takes a function
-/// that the header calls non-null for one that is there.
+/// The first NULL among the functions from `start` on. Reads the table's memory, because Swift assumes that a function
+/// declared non-null is not NULL.
 private func firstNull(_ names: [StaticString?], at start: Int, in table: UnsafeRawPointer) -> StaticString? {
   for (index, name) in names.enumerated() {
     if let name, table.load(fromByteOffset: start + index * MemoryLayout<UInt>.size, as: UInt.self) == 0 { return name }
@@ -100,7 +100,7 @@ private func firstNull(_ names: [StaticString?], at start: Int, in table: Unsafe
   return nil
 }
 
-/// The first of a table's fields that is not there.
+/// The first field of a table that is missing.
 private func firstMissing(_ fields: [(isThere: Bool, name: StaticString)]) -> StaticString? {
   for field in fields where !field.isThere { return field.name }
   return nil

@@ -1,9 +1,9 @@
 import CClip
 import CSystem
 
-/// The environment variable CLIP_PLUGIN_PATH: absolute paths of plugin files and folders, joined by colons. What it names
-/// runs inside the process, so it does not count in a program with more rights than its user, and an entry that any
-/// user could have put there is left out with a warning.
+/// The environment variable CLIP_PLUGIN_PATH: absolute paths of plugin files and folders, separated by colons. Plugins
+/// run in the process, so the variable is ignored in a program with more rights than its user (such as setuid), and an
+/// entry that any user can write to is skipped with a warning.
 enum PluginPath {
   static func entries(_ log: Log) throws(ClipError) -> [String] {
     guard let path = csystem_environment("CLIP_PLUGIN_PATH") else { return [] }

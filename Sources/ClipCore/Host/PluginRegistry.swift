@@ -1,19 +1,19 @@
 import CClip
 
-/// What the loaded plugins bring at one moment, by kind and id. Immutable: PluginHost publishes
-/// another when plugins come or go. Whoever holds one keeps its plugins loaded.
+/// What the loaded plugins bring at one moment, by kind and id. Immutable: PluginHost replaces it when plugins come or
+/// go. Holding it keeps its plugins loaded.
 final class PluginRegistry {
   struct Item {
     let kind: clip_plugin_kind
     let id: UnsafePointer<CChar>
     let description: UnsafePointer<CChar>
     let table: UnsafeRawPointer
-    /// nil for what is built into the library.
+    /// nil for an item that is built into the library.
     let plugin: Plugin?
   }
 
   let items: [Item]
-  /// In the order in which they were loaded.
+  /// In the order they were loaded.
   let plugins: [Plugin]
 
   init(_ items: [Item], _ plugins: [Plugin]) {
@@ -28,7 +28,7 @@ final class PluginRegistry {
     return nil
   }
 
-  /// The plugin of this id, or else that was loaded from this path.
+  /// The plugin with this id, or the one loaded from this path.
   func plugin(_ name: Name) -> Plugin? {
     for plugin in plugins where plugin.id == name { return plugin }
     for plugin in plugins where !plugin.path.isEmpty && Name(plugin.path) == name { return plugin }
@@ -48,8 +48,8 @@ final class PluginRegistry {
     PluginRegistry(items.filter { $0.plugin !== plugin }, plugins.filter { $0 !== plugin })
   }
 
-  /// With `plugin` and its items in the place of `old`, or at the end. What is wrong with an item is
-  /// thrown or, where `skipsBroken`, a warning that leaves the item out.
+  /// The registry with `plugin` in the place of `old`, or at the end. A broken item is an error or, with `skipsBroken`,
+  /// left out with a warning.
   func with(_ plugin: Plugin, insteadOf old: Plugin? = nil, skipsBroken: Bool = false, log: Log) throws(ClipError)
     -> PluginRegistry
   {

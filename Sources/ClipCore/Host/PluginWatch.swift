@@ -2,9 +2,8 @@ import CClip
 import CSystem
 import Synchronization
 
-/// Watches the files of the loaded plugins, and loads one again when it was written to or another
-/// was moved to its place. It has a thread of its own, which sleeps until a file changes, and
-/// watches folders, because a file that is replaced is another file.
+/// Watches the files of the loaded plugins, and reloads a plugin when its file was rewritten or replaced. It has its
+/// own thread, which sleeps until a file changes. It watches folders, because a replaced file is another file.
 final class PluginWatch {
   private let host: PluginHost
   private let log: Log
@@ -14,16 +13,16 @@ final class PluginWatch {
   private let notifier: Int32
   private let isStopping = Atomic<Bool>(false)
   private var thread = pthread_t()
-  /// A forked child has no such thread.
+  /// The process that has the thread: a forked child does not.
   private let process = getpid()
 
-  /// Of the thread alone: the folders watched, and the plugins' files that were compared with those on disk.
+  /// Used by the thread only: the watched folders, and the files that were compared with those on disk.
   private var folders: [(path: Name, watch: Int32)] = []
   private var compared: [FileStamp] = []
 
   private static var events: UInt32 { UInt32(IN_CLOSE_WRITE) | UInt32(IN_MOVED_TO) | UInt32(IN_ONLYDIR) }
 
-  /// Starts to watch; ended by `stop`.
+  /// Starts the thread; `stop` ends it.
   convenience init(
     _ host: PluginHost, _ log: Log, _ changed: clip_plugin_changed_fn?, _ user: UnsafeMutableRawPointer?
   ) throws(ClipError) {
@@ -31,7 +30,7 @@ final class PluginWatch {
     let notifier = csystem_above_standard(inotify_init1(Int32(IN_CLOEXEC | IN_NONBLOCK)))
     guard notifier >= 0 else { throw systemError("cannot watch files") }
     self.init(host, log, changed, user, wake, notifier)
-    // The plugins that are there are watched before this returns.
+    // The current plugins are watched before this returns.
     watchFolders()
     let context = Unmanaged.passRetained(self)
     let code = csystem_start_thread(
@@ -62,7 +61,7 @@ final class PluginWatch {
 
   deinit { close(notifier) }
 
-  /// Ends the thread and waits for it, unless this is that thread.
+  /// Ends the thread and waits for it, unless called on that thread.
   func stop() {
     guard getpid() == process else { return }
     isStopping.store(true, ordering: .sequentiallyConsistent)
@@ -84,7 +83,7 @@ final class PluginWatch {
     }
   }
 
-  /// Watches the folders of the plugins that are loaded now.
+  /// Watches the folders of the current plugins.
   private func watchFolders() {
     for plugin in host.registry.plugins where plugin.stamp != nil {
       let folder = Name(parent(of: plugin.path))
@@ -108,7 +107,7 @@ final class PluginWatch {
     return late
   }
 
-  /// The plugins whose files changed, from what the system has noted.
+  /// The plugins whose files changed, by the system's events.
   private func readEvents() -> [Plugin] {
     let plugins = host.registry.plugins.filter { $0.stamp != nil }
     var found: [Plugin] = []
@@ -124,7 +123,7 @@ final class PluginWatch {
         let name = Name(utf8: Array(bytes[(at + header)..<end].prefix { $0 != 0 }))
         at = end
         if event.mask & UInt32(IN_Q_OVERFLOW) != 0 {
-          // Names were lost: whatever differs from what was loaded has changed.
+          // Events were lost: every plugin whose file differs has changed.
           found += plugins.filter { plugin in FileStamp(path: plugin.path) != plugin.stamp }
         }
         if event.mask & UInt32(IN_IGNORED) != 0 { folders.removeAll { $0.watch == event.wd } }

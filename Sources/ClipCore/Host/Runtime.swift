@@ -1,15 +1,14 @@
 import CClip
 import CSystem
 
-/// What models share: threads, plugins, kernels, limits. Immutable once made, but for the plugins,
-/// which have their own locks.
+/// What models share: threads, plugins, kernels, limits. Immutable except for the plugins, which have their own lock.
 final class Runtime {
   let log: Log
   let threads: ThreadPool
   let host: PluginHost
   let kernels: Kernels
   let maxImagePixels: Int
-  /// The host set that limit: it knows what its images may take, however small their files.
+  /// Whether the host set maxImagePixels: then an image's size is not checked against the size of its file.
   let trustsImages: Bool
   private let watching = Mutex()
   private var watch: PluginWatch?
@@ -34,7 +33,7 @@ final class Runtime {
     let host = PluginHost(log: log)
     var folder = Runtime.pluginFolder()
     if let path = folder, try FileKind(path) != .folder { folder = nil }
-    // First of all, since any path may have files for them.
+    // Loaders first: any path may have files for them.
     if let folder { try host.scan(folder, prefix: "loader_") }
     if let paths = options.plugin_paths {
       for index in 0..<options.plugin_path_count {
@@ -72,10 +71,10 @@ final class Runtime {
 
   deinit { watch?.stop() }
 
-  /// What is loaded now.
+  /// The current registry.
   var plugins: PluginRegistry { host.registry }
 
-  /// Starts to watch the plugins' files, until the runtime ends.
+  /// Watches the plugins' files until the runtime ends.
   func watchPlugins(_ changed: clip_plugin_changed_fn?, _ user: UnsafeMutableRawPointer?) throws(ClipError) {
     watching.lock()
     defer { watching.unlock() }
@@ -85,9 +84,9 @@ final class Runtime {
     watch = try PluginWatch(host, log, changed, user)
   }
 
-  /// The plugins, with the one for `id` of the folder "on-demand" if none brings it yet. Those need libraries, such as
-  /// the C++ runtime, that most programs have no use for, so nothing loads them before they are asked for. The file of
-  /// "clipcore.codec.heif" is codec_heif.so.
+  /// The current registry, after loading the plugin for `id` from the folder "on-demand" if none brings it. Plugins
+  /// there need libraries, such as the C++ runtime, that most programs do not use. The file of "clipcore.codec.heif" is
+  /// codec_heif.so.
   func plugins(bringing kind: clip_plugin_kind, _ id: Name) throws(ClipError) -> PluginRegistry {
     if let path = Runtime.onDemandFile(id) { try host.demand(kind, id, from: path) }
     return plugins
@@ -109,7 +108,8 @@ final class Runtime {
   /// The image codecs, in the order they were loaded.
   var codecs: [CodecTable] { plugins.codecs }
 
-  /// The same, with the codec of the folder "on-demand" for a file that begins with `data` if none of them takes it.
+  /// The same, after loading a codec from the folder "on-demand" for a file that begins with `data`, if no loaded one
+  /// recognises it.
   func codecs(for data: UnsafeRawBufferPointer) throws(ClipError) -> [CodecTable] {
     let loaded = codecs
     guard let bytes = data.bindMemory(to: UInt8.self).baseAddress,

@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// Wakes a thread that waits for files; what is raised before the wait counts.
+/// Wakes a thread that polls files. A wake-up before the wait is not lost.
 final class Wake {
   let descriptor: Int32
 
@@ -17,7 +17,7 @@ final class Wake {
 
   func raise() {
     var one: UInt64 = 1
-    // It can fail only when the count is full, and then it is raised already.
+    // Fails only if the counter is full: then it is raised already.
     _ = write(descriptor, &one, 8)
   }
 

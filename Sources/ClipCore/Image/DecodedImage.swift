@@ -84,14 +84,14 @@ final class DecodedImage {
 
   private static func shrunk(_ side: UInt32, _ factor: Int) -> Int { (Int(side) + factor - 1) / factor }
 
-  /// How many times smaller a side may be decoded and still keep `smallest` pixels; 1 if that is 0.
+  /// The factor, 1, 2, 4 or 8, by which a side may be reduced and keep `smallest` pixels; 1 if that is 0.
   private static func shrink(_ side: UInt32, keeping smallest: UInt32) -> UInt32 {
     guard smallest > 0 else { return 1 }
     for factor in [8, 4, 2] as [UInt32] where side / factor >= smallest { return factor }
     return 1
   }
 
-  /// A megabyte of a file may take 256 MB, and each one that is begun counts. Decoders hold about twice the pixels besides.
+  /// Each started megabyte of a file may give 256 MB of memory. Decoders need about twice the memory of the pixels.
   private static func checkProportion(_ bytes: Int, _ fileBytes: Int) throws(ClipError) {
     let most = max(1, (fileBytes + (1 << 20) - 1) >> 20) * (256 << 20) / 3
     guard bytes <= most else {

@@ -1,7 +1,7 @@
 import CClip
 
 /// The geometry of resize, crop and padding.
-private struct Framing {
+struct Framing {
   /// The image's size after the resize.
   let width: Int
   let height: Int
@@ -84,6 +84,10 @@ func preprocess(
   kernels: Kernels, scratch: PreprocessScratch
 ) throws(ClipError) {
   try check(config)
+  if config.resizesFloats, let filter = ResampleFilter(config.resample) {
+    return try Framing(image, config).resizeFloats(
+      image, filter, config, background: background, into: output, scratch: scratch)
+  }
   let bytes = try scratch.bytes.reserve(config.floats, for: "a preprocessed image").assumingMemoryBound(to: UInt8.self)
   try preprocessBytes(image, config, background: background, into: bytes, kernels: kernels, scratch: scratch)
   normalizePixels(bytes, config, into: output)
@@ -96,7 +100,7 @@ func normalizePixels(
 ) {
   let count = config.width * config.height
   for channel in 0..<3 {
-    // The result for each of the 256 values of a byte.
+    // The result for each value of a byte.
     var storage = InlineArray<256, Float>(repeating: 0)
     withUnsafeMutablePointer(to: &storage) { storage in
       let table = UnsafeMutableRawPointer(storage).assumingMemoryBound(to: Float.self)

@@ -33,13 +33,15 @@ struct PreprocessConfig {
   var height: Int
   /// The shorter side in pixels after the resize of `shortest`; usually the size of the crop.
   var resizeTo: Int
-  /// Of `squash`, where it is not width x height.
+  /// The size for `squash`, if not width x height.
   var squashTo: Sides?
   var mode: ResizeMode = .shortest
-  /// Whether a margin that cannot be halved is cut and padded as transformers does: the smaller half first where pixels
-  /// are cut, the larger first where they are added. torchvision rounds to even, and adds the smaller first.
+  /// Whether an odd margin is split as in transformers: when cropping the smaller half is first, when padding the
+  /// larger half. torchvision rounds to even when cropping, and pads the smaller half first.
   var cropsAsTransformers = false
   var resample: Resample = .bicubic
+  /// Whether pixels stay floats from the resize to the normalisation.
+  var resizesFloats = false
   /// Red, green, blue.
   var mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
   var std: [Float] = [0.26862954, 0.26130258, 0.27577711]
@@ -47,7 +49,7 @@ struct PreprocessConfig {
   /// The factor of a pixel's 8-bit value before mean and std apply.
   var rescale: Float = 1.0 / 255.0
 
-  /// Pixels of an image's smaller side after the resize, at most; 0 without one.
+  /// The smaller side of an image after the resize in pixels, at most; 0 without a resize.
   var resizedSide: Int {
     switch mode {
     case .none: 0

@@ -20,12 +20,7 @@ func resize(
   window: ResizeWindow, into output: UnsafeMutablePointer<UInt8>, stride: Int,
   kernels: Kernels, scratch: PreprocessScratch
 ) throws(ClipError) {
-  let filter: ResampleFilter
-  switch resample {
-  case .bilinear: filter = .bilinear
-  case .bicubic: filter = .bicubic
-  case .lanczos: filter = .lanczos
-  case .nearest:
+  guard let filter = ResampleFilter(resample) else {
     return try pickNearest(
       image, over: background, width: width, height: height, window: window, into: output, stride: stride,
       scratch: scratch)
@@ -48,8 +43,8 @@ func resize(
     inputSize: image.height, image.down, outputSize: height, range: window.top..<window.top + window.height,
     filter: filter, buffer: &scratch.vertical)
 
-  // A ring buffer holds the input rows of one vertical span: source rows if the vertical pass is first,
-  // otherwise rows that the horizontal pass has resized.
+  // A ring buffer of the input rows of one vertical span: source rows if the vertical pass is first, else rows after
+  // the horizontal pass.
   let isVerticalFirst = runsVerticalFirst(image, width: width, height: height)
   let outputBytes = (window.width * 3 + 4 + 15) & ~15
   let sourceBytes = ((horizontal.input.count + 4) * 4 + 15) & ~15
@@ -61,7 +56,7 @@ func resize(
   }
   let base = try scratch.rows.reserve(
     ringBytes + sourceBytes + outputBytes + pointerBytes, for: "rows of a resize")
-  // Kernels also read the bytes behind a row that the zero weights of the last group multiply.
+  // Kernels also read the bytes after a row, which the zero weights of the last group multiply.
   memset(base, 0, ringBytes + sourceBytes + outputBytes)
   let source = base + ringBytes
   let finished = source + sourceBytes
@@ -125,8 +120,8 @@ private func pickNearest(
   }
 }
 
-/// The input positions of the output positions from `first` on. As in Pillow, they are found by repeated
-/// addition of the scale, except for images larger than Pillow can hold.
+/// The input positions of output positions from `first` on: found as in Pillow by repeated addition of the scale,
+/// except for images larger than Pillow allows.
 private struct NearestPositions {
   private let scale: Double
   private let inputSize: Int

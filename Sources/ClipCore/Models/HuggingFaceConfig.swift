@@ -1,6 +1,6 @@
 import CClip
 
-/// Hugging Face's config.json: of a CLIP model here, and which file reads the others.
+/// Hugging Face's config.json: reads that of a CLIP model, and names the readers of other model types.
 enum HuggingFaceConfig {
   static let file: Name = "config.json"
 
@@ -8,27 +8,45 @@ enum HuggingFaceConfig {
   static func read(
     _ folder: String, root: String, _ weights: StoredTensors, image: Bool, text: Bool
   ) throws(ClipError) -> ModelConfig {
+    if try FileKind(join(folder, file)) == .absent, let row = try Torchvision.row(folder) {
+      return try Torchvision.read(row, folder, image: image)
+    }
     let config = try ConfigReader(path: join(folder, file))
     guard !config.has("quantization_config") else {
       throw config.error(CLIP_UNSUPPORTED, "quantization_config", "weights that are not quantized")
     }
+    if let found = try MultilingualClip.read(config, folder, text: text) { return found }
     if let found = try HuggingFaceText.read(config, folder, root: root, weights, text: text) { return found }
     try SentenceTransformers.requireModelAlone(root)
     switch try config.string("model_type", "") {
-    case "clip": return try readClip(config, folder, image: image, text: text)
-    case "clip_text_model": return try readTextAlone(config, weights, text: text)
+    case "clip", "metaclip_2": return try readClip(config, folder, image: image, text: text)
+    case "clip_text_model", "metaclip_2_text_model": return try readTextAlone(config, weights, text: text)
     case "siglip": return try SiglipConfig.read(config, folder, image: image, text: text)
-    case "clip_vision_model": return try readVisionAlone(config, folder, weights, image: image)
+    default:
+      if let found = try HuggingFacePairs.read(config, folder, root: root, weights, image: image, text: text) {
+        return found
+      }
+      if let found = try readImageAlone(config, folder, weights, image: image) { return found }
+      throw config.error(
+        config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type",
+        "\"clip\", \"siglip\", \"bert\", \"vit\" or another that docs/models.md lists")
+    }
+  }
+
+  /// nil: a model_type of no image tower that stands alone.
+  static func readImageAlone(
+    _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
+  ) throws(ClipError) -> ModelConfig? {
+    switch try config.string("model_type", "") {
+    case "clip_vision_model", "metaclip_2_vision_model":
+      return try readVisionAlone(config, folder, weights, image: image)
     case "siglip_vision_model": return try SiglipConfig.readAlone(config, folder, weights, image: image)
     case "vit" where try config.bool("qkv_bias", true):
       return try ViTConfig.read(config, folder, weights, image: image)
     default:
-      if let found = try TimmConfig.read(config, folder, image: image) { return found }
+      if let found = try TimmConfig.read(config, weights, image: image) { return found }
       if let found = try HuggingFaceTransformers.read(config, folder, weights, image: image) { return found }
-      if let found = try HuggingFaceHierarchical.read(config, folder, weights, image: image) { return found }
-      throw config.error(
-        config.has("model_type") ? CLIP_UNSUPPORTED : CLIP_FORMAT, "model_type",
-        "\"clip\", \"siglip\", \"bert\", \"vit\" or another that docs/models.md lists")
+      return try HuggingFaceHierarchical.read(config, folder, weights, image: image)
     }
   }
 
@@ -42,7 +60,9 @@ enum HuggingFaceConfig {
       embeddingWidth: embedding,
       image: image
         ? try readImage(try part(config, "vision_config", dict: "vision_config_dict"), embedding, folder) : nil,
-      text: text ? try readText(try part(config, "text_config", dict: "text_config_dict"), embedding) : nil)
+      text: text
+        ? try readText(
+          try part(config, "text_config", dict: "text_config_dict"), embedding, isMeta: try isMeta(config)) : nil)
   }
 
   /// CLIPVisionModelWithProjection or, where the file has no projection, CLIPVisionModel.
@@ -59,24 +79,25 @@ enum HuggingFaceConfig {
         config: .object((tower.config.object ?? []).filter { $0.key != "embed_dim" }), scope: tower.scope)
     }
     var names = Layout.huggingFace.clipNames
-    // transformers 5 leaves the scope out.
+    // transformers 5 omits the scope.
     let scope: Name = "vision_model."
     for rule in names.rules where rule.tensor.hasPrefix(scope) { names.rules.append(rule.withoutPrefix(scope)) }
     return ModelConfig(embeddingWidth: width, image: found, names: names)
   }
 
-  /// CLIP's text tower of a file of its own, with or without its projection.
+  /// CLIP's text tower alone, with or without its projection.
   private static func readTextAlone(
     _ config: ConfigReader, _ weights: StoredTensors, text: Bool
   ) throws(ClipError) -> ModelConfig {
     let width = try config.int("hidden_size", 512, ConfigReader.widths)
     let isProjected = weights.tensors["text_projection.weight"] != nil
     let embedding = isProjected ? try config.int("projection_dim", 512, ConfigReader.widths) : width
-    var result = ModelConfig(embeddingWidth: embedding, text: text ? try readText(config, embedding) : nil)
+    var result = ModelConfig(
+      embeddingWidth: embedding, text: text ? try readText(config, embedding, isMeta: try isMeta(config)) : nil)
     if !isProjected, let members = result.text?.tower.config.object {
       result.text?.tower.config = .object(members + [("projection", .int(0))])
     }
-    // Newer files have its tensors at the top.
+    // Newer files have its tensors without a scope.
     var names = Layout.huggingFace.clipNames
     if weights.tensors["embeddings.token_embedding.weight"] != nil {
       names.rules = names.rules.map { $0.withoutPrefix("text_model.") }
@@ -86,8 +107,8 @@ enum HuggingFaceConfig {
     return result
   }
 
-  /// A tower's object. The older `dict` overrides all of it, as in transformers; where there
-  /// is neither, everything has its default.
+  /// A tower's object. The older `dict` overrides it, as in transformers; if both are absent, everything has its
+  /// default.
   static func part(_ config: ConfigReader, _ key: StaticString, dict: StaticString) throws(ClipError) -> ConfigReader {
     if let found = try config.object(dict) { return found }
     if let found = try config.object(key) { return found }
@@ -118,26 +139,34 @@ enum HuggingFaceConfig {
       tower: tower.tower, preprocess: try HuggingFacePreprocess.read(folder, size, vision.place))
   }
 
-  private static func readText(_ text: ConfigReader, _ embedding: Int) throws(ClipError) -> ModelConfig.Text {
+  /// `isMeta`: MetaCLIP 2's.
+  private static func readText(
+    _ text: ConfigReader, _ embedding: Int, isMeta: Bool
+  ) throws(ClipError) -> ModelConfig.Text {
     let width = try text.int("hidden_size", 512, ConfigReader.widths)
     let heads = try text.int("num_attention_heads", 8, ConfigReader.widths)
     try text.divides(heads, "num_attention_heads", width, "hidden_size")
     let vocabulary = try text.int("vocab_size", 49408, ConfigReader.widths)
-    return TextTransformerConfig(
+    var found = TextTransformerConfig(
       vocabulary: vocabulary, context: try text.int("max_position_embeddings", 77, 2...ConfigReader.sides.upperBound),
       blocks: TransformerConfig(
         width: width, layers: try text.int("num_hidden_layers", 12, ConfigReader.layers), heads: heads,
         mlpWidth: try text.int("intermediate_size", 2048, ConfigReader.widths),
         activation: try activation(text, "quick_gelu"), embedding: embedding, epsilon: try epsilon(text, 1e-5)),
-      endToken: try endToken(text, vocabulary)
+      endToken: try endToken(text, vocabulary, isExact: isMeta)
     ).text
+    if isMeta { found.tokenizer = .folder }
+    return found
   }
 
-  /// Configs from before the right id was written all say 2, and mean the largest id of the text
-  /// (transformers, pull request 24773).
-  private static func endToken(_ text: ConfigReader, _ vocabulary: Int) throws(ClipError) -> Int {
+  private static func isMeta(_ config: ConfigReader) throws(ClipError) -> Bool {
+    try config.string("model_type", "").hasPrefix("metaclip_2")
+  }
+
+  /// Old configs all say 2, which means the largest id of the text (transformers, pull request 24773).
+  private static func endToken(_ text: ConfigReader, _ vocabulary: Int, isExact: Bool) throws(ClipError) -> Int {
     let token = try text.int("eos_token_id", 49407, 0...Int(Int32.max))
-    if token == 2 { return -1 }
+    if token == 2, !isExact { return -1 }
     guard token < vocabulary else {
       throw ClipError(
         CLIP_FORMAT,
@@ -150,7 +179,7 @@ enum HuggingFaceConfig {
     try config.number("layer_norm_eps", fallback, 1e-12...1)
   }
 
-  /// transformers' name of an activation as ours.
+  /// Our name for transformers' name of an activation.
   static func activation(
     _ config: ConfigReader, _ fallback: Name, key: StaticString = "hidden_act"
   ) throws(ClipError) -> Name {

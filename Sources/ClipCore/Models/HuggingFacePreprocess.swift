@@ -21,6 +21,7 @@ enum HuggingFacePreprocess {
           + "but image_size of \(configPlace) is \(size.text)")
     }
     result.cropsAsTransformers = true
+    result.resizesFloats = processor.name == "DINOv3ViT"
     result.resample = try resample(config, processor)
     result.rescale =
       try config.bool("do_rescale", true) ? Float(try config.number("rescale_factor", 1.0 / 255.0, 1e-9...1e9)) : 1
@@ -31,7 +32,21 @@ enum HuggingFacePreprocess {
       result.mean = [0, 0, 0]
       result.std = [1, 1, 1]
     }
+    if processor.name == "EfficientNet" { try adjust(&result, config, processor) }
     return result
+  }
+
+  /// EfficientNetImageProcessor's: 1 is taken off, and the result divided by the deviation once more.
+  private static func adjust(
+    _ result: inout PreprocessConfig, _ config: ConfigReader, _ processor: HuggingFaceProcessor
+  ) throws(ClipError) {
+    if try config.bool("rescale_offset", false), try config.bool("do_rescale", true) {
+      result.mean = result.mean.map { $0 + 1 }
+    }
+    if try config.bool("include_top", true) {
+      let std = try config.channels("image_std", processor.std, zeroAllowed: false)
+      for channel in 0..<3 { result.std[channel] *= std[channel] }
+    }
   }
 
   private static func find(_ folder: String) throws(ClipError) -> ConfigReader? {
@@ -63,6 +78,9 @@ enum HuggingFacePreprocess {
     _ config: ConfigReader, _ processor: HuggingFaceProcessor, _ fallback: Sides?
   ) throws(ClipError) -> PreprocessConfig {
     let hasCrop = try config.bool("do_center_crop", processor.crop != nil)
+    guard !hasCrop || processor.crop != nil || config.has("crop_size") else {
+      throw config.error(CLIP_UNSUPPORTED, "crop_size", "the size of the crop")
+    }
     var crop = hasCrop ? try sides(config, "crop_size", fallback ?? Sides(processor.crop ?? 224)) : nil
     guard try config.bool("do_resize", true) else {
       guard let crop else {

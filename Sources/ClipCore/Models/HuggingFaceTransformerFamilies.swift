@@ -49,6 +49,9 @@ extension HuggingFaceTransformers {
       Family(
         type: "dinov3_vit", scopes: ["dinov3_vit"], processor: "DINOv3ViT", width: 384, heads: 6, epsilon: 1e-5,
         hasTable: false, options: dino3),
+      Family(type: "blip_vision_model", scopes: [], processor: "Blip", epsilon: 1e-5) { config, _ throws(ClipError) in
+        try mlp(config)
+      },
       Family(type: "beit", scopes: ["beit"], processor: "Beit", options: beit),
     ]
   }

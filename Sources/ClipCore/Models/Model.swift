@@ -1,21 +1,20 @@
 import CClip
 import CSystem
 
-/// A model as it is at one moment. Immutable, so every call may come from any thread; OpenModel puts
-/// another in its place when a tower is swapped.
+/// A model at one moment. Immutable, so any thread may use it; OpenModel replaces it when a tower is swapped.
 final class Model {
   let runtime: Runtime
   let layout: StaticString
   let image: ImageSide?
   let text: TextSide?
   let embeddingWidth: Int
-  /// What cosines are multiplied with.
+  /// The factor of cosines in logits.
   let logitScale: Float
   let logitBias: Float?
   let imageScratch: IdlePool<ImageScratch>
   let textScratch: IdlePool<TextScratch>
 
-  /// With `isPacked`, weights that stay in their file until later calls are packed now.
+  /// With `isPacked`, weights are packed now, also those that would stay in their file until later calls.
   convenience init(runtime: Runtime, folder: String, _ options: clip_model_options, isPacked: Bool = false)
     throws(ClipError)
   {
@@ -33,8 +32,12 @@ final class Model {
     let wanted = options.towers == 0 ? known : options.towers
     let wantsImage = wanted & UInt32(CLIP_TOWER_IMAGE) != 0
     let wantsText = wanted & UInt32(CLIP_TOWER_TEXT) != 0
-    let description = try ModelDescription.open(
+    var description = try ModelDescription.open(
       folder: folder, formats: runtime.plugins.weightFormats, image: wantsImage, text: wantsText)
+    if options.image_width != 0 || options.image_height != 0 {
+      let size = Sides(height: Int(options.image_height), width: Int(options.image_width))
+      try description.setImageSize(size, folder)
+    }
     if options.towers != 0, wantsImage && description.image == nil || wantsText && description.text == nil {
       throw ClipError(
         CLIP_UNSUPPORTED,
@@ -92,13 +95,15 @@ final class Model {
       for tower in [image?.tower, text?.tower] { try tower?.program.makeReady(runtime.threads, progress) }
     }
     try progress.finish()
+    var scale: Float = 1
+    if let name = description.logitScale { scale = expf(try source.number(name)) }
+    if let name = description.temperature { scale = 1 / (try source.number(name)) }
     self.init(
-      runtime, description.layout.name, image, text, description.embeddingWidth,
-      logitScale: try description.logitScale.map { name throws(ClipError) in expf(try source.number(name)) } ?? 1,
+      runtime, description.layout.name, image, text, description.embeddingWidth, logitScale: scale,
       logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) })
   }
 
-  /// `old` with the towers that `other` has in the place of its own; scale and bias stay.
+  /// A copy of `old` with the towers that `other` has; scale and bias stay.
   convenience init(_ old: Model, with other: Model) {
     self.init(
       old.runtime, old.layout, other.image ?? old.image, other.text ?? old.text, old.embeddingWidth,
@@ -106,8 +111,8 @@ final class Model {
     )
   }
 
-  /// `old` with both towers' weights, the logit scale and bias of `source`, which the plans' parameters are in under
-  /// their own names.
+  /// A copy of `old` with the weights of both towers, logit scale and bias from `source`, under the names of the plans'
+  /// parameters.
   convenience init(
     _ old: Model, image: TowerPlan, text: TowerPlan, _ source: ParameterSource, logitScale: Float, logitBias: Float?
   ) throws(ClipError) {
@@ -151,25 +156,16 @@ final class Model {
   private static func tokenizer(
     _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
   ) throws(ClipError) -> Tokenizer? {
-    let folder = description.folder
-    let opened = try TokenizerFolder(
-      folder: folder, kind: description.tokenizer, options: description.tokenizerOptions,
-      isHuggingFace: description.layout != .openClip, contextLength: tokens.contextLength,
-      vocabularySize: tokens.vocabulary, runtime: runtime
-    ).open()
-    guard let tokenizer = opened else { return nil }
-    // Where padding is left out it is not seen, on whichever side it is.
-    if tokens.rule != CLIP_END_LAST { tokenizer.padsLeft = false }
-    guard !tokens.dropsPadding || tokenizer.padToken == tokens.endToken else {
-      throw ClipError(
-        CLIP_FORMAT,
-        "\(folder): the tokenizer pads with token \(tokenizer.padToken), "
-          + "but the encoder's config says that padding is \(tokens.endToken)")
-    }
-    return tokenizer
+    if description.tokenizer == .none { return nil }
+    // Padding that is not computed may be on either side.
+    return try Tokenizer(
+      folder: description.folder, description.tokenizer, description.tokenizerOptions,
+      isOpenClip: description.layout == .openClip,
+      contextLength: tokens.contextLength, vocabularySize: tokens.vocabulary,
+      padding: tokens.dropsPadding ? tokens.endToken : -1, padsRight: tokens.rule != CLIP_END_LAST, runtime)
   }
 
-  /// Every tensor has the shape that the encoders expect, and none is left over.
+  /// Checks that every tensor has the shape that the encoders expect, and none is left over.
   private static func check(
     _ parameters: [Parameter], _ source: ParameterSource, _ folder: String, image: Bool, text: Bool,
     _ options: clip_model_options, _ log: Log
@@ -184,7 +180,7 @@ final class Model {
     if let error = problems.error(folder) { throw error }
   }
 
-  /// CLIP_TOWER_* bits of the towers that are open.
+  /// The CLIP_TOWER_* bits of the open towers.
   var towers: UInt32 {
     (image == nil ? 0 : UInt32(CLIP_TOWER_IMAGE)) | (text == nil ? 0 : UInt32(CLIP_TOWER_TEXT))
   }
@@ -211,14 +207,14 @@ final class Model {
   }
 }
 
-/// What belongs to the image tower, and is swapped with it.
+/// The image tower and what is swapped with it.
 struct ImageSide {
   let tower: Tower
   let preprocess: PreprocessConfig
   let origin: TowerOrigin
 }
 
-/// What belongs to the text tower, and is swapped with it.
+/// The text tower and what is swapped with it.
 struct TextSide {
   let tower: Tower
   /// nil if the caller brings tokens.
@@ -230,12 +226,12 @@ struct TextSide {
   let origin: TowerOrigin
 }
 
-/// Where a tower came from, to open it again.
+/// Where a tower was opened from, to open it again.
 struct TowerOrigin {
   let folder: String
-  /// Without the callback, which is for the call that had it.
+  /// Without the progress callback, which is valid in the first call only.
   let options: clip_model_options
-  /// The weights have come from a trainer since.
+  /// Whether the weights came from a trainer since.
   private(set) var hasTrainerWeights = false
 
   init(folder: String, _ options: clip_model_options) {

@@ -4,25 +4,26 @@ import CClip
 enum TimmConfig {
   /// nil: the file names no architecture.
   static func read(
-    _ config: ConfigReader, _ folder: String, image: Bool
+    _ config: ConfigReader, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig? {
     guard config.has("architecture") else { return nil }
     let isWrapper = try config.string("model_type", "") == "timm_wrapper"
     let scope: Name = isWrapper ? "timm_model" : ""
-    let weights = try config.object("pretrained_cfg") ?? config
-    let size = try inputSize(weights)
+    let details = try config.object("pretrained_cfg") ?? config
+    let size = try inputSize(details)
     var request = TimmRequest(
       architecture: OpenClipTimm.withoutTag(try config.string("architecture", "")), image: size, scope: scope)
+    request.isFused = weights.hasFusedConvolutions
     let pool = try config.string("global_pool", "")
     if !pool.isEmpty { request.pool = pool }
     guard let found = try TimmFamilies.read(request) else {
       throw config.error(CLIP_UNSUPPORTED, "architecture", "one of docs/models.md")
     }
     let names = TensorNames(
-      rules: found.rules, isDirect: true, imagePrefixes: [""],
+      rules: found.rules, isDirect: true, antialiasesPositions: true, imagePrefixes: [""],
       ignoredPrefixes: [request.scoped(found.head) + ".", request.scoped("head_dist.")])
     var result = ModelConfig(embeddingWidth: found.width, names: names)
-    if image { result.image = ModelConfig.Image(tower: found.tower, preprocess: try preprocess(weights, size)) }
+    if image { result.image = ModelConfig.Image(tower: found.tower, preprocess: try preprocess(details, size)) }
     return result
   }
 

@@ -53,19 +53,15 @@ struct TowerPlan {
 }
 
 /// One encoder of a model, ready to run. Immutable; any number of threads may run it at once.
-final class Tower {
+struct Tower {
   let program: Program
   let encoderID: Name
   let parameterCount: Int
   /// Keeps the plugins that built it loaded: ops may call into them.
   private let owners: [Plugin]
 
-  convenience init(_ plan: TowerPlan, loader: ParameterLoader?, kernels: Kernels) throws(ClipError) {
-    self.init(plan, try Program(plan.graph, loader: loader, kernels: kernels))
-  }
-
-  private init(_ plan: TowerPlan, _ program: Program) {
-    self.program = program
+  init(_ plan: TowerPlan, loader: ParameterLoader?, kernels: Kernels) throws(ClipError) {
+    program = try Program(plan.graph, loader: loader, kernels: kernels)
     encoderID = plan.encoderID
     parameterCount = plan.parameterCount
     owners = plan.owners

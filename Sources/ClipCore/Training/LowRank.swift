@@ -1,10 +1,9 @@
 import CClip
 import CSystem
 
-/// Low-rank adaptation (Hu et al., 2021, https://arxiv.org/abs/2106.09685): a matrix W in training is
-/// W0 + scale B A, with W0 frozen. The graph knows nothing of it: W is made again after each update, and its
-/// gradient goes on to A and B.
-final class LowRank {
+/// Low-rank adaptation (Hu et al., 2021, https://arxiv.org/abs/2106.09685): a matrix in training is W = W0 + scale B A,
+/// with W0 frozen. The graph uses W only: it is computed after each update, and its gradient is passed on to A and B.
+struct LowRank {
   private struct Target {
     /// Entries of the store: the matrix, A [rank, depth] and B [features, rank].
     let matrix: Int
@@ -19,8 +18,8 @@ final class LowRank {
   private let executor: Executor
   private var buffer = GrowingBuffer()
 
-  /// A starts random, B at 0, so that training starts from W0.
-  convenience init(_ settings: LowRankSettings, _ store: ParameterStore, _ executor: Executor, seed: UInt64)
+  /// A starts random and B at 0, so that W starts at W0.
+  init(_ settings: LowRankSettings, _ store: ParameterStore, _ executor: Executor, seed: UInt64)
     throws(ClipError)
   {
     var targets: [Target] = []
@@ -35,10 +34,6 @@ final class LowRank {
       for place in 0..<store.entries[a].count { store.value(a)[place] = Float(stream.normal() * deviation) }
       targets.append(Target(matrix: index, a: a, b: b, base: base))
     }
-    self.init(settings, store, targets, executor)
-  }
-
-  private init(_ settings: LowRankSettings, _ store: ParameterStore, _ targets: [Target], _ executor: Executor) {
     scale = settings.scale
     self.store = store
     self.targets = targets
@@ -88,7 +83,7 @@ final class LowRank {
   }
 
   /// W = W0 + scale B A.
-  func apply() throws(ClipError) {
+  mutating func apply() throws(ClipError) {
     for target in targets {
       let matrix = store.value(target.matrix)
       memcpy(matrix, target.base.base, target.base.byteCount)
@@ -98,7 +93,7 @@ final class LowRank {
   }
 
   /// dB += scale dW A', dA += scale B' dW.
-  func takeGradients() throws(ClipError) {
+  mutating func takeGradients() throws(ClipError) {
     for target in targets {
       let sizes = sizes(target)
       let (features, depth, rank) = (sizes.features, sizes.depth, sizes.rank)

@@ -48,7 +48,7 @@ enum Layout {
         textPrefixes: ["text_model.", "text_projection."])
     case .openClip:
       TensorNames(
-        rules: openClipRules, imagePrefixes: ["visual."],
+        rules: openClipRules, antialiasesPositions: true, imagePrefixes: ["visual."],
         textPrefixes: [
           "text.", "text_projection", "transformer.", "token_embedding.", "positional_embedding", "ln_final.",
         ])

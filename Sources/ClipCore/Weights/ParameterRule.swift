@@ -61,6 +61,11 @@ struct ParameterRule {
     return ParameterRule(parameter, Name(utf8: Array(tensor.utf8[prefix.utf8.count...])), arrangement)
   }
 
+  /// The same rule for a model that has parameters and tensors under `prefix`.
+  func under(_ prefix: Name) -> ParameterRule {
+    matchesSuffix ? self : ParameterRule(prefix + parameter, prefix + tensor, arrangement)
+  }
+
   /// The name of the tensor that holds the parameter `name`; nil if the rule does not match.
   func tensorName(for name: Name) -> Name? {
     var start = 0

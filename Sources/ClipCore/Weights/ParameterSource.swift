@@ -73,6 +73,7 @@ final class ParameterSource {
     for name in weights.tensors.list.map({ $0.name }) where used[name] == nil && !isOutsideTowers(name) {
       var isSkipped = false
       for prefix in skipped where name.hasPrefix(prefix) { isSkipped = true }
+      for pattern in names.ignoredPatterns where matches(name, pattern: pattern) { isSkipped = true }
       if !isSkipped { unused.append(name) }
     }
     return unused.ordered(by: <)

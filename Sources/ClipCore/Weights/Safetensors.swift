@@ -3,7 +3,7 @@ import CClip
 /// A safetensors file (https://huggingface.co/docs/safetensors): eight bytes with the header's
 /// length, a JSON header, then the data, which the tensors cover without gaps or overlaps. All that the
 /// header says is checked against the file.
-final class Safetensors {
+struct Safetensors {
   /// One tensor of the file. It keeps what `bytes` points into, a mapping that is read through `file`, or memory.
   struct Tensor {
     var name: Name
@@ -37,8 +37,7 @@ final class Safetensors {
   let tensors: TensorMap
   let metadata: [Name: Name]
 
-  // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
-  convenience init(path: String) throws(ClipError) {
+  init(path: String) throws(ClipError) {
     let file = try MappedFile(mapping: path)
     let size = file.bytes.count
     guard size >= 8 else { throw ClipError(CLIP_FORMAT, "\(path): expected a safetensors file, found \(size) bytes") }
@@ -80,10 +79,6 @@ final class Safetensors {
     try Safetensors.checkCoverage(found, data.count, path)
     var tensors = TensorMap(capacity: found.count)
     for located in found { tensors.add(located.tensor) }
-    self.init(tensors, metadata)
-  }
-
-  private init(_ tensors: TensorMap, _ metadata: [Name: Name]) {
     self.tensors = tensors
     self.metadata = metadata
   }

@@ -2,15 +2,14 @@ import CClip
 import CSystem
 
 /// The tensors of a model's weights: one file, or the shards that an index lists. Immutable.
-final class StoredTensors {
+struct StoredTensors {
   /// The path of the file or of the index, for messages.
   let path: String
   let tensors: TensorMap
 
   /// Opens the first of `candidates` that exists in `folder`, or else the only file of weights there. A name that ends
   /// in ".json" is an index. `formats` read what is not safetensors. CLIP_NOT_FOUND if there is no file.
-  // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
-  convenience init(folder: String, candidates: [Name], formats: [WeightFormat]) throws(ClipError) {
+  init(folder: String, candidates: [Name], formats: [WeightFormat]) throws(ClipError) {
     var chosen: Name?
     for candidate in candidates where chosen == nil {
       if try FileKind(join(folder, candidate)) != .absent { chosen = candidate }
@@ -31,7 +30,7 @@ final class StoredTensors {
 
   /// Tensors of zeros, to run an encoder without weights, such as for timing. All of them share one
   /// mapping, which takes no physical memory.
-  convenience init(zeros parameters: [Parameter]) throws(ClipError) {
+  init(zeros parameters: [Parameter]) throws(ClipError) {
     let file = try MappedFile(zeros: try product(parameters.reduce(1) { max($0, $1.count) }, 4, "zeros"))
     var tensors = TensorMap(capacity: parameters.count)
     for parameter in parameters {
@@ -42,6 +41,20 @@ final class StoredTensors {
         ))
     }
     self.init(file.path, tensors)
+  }
+
+  /// Whether convolutions of the training form became one, as timm's reparameterize_model makes them.
+  var hasFusedConvolutions: Bool { tensors.list.contains { $0.name.hasSuffix(".reparam_conv.weight") } }
+
+  /// Those under the scope `scope`, without it.
+  func under(_ scope: Name) -> StoredTensors {
+    var found = TensorMap()
+    for tensor in tensors.list where tensor.name.hasPrefix(scope + ".") {
+      var inner = tensor
+      inner.name = Name(utf8: Array(tensor.name.utf8.dropFirst(scope.utf8.count + 1)))
+      found.add(inner)
+    }
+    return StoredTensors(path, found)
   }
 
   /// Beside them those of `other`, under the scope `scope`.

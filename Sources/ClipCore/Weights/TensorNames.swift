@@ -8,11 +8,15 @@ struct TensorNames {
   var isDirect = false
   /// Parameters that are resized where the file's are for another size of images.
   var resizes: [(parameter: Name, resize: PositionResize)] = []
+  /// How others would be: with what a smaller grid's rows cover (open_clip, timm), or not (transformers).
+  var antialiasesPositions = false
   /// Prefixes of the names of each tower's tensors in the file.
   var imagePrefixes: [Name] = []
   var textPrefixes: [Name] = []
   /// Prefixes of the names of tensors that the configuration declares unused.
   var ignoredPrefixes: [Name] = []
+  /// Names of others, with "*" for any characters.
+  var ignoredPatterns: [Name] = []
   /// Tensors that belong to the model rather than to a tower.
   var others: [Name] = []
 

@@ -2,27 +2,21 @@ import CClip
 import CSystem
 
 /// Unit-length rows in double precision, padded with zeros to whole blocks.
-final class UnitRows {
+struct UnitRows {
   let count: Int
   let width: Int
   private let memory: Memory
 
   static var block: Int { 4 }
 
-  convenience init(count: Int, width: Int) throws(ClipError) {
+  init(count: Int, width: Int) throws(ClipError) {
     let whole = UnitRows.block - 1
     let rows = (count + whole) & ~whole
-    let columns = (width + whole) & ~whole
-    let bytes = try product(try product(rows, columns, "n times d"), 8, "n times d")
-    let memory = try Memory(byteCount: bytes, for: "embeddings")
-    memset(memory.base, 0, bytes)
-    self.init(count, columns, memory)
-  }
-
-  private init(_ count: Int, _ width: Int, _ memory: Memory) {
     self.count = count
-    self.width = width
-    self.memory = memory
+    self.width = (width + whole) & ~whole
+    let bytes = try product(try product(rows, self.width, "n times d"), 8, "n times d")
+    memory = try Memory(byteCount: bytes, for: "embeddings")
+    memset(memory.base, 0, bytes)
   }
 
   func row(_ index: Int) -> UnsafeMutablePointer<Double> {
@@ -56,7 +50,7 @@ struct QueryResult {
 
 /// Every query's scores with every candidate: one row of scores at a time, nothing of n times n kept.
 /// Each number depends on its query alone, so threads and pieces do not change it.
-final class ScorePass {
+struct ScorePass {
   static var neighbours: Int { 10 }
 
   let queries: UnitRows
@@ -70,32 +64,18 @@ final class ScorePass {
   private let nearestMemory: Memory
 
   /// Runs on the runtime's threads. For each query and scale there is the sum of exp(scale (score - best)).
-  convenience init(_ queries: UnitRows, _ candidates: UnitRows, scales: [Double], _ runtime: Runtime) throws(ClipError)
-  {
+  init(_ queries: UnitRows, _ candidates: UnitRows, scales: [Double], _ runtime: Runtime) throws(ClipError) {
     let n = queries.count
-    let pieces = max(1, min(2 * runtime.threads, n / UnitRows.block))
-    let k = min(ScorePass.neighbours, n)
-    let room = try Memory(byteCount: try product(pieces, try product(n, 8 * UnitRows.block, "n"), "n"), for: "scores")
-    let found = try Memory(byteCount: try product(n, MemoryLayout<QueryResult>.stride, "n"), for: "ranks")
-    let sums = try Memory(byteCount: try product(n, 8 * scales.count, "n"), for: "sums of scores")
-    let nearest = try Memory(byteCount: try product(n, 4 * k, "n"), for: "neighbours")
-    self.init(queries, candidates, scales, k, pieces, room, found, sums, nearest)
-    try runtime.run(pieces) { part($0) }
-  }
-
-  private init(
-    _ queries: UnitRows, _ candidates: UnitRows, _ scales: [Double], _ k: Int, _ pieces: Int, _ room: Memory,
-    _ found: Memory, _ sums: Memory, _ nearest: Memory
-  ) {
     self.queries = queries
     self.candidates = candidates
     self.scales = scales
-    self.k = k
-    self.pieces = pieces
-    self.room = room
-    self.found = found
-    sumsMemory = sums
-    nearestMemory = nearest
+    k = min(ScorePass.neighbours, n)
+    pieces = max(1, min(2 * runtime.threads, n / UnitRows.block))
+    room = try Memory(byteCount: try product(pieces, try product(n, 8 * UnitRows.block, "n"), "n"), for: "scores")
+    found = try Memory(byteCount: try product(n, MemoryLayout<QueryResult>.stride, "n"), for: "ranks")
+    sumsMemory = try Memory(byteCount: try product(n, 8 * scales.count, "n"), for: "sums of scores")
+    nearestMemory = try Memory(byteCount: try product(n, 4 * k, "n"), for: "neighbours")
+    try runtime.run(pieces) { [self] in part($0) }
   }
 
   func result(_ query: Int) -> UnsafeMutablePointer<QueryResult> {

@@ -22,19 +22,16 @@ final class Sample {
 }
 
 /// A text for C callers: UTF-8 without NUL, and one behind it.
-final class CText {
+struct CText {
   private let memory: Memory
 
-  convenience init(_ bytes: [UInt8]) throws(ClipError) {
-    let memory = try Memory(byteCount: bytes.count + 1, for: "a text")
+  init(_ bytes: [UInt8]) throws(ClipError) {
+    memory = try Memory(byteCount: bytes.count + 1, for: "a text")
     bytes.withUnsafeBytes {
       if let base = $0.baseAddress { memory.base.copyMemory(from: base, byteCount: bytes.count) }
     }
     memory.bytes[bytes.count] = 0
-    self.init(memory)
   }
-
-  private init(_ memory: Memory) { self.memory = memory }
 
   var pointer: UnsafePointer<CChar> { UnsafeRawPointer(memory.base).assumingMemoryBound(to: CChar.self) }
 }

@@ -1,6 +1,6 @@
 import CClip
 
-/// A tokenizer over files that are no model, and with one over texts of all kinds.
+/// A tokenizer over files that are no model, and with a model over texts of all kinds.
 struct TokenizerCheck {
   private let table: clip_tokenizer
   private let report: Report
@@ -8,21 +8,32 @@ struct TokenizerCheck {
   init(_ file: ByteString, _ index: Int, _ report: Report) throws(CLIPError) {
     table = try LoadedPlugin(file).item(
       index, CLIP_KIND_TOKENIZER, clip_tokenizer.self, size: MemoryLayout<clip_tokenizer>.size,
-      needed: [\.open, \.token_count, \.token_id, \.encode, \.close]
+      needed: [\.open, \.encode, \.close]
     ).pointee
     self.report = report
   }
 
+  /// Tokens of a row.
+  private static let context = 64
+  private static let largestVocabulary = 1 << 22
+
+  /// With `model`, the one file that the model's folder has.
   func run(model: ByteString?) throws(CLIPError) {
     var random = RandomNumbers(seed: 3)
     var files = (0...64).map { size in (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
     files.append((0..<100_000).map { _ in UInt8(truncatingIfNeeded: random.next()) })
+    var name: ByteString?
+    var size = Self.largestVocabulary
     if let model {
       let whole = try readFile(model)
-      guard let opened = try open(whole) else { return try report.fail("\(model.shown) is not opened") }
-      try check(opened)
+      name = ByteString(model.lastComponent)
+      guard let opened = try open(whole, name, size) else { return try report.fail("\(model.shown) is not opened") }
       close(opened)
-      try comeAndGo(whole)
+      size = try smallestVocabulary(whole, name)
+      guard let opened = try open(whole, name, size) else { throw CLIPError("the same file is refused later") }
+      try check(opened, size)
+      close(opened)
+      try comeAndGo(whole, name, size)
       for cut in 0..<64 { files.append(Array(whole.prefix(whole.count * cut / 64))) }
       for _ in 0..<200 {
         var spoilt = whole
@@ -34,9 +45,9 @@ struct TokenizerCheck {
     }
     var taken = 0
     for bytes in files {
-      guard let opened = try open(bytes) else { continue }
+      guard let opened = try open(bytes, name, size) else { continue }
       taken += 1
-      for text in SampleTexts.fixed.prefix(8) { try checkRange(opened, encode(opened, Array(text.utf8)), text) }
+      for text in SampleTexts.fixed.prefix(8) { try checkRange(encode(opened, Array(text.utf8)), size, text) }
       close(opened)
       if report.failures > 8 { return try report.note("and more") }
     }
@@ -49,13 +60,44 @@ struct TokenizerCheck {
 
   private struct Opened: @unchecked Sendable { let pointer: UnsafeMutableRawPointer? }
 
+  /// The folder that a tokenizer is opened from: one file, under any name if it has none.
+  private final class Folder {
+    let memory: GuardedBytes
+    let name: ByteString?
+
+    init(_ memory: GuardedBytes, _ name: ByteString?) {
+      self.memory = memory
+      self.name = name
+    }
+  }
+
   /// nil if the file is refused.
-  private func open(_ bytes: [UInt8]) throws(CLIPError) -> Opened? {
+  private func open(_ bytes: [UInt8], _ name: ByteString?, _ size: Int) throws(CLIPError) -> Opened? {
     guard let memory = GuardedBytes(bytes) else { throw CLIPError("no memory for a file of \(bytes.count) bytes") }
+    let folder = Folder(memory, name)
     var pointer: UnsafeMutableRawPointer?
     // The file is gone after the call.
-    let words = PluginWords { table.open(memory.data, bytes.count, &pointer, $0) }
+    let words = PluginWords { error in
+      "model".withCString { path in
+        "folder".withCString { kind in
+          var model = clip_tokenizer_model(
+            struct_size: UInt32(MemoryLayout<clip_tokenizer_model>.size), flags: 0, folder: path, kind: kind,
+            language: nil, cleaning: CLIP_CLEANING_NONE, context_length: UInt32(Self.context),
+            vocabulary_size: UInt32(size), padding: -1, host: Unmanaged.passUnretained(folder).toOpaque(),
+            file: { model, name, data, size, _ in
+              guard let host = model?.pointee.host, let name else { return CLIP_INVALID_ARGUMENT }
+              let folder = Unmanaged<Folder>.fromOpaque(host).takeUnretainedValue()
+              if let own = folder.name, own.bytes != Array(String(cString: name).utf8) { return CLIP_NOT_FOUND }
+              data?.pointee = UnsafePointer(folder.memory.data)
+              size?.pointee = folder.memory.count
+              return CLIP_OK
+            })
+          return table.open(&model, &pointer, error)
+        }
+      }
+    }
     try report.require(memory.isMarginIntact && memory.bytes == bytes, "open wrote to the file's bytes")
+    withExtendedLifetime(folder) {}
     guard words.status == CLIP_OK else {
       try report.require(!words.text.isEmpty, "open refused \(bytes.count) bytes without a word")
       return nil
@@ -65,10 +107,25 @@ struct TokenizerCheck {
 
   private func close(_ opened: Opened) { table.close(opened.pointer) }
 
-  private func comeAndGo(_ whole: [UInt8]) throws(CLIPError) {
+  /// The smallest vocabulary with which the model opens: what its ids must be below.
+  private func smallestVocabulary(_ whole: [UInt8], _ name: ByteString?) throws(CLIPError) -> Int {
+    var (low, high) = (1, Self.largestVocabulary)
+    while low < high {
+      let middle = (low + high) / 2
+      if let opened = try open(whole, name, middle) {
+        close(opened)
+        high = middle
+      } else {
+        low = middle + 1
+      }
+    }
+    return high
+  }
+
+  private func comeAndGo(_ whole: [UInt8], _ name: ByteString?, _ size: Int) throws(CLIPError) {
     func round(_ count: Int) throws(CLIPError) {
       for _ in 0..<count {
-        guard let opened = try open(whole) else { throw CLIPError("the same file is refused later") }
+        guard let opened = try open(whole, name, size) else { throw CLIPError("the same file is refused later") }
         close(opened)
       }
     }
@@ -83,85 +140,74 @@ struct TokenizerCheck {
   // MARK: Texts
 
   private struct Tokens: Equatable {
+    /// The whole row.
     var ids: [Int32]
-    /// As encode says, whatever there was room for.
     var count: Int
+    var status: clip_status
     var words: String
-    var isDone: Bool
     var isIntact: Bool
+
+    var isDone: Bool { status == CLIP_OK }
   }
 
-  /// With room for `capacity` ids; by default as many as there are.
-  private func encode(_ opened: Opened, _ text: [UInt8], capacity: Int? = nil) -> Tokens {
-    let room = capacity ?? text.count + 64
+  private func encode(_ opened: Opened, _ text: [UInt8], flags: Int = CLIP_TEXT_TRUNCATE) -> Tokens {
+    let room = Self.context
     guard let source = GuardedBytes(text), let target = GuardedBytes(count: room * 4, fill: 0xa5) else {
-      return Tokens(ids: [], count: 0, words: "no memory", isDone: false, isIntact: true)
+      return Tokens(ids: [], count: 0, status: CLIP_OUT_OF_MEMORY, words: "no memory", isIntact: true)
     }
     var count = -1
     let words = UnsafeMutableRawPointer(source.data).withMemoryRebound(to: CChar.self, capacity: text.count) { text in
       UnsafeMutableRawPointer(target.data).withMemoryRebound(to: Int32.self, capacity: room) { ids in
-        PluginWords { table.encode(opened.pointer, text, source.count, ids, room, &count, $0) }
+        PluginWords { table.encode(opened.pointer, text, source.count, UInt32(flags), ids, &count, $0) }
       }
     }
     let ids = UnsafeMutableRawPointer(target.data).assumingMemoryBound(to: Int32.self)
-    let filled = max(0, min(room, count))
-    let rest = UnsafeBufferPointer(rebasing: UnsafeBufferPointer(start: target.data, count: room * 4)[(filled * 4)...])
-    let isIntact =
-      target.isMarginIntact && source.isMarginIntact && source.bytes == text && rest.allSatisfy { $0 == 0xa5 }
-    if words.status == CLIP_OK, count > room, count <= 1 << 24, capacity == nil {
-      return encode(opened, text, capacity: count)
-    }
     return Tokens(
-      ids: Array(UnsafeBufferPointer(start: ids, count: filled)), count: count, words: words.text,
-      isDone: words.status == CLIP_OK, isIntact: isIntact)
+      ids: Array(UnsafeBufferPointer(start: ids, count: words.status == CLIP_OK ? room : 0)), count: count,
+      status: words.status, words: words.text,
+      isIntact: target.isMarginIntact && source.isMarginIntact && source.bytes == text)
   }
 
-  private func checkRange(_ opened: Opened, _ tokens: Tokens, _ text: String) throws(CLIPError) {
+  /// An id that nobody wrote is below 0.
+  private func checkRange(_ tokens: Tokens, _ size: Int, _ text: String) throws(CLIPError) {
     let place = "\"\(text.prefix(24))\": "
-    try report.require(tokens.isIntact, place + "encode wrote beside its ids, or to the text")
+    try report.require(tokens.isIntact, place + "encode wrote beside its row, or to the text")
     guard tokens.isDone else {
       return try report.require(!tokens.words.isEmpty, place + "encode refused it without a word")
     }
-    try report.require(tokens.count >= 0, place + "encode gave no count")
-    let size = table.token_count(opened.pointer)
+    try report.require(
+      (0...Self.context).contains(tokens.count),
+      place + "expected 0 to \(Self.context) tokens in a row, found \(tokens.count)")
     if let wrong = tokens.ids.first(where: { $0 < 0 || Int($0) >= size }) {
       try report.fail(place + "expected ids below \(size), found \(wrong)")
     }
   }
 
-  private func check(_ opened: Opened) throws(CLIPError) {
-    let size = table.token_count(opened.pointer)
-    try report.require((1...(1 << 24)).contains(size), "expected 1 to \(1 << 24) tokens, found \(size)")
-    for name in ["", "</s>", "<unk>", "<pad>", "no such token \u{1}", String(repeating: "x", count: 5000)] {
-      let id = name.withCString { table.token_id(opened.pointer, $0) }
-      try report.require(
-        id >= -1 && Int(id) < size,
-        "token_id of \"\(name.prefix(20))\": expected -1 or an id below \(size), found \(id)")
-    }
+  private func check(_ opened: Opened, _ size: Int) throws(CLIPError) {
     let texts = SampleTexts.fixed + SampleTexts.random(100, seed: 12)
     var taken = 0
     var all: [(bytes: [UInt8], tokens: Tokens)] = []
     for text in texts {
       let bytes = Array(text.utf8)
       let tokens = encode(opened, bytes)
-      try checkRange(opened, tokens, text)
+      try checkRange(tokens, size, text)
       taken += tokens.isDone ? 1 : 0
       all.append((bytes, tokens))
       try report.require(
         encode(opened, bytes) == tokens, "\"\(text.prefix(24))\": called again, it gave something else")
-      for room in Set([0, 1, tokens.count / 2, tokens.count - 1, tokens.count]) where room >= 0 && tokens.isDone {
-        let cut = encode(opened, bytes, capacity: room)
-        let place = "\"\(text.prefix(24))\" with room for \(room) of \(tokens.count) ids: "
-        try report.require(cut.isIntact, place + "encode wrote beside it")
-        try report.require(
-          cut.isDone && cut.count == tokens.count, place + "expected the same count, found \(cut.count)")
-        try report.require(cut.ids == Array(tokens.ids.prefix(room)), place + "expected the first ids, found others")
-      }
+      let whole = encode(opened, bytes, flags: 0)
+      try report.require(
+        whole == tokens || !whole.isDone,
+        "\"\(text.prefix(24))\": without CLIP_TEXT_TRUNCATE it gave other ids, and did not refuse it")
       if report.failures > 8 { return try report.note("and more") }
     }
     try report.require(taken > 0, "no text that this check knows is taken")
+    let long = Array(String(repeating: "a cat ", count: 40 * Self.context).utf8)
+    try report.require(
+      encode(opened, long, flags: 0).status == CLIP_LIMIT,
+      "a text of \(long.count) bytes: expected CLIP_LIMIT without CLIP_TEXT_TRUNCATE")
     // The host lets no such text through. It may be refused or taken, and nothing else.
-    for bytes in TokenizerCheck.malformed { try checkRange(opened, encode(opened, bytes), "malformed UTF-8") }
+    for bytes in TokenizerCheck.malformed { try checkRange(encode(opened, bytes), size, "malformed UTF-8") }
     let known = all
     var agree = true
     onThreads(4) { thread in
@@ -176,7 +222,7 @@ struct TokenizerCheck {
     try report.require(agree, "on 4 threads at once, it gave other ids")
     if report.failures == 0 {
       try report.pass(
-        "\(grouped(UInt64(size))) tokens; \(taken) texts: ids in range, as many as there is room for, the same on 4 threads"
+        "\(grouped(UInt64(size))) tokens; \(taken) texts: ids in range, long ones shortened or refused, the same on 4 threads"
       )
     }
   }

@@ -63,5 +63,5 @@ enum ModelLayout: String, CaseIterable, ExpressibleByArgument {
 enum FileStorage: String, CaseIterable, ExpressibleByArgument {
   case f32, f16, bf16
 
-  var value: Storage { Storage(argument: rawValue) ?? .float32 }
+  var value: Storage { StorageName(rawValue: rawValue)?.value ?? .float32 }
 }

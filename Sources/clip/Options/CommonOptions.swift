@@ -45,31 +45,32 @@ struct CommonOptions: ParsableArguments {
   }
 }
 
-extension Storage: ExpressibleByArgument {
-  public init?(argument: String) {
-    guard let storage = Storage.allCases.first(where: { $0.name == argument }) else { return nil }
-    self = storage
-  }
+/// How weights are held in memory.
+enum StorageName: String, CaseIterable, ExpressibleByArgument {
+  case f32, f16, bf16, int8
 
-  public var defaultValueDescription: String { name }
-  public static var allValueStrings: [String] { allCases.map(\.name) }
-
-  var name: String {
+  var value: Storage {
     switch self {
-    case .float32: "f32"
-    case .float16: "f16"
-    case .bfloat16: "bf16"
-    case .int8: "int8"
+    case .f32: .float32
+    case .f16: .float16
+    case .bf16: .bfloat16
+    case .int8: .int8
     }
   }
+}
+
+extension Storage {
+  var name: String { StorageName.allCases.first { $0.value == self }?.rawValue ?? "" }
 }
 
 extension ElementType: ExpressibleByArgument {}
 
 /// The option of every command that opens a model, `clip info` among them.
 struct StorageOptions: ParsableArguments {
-  @Option(help: "How weights are held in memory.")
-  var storage = Storage.float32
+  @Option(name: .customLong("storage"), help: "How weights are held in memory.")
+  var name = StorageName.f32
+
+  var storage: Storage { name.value }
 }
 
 /// Options of commands that encode with a model.

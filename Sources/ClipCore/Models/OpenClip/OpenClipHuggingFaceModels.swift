@@ -49,6 +49,8 @@ extension OpenClipHuggingFaceText {
       Model("facebook/nllb-200-distilled-600M", "m2m_100", 256206, 1024, 12, 16, 4096),
       Model("facebook/nllb-200-distilled-1.3B", "m2m_100", 256206, 1024, 24, 16, 8192),
       Model("facebook/nllb-200-3.3B", "m2m_100", 256206, 2048, 24, 16, 8192),
+      Model("LaBSE", "bert", 501153, 768, 12, 12, 3072),
+      Model("LABSE", "bert", 501153, 768, 12, 12, 3072),
       Model("bert-base-uncased", "bert", 30522, 768, 12, 12, 3072),
       Model("bert-base-cased", "bert", 28996, 768, 12, 12, 3072),
       Model("bert-base-multilingual-cased", "bert", 119547, 768, 12, 12, 3072),

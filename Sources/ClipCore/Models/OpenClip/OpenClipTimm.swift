@@ -13,7 +13,8 @@ enum OpenClipTimm {
     let scope: Name = "visual.trunk"
     let request = TimmRequest(
       architecture: withoutTag(name), image: size, pool: pool.isEmpty ? nil : pool,
-      setsPoolLater: projection == "linear" || projection == "mlp", scope: scope)
+      setsPoolLater: projection == "linear" || projection == "mlp",
+      isFused: context.hasFusedConvolutions, scope: scope)
     guard var found = try TimmFamilies.read(request) else {
       throw vision.error(CLIP_UNSUPPORTED, "timm_model_name", "an architecture of docs/models.md")
     }

@@ -56,7 +56,8 @@ struct TextEncoderConfig {
 enum HuggingFaceText {
   /// nil: a model_type of another reader.
   static func read(
-    _ config: ConfigReader, _ folder: String, root: String, _ weights: StoredTensors, text: Bool
+    _ config: ConfigReader, _ folder: String, root: String, _ weights: StoredTensors, text: Bool,
+    pooling wanted: Name? = nil
   ) throws(ClipError) -> ModelConfig? {
     guard let encoder = try TextEncoderConfig.read(config) else { return nil }
     let modules = try SentenceTransformers(root, width: encoder.width)
@@ -64,7 +65,7 @@ enum HuggingFaceText {
     let start: Name = scope.isEmpty ? "" : scope + "."
     let hasPooler = encoder.hasPooler && weights.tensors.contains(prefix: start + "pooler.")
     // Without a word about it: the pooler where there is one; else what sentence-transformers does.
-    let pooling = modules.pooling ?? (hasPooler ? "pooler" : encoder.isCausal ? "last" : "mean")
+    let pooling = wanted ?? modules.pooling ?? (hasPooler ? "pooler" : encoder.isCausal ? "last" : "mean")
     let length = min(encoder.positions, try SentenceTransformers.length(folder) ?? encoder.positions)
     var tower = encoder.tower(contextLength: length, pooling: pooling, scope: scope)
     tower.head = modules.head
@@ -89,12 +90,8 @@ enum HuggingFaceText {
     ]
   }
 
-  /// By the files of the folder.
+  /// BERT's where its vocabulary is there, else whichever the folder names.
   static func tokenizer(_ folder: String) throws(ClipError) -> TokenizerKind {
-    let files: [(Name, TokenizerKind)] = [
-      ("vocab.txt", .wordPiece), ("spiece.model", .sentencePiece), ("merges.txt", .bytePairs),
-    ]
-    for (file, kind) in files where try FileKind(join(folder, file)) != .absent { return kind }
-    return .wordPiece
+    try FileKind(join(folder, "vocab.txt")) == .absent ? .folder : .wordPiece
   }
 }

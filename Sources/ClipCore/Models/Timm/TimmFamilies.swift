@@ -10,6 +10,8 @@ struct TimmRequest {
   var pool: Name?
   /// Whether the pool is set in a model that was built with its own, which leaves norms where they were.
   var setsPoolLater = false
+  /// Whether the weights are timm's after reparameterize_model: sums of convolutions that became one.
+  var isFused = false
   /// What the names of the tower's tensors begin with: "visual.trunk", or "" for the top.
   var scope: Name = ""
 
@@ -41,6 +43,16 @@ enum TimmFamilies {
 
 /// Tables of architectures: a line for each.
 enum TimmTable {
+  /// A positive integer.
+  static func number(_ digits: some Sequence<UInt8>) -> Int? {
+    var value = 0
+    for byte in digits {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), value < 1 << 20 else { return nil }
+      value = value * 10 + Int(byte - UInt8(ascii: "0"))
+    }
+    return value
+  }
+
   /// The row of an architecture in a table such as TimmTransformerTable's, without its name.
   static func find(_ architecture: Name, _ rows: StaticString) -> [Name]? {
     let bytes = rows.withUTF8Buffer { Array($0) }

@@ -1,0 +1,43 @@
+import ClipBase
+
+extension CharacterMap {
+  /// Describes what is wrong with a map that a model file has; nil if it is well formed. Each set of children is visited
+  /// once, since common suffixes share nodes.
+  var problem: String? {
+    var check = CharacterMapCheck(map: self)
+    return check.visit(child(0), depth: 0)
+  }
+}
+
+private struct CharacterMapCheck {
+  let map: CharacterMap
+  /// For each set of children: whether its paths are being followed, or have been.
+  private var states: [UInt8]
+
+  init(map: CharacterMap) {
+    self.map = map
+    states = [UInt8](repeating: 0, count: map.units.count)
+  }
+
+  /// In bytes of the text that is replaced.
+  private static var longestPath: Int { 256 }
+
+  mutating func visit(_ base: Int, depth: Int) -> String? {
+    guard base | 0xFF < map.units.count else { return "a node of the trie is outside it" }
+    guard depth < CharacterMapCheck.longestPath else { return "a path of the trie is longer than \(depth) bytes" }
+    if states[base] == 2 { return nil }
+    if states[base] == 1 { return "a path of the trie is a cycle" }
+    states[base] = 1
+    for byte in 1...255 {
+      let node = base ^ byte
+      guard map.units[node] & 0x8000_00FF == UInt32(byte) else { continue }
+      let next = map.child(node)
+      if let problem = visit(next, depth: depth + 1) { return problem }
+      if map.units[node] & 0x100 != 0, Int(map.units[next] & 0x7FFF_FFFF) >= map.replacements.count {
+        return "a replacement is outside the file"
+      }
+    }
+    states[base] = 2
+    return nil
+  }
+}
