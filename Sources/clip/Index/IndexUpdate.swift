@@ -39,13 +39,17 @@ struct IndexUpdate {
     _ index: ImageIndex, _ folders: [IndexedFolder], endings: Set<String>, unusable: [UnusableImage]
   ) throws(CLIPError) {
     self.index = index
+    var walks: [FolderWalk] = []
+    let walking = Background {
+      walks = folders.map { FolderWalk($0.path, endings: endings, rules: $0.rules) }
+    }
     known = try index.records()
+    walking.wait()
     var tried: [ByteString: UnusableImage] = [:]
     for image in unusable { tried[image.path] = image }
     var away: [ByteString] = []
     var found: Set<ByteString> = []
-    for folder in folders {
-      let walk = FolderWalk(folder.path, endings: endings, rules: folder.rules)
+    for walk in walks {
       walked += walk.folders
       away += walk.unread.map(\.path) + walk.empty
       report.away += walk.unread
