@@ -10,7 +10,7 @@ class ModelOptions(C.Structure): _fields_ = [("size", C.c_uint32), ("towers", C.
 class Info(C.Structure):
     _fields_ = [(n, C.c_uint32) for n in ("size", "towers", "width", "image_width", "image_height", "context", "vocabulary", "has_bias")] + [("scale", C.c_float), ("bias", C.c_float), ("storage", C.c_int), ("layout", C.c_char_p)] + [(n, C.c_uint64) for n in ("image_parameters", "text_parameters", "memory")]
 class EncodeOptions(C.Structure): _fields_ = [(n, C.c_uint32) for n in ("size", "flags", "background", "image_width", "image_height", "context")] + [("progress", Progress), ("prompt", C.c_char_p)]
-class View(C.Structure): _fields_ = [("pixels", C.c_void_p), ("width", C.c_uint32), ("height", C.c_uint32), ("stride", C.c_size_t), ("format", C.c_int), ("orientation", C.c_uint32)]
+class View(C.Structure): _fields_ = [("pixels", C.c_void_p), ("width", C.c_uint32), ("height", C.c_uint32), ("stride", C.c_size_t), ("format", C.c_int), ("orientation", C.c_uint32), ("full_width", C.c_uint32), ("full_height", C.c_uint32)]
 
 def check(status):
     if status: raise RuntimeError(f"{status}: " + lib.clip_last_error().decode())

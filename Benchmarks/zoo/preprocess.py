@@ -44,7 +44,7 @@ FAMILIES = {
     "vit": lambda n: hugging_face(n, T.ViTConfig(**L, image_size=224, patch_size=32), T.ViTModel, "ViTImageProcessor"),
     "deit": lambda n: hugging_face(n, T.DeiTConfig(**L, image_size=224, patch_size=32), T.DeiTModel, "DeiTImageProcessor"),
     "beit": lambda n: hugging_face(n, T.BeitConfig(**L, image_size=224, patch_size=32), T.BeitModel, "BeitImageProcessor"),
-    "dinov3": lambda n: hugging_face(n, T.DINOv3ViTConfig(**L, image_size=224, patch_size=32), T.DINOv3ViTModel, "DINOv3ViTImageProcessor"),
+    "dinov3": lambda n: hugging_face(n, T.DINOv3ViTConfig(**L, image_size=224, patch_size=32, num_register_tokens=1), T.DINOv3ViTModel, "DINOv3ViTImageProcessor"),
     "convnext 384": lambda n: hugging_face(n, T.ConvNextConfig(**CNN), T.ConvNextModel, "ConvNextImageProcessor"),
     "convnext 224": lambda n: hugging_face(n, T.ConvNextConfig(**CNN), T.ConvNextModel, "ConvNextImageProcessor", size={"shortest_edge": 224}),
     "mobilevit": lambda n: hugging_face(n, T.MobileViTConfig(hidden_sizes=[8, 8, 8], neck_hidden_sizes=[8] * 7), T.MobileViTModel, "MobileViTImageProcessor", size={"shortest_edge": 288}),
