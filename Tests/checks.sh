@@ -195,23 +195,100 @@ sizes_fit() {
   [ "$core" -lt 1500000 ] && [ "$all" -lt 6000000 ]
 }
 
-# Installed, moved elsewhere, found by pkg-config; the example is built against it, and it and the tool run.
+# Installed, moved elsewhere, found by pkg-config and CMake; the example is built against it, and it and the tool run.
+# Uninstalled, nothing is left. The libraries are in lib, and in a folder of the architecture as Debian has them.
 installed_tree_works() {
-  local stage=$root/build/tests/stage moved=$root/build/tests/moved flags out
-  rm -rf "$stage" "$moved"
-  make -s install DESTDIR="$stage" PREFIX=/opt/clipcore || return
-  mv "$stage/opt/clipcore" "$moved" || return
-  flags=$(PKG_CONFIG_PATH=$moved/lib/pkgconfig pkg-config --cflags --libs clipcore) || return
+  local stage=$root/build/tests/stage moved=$root/build/tests/moved lib
+  for lib in lib "lib/$(cc -print-multiarch)"; do
+    rm -rf "$stage" "$moved"
+    make -s install DESTDIR="$stage" PREFIX=/opt/clipcore LIBDIR="/opt/clipcore/$lib" || return
+    cp -a "$stage/opt/clipcore" "$moved" || return
+    moved_tree_works "$moved" "$lib" || return
+    make -s uninstall DESTDIR="$stage" PREFIX=/opt/clipcore LIBDIR="/opt/clipcore/$lib" || return
+    ! find "$stage" ! -type d -o -name '*clipcore*' ! -path "$stage/opt/clipcore" | grep . || return
+  done
+}
+
+moved_tree_works() { # TREE LIB
+  local moved=$1 lib=$2 flags program out project=build/tests/cmake
+  flags=$(PKG_CONFIG_PATH=$moved/$lib/pkgconfig pkg-config --cflags --libs clipcore) || return
   case $flags in *"$moved"*) ;; *) echo "pkg-config says $flags"; return 1 ;; esac
   # shellcheck disable=SC2086 # the flags are words
-  cc -std=c11 -Wall -Wextra -Wpedantic -Werror Examples/c/embed.c -o build/tests/embed $flags -Wl,-rpath,"$moved/lib" || return
-  out=$(cd / && "$root/build/tests/embed" "$root/$emoji" "$root/Examples/images/cat.png" "$root/Examples/images/sailboat.jpg" cat sailboat pizza) || return
-  echo "$out"
-  # The first caption fits the first image, the second the second.
-  awk '/cat$/ { cat[++c] = $1 } /sailboat$/ { boat[++b] = $1 } END { exit !(cat[1] > 50 && boat[2] > 50) }' <<< "$out" || return
+  cc -std=c11 -Wall -Wextra -Wpedantic -Werror Examples/c/embed.c -o build/tests/embed $flags -Wl,-rpath,"$moved/$lib" || return
+  rm -rf "$project" && mkdir -p "$project" && cat > "$project/CMakeLists.txt" <<PROJECT || return
+cmake_minimum_required(VERSION 3.16)
+project(embed C)
+find_package(clipcore 0.1 REQUIRED)
+add_executable(embed "$root/Examples/c/embed.c")
+target_link_libraries(embed clipcore::clipcore clipcore::cliptools clipcore::clipindex)
+PROJECT
+  cmake -S "$project" -B "$project/build" -DCMAKE_PREFIX_PATH="$moved" -DCMAKE_C_FLAGS=-Werror > /dev/null || return
+  cmake --build "$project/build" > /dev/null || return
+  for program in "$root/build/tests/embed" "$root/$project/build/embed"; do
+    out=$(cd / && "$program" "$root/$emoji" "$root/Examples/images/cat.png" "$root/Examples/images/sailboat.jpg" cat sailboat pizza) || return
+    # The first caption fits the first image, the second the second.
+    awk '/cat$/ { cat[++c] = $1 } /sailboat$/ { boat[++b] = $1 } END { exit !(cat[1] > 50 && boat[2] > 50) }' <<< "$out" || { echo "$out"; return 1; }
+  done
   (cd / && "$moved/bin/clip" classify --model "$root/$emoji" "$root/$image" --label cat pizza) || return
+  (cd / && "$moved/bin/clip" gap text image) > /dev/null || return
   (cd / && "$moved/bin/clip" plugins | grep -qF "$moved/") || { echo "plugins are not the moved ones"; return 1; }
+  grep -q '^\.SH OPTIONS' "$moved/share/man/man1/clip-embed.1" && grep -q embed "$moved/share/bash-completion/completions/clip" || return
   ! ldd "$moved/bin/clip" | grep -E 'not found|/build/lib'
+}
+
+# What is no image is counted by its kind, a name's ending counts in any case, and a name need not be UTF-8.
+embed_says_what_it_takes() {
+  local folder out
+  folder=$(mktemp -d)
+  mkdir "$folder/in"
+  cp Tests/Fixtures/photos/o6.jpg "$folder/PHOTO.JPG"
+  cp Tests/Fixtures/photos/{photo.heic,palette.gif,o3.tiff} "$folder/in/"
+  cp Tests/Fixtures/photos/upright.png "$folder/in/$(printf 'caf\xe9').png"
+  for out in a.txt b.TXT c.mov d; do echo x > "$folder/in/$out"; done
+  (cd "$folder" && tar -cf all.tar in PHOTO.JPG) || return
+  out=$(build/bin/clip embed --model $emoji --image "$folder/in" "$folder/all.tar" --output "$folder/x.jsonl" --json 2> "$folder/log") || return
+  grep -qF 'Left out: 4 .txt, 2 without an ending, 2 .mov.' "$folder/log" || { cat "$folder/log"; return 1; }
+  tr -d ' \n' <<< "$out" | grep -qF '"images":9,"texts":0,"width":128,"skipped":[],"left_out":{"":2,"mov":2,"txt":4}' || { echo "$out"; return 1; }
+  [ "$(grep -cF 'caf\udce9.png' "$folder/x.jsonl")" = 2 ] || return
+  # Upright, all are the same photograph; as stored, the turned ones are not.
+  build/bin/clip embed --model $emoji --image "$folder/PHOTO.JPG" --output "$folder/upright.npy" &&
+    build/bin/clip embed --model $emoji --image "$folder/PHOTO.JPG" --as-stored --output "$folder/stored.npy" || return
+  ! cmp -s "$folder/upright.npy" "$folder/stored.npy" || return
+  # A damaged image, and a colour under a transparent one.
+  head -c 2000 "$folder/PHOTO.JPG" > "$folder/damaged.jpg"
+  ! build/bin/clip embed --model $emoji --image "$folder/damaged.jpg" --output "$folder/y.npy" 2> /dev/null || return
+  build/bin/clip embed --model $emoji --image "$folder/damaged.jpg" --lenient --output "$folder/y.npy" || return
+  for out in white '#ff0000'; do
+    build/bin/clip embed --model $emoji --image Tests/Fixtures/codecs/rgba8.png --background $out --output "$folder/$out.npy" || return
+  done
+  ! cmp -s "$folder/white.npy" "$folder/#ff0000.npy" || return
+  ! build/bin/clip embed --model $emoji --image Tests/Fixtures/codecs/rgba8.png --background reddish --output "$folder/z.npy" 2> /dev/null
+}
+
+# Stopped by signals, also in the middle, clip embed goes on to the bytes of a run that nothing stopped.
+embed_goes_on() {
+  local folder signal i tries=0
+  folder=$(mktemp -d)
+  for ((i = 0; i < 60; i++)); do printf '%s\0' Tests/Fixtures/photos/o[1-8].{jpg,png} Tests/Fixtures/manifests; done > "$folder/list"
+  local command=(build/bin/clip embed --model $emoji --image-file "$folder/list" --text "a cat" "a dog" --batch 4 --elements f16)
+  "${command[@]}" --output "$folder/whole.safetensors" 2> /dev/null
+  [ -s "$folder/whole.safetensors" ] && [ ! -e "$folder/whole.safetensors.partial" ] || return
+  while [ ! -e "$folder/x.safetensors" ] && [ $((tries += 1)) -lt 60 ]; do
+    for signal in INT KILL TERM; do
+      "${command[@]}" --output "$folder/x.safetensors" 2>> "$folder/log" &
+      sleep "0.$((RANDOM % 9 + 1))"
+      kill -$signal $! 2> /dev/null
+      wait $! 2> /dev/null
+    done
+  done
+  "${command[@]}" --output "$folder/x.safetensors" 2>> "$folder/log"
+  grep -qF 'The same command goes on from there.' "$folder/log" && grep -qF 'Going on from' "$folder/log" || return
+  cmp "$folder/whole.safetensors" "$folder/x.safetensors" || return
+  # Another run's rows are not taken for this one's.
+  build/bin/clip embed --model $emoji --image-file "$folder/list" --output "$folder/y.npy" 2> /dev/null &
+  sleep 0.5
+  kill -KILL $! 2> /dev/null && wait $! 2> /dev/null
+  [ ! -e "$folder/y.npy.partial" ] || ! build/bin/clip embed --model $emoji --image-file "$folder/list" --raw --output "$folder/y.npy" 2> /dev/null
 }
 
 # Every input that the fuzzers begin from, and every file that one once found a fault with, through the same code,
@@ -223,7 +300,7 @@ replay_fuzzers() {
   export FUZZ_FOLDER
   Tests/Fuzz/seeds.sh "$seeds" || return
   for target in "${targets[@]}"; do
-    compile cc "build/tests/replay-$target" "Tests/Fuzz/$target.c" Tests/Fuzz/common.c Tests/Fuzz/replay.c \
+    compile cc "build/tests/replay-$target" "Tests/Fuzz/${target%_*}.c" Tests/Fuzz/common.c Tests/Fuzz/replay.c \
       -Lbuild/lib -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib" || return
     files=()
     for file in "$seeds/$target"/* Tests/Fixtures/fuzz/"$target"/*; do [ ! -f "$file" ] || files+=("$file"); done

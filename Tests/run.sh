@@ -205,6 +205,7 @@ c_test smoke valgrind,address        sentence_test Tests/Fixtures/zoo/sentence
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
 c_test smoke valgrind,address,thread index_test $emoji @
+c_test smoke ''                      index_memory_test $emoji @
 c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
 c_test smoke valgrind,address,thread files_test $emoji Tests/Fixtures/photos @
 c_test smoke ''                      system_test $emoji $image
@@ -212,7 +213,7 @@ c_test smoke address                 structs_test build/models/rn-tiny @
 c_test smoke ''                      faults_test build/models/small-32 $image @
 c_test smoke ''                      process_test build/models/small-32 $image @
 c_test smoke ''                      limits_test build/models/small-32 $image @
-c_test smoke address                 tokenizers_test Tests/Fixtures/tokenizer/parts @
+c_test smoke address                 tokenizers_test Tests/Fixtures/tokenizer/parts Tests/Fixtures/tokenizer/models @
 c_test full  address,thread          swap_test build/models/small-32 build/models/rn-tiny $image
 c_test full  address,thread          publish_test build/models/small-32 $image
 [ ${#address[@]} -eq 0 ] || background sanitized_tests address "${address[@]}"
@@ -228,7 +229,7 @@ check smoke exports.cliptools exports_match libcliptools.so Include/clip_{analys
 check smoke exports.clipindex exports_match libclipindex.so Include/clip_index.h
 for name in interface_documented documented_c_compiles needs_only_allowed plugins_export_entry augmentation_examples_work \
   analysis_page_works catalogue_is_shown plugins_found_in_order missing_tokenizer_is_said documented_plugin_works \
-  encoders_are_recommended plugin_check_writes_json; do
+  encoders_are_recommended plugin_check_writes_json embed_says_what_it_takes embed_goes_on; do
   check smoke $name $name
 done
 for name in index_follows_changes index_keeps_what_is_away index_walks_folders search_takes_queries duplicates_are_grouped \

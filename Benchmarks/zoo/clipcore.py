@@ -41,5 +41,5 @@ class Model:
         """images: arrays [height, width, 3] of uint8."""
         out = np.zeros((len(images), 3, self.info.image_height, self.info.image_width), np.float32)
         images = [np.ascontiguousarray(i) for i in images]
-        views = (View * len(images))(*[View(i.ctypes.data_as(C.c_void_p), i.shape[1], i.shape[0], 0, 1, 0) for i in images])
+        views = (View * len(images))(*[View(i.ctypes.data_as(C.c_void_p), i.shape[1], i.shape[0], 0, 1, 0, 0, 0) for i in images])
         check(lib.clip_preprocess(self.handle, views, C.c_size_t(len(images)), C.byref(self._options(False, None)), out.ctypes.data_as(C.c_void_p), C.c_size_t(out.size))); return out

@@ -136,4 +136,27 @@ def sentence(name):
     found = SentenceTransformer(d, device="cpu").float(); rows = torch.tensor(found.encode(["c d e", "c d e", "x"], prompt_name=None)); plain = torch.tensor(found.encode(["c d e"], prompt_name="plain"))
     open(d + "/texts.f32", "wb").write(unit(torch.cat([rows[:1], plain])).float().numpy().astype("<f4").tobytes())
 CASES["sentence"] = sentence
+
+# ---------------------------------------------------------------- images of another size than trained
+@torch.no_grad()
+def native_size(name, size, table):
+    """A config of images of `size` with positions for `table`, whose embedding is of images of SIDE."""
+    d = new(name); vision = lambda side: dict(image_size=side, layers=1, width=16, head_width=8, patch_size=4, mlp_ratio=1.5)
+    t = dict(context_length=4, vocab_size=8, width=8, heads=1, layers=1); build = lambda side: open_clip.CLIP(embed_dim=12, vision_cfg=vision(side), text_cfg=t)
+    model = halved(randomise(build(table))); small = build(SIDE).eval()
+    json.dump({"model_cfg": {"embed_dim": 12, "vision_cfg": vision(size), "text_cfg": t}, "preprocess_cfg": {}}, open(d + "/open_clip_config.json", "w"))
+    weights = model.state_dict(); open_clip.factory.resize_pos_embed(weights, small); small.load_state_dict(weights)
+    finish(d, model, small.encode_image(PIXELS), "open_clip_model.safetensors", lambda k: k.startswith("visual.") or k.startswith("logit"))
+
+@torch.no_grad()
+def hf_size(name, config, cls, size):
+    d = new(name); model = halved(randomise(cls(config(hidden_size=16, intermediate_size=24, num_hidden_layers=1, num_attention_heads=2, image_size=size, patch_size=4))))
+    json.dump({k: v for k, v in model.config.to_dict().items() if v is not None}, open(d + "/config.json", "w"))
+    json.dump(dict(image_processor_type="CLIPImageProcessor", size={"height": size, "width": size}, do_center_crop=False), open(d + "/preprocessor_config.json", "w"))
+    finish(d, model, model(PIXELS, interpolate_pos_encoding=True).pooler_output)
+
+CASES["open-clip-other-size"] = lambda n: native_size(n, 24, 24)
+CASES["open-clip-fitted-size"] = lambda n: native_size(n, SIDE, 28)
+CASES["clip-other-size"] = lambda n: hf_size(n, T.CLIPVisionConfig, T.CLIPVisionModel, 24)
+CASES["siglip-other-size"] = lambda n: hf_size(n, T.SiglipVisionConfig, T.SiglipVisionModel, 24)
 for name in sys.argv[1:] or CASES: CASES[name](name)

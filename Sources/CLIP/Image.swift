@@ -22,9 +22,11 @@ public enum PixelFormat: UInt32, Sendable, CaseIterable {
 /// An image of 8-bit pixels. It does not change and may be used from any thread.
 public final class Image: @unchecked Sendable {
   public let format: PixelFormat
-  /// Pixels, as they are stored.
-  public let width: Int
-  public let height: Int
+  /// Pixels of the upright image.
+  public var width: Int { Int(isTransposed ? view.height : view.width) }
+  public var height: Int { Int(isTransposed ? view.width : view.height) }
+  private var isTransposed: Bool { view.orientation >= 5 }
+  /// The pixels as they are stored, and how they are turned.
   package let view: clip_image_view
   private let owner: Owner
 
@@ -57,10 +59,17 @@ public final class Image: @unchecked Sendable {
   /// Decodes an image file: JPEG, PNG, WebP, BMP, GIF, TIFF, HEIC, AVIF, JPEG XL, or another format for which a codec
   /// plugin is loaded. The image is upright.
   public convenience init(_ path: String, runtime: Runtime, options: Options = Options()) throws(CLIPError) {
+    try self.init(path: path.utf8, runtime: runtime, options: options)
+  }
+
+  /// The same for a file whose name need not be UTF-8: its bytes, without NUL.
+  public convenience init(
+    path: some Collection<UInt8>, runtime: Runtime, options: Options = Options()
+  ) throws(CLIPError) {
     var out: OpaquePointer?
     var given = try options.value()
     try withCMemory { memory throws(CLIPError) in
-      try check(clip_image_load(runtime.handle, try memory.string(path, "path"), &given, &out))
+      try check(clip_image_load(runtime.handle, try memory.bytes(path, "path"), &given, &out))
     }
     try self.init(owning: out)
   }
@@ -73,7 +82,7 @@ public final class Image: @unchecked Sendable {
     try self.init(owning: out)
   }
 
-  /// Pixels in rows from top to bottom.
+  /// Pixels in rows from top to bottom, as they are stored.
   ///
   /// - Parameter stride: Bytes from the start of a row to that of the next; nil: rows follow each other.
   /// - Parameter orientation: EXIF's, 1 to 8, where 6 is to be turned to the right by 90 degrees.
@@ -96,7 +105,6 @@ public final class Image: @unchecked Sendable {
       )
     }
     self.format = format
-    (self.width, self.height) = (width, height)
     let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
     _ = copy.initialize(from: bytes)
     owner = .bytes(copy)
@@ -131,7 +139,6 @@ public final class Image: @unchecked Sendable {
     var view = clip_image_view()
     let status = clip_image_get_view(image, &view)
     self.view = view
-    (width, height) = (Int(view.width), Int(view.height))
     format = PixelFormat(rawValue: UInt32(view.format.rawValue)) ?? .rgb
     try check(status)
   }
@@ -143,17 +150,29 @@ public final class Image: @unchecked Sendable {
     }
   }
 
-  /// A copy of the pixels, rows from top to bottom without gaps: [height, width, channels].
+  /// A copy of the upright image's pixels, rows from top to bottom without gaps: [height, width, channels].
   public var bytes: [UInt8] {
     guard let pixels = view.pixels else { return [] }
-    let row = width * format.channels
-    let stride = view.stride == 0 ? row : view.stride
-    return [UInt8](unsafeUninitializedCapacity: row * height) { buffer, count in
+    let (width, height, channels) = (width, height, format.channels)
+    let stride = view.stride == 0 ? Int(view.width) * channels : view.stride
+    // EXIF 2.32, 4.6.5.1.7: where the stored first row and first column are in the upright image.
+    let isMirrored = [2, 3, 7, 8].contains(view.orientation)
+    let isFlipped = [3, 4, 6, 7].contains(view.orientation)
+    let first =
+      pixels + (isMirrored ? (Int(view.width) - 1) * channels : 0) + (isFlipped ? (Int(view.height) - 1) * stride : 0)
+    let (right, below) = (isMirrored ? -channels : channels, isFlipped ? -stride : stride)
+    let (step, next) = isTransposed ? (below, right) : (right, below)
+    return [UInt8](unsafeUninitializedCapacity: width * height * channels) { buffer, count in
+      guard let target = buffer.baseAddress else { return }
       for y in 0..<height {
-        guard let start = buffer.baseAddress else { break }
-        (start + y * row).initialize(from: pixels + y * stride, count: row)
+        let row = (from: first + y * next, to: target + y * width * channels)
+        if step == channels {
+          row.to.initialize(from: row.from, count: width * channels)
+          continue
+        }
+        for x in 0..<width { (row.to + x * channels).initialize(from: row.from + x * step, count: channels) }
       }
-      count = row * height
+      count = width * height * channels
     }
   }
 }

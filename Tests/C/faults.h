@@ -84,6 +84,18 @@ ssize_t read(int descriptor, void *bytes, size_t size) {
 ssize_t pread(int descriptor, void *bytes, size_t size, off_t at) {
   return fault_here(FAULT_PREAD) ? -1 : syscall(SYS_pread64, descriptor, bytes, fault_size(FAULT_PREAD, size), at);
 }
+/* Programs of large files, such as SQLite, call these. */
+int open64(const char *path, int flags, ...) {
+  va_list more;
+  va_start(more, flags);
+  int mode = flags & O_CREAT ? va_arg(more, int) : 0;
+  va_end(more);
+  return open(path, flags, mode);
+}
+ssize_t pread64(int descriptor, void *bytes, size_t size, off_t at) { return pread(descriptor, bytes, size, at); }
+ssize_t pwrite64(int descriptor, const void *bytes, size_t size, off_t at) {
+  return fault_here(FAULT_WRITE) ? -1 : syscall(SYS_pwrite64, descriptor, bytes, fault_size(FAULT_WRITE, size), at);
+}
 ssize_t write(int descriptor, const void *bytes, size_t size) {
   return fault_here(FAULT_WRITE) ? -1 : syscall(SYS_write, descriptor, bytes, fault_size(FAULT_WRITE, size));
 }
@@ -96,6 +108,12 @@ int lstat(const char *restrict path, struct stat *restrict facts) {
 int fstat(int descriptor, struct stat *facts) {
   return fault_here(FAULT_FSTAT) ? -1 : fstatat(descriptor, "", facts, AT_EMPTY_PATH);
 }
+int stat64(const char *restrict path, struct stat64 *restrict facts) {
+  return fault_here(FAULT_STAT) ? -1 : fstatat64(AT_FDCWD, path, facts, 0);
+}
+int fstat64(int descriptor, struct stat64 *facts) {
+  return fault_here(FAULT_FSTAT) ? -1 : fstatat64(descriptor, "", facts, AT_EMPTY_PATH);
+}
 void *mmap(void *at, size_t size, int protection, int flags, int descriptor, off_t offset) {
   if (fault_here(FAULT_MMAP)) return MAP_FAILED;
   FAULT_REAL(void *, "mmap", void *, size_t, int, int, int, off_t);
@@ -105,6 +123,7 @@ int rename(const char *from, const char *to) {
   return fault_here(FAULT_RENAME) ? -1 : renameat(AT_FDCWD, from, AT_FDCWD, to);
 }
 int fsync(int descriptor) { return fault_here(FAULT_FSYNC) ? -1 : (int)syscall(SYS_fsync, descriptor); }
+int fdatasync(int descriptor) { return fault_here(FAULT_FSYNC) ? -1 : (int)syscall(SYS_fdatasync, descriptor); }
 int close(int descriptor) { /* the descriptor is closed in any case, as Linux does */
   int status = (int)syscall(SYS_close, descriptor);
   return fault_here(FAULT_CLOSE) ? -1 : status;

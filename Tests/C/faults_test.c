@@ -7,6 +7,7 @@
  * Without `all`, every 11th place of a call that is made often. `disk`: FOLDER is on a disk that is too small.
  */
 #define _GNU_SOURCE
+#include <clip_index.h>
 #include <clipcore.h>
 
 #include "check.h"
@@ -194,6 +195,57 @@ static clip_status exported(clip_status status, uint64_t *sum) {
   faults.mode = mode;
   return status;
 }
+/* Weights of PyTorch, and an image of each kind. */
+static clip_status open_others(uint64_t *sum) {
+  static const char *const names[] = {"o1.jpg", "o1.webp", "jpeg.tiff", "palette.gif", "rgb.bmp"};
+  clip_model *opened = NULL;
+  float embedding[512];
+  static const uint8_t pixels[12] = {1, 2, 3, 40, 50, 60};
+  const clip_image_view view = {.pixels = pixels, .width = 2, .height = 2, .format = CLIP_PIXELS_RGB};
+  clip_status status = clip_model_open(runtime, path_of("weights"), NULL, &opened);
+  if (status == CLIP_OK) status = clip_encode_image(opened, &view, 1, NULL, embedding, 512);
+  if (status == CLIP_OK) *sum = mix(*sum, embedding, 16 * sizeof *embedding);
+  clip_model_release(opened);
+  for (size_t i = 0; status == CLIP_OK && i < sizeof names / sizeof *names; i++) {
+    clip_image *image = NULL;
+    clip_image_view found;
+    status = clip_image_load(runtime, path_of(names[i]), NULL, &image);
+    if (status == CLIP_OK) status = clip_image_get_view(image, &found);
+    if (status == CLIP_OK) *sum = mix(*sum, found.pixels, found.width);
+    clip_image_release(image);
+  }
+  return status;
+}
+
+static int mix_entry(void *user, const clip_index_entry *entry) {
+  *(uint64_t *)user = mix(*(uint64_t *)user, entry->key.data, entry->key.size);
+  return 0;
+}
+
+/* What was put into an index is there as a whole or not at all. */
+static clip_status fill_index(uint64_t *sum) {
+  static const float rows[3][4] = {{1, 2, 3, 4}, {4, 3, 2, 1}, {0, 1, 0, 1}};
+  static const clip_index_bytes keys[3] = {{"one", 3}, {"two", 3}, {"three", 5}};
+  clip_index_options options = CLIP_INIT(clip_index_options);
+  clip_index_info info = CLIP_INIT(clip_index_info);
+  clip_index *index = NULL;
+  options.flags = CLIP_INDEX_CREATE, options.fingerprint = "test", options.embedding_width = 4;
+  clip_status status = clip_index_open(runtime, path_of("index"), &options, &index);
+  if (status == CLIP_OK) status = clip_index_put(index, keys, rows[0], NULL, 3);
+  if (status == CLIP_OK) status = clip_index_search(index, rows[0], NULL, mix_entry, sum);
+  if (status == CLIP_OK) status = clip_index_visit(index, NULL, 0, mix_entry, sum);
+  clip_index_release(index);
+  int mode = faults.mode;
+  faults_disarm();
+  CHECK(clip_index_open(runtime, path_of("index"), &options, &index) == CLIP_OK);
+  CHECK(clip_index_describe(index, &info) == CLIP_OK && (info.entries == 3 || (status != CLIP_OK && info.entries == 0)));
+  clip_index_release(index);
+  static const char *const files[] = {"index", "index-wal", "index-shm", "index-journal"};
+  for (int i = 0; i < 4; i++) unlink(path_of(files[i]));
+  faults.mode = mode;
+  return status;
+}
+
 static clip_status export_trained(uint64_t *sum) { return exported(clip_trainer_export(trainer, path_of("exported"), NULL), sum); }
 static clip_status export_model(uint64_t *sum) { return exported(clip_model_export(model, NULL, path_of("exported"), NULL), sum); }
 
@@ -204,7 +256,7 @@ static const struct {
   {"create a runtime", create_runtime}, {"watch plugins", watch_plugins}, {"open and encode", open_and_encode},
   {"swap", swap_tower}, {"read a folder", read_folder}, {"read a table", read_table}, {"read an archive", read_archive},
   {"create a trainer", create_trainer}, {"save", save_checkpoint}, {"resume", resume}, {"export a trainer", export_trained},
-  {"export a model", export_model},
+  {"export a model", export_model}, {"open other files", open_others}, {"fill an index", fill_index},
 };
 
 /* What each call may plausibly fail with, but ENOENT: then there is no file, which is no failure. */
@@ -282,6 +334,10 @@ static void make_pairs(void) {
            "tar --sort=name -cf ../pairs.tar 1.png 1.txt 2.png 2.txt 3.png 3.txt 4.png 4.txt deeper 7.png 7.txt && "
            "(echo file_name,caption; for i in 1 2 3 4 deeper/5 deeper/6 7; do echo $i.png,caption $i; done) > table.csv",
            scratch, scratch, image_path, image_path);
+  CHECK(system(command) == 0);
+  snprintf(command, sizeof command,
+           "cp -r Tests/Fixtures/weights/zip '%s/weights' && cd Tests/Fixtures/photos && cp o1.jpg o1.webp jpeg.tiff palette.gif rgb.bmp '%s'",
+           scratch, scratch);
   CHECK(system(command) == 0);
 }
 

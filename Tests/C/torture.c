@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #endif
 #include "failing.h"
+#include <clip_index.h>
 #include "torture_scenarios.h"
 
 #include <dirent.h>

@@ -3,6 +3,7 @@
 #ifndef CLIPCORE_TESTS_TORTURE_SCENARIOS_H
 #define CLIPCORE_TESTS_TORTURE_SCENARIOS_H
 
+#include <clip_index.h>
 #include <clipcore.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ typedef struct world {
   clip_image *image;
   clip_closure *closure;
   clip_plugin_reference *reference;
+  clip_index *index;
   uint64_t hash; /* of the results of `call` */
 } world;
 
@@ -167,6 +169,43 @@ static clip_status load_image(world *w) {
   return status;
 }
 
+/* Weights in a PyTorch file. */
+static clip_status open_file(world *w) {
+  static float embedding[512];
+  clip_model *model = NULL;
+  TRY(clip_model_open(w->runtime, running->argument, NULL, &model));
+  clip_model_info info = CLIP_INIT(clip_model_info);
+  clip_status status = clip_model_describe(model, &info);
+  if (status == CLIP_OK) status = clip_encode_image(model, views, 1, NULL, embedding, 512);
+  clip_model_release(model);
+  add_to_hash(w, embedding, info.embedding_width * sizeof *embedding);
+  return status;
+}
+
+static int hash_entry(void *user, const clip_index_entry *entry) {
+  add_to_hash(user, entry->key.data, entry->key.size);
+  add_to_hash(user, entry->metadata.data, entry->metadata.size);
+  add_to_hash(user, &entry->score, sizeof entry->score);
+  return 0;
+}
+static int hash_pair(void *user, const clip_index_entry *a, const clip_index_entry *b) { return hash_entry(user, a), hash_entry(user, b); }
+static clip_status index_calls(world *w) {
+  static const char *const keys[] = {"one", "two", "three"};
+  static const float rows[3][4] = {{1, 2, 3, 4}, {1, 2, 3, 5}, {-1, 0, 1, 0}};
+  clip_index_bytes names[3], facts[3];
+  for (int i = 0; i < 3; i++) names[i] = facts[i] = (clip_index_bytes){keys[i], strlen(keys[i])};
+  clip_index_options options = CLIP_INIT(clip_index_options);
+  options.flags = CLIP_INDEX_CREATE, options.fingerprint = "torture", options.embedding_width = 4;
+  clip_index_release(w->index), w->index = NULL;
+  TRY(clip_index_open(w->runtime, in_work(w, "index"), &options, &w->index));
+  TRY(clip_index_put(w->index, names, rows[0], facts, 3));
+  TRY(clip_index_search(w->index, rows[0], NULL, hash_entry, w));
+  TRY(clip_index_duplicates(w->index, NULL, hash_pair, w));
+  TRY(clip_index_visit(w->index, NULL, 0, hash_entry, w));
+  TRY(clip_index_get(w->index, "two", 3, floats, FLOATS, hash_entry, w));
+  return clip_index_remove(w->index, names, 1, NULL);
+}
+
 static clip_status make_pipeline(world *w) {
   if (!w->pipeline) TRY(clip_pipeline_create(w->runtime, running->argument, &w->pipeline));
   return CLIP_OK;
@@ -194,6 +233,36 @@ static clip_status augment_text(world *w) {
     add_to_hash(w, text, length);
   }
   return CLIP_OK;
+}
+
+/* What was told of an image that failed. */
+typedef struct {
+  world *w;
+  clip_status status;
+} told;
+
+static int hash_embedding(void *user, size_t index, const float *embedding, clip_status status, const char *message) {
+  told *all = user;
+  all->status = status;
+  if (!embedding) return message[0] != 0;
+  add_to_hash(all->w, &index, sizeof index);
+  add_to_hash(all->w, embedding, all->w->info.embedding_width * sizeof *embedding);
+  return 0;
+}
+
+/* Images of files in batches, while others decode. */
+static clip_status encode_files(world *w) {
+  static const char *const paths[] = {"palette-alpha.png", "progressive.jpg", "lossy-alpha.webp", "gray8.png", "420.jpg"};
+  char names[5][256];
+  clip_image_file files[5];
+  clip_encode_files_options options = {.struct_size = sizeof options, .batch_size = 2, .workers = 2};
+  told all = {w, CLIP_OK};
+  for (int i = 0; i < 5; i++) {
+    snprintf(names[i], sizeof names[i], "Tests/Fixtures/codecs/%s", paths[i]);
+    files[i] = (clip_image_file){.path = names[i]};
+  }
+  clip_status status = clip_encode_files(w->runtime, w->model, files, 5, &options, hash_embedding, &all);
+  return status == CLIP_CANCELLED ? all.status : status;
 }
 
 /* All batches of two epochs; what was opened and failed is opened again. */
@@ -308,6 +377,7 @@ static const scenario scenarios[] = {
     {"open", nothing, open_model, CLIP_TOWER_TEXT, NULL},
     {"open-int8", nothing, open_half, CLIP_TOWER_TEXT, NULL},
     {"images", open_model, encode_images, CLIP_TOWER_IMAGE | CLIP_TOWER_TEXT, NULL},
+    {"files", open_model, encode_files, CLIP_TOWER_IMAGE | CLIP_TOWER_TEXT, NULL},
     {"texts", open_model, encode_texts, CLIP_TOWER_TEXT, NULL},
     {"swap", open_model, swap, CLIP_TOWER_TEXT, NULL},
     {"png", nothing, load_image, 0, "Tests/Fixtures/codecs/palette-alpha.png"},
@@ -316,6 +386,14 @@ static const scenario scenarios[] = {
     {"cmyk", nothing, load_image, 0, "Tests/Fixtures/codecs/cmyk.jpg"},
     {"webp", nothing, load_image, 0, "Tests/Fixtures/codecs/lossy-alpha.webp"},
     {"lossless", nothing, load_image, 0, "Tests/Fixtures/codecs/lossless.webp"},
+    {"gif", nothing, load_image, 0, "Tests/Fixtures/photos/palette.gif"},
+    {"tiff", nothing, load_image, 0, "Tests/Fixtures/photos/jpeg.tiff"},
+    {"heic", nothing, load_image, 0, "Tests/Fixtures/photos/photo.heic"},
+    {"avif", nothing, load_image, 0, "Tests/Fixtures/photos/photo.avif"},
+    {"jxl", nothing, load_image, 0, "Tests/Fixtures/photos/photo.jxl"},
+    {"pytorch", nothing, open_file, 0, "Tests/Fixtures/weights/zip"},
+    {"pytorch-old", nothing, open_file, 0, "Tests/Fixtures/weights/legacy"},
+    {"index", nothing, index_calls, 0, NULL},
     {"augment-image", nothing, augment_image, 0, image_steps},
     {"augment-text", nothing, augment_text, 0, text_steps},
     {"data-folder", open_model, read_data, 0, "pairs"},
@@ -339,6 +417,7 @@ static void finish(world *w) {
   clip_image_release(w->image);
   clip_closure_release(w->closure);
   clip_plugin_reference_release(w->reference);
+  clip_index_release(w->index);
   clip_model_release(w->model);
   *w = (world){.work = w->work, .folder = w->folder, .runtime = w->runtime, .info = {.struct_size = sizeof w->info}};
 }

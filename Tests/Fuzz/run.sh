@@ -21,7 +21,7 @@ for target in "${targets[@]}"; do
   program=build/fuzz/$target new=build/fuzz/findings/$target/
   mkdir -p "$new" "build/fuzz/corpus/$target" "Tests/Fixtures/fuzz/$target"
   # libFuzzer by hand, after the sanitizer's shared runtime, which must be loaded first.
-  "$clang" -std=c11 -O1 -g -IInclude "Tests/Fuzz/$target.c" Tests/Fuzz/common.c Tests/Fuzz/mutate.c -fsanitize=address -shared-libsan \
+  "$clang" -std=c11 -O1 -g -IInclude "Tests/Fuzz/${target%_*}.c" Tests/Fuzz/common.c Tests/Fuzz/mutate.c -fsanitize=address -shared-libsan \
     -rdynamic "$runtime/libclang_rt.asan-x86_64.so" "$runtime/libclang_rt.fuzzer-x86_64.a" -lstdc++ -lm -lpthread \
     -Lbuild/fuzz/lib -lcliptools -lclipcore -Wl,-rpath,"$PWD/build/fuzz/lib" -Wl,-rpath,"$runtime" -o "$program" || exit
   echo "fuzzing $target for $seconds seconds"

@@ -56,6 +56,8 @@ with 02 Tests/Fuzz/tokenizer.json > "$to/tokenizer/tokenizer"
 with 03 "$FUZZ_FOLDER/open_clip/tokenizer_config.json" > "$to/tokenizer/config"
 split -l 1 -a 3 Tests/Fixtures/tokenizer/cases.jsonl "$to/text/"
 cp Tests/Fixtures/codecs/*.{png,jpg,webp} "$to/image/"
+for format in bmp gif tiff jxl; do cp Tests/Fixtures/photos/*.$format "$to/image_$format/"; done
+cp Tests/Fixtures/photos/*.{heic,avif} "$to/image_heif/"
 dataset_seeds
 pipeline_seeds
 cp Tests/Fixtures/manifests/*.ffi.json "$to/manifest/"

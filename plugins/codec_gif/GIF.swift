@@ -90,8 +90,12 @@ private struct Frame {
     guard let colours = frame.ColorMap ?? file.pointee.SColorMap else {
       throw PluginFailure(CLIP_FORMAT, "expected a palette, found none")
     }
-    target.clear()
     let (width, height) = (Int(frame.Width), Int(frame.Height))
+    let most = max(4 * header.width * header.height, 1 << 22)
+    guard width * height <= most else {
+      throw PluginFailure(CLIP_LIMIT, "expected a frame of at most \(most) pixels, found \(width) x \(height)")
+    }
+    target.clear()
     guard let line = malloc(width)?.assumingMemoryBound(to: UInt8.self) else {
       throw PluginFailure(CLIP_OUT_OF_MEMORY, "no memory for a row of \(width) pixels")
     }

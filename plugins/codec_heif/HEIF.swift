@@ -12,13 +12,19 @@ func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
 }
 
 func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) throws(PluginFailure) -> ImageHeader {
-  try withPrimary(data) { handle throws(PluginFailure) in try header(handle) }
+  try withPrimary(data) { _, handle throws(PluginFailure) in try header(handle) }
 }
 
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
-  try withPrimary(data) { handle throws(PluginFailure) in
+  try withPrimary(data) { context, handle throws(PluginFailure) in
     let header = try header(handle)
     try target.check(header)
+    // Else libheif takes memory for any grid that its items name. Tiles may reach over the edge.
+    let side = max(
+      heif_image_handle_get_ispe_width(handle), heif_image_handle_get_ispe_height(handle),
+      Int32(clamping: header.width),
+      Int32(clamping: header.height))
+    heif_context_set_maximum_image_size_limit(context, 2 * min(side, 1 << 20) + 512)
     var image: OpaquePointer?
     let chroma = header.channels == 4 ? heif_chroma_interleaved_RGBA : heif_chroma_interleaved_RGB
     try check(heif_decode_image(handle, &image, heif_colorspace_RGB, chroma, nil))
@@ -48,7 +54,8 @@ private func header(_ handle: OpaquePointer) throws(PluginFailure) -> ImageHeade
 }
 
 private func withPrimary<Result>(
-  _ data: UnsafeBufferPointer<UInt8>, _ body: (OpaquePointer) throws(PluginFailure) -> Result
+  _ data: UnsafeBufferPointer<UInt8>,
+  _ body: (_ context: OpaquePointer, _ image: OpaquePointer) throws(PluginFailure) -> Result
 ) throws(PluginFailure) -> Result {
   guard let context = heif_context_alloc() else { throw PluginFailure.noMemory("a decoder") }
   defer { heif_context_free(context) }
@@ -59,7 +66,7 @@ private func withPrimary<Result>(
   try check(heif_context_get_primary_image_handle(context, &handle))
   guard let handle else { throw PluginFailure(CLIP_FORMAT, "expected a primary image, found none") }
   defer { heif_image_handle_release(handle) }
-  return try body(handle)
+  return try body(context, handle)
 }
 
 private func check(_ error: heif_error) throws(PluginFailure) {

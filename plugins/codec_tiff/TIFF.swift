@@ -22,7 +22,7 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
     try target.check(header)
     var image = TIFFRGBAImage()
     var message = [CChar](repeating: 0, count: 1024)
-    guard TIFFRGBAImageBegin(&image, file, 0, &message) != 0 else {
+    guard TIFFRGBAImageBegin(&image, file, target.request.isLenient ? 0 : 1, &message) != 0 else {
       throw PluginFailure(
         CLIP_UNSUPPORTED, String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
     }

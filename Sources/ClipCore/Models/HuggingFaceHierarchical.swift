@@ -1,7 +1,7 @@
 import CClip
 
-/// Hugging Face's config.json of image towers whose stages halve the grid, alone: pooled features. Defaults are those of
-/// transformers' configuration classes.
+/// Hugging Face's config.json of image towers alone whose stages halve the grid; the output is pooled features.
+/// Defaults are those of transformers' configuration classes.
 enum HuggingFaceHierarchical {
   typealias Members = [(key: Name, value: JSON)]
 
@@ -79,7 +79,7 @@ enum HuggingFaceHierarchical {
     guard try config.int("num_channels", 3, ConfigReader.widths) == 3 else {
       throw config.error(CLIP_UNSUPPORTED, "num_channels", "3")
     }
-    // A model under a head has them one scope down.
+    // A model with a head has its tensors one scope deeper.
     let isScoped = weights.tensors.contains(prefix: type + ".")
     let start: Name = isScoped ? type + "." : ""
     let rules = names.map { ParameterRule(start + $0.parameter, start + $0.tensor) }
@@ -105,7 +105,7 @@ enum HuggingFaceHierarchical {
 
   static func array(_ counts: [Int]) -> JSON { .array(counts.map { .int($0) }) }
 
-  /// As many integers as there are stages.
+  /// One integer for each stage.
   static func counts(
     _ config: ConfigReader, _ key: StaticString, _ fallback: [Int], _ stages: ClosedRange<Int> = 4...4
   ) throws(ClipError) -> [Int] {

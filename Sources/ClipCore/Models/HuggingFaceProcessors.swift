@@ -1,11 +1,11 @@
-/// transformers' image processors that resize, crop, rescale and normalise: what each does where its file does not say.
+/// transformers' image processors that resize, crop, rescale and normalise, with their defaults.
 struct HuggingFaceProcessor {
   enum Size {
     case edge(Int)
     case square(Int)
   }
 
-  /// What the names of the processor's classes start with, as "CLIP" of CLIPImageProcessor and CLIPFeatureExtractor.
+  /// The start of the processor's class names, such as "CLIP" of CLIPImageProcessor and CLIPFeatureExtractor.
   let name: Name
   let size: Size
   /// nil: without a crop.

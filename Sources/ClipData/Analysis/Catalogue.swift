@@ -14,7 +14,10 @@ struct Catalogue {
       guard let library = csystem_library_path(UnsafeRawPointer(clip_version())) else {
         throw ClipError(CLIP_NOT_FOUND, "path: expected a file, found none beside a library whose place is unknown")
       }
-      self.path = join(parent(of: ClipBase.path(library)), "../share/clipcore/modalities.json")
+      // The libraries are in the prefix's lib, or in a folder of the architecture in it.
+      let folder = parent(of: ClipBase.path(library))
+      let near = join(folder, "../share/clipcore/modalities.json")
+      self.path = try FileKind(near) != .absent ? near : join(folder, "../../share/clipcore/modalities.json")
     }
     root = try JSON.load(self.path)
   }

@@ -148,7 +148,7 @@ final class Dataset {
     if workers != nil, let queue { return queue }
     let maker = SampleMaker(list.shards, options, runtime, model)
     let order = SampleOrder(list.shards, options, from: position)
-    let queue = OrderedQueue(
+    let queue = try OrderedQueue(
       SampleSource(maker: maker, order: order), capacity: max(options.prefetch, options.workers))
     workers = try Workers(queue, count: options.workers)
     counting.lock()

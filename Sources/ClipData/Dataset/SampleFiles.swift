@@ -134,8 +134,8 @@ struct SampleFiles {
 
   /// A link may not lead out either. What is not there is found missing later.
   private static func requireInside(_ path: Name, _ folder: Name) throws(ClipError) {
-    guard let root = try realPath(folder.string), let real = try realPath(path.string) else { return }
-    guard real.hasPrefix(root.hasSuffix("/") ? root : root + "/") else { throw outside }
+    guard let root = try realPath(folder.string).map({ Name($0) }), let real = try realPath(path.string) else { return }
+    guard Name(real).hasPrefix(root.hasSuffix("/") ? root : root + "/") else { throw outside }
   }
 
   private static var outside: ClipError {

@@ -64,7 +64,7 @@ struct Augment: ParsableCommand {
     if let text {
       try augment(try text.utf8, pipeline)
     } else if let image, let output {
-      let image = try Image(try image.utf8, runtime: runtime)
+      let image = try Image(path: image.bytes, runtime: runtime)
       try augment(background.white ? try overWhite(image) : image, pipeline, runtime, output)
     }
   }

@@ -38,7 +38,7 @@ struct Duplicates: ParsableCommand {
         "threshold": .float(threshold), "searched": .integer(try index.count()),
         "groups": .array(
           groups.map {
-            ["similarity": .float($0.similarity), "images": .array($0.images.map { .string($0.text) })]
+            ["similarity": .float($0.similarity), "images": .array($0.images.map { .path($0) })]
           }),
       ])
     } else if paths {

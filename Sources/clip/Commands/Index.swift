@@ -13,10 +13,11 @@ struct Index: ParsableCommand {
         clip index --model Models/emoji ~/Pictures
 
       Ctrl-C keeps what is done, and the next call goes on. Names that begin with a dot, and @eaDir, are left \
-      out; --exclude and --follow-links are kept with their folders.
+      out; --exclude and --follow-links are kept with their folders, and how images are decoded with the index.
       """)
 
   @OptionGroup var update: UpdateOptions
+  @OptionGroup var images: ImageOptions
   @OptionGroup var place: IndexOptions
 
   @Argument(help: "Folders of images, to be in the index from now on.")
@@ -47,7 +48,8 @@ struct Index: ParsableCommand {
 
   func run() throws {
     let runtime = try common.runtime()
-    let open = try OpenIndex(place.path(), runtime, update, threads: common.threadCount, creates: forget.isEmpty)
+    let open = try OpenIndex(
+      place.path(), runtime, update, images: images, threads: common.threadCount, creates: forget.isEmpty)
     guard try open.reserve() else { throw CLIPError("another command changes \(open.path.shown) now", status: .io) }
     Interruption.watch()
     for folder in forget { try self.forget(folder, open) }

@@ -103,9 +103,10 @@ struct Search: ParsableCommand {
     }
     if !unknown.isEmpty {
       let model = try open.open(.image)
-      _ = try open.encoder.embed(unknown.map(\.value), model) { position, result throws(CLIPError) in
+      _ = try model.embed(images: unknown.map { ImageInput($0.value) }, options: open.encode) {
+        (position, result) throws(CLIPError) in
         switch result {
-        case .success(let row): add(row, [unknown[position]])
+        case .success(let row): add(Array(row), [unknown[position]])
         case .failure(let error): throw error
         }
       }
@@ -129,7 +130,7 @@ struct Search: ParsableCommand {
     _ matches: [ImageIndex.Match], _ open: OpenIndex, searched: Int, _ report: IndexUpdate.Report?
   ) -> JSON {
     let list = matches.enumerated().map { index, match -> JSON in
-      ["rank": .integer(index + 1), "image": .string(match.path.text), "similarity": .float(match.score)]
+      ["rank": .integer(index + 1), "image": .path(match.path), "similarity": .float(match.score)]
     }
     return [
       "query": .strings(query.map(\.text)), "searched": .integer(searched), "results": .array(list),

@@ -8,18 +8,14 @@ extension IndexUpdate.Report {
     if isInterrupted { Console.shared.line("Interrupted: what is done is kept, and clip index goes on from there.") }
   }
 
-  /// "3 images: 2 added, 1 removed; 4 other files (3 mp4, 1 txt)."
+  /// "3 images: 2 added, 1 removed; left out: 3 .mp4, 1 .txt."
   func line(images: Int) -> String {
     let changes = [
       (added, "added"), (changed, "changed"), (moved, "moved"), (removed, "removed"), (skipped, "skipped"),
       (unusable.count - skipped, "skipped before"), (kept, "kept"),
     ].compactMap { $0.0 > 0 ? "\($0.0) \($0.1)" : nil }
-    let kinds = others.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map {
-      "\($0.value) \($0.key.isEmpty ? "without ending" : visible($0.key))"
-    }
-    let shown = kinds.count > 8 ? kinds.prefix(8) + ["…"] : kinds[...]
     let left = [
-      others.isEmpty ? nil : "no images: \(shown.joined(separator: ", "))",
+      others.isEmpty ? nil : "left out: \(FoundImages(leftOut: others).leftOutDescribed)",
       links == 0 ? nil : "\(counted(links, "symbolic link")) not followed",
       excluded == 0 ? nil : "\(excluded) excluded",
     ].compactMap { $0 }
@@ -29,12 +25,12 @@ extension IndexUpdate.Report {
 
   func json(_ index: ByteString, images: Int) -> JSON {
     [
-      "index": .string(index.text), "images": .integer(images), "added": .integer(added),
+      "index": .path(index), "images": .integer(images), "added": .integer(added),
       "changed": .integer(changed), "moved": .integer(moved), "removed": .integer(removed),
       "unchanged": .integer(unchanged), "kept": .integer(kept),
-      "away": .array(away.map { ["folder": .string($0.path.text), "error": .string($0.reason)] }),
-      "skipped": .array(unusable.map { ["image": .string($0.path.text), "error": .string($0.reason)] }),
-      "others": .object(others.sorted { $0.key < $1.key }.map { (key: $0.key, value: .integer($0.value)) }),
+      "away": .array(away.map { ["folder": .path($0.path), "error": .string($0.reason)] }),
+      "skipped": .array(unusable.map { ["image": .path($0.path), "error": .string($0.reason)] }),
+      "left_out": FoundImages(leftOut: others).leftOutJSON,
       "links": .integer(links), "excluded": .integer(excluded), "interrupted": .bool(isInterrupted),
     ]
   }

@@ -19,6 +19,10 @@ struct IndexSettings {
   /// The model's folder.
   var model: ByteString
   var folders: [IndexedFolder] = []
+  /// Transparent images are laid over it; nil: transparency is dropped.
+  var background: Color?
+  var asStored = false
+  var lenient = false
   var unusable: [UnusableImage] = []
 
   init(model: ByteString) { self.model = model }
@@ -32,6 +36,14 @@ struct IndexSettings {
     let reader = try ObjectReader(try JSON.parse(try readFile(path), place: path.shown), path.shown)
     guard let model = try reader.text("model") else { throw CLIPError("\(path.shown): model: expected a text") }
     self.model = ByteString(argument: model)
+    if let text = try reader.text("background") {
+      guard let color = Color(argument: text) else {
+        throw CLIPError("\(path.shown): background: expected a colour such as #ffffff, found \(quoted(text))")
+      }
+      background = color
+    }
+    asStored = try reader.bool("as_stored")
+    lenient = try reader.bool("lenient")
     for folder in try reader.objects("folders") {
       var rules = WalkRules()
       rules.exclude = try folder.texts("exclude").map { ByteString(argument: $0) }
@@ -51,6 +63,32 @@ struct IndexSettings {
     try reader.finish()
   }
 
+  /// What changes the embeddings beside the model, to follow its fingerprint.
+  var fingerprint: String {
+    (background.map { " background=\(IndexSettings.text($0))" } ?? "") + (asStored ? " as-stored" : "")
+  }
+
+  private static func text(_ color: Color) -> String {
+    let value = Int(color.red) << 16 | Int(color.green) << 8 | Int(color.blue)
+    return "#" + String(String(value | 1 << 24, radix: 16).dropFirst())
+  }
+
+  /// Takes what the command line says of images. Of an index that is there, what changes embeddings stays.
+  mutating func take(_ images: ImageOptions, isNew: Bool, _ index: ByteString) throws(CLIPError) {
+    if images.lenient { lenient = true }
+    if isNew { (background, asStored) = (images.background, images.asStored) }
+    if let color = images.background, color != background {
+      let found = background.map { "a background of \(IndexSettings.text($0))" } ?? "no background"
+      throw CLIPError(
+        "\(index.shown) has images with \(found), found --background \(IndexSettings.text(color)): expected the same, or "
+          + "another --index", status: .mismatch)
+    }
+    if images.asStored && !asStored {
+      throw CLIPError(
+        "\(index.shown) has upright images, found --as-stored: expected another --index", status: .mismatch)
+    }
+  }
+
   private static func path(_ reader: ObjectReader) throws(CLIPError) -> ByteString {
     guard let path = try reader.text("path"), path.hasPrefix("/") else {
       throw CLIPError("\(reader.place): path: expected a path that begins with /")
@@ -61,7 +99,8 @@ struct IndexSettings {
   func write(of index: ByteString) throws(CLIPError) {
     func text(_ path: ByteString) -> JSON { .string(RawArguments.encoded(path.bytes)) }
     let json: JSON = [
-      "model": text(model),
+      "model": text(model), "background": background.map { .string(IndexSettings.text($0)) } ?? .null,
+      "as_stored": .bool(asStored), "lenient": .bool(lenient),
       "folders": .array(
         folders.map {
           [

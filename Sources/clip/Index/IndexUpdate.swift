@@ -99,9 +99,9 @@ struct IndexUpdate {
 
   /// Embeds what is new with the image tower of `model()`, and removes what is gone. A signal ends it early: what is
   /// embedded by then is kept.
-  mutating func run(_ encoder: ImageEncoder, model: () throws(CLIPError) -> Model) throws(CLIPError) {
+  mutating func run(_ options: EncodeFilesOptions, model: () throws(CLIPError) -> Model) throws(CLIPError) {
     let new = try reuse()
-    if !new.isEmpty && !Interruption.isAsked { try embed(new, encoder, try model()) }
+    if !new.isEmpty && !Interruption.isAsked { try embed(new, options, try model()) }
     guard !report.isInterrupted else { return }
     gone.sort()
     for first in stride(from: 0, to: gone.count, by: 4096) {
@@ -187,14 +187,15 @@ struct IndexUpdate {
     return new
   }
 
-  private mutating func embed(_ new: [New], _ encoder: ImageEncoder, _ model: Model) throws(CLIPError) {
+  private mutating func embed(_ new: [New], _ options: EncodeFilesOptions, _ model: Model) throws(CLIPError) {
     var batch: [ImageIndex.Entry] = []
-    let isWhole = try encoder.embed(new.map(\.path), model) { position, result throws(CLIPError) in
+    let isWhole = try model.embed(images: new.map { ImageInput($0.path) }, options: options) {
+      (position, result) throws(CLIPError) in
       let (path, state, content) = new[position]
       do throws(CLIPError) {
         let embedding: [Float]
         switch result {
-        case .success(let row): embedding = row
+        case .success(let row): embedding = Array(row)
         case .failure(let error): throw error
         }
         let hash = if let content { content } else { try ContentHash(contentsOf: path) }
@@ -202,7 +203,7 @@ struct IndexUpdate {
       } catch {
         leaveOut(path, state, error.status, error.message)
       }
-      if batch.count >= encoder.batch { try flush(&batch) }
+      if batch.count >= options.batchSize { try flush(&batch) }
     }
     try flush(&batch)
     if !isWhole { report.isInterrupted = true }

@@ -43,8 +43,10 @@ final class OpenIndex {
   private var lock: Int32 = -1
 
   /// Opens the index. With `creates`, one that is not there is made, for the model that the options name.
-  init(_ path: ByteString, _ runtime: Runtime, _ options: UpdateOptions, threads: Int, creates: Bool) throws(CLIPError)
-  {
+  init(
+    _ path: ByteString, _ runtime: Runtime, _ options: UpdateOptions, images: ImageOptions? = nil, threads: Int,
+    creates: Bool
+  ) throws(CLIPError) {
     (self.path, self.runtime, self.options, self.threads) = (path, runtime, options, threads)
     let stored = try IndexSettings(of: path)
     let exists = path.withCString { access($0, F_OK) } == 0
@@ -55,9 +57,9 @@ final class OpenIndex {
       let given = try options.model.map({ (model: ByteString) throws(CLIPError) in try model.real }) ?? stored?.model
     else { throw CLIPError("nothing says which model embeds the images: expected --model") }
     settings = stored ?? IndexSettings(model: given)
-    let fingerprint = try ImageIndex.fingerprint(given)
-    if exists {
-      let index = try ImageIndex(path, runtime, fingerprint: nil)
+    if let images { try settings.take(images, isNew: !exists, path) }
+    let fingerprint = try ImageIndex.fingerprint(given) + settings.fingerprint
+    if exists, let index = try OpenIndex.existing(path, runtime, creates: creates) {
       guard index.fingerprint == fingerprint else {
         throw CLIPError(
           "\(path.shown) has embeddings of \(settings.model.shown) (\(index.fingerprint)), found the model "
@@ -73,9 +75,30 @@ final class OpenIndex {
     settings.model = given
   }
 
+  /// nil for a file that may have been made and not filled, when its process ended: it is made again.
+  private static func existing(
+    _ path: ByteString, _ runtime: Runtime, creates: Bool
+  ) throws(CLIPError) -> ImageIndex? {
+    do throws(CLIPError) {
+      return try ImageIndex(path, runtime, fingerprint: nil)
+    } catch {
+      guard creates, error.status == .format else { throw error }
+      return nil
+    }
+  }
+
   deinit { if lock >= 0 { close(lock) } }
 
-  var encoder: ImageEncoder { ImageEncoder(batch: options.batch.batch, threads: threads) }
+  /// Large images are decoded at a fraction of their size.
+  var encode: EncodeFilesOptions {
+    var encode = EncodeFilesOptions()
+    encode.batchSize = options.batch.batch
+    encode.workers = threads
+    encode.shrink = true
+    encode.image = Image.Options(asStored: settings.asStored, lenient: settings.lenient)
+    encode.encode = EncodeOptions(background: settings.background)
+    return encode
+  }
 
   /// The embedding of an image that is in the index as the file is now; else nil.
   func indexed(_ image: ByteString) throws(CLIPError) -> [Float]? {
@@ -118,7 +141,7 @@ final class OpenIndex {
 
   /// Makes the changes and keeps the settings.
   func run(_ update: inout IndexUpdate) throws(CLIPError) {
-    try update.run(encoder) { () throws(CLIPError) in try open(.image) }
+    try update.run(encode) { () throws(CLIPError) in try open(.image) }
     guard settings.unusable != update.report.unusable else { return }
     settings.unusable = update.report.unusable
     try settings.write(of: path)

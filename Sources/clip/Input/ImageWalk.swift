@@ -20,99 +20,46 @@ struct Skipped {
   }
 }
 
-/// Finds images: files as given, folders recursively in byte order of their names. Hidden entries
-/// of a folder are left out; links are followed, and a folder reached twice is walked once.
+/// Finds images: files as given, folders recursively in byte order of their names. Links are followed.
 struct ImageWalk {
-  /// Of files that are images.
-  let endings: Set<String>
   private(set) var images: [ByteString] = []
   private(set) var skipped: [Skipped] = []
   /// How many files of folders are no images, by their endings.
   private(set) var leftOut: [String: Int] = [:]
-  private var visited: Set<FolderIdentity> = []
 
-  private struct FolderIdentity: Hashable {
-    let device: UInt
-    let inode: UInt
-  }
-
+  /// - Parameter endings: Of files that are images.
   init(_ paths: [ByteString], endings: Set<String>) {
-    self.endings = endings
     for path in paths {
       var status = stat()
       guard path.withCString({ stat($0, &status) }) == 0 else {
-        skip(path, systemMessage(errno))
+        skip(Skipped(path: path, reason: systemMessage(errno)))
         continue
       }
-      guard isFolder(status) else {
+      guard status.st_mode & S_IFMT == S_IFDIR else {
         images.append(path)
         continue
       }
-      visited.removeAll()
-      let before = images.count + skipped.count
-      walk(path, status)
-      if images.count + skipped.count == before {
-        skip(
-          path,
-          "the folder holds no file of an image (" + endings.sorted().map { "." + $0 }.joined(separator: ", ") + ")")
+      let walk = FolderWalk(path, endings: endings, rules: WalkRules(followsLinks: true))
+      images += walk.images.map(\.path)
+      leftOut.merge(walk.others, uniquingKeysWith: +)
+      for entry in walk.unread { skip(entry) }
+      if walk.images.isEmpty && walk.unread.isEmpty {
+        let list = endings.sorted().map { "." + $0 }.joined(separator: ", ")
+        skip(Skipped(path: path, reason: "the folder holds no file of an image (\(list))"))
       }
     }
   }
 
   /// The names of the folders in a folder, sorted; hidden ones are left out.
   static func folders(in root: ByteString) throws(CLIPError) -> [ByteString] {
-    var status = stat()
-    guard root.withCString({ stat($0, &status) }) == 0 else { throw .system(root.shown) }
-    var walk = ImageWalk([], endings: [])
-    guard walk.isFolder(status), let names = walk.entries(root) else { return [] }
-    return names.filter { name in
+    try names(in: root).filter { name in
       var status = stat()
-      return root.appending(name.bytes).withCString { stat($0, &status) } == 0 && walk.isFolder(status)
+      return name.bytes.first != UInt8(ascii: ".")
+        && root.appending(name.bytes).withCString { stat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
   }
 
-  private mutating func walk(_ folder: ByteString, _ status: stat) {
-    let identity = FolderIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino))
-    guard visited.insert(identity).inserted else { return }
-    guard let names = entries(folder) else { return }
-    for name in names {
-      let path = folder.appending(name.bytes)
-      var status = stat()
-      guard path.withCString({ stat($0, &status) }) == 0 else {
-        if endings.contains(path.fileExtension) { skip(path, systemMessage(errno)) }
-        continue
-      }
-      if isFolder(status) {
-        walk(path, status)
-      } else if endings.contains(path.fileExtension) {
-        images.append(path)
-      } else {
-        leftOut[path.fileExtension, default: 0] += 1
-      }
-    }
-  }
-
-  /// The visible names in a folder, sorted; nil after reporting that it cannot be read.
-  private mutating func entries(_ folder: ByteString) -> [ByteString]? {
-    guard let stream = folder.withCString({ opendir($0) }) else {
-      skip(folder, systemMessage(errno))
-      return nil
-    }
-    defer { closedir(stream) }
-    var names: [ByteString] = []
-    errno = 0
-    while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { ByteString($0.prefix { $0 != 0 }) }
-      if name.bytes.first != UInt8(ascii: ".") { names.append(name) }
-    }
-    if errno != 0 { skip(folder, systemMessage(errno)) }
-    return names.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
-  }
-
-  private func isFolder(_ status: stat) -> Bool { status.st_mode & S_IFMT == S_IFDIR }
-
-  private mutating func skip(_ path: ByteString, _ reason: String) {
-    let entry = Skipped(path: path, reason: reason)
+  private mutating func skip(_ entry: Skipped) {
     entry.report()
     skipped.append(entry)
   }

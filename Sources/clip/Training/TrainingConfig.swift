@@ -62,6 +62,8 @@ struct TrainingConfig {
   var textPipeline: String?
   /// What images with transparency lie on; nil: alpha is dropped.
   var background: Color?
+  /// Whether images are taken as they are stored, not upright.
+  var asStored: Bool
   var openAICleaning: Bool
   var batchSize: Int
   var chunk: Int
@@ -111,6 +113,7 @@ struct TrainingConfig {
     imagePipeline = try reader.pipeline("image_pipeline")
     textPipeline = try reader.pipeline("text_pipeline")
     background = try reader.colour("background")
+    asStored = try reader.bool("as_stored")
     openAICleaning = try reader.bool("openai_cleaning")
     batchSize = try reader.integer("batch_size", 1...65536, default: 32)
     chunk = try reader.integer("chunk", 0...65536, default: 0)
@@ -345,6 +348,7 @@ extension TrainingConfig {
     if source.allowsPathsOutside { options.flags.insert(.pathsOutside) }
     options.maxBadShare = maxBadShare
     options.encode = encoding
+    options.image.asStored = asStored
     return options
   }
 }

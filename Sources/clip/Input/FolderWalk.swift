@@ -107,7 +107,10 @@ struct FolderWalk {
     }
     if status.st_mode & S_IFMT == S_IFLNK {
       guard rules.followsLinks else { return links += 1 }
-      guard name.withCString({ fstatat(descriptor, $0, &status, 0) }) == 0 else { return missing(path) }
+      guard name.withCString({ fstatat(descriptor, $0, &status, 0) }) == 0 else {
+        if isImage { unread.append(Skipped(path: path, reason: systemMessage(errno))) }
+        return
+      }
     }
     switch status.st_mode & S_IFMT {
     case S_IFDIR: walk(path)
