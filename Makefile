@@ -1,5 +1,6 @@
 # clipcore: `make demo` shows it working, `make test` runs every test. `make help` lists the rest.
 PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 
@@ -22,11 +23,13 @@ MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND
 HEADERS := $(patsubst Include/%,build/include/clipcore/%,$(wildcard Include/*.h Include/plugin/*.h))
 CLIP    := build/bin/clip
 PC_FILES := $(patsubst scripts/%.in,build/lib/pkgconfig/%,$(wildcard scripts/*.pc.in))
+CMAKE_FILES := $(patsubst scripts/%.in,build/lib/cmake/clipcore/%,$(wildcard scripts/*.cmake.in))
 EXAMPLES := build/share/clipcore/examples
 CATALOGUE := build/share/clipcore/modalities.json
+MANUAL := build/share/man/man1/clip.1
 
 BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev pkg-config
-TEST_PACKAGES  := valgrind libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
+TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
 CORE    := .build/core.stamp
@@ -50,7 +53,7 @@ build: ## build everything, in release mode, into build/
 # SwiftPM does not know that what links with libclipcore.so comes after it, so that is built first. Meanwhile the
 # other processor compiles the tool; both build what is left.
 .PHONY: tree
-tree: $(PACKAGE) $(CLIP) $(HEADERS) $(PC_FILES) $(EXAMPLES) $(CATALOGUE)
+tree: $(PACKAGE) $(CLIP) $(HEADERS) $(PC_FILES) $(CMAKE_FILES) $(EXAMPLES) $(CATALOGUE) $(MANUAL)
 
 $(CORE): $(SHARED) $(shell find Sources/Clip[A-Z]* -type f)
 	@scripts/swift-build --product clipcore
@@ -70,7 +73,7 @@ $(TOOL): $(SHARED) $(shell find Sources/CLIP Sources/CLIPTools Sources/CLIPIndex
 
 $(CLIP): $(TOOL) $(PACKAGE)
 	@scripts/swift-build --product clip --scratch-path .build-tool --static-swift-stdlib \
-	  -Xlinker -L$(CURDIR)/build/lib -Xlinker -rpath -Xlinker '$$ORIGIN/../lib'
+	  -Xlinker -L$(CURDIR)/build/lib $(foreach folder,lib lib64 lib/$(shell cc -print-multiarch),-Xlinker -rpath -Xlinker '$$ORIGIN/../$(folder)')
 	@scripts/place .build-tool/release/clip $@
 	@touch $@
 
@@ -82,6 +85,10 @@ build/lib/pkgconfig/%.pc: scripts/%.pc.in Sources/ClipCore/Host/Version.swift
 	@mkdir -p $(@D)
 	@sed 's/@VERSION@/$(VERSION)/' $< > $@
 
+build/lib/cmake/clipcore/%.cmake: scripts/%.cmake.in Sources/ClipCore/Host/Version.swift
+	@mkdir -p $(@D)
+	@sed 's/@VERSION@/$(VERSION)/' $< > $@
+
 # What `clip plugins new` begins from.
 $(EXAMPLES): $(shell find Examples/plugins)
 	@rm -rf $@ && mkdir -p $(@D)
@@ -90,6 +97,10 @@ $(EXAMPLES): $(shell find Examples/plugins)
 $(CATALOGUE): share/modalities.json
 	@mkdir -p $(@D)
 	@cp $< $@
+
+# The tool's pages and completions.
+$(MANUAL): $(CLIP) scripts/man-pages
+	@scripts/man-pages build/bin/clip $(VERSION) build/share
 
 .PHONY: demo
 demo: deps build ## see it work: rank captions, search images, train for a minute
@@ -120,8 +131,12 @@ torture: build ## the library without memory, with failing system calls, on a fu
 	@Tests/Torture/run.sh
 
 .PHONY: install
-install: build ## copy the tree to PREFIX (/usr/local), under DESTDIR when set
-	@scripts/install-tree build "$(DESTDIR)$(PREFIX)"
+install: build ## copy the tree to PREFIX (/usr/local) and LIBDIR (PREFIX/lib), under DESTDIR when set
+	@scripts/install-tree build "$(PREFIX)" "$(LIBDIR)" "$(DESTDIR)"
+
+.PHONY: uninstall
+uninstall: build ## remove what install copied there
+	@scripts/uninstall-tree build "$(PREFIX)" "$(LIBDIR)" "$(DESTDIR)"
 
 .PHONY: format
 format: ## format the Swift sources

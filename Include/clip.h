@@ -115,10 +115,10 @@ typedef struct clip_image_view {
   uint32_t height;
   size_t stride;   /* bytes from one row to the next; 0: no gap between rows */
   clip_pixel_format format;
-  uint32_t orientation; /* how cameras hold them: EXIF's Orientation, 1 to 8, where 6 is to be turned to the right by 90
-                           degrees; 0 is 1, upright. Every call reads the pixels upright; the sides are as stored. */
-  uint32_t full_width;  /* of the image that these pixels are 1/2, 1/4 or 1/8 of, rounded up; 0: width. Preprocessing */
-  uint32_t full_height; /* resizes as if that image were there */
+  uint32_t orientation; /* EXIF's Orientation, 1 to 8, of the stored pixels: 6 is upright after a rotation by 90 degrees
+                           to the right. 0 is 1, upright. Every call applies it; width and height are as stored */
+  uint32_t full_width;  /* size of the image before it was decoded at 1/2, 1/4 or 1/8 of it (rounded up); 0: width and */
+  uint32_t full_height; /* height. Preprocessing gives the result for that size */
 } clip_image_view;
 
 typedef struct clip_encode_options clip_encode_options;
@@ -139,8 +139,9 @@ CLIP_API void clip_runtime_release(clip_runtime *runtime);
  * CLIP_MISMATCH lists each tensor that is missing, extra or of another shape than the configuration implies.
  *
  * Float32 weights that stay float32 are checked now and read later: a tower's first call reads them from the
- * file as it computes, its second call packs them and takes longer, later calls do not need the file. Until then
- * the file may be removed or replaced by renaming; if it is overwritten, those calls are CLIP_IO. [any-thread] */
+ * file as it computes, its second call packs them and takes longer, later calls need the file for the largest token
+ * tables alone (clip_storage). Until then the file may be removed or replaced by renaming; if it is overwritten, those
+ * calls are CLIP_IO. [any-thread] */
 CLIP_API clip_status clip_model_open(clip_runtime *runtime, const char *folder, const clip_model_options *options,
                                      clip_model **out);
 
@@ -237,8 +238,8 @@ struct clip_runtime_options {
    * pieces that work is divided into. NULL: none. */
   clip_parallel_for_fn parallel_for;
   void *parallel_user;
-  /* The largest image that is decoded or preprocessed, in pixels. 0: 178956970, the limit of Pillow, and of a file no
-   * more than 89,478,485 bytes of pixels for each MiB that it has begun. */
+  /* The largest image that is decoded or preprocessed, in pixels. 0: 178,956,970, Pillow's limit, and at most 89,478,485
+   * bytes of pixels for each started MiB of the file. */
   uint64_t max_image_pixels;
   /* The compute kernels: the id of a kernel set or its last part, such as "x86-64-v3" or "reference". NULL: the
    * environment variable CLIP_KERNELS, else the fastest that this processor supports. */
@@ -250,7 +251,9 @@ struct clip_runtime_options {
 enum { CLIP_TOWER_IMAGE = 1u, CLIP_TOWER_TEXT = 2u };
 
 /* How the weights of linear layers, convolutions and token embeddings are held in memory. All other parameters
- * (biases, norms, positions, depthwise convolutions) are float32. The cosine is that between an embedding and the
+ * (biases, norms, positions, depthwise convolutions) are float32. A table of token embeddings with more than 2^26
+ * elements in F32, F16 or BF16 stays in its file as it is, and texts read their rows from there: the file must not be
+ * overwritten while the model is open. The cosine is that between an embedding and the
  * one computed with float32 weights. */
 typedef enum clip_storage {
   CLIP_STORAGE_F32 = 0,
@@ -299,15 +302,15 @@ typedef struct clip_model_info {
   uint32_t has_logit_bias;   /* 1 for a model with a bias on its logits (SigLIP), else 0 */
   float logit_scale;         /* the factor of cosines in logits, such as 100 */
   float logit_bias;          /* 0 without one */
-  clip_storage storage;      /* of the image tower; of the text tower where that is the only one */
+  clip_storage storage;      /* of the image tower; of the text tower if it is the only one */
+  uint32_t resized_side;     /* the smaller side of an image after the resize of preprocessing, in pixels, at most; 0
+                                if images are only cropped, and without the image tower */
   const char *layout;        /* "huggingface", "open_clip" or "clipcore". Static */
   uint64_t image_parameters; /* elements of the image tower's weights */
   uint64_t text_parameters;
   uint64_t memory_bytes;     /* memory held now for weights, packed copies included, and for activations that are
                                 kept between calls. Weights still in their file do not count: the first calls raise
                                 it */
-  uint32_t resized_side;     /* pixels of an image's smaller side after the resize of preprocessing, at most; 0 where
-                                images are cropped alone, and without the image tower */
 } clip_model_info;
 
 /* Fills *info. [any-thread] */
@@ -343,8 +346,8 @@ enum {
 struct clip_image_options {
   uint32_t struct_size;
   uint32_t flags;        /* CLIP_IMAGE_* */
-  uint32_t smaller_side; /* pixels that the smaller side needs. A larger image may be decoded at 1/2, 1/4 or 1/8 of its
-                            size, which takes a fraction of the time, as long as it keeps that many. 0: full size */
+  uint32_t smaller_side; /* pixels needed of the smaller side. A larger image may be decoded at 1/2, 1/4 or 1/8 of its
+                            size, in a fraction of the time, as long as it keeps that many. 0: full size */
 };
 
 /* Decodes an image file that is in memory: clip_image_load for `size` bytes, which are not needed afterwards.
@@ -352,7 +355,7 @@ struct clip_image_options {
 CLIP_API clip_status clip_image_decode(clip_runtime *runtime, const void *data, size_t size,
                                        const clip_image_options *options, clip_image **out);
 
-/* Writes the endings of image files that there are codecs for, loaded or loaded on demand, and returns the length:
+/* Writes the name endings of the image files that codecs read, loaded or loaded on demand, and returns the length:
  * lower case, comma-separated, "jpg,jpeg,png". [any-thread] */
 CLIP_API size_t clip_image_endings(const clip_runtime *runtime, char *buffer, size_t capacity);
 
@@ -362,7 +365,7 @@ enum {
   CLIP_ENCODE_RAW = 1u,              /* the tower's output, not scaled to unit length */
   CLIP_ENCODE_TRUNCATE = 2u,         /* cut a text that is too long and keep its end token; else CLIP_LIMIT */
   CLIP_ENCODE_OPENAI_CLEANING = 4u,  /* CLIP's tokenizer: clean texts as OpenAI's Python does (ftfy, HTML entities,
-                                        lower case) in all folders, as is done in open_clip's without it */
+                                        lower case). In open_clip's layout that is the default */
   CLIP_ENCODE_COMPOSITE_ALPHA = 8u   /* blend transparent pixels over `background`; else alpha is dropped */
 };
 
@@ -377,8 +380,8 @@ struct clip_encode_options {
   uint32_t image_height;
   uint32_t context_length;
   clip_progress progress; /* of encoding, in items of the batch */
-  /* The name of a prompt of the model's config_sentence_transformers.json, which is put before each text; "": none;
-   * NULL: the model's default_prompt_name. CLIP_NOT_FOUND if the model has no prompt of that name. */
+  /* A prompt to put before each text: a name in the model's config_sentence_transformers.json; "": none; NULL: the
+   * model's default_prompt_name. CLIP_NOT_FOUND if the model has no prompt of that name. */
   const char *prompt;
 };
 

@@ -1,4 +1,4 @@
-/* clip_analysis.h: what pairs of embeddings measure, and the catalogue of modalities. Part of libcliptools
+/* clip_analysis.h: measures of how well pairs of embeddings match, and the catalogue of modalities. Part of libcliptools
  * (-lcliptools -lclipcore). Conventions: clip.h. */
 #ifndef CLIPCORE_CLIP_ANALYSIS_H
 #define CLIPCORE_CLIP_ANALYSIS_H
@@ -12,7 +12,7 @@ extern "C" {
 typedef struct clip_analysis_options {
   uint32_t struct_size;
   uint32_t calibration_bins; /* 1 to 1000; 0: 15 */
-  double logit_scale;        /* what cosines are multiplied with for losses, as in clip_model_info; 0: 100 */
+  double logit_scale;        /* the factor of cosines in losses, as in clip_model_info; 0: 100 */
 } clip_analysis_options;
 
 /* One direction: n queries, each searched among all n candidates. Equal scores count as better ones. This
@@ -31,7 +31,7 @@ typedef struct clip_retrieval {
 typedef struct clip_analysis {
   uint32_t struct_size;
   double gap;              /* distance of the two centroids of unit-length embeddings, 0 to 2 */
-  double shifted_gap;      /* the same after both sides were moved together by half of it, and scaled to 1 */
+  double shifted_gap;      /* the same after each side was moved by half of it towards the other, and scaled to 1 */
   double alignment;        /* mean squared distance of the pairs, 0 to 4 (Wang and Isola 2020) */
   double image_uniformity; /* log of the mean of exp(-2 distance^2) over different images, -8 to 0 */
   double text_uniformity;
@@ -81,7 +81,7 @@ typedef struct clip_modality_gap_info {
   uint32_t struct_size;
   uint32_t properties; /* how many were visited */
   double score;        /* alignment difficulty, 0 to 1: the sum of weight times gap */
-  char level[32];      /* what that is called, such as "high"; cut to 31 bytes */
+  char level[32];      /* the name of that score, such as "high"; truncated to 31 bytes */
 } clip_modality_gap_info;
 
 /* Returns 0 to go on, anything else to stop the visit. */

@@ -14,8 +14,8 @@ extern "C" {
 typedef struct clip_dataset clip_dataset;
 
 enum {
-  CLIP_DATASET_ORDERED = 1u,       /* the order of the sources: no shuffling */
-  CLIP_DATASET_FULL_BATCHES = 2u,  /* what is left of an epoch and fills no batch is dropped */
+  CLIP_DATASET_ORDERED = 1u,       /* in the order of the sources, not shuffled */
+  CLIP_DATASET_FULL_BATCHES = 2u,  /* drop the last samples of an epoch if they fill no batch */
   CLIP_DATASET_IMAGES = 4u,        /* batches have the images, decoded and augmented */
   CLIP_DATASET_FILES = 8u,         /* batches have the images' files as they are stored */
   CLIP_DATASET_PATHS_OUTSIDE = 16u, /* tables may name files, and links lead, outside their own folder */
@@ -25,12 +25,12 @@ enum {
 typedef struct clip_dataset_options {
   uint32_t struct_size;
   uint32_t flags;          /* CLIP_DATASET_* */
-  uint64_t seed;           /* of order, choice of captions and variation */
+  uint64_t seed;           /* of the order, the choice of captions, and augmentation */
   uint32_t batch_size;     /* samples of a batch at most; 0: 32 */
-  uint32_t epochs;         /* times through the data; 0: without end */
-  uint32_t shuffle_buffer; /* pairs that are mixed with each other; about 200 bytes each; 0: 10000 */
+  uint32_t epochs;         /* number of epochs; 0: no end */
+  uint32_t shuffle_buffer; /* pairs that are shuffled together; about 200 bytes each; 0: 10000 */
   uint32_t workers;        /* threads, 1 to 64; 0: 1 */
-  uint32_t prefetch;       /* samples made ahead at most; 0: batch_size */
+  uint32_t prefetch;       /* samples made ahead of the caller, at most; 0: batch_size */
   /* Reads part shard_index of shard_count, for several processes; 0 of 0: everything. No pair is in two parts. */
   uint32_t shard_index;
   uint32_t shard_count;
@@ -66,7 +66,7 @@ CLIP_API void clip_dataset_release(clip_dataset *dataset);
 /* Samples that the library owns, valid until the next call for a batch, restore or close. */
 typedef struct clip_batch {
   uint32_t struct_size;
-  uint32_t count;                /* samples; 0 when all epochs are over */
+  uint32_t count;                /* samples; 0 after the last epoch */
   uint64_t epoch;                /* from 0; all samples of a batch are of one */
   const char *const *keys;       /* [count]: the names of the pairs */
   const char *const *captions;   /* [count] */
@@ -81,13 +81,13 @@ typedef struct clip_batch {
   const uint32_t *caption_counts;
 } clip_batch;
 
-/* The next batch; the last one of an epoch may be smaller. Waits while the workers are behind. A bad
- * sample (no image or caption, undecodable, too large, not UTF-8) is counted, reported to the log with its
- * reason and skipped; so is the rest of a shard that is damaged or cut short. CLIP_FORMAT when too many
- * are bad; also an epoch without any good sample is an error. After such an error every call fails with it again,
- * until clip_dataset_restore. CLIP_IO and CLIP_OUT_OF_MEMORY are the system's: nothing is skipped, and the next call gives
- * this batch. The workers belong to the process of the first call: in a child that it forks, all calls but
- * clip_dataset_release are CLIP_UNSUPPORTED. One call at a time; others wait. [any-thread] */
+/* The next batch; the last one of an epoch may be smaller. Waits while the workers are behind. A bad sample (no image
+ * or caption, undecodable, too large, not UTF-8) is counted, logged with its reason and skipped; so is the rest of a
+ * damaged or truncated shard. CLIP_FORMAT if too many samples are bad, or all of an epoch; every later call fails
+ * with the same error until clip_dataset_restore. After CLIP_IO and CLIP_OUT_OF_MEMORY, failures of the system,
+ * nothing is skipped, and the next call gives this batch. The workers belong to the process of the first call: in a
+ * child that it forks, all calls but clip_dataset_release are CLIP_UNSUPPORTED. One call at a time; others wait.
+ * [any-thread] */
 CLIP_API clip_status clip_dataset_next(clip_dataset *dataset, clip_batch *batch);
 
 enum { CLIP_DATASET_STATE_BYTES = 256 };
@@ -110,8 +110,8 @@ typedef struct clip_dataset_counters {
   uint64_t bad_images;         /* undecodable, or refused by a pipeline */
   uint64_t bad_texts;          /* not UTF-8, or a record or JSON that is malformed */
   uint64_t too_large;          /* beyond max_file_bytes, max_image_pixels or 1 MiB of text */
-  uint64_t damaged_shards;     /* cut short, malformed or gone: their rest was skipped, each time again */
-  uint64_t waited_nanoseconds; /* that calls for batches waited for the workers, since open or restore */
+  uint64_t damaged_shards;     /* truncated, malformed or missing: their rest was skipped, in each epoch */
+  uint64_t waited_nanoseconds; /* for which calls waited for the workers, since open or restore */
 } clip_dataset_counters;
 
 /* Fills *counters, also while another thread waits for a batch. [any-thread] */

@@ -8,16 +8,16 @@
 extern "C" {
 #endif
 
-/* Any C function; cast it to what it is. */
+/* Any C function; cast it to its own type. */
 typedef void (*clip_function)(void);
 
 /* A C function made at run time. */
 typedef struct clip_closure clip_closure;
 
-/* Makes a C function of the given signature that calls `callback` with `user` before its own
- * arguments, and returns what `callback` returns: for languages whose callbacks carry no data, and for
- * plugin functions without a user pointer. `signature` names the result and up to 31 arguments: void, int8 to int64, uint8 to uint64, int, uint, long, ulong, size_t,
- * float, double, pointer. An enum such as clip_status is "int":
+/* Makes a C function of the given signature that calls `callback` with `user` before its own arguments, and returns
+ * what `callback` returns: for languages whose callbacks carry no data, and for plugin functions without a user
+ * pointer. `signature` names the result and up to 31 arguments: void, int8 to int64, uint8 to uint64, int, uint,
+ * long, ulong, size_t, float, double, pointer. An enum such as clip_status is "int":
  *
  *   int wide(void *limit, const uint8_t *data, size_t size);
  *   clip_closure_create("int(pointer,size_t)", (clip_function)wide, &limit, &closure);

@@ -166,6 +166,7 @@ swift_tests() {
 }
 
 . Tests/checks.sh
+. Tests/plugin_checks.sh
 . Tests/search_checks.sh
 
 # What several tests are given.
@@ -201,9 +202,11 @@ c_test smoke valgrind,address,thread analysis_test share/modalities.json
 c_test smoke valgrind,address,thread text_augment_test
 c_test smoke address,thread          ops_test @
 c_test smoke valgrind,address        zoo_test Tests/Fixtures/zoo
+c_test smoke valgrind,address        sentence_test Tests/Fixtures/zoo/sentence
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
 c_test smoke valgrind,address,thread index_test $emoji @
+c_test smoke ''                      index_memory_test $emoji @
 c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
 c_test smoke valgrind,address,thread files_test $emoji Tests/Fixtures/photos @
 c_test smoke ''                      system_test $emoji $image
@@ -211,7 +214,7 @@ c_test smoke address                 structs_test build/models/rn-tiny @
 c_test smoke ''                      faults_test build/models/small-32 $image @
 c_test smoke ''                      process_test build/models/small-32 $image @
 c_test smoke ''                      limits_test build/models/small-32 $image @
-c_test smoke address                 tokenizers_test Tests/Fixtures/tokenizer/parts @
+c_test smoke address                 tokenizers_test Tests/Fixtures/tokenizer/parts Tests/Fixtures/tokenizer/models @
 c_test full  address,thread          swap_test build/models/small-32 build/models/rn-tiny $image
 c_test full  address,thread          publish_test build/models/small-32 $image
 [ ${#address[@]} -eq 0 ] || background sanitized_tests address "${address[@]}"

@@ -172,6 +172,38 @@ def efficientnet():
     image("efficientnet head", T.EfficientNetForImageClassification(T.EfficientNetConfig(**E)), lambda m, x: m.efficientnet(x).pooler_output)
     image("efficientnet options", T.EfficientNetModel(T.EfficientNetConfig(**{**E, "depth_coefficient": 1.4, "squeeze_expansion_ratio": 0.2, "hidden_act": "relu", "batch_norm_eps": 1e-2, "pooling_type": "max", "depthwise_padding": [3], "depth_divisor": 4})), pooled, side=53)
 
+@case
+def mobilevit():
+    C = dict(hidden_sizes=[24, 32, 40], neck_hidden_sizes=[8, 8, 16, 16, 24, 32, 48])
+    pooled = lambda m, x: m(x).pooler_output
+    image("mobilevit", T.MobileViTModel(T.MobileViTConfig(**C)), pooled, side=64, kind="MobileViTImageProcessor")
+    image("mobilevit, odd grids", T.MobileViTModel(T.MobileViTConfig(**C, qkv_bias=False, mlp_ratio=1.5, layer_norm_eps=1e-3, hidden_act="relu", expand_ratio=2.3)), pooled, side=75, kind="MobileViTImageProcessor")
+    image("mobilevit head", T.MobileViTForImageClassification(T.MobileViTConfig(**C)), lambda m, x: m.mobilevit(x).pooler_output, side=96, kind="MobileViTImageProcessor")
+
+@case
+def torchvision():
+    import torchvision as V_; torch.manual_seed(0)
+    def read(m, x):
+        n = m.__class__.__name__
+        if n == "ResNet": m.fc = torch.nn.Identity(); return m(x)
+        if n == "VisionTransformer": m.heads = torch.nn.Identity(); return m(x)
+        if n == "SwinTransformer": m.head = torch.nn.Identity(); return m(x)
+        if n == "ConvNeXt": return m.classifier[1](m.classifier[0](m.avgpool(m.features(x))))
+        return m.avgpool(m.features(x)).flatten(1)
+    for name, file in [("resnet18", "resnet18-f37072fd"), ("resnet50", "resnet50-11ad3fa6"), ("resnext50_32x4d", "resnext50_32x4d-1a0047aa"), ("wide_resnet50_2", "wide_resnet50_2-95faca4d"), ("efficientnet_b0", "efficientnet_b0_rwightman-7f5810bc"), ("efficientnet_b1", "efficientnet_b1-c27df63c"), ("efficientnet_v2_s", "efficientnet_v2_s-dd5fe13b"),
+                       ("convnext_tiny", "convnext_tiny-983f1562"), ("swin_t", "swin_t-704ceda3"), ("swin_v2_t", "swin_v2_t-b137f0e2"), ("vit_b_16", "vit_b_16-c867db91"), ("vit_b_32", "vit_b_32-d86f8d99")]:
+        if SEED == 1 and len(sys.argv) > 2 and name not in sys.argv: continue
+        model = getattr(V_.models, name)(); side = next(w.transforms().crop_size[0] for w in V_.models.get_model_weights(name) if file in w.url)
+        image("torchvision " + name, model, read, side, kind=None, save=lambda m, d: torch.save(m.state_dict(), f"{d}/{file}.pth"))
+    d = folder(); save_file({"a": torch.zeros(1)}, d + "/resnet50.safetensors"); refuses("torchvision without a hash", d, "hash")
+
+@case
+def timm():
+    import timm as M
+    for name, side in [("resnet18", 64), ("resnet50", 64), ("resnet50d", 64), ("resnet34d", 64), ("resnext50_32x4d", 64), ("wide_resnet50_2", 64), ("efficientnet_b0", 64), ("efficientnet_b2", 64), ("tf_efficientnet_b0", 75), ("tf_efficientnet_b3", 64), ("efficientnetv2_s", 64), ("tf_efficientnetv2_b0", 97), ("tf_efficientnetv2_b3", 64), ("tf_efficientnetv2_m", 64)]:
+        model = M.create_model(name)
+        image("timm " + name, model, lambda m, x: m.forward_head(m.forward_features(x), pre_logits=True), side, kind=None, save=lambda m, d: save_file({k: v.contiguous() for k, v in m.state_dict().items()}, d + "/model.safetensors"), config=dict(architecture=name, pretrained_cfg=dict(input_size=[3, side, side])))
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or CASES: CASES[name]()
+    for name in sys.argv[1:2] or CASES: CASES[name]()
     print(f"{len(failures)} failures", *failures); sys.exit(bool(failures))

@@ -105,15 +105,21 @@ public final class Model: @unchecked Sendable {
   ///
   /// - Parameters:
   ///   - towers: Those that are opened; the weights of others are not read. nil: all that the folder has.
+  ///   - imageSize: Width and height of the image tower's input in pixels; nil: as the folder says. Position embeddings
+  ///     are interpolated.
   ///   - progress: Of loading the weights.
   public init(
     _ folder: String, runtime: Runtime, towers: Towers? = nil, storage: Storage = .float32,
-    options: OpenOptions = [], progress: ProgressHandler? = nil
+    options: OpenOptions = [], imageSize: (width: Int, height: Int)? = nil, progress: ProgressHandler? = nil
   ) throws(CLIPError) {
     var out: OpaquePointer?
     try withCMemory { memory throws(CLIPError) in
       var open = memory.modelOptions(storage, options, progress)
       open.towers = towers?.rawValue ?? 0
+      if let imageSize {
+        open.image_width = UInt32(clamping: imageSize.width)
+        open.image_height = UInt32(clamping: imageSize.height)
+      }
       try check(clip_model_open(runtime.handle, try memory.string(folder, "folder"), &open, &out))
     }
     guard let out else { throw CLIPError(.plugin, "clip_model_open returned no model") }

@@ -16,7 +16,7 @@ public struct IndexEntry: Hashable, Sendable {
 }
 
 /// Embeddings by their keys, in one file (docs/index.md).
-public final class EmbeddingIndex: Sendable {
+public final class EmbeddingIndex: @unchecked Sendable {
   private let handle: OpaquePointer
   private let runtime: Runtime
   /// Elements of an embedding.

@@ -1,7 +1,7 @@
 /* tokenizer.json as `tokenizers` reads it: tokenizers of every kind against its ids, what lies beside the file, open_clip's
- * cleanings, malformed files.
+ * cleanings, malformed files. SentencePiece's models, and folders without tokenizer.json, against their own libraries.
  *
- *   tokenizers_test PARTS FOLDER
+ *   tokenizers_test PARTS MODELS FOLDER
  */
 #define _GNU_SOURCE
 #include <clipcore.h>
@@ -45,6 +45,43 @@ static char *read_file(const char *file) {
 static void copy(const char *from, const char *file) {
   char *text = read_file(from);
   write_text(file, "%s", text);
+  free(text);
+}
+
+/* The first `sixteenths` of a file's bytes. */
+static void copy_part(const char *from, const char *file, int sixteenths) {
+  static char bytes[BYTES];
+  FILE *in = fopen(from, "rb"), *out = fopen(path(file), "wb");
+  if (!in || !out) abort();
+  size_t size = fread(bytes, 1, BYTES, in) * (size_t)sixteenths / 16;
+  if (fwrite(bytes, 1, size, out) != size) abort();
+  fclose(in), fclose(out);
+}
+
+static void copy_bytes(const char *from, const char *file) { copy_part(from, file, 16); }
+
+/* "vocab" and "merges" of a tokenizer.json with merges as pairs of strings, as vocab.json and merges.txt. */
+static void split_json(const char *from) {
+  char *text = read_file(from);
+  char *vocab = strstr(text, "\"vocab\":"), *merges = strstr(text, "\"merges\":");
+  if (!vocab || !merges) abort();
+  vocab = strchr(vocab, '{');
+  char *end = merges;
+  while (*end != '}') end--;
+  write_text("vocab.json", "%.*s", (int)(end + 1 - vocab), vocab);
+  FILE *out = fopen(path("merges.txt"), "w");
+  if (!out) abort();
+  fputs("#version: 0.2\n", out);
+  int names = 0;
+  for (char *at = strchr(merges, '[') + 1; *at && *at != '}'; at++) {
+    if (*at != '"') continue;
+    for (at++; *at != '"'; at++) {
+      if (*at == '\\') at++;
+      fputc(*at, out);
+    }
+    fputs(++names % 2 ? " " : "\n", out);
+  }
+  fclose(out);
   free(text);
 }
 
@@ -98,6 +135,33 @@ static int gives(const char *text, const char *expected) {
   return is_equal;
 }
 
+/* Whether the open folder gives the ids of `folder`/`name`.ids for the hexadecimal texts. */
+static int gives_all(const char *texts, const char *from, const char *name, int length) {
+  char file[4096];
+  snprintf(file, sizeof file, "%s/%.*s.ids", from, length, name);
+  char *expected = read_file(file), *rest = expected;
+  clip_model *model = open_folder();
+  int differing = 0, count = 0;
+  for (const char *at = texts; *at; at += strcspn(at, "\n") + 1, count++) {
+    char text[4096];
+    size_t size = strcspn(at, "\n") / 2;
+    for (size_t i = 0; i < size; i++) {
+      unsigned byte;
+      sscanf(at + 2 * i, "%2x", &byte);
+      text[i] = (char)byte;
+    }
+    text[size] = 0;
+    const char *line = strsep(&rest, "\n");
+    const char *found = ids(model, text, 0);
+    if (strcmp(found, line ? line : "?") != 0 && differing++ == 0)
+      printf("%s: \"%s\"\n  expected %s\n  found    %s\n", name, text, line, found);
+  }
+  int is_open = model != NULL;
+  clip_model_release(model);
+  free(expected);
+  return is_open && count > 50 && differing == 0;
+}
+
 static void every_kind(const char *parts) {
   char file[4096];
   snprintf(file, sizeof file, "%s/texts", parts);
@@ -110,30 +174,55 @@ static void every_kind(const char *parts) {
     kinds++;
     snprintf(file, sizeof file, "%s/%s", parts, entry->d_name);
     copy(file, "tokenizer.json");
-    snprintf(file, sizeof file, "%s/%.*s.ids", parts, (int)(dot - entry->d_name), entry->d_name);
-    char *expected = read_file(file), *rest = expected;
-    clip_model *model = open_folder();
-    int differing = 0, count = 0;
-    for (char *at = texts; *at; at += strcspn(at, "\n") + 1, count++) {
-      char text[4096];
-      size_t size = strcspn(at, "\n") / 2;
-      for (size_t i = 0; i < size; i++) {
-        unsigned byte;
-        sscanf(at + 2 * i, "%2x", &byte);
-        text[i] = (char)byte;
-      }
-      text[size] = 0;
-      const char *line = strsep(&rest, "\n");
-      const char *found = ids(model, text, 0);
-      if (strcmp(found, line ? line : "?") != 0 && differing++ == 0)
-        printf("%s: \"%s\"\n  expected %s\n  found    %s\n", entry->d_name, text, line, found);
-    }
-    CHECK(model && count > 60 && differing == 0);
-    clip_model_release(model);
-    free(expected);
+    CHECK(gives_all(texts, parts, entry->d_name, (int)(dot - entry->d_name)));
   }
   CHECK(kinds == 30);
   closedir(files);
+  free(texts);
+}
+
+/* Folders with a model file, or vocab.json and merges.txt, alone. */
+static void without_tokenizer_json(const char *parts, const char *models) {
+  static const struct {
+    const char *name, *file, *config;
+  } all[] = {
+      {"unigram", "spiece.model", NULL}, {"unigram-bytes", "spiece.model", NULL}, {"unigram-user", "spiece.model", NULL},
+      {"unigram-raw", "spiece.model", NULL}, {"unigram-suffix", "spiece.model", NULL}, {"unigram-joined", "spiece.model", NULL},
+      {"bpe", "spiece.model", NULL}, {"bpe-bytes", "spiece.model", NULL}, {"char", "spiece.model", NULL}, {"word", "spiece.model", NULL},
+      {"t5", "spiece.model", "\"tokenizer_class\": \"T5Tokenizer\""},
+      {"xlmr", "sentencepiece.bpe.model", "\"tokenizer_class\": \"XLMRobertaTokenizerFast\""},
+      {"albert", "spiece.model", "\"tokenizer_class\": \"AlbertTokenizer\""},
+      {"deberta", "spm.model", "\"tokenizer_class\": \"DebertaV2Tokenizer\""},
+      {"deberta-lower", "spm.model", "\"tokenizer_class\": \"DebertaV2Tokenizer\", \"do_lower_case\": true, \"split_by_punct\": true"},
+      {"nllb", "sentencepiece.bpe.model", "\"tokenizer_class\": \"NllbTokenizer\", \"src_lang\": \"fra_Latn\", "
+                                          "\"additional_special_tokens\": [\"eng_Latn\", \"fra_Latn\"]"}};
+  char file[4096];
+  snprintf(file, sizeof file, "%s/texts", parts);
+  char *texts = read_file(file);
+  unlink(path("tokenizer.json"));
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    snprintf(file, sizeof file, "%s/%s.model", models, all[i].name);
+    copy_bytes(file, all[i].file);
+    write_text("tokenizer_config.json", "{%s}", all[i].config ? all[i].config : "\"unk_token\": \"<unk>\"");
+    CHECK(gives_all(texts, models, all[i].name, (int)strlen(all[i].name)));
+    /* Cut short anywhere, the file is refused or read, and nothing else. */
+    for (int cut = 1; cut < 16; cut++) {
+      copy_part(file, all[i].file, cut);
+      clip_model_release(open_folder());
+    }
+    unlink(path(all[i].file));
+  }
+  /* RoBERTa's two files. The class, or else the type of the model, says how they are read. */
+  snprintf(file, sizeof file, "%s/roberta.json", parts);
+  split_json(file);
+  write_text("tokenizer_config.json", "{\"tokenizer_class\": \"RobertaTokenizer\"}");
+  CHECK(gives_all(texts, models, "roberta", 7));
+  unlink(path("tokenizer_config.json"));
+  write_text("config.json", "{\"model_type\": \"roberta\"}");
+  CHECK(gives_all(texts, models, "roberta", 7));
+  unlink(path("config.json"));
+  unlink(path("vocab.json"));
+  unlink(path("merges.txt"));
   free(texts);
 }
 
@@ -248,11 +337,12 @@ static void time_is_bounded(void) {
 }
 
 int main(int count, char **arguments) {
-  if (count != 3) return 2;
-  folder = arguments[2];
+  if (count != 4) return 2;
+  folder = arguments[3];
   CHECK(clip_runtime_create(NULL, &runtime) == CLIP_OK);
   make_folder(CONTEXT);
   every_kind(arguments[1]);
+  without_tokenizer_json(arguments[1], arguments[2]);
   beside();
   refused();
   time_is_bounded();

@@ -235,6 +235,36 @@ static clip_status augment_text(world *w) {
   return CLIP_OK;
 }
 
+/* What was told of an image that failed. */
+typedef struct {
+  world *w;
+  clip_status status;
+} told;
+
+static int hash_embedding(void *user, size_t index, const float *embedding, clip_status status, const char *message) {
+  told *all = user;
+  all->status = status;
+  if (!embedding) return message[0] != 0;
+  add_to_hash(all->w, &index, sizeof index);
+  add_to_hash(all->w, embedding, all->w->info.embedding_width * sizeof *embedding);
+  return 0;
+}
+
+/* Images of files in batches, while others decode. */
+static clip_status encode_files(world *w) {
+  static const char *const paths[] = {"palette-alpha.png", "progressive.jpg", "lossy-alpha.webp", "gray8.png", "420.jpg"};
+  char names[5][256];
+  clip_image_file files[5];
+  clip_encode_files_options options = {.struct_size = sizeof options, .batch_size = 2, .workers = 2};
+  told all = {w, CLIP_OK};
+  for (int i = 0; i < 5; i++) {
+    snprintf(names[i], sizeof names[i], "Tests/Fixtures/codecs/%s", paths[i]);
+    files[i] = (clip_image_file){.path = names[i]};
+  }
+  clip_status status = clip_encode_files(w->runtime, w->model, files, 5, &options, hash_embedding, &all);
+  return status == CLIP_CANCELLED ? all.status : status;
+}
+
 /* All batches of two epochs; what was opened and failed is opened again. */
 static clip_status read_data(world *w) {
   char path[512];
@@ -347,6 +377,7 @@ static const scenario scenarios[] = {
     {"open", nothing, open_model, CLIP_TOWER_TEXT, NULL},
     {"open-int8", nothing, open_half, CLIP_TOWER_TEXT, NULL},
     {"images", open_model, encode_images, CLIP_TOWER_IMAGE | CLIP_TOWER_TEXT, NULL},
+    {"files", open_model, encode_files, CLIP_TOWER_IMAGE | CLIP_TOWER_TEXT, NULL},
     {"texts", open_model, encode_texts, CLIP_TOWER_TEXT, NULL},
     {"swap", open_model, swap, CLIP_TOWER_TEXT, NULL},
     {"png", nothing, load_image, 0, "Tests/Fixtures/codecs/palette-alpha.png"},

@@ -33,7 +33,8 @@ static void try_folder(clip_runtime *runtime, const char *zoo, const char *name)
   if (count < 0) return; /* towers of another test */
 
   snprintf(path, sizeof path, "%s/%s", zoo, name);
-  clip_model_options options = {.struct_size = sizeof options, .towers = ids < 0 ? CLIP_TOWER_IMAGE : CLIP_TOWER_TEXT};
+  clip_model_options options = {.struct_size = sizeof options, .towers = CLIP_TOWER_TEXT};
+  if (ids < 0) options.towers = CLIP_TOWER_IMAGE, options.image_width = options.image_height = SIDE;
   clip_model *model = NULL;
   clip_model_info info = {.struct_size = sizeof info};
   int opened = clip_model_open(runtime, path, &options, &model) == CLIP_OK;
@@ -57,6 +58,23 @@ static void try_folder(clip_runtime *runtime, const char *zoo, const char *name)
   clip_model_release(model);
 }
 
+/* Sizes that a tower cannot have. */
+static void check_sizes(clip_runtime *runtime, const char *zoo) {
+  char path[512];
+  clip_model *model = NULL;
+  clip_model_options options = {.struct_size = sizeof options, .towers = CLIP_TOWER_IMAGE, .image_width = SIDE};
+  snprintf(path, sizeof path, "%s/open-clip-other-size", zoo);
+  CHECK(clip_model_open(runtime, path, &options, &model) == CLIP_INVALID_ARGUMENT);
+  options.image_width = UINT32_MAX, options.image_height = SIDE;
+  CHECK(clip_model_open(runtime, path, &options, &model) == CLIP_INVALID_ARGUMENT);
+  options.image_width = options.image_height = 3; /* less than a patch */
+  CHECK(clip_model_open(runtime, path, &options, &model) != CLIP_OK);
+  snprintf(path, sizeof path, "%s/t5", zoo);
+  options.towers = 0;
+  CHECK(clip_model_open(runtime, path, &options, &model) == CLIP_UNSUPPORTED);
+  CHECK(model == NULL);
+}
+
 int main(int argc, char **argv) {
   if (argc < 2) return 2;
   for (unsigned i = 0; i < PIXELS; i++) pixels[i] = (float)(i * 2654435761u >> 16 & 1023) / 512 - 1;
@@ -64,6 +82,7 @@ int main(int argc, char **argv) {
   CHECK(clip_runtime_create(NULL, &runtime) == CLIP_OK);
   DIR *zoo = opendir(argv[1]);
   CHECK(zoo != NULL);
+  check_sizes(runtime, argv[1]);
   int folders = 0;
   for (struct dirent *entry; zoo && (entry = readdir(zoo));) {
     if (entry->d_name[0] == '.') continue;

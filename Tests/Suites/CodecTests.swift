@@ -31,13 +31,32 @@ import Testing
     let stored = try Safetensors.read(Self.folder.appending(path: "decoded.safetensors"))
     #expect(stored.count == (try Self.names.count))
     for (name, want) in stored {
-      let image = try runtime.load(Self.folder.appending(path: name))
+      // Pillow reads pixels as they are stored.
+      let image = try Image(
+        Self.folder.appending(path: name).path, runtime: runtime, options: .init(asStored: true))
       #expect([image.height, image.width] == Array(want.shape.prefix(2)), "\(name)")
       let wanted = Self.rgba(Array(want.data), channels: want.shape.count == 2 ? 1 : want.shape[2])
       let got = Self.rgba(image.bytes, channels: image.format.channels)
       let bound = name.hasSuffix(".png") || name.hasPrefix("lossless") || name == "alpha.webp" ? 0 : 2
       let worst = got.count == wanted.count ? zip(got, wanted).map { abs(Int($0) - Int($1)) }.max() ?? 0 : 256
       #expect(worst <= bound, "\(name): off by \(worst)")
+    }
+  }
+
+  /// Sides and bytes are those of the upright image, whichever way it is stored.
+  @Test func imagesAreUpright() throws {
+    let photos = Paths.fixtures.appending(path: "photos")
+    let upright = try runtime.load(photos.appending(path: "upright.png"))
+    for orientation in 1...8 {
+      let image = try runtime.load(photos.appending(path: "o\(orientation).png"))
+      #expect(image.width == upright.width && image.height == upright.height)
+      #expect(image.bytes == upright.bytes, "orientation \(orientation)")
+      let stored = try Image(
+        photos.appending(path: "o\(orientation).png").path, runtime: runtime, options: .init(asStored: true))
+      let turned = try Image(
+        width: stored.width, height: stored.height, format: stored.format, orientation: orientation, bytes: stored.bytes
+      )
+      #expect(turned.bytes == upright.bytes, "orientation \(orientation)")
     }
   }
 

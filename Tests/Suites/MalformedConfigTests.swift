@@ -43,7 +43,7 @@ import Testing
       [
         ("model_cfg", [nil, "3", "[]"]), ("model_cfg.embed_dim", badSizes + [nil, "33"]),
         ("model_cfg.vision_cfg", [nil, "\"ViT\"", "5"]), ("model_cfg.text_cfg", [nil, "[]"]),
-        ("model_cfg.vision_cfg.image_size", badSizes + ["60", "128", "[64, 64, 64]"]),
+        ("model_cfg.vision_cfg.image_size", badSizes + ["60", "[64, 64, 64]"]),
         ("model_cfg.vision_cfg.layers", badSizes + ["2", "4", "[1, 2]"]),
         ("model_cfg.vision_cfg.width", badSizes + ["65", "48"]),
         ("model_cfg.vision_cfg.head_width", ["0", "-16", "15", "128", "\"16\""]),

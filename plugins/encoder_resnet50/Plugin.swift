@@ -16,7 +16,9 @@ private let epsilon: Double = 1e-5
 
 /// A residual network (He et al., 2016, https://arxiv.org/abs/1512.03385) with torchvision's names
 /// and its stride in the 3 x 3 convolution. "layers" are the blocks of its four stages, "block" is
-/// "bottleneck" or, for ResNet-18 and -34, "basic", "widths" what the stages make. Publishes layer1 to layer4.
+/// "bottleneck" or, for ResNet-18 and -34, "basic", "widths" what the stages make. A bottleneck is a quarter of that
+/// times "inner", its convolution in "groups" (ResNeXt, https://arxiv.org/abs/1611.05431). "deep_stem" and
+/// "pooled_shortcut" are timm's ResNet-D (https://arxiv.org/abs/1812.01187). Publishes layer1 to layer4.
 private func buildResNet(_ graph: Graph) -> clip_value {
   var blocks = graph.integers("layers", most: 5)
   if blocks.isEmpty { blocks = [3, 4, 6, 3] }
@@ -36,20 +38,16 @@ private func buildResNet(_ graph: Graph) -> clip_value {
     widths = [4, 4, 4, 4]
   }
   let firstStride = graph.size("first_stride", 1)
-  let isEarly = graph.flag("early_stride")
 
-  var x = graph.pixels(height: graph.size("image_height"), width: graph.size("image_width"))
-  x = graph.batchNorm(
-    graph.conv(x, "conv1", features: graph.size("stem_width", 64), kernel: 7, stride: 2, padding: 3), "bn1", epsilon)
-  x = graph.maxPool(graph.activate(x, CLIP_RELU), kernel: 3, stride: 2, padding: 1)
-
+  var x = stem(graph)
+  x = graph.maxPool(x, kernel: 3, stride: 2, padding: 1)
   for (stage, count) in blocks.enumerated() {
     graph.push("layer\(stage + 1)")
     for block in 0..<count {
       graph.push("\(block)")
       let stride: UInt32 = block > 0 ? 1 : stage > 0 ? 2 : firstStride
       let width = UInt32(clamping: widths[stage])
-      x = isBasic ? basic(graph, x, width, stride) : bottleneck(graph, x, width, stride, isEarly: isEarly)
+      x = isBasic ? basic(graph, x, width, stride) : bottleneck(graph, x, width, stride)
       graph.pop()
     }
     graph.pop()
@@ -58,27 +56,50 @@ private func buildResNet(_ graph: Graph) -> clip_value {
   return graph.meanRows(x)
 }
 
-/// `isEarly`: the stride is in the first convolution.
-private func bottleneck(
-  _ graph: Graph, _ x: clip_value, _ width: UInt32, _ stride: UInt32, isEarly: Bool
+private func normed(
+  _ graph: Graph, _ x: clip_value, _ conv: String, _ norm: String, features: UInt32, kernel: UInt32 = 1,
+  stride: UInt32 = 1, groups: UInt32 = 1, activates: Bool = true
 ) -> clip_value {
-  var y = graph.conv(x, "conv1", features: width / 4, stride: isEarly ? stride : 1)
-  y = graph.activate(graph.batchNorm(y, "bn1", epsilon), CLIP_RELU)
-  y = graph.conv(y, "conv2", features: width / 4, kernel: 3, stride: isEarly ? 1 : stride, padding: 1)
-  y = graph.activate(graph.batchNorm(y, "bn2", epsilon), CLIP_RELU)
-  y = graph.batchNorm(graph.conv(y, "conv3", features: width), "bn3", epsilon)
+  let product = graph.conv(
+    x, conv, features: features, kernel: kernel, stride: stride, padding: kernel / 2, groups: groups)
+  let y = graph.batchNorm(product, norm, epsilon)
+  return activates ? graph.activate(y, CLIP_RELU) : y
+}
+
+private func stem(_ graph: Graph) -> clip_value {
+  let pixels = graph.pixels(height: graph.size("image_height"), width: graph.size("image_width"))
+  let width = graph.size("stem_width", 64)
+  guard graph.flag("deep_stem") else {
+    return normed(graph, pixels, "conv1", "bn1", features: width, kernel: 7, stride: 2)
+  }
+  var x = normed(graph, pixels, "conv1.0", "conv1.1", features: width / 2, kernel: 3, stride: 2)
+  x = normed(graph, x, "conv1.3", "conv1.4", features: width / 2, kernel: 3)
+  return normed(graph, x, "conv1.6", "bn1", features: width, kernel: 3)
+}
+
+/// With "early_stride" the stride is in the first convolution.
+private func bottleneck(_ graph: Graph, _ x: clip_value, _ width: UInt32, _ stride: UInt32) -> clip_value {
+  let isEarly = graph.flag("early_stride")
+  let inner = width / 4 &* graph.size("inner", 1)
+  var y = normed(graph, x, "conv1", "bn1", features: inner, stride: isEarly ? stride : 1)
+  y = normed(
+    graph, y, "conv2", "bn2", features: inner, kernel: 3, stride: isEarly ? 1 : stride, groups: graph.size("groups", 1))
+  y = normed(graph, y, "conv3", "bn3", features: width, activates: false)
   return graph.activate(graph.add(shortcut(graph, x, width, stride), y), CLIP_RELU)
 }
 
 private func basic(_ graph: Graph, _ x: clip_value, _ planes: UInt32, _ stride: UInt32) -> clip_value {
-  var y = graph.conv(x, "conv1", features: planes, kernel: 3, stride: stride, padding: 1)
-  y = graph.activate(graph.batchNorm(y, "bn1", epsilon), CLIP_RELU)
-  y = graph.batchNorm(graph.conv(y, "conv2", features: planes, kernel: 3, padding: 1), "bn2", epsilon)
+  var y = normed(graph, x, "conv1", "bn1", features: planes, kernel: 3, stride: stride)
+  y = normed(graph, y, "conv2", "bn2", features: planes, kernel: 3, activates: false)
   return graph.activate(graph.add(shortcut(graph, x, planes, stride), y), CLIP_RELU)
 }
 
 /// The input itself or, where the shape changes, a projection of it.
 private func shortcut(_ graph: Graph, _ x: clip_value, _ features: UInt32, _ stride: UInt32) -> clip_value {
   if stride == 1 && graph.width(x) == features { return x }
-  return graph.batchNorm(graph.conv(x, "downsample.0", features: features, stride: stride), "downsample.1", epsilon)
+  guard graph.flag("pooled_shortcut") else {
+    return normed(graph, x, "downsample.0", "downsample.1", features: features, stride: stride, activates: false)
+  }
+  let pooled = stride > 1 ? graph.averagePool(x, stride) : x
+  return normed(graph, pooled, "downsample.1", "downsample.2", features: features, activates: false)
 }

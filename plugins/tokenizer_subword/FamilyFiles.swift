@@ -125,6 +125,10 @@ struct FamilyFiles {
     for piece in file.pieces where piece.kind == .control || piece.kind == .userDefined {
       result.added.append(AddedToken(name: piece.name, id: nil, isNormalized: false, place: path))
     }
+    if family.kind == .nllb, settings.json["mask_token"]?.object == nil {
+      result.added.append(
+        AddedToken(name: name("mask_token"), id: nil, isNormalized: true, stripsLeft: true, place: path))
+    }
     for name in try extraNames() {
       result.added.append(AddedToken(name: name, id: nil, isNormalized: false, place: path))
     }

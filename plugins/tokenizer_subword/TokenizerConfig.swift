@@ -92,7 +92,9 @@ extension Pipeline {
   mutating func apply(
     _ config: TokenizerConfig, _ defaults: [(role: Name, name: Name)], language: Name?
   ) throws(ClipError) {
-    var tokens = config.added + config.specials(defaults)
+    // Those without an id get theirs in this order.
+    var tokens =
+      config.added.filter { $0.id != nil } + config.specials(defaults) + config.added.filter { $0.id == nil }
     for index in tokens.indices where vocabulary.id(tokens[index].name) == nil {
       let id = tokens[index].id ?? max(vocabulary.largestID + 1, vocabulary.count)
       try vocabulary.add(tokens[index].name, id, tokens[index].place)

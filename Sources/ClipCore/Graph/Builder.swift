@@ -2,20 +2,20 @@ import CClip
 
 /// Builds a graph for an encoder plugin, which calls it through the function table of BuilderTable.swift.
 final class Builder {
-  /// Of the encoder that builds now: its own, or that of a part while the part builds.
+  /// The configuration of the encoder that is building: the outer one's, or that of a part while the part builds.
   var config: JSON
   var graph = Graph()
-  /// The first error of a call. Calls after it do nothing.
+  /// The first error; calls after it do nothing.
   private(set) var error: ClipError?
   var scopes: [Name]
-  /// Where encoders that others are composed of come from, and of which modality they must be.
+  /// Where encoders that are parts of others are found; they must be of the same modality.
   let plugins: PluginRegistry
   let tower: Int
-  /// How many encoders are building, one inside the other.
+  /// The depth of nested encoders.
   var depth = 0
-  /// Values that encoders have named for those that compose them, by their scoped names.
+  /// Values that encoders named for the encoders that use them, by scoped name.
   var outputs: [Name: Int] = [:]
-  /// Strings handed to the plugin, kept until build returns.
+  /// Strings lent to the plugin, kept until build returns.
   var strings: [Memory] = []
 
   init(config: JSON, scope: Name, tower: Int, plugins: PluginRegistry) {
@@ -25,7 +25,7 @@ final class Builder {
     scopes = scope.isEmpty ? [] : [scope]
   }
 
-  /// A call of the plugin's. Errors are sticky: the first is kept, and after it each call returns `fallback`.
+  /// Runs the body of a call from the plugin. Errors are sticky: the first is kept, and later calls return `fallback`.
   func call<Result>(_ fallback: Result, _ body: () throws(ClipError) -> Result) -> Result {
     guard error == nil else { return fallback }
     do throws(ClipError) {
@@ -76,7 +76,7 @@ final class Builder {
     return graph.nodes[value].shape
   }
 
-  /// Uses an op by its name: a built-in one, or one that a plugin brings.
+  /// Adds an op by its name: a built-in one, or one that a plugin brings.
   func op(_ op: Name, _ name: Name, _ inputs: [Int], _ settings: [OpCall.Setting]) throws(ClipError) -> Int {
     let scopedName = name.isEmpty ? name : scoped(name)
     do throws(ClipError) {
@@ -99,7 +99,7 @@ final class Builder {
     throw ClipError(CLIP_NOT_FOUND, "expected an op, one of " + names + "or of plugins: " + plugins.ids(CLIP_KIND_OP))
   }
 
-  /// Features are one row for each item.
+  /// A tower's output must be one row for each item.
   func checkFeatures(_ value: Int, _ place: String) throws(ClipError) {
     do throws(ClipError) {
       let shape = try shape(value)

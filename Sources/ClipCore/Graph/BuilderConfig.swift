@@ -1,6 +1,6 @@
 import CClip
 
-/// The configuration of the encoder that builds, as a plugin reads it.
+/// The configuration as the encoder plugin reads it.
 extension Builder {
   /// The value at a path of keys joined by dots; nil if it is absent.
   func value(_ key: Name) -> JSON? {

@@ -1,7 +1,7 @@
 import CClip
 
 extension Builder {
-  /// Lets an encoder plugin build a tower: hands it a function table over this builder.
+  /// Has an encoder plugin build a tower: lends it a function table over this builder.
   static func build(
     _ encoder: UnsafePointer<clip_encoder>, _ description: TowerDescription, plugins: PluginRegistry
   ) throws(ClipError) -> Graph {

@@ -1,12 +1,12 @@
 import CClip
 
-/// Encoders made of encoders.
+/// Encoders composed of encoders.
 extension Builder {
   private static let deepest = 8
-  /// What a part takes from the encoder around it when its own configuration lacks it.
+  /// Keys that a part inherits from the encoder around it.
   private static let inherited: [Name] = ["image_height", "image_width", "vocab_size", "context_length"]
 
-  /// Lets the plugin `id` build into this graph; see clip_builder.encoder.
+  /// Has the plugin `id` build into this graph; see clip_builder.encoder.
   func encoder(
     _ id: Name, _ scope: Name, _ key: Name?, _ table: UnsafeMutablePointer<clip_builder>?
   ) throws(ClipError) -> Int {
@@ -37,7 +37,7 @@ extension Builder {
     return value
   }
 
-  /// The object at `key` with what it inherits.
+  /// The object at `key`, with inherited keys.
   private func partConfig(_ key: Name?) throws(ClipError) -> JSON {
     var members: [(key: Name, value: JSON)] = []
     if let key, let found = value(key) {

@@ -1,13 +1,12 @@
-/// An encoder's computation: nodes in an order in which each comes after its inputs.
-///
-/// A graph is built by a plugin through `Builder`, rewritten by `Rewrites`, and run by `Program`.
+/// An encoder's computation: nodes, each after its inputs. A plugin builds it through `Builder`, `Rewrites` changes it,
+/// `Program` runs it.
 struct Graph {
   var nodes: [Operation] = []
   var output = 0
-  /// Whose encoders built it. Ops may call into them, so whoever runs the graph keeps them.
+  /// The plugins that built it. Ops may call into them, so whoever runs the graph holds them.
   var plugins: [Plugin] = []
 
-  /// How often each node's value is used; the output counts as one use.
+  /// The number of uses of each node's value; the output counts as a use.
   func useCounts() -> [Int] {
     var counts = [Int](repeating: 0, count: nodes.count)
     for node in nodes { for input in node.inputs { counts[input] += 1 } }

@@ -1,12 +1,12 @@
 import CClip
 
-/// An op by its name in clip_builder.op: what a use of it takes, and `make`, which adds its nodes to the graph.
-/// `Builder.op` checks a use against all of this before `make` sees it.
+/// An op as clip_builder.op names it: what it takes, and `make`, which adds its nodes to the graph. `Builder.op` checks
+/// a call against the descriptor before it calls `make`.
 struct OpDescriptor: @unchecked Sendable {
   let name: Name
-  /// How many inputs it takes.
+  /// The number of inputs.
   let inputs: ClosedRange<Int>
-  /// Whether its use has a name, for parameters.
+  /// Whether a call has a name, for parameters.
   let naming: Naming
   let settings: [Setting]
   let make: (OpCall) throws(ClipError) -> Int
@@ -17,7 +17,7 @@ struct OpDescriptor: @unchecked Sendable {
     let name: Name
     let range: ClosedRange<Double>
     var isInteger = true
-    /// nil: every use must give it.
+    /// nil: required.
     var fallback: Double?
     /// It may be given several times.
     var isList = false
@@ -70,7 +70,7 @@ struct OpDescriptor: @unchecked Sendable {
     self.init(name, inputs: count...count, named: naming, settings: settings, make: make)
   }
 
-  /// Holds a use's count of inputs, name and settings against what the op takes. Returns the settings with defaults.
+  /// Checks the number of inputs, the name and the settings of a call. Returns the settings with defaults.
   func check(inputs count: Int, isNamed: Bool, _ given: [OpCall.Setting]) throws(ClipError) -> [OpCall.Setting] {
     guard inputs.contains(count) else {
       let wanted = inputs.count == 1 ? "\(inputs.lowerBound)" : "\(inputs.lowerBound) to \(inputs.upperBound)"
@@ -119,11 +119,11 @@ struct OpCall {
   typealias Setting = (name: Name, value: Double)
 
   let builder: Builder
-  /// Under the scopes; empty if there is none.
+  /// The name with its scopes; empty if there is none.
   let name: Name
   let inputs: [Int]
   let shapes: [Shape]
-  /// All of the descriptor's, with defaults.
+  /// All settings of the descriptor, with defaults.
   let settings: [Setting]
 
   func real(_ name: Name) throws(ClipError) -> Double {
@@ -136,10 +136,10 @@ struct OpCall {
   func reals(_ name: Name) -> [Double] { settings.filter { $0.name == name }.map { $0.value } }
   func integers(_ name: Name) -> [Int] { reals(name).map { Int($0) } }
 
-  /// Adds the node that the use stands for.
+  /// Adds the node of this call.
   func add(_ node: Operation) throws(ClipError) -> Int { try builder.add(node) }
 
-  /// The error where the inputs are of other shapes than the op takes.
+  /// The error for inputs of other shapes than the op takes.
   func expected(_ what: String) -> ClipError {
     var found = ""
     for shape in shapes { found += (found.isEmpty ? "" : ", ") + shape.text }
@@ -147,7 +147,7 @@ struct OpCall {
   }
 }
 
-/// Calls of other ops, by those that are made of them.
+/// Calls of other ops, for ops composed of them.
 extension OpCall {
   func op(
     _ op: Name, named name: Name = "", _ inputs: [Int], _ settings: [(name: Name, value: Int)] = [],

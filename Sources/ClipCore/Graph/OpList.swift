@@ -1,4 +1,4 @@
-/// Every op that an encoder can call without a plugin that brings it.
+/// The built-in ops.
 extension OpDescriptor {
   static let all: [OpDescriptor] = [
     .pixels, .tokens, .rowParameter, .table, .tableRow,

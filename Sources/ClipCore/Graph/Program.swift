@@ -1,24 +1,24 @@
 import CClip
 import CSystem
 
-/// A graph made ready to run: weights loaded, memory planned. Immutable, so any number of
-/// threads may run it at once, each with a workspace of its own.
+/// A graph ready to run: weights loaded, memory planned. Immutable, so any number of threads may run it at once, each
+/// with its own workspace.
 final class Program {
   let nodes: [Operation]
   let output: Int
-  /// The stretch of the arena that holds each node's value.
+  /// The slot of the arena that holds each node's value.
   let slots: [Int]
   let slotCount: Int
   let kernels: Kernels
   let tokens: TokenInput?
-  /// What follows a text's end is not computed: it cannot change the output, or is padding.
+  /// Whether rows after a text's end are not computed: they cannot change the output, or are padding.
   let stopsAtEnd: Bool
   private let hasWeights: Bool
   /// Counts the weights, and the activations kept between calls.
   let memory: MemoryMeter
   private let workspaces = IdlePool<Workspace>()
 
-  /// Without a loader nothing is loaded, and `run` is an error.
+  /// Without a loader no weights are loaded, and `run` is an error.
   convenience init(_ graph: Graph, loader: ParameterLoader?, kernels: Kernels) throws(ClipError) {
     var graph = graph
     graph.optimise()
@@ -44,7 +44,7 @@ final class Program {
     (slots, slotCount) = ownSlots ? (Array(graph.nodes.indices), graph.nodes.count) : Program.plan(graph)
   }
 
-  /// A graph to train: every value has a slot of its own, which TrainingPlan places.
+  /// A graph for training: every value has its own slot, which TrainingPlan places.
   convenience init(training graph: Graph, loader: ParameterLoader, kernels: Kernels) throws(ClipError) {
     var graph = graph
     graph.prepareToTrain()
@@ -52,7 +52,7 @@ final class Program {
     self.init(loaded: graph, kernels, loader.meter, ownSlots: true)
   }
 
-  /// Gives each value a slot; a slot is used again once its value has been read for the last time.
+  /// Gives each value a slot. A slot is reused after the last read of its value.
   static func plan(_ graph: Graph) -> (slots: [Int], count: Int) {
     var lastUse = [Int](repeating: 0, count: graph.nodes.count)
     for (index, node) in graph.nodes.enumerated() { for input in node.inputs { lastUse[input] = index } }
@@ -77,7 +77,7 @@ final class Program {
         slots[index] = count
         count += 1
       }
-      // An input that appears twice is freed once.
+      // An input that is used twice by one op is freed once.
       var freed: [Int] = []
       for input in node.inputs where lastUse[input] == index && slots[input] != slots[index] && !freed.contains(input) {
         free.append(slots[input])
@@ -88,7 +88,7 @@ final class Program {
     return (slots, count)
   }
 
-  /// Features of `items` images: [items, width] to `features`.
+  /// Computes `items` images: [items, width] to `features`.
   func run(pixels: UnsafePointer<Float>, items: Int, threads: ThreadPool, into features: UnsafeMutablePointer<Float>)
     throws(ClipError)
   {
@@ -99,7 +99,7 @@ final class Program {
     try run(batch, workspace, threads, features)
   }
 
-  /// Features of `items` texts, `ids` [items, context length]; messages count from `firstIndex`.
+  /// Computes `items` texts, `ids` [items, context length], to `features`. Messages number texts from `firstIndex`.
   func run(
     tokens ids: UnsafePointer<Int32>, items: Int, firstIndex: Int, threads: ThreadPool,
     into features: UnsafeMutablePointer<Float>
@@ -109,7 +109,7 @@ final class Program {
     try run(try batch(tokens: ids, items: items, firstIndex: firstIndex, workspace), workspace, threads, features)
   }
 
-  /// The texts laid end to end, in memory of `workspace`.
+  /// The texts' tokens end to end, in memory of `workspace`.
   func batch(
     tokens ids: UnsafePointer<Int32>, items: Int, firstIndex: Int, _ workspace: Workspace
   ) throws(ClipError) -> Batch {
@@ -144,7 +144,7 @@ final class Program {
     return batch
   }
 
-  /// Loads what the first calls would, so that they take no longer than those that follow.
+  /// Loads what is deferred, so that the first calls take no longer than later ones.
   func makeReady(_ threads: ThreadPool, _ progress: LoadProgress) throws(ClipError) {
     for node in nodes {
       try progress.add(node.parameters.reduce(0) { $0 &+ $1.count })

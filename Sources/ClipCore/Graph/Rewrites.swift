@@ -10,14 +10,14 @@ extension Graph {
     prune()
   }
 
-  /// Those that hold while weights change, too.
+  /// The rewrites that stay valid while weights change.
   mutating func prepareToTrain() {
     prune()
     pickRowsEarly()
     prune()
   }
 
-  /// Inference only: nothing is dropped.
+  /// Inference only: removes dropout.
   private mutating func dropDropout() {
     for index in nodes.indices {
       if let dropout = nodes[index] as? Dropout, let source = dropout.inputs.first { redirect(index, to: source) }
@@ -32,9 +32,9 @@ extension Graph {
     func joined(_ other: Demand) -> Demand { self == .nothing || self == other ? other : .all }
   }
 
-  /// Row demand: where only one row of each item is read, ops that can work on that row alone do.
-  /// A class token read after twelve blocks then needs one row of the last block's projections
-  /// and MLP; attention there still sees all keys and values. Exact.
+  /// Row demand: if only one row of each item is read, ops that can compute that row alone do. With a class token read
+  /// at the end, the last block's projections and MLP compute one row; its attention still reads all keys and values.
+  /// Exact.
   private mutating func pickRowsEarly() {
     var demand = [Demand](repeating: .nothing, count: nodes.count)
     demand[output] = .all
@@ -67,7 +67,7 @@ extension Graph {
     for index in nodes.indices {
       let node = nodes[index]
       if let pick = node as? PickRow, let source = pick.inputs.first {
-        // Another selector's row of the same value: the value is whole, and this pick its own.
+        // Another row of the same value is picked elsewhere: the value stays whole, and this pick is separate.
         whole[index] =
           demand[source] == .row(pick.selector)
           ? pickedValue(source, pick.selector)
@@ -93,7 +93,7 @@ extension Graph {
     nodes = rebuilt
   }
 
-  /// Inference only: batch norm after a convolution becomes part of its weights and bias.
+  /// Inference only: folds a batch norm into the weights and bias of the convolution before it.
   private mutating func foldBatchNorms() {
     let uses = useCounts()
     for index in nodes.indices {
@@ -105,7 +105,7 @@ extension Graph {
     }
   }
 
-  /// Activations and residual additions become the epilogue of the matrix product before them.
+  /// Fuses activations and residual additions into the epilogue of the matrix product before them.
   private mutating func fuseEpilogues() {
     var uses = useCounts()
     for index in nodes.indices {
@@ -119,7 +119,7 @@ extension Graph {
     }
     for index in nodes.indices {
       guard let sum = nodes[index] as? Add, sum.inputs.count == 2 else { continue }
-      // The later of the two is the product: its residual is then computed before it.
+      // The later node is the product, so that its residual is computed before.
       let source = max(sum.inputs[0], sum.inputs[1])
       let residual = min(sum.inputs[0], sum.inputs[1])
       guard source != residual, uses[source] == 1, let product = nodes[source] as? MatrixOperation, !product.hasResidual
@@ -140,7 +140,7 @@ extension Graph {
     }
   }
 
-  /// Makes every reader of `old` read `new`; `old` reads nothing any more.
+  /// Makes every reader of `old` read `new`.
   private mutating func redirect(_ old: Int, to new: Int) {
     nodes[old].inputs = []
     for node in nodes { node.inputs = node.inputs.map { $0 == old ? new : $0 } }

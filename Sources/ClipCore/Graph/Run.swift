@@ -7,14 +7,14 @@ struct Tensor {
   let width: Int
 }
 
-/// What an op sees while it runs: its inputs, where its output goes, and the threads.
+/// What an op gets for a run: its inputs, its output, and the threads.
 struct Run {
   let batch: Batch
-  // The call holds all four: a run is copied for every piece of work, without counting references.
+  // The call holds all four, so that copies of a run for pieces of work count no references.
   unowned(unsafe) let kernels: Kernels
   unowned(unsafe) let threads: ThreadPool
   let scratch: UnsafeMutablePointer<Float>
-  /// Takes the error of an op that could not compute; the call throws it.
+  /// Takes the errors of ops; the call throws the first.
   unowned(unsafe) let failures: Failures
   unowned(unsafe) let program: Program
   let arena: UnsafeMutablePointer<Float>
@@ -32,7 +32,7 @@ struct Run {
     return Tensor(data: arena + offsets[program.slots[node]], rows: batch.totalRows(shape.rows), width: shape.width)
   }
 
-  /// Lets `op` compute [0, count) in parts of at least `grain`, on the pool's threads.
+  /// Has `op` compute [0, count) in parts of at least `grain` on the pool's threads.
   func parallel(_ op: Operation, _ count: Int, grain: Int) {
     let pieces = max(1, min(threads.width * 4, count / max(1, grain)))
     threads.run(pieces, Parts(op: op, run: self, count: count, pieces: pieces))

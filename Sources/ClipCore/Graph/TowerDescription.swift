@@ -1,22 +1,22 @@
 import CClip
 
-/// What builds one tower.
+/// Describes how a tower is built.
 struct TowerDescription {
   /// The id of the encoder plugin.
   var encoder: Name
-  /// What the encoder reads, under clipcore's own keys; every size in it is positive.
+  /// The encoder's configuration, with clipcore's keys; every size in it is positive.
   var config: JSON
-  /// What the tower's parameters are under: "visual", or "" for the top.
+  /// The scope of the tower's parameters: "visual", or "" for none.
   var scope: Name
-  /// Layers on top of the encoder's features, first to last.
+  /// Layers after the encoder, first to last.
   var head: [HeadLayer] = []
 }
 
-/// A layer on top of an encoder's features. Names of parameters are whole: "visual_projection".
+/// A layer after an encoder. Names of parameters have no scope: "visual_projection".
 enum HeadLayer {
   case linear(Name, width: Int, hasBias: Bool)
   case activate(clip_activation)
-  /// To unit length.
+  /// Scales to unit length.
   case normalize
   case layerNorm(Name, epsilon: Double)
 }

@@ -1,23 +1,24 @@
 import CClip
 import CSystem
 
-/// Where the parameters of a graph in training and their gradients lie; `index` counts a node's own parameters.
+/// Where parameters and gradients of a graph in training are; `index` counts a node's own parameters.
 protocol TrainingMemory: AnyObject {
   func parameter(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float>
-  /// Its gradient, or a statistic's next value; nil if the parameter is frozen.
+  /// The parameter's gradient, or a statistic's next value; nil if the parameter is frozen.
   func parameterGradient(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float>?
-  /// Whether the op whose `backward` runs adds to the gradient of its parameter or input `index`; else it sets it.
+  /// Whether the op whose `backward` runs adds to the gradient of its parameter or input `index`, instead of setting
+  /// it.
   func adds(parameter index: Int) -> Bool
   func adds(input index: Int) -> Bool
 }
 
-/// What an op sees in a training step, besides what it sees in any run: gradients, and its parameters.
+/// What an op gets in a training step besides its Run: parameters and gradients.
 struct TrainingContext {
   let run: Run
   let step: TrainingStep
-  /// Where each node's gradient lies in the arena, in floats; below 0 for none.
+  /// The offset of each node's gradient in the arena, in floats; below 0 for none.
   let gradientOffsets: UnsafePointer<Int>
-  // The step holds it: a context is copied for every piece of work, without counting references.
+  // The step holds it, so that copies of a context for pieces of work count no references.
   unowned(unsafe) let memory: any TrainingMemory
 
   var scratch: UnsafeMutablePointer<Float> { run.scratch }
@@ -29,13 +30,14 @@ struct TrainingContext {
     return Tensor(data: run.arena + max(0, gradientOffsets[run.node]), rows: output.rows, width: output.width)
   }
 
-  /// The gradient of input `index`; nil if nobody wants it. An op adds to it unless it says `setsGradient(ofInput:)`.
+  /// The gradient of input `index`; nil if it is not needed. An op adds to it, unless its `setsGradient(ofInput:)` is
+  /// true.
   func inputGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
     let offset = gradientOffsets[run.program.nodes[run.node].inputs[index]]
     return offset < 0 ? nil : run.arena + offset
   }
 
-  /// For an op that says `setsGradient(ofInput:)`: whether it adds all the same, since another op has set the gradient.
+  /// For an op whose `setsGradient(ofInput:)` is true: whether it must add, because another op set the gradient.
   func adds(input index: Int) -> Bool { memory.adds(input: index) }
 
   /// The values of the op's parameter `index`.
@@ -43,16 +45,16 @@ struct TrainingContext {
     memory.parameter(index, of: run.node)
   }
 
-  /// Its gradient, or a statistic's next value; nil if it is frozen. An op adds to it unless it says
-  /// `setsGradient(ofParameter:)`.
+  /// The gradient of parameter `index`, or a statistic's next value; nil if it is frozen. An op adds to it, unless its
+  /// `setsGradient(ofParameter:)` is true.
   func parameterGradient(_ index: Int) -> UnsafeMutablePointer<Float>? {
     memory.parameterGradient(index, of: run.node)
   }
 
-  /// The same as for an input.
+  /// As `adds(input:)`, for parameter `index`.
   func adds(parameter index: Int) -> Bool { memory.adds(parameter: index) }
 
-  /// Lets `op` work on [0, count) in parts of at least `grain`, on the pool's threads.
+  /// Has `op` work on [0, count) in parts of at least `grain` on the pool's threads.
   func parallel(_ op: Operation, _ count: Int, grain: Int, phase: Int = 0) {
     let pieces = max(1, min(run.threads.width * 4, count / max(1, grain)))
     run.threads.run(pieces, Parts(op: op, context: self, count: count, pieces: pieces, phase: phase))
@@ -111,14 +113,14 @@ struct TrainingContext {
   }
 }
 
-/// What is the same for all ops of a step.
+/// What all ops of a step share.
 struct TrainingStep {
   let seed: UInt64
   let number: UInt64
-  /// The batch's first item among all items of the step.
+  /// The index of the batch's first item in the step.
   let firstItem: Int
-  /// Tells the towers' random streams apart.
+  /// Separates the random streams of the towers.
   let towerIndex: UInt32
-  /// Ops compute as in inference: no dropout, and batch norms by their running statistics.
+  /// Whether ops compute as in inference: no dropout, and batch norms with running statistics.
   let isEvaluation: Bool
 }

@@ -1,7 +1,7 @@
 import CClip
 
 /// The geometry of resize, crop and padding.
-private struct Framing {
+struct Framing {
   /// The image's size after the resize.
   let width: Int
   let height: Int
@@ -84,6 +84,10 @@ func preprocess(
   kernels: Kernels, scratch: PreprocessScratch
 ) throws(ClipError) {
   try check(config)
+  if config.resizesFloats, let filter = ResampleFilter(config.resample) {
+    return try Framing(image, config).resizeFloats(
+      image, filter, config, background: background, into: output, scratch: scratch)
+  }
   let bytes = try scratch.bytes.reserve(config.floats, for: "a preprocessed image").assumingMemoryBound(to: UInt8.self)
   try preprocessBytes(image, config, background: background, into: bytes, kernels: kernels, scratch: scratch)
   normalizePixels(bytes, config, into: output)
@@ -104,7 +108,7 @@ func normalizePixels(
         let scaled = config.rescale == 1.0 / 255.0 ? Float(value) / 255 : Float(value) * config.rescale
         table[value] = (scaled - config.mean[channel]) / config.std[channel]
       }
-      let plane = output + channel * count
+      let plane = output + (config.swapsChannels ? 2 - channel : channel) * count
       for i in 0..<count { plane[i] = table[Int(bytes[i &* 3 &+ channel])] }
     }
   }

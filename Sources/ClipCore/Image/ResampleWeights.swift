@@ -9,6 +9,16 @@ enum ResampleFilter {
   /// A sinc windowed by a wider sinc, three lobes.
   case lanczos
 
+  /// nil for the nearest pixel.
+  init?(_ resample: PreprocessConfig.Resample) {
+    switch resample {
+    case .bilinear: self = .bilinear
+    case .bicubic: self = .bicubic
+    case .lanczos: self = .lanczos
+    case .nearest: return nil
+    }
+  }
+
   /// The filter's radius in input pixels for an image that is not downscaled.
   var support: Double {
     switch self {
@@ -36,7 +46,7 @@ enum ResampleFilter {
 }
 
 /// The weights of one axis of a resize: for each output position a span of input positions and their
-/// weights, in Pillow's fixed point with 22 fractional bits. They lie in the buffer given to `init`.
+/// weights, in Pillow's fixed point with 22 fractional bits or as floats. They lie in the buffer given to `init`.
 struct ResampleWeights {
   private static var precision: Int { 22 }
   /// Weights are stored in groups of 4.
@@ -55,7 +65,7 @@ struct ResampleWeights {
   /// MiB of weights.
   init(
     inputSize: Int, _ extent: (from: Double, count: Double), outputSize: Int, range: Range<Int>, filter: ResampleFilter,
-    buffer: inout GrowingBuffer
+    isFixed: Bool = true, buffer: inout GrowingBuffer
   ) throws(ClipError) {
     let scale = extent.count / Double(outputSize)
     let filterScale = max(scale, 1)
@@ -93,6 +103,10 @@ struct ResampleWeights {
       for group in 0..<(count + 3) >> 2 {
         let parts = UnsafeMutableRawPointer(own + group)
         for i in 0..<4 {
+          guard isFixed else {
+            parts.storeBytes(of: Float(weights[group * 4 + i]), toByteOffset: i * 4, as: Float.self)
+            continue
+          }
           let weight = ResampleWeights.fixed(weights[group * 4 + i])
           parts.storeBytes(of: Int16(truncatingIfNeeded: weight & 0x7FFF), toByteOffset: i * 2, as: Int16.self)
           parts.storeBytes(of: Int16(truncatingIfNeeded: weight >> 15), toByteOffset: 8 + i * 2, as: Int16.self)

@@ -20,12 +20,7 @@ func resize(
   window: ResizeWindow, into output: UnsafeMutablePointer<UInt8>, stride: Int,
   kernels: Kernels, scratch: PreprocessScratch
 ) throws(ClipError) {
-  let filter: ResampleFilter
-  switch resample {
-  case .bilinear: filter = .bilinear
-  case .bicubic: filter = .bicubic
-  case .lanczos: filter = .lanczos
-  case .nearest:
+  guard let filter = ResampleFilter(resample) else {
     return try pickNearest(
       image, over: background, width: width, height: height, window: window, into: output, stride: stride,
       scratch: scratch)

@@ -1,7 +1,7 @@
 import CClip
 
-/// Writes the configuration of a CLIP model in the other layout: the way back from HuggingFaceConfig and
-/// OpenClipConfig, which say what the keys mean. CLIP_UNSUPPORTED says what a layout cannot express.
+/// Writes the configuration of a CLIP model in the other layout: the inverse of HuggingFaceConfig and OpenClipConfig,
+/// which say what the keys mean. CLIP_UNSUPPORTED if the layout cannot express the model.
 struct ClipConfigWriter {
   let layout: Layout
   /// The model's folder, for messages.
@@ -29,7 +29,7 @@ struct ClipConfigWriter {
     preprocess = description.preprocess
   }
 
-  /// The files' names and what is in them.
+  /// The names and contents of the files.
   func files(_ storage: ElementType) throws(ClipError) -> [(name: Name, text: [UInt8])] {
     if layout == .openClip { return [(OpenClipConfig.file, try openClip())] }
     return [
@@ -41,7 +41,7 @@ struct ClipConfigWriter {
     ClipError(CLIP_UNSUPPORTED, "\(place): layout: \(layout.name) cannot express \(what)")
   }
 
-  /// Keys of a tower's config, as VisionTransformerConfig and TextTransformerConfig wrote them.
+  /// The values of keys in a tower's configuration, as VisionTransformerConfig and TextTransformerConfig write it.
   private func values(_ tower: JSON, _ keys: [Name]) -> [JSON] { keys.map { tower[$0] ?? .null } }
 
   private func numbers(_ list: [Float]) -> JSON { .array(list.map { .double(Double($0)) }) }
@@ -51,7 +51,7 @@ struct ClipConfigWriter {
   private func huggingFace(_ storage: ElementType) throws(ClipError) -> [UInt8] {
     guard preprocess.height == preprocess.width else { throw unsupported("images that are not square") }
     let type: Name = storage == .float16 ? "float16" : storage == .bfloat16 ? "bfloat16" : "float32"
-    // 2 is how transformers spells the largest id of the text.
+    // In transformers, 2 means the largest id of the text.
     let end = text["end_token"]?.int ?? -1
     return JSON.fill(
       """
@@ -210,7 +210,7 @@ struct ClipConfigWriter {
         ])
   }
 
-  /// open_clip takes one number where all channels have it.
+  /// open_clip takes one integer if all channels have it.
   private var fillColor: JSON {
     let fill = preprocess.fill.map { JSON.int(Int($0)) }
     return preprocess.fill.allSatisfy { $0 == preprocess.fill[0] } ? fill[0] : .array(fill)
@@ -231,7 +231,7 @@ struct ClipConfigWriter {
 }
 
 extension JSON {
-  /// `template` with a value in the place of each "$".
+  /// `template` with each "$" replaced by a value.
   fileprivate static func fill(_ template: StaticString, _ values: [JSON]) -> [UInt8] {
     var text: [UInt8] = []
     var next = 0
@@ -246,14 +246,14 @@ extension JSON {
     return text
   }
 
-  /// On one line. Strings are written as they are, which must need no escapes.
+  /// Writes on one line. Strings must need no escapes.
   private func write(to text: inout [UInt8]) {
     switch self {
     case .null: text += Array("null".utf8)
     case .bool(let value): text += Array((value ? "true" : "false").utf8)
     case .int(let value): text += Array("\(value)".utf8)
     case .double(let value):
-      // The fewest digits that read back as the same.
+      // The fewest digits that give the same value.
       let narrow = Float(value)
       text += Array((Double(narrow) == value ? "\(narrow)" : "\(value)").utf8)
     case .string(let value): text += [UInt8(ascii: "\"")] + value.utf8 + [UInt8(ascii: "\"")]

@@ -1,7 +1,7 @@
 import CClip
 
-/// clipcore.json: any image encoder and any text encoder, each under a projection or not, as one
-/// model; docs/models.md describes it. A key that it does not know is an error.
+/// clipcore.json: any image encoder and any text encoder, each with a projection or without, as one model
+/// (docs/models.md). An unknown key is an error.
 enum ClipcoreConfig {
   static let file: Name = "clipcore.json"
 
@@ -38,7 +38,7 @@ enum ClipcoreConfig {
     }
     let settings = try readPreprocess(preprocess)
     var tower = try readTower(part, embedding)
-    // The size is said once, unless an encoder wants to be told otherwise.
+    // The image size is given once, unless the encoder's configuration has its own.
     var members = tower.config.object ?? []
     if tower.config["image_height"] == nil { members.append(("image_height", .int(settings.height))) }
     if tower.config["image_width"] == nil { members.append(("image_width", .int(settings.width))) }
@@ -70,7 +70,7 @@ enum ClipcoreConfig {
     return tower
   }
 
-  /// Starts of the names of a tower's tensors.
+  /// The prefixes of a tower's tensors.
   private static func prefixes(_ part: ConfigReader?) throws(ClipError) -> [Name] {
     guard let part else { return [] }
     let scope = try part.string("scope", "")
@@ -78,7 +78,7 @@ enum ClipcoreConfig {
     return [scope.isEmpty ? "" : scope + "."] + (projection.isEmpty ? [] : [projection + "."])
   }
 
-  /// CLIP's own preprocessing, but for what is said.
+  /// CLIP's preprocessing, with the keys that are given.
   private static func readPreprocess(_ config: ConfigReader) throws(ClipError) -> PreprocessConfig {
     try checkKeys(config, ["size", "resize_to", "resize_mode", "interpolation", "mean", "std", "fill_color"])
     guard config.has("size") else { throw config.error(CLIP_FORMAT, "size", "an integer or [height, width]") }

@@ -3,7 +3,7 @@ import CClip
 /// Hugging Face's config.json of EfficientNet, and of ALIGN's image tower, which ends before the last convolution.
 /// Defaults are those of transformers' EfficientNetConfig: B7's.
 enum EfficientNetConfig {
-  /// The encoder's configuration but for the images' size, and the features that come out.
+  /// The encoder's configuration without the image size, and the width of its features.
   static func read(
     _ config: ConfigReader, hasTop: Bool
   ) throws(ClipError) -> (members: [(key: Name, value: JSON)], width: Int) {
@@ -11,7 +11,7 @@ enum EfficientNetConfig {
       try config.number("width_coefficient", 2, 0.01...100), try config.number("depth_coefficient", 3.1, 0.01...100)
     )
     let unit = try config.int("depth_divisor", 8, 1...1024)
-    /// To a multiple of the unit, and not down by more than a tenth.
+    /// Rounds to a multiple of the unit, but not down by more than a tenth.
     func rounded(_ width: Int) -> Int {
       let scaled = Double(width) * wide
       let near = max(unit, Int(scaled + Double(unit) / 2) / unit * unit)

@@ -1,12 +1,11 @@
 import CClip
 import CSystem
 
-/// An encoder looked at without weights: its graph, what it costs, and how long it takes here.
+/// An encoder without weights: its graph, its cost, and its time on this machine.
 struct EncoderProbe {
   let plan: TowerPlan
   let tower: Int
-  /// Multiplications with additions for one item, a text being as long as it may be. Of the graph
-  /// as it was built: rewrites, which need not do all of it, change its nodes.
+  /// Multiply-adds for one item; a text has the full context length. Counted in the graph before rewrites.
   private(set) var multiplyAdds = 0
 
   /// `config` nil: the encoder's own example.
@@ -55,7 +54,7 @@ struct EncoderProbe {
     }
   }
 
-  /// Milliseconds for one item on the runtime's threads, the best of three after one to warm up.
+  /// Milliseconds for one item on the runtime's threads: the best of three runs after a warm-up.
   func milliseconds(_ runtime: Runtime) throws(ClipError) -> Double {
     let zeros = try StoredTensors(zeros: plan.parameters)
     let loader = ParameterLoader(
@@ -81,7 +80,7 @@ struct EncoderProbe {
     return best
   }
 
-  /// A text as long as it may be.
+  /// A text of the full context length.
   private func fill(_ tokens: UnsafeMutablePointer<Int32>, _ text: TokenInput) {
     let word: Int32 = text.endToken == 0 && text.vocabulary > 1 ? 1 : 0
     for position in 0..<text.contextLength { tokens[position] = word }

@@ -1,17 +1,17 @@
 import CClip
 import CSystem
 
-/// What clip_encode_options says.
+/// clip_encode_options, checked.
 struct EncodeOptions {
   let rawFeatures: Bool
   let truncate: Bool
   /// Whether texts are cleaned as OpenAI does it; else as the tokenizer's files say.
   let openAICleaning: Bool
-  /// The colour under transparent pixels; nil drops alpha.
+  /// The background under transparent pixels; nil drops alpha.
   let background: Colour?
-  /// What the caller's pixels and tokens were made for; 0 where it does not say.
+  /// The sizes that the caller's pixels and tokens were made for; 0 if not given.
   let sizes: InputSizes
-  /// What stands before each text, by its name; nil: the model's own choice.
+  /// The name of the prompt before each text; nil: the model's default.
   let prompt: Name?
   private var callback: clip_progress
 
@@ -35,7 +35,7 @@ struct EncodeOptions {
 
   func progress(total: Int) -> Progress { Progress(callback, total: total) }
 
-  /// The same for a part of a call, which does not report.
+  /// The same options without progress, for a part of a call.
   var withoutProgress: EncodeOptions {
     var options = self
     options.callback = clip_progress()
@@ -44,14 +44,14 @@ struct EncodeOptions {
 }
 
 extension Model {
-  /// Rows of activations computed at a time, and numbers of one value; a larger batch is cut, which
-  /// changes no result.
+  /// The most rows of activations, and elements of one value, computed at a time. A larger batch is divided, which does
+  /// not change results.
   private static var rowsAtATime: Int { 4096 }
   private static var floatsAtATime: Int { 1 << 24 }
-  /// Images preprocessed, or texts tokenized, from one report of progress to the next.
+  /// Images preprocessed, or texts tokenized, between two reports of progress.
   private static var itemsBetweenReports: Int { 64 }
 
-  /// How many items of `tower` go through at once; a text has `contextLength` tokens.
+  /// The number of items of `tower` computed at a time; a text has `contextLength` tokens.
   private func itemsAtATime(_ tower: Tower, contextLength: Int = 0) -> Int {
     var items = Model.rowsAtATime
     for node in tower.program.nodes {
@@ -80,7 +80,7 @@ extension Model {
     }
   }
 
-  /// Images that go through at once.
+  /// Encodes images that are computed at a time.
   private func encode(
     pixels: UnsafePointer<Float>, _ count: Int, _ side: ImageSide, _ options: EncodeOptions,
     into embeddings: UnsafeMutablePointer<Float>
@@ -121,7 +121,7 @@ extension Model {
     }
   }
 
-  /// Images resized and cropped as the tower takes them, before they are normalised: [n, height, width, 3] bytes.
+  /// Resizes and crops images for the tower, without normalisation: [n, height, width, 3] bytes.
   func preprocessBytes(
     images: UnsafePointer<clip_image_view>, _ n: Int, _ options: EncodeOptions, into bytes: UnsafeMutablePointer<UInt8>
   ) throws(ClipError) {
@@ -141,7 +141,7 @@ extension Model {
     }
   }
 
-  /// The same on the runtime's threads with scratch in hand; messages count from `firstIndex`.
+  /// The same on the runtime's threads, with the given scratch; messages number images from `firstIndex`.
   private func preprocess(
     images: UnsafePointer<clip_image_view>, _ n: Int, firstIndex: Int, _ options: EncodeOptions,
     _ scratch: ImageScratch,
@@ -238,7 +238,7 @@ extension Model {
   }
 }
 
-/// Images that several threads preprocess.
+/// Preprocesses images on several threads.
 private struct PreprocessWork: Work {
   let config: PreprocessConfig
   let kernels: Kernels

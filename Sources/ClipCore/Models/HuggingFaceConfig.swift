@@ -1,6 +1,6 @@
 import CClip
 
-/// Hugging Face's config.json: of a CLIP model here, and which file reads the others.
+/// Hugging Face's config.json: reads that of a CLIP model, and names the readers of other model types.
 enum HuggingFaceConfig {
   static let file: Name = "config.json"
 
@@ -8,6 +8,9 @@ enum HuggingFaceConfig {
   static func read(
     _ folder: String, root: String, _ weights: StoredTensors, image: Bool, text: Bool
   ) throws(ClipError) -> ModelConfig {
+    if try FileKind(join(folder, file)) == .absent, let row = try Torchvision.row(folder) {
+      return try Torchvision.read(row, folder, image: image)
+    }
     let config = try ConfigReader(path: join(folder, file))
     guard !config.has("quantization_config") else {
       throw config.error(CLIP_UNSUPPORTED, "quantization_config", "weights that are not quantized")
@@ -76,13 +79,13 @@ enum HuggingFaceConfig {
         config: .object((tower.config.object ?? []).filter { $0.key != "embed_dim" }), scope: tower.scope)
     }
     var names = Layout.huggingFace.clipNames
-    // transformers 5 leaves the scope out.
+    // transformers 5 omits the scope.
     let scope: Name = "vision_model."
     for rule in names.rules where rule.tensor.hasPrefix(scope) { names.rules.append(rule.withoutPrefix(scope)) }
     return ModelConfig(embeddingWidth: width, image: found, names: names)
   }
 
-  /// CLIP's text tower of a file of its own, with or without its projection.
+  /// CLIP's text tower alone, with or without its projection.
   private static func readTextAlone(
     _ config: ConfigReader, _ weights: StoredTensors, text: Bool
   ) throws(ClipError) -> ModelConfig {
@@ -94,7 +97,7 @@ enum HuggingFaceConfig {
     if !isProjected, let members = result.text?.tower.config.object {
       result.text?.tower.config = .object(members + [("projection", .int(0))])
     }
-    // Newer files have its tensors at the top.
+    // Newer files have its tensors without a scope.
     var names = Layout.huggingFace.clipNames
     if weights.tensors["embeddings.token_embedding.weight"] != nil {
       names.rules = names.rules.map { $0.withoutPrefix("text_model.") }
@@ -104,8 +107,8 @@ enum HuggingFaceConfig {
     return result
   }
 
-  /// A tower's object. The older `dict` overrides all of it, as in transformers; where there
-  /// is neither, everything has its default.
+  /// A tower's object. The older `dict` overrides it, as in transformers; if both are absent, everything has its
+  /// default.
   static func part(_ config: ConfigReader, _ key: StaticString, dict: StaticString) throws(ClipError) -> ConfigReader {
     if let found = try config.object(dict) { return found }
     if let found = try config.object(key) { return found }
@@ -160,8 +163,7 @@ enum HuggingFaceConfig {
     try config.string("model_type", "").hasPrefix("metaclip_2")
   }
 
-  /// Configs from before the right id was written all say 2, and mean the largest id of the text
-  /// (transformers, pull request 24773).
+  /// Old configs all say 2, which means the largest id of the text (transformers, pull request 24773).
   private static func endToken(_ text: ConfigReader, _ vocabulary: Int, isExact: Bool) throws(ClipError) -> Int {
     let token = try text.int("eos_token_id", 49407, 0...Int(Int32.max))
     if token == 2, !isExact { return -1 }
@@ -177,7 +179,7 @@ enum HuggingFaceConfig {
     try config.number("layer_norm_eps", fallback, 1e-12...1)
   }
 
-  /// transformers' name of an activation as ours.
+  /// Our name for transformers' name of an activation.
   static func activation(
     _ config: ConfigReader, _ fallback: Name, key: StaticString = "hidden_act"
   ) throws(ClipError) -> Name {

@@ -1,9 +1,9 @@
 import CClip
 
-/// Hugging Face's config.json of image towers whose stages halve the grid, alone: pooled features. Defaults are those of
-/// transformers' configuration classes.
+/// Hugging Face's config.json of image towers alone whose stages halve the grid; the output is pooled features.
+/// Defaults are those of transformers' configuration classes.
 enum HuggingFaceHierarchical {
-  private typealias Members = [(key: Name, value: JSON)]
+  typealias Members = [(key: Name, value: JSON)]
 
   /// nil: a model_type of another reader.
   static func read(
@@ -71,12 +71,15 @@ enum HuggingFaceHierarchical {
     case "efficientnet", "align_vision_model":
       (encoder, names, processor) = ("efficientnet", [], "EfficientNet")
       (members, width) = try EfficientNetConfig.read(config, hasTop: type == "efficientnet")
+    case "mobilevit":
+      (encoder, names, processor) = ("mobilevit", [], "MobileViT")
+      (members, width) = try mobileViT(config)
     default: return nil
     }
     guard try config.int("num_channels", 3, ConfigReader.widths) == 3 else {
       throw config.error(CLIP_UNSUPPORTED, "num_channels", "3")
     }
-    // A model under a head has them one scope down.
+    // A model with a head has its tensors one scope deeper.
     let isScoped = weights.tensors.contains(prefix: type + ".")
     let start: Name = isScoped ? type + "." : ""
     let rules = names.map { ParameterRule(start + $0.parameter, start + $0.tensor) }
@@ -100,10 +103,10 @@ enum HuggingFaceHierarchical {
     return result
   }
 
-  private static func array(_ counts: [Int]) -> JSON { .array(counts.map { .int($0) }) }
+  static func array(_ counts: [Int]) -> JSON { .array(counts.map { .int($0) }) }
 
-  /// As many integers as there are stages.
-  private static func counts(
+  /// One integer for each stage.
+  static func counts(
     _ config: ConfigReader, _ key: StaticString, _ fallback: [Int], _ stages: ClosedRange<Int> = 4...4
   ) throws(ClipError) -> [Int] {
     guard config.has(key) else { return fallback }

@@ -1,6 +1,6 @@
 extension HuggingFaceHierarchical {
-  /// From the encoders' parameters to transformers' tensors, both under a scope. Where there are several, the files of
-  /// different versions of transformers differ.
+  /// Maps the encoders' parameters to transformers' tensors, both under a scope. A parameter with several rows differs
+  /// between versions of transformers.
   typealias Names = [(parameter: Name, tensor: Name)]
 
   static var convNeXt: Names {
@@ -37,7 +37,7 @@ extension HuggingFaceHierarchical {
       ("patch_embed.norm.{}", "embeddings.norm.{}"), ("absolute_pos_embed", "embeddings.position_embeddings"),
       ("norm.{}", "layernorm.{}"),
     ]
-    // Merging ends a stage here, and begins the next one there.
+    // Patch merging ends a stage in our encoder, and begins the next one in transformers.
     for stage in 1..<8 {
       names.append((Name("layers.\(stage).downsample.{}.{}"), Name("encoder.layers.\(stage - 1).downsample.{}.{}")))
     }

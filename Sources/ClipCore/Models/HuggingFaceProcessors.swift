@@ -1,11 +1,11 @@
-/// transformers' image processors that resize, crop, rescale and normalise: what each does where its file does not say.
+/// transformers' image processors that resize, crop, rescale and normalise, with their defaults.
 struct HuggingFaceProcessor {
   enum Size {
     case edge(Int)
     case square(Int)
   }
 
-  /// What the names of the processor's classes start with, as "CLIP" of CLIPImageProcessor and CLIPFeatureExtractor.
+  /// The start of the processor's class names, such as "CLIP" of CLIPImageProcessor and CLIPFeatureExtractor.
   let name: Name
   let size: Size
   /// nil: without a crop.
@@ -43,6 +43,7 @@ struct HuggingFaceProcessor {
       HuggingFaceProcessor("DINOv3ViT", .square(224), .bilinear, imageNet),
       HuggingFaceProcessor("ConvNext", .edge(384), .bicubic, half),
       HuggingFaceProcessor("EfficientNet", .square(346), .bicubic, half),
+      HuggingFaceProcessor("MobileViT", .edge(224), crop: 256, .bicubic, half),
       HuggingFaceProcessor("Blip", .square(384), .bicubic, clipChannels),
     ]
   }

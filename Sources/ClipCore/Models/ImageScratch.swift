@@ -1,6 +1,6 @@
 import CClip
 
-/// What one call that preprocesses needs; kept for the next.
+/// Buffers of one call that preprocesses; kept for later calls.
 final class ImageScratch {
   private(set) var pieces: [PreprocessScratch] = []
   let failures = Failures()
@@ -12,7 +12,7 @@ final class ImageScratch {
   }
 }
 
-/// What one call that tokenizes and encodes needs; kept for the next.
+/// Buffers of one call that tokenizes and encodes; kept for later calls.
 final class TextScratch {
   var tokens = GrowingBuffer()
   private var prompted = GrowingBuffer()

@@ -1,8 +1,8 @@
 import CClip
 
 extension ModelDescription {
-  /// Makes the image tower one of pictures of another size than its folder says: the preprocessing follows, and position
-  /// embeddings are interpolated as the folder's library does it.
+  /// Changes the image tower's input size: preprocessing follows, and position embeddings are interpolated as by the
+  /// layout's library.
   mutating func setImageSize(_ size: Sides, _ folder: String) throws(ClipError) {
     guard var tower = image else {
       throw ClipError(CLIP_UNSUPPORTED, folder + ": image_width: the model has no image tower")
@@ -27,7 +27,7 @@ extension ModelDescription {
     resizePositions(tower, from: old, to: size)
   }
 
-  /// Interpolates the tower's positions from the grid of patches that one size has to another's.
+  /// Interpolates the tower's positions from the grid of one size to that of another.
   private mutating func resizePositions(_ tower: TowerDescription, from old: Sides, to size: Sides) {
     guard let patch = tower.config["patch_size"]?.int, patch > 0 else { return }
     func grid(_ sides: Sides) -> Sides { Sides(height: sides.height / patch, width: sides.width / patch) }

@@ -1,21 +1,20 @@
 import CClip
 import CSystem
 
-/// A model as it is at one moment. Immutable, so every call may come from any thread; OpenModel puts
-/// another in its place when a tower is swapped.
+/// A model at one moment. Immutable, so any thread may use it; OpenModel replaces it when a tower is swapped.
 final class Model {
   let runtime: Runtime
   let layout: StaticString
   let image: ImageSide?
   let text: TextSide?
   let embeddingWidth: Int
-  /// What cosines are multiplied with.
+  /// The factor of cosines in logits.
   let logitScale: Float
   let logitBias: Float?
   let imageScratch: IdlePool<ImageScratch>
   let textScratch: IdlePool<TextScratch>
 
-  /// With `isPacked`, weights that stay in their file until later calls are packed now.
+  /// With `isPacked`, weights are packed now, also those that would stay in their file until later calls.
   convenience init(runtime: Runtime, folder: String, _ options: clip_model_options, isPacked: Bool = false)
     throws(ClipError)
   {
@@ -104,7 +103,7 @@ final class Model {
       logitBias: try description.logitBias.map { name throws(ClipError) in try source.number(name) })
   }
 
-  /// `old` with the towers that `other` has in the place of its own; scale and bias stay.
+  /// A copy of `old` with the towers that `other` has; scale and bias stay.
   convenience init(_ old: Model, with other: Model) {
     self.init(
       old.runtime, old.layout, other.image ?? old.image, other.text ?? old.text, old.embeddingWidth,
@@ -112,8 +111,8 @@ final class Model {
     )
   }
 
-  /// `old` with both towers' weights, the logit scale and bias of `source`, which the plans' parameters are in under
-  /// their own names.
+  /// A copy of `old` with the weights of both towers, logit scale and bias from `source`, under the names of the plans'
+  /// parameters.
   convenience init(
     _ old: Model, image: TowerPlan, text: TowerPlan, _ source: ParameterSource, logitScale: Float, logitBias: Float?
   ) throws(ClipError) {
@@ -158,7 +157,7 @@ final class Model {
     _ description: ModelDescription, _ tokens: TokenInput, _ runtime: Runtime
   ) throws(ClipError) -> Tokenizer? {
     if description.tokenizer == .none { return nil }
-    // Where padding is left out it is not seen, on whichever side it is.
+    // Padding that is not computed may be on either side.
     return try Tokenizer(
       folder: description.folder, description.tokenizer, description.tokenizerOptions,
       isOpenClip: description.layout == .openClip,
@@ -166,7 +165,7 @@ final class Model {
       padding: tokens.dropsPadding ? tokens.endToken : -1, padsRight: tokens.rule != CLIP_END_LAST, runtime)
   }
 
-  /// Every tensor has the shape that the encoders expect, and none is left over.
+  /// Checks that every tensor has the shape that the encoders expect, and none is left over.
   private static func check(
     _ parameters: [Parameter], _ source: ParameterSource, _ folder: String, image: Bool, text: Bool,
     _ options: clip_model_options, _ log: Log
@@ -181,7 +180,7 @@ final class Model {
     if let error = problems.error(folder) { throw error }
   }
 
-  /// CLIP_TOWER_* bits of the towers that are open.
+  /// The CLIP_TOWER_* bits of the open towers.
   var towers: UInt32 {
     (image == nil ? 0 : UInt32(CLIP_TOWER_IMAGE)) | (text == nil ? 0 : UInt32(CLIP_TOWER_TEXT))
   }
@@ -208,14 +207,14 @@ final class Model {
   }
 }
 
-/// What belongs to the image tower, and is swapped with it.
+/// The image tower and what is swapped with it.
 struct ImageSide {
   let tower: Tower
   let preprocess: PreprocessConfig
   let origin: TowerOrigin
 }
 
-/// What belongs to the text tower, and is swapped with it.
+/// The text tower and what is swapped with it.
 struct TextSide {
   let tower: Tower
   /// nil if the caller brings tokens.
@@ -227,12 +226,12 @@ struct TextSide {
   let origin: TowerOrigin
 }
 
-/// Where a tower came from, to open it again.
+/// Where a tower was opened from, to open it again.
 struct TowerOrigin {
   let folder: String
-  /// Without the callback, which is for the call that had it.
+  /// Without the progress callback, which is valid in the first call only.
   let options: clip_model_options
-  /// The weights have come from a trainer since.
+  /// Whether the weights came from a trainer since.
   private(set) var hasTrainerWeights = false
 
   init(folder: String, _ options: clip_model_options) {

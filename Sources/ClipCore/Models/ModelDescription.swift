@@ -1,9 +1,9 @@
 import CClip
 
-/// What a model's folder says: its towers, its preprocessing and its weights. The sizes are the
-/// config's word; the shapes of the tensors have the last one.
+/// What a model's folder says: its towers, preprocessing and weights. Sizes come from the configuration, and are
+/// checked against the tensors later.
 struct ModelDescription {
-  /// Where the configuration, the weights and the tokenizer are: the model's folder, or one in it.
+  /// The folder of configuration, weights and tokenizer: the model's folder, or one in it.
   var folder: String
   var layout: Layout
   var names: TensorNames
@@ -11,23 +11,22 @@ struct ModelDescription {
   var image: TowerDescription?
   var text: TowerDescription?
   var embeddingWidth: Int
-  /// Of size 0 without the image tower.
+  /// Has size 0 without the image tower.
   var preprocess: PreprocessConfig
   var tokenizer: TokenizerKind
   var tokenizerOptions: TokenizerOptions
   var prompts: Prompts
-  /// Parameters with one number each. The scale is stored as its logarithm. nil: 1, and none.
+  /// Parameters of one element. The scale is stored as its logarithm. nil: scale 1, no bias.
   var logitScale: Name?
   var logitBias: Name?
-  /// In place of the scale: what cosines are divided by.
+  /// The divisor of cosines, in place of the scale.
   var temperature: Name?
   var weights: StoredTensors
-  /// What a file of all weights is called in the folder.
+  /// The name of a file of all weights in the folder.
   var weightFile: Name
 
-  /// Reads the folder `root` as downloaded. A tower that is not asked for is not looked at: its config may
-  /// be one that this library does not know. With `hasWeights` false the weights are none.
-  /// `formats` read weights that are not safetensors.
+  /// Reads the folder `root` as downloaded. The configuration of a tower that is not requested is ignored: this library
+  /// may not know it. With `hasWeights` false there are no weights. `formats` read weights that are not safetensors.
   static func open(
     folder root: String, formats: [WeightFormat], image: Bool = true, text: Bool = true, hasWeights: Bool = true
   ) throws(ClipError) -> ModelDescription {
@@ -72,8 +71,8 @@ struct ModelDescription {
     return description
   }
 
-  /// clipcore.json counts where it is. Some folders serve both libraries: open_clip's config counts where weights in its layout are
-  /// there, or where it is alone.
+  /// clipcore.json comes first. A folder may serve both other layouts: open_clip's configuration is used if there are
+  /// weights in its layout, or no other configuration.
   private static func findLayout(_ folder: String) throws(ClipError) -> Layout {
     switch try FileKind(folder) {
     case .folder: break
@@ -83,6 +82,7 @@ struct ModelDescription {
     if try FileKind(join(folder, ClipcoreConfig.file)) != .absent { return .clipcore }
     let hasOpenClip = try FileKind(join(folder, OpenClipConfig.file)) != .absent
     let hasHuggingFace = try FileKind(join(folder, HuggingFaceConfig.file)) != .absent
+    if try !hasOpenClip && !hasHuggingFace, try Torchvision.row(folder) != nil { return .huggingFace }
     guard hasOpenClip || hasHuggingFace else {
       throw ClipError(
         CLIP_NOT_FOUND,
@@ -98,12 +98,12 @@ struct ModelDescription {
   }
 }
 
-/// What all kinds of config have in common.
+/// What all configurations are read into.
 struct ModelConfig {
   struct Image {
     var tower: TowerDescription
     var preprocess: PreprocessConfig
-    /// Where the file has its tensors, where the layout's names do not say so.
+    /// The rules for tensor names, if not the layout's.
     var rules: [ParameterRule] = []
   }
 
@@ -118,13 +118,13 @@ struct ModelConfig {
   var embeddingWidth: Int
   var image: Image?
   var text: Text?
-  /// nil for CLIP's own towers, whose layout has the names, the logit scale and bias among them.
+  /// nil for CLIP's own towers, whose names, with the logit scale and bias, are the layout's.
   var names: TensorNames?
   var logitScale: Name?
   var logitBias: Name?
   var temperature: Name?
   /// nil: the layout's.
   var weightFiles: [Name]?
-  /// Folders in the model's with weights of their own, whose tensors are under the folders' names.
+  /// Folders inside the model's with their own weights; their tensors have the folder's name as a scope.
   var weightFolders: [Name] = []
 }

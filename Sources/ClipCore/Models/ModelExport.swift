@@ -1,8 +1,7 @@
 import CClip
 import CSystem
 
-/// A model's folder written anew: in a layout and with a storage of choice, and with other weights where there are
-/// some.
+/// Writes a model's folder in a given layout and storage, with other weights if there are some.
 struct ModelExport {
   let description: ModelDescription
   let source: ParameterSource
@@ -37,7 +36,7 @@ struct ModelExport {
     callback = options.progress
   }
 
-  /// Writes to `target`. `weights`, under the encoders' names, take the place of the file's.
+  /// Writes to `target`. `weights`, under the encoders' names, replace the file's.
   func write(to target: String, _ weights: StoredTensors?, _ plugins: PluginRegistry) throws(ClipError) {
     let configs = isConverted ? try ClipConfigWriter(description, layout, place: folder).files(type) : []
     let parameters = try parameters(plugins)
@@ -66,7 +65,7 @@ struct ModelExport {
     }
   }
 
-  /// Names of configurations and weights: of a model that is replaced, all of them go.
+  /// Names of configuration and weight files. When a model is replaced, all of them are removed.
   private static var modelFiles: [Name] { configs + Layout.openClip.weightFiles }
   private static var configs: [Name] {
     [
@@ -75,7 +74,7 @@ struct ModelExport {
     ]
   }
 
-  /// Tokenizer, and configuration where it stays: what is no weight and no code.
+  /// Copies tokenizer files, and the configuration if the layout stays: not weights, not code.
   private func copyRest(to target: String) throws(ClipError) {
     let endings: [Name] = [".json", ".txt", ".model"]
     for ending in endings {
@@ -89,7 +88,7 @@ struct ModelExport {
     }
   }
 
-  /// What the encoders ask for, and the model's own two numbers.
+  /// The encoders' parameters, and the logit scale and bias.
   private func parameters(_ plugins: PluginRegistry) throws(ClipError) -> [Parameter] {
     var list: [Parameter] = []
     for (tower, kind) in [(description.image, CLIP_TOWER_IMAGE), (description.text, CLIP_TOWER_TEXT)] {
@@ -111,9 +110,9 @@ struct ModelExport {
     let name: Name
     let shape: [Int]
     let type: ElementType
-    /// Where numbers are that no part has.
+    /// The source of elements that are in no part.
     let stored: Safetensors.Tensor?
-    /// Parameters in it, and how.
+    /// The parameters in it, and their arrangement.
     var parts: [(found: StoredParameter, arrangement: ParameterRule.Arrangement)] = []
 
     init(_ name: Name, _ shape: [Int], _ type: ElementType, stored: Safetensors.Tensor? = nil) {
@@ -145,7 +144,7 @@ struct ModelExport {
       }
       if type == .float16 { try checkHalfRange(numbers.floats, count, name) }
       if type != .float32 {
-        // In place: a half lies where a float was read, or before.
+        // Narrowed in place: a 16-bit element is written where its float was read, or before.
         let halves = numbers.base.assumingMemoryBound(to: UInt16.self)
         for index in 0..<count {
           let value = numbers.base.load(fromByteOffset: index * 4, as: Float.self)
@@ -160,7 +159,7 @@ struct ModelExport {
     }
   }
 
-  /// The file's own tensors, with the new weights in them.
+  /// The tensors of the file, with the new weights.
   private func asOpened(_ parameters: [Parameter], _ weights: StoredTensors?) throws(ClipError) -> [Output] {
     var outputs: [Output] = []
     var indexes: [Name: Int] = [:]
@@ -209,7 +208,7 @@ struct ModelExport {
       }
       if indexes[name] == nil {
         indexes[name] = outputs.count
-        // A scale may be of one side in the file.
+        // The file may have the scale with one side.
         let isScale = parameter.name == description.logitScale
         outputs.append(Output(name, isScale ? [] : arrangement.tensorShape(parameter.shape), isScale ? .float32 : type))
       }

@@ -1,10 +1,10 @@
 import CClip
 
-/// A caller's model. A call takes the model of the moment once and works with that alone; a swap
-/// builds and checks another aside and puts it in its place. What was there is freed when the last
-/// call that uses it returns.
+/// The object behind a caller's handle. A call copies the reference to the current model once and uses only that. A
+/// swap builds and checks another model and replaces the current one. The old one is freed when the last call that uses
+/// it returns.
 final class OpenModel {
-  /// What the caller was told first, and may have made buffers for.
+  /// The sizes when it was opened, for which the caller may have made buffers.
   let opened: InputSizes
   private let model: Replaceable<Model>
   private let swaps = Mutex()
@@ -16,8 +16,8 @@ final class OpenModel {
 
   var current: Model { model.current }
 
-  /// Replaces the towers of these CLIP_TOWER_* bits, 0 for all, by those of `folder`, or of the folder
-  /// that each came from. Swaps of one model happen one at a time; a failed one changes nothing.
+  /// Replaces the towers of these CLIP_TOWER_* bits, 0 for all, by those of `folder`, or of the folder that each came
+  /// from. One swap at a time; a failed one changes nothing.
   func swap(_ towers: UInt32, _ folder: String?, _ options: clip_model_options?) throws(ClipError) {
     swaps.lock()
     defer { swaps.unlock() }
@@ -46,15 +46,14 @@ final class OpenModel {
     }
   }
 
-  /// Replaces the model by what `next` makes of it. Updates and swaps of one model happen one at a time; a failed one
-  /// changes nothing.
+  /// Replaces the model by the result of `next`. One update or swap at a time; a failed one changes nothing.
   func update(_ next: (Model) throws(ClipError) -> Model) throws(ClipError) {
     swaps.lock()
     defer { swaps.unlock() }
     model.replace(with: try next(current))
   }
 
-  /// Towers of another folder that can take the place of `old`'s.
+  /// Opens the towers of another folder that replace those of `old`.
   private static func open(like old: Model, _ folder: String, _ options: clip_model_options?, _ towers: UInt32)
     throws(ClipError) -> Model
   {
@@ -70,7 +69,7 @@ final class OpenModel {
   }
 }
 
-/// What the sizes of a caller's pixels and tokens depend on.
+/// The sizes of a caller's pixels and tokens.
 struct InputSizes {
   enum Kind { case pixels, tokens }
 
@@ -78,8 +77,8 @@ struct InputSizes {
   var imageHeight = 0
   var contextLength = 0
 
-  /// Throws unless these are the sizes that the caller's buffers were made for: what it said or,
-  /// where that is 0, what the model had when it was opened.
+  /// Throws unless these are the sizes that the caller's buffers were made for: those it gave or, if 0, those when the
+  /// model was opened.
   func check(_ kind: Kind, said: InputSizes, opened: InputSizes) throws(ClipError) {
     switch kind {
     case .pixels:

@@ -1,12 +1,11 @@
 import CClip
 import CSystem
 
-/// What a need counts, by name: "local-detail:3,low-latency". The same text says what an encoder is
-/// good at.
+/// Weights of needs by name: "local-detail:3,low-latency". An encoder's strengths have the same form.
 struct Weights {
   var entries: [(name: Name, value: Double)] = []
 
-  /// nil if the text is none of this kind.
+  /// nil if the text is malformed.
   init?(_ text: String) {
     for part in Array(text.utf8).split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
       let sides = part.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
@@ -44,7 +43,7 @@ struct Weights {
   }
 }
 
-/// The encoders of one modality against what is needed.
+/// Ranks the encoders of a tower by what is needed.
 struct Recommendation {
   static let declared: [Name] = ["local-detail", "global-context", "texture", "multi-scale", "small-data"]
   static let latency: Name = "low-latency"
@@ -55,7 +54,7 @@ struct Recommendation {
   var reasons = ""
   let parameters: Int
   let multiplyAdds: Int
-  /// 0 where it was not measured.
+  /// 0 if not measured.
   let milliseconds: Double
   private let strengths: Weights?
   private var cost: Double { milliseconds > 0 ? milliseconds : Double(multiplyAdds) }
@@ -108,7 +107,7 @@ struct Recommendation {
     return needs
   }
 
-  /// Each need is met from 0 to 3; the score is their weighted mean.
+  /// Each need is met with 0 to 3; the score is the weighted mean.
   private mutating func judge(_ needs: Weights, cheapest: Double, smallest: Double) {
     var total = 0.0
     for need in needs.entries {
@@ -134,14 +133,14 @@ struct Recommendation {
     score /= total
   }
 
-  /// 3 for the best, one less for each factor of five more.
+  /// 3 for the best value, one less for each factor of five.
   private static func closeness(_ value: Double, to best: Double) -> Double {
     guard value > 0, best > 0 else { return 3 }
     return max(0, 3 - log(value / best) / log(5))
   }
 }
 
-/// A number of at least 0 with one digit after its point.
+/// A value of at least 0 with one digit after the point.
 private func tenths(_ value: Double) -> String {
   guard let scaled = Int(exactly: (value * 10).rounded()) else { return "?" }
   return "\(scaled / 10).\(scaled % 10)"

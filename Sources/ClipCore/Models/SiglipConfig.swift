@@ -6,7 +6,7 @@ enum SiglipConfig {
   static func read(_ config: ConfigReader, _ folder: String, image: Bool, text: Bool) throws(ClipError) -> ModelConfig {
     let vision = try HuggingFaceConfig.part(config, "vision_config", dict: "vision_config_dict")
     let language = try HuggingFaceConfig.part(config, "text_config", dict: "text_config_dict")
-    // The head gives what the image tower is wide: there is no projection.
+    // The embedding has the image tower's width: there is no projection.
     let embedding = try vision.int("hidden_size", 768, ConfigReader.widths)
     return ModelConfig(
       embeddingWidth: embedding, image: image ? try readImage(vision, embedding, folder) : nil,
@@ -15,7 +15,7 @@ enum SiglipConfig {
       logitScale: "logit_scale", logitBias: "logit_bias")
   }
 
-  /// SiglipVisionModel's, whose config is the tower's. transformers 5 leaves the scope of its tensors out.
+  /// SiglipVisionModel's config.json, which is the tower's own. transformers 5 omits the scope of its tensors.
   static func readAlone(
     _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig {
@@ -65,7 +65,7 @@ enum SiglipConfig {
     return ModelConfig.Text(tower: tower, tokenizer: .siglip)
   }
 
-  /// What both towers' blocks are told.
+  /// The configuration of both towers' blocks.
   private static func block(_ config: ConfigReader, _ width: Int) throws(ClipError) -> [(key: Name, value: JSON)] {
     let heads = try config.int("num_attention_heads", 12, ConfigReader.widths)
     try config.divides(heads, "num_attention_heads", width, "hidden_size")

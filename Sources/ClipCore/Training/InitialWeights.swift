@@ -127,7 +127,7 @@ struct InitialWeights {
     }
   }
 
-  /// A matrix lies in the file as it may: its numbers are all of one kind.
+  /// A matrix may be transposed in the file: all its elements have one distribution.
   private func draw(_ index: Int, _ seed: UInt64, into tensor: UnsafeMutablePointer<Float>) {
     let item = items[index]
     let count = item.shape.reduce(1) { $0 &* $1 }

@@ -1,9 +1,8 @@
 import CClip
 import CSystem
 
-/// Low-rank adaptation (Hu et al., 2021, https://arxiv.org/abs/2106.09685): a matrix W in training is
-/// W0 + scale B A, with W0 frozen. The graph knows nothing of it: W is made again after each update, and its
-/// gradient goes on to A and B.
+/// Low-rank adaptation (Hu et al., 2021, https://arxiv.org/abs/2106.09685): a matrix in training is W = W0 + scale B A,
+/// with W0 frozen. The graph uses W only: it is computed after each update, and its gradient is passed on to A and B.
 struct LowRank {
   private struct Target {
     /// Entries of the store: the matrix, A [rank, depth] and B [features, rank].
@@ -19,7 +18,7 @@ struct LowRank {
   private let executor: Executor
   private var buffer = GrowingBuffer()
 
-  /// A starts random, B at 0, so that training starts from W0.
+  /// A starts random and B at 0, so that W starts at W0.
   init(_ settings: LowRankSettings, _ store: ParameterStore, _ executor: Executor, seed: UInt64)
     throws(ClipError)
   {

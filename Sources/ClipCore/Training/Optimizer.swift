@@ -1,12 +1,12 @@
 import CClip
 import CSystem
 
-/// How parameters follow their gradients: AdamW (Loshchilov and Hutter, 2019), or SGD with momentum. One thread
-/// at a time.
+/// Updates parameters by their gradients: AdamW (Loshchilov and Hutter, 2019), or SGD with momentum. One thread at a
+/// time.
 struct Optimizer {
   struct Settings {
     var kind = CLIP_OPTIMIZER_ADAMW
-    /// First and second moment; for SGD the first is its momentum.
+    /// The decay of the first and second moment; for SGD, `beta1` is the momentum.
     var beta1 = 0.9
     var beta2 = 0.98
     var epsilon = 1e-6
@@ -15,13 +15,13 @@ struct Optimizer {
 
   let settings: Settings
   let store: ParameterStore
-  /// Blocks like the store's gradients: running means of gradients, and of their squares.
+  /// Running means of gradients, and of their squares; blocks like the store's gradients.
   let first: Memory
   let second: Memory?
   private let pieces: [Piece]
   private let partial: Memory
 
-  /// A stretch of one parameter.
+  /// A range of one parameter's elements.
   private struct Piece {
     let value: Int
     let trained: Int
@@ -62,8 +62,8 @@ struct Optimizer {
     partial = try Memory(byteCount: pieces.count * 8, for: "sums")
   }
 
-  /// The norm of all gradients as one vector, summed in pieces of one size in one order; NaN or infinite
-  /// where a gradient is.
+  /// The norm of all gradients as one vector, summed in pieces of fixed size and order; NaN or infinite if a gradient
+  /// is.
   func gradientNorm(_ threads: ThreadPool) -> Double {
     threads.run(pieces.count, Squares(pieces: pieces, gradients: store.gradients.floats, sums: sums))
     var total = 0.0
@@ -90,13 +90,13 @@ struct Optimizer {
     }
   }
 
-  /// The store's entry with a gradient that is no number, of those of the last `gradientNorm`.
+  /// The first entry of the store whose gradient was not finite in the last `gradientNorm`.
   func firstBadEntry() -> Int? {
     for (index, piece) in pieces.enumerated().reversed() where !sums[index].isFinite { return piece.entry }
     return nil
   }
 
-  /// Update number `step`, from 1: gradients are multiplied with `scale` first.
+  /// Update number `step`, from 1. Gradients are first multiplied by `scale`.
   func update(step: UInt64, rate: Double, scale: Double, threads: ThreadPool) {
     threads.run(
       pieces.count,
@@ -151,7 +151,7 @@ struct Optimizer {
           put(eight(w + i, lanes) * keep - change, w + i, lanes)
         }
       } else {
-        // PyTorch's: decay joins the gradient, the first momentum is the gradient itself.
+        // As in PyTorch: weight decay is added to the gradient, and the first momentum is the gradient itself.
         let momentum = Float(settings.beta1)
         let decay = Float(decay)
         let step = Float(rate)
@@ -173,10 +173,10 @@ struct Schedule {
   var rate = 5e-4
   var warmUp: UInt64 = 0
   var total: UInt64 = 0
-  /// Of the rate, at the end.
+  /// The final rate, as a share of `rate`.
   var floor = 0.0
 
-  /// For the update after `step` others.
+  /// The rate of the update after `step` updates.
   func rate(at step: UInt64) -> Double {
     if step < warmUp { return rate * Double(step + 1) / Double(warmUp) }
     guard kind != CLIP_SCHEDULE_CONSTANT, total > warmUp else { return rate }

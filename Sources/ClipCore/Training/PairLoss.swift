@@ -1,14 +1,14 @@
 import CClip
 import CSystem
 
-/// One term of the loss, and what it counts.
+/// One term of the loss, and its weight.
 struct LossTerm {
   let kind: clip_loss
   let weight: Double
   let labelSmoothing: Double
 }
 
-/// What a teacher says of a batch: logits [n, n], or embeddings [n, width] and the scale of their cosines.
+/// A teacher's output for a batch: logits [n, n], or embeddings [n, width] and the scale of their cosines.
 struct Teacher {
   var logits: UnsafePointer<Float>?
   var images: UnsafePointer<Float>?
@@ -16,7 +16,8 @@ struct Teacher {
   var width = 0
   var scale: Double = 1
 
-  /// What of it makes a loss that is no number; a logit of minus infinity is a probability of 0.
+  /// The name of the part that makes the loss not finite; nil if none does. A logit of minus infinity is a probability
+  /// of 0.
   func firstBad(_ n: Int) -> String? {
     if let logits {
       for index in 0..<(n * n) where !(logits[index] < .infinity) { return "batch.teacher_logits" }
@@ -34,12 +35,12 @@ struct Teacher {
 final class PairLoss {
   private(set) var loss = 0.0
   private(set) var accuracy = 0.0
-  /// Of the logarithm of the scale, and of the bias.
+  /// The gradients of log(scale) and of the bias.
   private(set) var scaleGradient = 0.0
   private(set) var biasGradient = 0.0
   private var buffer = GrowingBuffer()
 
-  /// Features, the first two, become their gradients: [n, width] each.
+  /// Replaces the features, [n, width] each, by their gradients.
   func compute(
     _ images: UnsafeMutablePointer<Float>, _ texts: UnsafeMutablePointer<Float>, n: Int, width: Int, logScale: Double,
     bias: Double, terms: [LossTerm], teacher: Teacher?, executor: Executor
@@ -96,14 +97,14 @@ final class PairLoss {
     }
     for index in 0..<(n * n) { dz[index] = Float(Double(dz[index]) * scale) }
     let gradient = Matrix(data: UnsafePointer(dz), stride: n)
-    // The raw features are in the normal ones and their norms, so their memory is free.
+    // The raw features can be computed from the unit ones and their norms, so their memory is free.
     products.inputGradient(gradient, matrix(normalTexts), into: images, stride: width, adds: false, executor, scratch)
     products.weightGradient(gradient, matrix(normalImages), into: texts, adds: false, executor, scratch)
     throughNorm(images, normalImages, norms, n, width)
     throughNorm(texts, normalTexts, norms + n, n, width)
   }
 
-  /// x / |x| for each row, as PyTorch's normalize does it.
+  /// x / |x| for each row, as PyTorch's normalize computes it.
   private func normalise(
     _ x: UnsafePointer<Float>, _ n: Int, _ width: Int, into normal: UnsafeMutablePointer<Float>,
     _ norms: UnsafeMutablePointer<Float>
@@ -146,24 +147,24 @@ final class PairLoss {
   }
 }
 
-/// The losses over the rows of logits, images', and over those of their transpose, captions'.
+/// The losses over the rows of the logits (images), and of their transpose (captions).
 private struct PairRows {
   let n: Int
   let executor: Executor
   let logits: UnsafeMutablePointer<Float>
-  /// What the terms' gradients are added to.
+  /// The sum of the terms' gradients.
   let gradient: UnsafeMutablePointer<Float>
   let transposed: UnsafeMutablePointer<Float>
   var teacher: UnsafePointer<Float>?
   var transposedTeacher: UnsafePointer<Float>?
 
-  /// The weighted sum of the terms, and how many rows of both have their largest number in its place.
+  /// Returns the weighted sum of the terms, and the number of rows of both whose largest logit is the pair's.
   func add(_ terms: [LossTerm]) throws(ClipError) -> (loss: Double, right: Int) {
     let results = try Memory(byteCount: try product(n, 16, "losses"), for: "losses")
     let rows = results.base.assumingMemoryBound(to: Double.self)
     var loss = 0.0
     var right = 0
-    // Captions first: their gradient, made on the transpose, is transposed back and added to.
+    // Captions first: their gradient, computed on the transpose, is transposed back, then the images' is added.
     executor.transpose(Matrix(data: UnsafePointer(logits), stride: n), rows: n, columns: n, into: transposed)
     executor.run(
       n,
@@ -185,7 +186,7 @@ private struct PairRows {
     return (loss, right)
   }
 
-  /// One row's terms. With `isCaption`, `target` is `z` itself and is replaced; else it is added to.
+  /// The terms of one row. With `isCaption`, `target` is `z` itself and is replaced; else it is added to.
   private struct Row: Work {
     let n: Int
     let terms: [LossTerm]

@@ -1,30 +1,30 @@
 import CClip
 import CSystem
 
-/// All parameters of a model in training, as one block of float32; the gradients of those that are trained as
-/// another. A tensor that two ops share is there once.
+/// All parameters of a model in training in one float32 block, and the gradients of the trained ones in another. A
+/// tensor that two ops share is in it once.
 final class ParameterStore: TrainedValues {
   enum Kind {
     case learned
-    /// Averaged rather than learned: where its gradient would be, its next value is.
+    /// Averaged, not learned: its place among the gradients holds its next value.
     case statistic
-    /// Made from others that are learned, which its gradient goes on to: see LowRank.
+    /// Computed from learned ones, which get its gradient: see LowRank.
     case derived
   }
 
   struct Entry {
     let parameter: Parameter
-    /// Of the weights that the model was opened from.
+    /// The name of its stored tensor.
     let tensor: Name
     let arrangement: ParameterRule.Arrangement
-    /// Where its values lie in `values`.
+    /// The offset of its values in `values`.
     let offset: Int
-    /// Where its gradient and the optimiser's state lie in blocks of trained parameters; nil: frozen.
+    /// The offset of its gradient and optimiser state in blocks of trained parameters; nil if frozen.
     let trained: Int?
     let kind: Kind
-    /// Of the learning rate.
+    /// The factor of the learning rate.
     let rate: Double
-    /// Whether weights decay: not those of one side in the file, such as biases, norms and scales.
+    /// Whether weight decay applies: not to tensors of one side, such as biases, norms and scales.
     let decays: Bool
 
     var count: Int { parameter.count }
@@ -33,16 +33,16 @@ final class ParameterStore: TrainedValues {
   let entries: [Entry]
   let values: Memory
   let gradients: Memory
-  /// Elements of `values`, and in the blocks of trained parameters.
+  /// The elements of `values`, and of blocks of trained parameters.
   let count: Int
   let trainedCount: Int
-  /// Entries by the names that encoders ask by.
+  /// Indexes of entries, by the names that encoders use.
   let indexes: [Name: Int]
-  /// By entries. What lies in a gradient that has not begun is the last step's.
+  /// Indexed by entries. A gradient that no op has set holds the last step's values.
   private let sink: GradientSink
 
-  /// Reads `parameters` from `source`. `settings` says what is learned; the matrices that it wants to be of
-  /// low rank are followed by their factors.
+  /// Reads `parameters` from `source`. `settings` say what is learned. A matrix with low-rank adaptation is followed by
+  /// its factors.
   convenience init(
     _ parameters: [(parameter: Parameter, isStatistic: Bool)], _ source: ParameterSource, _ settings: TrainerOptions
   ) throws(ClipError) {
@@ -81,7 +81,7 @@ final class ParameterStore: TrainedValues {
     finishGradients()
   }
 
-  /// Entries one after the other.
+  /// The layout of entries, one after another.
   private struct Layout {
     var entries: [Entry] = []
     var indexes: [Name: Int] = [:]
@@ -129,7 +129,7 @@ final class ParameterStore: TrainedValues {
 
   func gradient(_ index: Int) -> UnsafeMutablePointer<Float>? { entries[index].trained.map { gradients.floats + $0 } }
 
-  /// Lets a step begin: no gradient has begun, and the next values of statistics are what they are.
+  /// Begins a step: no gradient is set, and the next values of statistics are the current ones.
   func beginGradients() {
     sink.reset()
     for (index, entry) in entries.enumerated() where entry.kind == .statistic {
@@ -138,12 +138,12 @@ final class ParameterStore: TrainedValues {
     }
   }
 
-  /// Lets an op write a gradient; see GradientSink.begin.
+  /// Prepares a gradient for an op; see GradientSink.begin.
   func beginGradient(_ index: Int, canSet: Bool) -> Bool {
     guard let gradient = gradient(index) else { return true }
     return sink.begin(index, gradient, entries[index].count, canSet: canSet)
   }
 
-  /// Gradients that no op has begun are zero.
+  /// Sets gradients that no op wrote to 0.
   func finishGradients() { for index in entries.indices { _ = beginGradient(index, canSet: false) } }
 }

@@ -1,10 +1,10 @@
 import CClip
 import CSystem
 
-/// The weights of a trainer's checkpoint, without a trainer.
+/// Reads the weights of a trainer's checkpoint without a trainer.
 extension Trainer {
-  /// Those that were trained, or their means, under the encoder's names. `base` has the model's others, and what
-  /// low-rank updates are added to.
+  /// The trained weights, or their means, under the encoder's names. `base` has the model's other weights, to which
+  /// low-rank updates are added.
   static func weights(
     savedAt path: String, average: Bool, over base: ParameterSource, _ executor: Executor
   ) throws(ClipError) -> StoredTensors {

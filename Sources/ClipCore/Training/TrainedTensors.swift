@@ -1,8 +1,8 @@
 import CClip
 import CSystem
 
-/// The trainer's numbers as the stored tensors hold them: a matrix of queries, keys and values is one
-/// tensor of three parameters, a projection lies transposed.
+/// The trainer's values in the form of the stored tensors: a matrix of queries, keys and values is one tensor of three
+/// parameters, a projection is transposed.
 extension Trainer {
   /// Copies a tensor to values[capacity].
   func read(_ kind: clip_tensor_kind, _ name: Name, into values: UnsafeMutablePointer<Float>, _ capacity: Int)
@@ -11,7 +11,7 @@ extension Trainer {
     guard kind.rawValue <= CLIP_TENSOR_AVERAGE.rawValue else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "kind: expected a clip_tensor_kind, found \(kind.rawValue)")
     }
-    // What low-rank adaptation adds has its own name alone.
+    // The factors of low-rank adaptation have their own names only.
     guard let expected = tensors[name] ?? store.index(name).map({ store.entries[$0].count }) else {
       throw ClipError(
         CLIP_NOT_FOUND, "name: expected a tensor of the weights in \(self.folder), found " + name.string)
@@ -32,7 +32,7 @@ extension Trainer {
     guard isThere else { throw ClipError(CLIP_NOT_FOUND, "name: " + name.string + " is not trained") }
   }
 
-  /// Each tensor with its numbers and the factor of its learning rate, 0 for one that is frozen.
+  /// Each tensor with its number of elements and the factor of its learning rate, 0 if frozen.
   var trainedTensors: [(name: Name, count: Int, rate: Double)] {
     var list: [(name: Name, count: Int, rate: Double)] = []
     var places: [Name: Int] = [:]
@@ -53,7 +53,7 @@ extension Trainer {
     entry.arrangement.place(numbers, shape: entry.parameter.shape, in: tensor)
   }
 
-  /// A parameter's numbers, or their mean; a frozen one's are its mean.
+  /// A parameter's values, or their mean; the mean of a frozen parameter is its value.
   private func numbers(_ index: Int, average wantsAverage: Bool) throws(ClipError) -> UnsafeMutablePointer<Float> {
     guard wantsAverage else { return store.value(index) }
     guard let average else { throw ClipError(CLIP_NOT_FOUND, "average: no mean of the weights is kept") }
@@ -61,7 +61,7 @@ extension Trainer {
     return entry.trained == nil ? store.value(index) : average.floats + entry.offset
   }
 
-  /// The weights, or their means, under the encoder's names, as tensors stored in the trainer's own memory.
+  /// The weights, or their means, under the encoder's names, as tensors in the trainer's own memory.
   func weights(average wantsAverage: Bool) throws(ClipError) -> StoredTensors {
     let name = "trainer"
     let file = MappedFile(store.values, name: name)

@@ -4,12 +4,11 @@ import CSystem
 /// A model in training. One thread at a time.
 final class Trainer {
   let model: Model
-  /// The checkpoint's tensors and how many numbers each has. The file itself is not kept open: its mapping
-  /// would stay in memory.
+  /// The stored tensors and their numbers of elements. The file is not kept open: its mapping would stay in memory.
   let tensors: [Name: Int]
-  /// What the model was opened from.
+  /// The folder that the model was opened from.
   let folder: String
-  /// Numbers of one preprocessed image, and tokens of one text.
+  /// Elements of one preprocessed image, and tokens of one text.
   private let pixelCount: Int
   private let contextLength: Int
   let options: TrainerOptions
@@ -18,12 +17,12 @@ final class Trainer {
   let average: Memory?
   /// Updates made so far.
   var step: UInt64 = 0
-  /// What the caller kept with the last checkpoint read.
+  /// The caller's note in the last checkpoint that was read.
   var note: Name = ""
-  /// The learning rate that the caller has set since, in place of the options'.
+  /// The learning rate that the caller set later, in place of the options'.
   var setRate: Double?
   private var isEvaluating = false
-  /// Of batches of one pair.
+  /// Whether the warning about batches of one pair was given.
   private var hasWarned = false
   private let image: TrainingTower
   private let text: TrainingTower
@@ -41,7 +40,7 @@ final class Trainer {
 
   convenience init(_ model: Model, _ options: TrainerOptions) throws(ClipError) {
     let parts = try Parts(model, options)
-    // The checkpoint's mapping is gone by now: the moments take its place in memory.
+    // The weight file's mapping is released by now: the optimiser's moments use that memory.
     let store = parts.store
     var average: Memory?
     if options.averageDecay > 0 {
@@ -78,7 +77,7 @@ final class Trainer {
     terms = options.losses.isEmpty ? [LossTerm(kind: kind, weight: 1, labelSmoothing: 0)] : options.losses
   }
 
-  /// Of the next update.
+  /// The learning rate of the next update.
   private var learningRate: Double {
     var schedule = options.schedule
     schedule.rate = setRate ?? schedule.rate
@@ -87,7 +86,7 @@ final class Trainer {
 
   // MARK: A step
 
-  /// A batch, with its pixels and tokens found.
+  /// A batch with its pixels and tokens.
   private struct Items {
     let n: Int
     let pixels: UnsafePointer<Float>
@@ -114,7 +113,8 @@ final class Trainer {
     let norm = optimizer.gradientNorm(runtime.threads)
     guard norm.isFinite else {
       let name = optimizer.firstBadEntry().map { store.entries[$0].tensor.string } ?? "a parameter"
-      let maker = try whoSpoils(items, chunk, images, texts).map { ", which begins with the gradient of " + $0 } ?? ""
+      let maker =
+        try firstBadGradient(items, chunk, images, texts).map { ", which begins with the gradient of " + $0 } ?? ""
       throw ClipError(
         CLIP_NOT_FINITE,
         "step \(step + 1): the gradient of \(name) is NaN or infinite\(maker); the weights are as they were")
@@ -130,7 +130,7 @@ final class Trainer {
       step: step, rate: rate, scale: limit > 0 ? min(1, limit / (norm + 1e-6)) : 1, threads: runtime.threads)
     store.value(scale)[0] = min(max(store.value(scale)[0], 0), Float(log(100.0)))
     try lowRank?.apply()
-    follow()
+    updateAverage()
 
     return metrics(gradientNorm: norm, rate: rate)
   }
@@ -145,7 +145,7 @@ final class Trainer {
     return metrics(gradientNorm: 0, rate: learningRate)
   }
 
-  /// The loss of the items, and where the gradients of their features are.
+  /// The loss of the items. Returns where the gradients of their features are.
   private func computeLoss(_ items: Items, _ chunk: Int, _ teacher: Teacher?) throws(ClipError)
     -> (images: UnsafeMutablePointer<Float>, texts: UnsafeMutablePointer<Float>)
   {
@@ -158,7 +158,7 @@ final class Trainer {
     try loss.compute(
       images, texts, n: items.n, width: width, logScale: Double(store.value(scale)[0]),
       bias: bias.map { Double(store.value($0)[0]) } ?? 0, terms: terms, teacher: teacher, executor: executor)
-    guard loss.loss.isFinite else { throw try whereBad(items, chunk, teacher) }
+    guard loss.loss.isFinite else { throw try badLoss(items, chunk, teacher) }
     return (images, texts)
   }
 
@@ -215,8 +215,8 @@ final class Trainer {
       scale: batch.teacher_scale == 0 ? 100 : Double(batch.teacher_scale))
   }
 
-  /// All items through both towers, `chunk` at a time: forward to the features or, with `isBackward`, the
-  /// features' gradients back. More than one chunk is computed forward again for it (Gao et al., "Scaling deep
+  /// Runs all items through both towers, `chunk` at a time: forward to the features or, with `isBackward`, back from
+  /// their gradients. With more than one chunk, the forward computation is repeated for it (Gao et al., "Scaling deep
   /// contrastive learning batch size", 2021).
   private func run(
     _ items: Items, _ chunk: Int, _ images: UnsafeMutablePointer<Float>, _ texts: UnsafeMutablePointer<Float>,
@@ -256,8 +256,8 @@ final class Trainer {
 
   func applyLowRank() throws(ClipError) { try lowRank?.apply() }
 
-  /// The weights' exponential mean.
-  private func follow() {
+  /// Updates the exponential moving average of the weights.
+  private func updateAverage() {
     guard let average else { return }
     let pieces = (store.count + Following.pieceFloats - 1) / Following.pieceFloats
     runtime.threads.run(
@@ -282,7 +282,8 @@ final class Trainer {
     }
   }
 
-  /// The running statistic whose next value is no number: a batch norm takes numbers whose squares are too large.
+  /// The running statistic whose next value is not finite: a batch norm's input has elements whose squares are too
+  /// large.
   private func badStatistic() -> Name? {
     for (index, entry) in store.entries.enumerated() where entry.kind == .statistic {
       guard let next = store.gradient(index) else { continue }
@@ -291,8 +292,8 @@ final class Trainer {
     return nil
   }
 
-  /// Why a loss is no number: the first tensor on its way that has NaN or infinity.
-  private func whereBad(_ items: Items, _ chunk: Int, _ teacher: Teacher?) throws(ClipError) -> ClipError {
+  /// Why a loss is not finite: the first value on the way to it with NaN or infinity.
+  private func badLoss(_ items: Items, _ chunk: Int, _ teacher: Teacher?) throws(ClipError) -> ClipError {
     let what =
       (isEvaluating ? "evaluation after step \(step)" : "step \(step + 1)")
       + ": the loss is NaN or infinite; the weights are as they were: "
@@ -313,8 +314,8 @@ final class Trainer {
     return ClipError(CLIP_NOT_FINITE, what + (teacher?.firstBad(items.n) ?? "the logits"))
   }
 
-  /// The op whose gradient is the first to be no number, from the features' gradients back.
-  private func whoSpoils(
+  /// The op whose gradient is the first not to be finite, going back from the features.
+  private func firstBadGradient(
     _ items: Items, _ chunk: Int, _ images: UnsafePointer<Float>, _ texts: UnsafePointer<Float>
   ) throws(ClipError) -> String? {
     store.beginGradients()

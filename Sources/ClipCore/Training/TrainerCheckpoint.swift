@@ -10,10 +10,10 @@ extension Trainer {
   private static let prefix: Name = "step-"
   private static let suffix: Name = ".safetensors"
 
-  /// A step beyond it is no run's, and counting on from there would overflow.
+  /// The largest step that is accepted: no run reaches it, and adding to it cannot overflow.
   private static let mostSteps: UInt64 = 1 << 62
 
-  /// One tensor of a checkpoint and where its numbers are.
+  /// One tensor of a checkpoint and its values.
   private struct Part {
     let name: Name
     let shape: [Int]
@@ -55,7 +55,7 @@ extension Trainer {
     for part in parts { try writer.append(part.numbers, part.count * 4) }
     try writer.finish()
     guard keep > 0 else { return }
-    // Those of later steps are another run's, or of a time that this one went back behind.
+    // Checkpoints of later steps are of another run, or from before this one resumed.
     let own = Trainer.fileName(step)
     for name in try Trainer.saved(folder).filter({ $0 <= own }).dropLast(keep) {
       removeFile(join(folder, name))
@@ -76,7 +76,7 @@ extension Trainer {
     }
   }
 
-  /// The checkpoint at `path`, or the last one of that folder.
+  /// The checkpoint `path`, or the last one in that folder.
   static func saved(at path: String) throws(ClipError) -> (file: Safetensors, path: String, step: UInt64) {
     var file = path
     if try FileKind(path) == .folder {
@@ -94,7 +94,7 @@ extension Trainer {
     return (saved, file, step)
   }
 
-  /// Goes on from a checkpoint, or the last one in a folder. Nothing changes unless all of it fits.
+  /// Continues from a checkpoint, or from the last one in a folder. Nothing changes unless all of it fits.
   func resume(_ path: String) throws(ClipError) {
     let (saved, file, step) = try Trainer.saved(at: path)
     let kind: Name = options.optimizer.kind == CLIP_OPTIMIZER_ADAMW ? "adamw" : "sgd"
@@ -119,7 +119,7 @@ extension Trainer {
         CLIP_MISMATCH,
         "\(file): expected \(parts.count) tensors, as the options train, found \(saved.tensors.list.count)")
     }
-    // All of it is read before any of it counts.
+    // Everything is read before anything is changed.
     let numbers = try Memory(floats: parts.reduce(0) { $0 + $1.count }, for: "a checkpoint")
     var at = numbers.floats
     for part in parts {
@@ -138,7 +138,7 @@ extension Trainer {
     withExtendedLifetime(saved) {}
   }
 
-  /// The learning rate that was set in the run of a checkpoint; nil if it was that of the options.
+  /// The learning rate that the caller had set before the checkpoint was written; nil if none was.
   private static func setRate(_ saved: Safetensors, _ file: String) throws(ClipError) -> Double? {
     guard let text = saved.metadata["learning_rate"] else { return nil }
     guard let rate = number(text).map({ Double(bitPattern: $0) }), isRate(rate) else {

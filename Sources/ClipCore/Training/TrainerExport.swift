@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// What leaves a trainer: a model's folder, or the weights of an open model.
+/// Exports a trainer's weights: as a model folder, or into an open model.
 extension Trainer {
   /// Writes the weights, or their means, as a model's folder.
   func export(folder: String, _ options: clip_export_options) throws(ClipError) {
@@ -11,7 +11,7 @@ extension Trainer {
     withExtendedLifetime(self) {}
   }
 
-  /// `old` with the weights, or their means. CLIP_MISMATCH for one of another architecture.
+  /// A copy of `old` with the weights, or their means. CLIP_MISMATCH for another architecture.
   func model(like old: Model, average: Bool) throws(ClipError) -> Model {
     let description = try ModelDescription.open(folder: folder, formats: old.runtime.plugins.weightFormats)
     guard let imageTower = description.image, let textTower = description.text else {
@@ -39,7 +39,7 @@ extension Trainer {
 }
 
 extension Model {
-  /// The one folder that the towers were opened from, for `what` to read it again.
+  /// The folder that both towers were opened from, to be read again for `what`.
   func sourceFolder(_ what: StaticString) throws(ClipError) -> String {
     let folders = [image?.origin.folder, text?.origin.folder].compactMap { $0 }
     guard let folder = folders.first else {
@@ -51,7 +51,7 @@ extension Model {
     return folder
   }
 
-  /// Writes the folder anew, with the weights of the trainer's checkpoint at `checkpoint` in it.
+  /// Writes a copy of the folder with the weights of the trainer's checkpoint at `checkpoint`.
   func export(checkpoint: String?, folder: String, _ options: clip_export_options) throws(ClipError) {
     let source = try sourceFolder("exporting")
     guard image?.origin.hasTrainerWeights != true, text?.origin.hasTrainerWeights != true else {

@@ -1,6 +1,6 @@
 import CClip
 
-/// What the caller's options say, checked.
+/// The caller's options, checked.
 struct TrainerOptions {
   var seed: UInt64
   var recomputes: Bool
@@ -106,7 +106,7 @@ struct TrainerOptions {
     return groups
   }
 
-  /// The factor of the learning rate of the tensor that the checkpoint calls `name`.
+  /// The factor of the learning rate for the tensor `name`.
   func rate(of name: Name) -> Double {
     for group in groups where matches(name, pattern: group.pattern) { return group.rate }
     return 1
@@ -119,7 +119,7 @@ extension TrainerOptions {
     return false
   }
 
-  /// Beside low-rank updates only what a group names is learned.
+  /// With low-rank adaptation, only tensors that a group names are learned.
   func learns(_ tensor: Name) -> Bool {
     if lowRank == nil { return true }
     for group in groups where matches(tensor, pattern: group.pattern) { return true }
@@ -127,7 +127,7 @@ extension TrainerOptions {
   }
 }
 
-/// Which matrices get updates of low rank, and of which.
+/// Which matrices have low-rank adaptation, and its rank.
 struct LowRankSettings {
   let rank: Int
   let scale: Double

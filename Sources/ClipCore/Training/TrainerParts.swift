@@ -1,7 +1,7 @@
 import CClip
 
 extension Trainer {
-  /// What is made from the model's folder.
+  /// The parts of a trainer that are made from the model folder.
   struct Parts {
     let store: ParameterStore
     let tensors: [Name: Int]
@@ -23,6 +23,13 @@ extension Trainer {
       let description = try ModelDescription.open(folder: folder, formats: runtime.plugins.weightFormats)
       guard let imageTower = description.image, let textTower = description.text else {
         throw ClipError(CLIP_UNSUPPORTED, folder + ": training takes an image tower and a text tower")
+      }
+      guard description.names.resizes.isEmpty, description.preprocess.width == model.inputSizes.imageWidth,
+        description.preprocess.height == model.inputSizes.imageHeight
+      else {
+        throw ClipError(
+          CLIP_UNSUPPORTED,
+          folder + ": training: expected images of the size that the weights are for, found interpolated positions")
       }
       let source = ParameterSource(description.weights, description.names)
       let imagePlan = try TowerPlan(imageTower, tower: CLIP_TOWER_IMAGE, plugins: runtime.plugins)

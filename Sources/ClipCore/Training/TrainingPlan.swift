@@ -1,9 +1,9 @@
 import CClip
 
-/// The order of a step's work on one graph, and when each value and gradient must be in memory.
+/// The order of the work of a step on one graph, and the time that each value and gradient is in memory.
 ///
-/// Backward reads values that forward made. Those that cost much are kept; the others are computed again
-/// just before they are read (Chen et al., "Training deep nets with sublinear memory cost", 2016).
+/// The backward run reads values of the forward run. Expensive ones are kept; the others are recomputed just before
+/// they are read (Chen et al., "Training deep nets with sublinear memory cost", 2016).
 final class TrainingPlan {
   enum Step {
     /// Computes a node into a buffer.
@@ -20,15 +20,15 @@ final class TrainingPlan {
   }
 
   let steps: [Step]
-  /// Steps of the forward pass; the output's value is there after them, and its gradient wanted.
+  /// The number of steps of the forward run. After them the output's value is there, and its gradient is needed.
   let forwardSteps: Int
   let buffers: [Buffer]
   /// The gradient buffer of each node; below 0 for none.
   let gradients: [Int]
   private let output: Int
 
-  /// `wanted` says which nodes have a gradient. `keeping` says which values stay from forward to backward;
-  /// with no `wanted` the plan is a forward pass alone.
+  /// `wanted` says which nodes have a gradient, `keeping` which values are kept from forward to backward. With no
+  /// `wanted`, the plan is a forward run only.
   init(_ nodes: [Operation], output: Int, wanted: [Bool], keeping: [Bool]) {
     var steps: [Step] = []
     var buffers: [Buffer] = []
@@ -82,8 +82,8 @@ final class TrainingPlan {
     self.output = output
   }
 
-  /// Places buffers of `sizes` floats so that those in memory at the same time do not overlap: the largest
-  /// first, each as low as it fits. Returns where each lies and how much room all take.
+  /// Places buffers of `sizes` floats so that those in memory at the same time do not overlap: the largest first, each
+  /// at the lowest free offset. Returns the offsets and the total size.
   func place(_ sizes: [Int]) throws(ClipError) -> (offsets: [Int], total: Int) {
     var offsets = [Int](repeating: 0, count: buffers.count)
     var placed: [Int] = []
@@ -91,7 +91,7 @@ final class TrainingPlan {
     for index in order(buffers.count, by: { sizes[$0] > sizes[$1] }) {
       let buffer = buffers[index]
       var at = 0
-      // `placed` is in order of offset.
+      // `placed` is sorted by offset.
       for other in placed where buffers[other].begin <= buffer.end && buffer.begin <= buffers[other].end {
         if offsets[other] >= at + sizes[index] { break }
         at = max(at, offsets[other] + sizes[other])

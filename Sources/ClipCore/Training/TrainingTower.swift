@@ -13,16 +13,16 @@ final class TrainingTower: TrainingMemory {
   private let index: UInt32
   private let workspace: Workspace
   private var activations: Memory?
-  /// Where each node's value and gradient lie at the moment.
+  /// The offsets of each node's value and gradient at the current step.
   private let offsets: UnsafeMutablePointer<Int>
   private let gradientOffsets: UnsafeMutablePointer<Int>
-  /// By nodes.
+  /// Indexed by nodes.
   private let gradients: GradientSink
-  /// Of the op whose `backward` runs.
+  /// For the op whose `backward` runs: whether it adds to each gradient.
   private var inputAdds: [Bool] = []
   private var parameterAdds: [Bool] = []
 
-  /// What `backward` needs of the forward pass before it.
+  /// What `backward` needs from the forward run before it.
   private struct Position {
     var batch: Batch
     var step: TrainingStep
@@ -82,13 +82,13 @@ final class TrainingTower: TrainingMemory {
     gradientOffsets.deallocate()
   }
 
-  /// The values that are kept when the others are computed again: of those that are all that later ops read of earlier
-  /// ones, about the square root of their number.
+  /// The values that are kept when the others are recomputed: about the square root of the number of gates, evenly
+  /// spaced. A gate is a value that is all that later ops read of earlier ones.
   private static func keptWhenRecomputing(_ program: Program) -> [Bool] {
     let nodes = program.nodes
     var lastRead = Array(nodes.indices)
     for (index, node) in nodes.enumerated() { for input in node.inputs { lastRead[input] = index } }
-    // A value is a gate when no earlier one is read after it, but what takes no input.
+    // A value is a gate if no earlier value is read after it, except values of ops without inputs.
     var gates: [Int] = []
     var latest = -1
     for index in nodes.indices {
@@ -115,7 +115,7 @@ final class TrainingTower: TrainingMemory {
   func adds(parameter index: Int) -> Bool { parameterAdds[index] }
   func adds(input index: Int) -> Bool { inputAdds[index] }
 
-  /// Lets `node` write the gradients of its inputs and parameters.
+  /// Prepares the gradients of the inputs and parameters of `node`.
   private func beginGradients(of node: Int, _ position: Position, _ activations: Memory) {
     let op = program.nodes[node]
     inputAdds.removeAll(keepingCapacity: true)
@@ -141,7 +141,7 @@ final class TrainingTower: TrainingMemory {
   var width: Int { program.nodes[program.output].shape.width }
   var learns: Bool { plan.steps.count > plan.forwardSteps }
 
-  /// Texts as a batch; it is valid until the next call.
+  /// A batch of texts, valid until the next call.
   func batch(tokens: UnsafePointer<Int32>, items: Int, firstIndex: Int) throws(ClipError) -> Batch {
     try program.batch(tokens: tokens, items: items, firstIndex: firstIndex, workspace)
   }
@@ -152,7 +152,7 @@ final class TrainingTower: TrainingMemory {
     return batch
   }
 
-  /// Features of a batch: [items, width] to `features`. With `keeping`, `backward` may follow.
+  /// Computes the features of a batch: [items, width] to `features`. With `keeping`, `backward` may follow.
   func forward(
     _ batch: Batch, _ step: TrainingStep, keeping: Bool, threads: ThreadPool,
     into features: UnsafeMutablePointer<Float>
@@ -183,7 +183,7 @@ final class TrainingTower: TrainingMemory {
     self.position = keeping ? position : nil
   }
 
-  /// Says which op of a forward pass is the first to make NaN or infinity; nil when none does.
+  /// The first op of a forward run whose output has NaN or infinity; nil if none has.
   func firstBad(_ batch: Batch, _ step: TrainingStep, threads: ThreadPool) throws(ClipError) -> String? {
     let features = try Memory(floats: try product(batch.items, width, "features"), for: "features")
     try forward(batch, step, keeping: true, threads: threads, into: features.floats)
@@ -206,14 +206,13 @@ final class TrainingTower: TrainingMemory {
     return nil
   }
 
-  /// Takes the gradient of the features of the last `forward` through the tower, adding to the store's gradients.
+  /// Runs backward from the gradient of the features of the last `forward`, and adds to the store's gradients.
   func backward(_ gradient: UnsafePointer<Float>, threads: ThreadPool) {
     guard let position = takePosition(gradient) else { return }
     run(plan, plan.forwardSteps..<plan.steps.count, position, threads)
   }
 
-  /// Where the last `forward` left off, with the features' gradient in its place; nil if there is nothing to
-  /// take back.
+  /// The state after the last `forward`, with the features' gradient set; nil if there is no gradient to compute.
   private func takePosition(_ gradient: UnsafePointer<Float>) -> Position? {
     guard let position, let activations, learns else { return nil }
     self.position = nil
@@ -224,8 +223,8 @@ final class TrainingTower: TrainingMemory {
     return position
   }
 
-  /// Says which op of a backward pass is the first to make NaN or infinity of the features' gradient; nil when
-  /// none does. The store's gradients are not to be used after it.
+  /// The first op of a backward run that makes NaN or infinity from the features' gradient; nil if none does. The
+  /// store's gradients are invalid afterwards.
   func firstBadGradient(
     _ batch: Batch, _ step: TrainingStep, _ gradient: UnsafePointer<Float>, threads: ThreadPool
   ) throws(ClipError) -> String? {

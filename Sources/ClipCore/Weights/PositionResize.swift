@@ -3,11 +3,11 @@ import CClip
 /// Position embeddings of a grid of patches, resized to another grid as PyTorch's interpolate does with mode "bicubic"
 /// and align_corners false.
 struct PositionResize: Equatable {
-  /// Rows before the grid's, which stay as they are.
+  /// The number of rows before the grid, which are not resized.
   let prefix: Int
   let from: Sides
   let to: Sides
-  /// Whether a smaller grid's rows are made from all that they cover (open_clip, timm), or from four by four
+  /// Whether a row of a smaller grid is computed from all rows that it covers (open_clip, timm), or from 4 x 4
   /// (transformers).
   let antialias: Bool
 
@@ -43,14 +43,14 @@ struct PositionResize: Equatable {
     }
   }
 
-  /// For each place of the new side, those of the old one that it is made from, and their weights.
+  /// For each position of the new side, the positions of the old one that it is computed from, and their weights.
   private static func taps(_ from: Int, _ to: Int, _ antialias: Bool) -> [[(Int, Float)]] {
     let scale = Double(from) / Double(to)
     return (0..<to).map { place in
       let centre = scale * (Double(place) + 0.5)
       var taps: [(Int, Float)] = []
       guard antialias else {
-        // Beyond the border the border is repeated.
+        // Positions outside repeat the border.
         let floor = (centre - 0.5).rounded(.down)
         for offset in -1...2 {
           let at = Int(floor) + offset

@@ -36,9 +36,16 @@ final class OrderedQueue<Source: ItemSource>: WorkerTask {
   private var isStopping = false
   private var waited = 0
 
-  init(_ source: Source, capacity: Int) {
+  convenience init(_ source: Source, capacity: Int) throws(ClipError) {
+    var slots: [Source.Item?] = []
+    try slots.reserve(capacity, for: "items made ahead")
+    for _ in 0..<capacity { slots.append(nil) }
+    self.init(source, slots)
+  }
+
+  private init(_ source: Source, _ slots: [Source.Item?]) {
     self.source = source
-    slots = [Source.Item?](repeating: nil, count: capacity)
+    self.slots = slots
   }
 
   /// The next item, waited for.

@@ -48,23 +48,26 @@ struct FileEncoder {
       floats: try product(batchSize, model.pixelCount, "pixels"), for: "preprocessed images")
     let embeddings = try Memory(floats: try product(batchSize, model.embeddingWidth, "embeddings"), for: "embeddings")
     let source = ImageFiles(files, count, runtime, model, options.decoding, options.encoding)
-    let queue = OrderedQueue(source, capacity: max(batchSize, workers))
+    let queue = try OrderedQueue(source, capacity: max(batchSize, workers))
     let threads = try Workers(queue, count: workers)
     defer { withExtendedLifetime(threads) {} }
 
+    var failures: [ClipError?] = []
+    try failures.reserve(batchSize, for: "a batch")
     var first = 0
     while first < count {
       let size = min(batchSize, count - first)
-      var failures = [ClipError?](repeating: nil, count: size)
+      failures.removeAll(keepingCapacity: true)
       var good = 0
       for index in 0..<size {
         switch queue.next() {
         case .pixels(let image):
           (bytes.base + good * model.pixelCount).copyMemory(from: image.base, byteCount: model.pixelCount)
           good += 1
+          failures.append(nil)
         case .failed(let error):
           if error.status == CLIP_OUT_OF_MEMORY { throw error }
-          failures[index] = error
+          failures.append(error)
         }
         try progress.report(first + (index + 1) / 2)
       }

@@ -59,8 +59,7 @@ final class OpenIndex {
     settings = stored ?? IndexSettings(model: given)
     if let images { try settings.take(images, isNew: !exists, path) }
     let fingerprint = try ImageIndex.fingerprint(given) + settings.fingerprint
-    if exists {
-      let index = try ImageIndex(path, runtime, fingerprint: nil)
+    if exists, let index = try OpenIndex.existing(path, runtime, creates: creates) {
       guard index.fingerprint == fingerprint else {
         throw CLIPError(
           "\(path.shown) has embeddings of \(settings.model.shown) (\(index.fingerprint)), found the model "
@@ -74,6 +73,18 @@ final class OpenIndex {
       index = try ImageIndex(path, runtime, fingerprint: fingerprint, width: model.width)
     }
     settings.model = given
+  }
+
+  /// nil for a file that may have been made and not filled, when its process ended: it is made again.
+  private static func existing(
+    _ path: ByteString, _ runtime: Runtime, creates: Bool
+  ) throws(CLIPError) -> ImageIndex? {
+    do throws(CLIPError) {
+      return try ImageIndex(path, runtime)
+    } catch {
+      guard creates, error.status == .format else { throw error }
+      return nil
+    }
   }
 
   deinit { if lock >= 0 { close(lock) } }
@@ -119,13 +130,18 @@ final class OpenIndex {
       index, folders ?? settings.folders, endings: runtime.imageEndings, unusable: settings.unusable)
   }
 
-  /// As `scan`; nil if another command changes the index now, which a person is told.
+  /// As `scan`; nil if another command changes the index now or nobody may, which a person is told.
   func scanIfFree() throws(CLIPError) -> IndexUpdate? {
-    guard try reserve() else {
-      Console.shared.line("Another command changes \(path.shown) now: it is searched as it is.")
-      return nil
+    let reason: String
+    do throws(CLIPError) {
+      if try reserve() { return try scan() }
+      reason = "Another command changes \(path.shown) now"
+    } catch {
+      guard error.status == .io else { throw error }
+      reason = error.message
     }
-    return try scan()
+    Console.shared.line("\(reason): it is searched as it is.")
+    return nil
   }
 
   /// Makes the changes and keeps the settings.

@@ -10,7 +10,7 @@ extension OpDescriptor {
   }
 }
 
-/// A function of each number.
+/// A function of each element.
 final class Activation: Operation {
   let activation: clip_activation
 
@@ -36,7 +36,7 @@ final class Activation: Operation {
 
   override func setsGradient(ofInput index: Int) -> Bool { true }
 
-  /// Numbers whose slopes are computed at a time.
+  /// Elements whose slopes are computed at a time.
   private static var slopeFloats: Int { 1024 }
 
   override func backward(_ context: TrainingContext) {
@@ -44,13 +44,13 @@ final class Activation: Operation {
     context.parallel(self, (count + Activation.slopeFloats - 1) / Activation.slopeFloats, grain: 16)
   }
 
-  /// Parts are stretches of numbers.
+  /// Parts are ranges of elements.
   override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
     guard let dx = context.inputGradient(0) else { return }
     let dy = context.gradient
     let adding = context.adds(input: 0)
     let end = min(dy.rows * shape.width, part.upperBound * Activation.slopeFloats)
-    // 1 KB, which Swift takes from the stack.
+    // 1 KB, which Swift allocates on the stack.
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 256) { buffer in
       guard let slopes = buffer.baseAddress else { return }
       var first = part.lowerBound * Activation.slopeFloats
@@ -65,7 +65,7 @@ final class Activation: Operation {
 }
 
 extension Run {
-  /// activation(x * scale + shift) of some rows, column by column.
+  /// activation(x * scale + shift) for some rows, column by column.
   func scaleShift(
     _ rows: Range<Int>, _ scale: UnsafePointer<Float>?, _ shift: UnsafePointer<Float>?, _ activation: clip_activation
   ) {

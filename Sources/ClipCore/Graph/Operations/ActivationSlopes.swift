@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 extension clip_activation {
-  /// The derivative at each of `count` numbers.
+  /// The derivative at each of `count` elements.
   func slopes(_ x: UnsafePointer<Float>, _ count: Int, _ kernels: Kernels, into slopes: UnsafeMutablePointer<Float>) {
     switch self {
     case CLIP_RELU:
@@ -36,7 +36,7 @@ extension clip_activation {
     }
   }
 
-  /// Of x s(f x), where s is the sigmoid: s + f x s (1 - s).
+  /// The derivative of x s(f x), where s is the sigmoid: s + f x s (1 - s).
   private func sigmoidSlopes(
     _ x: UnsafePointer<Float>, _ count: Int, _ factor: Float, _ kernels: Kernels, _ slopes: UnsafeMutablePointer<Float>
   ) {
@@ -47,7 +47,7 @@ extension clip_activation {
     }
   }
 
-  /// Of x Phi(x): Phi(x) + x phi(x), within 2e-7. Phi by Abramowitz and Stegun, 7.1.26, which has phi in it.
+  /// The derivative of x Phi(x): Phi(x) + x phi(x), within 2e-7. Phi by Abramowitz and Stegun, 7.1.26, which uses phi.
   @inline(__always)
   private func gaussianSlope(_ x: SIMD8<Float>) -> SIMD8<Float> {
     let bell = exponential(x * x * -0.5)
@@ -60,7 +60,7 @@ extension clip_activation {
     return tail.replacing(with: 1 - tail, where: x .>= 0) + x * bell * 0.398_942_28
   }
 
-  /// The activation of factor x, by the kernels: 64 numbers are a row.
+  /// The activation of factor x by the kernels, 64 elements as a row.
   private func apply(
     _ activation: clip_activation, _ x: UnsafePointer<Float>, _ count: Int, _ factor: Float, _ kernels: Kernels,
     _ result: UnsafeMutablePointer<Float>

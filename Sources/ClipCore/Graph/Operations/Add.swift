@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 extension OpDescriptor {
-  /// Values of one shape have a node of their own, which fuses; others are spread.
+  /// Values of one shape have their own node, which can be fused; others are broadcast.
   static let add = OpDescriptor("add", inputs: 2) { call throws(ClipError) in
     let (left, right) = (call.shapes[0], call.shapes[1])
     guard left.rows == right.rows, left.width == right.width else { return try Broadcast.add(call, .sum) }

@@ -1,15 +1,15 @@
 import CClip
 
 extension OpDescriptor {
-  /// A fourth input is the bias, which is added to the scaled scores: a row for each query with heads x keys elements;
-  /// or with `bias_distance` a table of buckets x heads, see `ScoreBias`. With fewer `kv_heads` than heads, neighbouring
-  /// heads share keys and values.
+  /// A fourth input is the bias, which is added to the scaled scores: a row for each query with heads x keys elements
+  /// or, with `bias_distance`, a table of buckets x heads (see `ScoreBias`). With fewer `kv_heads` than heads,
+  /// neighbouring heads share keys and values.
   static let attention = OpDescriptor(
     "attention", inputs: 3...4,
     settings: [
       .integer("heads", 1...Builder.largestWidth), .flag("causal", default: false),
       .integer("kv_heads", 0...Builder.largestWidth, default: 0),
-      // Of q k'; 0: 1 / the root of a head's width.
+      // The factor of q k'; 0: 1 / sqrt(width of a head).
       .real("scale", 0...1024, default: 0),
       // A query sees keys that are at most this far away; 0: all.
       .integer("window", 0...Builder.largestWidth, default: 0),
@@ -59,8 +59,8 @@ extension OpDescriptor {
   }
 }
 
-/// Scaled dot-product attention of several heads (Vaswani et al., 2017,
-/// https://arxiv.org/abs/1706.03762), one item and one head at a time.
+/// Scaled dot-product attention with heads (Vaswani et al., 2017, https://arxiv.org/abs/1706.03762), one item and one
+/// head at a time.
 final class Attention: Operation {
   struct Settings {
     let keyRows: Rows
@@ -72,7 +72,7 @@ final class Attention: Operation {
   }
 
   private let settings: Settings
-  /// Where an item's only query sits, when queries were picked.
+  /// The row of an item's only query, if queries were picked.
   private let picked: RowSelector?
 
   init(_ inputs: [Int], shape: Shape, _ settings: Settings, picked: RowSelector? = nil) {
@@ -119,14 +119,14 @@ final class Attention: Operation {
     }
   }
 
-  /// One head of one item, and where it lies.
+  /// One head of one item, and its offsets.
   private struct Unit {
     let item: Int
     let head: Int
     let queries: Int
     let keys: Int
     let firstQuery: Int
-    /// Of queries and outputs, and of keys and values: floats before the first.
+    /// Offsets of the first query and output, and of the first key and value, in floats.
     let queryStart: Int
     let keyStart: Int
   }
@@ -140,7 +140,7 @@ final class Attention: Operation {
       keyStart: batch.firstRow(of: item, in: settings.keyRows) * keyWidth + head / group * headWidth)
   }
 
-  /// The unit's bias, made at `place` where it is not in memory.
+  /// The unit's bias, computed at `place` unless it is in memory.
   private func bias(
     _ run: Run, _ unit: Unit, _ place: UnsafeMutablePointer<Float>
   ) -> (start: UnsafePointer<Float>, stride: Int)? {
@@ -192,7 +192,7 @@ final class Attention: Operation {
     return gradient
   }
 
-  /// Heads that share keys are one unit of work.
+  /// Heads that share keys are one piece of work.
   private func backwardPieces(_ batch: Batch, _ kernels: Kernels) -> Int {
     min(batch.items * settings.keyHeads, 4 * kernels.threads)
   }
@@ -223,7 +223,7 @@ final class Attention: Operation {
     }
   }
 
-  /// One head of one item; `isFirst` of those that share its keys.
+  /// One head of one item. `isFirst`: the first of the heads that share its keys.
   private func backwardUnit(
     _ context: TrainingContext, _ index: Int, isFirst: Bool, _ scratch: UnsafeMutablePointer<Float>,
     bias place: UnsafeMutablePointer<Float>

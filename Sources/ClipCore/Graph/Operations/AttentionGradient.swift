@@ -1,19 +1,19 @@
 import CClip
 import CSystem
 
-/// The gradient of softmax(scale Q K' + bias) V for one head of one item. The probabilities are made again, which
-/// costs less than to keep them.
+/// The gradient of softmax(scale Q K' + bias) V for one head of one item. The probabilities are computed again, which
+/// costs less than keeping them.
 struct AttentionGradient {
   let queries: Int
   let keys: Int
   let width: Int
   let kernels: Kernels
-  /// Floats from row to row of queries and outputs, and of keys and values where that is another.
+  /// Floats from row to row of queries and outputs, and of keys and values if different.
   var stride = 0
   var keyStride: Int?
   var firstQuery = 0
   var isCausal = false
-  /// 1 / the root of the width, unless it is set.
+  /// The factor of Q K'; 1 / sqrt(width) unless set.
   var scale: Float
   /// [queries, keys]; nil for none.
   var bias: UnsafePointer<Float>?
@@ -40,10 +40,10 @@ struct AttentionGradient {
     return 2 * square + products.reduce(0) { max($0, ProductPlan.serialScratchFloats($1, kernels)) }
   }
 
-  /// After `compute`, with its scratch: scale times the gradient of the scores and of the bias, [queries, keys].
+  /// Valid after `compute`, with its scratch: scale times the gradient of the scores and of the bias, [queries, keys].
   func slopes(_ scratch: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> { UnsafePointer(scratch + square) }
 
-  /// An input's gradient, and whether it is added to.
+  /// An input's gradient, and whether to add to it.
   typealias Target = (gradient: UnsafeMutablePointer<Float>, adds: Bool)
 
   func compute(
@@ -96,10 +96,10 @@ struct AttentionGradient {
     if let dk { input(.transposed(slopes), q, ofQueries, rows: keys, depth: queries, into: dk, ofKeys) }
   }
 
-  /// Keys that a query sees.
+  /// The number of keys that a query sees.
   private func seen(_ query: Int) -> Int { isCausal ? min(keys, firstQuery + query + 1) : keys }
 
-  /// The softmax of the first `count` of a row; the others become 0.
+  /// The softmax of the first `count` elements of a row; the others become 0.
   private func softmax(_ row: UnsafeMutablePointer<Float>, _ count: Int, _ bias: UnsafePointer<Float>?) {
     var scale = scale
     if let bias {

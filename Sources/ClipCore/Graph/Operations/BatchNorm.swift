@@ -9,8 +9,8 @@ extension OpDescriptor {
   }
 }
 
-/// Batch normalisation with the running statistics (Ioffe and Szegedy, 2015,
-/// https://arxiv.org/abs/1502.03167). After a convolution it folds into the weights.
+/// Batch normalisation with running statistics (Ioffe and Szegedy, 2015, https://arxiv.org/abs/1502.03167). After a
+/// convolution it is folded into the weights.
 final class BatchNorm: Operation {
   let weight: Parameter
   let bias: Parameter
@@ -61,7 +61,7 @@ final class BatchNorm: Operation {
 
   // MARK: Training
 
-  /// The share of a batch in the running statistics.
+  /// The weight of a batch in the running statistics.
   private static var momentum: Float { 0.1 }
 
   override var isDifferentiable: Bool { true }
@@ -76,13 +76,13 @@ final class BatchNorm: Operation {
     UnsafeMutableRawPointer(context.scratch).assumingMemoryBound(to: Double.self)
   }
 
-  /// A frozen norm, and any in an evaluation, goes by its running statistics.
+  /// Whether the batch's statistics are used: not by a frozen norm, nor in an evaluation.
   private func usesBatch(_ context: TrainingContext) -> Bool {
     !context.step.isEvaluation
       && (context.parameterGradient(0) != nil || context.parameterGradient(1) != nil)
   }
 
-  /// The batch's mean and variance, or the running ones, of each column in scratch: [mean, 1 / deviation, sums].
+  /// Mean and variance of the batch, or the running ones, for each column, in scratch: [mean, 1 / deviation, sums].
   private func measure(_ context: TrainingContext, _ columns: Range<Int>, updating: Bool) {
     let width = shape.width
     let x = context.run.input(0)
@@ -136,8 +136,8 @@ final class BatchNorm: Operation {
     context.parallel(self, context.gradient.rows, grain: max(1, 16384 / shape.width), phase: 3)
   }
 
-  /// Phases 0 and 2 are by groups of columns, 1 and 3 by rows. Running statistics move in phase 2, which
-  /// a step runs once.
+  /// Phases 0 and 2 are divided by groups of columns, 1 and 3 by rows. Phase 2 updates the running statistics, once in
+  /// a step.
   override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
     let width = shape.width
     let means = columnFacts(context)

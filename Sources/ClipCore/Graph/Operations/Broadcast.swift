@@ -4,23 +4,23 @@ extension OpDescriptor {
   static let multiply = OpDescriptor("multiply", inputs: 2) { call throws(ClipError) in
     try Broadcast.add(call, .product)
   }
-  /// The second may be the smaller.
+  /// The second value may be the smaller.
   static let subtract = OpDescriptor("subtract", inputs: 2) { call throws(ClipError) in
     try Broadcast.add(call, .difference)
   }
 }
 
-/// The sum, the product or the difference of two values, one of which may be smaller: one row that stands for
-/// every row of its item, or one number for all of a row.
+/// The sum, product or difference of two values, one of which may be smaller: one row for all rows of an item, or one
+/// element for all elements of a row.
 final class Broadcast: Operation {
   enum Operator { case sum, product, difference }
 
-  /// How the second value is spread over the first.
+  /// How the second value is broadcast.
   enum Spread {
     case none
-    /// Its one row is every row's.
+    /// One row for all rows of an item.
     case row
-    /// Its one column is every column's.
+    /// One column for all columns.
     case column
   }
 
@@ -33,7 +33,7 @@ final class Broadcast: Operation {
     super.init(inputs: [x, y], shape: shape)
   }
 
-  /// Adds the result for a call's two values, the smaller spread over the other.
+  /// Adds the node for a call's two values; the smaller is broadcast.
   static func add(_ call: OpCall, _ operation: Operator) throws(ClipError) -> Int {
     for (x, y) in [(0, 1), (1, 0)] where x == 0 || operation != .difference {
       guard let spread = spread(call.shapes[y], over: call.shapes[x]) else { continue }
@@ -42,7 +42,7 @@ final class Broadcast: Operation {
     throw call.expected("values of one shape, or one of one row or one column")
   }
 
-  /// How `y` fits over `x`; nil if it does not.
+  /// How `y` is broadcast over `x`; nil if it cannot be.
   private static func spread(_ y: Shape, over x: Shape) -> Spread? {
     if y.rows == x.rows, y.width == x.width { return Spread.none }
     if y.rows == .one, y.width == x.width { return .row }
@@ -65,7 +65,7 @@ final class Broadcast: Operation {
     run.parallel(self, run.batch.items, grain: max(1, 16384 / (shape.width * max(1, run.batch.longest(shape.rows)))))
   }
 
-  /// Parts are rows or, where one row is spread over an item, items.
+  /// Parts are rows or, if one row is broadcast over an item, items.
   override func compute(_ run: Run, _ part: Range<Int>) {
     guard spread == .row else {
       for row in part { combine(run, row, row) }
@@ -77,7 +77,7 @@ final class Broadcast: Operation {
     }
   }
 
-  /// Row `row` of the first value with row `other` of the second.
+  /// Combines row `row` of the first value with row `other` of the second.
   private func combine(_ run: Run, _ row: Int, _ other: Int) {
     let width = shape.width
     let x = run.input(0).data + row * width

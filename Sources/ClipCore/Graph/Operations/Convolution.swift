@@ -22,19 +22,19 @@ extension OpDescriptor {
   }
 }
 
-/// A 2-D convolution, run as a matrix product over the pixels under each window (im2col), which are copied as the rows
-/// are packed. With groups, each group of output channels sees its own group of input channels (Xie et al., 2017,
-/// https://arxiv.org/abs/1611.05431): one product for each.
+/// A 2-D convolution as a matrix product over the pixels under each window (im2col), which are gathered as rows are
+/// packed. With groups, each group of output channels reads its own group of input channels (Xie et al., 2017,
+/// https://arxiv.org/abs/1611.05431): one product for each group.
 class Convolution: MatrixOperation {
   let window: Window
   let groups: Int
   let weight: Parameter
   let biasParameter: Parameter?
-  /// A batch norm folded into weights and bias.
+  /// A batch norm that is folded into weights and bias.
   var norm: BatchNorm?
   private let inputWidth: Int
 
-  /// The kind of convolution that `groups`, which divides both channel counts, asks for.
+  /// The kind of convolution for `groups`, which divides both channel counts.
   static func make(
     input: Int, shape: Shape, window: Window, groups: Int, name: Name, features: Int, hasBias: Bool
   ) -> Convolution {
@@ -70,7 +70,7 @@ class Convolution: MatrixOperation {
     keep(weights, bias: bias)
   }
 
-  /// The bias, and what each row of the weights is multiplied with, of convolution and norm together.
+  /// The bias, and the factor of each row of the weights, for convolution and norm together.
   func affine(_ loader: ParameterLoader) throws(ClipError) -> (bias: Memory?, scale: Memory?) {
     var bias: Memory?
     if let biasParameter { bias = try loader.vector(biasParameter) }
@@ -84,9 +84,9 @@ class Convolution: MatrixOperation {
     return (affine.shift, affine.scale)
   }
 
-  /// Pixels of a window.
+  /// The number of pixels of a window.
   var area: Int { window.area }
-  /// Input channels that one output channel sees.
+  /// Input channels of a group.
   var groupWidth: Int { inputWidth / groups }
   /// Output channels of a group.
   private var features: Int { shape.width / groups }
@@ -119,7 +119,8 @@ class Convolution: MatrixOperation {
   private var blockRows: Int { max(1, (1 << 20) / depth) }
   private func windowFloats(_ rows: Int) -> Int { (min(blockRows, rows) * depth + 15) & ~15 }
 
-  /// One group's weights in the order of its windows, [features, area, channels]; what is reordered goes to `scratch`.
+  /// One group's weights in the order of its windows, [features, area, channels]. Reordered weights are written to
+  /// `scratch`.
   private func weights(
     _ context: TrainingContext, group: Int, _ scratch: UnsafeMutablePointer<Float>
   ) -> Matrix {
@@ -135,8 +136,8 @@ class Convolution: MatrixOperation {
     return Matrix(data: UnsafePointer(scratch), stride: depth)
   }
 
-  /// Forward: weights, and its product. Backward: windows and their gradient, weights and their gradient, and a block's
-  /// products.
+  /// Forward: weights and the product. Backward: windows and their gradient, weights and their gradient, and products
+  /// of a block.
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int {
     let all = batch.totalRows(shape.rows)
     let forward = ProductPlan(size(rows: all, groups: groups, packsRight: true), kernels, threads: kernels.threads)
@@ -163,7 +164,7 @@ class Convolution: MatrixOperation {
     for group in 0..<groups { backwardGroup(context, group) }
   }
 
-  /// dW += dy' windows; windows' gradient dy W, added to the pixels that they were copied from.
+  /// dW += dy' windows; the windows' gradient dy W is added to the pixels that they were copied from.
   private func backwardGroup(_ context: TrainingContext, _ group: Int) {
     let rows = context.gradient.rows
     let executor = context.run.executor

@@ -1,14 +1,15 @@
 import CClip
 
-/// A convolution of each channel by itself, to one channel or several side by side (Howard et al., 2017, https://arxiv.org/abs/1704.04861),
-/// straight from the grid: laying out windows gains nothing where each number is used once.
+/// A convolution of each channel on its own, to one output channel or several (Howard et al., 2017,
+/// https://arxiv.org/abs/1704.04861). It reads the grid directly: gathered windows gain nothing, because each element
+/// is used once.
 final class DepthwiseConvolution: Convolution {
   /// [area, channels].
   private var filters: Memory?
-  /// Channels made of each of the input's.
+  /// Output channels for each input channel.
   private var multiplier: Int { shape.width / groups }
 
-  /// The residual is read after the result is written.
+  /// The residual is read after the result is written, so it may not be overwritten.
   override func mayOverwrite(input index: Int) -> Bool { false }
   override func scratchFloats(_ batch: Batch, _ kernels: Kernels) -> Int { 0 }
 
@@ -50,7 +51,7 @@ final class DepthwiseConvolution: Convolution {
     }
   }
 
-  /// One line of one image's result, counted over the batch.
+  /// One line of one image's output; lines are counted over the batch.
   private func convolve(
     _ x: UnsafePointer<Float>, line: Int, _ filters: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
   ) {
@@ -64,7 +65,7 @@ final class DepthwiseConvolution: Convolution {
     }
   }
 
-  /// The taps of a window from `start` that lie within [0, size).
+  /// The taps of a window at `start` that lie in [0, size).
   private func inside(_ start: Int, _ taps: Int, _ size: Int) -> Range<Int> {
     var range = 0..<taps
     while !range.isEmpty, start + range.lowerBound * window.dilation < 0 { range = (range.lowerBound + 1)..<taps }
@@ -74,7 +75,7 @@ final class DepthwiseConvolution: Convolution {
     return range
   }
 
-  /// All channels of one pixel, eight at a time, summed over the window from top left.
+  /// All channels of one pixel, eight at a time, summed over the window from the top left.
   private func sumTaps(
     _ image: UnsafePointer<Float>, _ top: Int, _ left: Int, _ rows: Range<Int>, _ columns: Range<Int>,
     _ filters: UnsafePointer<Float>, _ target: UnsafeMutablePointer<Float>
@@ -96,7 +97,7 @@ final class DepthwiseConvolution: Convolution {
     }
   }
 
-  /// The inputs of eight channels, of which `multiplier` have one.
+  /// The inputs of eight output channels; `multiplier` of them share one.
   @inline(__always)
   private func repeated(_ pixel: UnsafePointer<Float>, _ channel: Int, _ lanes: Int, _ multiplier: Int) -> SIMD8<Float>
   {
@@ -140,7 +141,7 @@ final class DepthwiseConvolution: Convolution {
     if context.parameterGradient(0) != nil { context.parallel(self, (shape.width + 15) / 16, grain: 1, phase: 1) }
   }
 
-  /// Phase 0: the input's gradient, by items. Phase 1: the filters', by groups of channels.
+  /// Phase 0: the input's gradient, divided by items. Phase 1: the filters' gradient, by groups of channels.
   override func backward(_ context: TrainingContext, _ part: Range<Int>, phase: Int) {
     let pixels = window.output.height * window.output.width
     if phase == 0 {

@@ -2,10 +2,11 @@ import CClip
 import CSystem
 
 extension OpDescriptor {
-  /// DeBERTa's attention (He et al., 2021, https://arxiv.org/abs/2006.03654): to the scores q k' are added those of
-  /// queries with the fourth input's rows (with `key_positions`) and of keys with the next input's (with
-  /// `query_positions`), all times `scale`. These have a row for each bucket of a query's offset from a key, 2 `span`.
-  /// With `distance` offsets beyond span / 2 share buckets, on a logarithmic scale that ends at it.
+  /// DeBERTa's attention (He et al., 2021, https://arxiv.org/abs/2006.03654). Added to the scores q k' are the products
+  /// of queries with rows of the fourth input (`key_positions`) and of keys with rows of the next input
+  /// (`query_positions`); the sum is multiplied by `scale`. Each of these inputs has 2 `span` rows, one for each bucket
+  /// of the offset of a query from a key. With `distance`, offsets beyond span / 2 share buckets on a logarithmic scale
+  /// up to `distance`.
   static let disentangledAttention = OpDescriptor(
     "disentangled_attention", inputs: 4...5,
     settings: [
@@ -45,7 +46,7 @@ private final class DisentangledAttention: Operation {
   private let scale: Float
   private let span: Int
   private let distance: Int
-  /// Which inputs these are.
+  /// The indexes of these inputs.
   private let keyPositions: Int?
   private let queryPositions: Int?
 
@@ -68,7 +69,7 @@ private final class DisentangledAttention: Operation {
   private var headWidth: Int { shape.width / heads }
   private var tableFloats: Int { 2 * span * shape.width }
 
-  /// The tables' row for a query `offset` rows after a key. Rounded as DeBERTa's float32.
+  /// The row of the tables for a query `offset` rows after a key, rounded as by DeBERTa's float32.
   private func bucket(_ offset: Int) -> Int {
     var place = offset
     let middle = span / 2
@@ -104,7 +105,7 @@ private final class DisentangledAttention: Operation {
     }
   }
 
-  /// Where head `unit % heads` of an item lies: in its rows, and in the tables.
+  /// The offsets of head `unit % heads` of an item in its rows and in the tables.
   private func place(_ unit: Int, _ batch: Batch) -> (start: Int, rows: Int, table: Int) {
     let (item, column) = (unit / heads, unit % heads * headWidth)
     return (
@@ -202,7 +203,7 @@ private final class DisentangledAttention: Operation {
       q: run.input(0).data + place.start, k: run.input(1).data + place.start, v: run.input(2).data + place.start,
       dy: context.gradient.data + place.start, dq: dq.map { ($0, true) }, dk: dk.map { ($0, true) },
       dv: target(2, place.start).map { ($0, true) }, rest)
-    // Scale times the gradient of a score is that of a dot product, of whichever kind.
+    // The gradient of each of the three dot products is scale times the gradient of the score.
     let slopes = gradient.slopes(rest)
     for (index, side, change) in [(keyPositions, 0, dq), (queryPositions, 1, dk)] {
       guard let index else { continue }

@@ -8,8 +8,8 @@ extension OpDescriptor {
   }
 }
 
-/// Sets each number to 0 with a probability while training, and scales the others so that the mean stays
-/// (Srivastava et al., 2014). Inference leaves it out.
+/// In training, sets each element to 0 with a probability and scales the others so that the mean stays (Srivastava et
+/// al., 2014). Inference removes it.
 final class Dropout: Operation {
   private let probability: Float
 
@@ -29,7 +29,7 @@ final class Dropout: Operation {
   override func forward(_ context: TrainingContext) { context.parallel(self, context.batch.items, grain: 1, phase: 0) }
   override func backward(_ context: TrainingContext) { context.parallel(self, context.batch.items, grain: 1, phase: 1) }
 
-  /// An item's numbers fall by the step, the item's place among the step's, the op and their own place.
+  /// Which elements are dropped depends on the step, the item's index in the step, the op and the element's index.
   override func backward(_ context: TrainingContext, _ items: Range<Int>, phase: Int) {
     let limit = UInt32(Double(probability) * 0x1p32)
     let scale = 1 / (1 - probability)

@@ -1,8 +1,8 @@
 import CClip
 
 extension OpDescriptor {
-  /// A feature pyramid (Lin et al., 2017, https://arxiv.org/abs/1612.03144) over grids from fine to
-  /// coarse, whose levels are brought to the finest one's size and averaged.
+  /// A feature pyramid (Lin et al., 2017, https://arxiv.org/abs/1612.03144) over grids from fine to coarse. Its levels,
+  /// resized to the finest, are averaged.
   static let featurePyramid = OpDescriptor(
     "feature_pyramid", inputs: 1...32, settings: [.integer("features", 1...Builder.largestWidth)]
   ) { call throws(ClipError) in
@@ -26,7 +26,7 @@ extension OpDescriptor {
 }
 
 extension OpCall {
-  /// A convolution that keeps the sides, which an odd kernel can.
+  /// A convolution with an odd kernel that keeps the sides.
   func squareConv(_ x: Int, _ name: Name, _ features: Int, kernel: Int, bias: Bool = true) throws(ClipError) -> Int {
     try op(
       "conv", named: name, [x],

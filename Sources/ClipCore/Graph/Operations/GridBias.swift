@@ -1,10 +1,10 @@
 import CClip
 
 extension OpDescriptor {
-  /// Biases of attention by how far apart two patches are (Liu et al., 2021, https://arxiv.org/abs/2103.14030): for each
-  /// query heads x keys elements. The input is a table of (2 height - 1)(2 width - 1) rows of `heads` elements, one for
-  /// each distance, down first. Before the patches may be a class token: three rows more are its bias to patches, that
-  /// of patches to it, and to itself; without them they are 0.
+  /// A bias of attention for each offset between two patches (Liu et al., 2021, https://arxiv.org/abs/2103.14030): for
+  /// each query heads x keys elements. The input is a table of (2 height - 1)(2 width - 1) rows of `heads` elements,
+  /// one for each offset, line by line. If a class token is before the patches, three more rows are its bias to
+  /// patches, the patches' to it, and its own; without these rows they are 0.
   static let gridBias = OpDescriptor(
     "grid_bias", inputs: 1,
     settings: [
@@ -45,7 +45,7 @@ final class GridBias: Operation {
 
   override var name: StaticString { "grid_bias" }
 
-  /// The table's row for a query and a key; nil for 0.
+  /// The row of the table for a query and a key; nil for a bias of 0.
   private func entry(_ query: Int, _ key: Int) -> Int? {
     if query < first || key < first {
       guard tableRows > distances else { return nil }

@@ -19,8 +19,7 @@ extension OpDescriptor {
   }
 }
 
-/// A grid of another size, as PyTorch's interpolate makes it with align_corners false and no
-/// antialiasing.
+/// Resizes a grid as PyTorch's interpolate with align_corners false and no antialiasing.
 final class Resize: Operation {
   let mode: clip_resize
   private let from: Shape.Grid
@@ -83,14 +82,14 @@ final class Resize: Operation {
     }
   }
 
-  /// The two places of the source between which the centre of a place of the result lies.
+  /// The two source positions next to the centre of an output position.
   private struct Neighbours {
     let low: Int
     let high: Int
     let lowWeight: Float
     let highWeight: Float
 
-    /// The one nearest place.
+    /// The nearest position alone.
     init(nearest place: Int, _ from: Int, _ to: Int) {
       low = min(from - 1, Int(Float(place) * (Float(from) / Float(to))))
       high = low
@@ -112,7 +111,7 @@ final class Resize: Operation {
   override var isDifferentiable: Bool { true }
   override func backward(_ context: TrainingContext) { context.parallel(self, context.batch.items, grain: 1) }
 
-  /// Each number's gradient goes to where it came from, by the same weights.
+  /// An element's gradient goes to the elements that it was computed from, with the same weights.
   override func backward(_ context: TrainingContext, _ items: Range<Int>, phase: Int) {
     guard let dx = context.inputGradient(0) else { return }
     let width = shape.width

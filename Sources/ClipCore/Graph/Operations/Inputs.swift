@@ -1,7 +1,7 @@
 import CClip
 
 extension OpDescriptor {
-  /// A graph has one image input, and one text input.
+  /// A graph has one input of images, and one of texts.
   static let pixels = OpDescriptor(
     "pixels", inputs: 0, settings: [.integer("height", 1...16384), .integer("width", 1...16384)]
   ) { call throws(ClipError) in
@@ -43,7 +43,7 @@ extension OpDescriptor {
   }
 }
 
-/// The images: copied from the caller's [n, 3, height, width] to a grid with channels last.
+/// The image input: copied from the caller's [n, 3, height, width] to a grid with channels last.
 final class PixelInput: Operation {
   let height: Int
   let width: Int
@@ -58,7 +58,7 @@ final class PixelInput: Operation {
 
   override func run(_ run: Run) { run.parallel(self, run.batch.items * height, grain: max(1, 16384 / width)) }
 
-  /// Some lines of pixels, counted over the batch.
+  /// `lines` are lines of pixels, counted over the batch.
   override func compute(_ run: Run, _ lines: Range<Int>) {
     guard let pixels = run.batch.pixels else { return }
     let plane = height * width
@@ -77,7 +77,7 @@ final class PixelInput: Operation {
   override var isCheap: Bool { true }
 }
 
-/// The texts: token ids stay integers in the batch; only an embedding reads them.
+/// The text input: token ids stay integers in the batch; only an embedding reads them.
 final class TokenInput: Operation {
   let vocabulary: Int
   let contextLength: Int
@@ -95,7 +95,7 @@ final class TokenInput: Operation {
   override var name: StaticString { "tokens" }
   override var ignoresRowsAfterEnd: Bool { true }
 
-  /// Padding is not computed, whatever the graph does with it.
+  /// Whether rows of padding are never computed.
   var dropsPadding: Bool { rule == CLIP_END_PADDING }
 
   func isSame(as other: TokenInput) -> Bool {
@@ -103,7 +103,7 @@ final class TokenInput: Operation {
       && endToken == other.endToken
   }
 
-  /// What a text without an end lacks.
+  /// What is missing in a text without an end, for messages.
   var missingEnd: String { dropsPadding ? "a token before padding, id \(endToken)" : "an end token, id \(endToken)" }
 
   /// The position of the end token among `contextLength` ids; nil if there is none.

@@ -1,7 +1,7 @@
 import CClip
 
 extension OpDescriptor {
-  /// `heads`: parts of a row that are normalised each by itself, with one weight and bias for all.
+  /// `heads`: parts of a row that are normalised separately, with one weight and bias for all.
   static let layerNorm = OpDescriptor(
     "layer_norm", inputs: 1, named: .required,
     settings: [
@@ -61,7 +61,7 @@ final class LayerNorm: Operation {
     }
   }
 
-  /// Of what is normalised: the matrix is taken as one of `heads` times the rows.
+  /// The width of what is normalised: the matrix is read as `heads` times as many rows.
   private var width: Int { shape.width / heads }
 
   override func compute(_ run: Run, _ rows: Range<Int>) {
@@ -83,7 +83,7 @@ final class LayerNorm: Operation {
     2 * batch.totalRows(shape.rows) * heads
   }
 
-  /// First by rows, then weight and bias by columns.
+  /// First the rows, then weight and bias by columns.
   override func backward(_ context: TrainingContext) {
     let rows = context.gradient.rows * heads
     context.parallel(self, rows, grain: max(1, 8192 / width))

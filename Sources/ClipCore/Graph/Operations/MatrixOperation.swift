@@ -1,7 +1,7 @@
 import CClip
 
 /// What linear layers and convolutions share: matrices of weights, one for each group of channels, and the epilogue of
-/// their products, y = after(activation(x W' + bias) + residual). The residual, where there is one, is the last input.
+/// their products, y = after(activation(x W' + bias) + residual). The residual, if there is one, is the last input.
 class MatrixOperation: Operation {
   var activation = CLIP_IDENTITY
   var hasResidual = false
@@ -10,7 +10,7 @@ class MatrixOperation: Operation {
   private(set) var weights: [WeightMatrix] = []
   private(set) var bias: Memory?
 
-  /// Takes what `load` has packed.
+  /// Keeps the packed weights.
   func keep(_ weights: [WeightMatrix], bias: Memory?) {
     self.weights = weights
     self.bias = bias
@@ -22,7 +22,7 @@ class MatrixOperation: Operation {
 
   override func mayOverwrite(input index: Int) -> Bool { hasResidual && index == inputs.count - 1 }
 
-  /// Columns of x that a row of a group's weights is multiplied with.
+  /// The depth of a group's product: columns of x.
   var depth: Int { 0 }
 
   var leftKind: LeftOperand.Kind { .rows }
@@ -33,7 +33,7 @@ class MatrixOperation: Operation {
     return .rows(Matrix(data: UnsafePointer(x.data), stride: x.width))
   }
 
-  /// The size of a group's product, where one of `groups`.
+  /// The size of one group's product, of `groups`.
   func size(rows: Int, groups: Int = 1, _ storage: clip_storage = CLIP_STORAGE_F32, packsRight: Bool) -> ProductSize {
     ProductSize(
       rows: rows, columns: shape.width / groups, depth: depth, storage: storage, left: leftKind, packsRight: packsRight)

@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 extension OpDescriptor {
-  /// Without a name the mean of all.
+  /// Without a name, the mean of all inputs.
   static let mix = OpDescriptor("mix", inputs: 1...1024, named: .optional) { call throws(ClipError) in
     let first = call.shapes[0]
     for other in call.shapes where other.rows != first.rows || other.width != first.width {
@@ -12,8 +12,7 @@ extension OpDescriptor {
   }
 }
 
-/// A weighted mean of values of one shape. The weights are the softmax of a learned vector or,
-/// without one, all the same.
+/// A weighted mean of values of one shape. The weights are the softmax of a learned vector or, without one, equal.
 final class Mix: Operation {
   let parameter: Parameter?
   private var weights: Memory?

@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 extension OpDescriptor {
-  /// Each head of each row at unit length, times e^"<name>" [heads, 1, 1], at most 100, where there is a name: the
+  /// Scales each head of each row to unit length, times e^"<name>" [heads, 1, 1], at most 100, if there is a name:
   /// queries and keys of cosine attention (Liu et al., 2022, https://arxiv.org/abs/2111.09883).
   static let normalizeHeads = OpDescriptor(
     "normalize_heads", inputs: 1, named: .optional, settings: [.integer("heads", 1...Builder.largestWidth)]
@@ -75,7 +75,7 @@ private final class NormalizeHeads: Operation {
   override func backward(_ context: TrainingContext) {
     context.parallel(self, context.gradient.rows, grain: max(1, 16384 / shape.width))
     guard let factors, let dl = context.parameterGradient(0) else { return }
-    // d log scale: y dy, where the scale is not cut.
+    // d log scale: y dy, unless the scale is at its limit.
     for head in 0..<(context.gradient.rows * heads) where context.parameter(0)[head % heads] <= NormalizeHeads.largest {
       let x = context.run.input(0).data + head * headWidth
       let dot = dotProduct(x, context.gradient.data + head * headWidth, headWidth)

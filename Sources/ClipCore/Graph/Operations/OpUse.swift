@@ -1,6 +1,6 @@
 import CClip
 
-/// A clip_op_use in memory of its own, and the questions that are asked about it.
+/// A clip_op_use in its own memory, and the questions that the host asks the plugin about it.
 final class OpUse {
   static let mostFloats = 1 << 28
   private static let mostParameters = 64
@@ -115,7 +115,7 @@ final class OpUse {
     return result
   }
 
-  /// Floats of scratch, more than `mostFloats` where the plugin's answer is no size.
+  /// Floats of scratch; more than `mostFloats` if the plugin's answer is no valid size.
   func scratch(_ op: UnsafePointer<clip_op>, rows: Int) -> Int {
     let floats = op.pointee.scratch?(pointer, rows) ?? 0
     return floats < 0 ? Int.max : floats

@@ -2,8 +2,8 @@ import CClip
 
 extension OpDescriptor {
   /// A bias of attention that hides keys: for each query heads x keys elements, 0 or so low that the key has no weight.
-  /// Keys are the text's `context_length` rows and one more, which a class token takes. As in the published weights of
-  /// CoCa, which were trained so, the first key is seen and key i + 1 hidden where token i is `token`
+  /// Keys are the `context_length` rows of the text and one more, for a class token. As CoCa's published weights were
+  /// trained, the first key is seen, and key i + 1 is hidden if token i is `token`
   /// (https://github.com/mlfoundations/open_clip, _build_additive_mask).
   static let paddingBias = OpDescriptor(
     "padding_bias", inputs: 1,
@@ -19,7 +19,7 @@ extension OpDescriptor {
   }
 }
 
-/// See the descriptor.
+/// Hides the keys of padding; see the descriptor.
 final class PaddingBias: Operation {
   private let keys: Int
   private let hidden: Int32

@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// An op that a plugin brings; see clip_op. What the plugin answers is checked here, once, while the graph is built.
+/// An op of a plugin; see clip_op. The plugin's answers are checked here, once, while the graph is built.
 final class PluginOp: Operation {
   private let op: UnsafePointer<clip_op>
   private let use: OpUse
@@ -12,7 +12,7 @@ final class PluginOp: Operation {
   /// Keeps the op's plugin loaded.
   private let plugin: AnyObject?
 
-  /// Asks the plugin what this use of its op gives. Parameters are named under `prefix`.
+  /// Asks the plugin about this use of its op. Parameters are named under `prefix`.
   convenience init(
     _ op: UnsafePointer<clip_op>, plugin: AnyObject?, inputs: [Int], shapes: [Shape], settings: [Double], prefix: Name
   ) throws(ClipError) {
@@ -70,19 +70,18 @@ final class PluginOp: Operation {
 
   // MARK: Running
 
-  /// Stretches of rows of a row-wise op, else items: what the work is counted in.
+  /// The number of units of work: ranges of rows of a row-wise op, else items.
   private func units(_ batch: Batch) -> Int { isRowWise ? batch.totalRows(shape.rows) : batch.items }
 
-  /// Units that are worth a piece of their own.
+  /// The fewest units in a piece.
   private var grain: Int { isRowWise ? max(1, 4096 / max(shape.width, use.widths.max() ?? 1)) : 1 }
 
   private func pieces(_ batch: Batch, _ threads: Int) -> Int { max(1, min(4 * threads, units(batch) / grain)) }
 
-  /// In front of a piece's scratch: the blocks of its inputs, 24 bytes each.
+  /// The header of a piece's scratch: 24 bytes for each input.
   private static var headerFloats: Int { 48 }
 
-  /// Floats that the plugin wants for one of `pieces`, behind `header` of the host's; Int.max where it asks
-  /// for more than can be had.
+  /// Scratch floats for one of `pieces`: the host's `header`, then the plugin's; Int.max if it asks for too many.
   private func scratchOfPiece(_ batch: Batch, _ pieces: Int, header: Int) -> Int {
     var most = 0
     if isRowWise {
@@ -120,7 +119,7 @@ final class PluginOp: Operation {
     }
   }
 
-  /// Runs `body` for each call that a piece takes, with the rows that it is about in values of the given rows.
+  /// Runs `body` for each call of a piece, with its range of rows.
   private func calls(_ batch: Batch, _ piece: Int, of pieces: Int, _ body: ((Rows) -> Range<Int>) -> Void) {
     let units = units(batch)
     let stretch = units.share(piece, of: pieces)
@@ -133,7 +132,7 @@ final class PluginOp: Operation {
     }
   }
 
-  /// What one call gets. The blocks of the inputs are written to `memory`.
+  /// The arguments of one call. The blocks of the inputs are written to `memory`.
   private func work(
     _ run: Run, _ memory: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>?,
     _ stretch: (Rows) -> Range<Int>
@@ -163,13 +162,13 @@ final class PluginOp: Operation {
   override func backwardReads(input index: Int) -> Bool { true }
   override var backwardReadsOutput: Bool { true }
 
-  /// In front of a piece's scratch: blocks, pointers to 8 inputs' and 64 parameters' gradients, and the
-  /// parameters' gradients as the piece finds them.
+  /// The header of a piece's scratch in `backward`: blocks, pointers to the gradients of 8 inputs and 64 parameters,
+  /// and the piece's own gradients of parameters.
   private static var gradientHeaderFloats: Int { headerFloats + 16 + 128 }
   private var gradientFloats: Int { list.reduce(0) { $0 + ($1.count + 15) & ~15 } }
 
-  /// Each piece sums the parameters' gradients over its rows, and the pieces are added up in their order. So
-  /// how many there are is for the batch to say, not for the threads; their sums take 64 MB at most.
+  /// Each piece sums the parameters' gradients over its rows; pieces are added in order. So the number of pieces
+  /// depends on the batch, not on the threads. The sums take at most 64 MB.
   private func gradientPieces(_ batch: Batch) -> Int {
     max(1, min(units(batch) / grain, 64, (1 << 24) / max(1, gradientFloats)))
   }

@@ -14,8 +14,7 @@ extension OpDescriptor {
   }
 }
 
-/// The mean or the maximum under a sliding window. The mean counts padding as zeros, or leaves it out as the maximum
-/// does.
+/// The mean or maximum under a sliding window. The mean counts padding as zeros, or leaves it out, as the maximum does.
 final class Pooling: Operation {
   enum Kind { case mean, meanInside, maximum }
 
@@ -74,7 +73,7 @@ final class Pooling: Operation {
   override func backwardReads(input index: Int) -> Bool { kind == .maximum }
   override func backward(_ context: TrainingContext) { context.parallel(self, context.batch.items, grain: 1) }
 
-  /// A maximum's gradient goes to the first pixel that has it, as PyTorch's does.
+  /// A maximum's gradient goes to the first pixel that has it, as in PyTorch.
   override func backward(_ context: TrainingContext, _ items: Range<Int>, phase: Int) {
     guard let dx = context.inputGradient(0) else { return }
     let width = shape.width

@@ -1,8 +1,8 @@
 import CClip
 
 extension OpDescriptor {
-  /// `rows` of the table: as many as an item has at most, or more; 0 for that many. An item's rows have the table's
-  /// from `first` on.
+  /// `rows` of the table: at least as many as an item has at most; 0 for that many. An item's row i has the table's row
+  /// `first` + i.
   static let positions = OpDescriptor(
     "positions", inputs: 1, named: .required,
     settings: [

@@ -1,7 +1,7 @@
 import CClip
 
 extension OpDescriptor {
-  /// With `last` the row comes after the others. Of texts all tokens must count.
+  /// With `last`, the row comes after the others; then all tokens of a text must be computed.
   static let prepend = OpDescriptor("prepend", inputs: 2, settings: [.flag("last", default: false)]) {
     call throws(ClipError) in
     let (shape, row) = (call.shapes[0], call.shapes[1])
@@ -21,7 +21,7 @@ extension OpDescriptor {
 }
 
 extension Graph {
-  /// Rows of every text where all its tokens count; nil where texts end before.
+  /// The rows of every text, if all its tokens are computed; nil if texts end earlier.
   var wholeTextRows: Int? {
     for node in nodes {
       if let tokens = node as? TokenInput, tokens.rule == CLIP_END_LAST { return tokens.contextLength }
@@ -30,7 +30,7 @@ extension Graph {
   }
 }
 
-/// Puts one row before or after the rows of each item: a class token, or attention pooling's mean.
+/// Adds one row before or after the rows of each item: a class token, or attention pooling's mean.
 final class Prepend: Operation {
   private let isLast: Bool
 
@@ -41,7 +41,7 @@ final class Prepend: Operation {
 
   override var name: StaticString { "prepend" }
 
-  /// Where the item's rows and the one row begin, in floats, of `rows` and one more.
+  /// The offsets of the item's rows and of the one row, in floats, among `rows` and one more.
   private func places(_ item: Int, _ rows: Int) -> (rows: Int, row: Int) {
     let start = item * (rows + 1) * shape.width
     return isLast ? (start, start + rows * shape.width) : (start + shape.width, start)

@@ -1,8 +1,7 @@
 import CClip
 
 extension OpDescriptor {
-  /// `heads`: parts of a row that are normalised each by itself, with one weight for all. `offset` is added to the
-  /// weight.
+  /// `heads`: parts of a row that are normalised separately, with one weight for all. `offset` is added to the weight.
   static let rmsNorm = OpDescriptor(
     "rms_norm", inputs: 1, named: .required,
     settings: [
@@ -49,7 +48,7 @@ final class RMSNorm: Operation {
 
   override func load(_ loader: ParameterLoader) throws(ClipError) { values = try loader.vector(weight) }
 
-  /// Of what is normalised: the matrix is taken as one of `heads` times the rows.
+  /// The width of what is normalised: the matrix is read as `heads` times as many rows.
   private var width: Int { weight.shape[0] }
   private var heads: Int { shape.width / width }
 
@@ -83,10 +82,10 @@ final class RMSNorm: Operation {
   override var isDifferentiable: Bool { true }
   override var isCheap: Bool { true }
   override func backwardReads(input index: Int) -> Bool { true }
-  /// 1 / root of each row.
+  /// 1 / sqrt(mean(x^2) + epsilon) of each row.
   override func trainingScratch(_ batch: Batch, _ kernels: Kernels) -> Int { batch.totalRows(shape.rows) * heads }
 
-  /// First by rows, then the weight by columns.
+  /// First the rows, then the weight by columns.
   override func backward(_ context: TrainingContext) {
     let rows = context.gradient.rows * heads
     context.parallel(self, rows, grain: max(1, 8192 / width))

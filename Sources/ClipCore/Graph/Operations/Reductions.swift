@@ -11,10 +11,10 @@ extension OpDescriptor {
   }
 }
 
-/// What a reduction leaves of many numbers.
+/// How elements are reduced to one.
 enum Reduction { case mean, maximum }
 
-/// The mean or maximum of each column over an item's rows, or some of them. Means are summed in double.
+/// The mean or maximum of each column over all or some of an item's rows. Means are summed in double precision.
 final class ReduceRows: Operation {
   let reduction: Reduction
   /// The first row, and how many; 0: all that follow.
@@ -28,7 +28,7 @@ final class ReduceRows: Operation {
     super.init(inputs: [input], shape: Shape(rows: .one, width: shape.width))
   }
 
-  /// Rows are cut out of images alone: of texts all are taken.
+  /// A range of rows may be given for images only; of texts all rows are used.
   static func descriptor(_ name: Name, _ reduction: Reduction) -> OpDescriptor {
     OpDescriptor(
       name, inputs: 1,
@@ -51,7 +51,7 @@ final class ReduceRows: Operation {
 
   override var name: StaticString { reduction == .mean ? "mean_rows" : "max_rows" }
 
-  /// An item's rows that count.
+  /// The rows of an item that are reduced.
   private func rows(_ item: Int, _ batch: Batch, in rows: Rows) -> Range<Int> {
     let start = batch.firstRow(of: item, in: rows)
     let end = start + (count == 0 ? batch.rows(of: item, in: rows) : first + count)
@@ -121,7 +121,7 @@ final class ReduceRows: Operation {
   }
 }
 
-/// The mean or maximum of each row's numbers: one number a row.
+/// The mean or maximum of each row: one element a row.
 final class ReduceColumns: Operation {
   let reduction: Reduction
 

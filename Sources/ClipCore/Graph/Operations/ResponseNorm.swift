@@ -35,7 +35,7 @@ private final class ColumnNorms: Operation {
       let norms = run.output.data + item * width + first
       forEachEight(min(ColumnNorms.groupWidth, width - first)) { column, lanes in
         var total = SIMD8<Float>.zero
-        // Sums of 64 rows are summed, so that many rows round no worse than few.
+        // Sums of 64 rows are added up, so that rounding does not grow with the rows.
         for block in stride(from: 0, to: rows, by: 64) {
           var sum = SIMD8<Float>.zero
           for row in block..<min(rows, block + 64) {
@@ -56,7 +56,7 @@ private final class ColumnNorms: Operation {
     context.parallel(self, context.run.input(0).rows, grain: max(1, 16384 / shape.width))
   }
 
-  /// dx += x dn / n, by rows. A column of zeros has no slope.
+  /// dx += x dn / n, by rows. A column of zeros has the gradient 0.
   override func backward(_ context: TrainingContext, _ rows: Range<Int>, phase: Int) {
     guard let dx = context.inputGradient(0) else { return }
     let width = shape.width

@@ -2,9 +2,9 @@ import CClip
 import CSystem
 
 extension OpDescriptor {
-  /// Cosines, then sines, of row i's position `first` + i times each frequency, width / 2 of them: frequency j is
-  /// theta^(-j / (width / 2)) / factor; with `spread` theta^(-j / (width / 2 - 1)), and sines first, as the
-  /// Transformer's positions in Fairseq (Vaswani et al., 2017). The input says which rows there are.
+  /// Cosines, then sines, of (`first` + i) times each of width / 2 frequencies, for row i. Frequency j is theta^(-j /
+  /// (width / 2)) / factor. With `spread` it is theta^(-j / (width / 2 - 1)), and sines come first, as in Fairseq's
+  /// Transformer (Vaswani et al., 2017). The input gives the number of rows.
   static let sinusoids = OpDescriptor(
     "sinusoids", inputs: 1,
     settings: [
@@ -29,9 +29,10 @@ extension OpDescriptor {
     )
   }
 
-  /// Rotary positions (Su et al., 2021, https://arxiv.org/abs/2104.09864): in each head of x the pairs of elements that
-  /// the second input has angles for (cosines, then sines, as `sinusoids` makes them) are rotated, the others stay.
-  /// A pair is element i of the rotated ones and i + their half, or with `interleaved` elements 2 i and 2 i + 1.
+  /// Rotary positions (Su et al., 2021, https://arxiv.org/abs/2104.09864): rotates pairs of elements in each head of x
+  /// by the angles of the second input (cosines, then sines, as from `sinusoids`). Elements without an angle stay. A
+  /// pair is element i of the rotated ones and the one half of them later; with `interleaved`, elements 2 i and 2 i +
+  /// 1.
   static let rotary = OpDescriptor(
     "rotary", inputs: 2,
     settings: [.integer("heads", 1...Builder.largestWidth), .flag("interleaved", default: false)]
@@ -46,7 +47,7 @@ extension OpDescriptor {
   }
 }
 
-/// A constant of the rows' positions.
+/// Depends on the rows' positions only.
 private final class Sinusoids: Operation {
   private let frequencies: [Float]
   private let first: Int
@@ -72,7 +73,7 @@ private final class Sinusoids: Operation {
       var target = run.output.data + run.batch.firstRow(of: item, in: shape.rows) * shape.width
       for row in 0..<run.batch.rows(of: item, in: shape.rows) {
         for (pair, frequency) in frequencies.enumerated() {
-          // As PyTorch: the angle is rounded to float32.
+          // As in PyTorch, the angle is rounded to float32.
           let angle = Float(first + row) * frequency
           target[hasSinesFirst ? pairs + pair : pair] = cosf(angle)
           target[hasSinesFirst ? pair : pairs + pair] = sinf(angle)
@@ -85,7 +86,7 @@ private final class Sinusoids: Operation {
 
 private final class Rotary: Operation {
   private let heads: Int
-  /// Elements of a head that are rotated.
+  /// The number of elements of a head that are rotated.
   private let rotated: Int
   private let isInterleaved: Bool
 
@@ -114,7 +115,7 @@ private final class Rotary: Operation {
     }
   }
 
-  /// Hands over the rotated elements of one row. With `sign` -1 it is rotated back.
+  /// Passes the rotated elements of one row to `body`. A `sign` of -1 rotates back.
   @inline(__always)
   private func rotate(
     _ x: UnsafePointer<Float>, _ angles: UnsafePointer<Float>, sign: Float, _ put: (Int, Float) -> Void
@@ -135,7 +136,7 @@ private final class Rotary: Operation {
 
   // MARK: Training
 
-  /// By x alone: the angles are constant.
+  /// In x only: the angles are constant.
   override var isDifferentiable: Bool { true }
   override var isCheap: Bool { true }
   override func backwardReads(input index: Int) -> Bool { index == 1 }

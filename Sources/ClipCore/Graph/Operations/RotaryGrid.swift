@@ -2,10 +2,10 @@ import CClip
 import CSystem
 
 extension OpDescriptor {
-  /// Rotary positions (Su et al., 2021, https://arxiv.org/abs/2104.09864) of an image's patches: the pairs of each head
-  /// are rotated by angles, pair i of the patch in row y and column x by row_frequency[i] * y + column_frequency[i] * x.
-  /// The first rows, `first` of them, are left as they are; height x width patches follow. A pair is two elements side
-  /// by side or, with `halves`, one of each half of the head.
+  /// Rotary positions (Su et al., 2021, https://arxiv.org/abs/2104.09864) of an image's patches: in each head, pair i
+  /// of the patch in row y and column x is rotated by the angle row_frequency[i] * y + column_frequency[i] * x. The
+  /// first `first` rows stay as they are; height x width patches follow. A pair is two neighbouring elements or, with
+  /// `halves`, one of each half of the head.
   static let rotaryGrid = OpDescriptor(
     "rotary_grid", inputs: 1,
     settings: [
@@ -32,7 +32,7 @@ extension OpDescriptor {
     }
     let angles = RotaryGrid.Angles(
       height: height, width: width, rows: frequencies.0, columns: frequencies.1, origins: origins)
-    // All blocks of a tower have one table.
+    // All blocks of a tower share one table.
     let same = call.builder.graph.nodes.lazy.compactMap { ($0 as? RotaryGrid)?.angles }.first { $0.isSame(as: angles) }
     return try call.add(
       RotaryGrid(
@@ -41,9 +41,9 @@ extension OpDescriptor {
   }
 }
 
-/// Rotates pairs of queries or keys by the place of their patch.
+/// Rotates pairs of queries or keys by the position of their patch.
 final class RotaryGrid: Operation {
-  /// Cosines and sines of every patch's angles, made before the first run.
+  /// Cosines and sines of every patch's angles, computed before the first run.
   final class Angles {
     let height: Int
     let width: Int
@@ -102,7 +102,7 @@ final class RotaryGrid: Operation {
   override var name: StaticString { "rotary_grid" }
   override var isRowWise: Bool { true }
   override func mayOverwrite(input index: Int) -> Bool { true }
-  /// The first row is an item's row 0.
+  /// The first row of an item is at position 0.
   override func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? {
     guard selector == .first else { return nil }
     return inputs.first.map {
@@ -120,7 +120,7 @@ final class RotaryGrid: Operation {
     }
   }
 
-  /// One row, from x into y; backwards with a direction of -1.
+  /// Rotates one row from x into y; back with a direction of -1.
   private func rotate(
     _ x: UnsafePointer<Float>, _ row: Int, into y: UnsafeMutablePointer<Float>, adding: Bool, direction: Float
   ) {

@@ -32,7 +32,7 @@ extension OpDescriptor {
   }
 }
 
-/// Learned rows, the same for every item: a vector such as a class token, one row of a table, or all of it.
+/// Learned rows, the same for every item: a vector such as a class token, one row of a table, or all rows.
 final class RowParameter: Operation {
   let parameter: Parameter
   private let first: Int
@@ -45,7 +45,7 @@ final class RowParameter: Operation {
     super.init(inputs: [], shape: Shape(rows: .one, width: width))
   }
 
-  /// Rows `part` of a table of `rows`: one, or all as a table.
+  /// Rows `part` of a table of `rows` rows: one, or all.
   init(_ name: Name, table part: Range<Int>, of rows: Int, isTable: Bool, width: Int) {
     parameter = Parameter(name: name, shape: [rows, width])
     (first, count) = (part.lowerBound, part.count)

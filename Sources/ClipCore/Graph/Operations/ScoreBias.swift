@@ -1,32 +1,31 @@
 import CSystem
 
-/// What attention adds to its scores: a given value for each head, query and key; or one that depends on the key's
-/// distance alone, from a table of buckets (Raffel et al., 2020, https://arxiv.org/abs/1910.10683); and minus infinity
-/// outside of a window.
+/// What attention adds to its scores: a value for each head, query and key; or one for the key's distance, from a table
+/// of buckets (Raffel et al., 2020, https://arxiv.org/abs/1910.10683); and minus infinity outside of a window.
 struct ScoreBias {
-  /// The largest distance that is seen; 0: all are.
+  /// The largest distance that a query sees; 0: no limit.
   let window: Int
-  /// Distances from here on share a bucket; 0: the table has a value for each query and key.
+  /// Distances from this one on share a bucket; 0: the bias has a value for each query and key.
   let distance: Int
   let isCausal: Bool
   let heads: Int
   let table: Shape?
 
-  /// Buckets, of which the second half is for keys after the query, unless these are not seen.
+  /// The number of buckets. The second half is for keys after the query, unless attention is causal.
   private var buckets: Int {
     guard case .fixed(let rows)? = table?.rows else { return 0 }
     return isCausal ? rows : rows / 2
   }
-  /// Distances with a bucket of their own.
+  /// The number of distances with their own bucket.
   var exact: Int { buckets / 2 }
   private var dependsOnDistance: Bool { distance > 0 && table != nil }
 
-  /// Floats that `make` wants.
+  /// Scratch floats of `make`.
   func floats(keys: Int) -> Int {
     dependsOnDistance || table == nil && window > 0 ? (2 * keys + 15) & ~15 : window > 0 ? (keys * keys + 15) & ~15 : 0
   }
 
-  /// The row of the table for a key `offset` rows after the query. Rounded as T5's float32.
+  /// The row of the table for a key `offset` rows after the query, rounded as by T5's float32.
   func bucket(_ offset: Int) -> Int {
     let start = offset > 0 && !isCausal ? buckets : 0
     let far = isCausal ? max(0, -offset) : abs(offset)
@@ -35,8 +34,8 @@ struct ScoreBias {
     return start + min(buckets - 1, exact + Int(ratio * Float(buckets - exact)))
   }
 
-  /// The bias of the first query's row, and floats from a query's row to the next one's; nil for none. `place` holds
-  /// what is not in the table as it is.
+  /// The bias row of the first query, and floats from one query's row to the next; nil for none. Computed at `place`
+  /// unless it is in memory.
   func make(
     table values: UnsafePointer<Float>?, item: Int, head: Int, keys: Int, firstQuery: Int,
     _ place: UnsafeMutablePointer<Float>
@@ -54,7 +53,7 @@ struct ScoreBias {
       return (UnsafePointer(place + firstQuery * keys), keys)
     }
     guard hasWindow || dependsOnDistance else { return nil }
-    // One element for each offset: a row begins one element before that of the query before it.
+    // One element for each offset: a query's row begins one element before that of the query before it.
     for offset in (1 - keys)..<keys {
       var value: Float = 0
       if let values { value = values[item * tableFloats + bucket(offset) * heads + head] }
@@ -65,7 +64,7 @@ struct ScoreBias {
 
   private var tableFloats: Int { (isCausal ? buckets : 2 * buckets) * heads }
 
-  /// Adds the gradient by the table; `slopes` [queries, keys] times `factor` is that by the scores with bias.
+  /// Adds to the table's gradient. `slopes` [queries, keys] times `factor` is the gradient of the scores with bias.
   func addGradient(
     _ slopes: UnsafePointer<Float>, times factor: Float, item: Int, head: Int, queries: Int, keys: Int,
     firstQuery: Int, to gradient: UnsafeMutablePointer<Float>

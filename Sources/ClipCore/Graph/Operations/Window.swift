@@ -1,15 +1,15 @@
 import CClip
 
 extension Window {
-  /// 0 stands for the default: kernel, stride and dilation 1, padding 0. "padding_end" follows the grid where it is not
-  /// padded alike on both sides; -1: it is.
+  /// 0 stands for the default: kernel, stride and dilation 1, padding 0. "padding_end" is the padding below and right
+  /// of the grid, if different; -1: the same.
   static let settings: [OpDescriptor.Setting] = [
     .integer("kernel_height", 0...4096, default: 0), .integer("kernel_width", 0...4096, default: 0),
     .integer("stride", 0...4096, default: 0), .integer("padding", 0...4096, default: 0),
     .integer("dilation", 0...4096, default: 0), .integer("padding_end", -1...4096, default: -1),
   ]
 
-  /// Of a call that has `settings`, on its first input. One row is a grid of 1 x 1.
+  /// The window of a call with `settings`, on its first input. One row is a grid of 1 x 1.
   init(_ call: OpCall) throws(ClipError) {
     let shape = call.shapes[0]
     guard let input = shape.rows == .one ? Shape.Grid(height: 1, width: 1) : shape.grid else {

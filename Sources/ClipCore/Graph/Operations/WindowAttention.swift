@@ -2,14 +2,14 @@ import CClip
 import CSystem
 
 extension OpDescriptor {
-  /// Attention inside each window of the rows that `window_partition` made. A fourth input is the bias: a row for each
-  /// offset of a query from a key, as `window_offsets` lists them, with an element for each head. Where the grid was
-  /// shifted, pixels that come from its opposite edges do not see each other.
+  /// Attention inside each window of rows from `window_partition`. A fourth input is the bias: a row for each offset of
+  /// a query from a key, in the order of `window_offsets`, with an element for each head. In a shifted grid, pixels
+  /// from opposite edges do not see each other.
   static let windowAttention = OpDescriptor(
     "window_attention", inputs: 3...4,
     settings: [
       .integer("heads", 1...Builder.largestWidth), .integer("height", 1...16384), .integer("width", 1...16384),
-      // Of q k'; 0: 1 / the root of a head's width.
+      // The factor of q k'; 0: 1 / sqrt(width of a head).
       .real("scale", 0...1), .real("bias_scale", 0...1024),
     ] + windowSettings
   ) { call throws(ClipError) in
@@ -32,9 +32,10 @@ extension OpDescriptor {
         scale: Float(try call.real("scale")), biasScale: Float(try call.real("bias_scale"))))
   }
 
-  /// Offsets of a query from a key in a window, from the most negative on, across first: down and across, each as
-  /// sign(x) log2(1 + 8 |x|) / 3, where x is 1 at the edge of a window of the `trained` size (Liu et al., 2022,
-  /// https://arxiv.org/abs/2111.09883); with `trained` 0 as sign(x) ln(1 + |x|), where x is in pixels (timm's RelPosMlp).
+  /// All offsets of a query from a key in a window, from the most negative on, across first. An offset is two elements,
+  /// down and across: sign(x) log2(1 + 8 |x|) / 3, where x is 1 at the edge of a window of the `trained` size (Liu et
+  /// al., 2022, https://arxiv.org/abs/2111.09883); for `trained` 0, sign(x) ln(1 + |x|) with x in pixels (timm's
+  /// RelPosMlp).
   static let windowOffsets = OpDescriptor(
     "window_offsets", inputs: 0,
     settings: [
@@ -49,7 +50,7 @@ extension OpDescriptor {
 }
 
 extension WindowGrid {
-  /// Offsets of a query from a key.
+  /// The number of offsets of a query from a key.
   var offsets: Int { (2 * window.height - 1) * (2 * window.width - 1) }
 }
 
@@ -77,7 +78,7 @@ private final class WindowAttention: Operation {
   private var isShifted: Bool { windows.shift.height > 0 || windows.shift.width > 0 }
   private var biasFloats: Int { (area * area + 15) & ~15 }
 
-  /// Work is cut into heads of items, and those into bands of windows.
+  /// Work is divided into heads of items, and these into bands of windows.
   private func pieces(_ batch: Batch, _ threads: Int) -> Int { min(batch.items * heads * count, 4 * threads) }
 
   private func attentionFloats(_ kernels: Kernels) -> Int {
@@ -132,14 +133,14 @@ private final class WindowAttention: Operation {
 
   // MARK: Bias
 
-  /// The unit's bias, made at `place` unless `last`, which says whose it holds, is of the same kind; nil for none.
+  /// The unit's bias, computed at `place` unless `last`, the unit whose bias is there, has the same; nil for none.
   private func bias(
     _ run: Run, _ unit: Int, _ last: inout Int, _ place: UnsafeMutablePointer<Float>
   ) -> UnsafePointer<Float>? {
     guard isShifted || inputs.count == 4 else { return nil }
     let counts = windows.counts
     let window = unit % count
-    // Of the shifted windows, the last ones of a line or column hold pixels of both edges.
+    // Among shifted windows, the last of a line or column have pixels of both edges.
     let isLow = windows.shift.height > 0 && window / counts.width == counts.height - 1
     let isRight = windows.shift.width > 0 && window % counts.width == counts.width - 1
     let kind = unit / count * 4 + (isLow ? 2 : 0) + (isRight ? 1 : 0)
@@ -164,7 +165,7 @@ private final class WindowAttention: Operation {
     pixel % windows.window.width >= windows.window.width - windows.shift.width
   }
 
-  /// The bias's row for a query and a key.
+  /// The row of the bias for a query and a key.
   private func offset(_ query: Int, _ key: Int) -> Int {
     let (height, width) = (windows.window.height, windows.window.width)
     return (query / width - key / width + height - 1) * (2 * width - 1) + query % width - key % width + width - 1
@@ -186,7 +187,7 @@ private final class WindowAttention: Operation {
     max(scratchFloats(batch, kernels), batch.items * heads * (gradient(kernels).floats + biasFloats))
   }
 
-  /// By heads of items: a head's bias is summed over its windows in one order.
+  /// Divided by heads of items: a head's bias is summed over its windows in one order.
   override func backward(_ context: TrainingContext) {
     context.parallel(self, context.batch.items * heads, grain: 1)
   }

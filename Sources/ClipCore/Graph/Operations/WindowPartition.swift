@@ -5,13 +5,14 @@ extension OpDescriptor {
   static let windowSettings: [Setting] = [
     .integer("window_height", 1...4096), .integer("window_width", 1...4096),
     .integer("shift_height", 0...4095, default: 0), .integer("shift_width", 0...4095, default: 0),
-    // The shift comes before the padding.
+    // The shift is applied before the padding.
     .flag("shifts_first", default: false),
-    // Each window takes pixels that lie a grid of windows apart, in place of neighbours.
+    // A window has pixels that lie a grid of windows apart, instead of neighbours.
     .flag("dilated", default: false),
   ]
 
-  /// A grid cut into windows, one behind the other, each with its rows of pixels; zeros where a window hangs over.
+  /// Divides a grid into windows, one after another, each with its rows of pixels; zeros where a window extends over
+  /// the edge.
   static let windowPartition = OpDescriptor("window_partition", inputs: 1, settings: windowSettings) {
     call throws(ClipError) in
     guard let grid = call.shapes[0].grid else { throw call.expected("a grid") }
@@ -22,7 +23,7 @@ extension OpDescriptor {
         to: Shape(rows: .fixed(sources.count), width: call.shapes[0].width)))
   }
 
-  /// The grid of height x width that `window_partition` cut.
+  /// Restores the grid of height x width from its windows.
   static let windowMerge = OpDescriptor(
     "window_merge", inputs: 1,
     settings: [.integer("height", 1...16384), .integer("width", 1...16384)] + windowSettings
@@ -41,8 +42,8 @@ extension OpDescriptor {
         to: .grid(grid.height, grid.width, channels: call.shapes[0].width)))
   }
 
-  /// Each 2 x 2 pixels side by side as one: top left, bottom left, top right, bottom right, zeros over the edge
-  /// (Liu et al., 2021, https://arxiv.org/abs/2103.14030).
+  /// Joins each 2 x 2 pixels to one: top left, bottom left, top right, bottom right; zeros over the edge (Liu et al.,
+  /// 2021, https://arxiv.org/abs/2103.14030).
   static let patchMerging = OpDescriptor("patch_merging", inputs: 1) { call throws(ClipError) in
     guard let grid = call.shapes[0].grid, call.shapes[0].width * 4 <= Builder.largestWidth else {
       throw call.expected("a grid at most \(Builder.largestWidth / 4) wide")
@@ -60,7 +61,7 @@ extension OpDescriptor {
   }
 }
 
-/// How a grid, moved up and left around its edges by a shift and padded to whole windows, is cut into windows.
+/// The division of a grid into windows, after a cyclic shift up and left and padding to whole windows.
 struct WindowGrid {
   let grid: Shape.Grid
   let window: Shape.Grid
@@ -84,13 +85,13 @@ struct WindowGrid {
     }
   }
 
-  /// Windows down and across.
+  /// The number of windows down and across.
   var counts: Shape.Grid {
     Shape.Grid(
       height: (grid.height + window.height - 1) / window.height, width: (grid.width + window.width - 1) / window.width)
   }
 
-  /// Of all windows.
+  /// The rows of all windows.
   var rows: Int { counts.height * counts.width * window.height * window.width }
 
   /// The grid's row for each row of the windows; -1 for padding.
@@ -115,7 +116,7 @@ struct WindowGrid {
     return sources
   }
 
-  /// The grid's line or column for one of the windows'; -1 for padding.
+  /// The grid's line or column of one in the windows; -1 for padding.
   private func source(_ at: Int, _ shift: Int, _ side: Int, _ padded: Int) -> Int {
     if shiftsFirst { return at < side ? (at + shift) % side : -1 }
     let from = (at + shift) % padded
@@ -123,14 +124,14 @@ struct WindowGrid {
   }
 }
 
-/// Rows of the input in another order, zeros among them.
+/// Reorders the rows of the input, with zeros between.
 private final class Rearrangement: Operation {
-  /// For each of an item's rows that come out, the one that goes in; below 0 for zeros.
+  /// For each output row of an item its input row; below 0 for zeros.
   private let sources: [Int32]
   private let inputRows: Int
   private let rowWidth: Int
 
-  /// `shape` may have several of the `sources` in a row.
+  /// A row of `shape` may consist of several `sources`.
   init(_ call: OpCall, _ sources: [Int32], from inputRows: Int, to shape: Shape) {
     self.sources = sources
     self.inputRows = inputRows
@@ -162,7 +163,7 @@ private final class Rearrangement: Operation {
     context.parallel(self, context.batch.items * sources.count, grain: max(1, 16384 / rowWidth))
   }
 
-  /// No two rows have one source.
+  /// No two rows have the same source.
   override func backward(_ context: TrainingContext, _ rows: Range<Int>, phase: Int) {
     guard let dx = context.inputGradient(0) else { return }
     for row in rows {

@@ -1,14 +1,14 @@
 import CClip
 
-/// A 3 x 3 convolution of stride and padding 1 by Winograd's F(2 x 2, 3 x 3) (Lavin and Gray, 2015,
-/// https://arxiv.org/abs/1509.09308): 16 products for each 2 x 2 pixels, channel and feature, where
-/// windows take 36. The transformed weights are 16/9 as large as the filters, and lose half as much again
-/// when they are narrowed, so weights that are stored narrow, to save memory, are multiplied with windows.
+/// A 3 x 3 convolution with stride and padding 1 by Winograd's F(2 x 2, 3 x 3) (Lavin and Gray, 2015,
+/// https://arxiv.org/abs/1509.09308): 16 multiplications for 2 x 2 pixels, a channel and a feature, instead of 36.
+/// Transformed weights are 16/9 as large, and lose precision when stored in 16 or 8 bits, so a model with such storage
+/// uses windows.
 final class WinogradConvolution: Convolution {
   private var filters: WinogradFilters?
 
-  /// Whether it is faster, by what is the same for every batch: on small grids tiles hang over the
-  /// edge and the larger weights are read for few pixels; with few channels the transforms cost more than they save.
+  /// Whether it is faster than windows, whatever the batch. On small grids, tiles extend over the edge and the larger
+  /// weights are read for few pixels; with few channels, the transforms cost more than they save.
   static func suits(_ shape: Shape, _ window: Window, features: Int) -> Bool {
     window.kernelHeight == 3 && window.kernelWidth == 3 && window.stride == 1 && window.padding == 1
       && window.paddingEnd == 1
@@ -38,15 +38,15 @@ final class WinogradConvolution: Convolution {
     let plan = WinogradPlan(tiles: run.batch.items * tilesEach, filters, run.kernels)
     let product = WinogradProduct(op: self, run: run, plan: plan, filters: filters)
     if plan.sharesBlocks {
-      run.threads.run(plan.blocks * WinogradSpreading.parts, WinogradSpreading(product: product))
-      run.threads.run(plan.blocks * filters.groups, WinogradGathering(product: product))
+      run.threads.run(plan.blocks * WinogradInputs.parts, WinogradInputs(product: product))
+      run.threads.run(plan.blocks * filters.groups, WinogradOutputs(product: product))
     } else {
       run.threads.run(plan.pieces, WinogradPieces(product: product))
     }
   }
 
-  /// Transforms some tiles of a block, whose packed form starts at `packed`.
-  fileprivate func spread(
+  /// Transforms some tiles of a block; its packed form starts at `packed`.
+  fileprivate func transformInput(
     _ run: Run, _ tiles: Range<Int>, of block: Range<Int>, to packed: UnsafeMutablePointer<Float>
   ) {
     let x = run.input(0)
@@ -63,8 +63,8 @@ final class WinogradConvolution: Convolution {
     run.kernels.table.pointee.winograd_input(&work)
   }
 
-  /// Makes the output of some tiles and one group of features: 16 products, and the way back.
-  fileprivate func gather(
+  /// Computes the output of some tiles and one group of features: 16 products and the inverse transform.
+  fileprivate func transformOutput(
     _ run: Run, _ tiles: Range<Int>, _ filters: WinogradFilters, group: Int, _ packed: UnsafePointer<Float>,
     _ products: UnsafeMutablePointer<Float>
   ) {
@@ -106,9 +106,9 @@ final class WinogradConvolution: Convolution {
   }
 }
 
-/// How the tiles of a batch are cut for the threads, and the scratch that takes. Tiles are cut into blocks.
-/// Many are shared out to pieces, each of which transforms and multiplies its blocks in the same
-/// scratch; few are transformed first, and then the filters are shared out. Results do not depend on it.
+/// How the tiles of a batch are divided among threads, and the scratch for that. Many tiles are divided into blocks: a
+/// piece transforms and multiplies its blocks in its own scratch. Few tiles are transformed first, then the filters are
+/// divided. Results do not depend on it.
 private struct WinogradPlan {
   let tiles: Int
   let sharesBlocks: Bool
@@ -144,7 +144,7 @@ private struct WinogradProduct {
   unowned(unsafe) let filters: WinogradFilters
 }
 
-/// A share of the blocks, one by one, with all filters.
+/// A piece is some blocks, each with all filters.
 private struct WinogradPieces: Work {
   let product: WinogradProduct
 
@@ -153,37 +153,38 @@ private struct WinogradPieces: Work {
     let packed = product.run.scratch + piece * (plan.packedFloats + plan.productFloats)
     for block in plan.blocks.share(piece, of: plan.pieces) {
       let tiles = plan.tiles(ofBlock: block)
-      product.op.spread(product.run, tiles, of: tiles, to: packed)
+      product.op.transformInput(product.run, tiles, of: tiles, to: packed)
       for group in 0..<product.filters.groups {
-        product.op.gather(product.run, tiles, product.filters, group: group, packed, packed + plan.packedFloats)
+        product.op.transformOutput(
+          product.run, tiles, product.filters, group: group, packed, packed + plan.packedFloats)
       }
     }
   }
 }
 
-/// A part of a block, transformed for all pieces of the filters.
-private struct WinogradSpreading: Work {
+/// A piece transforms a part of a block, for all pieces of the filters.
+private struct WinogradInputs: Work {
   let product: WinogradProduct
   static var parts: Int { 8 }
 
   func part(_ piece: Int) {
-    let (block, part) = (piece / WinogradSpreading.parts, piece % WinogradSpreading.parts)
+    let (block, part) = (piece / WinogradInputs.parts, piece % WinogradInputs.parts)
     let all = product.plan.tiles(ofBlock: block)
-    let begin = all.lowerBound + part * all.count / WinogradSpreading.parts
-    let end = all.lowerBound + (part + 1) * all.count / WinogradSpreading.parts
-    product.op.spread(
+    let begin = all.lowerBound + part * all.count / WinogradInputs.parts
+    let end = all.lowerBound + (part + 1) * all.count / WinogradInputs.parts
+    product.op.transformInput(
       product.run, begin..<end, of: all, to: product.run.scratch + block * product.plan.packedFloats)
   }
 }
 
-/// A block with a group of the filters.
-private struct WinogradGathering: Work {
+/// A piece is a block with a group of the filters.
+private struct WinogradOutputs: Work {
   let product: WinogradProduct
 
   func part(_ piece: Int) {
     let plan = product.plan
     let block = piece / product.filters.groups
-    product.op.gather(
+    product.op.transformOutput(
       product.run, plan.tiles(ofBlock: block), product.filters, group: piece % product.filters.groups,
       product.run.scratch + block * plan.packedFloats,
       product.run.scratch + plan.blocks * plan.packedFloats + piece * plan.productFloats)

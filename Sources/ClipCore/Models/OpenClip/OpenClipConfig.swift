@@ -5,7 +5,7 @@ import CClip
 enum OpenClipConfig {
   static let file: Name = "open_clip_config.json"
 
-  /// What both towers are told by the model's own keys.
+  /// What both towers get from the model's own keys.
   struct Context {
     let folder: String
     /// The config's width of embeddings.
@@ -20,7 +20,7 @@ enum OpenClipConfig {
     _ folder: String, _ weights: StoredTensors, image: Bool, text: Bool
   ) throws(ClipError) -> ModelConfig {
     let whole = try ConfigReader(path: join(folder, file))
-    // A model config may stand alone, without what to do with images.
+    // The model config may be the whole file, without preprocessing.
     let model = try whole.object("model_cfg") ?? whole
     guard whole.has("model_cfg") || model.has("vision_cfg") || model.has("text_cfg") else {
       throw whole.error(CLIP_FORMAT, "model_cfg", "an object")
@@ -113,10 +113,10 @@ enum OpenClipConfig {
     return try options.number("eps", 1e-5, 1e-12...1)
   }
 
-  /// What the blocks of both transformers may have beyond CLIP's: keys of ClipPluginKit's TransformerBlock.
+  /// Options of both transformers' blocks beyond CLIP's: keys of ClipPluginKit's TransformerBlock.
   static func blockOptions(_ config: ConfigReader) throws(ClipError) -> [(key: Name, value: JSON)] {
     var options: [(key: Name, value: JSON)] = []
-    // A layer scale of 0.0 is one, too.
+    // A layer scale of 0.0 counts, too.
     if config.has("ls_init_value") {
       _ = try config.number("ls_init_value", 0, -1e9...1e9)
       options.append(("layer_scale", .int(1)))
@@ -125,7 +125,7 @@ enum OpenClipConfig {
       ("qk_norm", "qk_norm"), ("scale_attn_inner", "attention_norm"), ("scale_attn", "output_norm"),
       ("scale_fc", "mlp_norm"),
     ]
-    // The block named "default" has none of them, whatever their keys say.
+    // The block "default" ignores these keys.
     let isDefault = try config.string("block_type", "") == "default"
     for (key, name) in names {
       if try config.bool(key, false), !isDefault { options.append((name, .int(1))) }

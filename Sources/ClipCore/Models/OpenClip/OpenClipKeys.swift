@@ -1,10 +1,10 @@
 import CClip
 
-/// The keys of open_clip's configs, and with which values they leave the network one that is
-/// built here. A key that is not in the table is one that open_clip does not know either.
+/// The keys of open_clip's configs, and the values that leave the network as it is built here. open_clip does not know
+/// any other key either.
 enum OpenClipKeys {
   enum Allowed {
-    /// Read elsewhere, or without a say in what the network computes.
+    /// Read elsewhere, or without effect on the network.
     case any
     /// Absent, null, false or an empty object.
     case off
@@ -51,7 +51,7 @@ enum OpenClipKeys {
       ("cast_dtype", .any), ("output_dict", .any),
       // Beside these where the file is the model's config itself.
       ("preprocess_cfg", .any),
-      // CoCa's decoder, of which nothing is read for embeddings.
+      // CoCa's decoder, which embeddings do not need.
       ("multimodal_cfg", .any),
     ]
   }
@@ -62,17 +62,17 @@ enum OpenClipKeys {
       ("timm_proj_bias", .any), ("timm_drop", .any), ("timm_drop_path", .any),
       ("layers", .any), ("width", .any), ("head_width", .any), ("mlp_ratio", .any), ("patch_size", .any),
       ("image_size", .any),
-      // For training alone.
+      // For training only.
       ("patch_dropout", .any),
       ("attentional_pool", .any), ("attn_pooler_queries", .any), ("attn_pooler_heads", .any),
       ("input_patchnorm", .off), ("global_average_pool", .off), ("no_ln_pre", .any), ("final_ln_after_pool", .any),
-      // The file has the positions in either case.
+      // The file has the positions in both cases.
       ("pos_embed_type", .strings(["learnable", "sin_cos_2d"])),
       ("pool_type", .strings(["tok", "avg"])),
     ] + block
   }
 
-  /// Beside timm_model_name, which says all else, the keys of open_clip's own tower count for nothing.
+  /// With timm_model_name, keys of open_clip's own tower have no effect.
   static var timm: Table {
     vision.map { row in
       switch row.key {
@@ -90,13 +90,13 @@ enum OpenClipKeys {
       ("mlp_ratio", .any),
       // open_clip 3.3 does not read final_ln_after_pool of a text tower.
       ("embed_cls", .any), ("no_causal_mask", .any), ("final_ln_after_pool", .any), ("proj_bias", .any),
-      // Of use with embed_cls and pool_type "eos" alone.
+      // Used with embed_cls and pool_type "eos" only.
       ("pad_id", .any), ("eos_id", .any),
       ("pool_type", .strings(["argmax", "eos", "first", "last"])), ("proj_type", .strings(["linear", "none"])),
     ] + block
   }
 
-  /// What both transformers have. "custom" is the block that the options from qk_norm on select of themselves.
+  /// Keys of both transformers. "custom" is the block that the options from qk_norm on select by themselves.
   private static var block: Table {
     [
       ("act_kwargs", .any), ("norm_kwargs", .any), ("ls_init_value", .any), ("output_tokens", .any),

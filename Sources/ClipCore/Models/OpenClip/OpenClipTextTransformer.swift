@@ -24,12 +24,12 @@ enum OpenClipTextTransformer {
     return result
   }
 
-  /// Which rows see which, and which one is read.
+  /// The mask, and the row that is read.
   private static func reading(_ text: ConfigReader) throws(ClipError) -> [(key: Name, value: JSON)] {
     var options: [(key: Name, value: JSON)] = []
     if try text.bool("no_causal_mask", false) { options.append(("causal", .int(0))) }
     if try text.bool("embed_cls", false) {
-      // A class token after the text overrides pool_type; what is padding is not seen.
+      // A class token after the text overrides pool_type; it does not see padding.
       return options + [("class_token", .int(1)), ("pad_token", .int(try text.int("pad_id", 0, 0...(1 << 20))))]
     }
     let pool = try text.string("pool_type", "argmax")

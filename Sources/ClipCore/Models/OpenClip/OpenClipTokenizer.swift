@@ -1,7 +1,7 @@
 import CClip
 
-/// Which tokenizer open_clip's text_cfg means: its own SimpleTokenizer, or with hf_tokenizer_name the one of the files in
-/// the folder, as HFTokenizer uses it.
+/// The tokenizer of open_clip's text_cfg: its SimpleTokenizer or, with hf_tokenizer_name, the one in the folder's
+/// files, as HFTokenizer uses it.
 enum OpenClipTokenizer {
   static func read(_ text: ConfigReader, _ folder: String, into result: inout ModelConfig.Text) throws(ClipError) {
     let isSimple = try text.string("hf_tokenizer_name", "").isEmpty

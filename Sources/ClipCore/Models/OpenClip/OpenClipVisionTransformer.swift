@@ -28,7 +28,7 @@ enum OpenClipVisionTransformer {
     return tower
   }
 
-  /// What is beside the blocks and other than CLIP's.
+  /// What differs from CLIP outside the blocks.
   private static func pooling(
     _ vision: ConfigReader, _ context: OpenClipConfig.Context
   ) throws(ClipError) -> [(key: Name, value: JSON)] {
@@ -49,7 +49,7 @@ enum OpenClipVisionTransformer {
     }
     if isAverage { options.append(("pool", .string("average"))) }
     if try vision.bool("final_ln_after_pool", false) {
-      // Of one row it makes no difference.
+      // For one row it makes no difference.
       if isAverage { options += [("norm", .int(0)), ("pool_norm", .int(1))] }
     }
     return options

@@ -4,7 +4,7 @@ import CClip
 /// classes, which files leave out.
 struct BertFamily {
   let type: Name
-  /// What the tower is under in files of other classes.
+  /// The scope of the tower in files of other classes.
   let scope: Name
   var width = 768
   var layers = 12
@@ -16,14 +16,14 @@ struct BertFamily {
   var activation: Name = "gelu"
   var types = 2
   var padToken = 0
-  /// Whether positions begin behind the padding's, as in fairseq.
+  /// Whether positions begin after the padding token's, as in fairseq.
   var skipsPadding = false
   var hasPooler = true
   var embeddingWidth: Int?
   var keys: Keys = .bert
   var rules: [ParameterRule] = []
 
-  /// What the sizes are called.
+  /// The names of the keys of sizes.
   enum Keys { case bert, distilBert }
 
   static var all: [BertFamily] {
@@ -86,7 +86,7 @@ struct BertFamily {
       hasPooler: hasPooler)
   }
 
-  /// What a family has that BERT has not.
+  /// The options of a family.
   private func options(
     _ config: ConfigReader, width: Int, heads: Int, layers: Int, positions: Int
   ) throws(ClipError) -> [(key: Name, value: JSON)] {

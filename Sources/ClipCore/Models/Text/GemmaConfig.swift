@@ -13,7 +13,7 @@ enum GemmaConfig {
       "sliding_window_pattern", try config.int("_sliding_window_pattern", 6, 1...1024), 1...1024)
     let parts = try config.object("rope_parameters")
     let global = try RotaryConfig(parts ?? config, parts == nil ? "" : "full_attention", theta: 1_000_000)
-    // Older files scale the positions of the full layers alone.
+    // In older files only the positions of full layers are scaled.
     var near = (theta: try config.number("rope_local_base_freq", 10000, 1...1e12), factor: 1.0)
     if let parts {
       let rope = try RotaryConfig(parts, "sliding_attention", theta: 10000)

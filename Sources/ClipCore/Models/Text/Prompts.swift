@@ -1,9 +1,9 @@
 import CClip
 
-/// What stands before each text, by name: the prompts of sentence-transformers' config_sentence_transformers.json.
+/// Prompts before texts, by name: sentence-transformers' config_sentence_transformers.json.
 struct Prompts {
   private var texts: [(name: Name, text: Name)] = []
-  /// Where the caller names none; empty for none.
+  /// The default prompt; empty for none.
   private var standard: Name = ""
   /// Whether the pooling leaves prompts out, which is not done here.
   private var areExcluded = false
@@ -35,7 +35,7 @@ struct Prompts {
     areExcluded = true
   }
 
-  /// The prompt of that name; of nil the one by default, and of an empty name none.
+  /// The prompt of this name: of nil the default one, of an empty name none.
   func text(_ name: Name?) throws(ClipError) -> Name {
     let name = name ?? standard
     if name.isEmpty { return "" }

@@ -43,6 +43,16 @@ enum TimmFamilies {
 
 /// Tables of architectures: a line for each.
 enum TimmTable {
+  /// A positive integer.
+  static func number(_ digits: some Sequence<UInt8>) -> Int? {
+    var value = 0
+    for byte in digits {
+      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), value < 1 << 20 else { return nil }
+      value = value * 10 + Int(byte - UInt8(ascii: "0"))
+    }
+    return value
+  }
+
   /// The row of an architecture in a table such as TimmTransformerTable's, without its name.
   static func find(_ architecture: Name, _ rows: StaticString) -> [Name]? {
     let bytes = rows.withUTF8Buffer { Array($0) }

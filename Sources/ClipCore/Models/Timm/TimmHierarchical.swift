@@ -3,8 +3,11 @@ import CClip
 /// timm's towers of the encoders of the plugin encoder_hierarchical, whose parameters have timm's names.
 enum TimmHierarchical {
   static func read(_ request: TimmRequest) throws(ClipError) -> TimmTower? {
-    guard let row = TimmTable.find(request.architecture, TimmHierarchicalTable.rows), row.count > 3,
-      let width = number(row[1].utf8)
+    // TensorFlow's EfficientNets are the same with its padding.
+    let isTensorFlow = request.architecture.hasPrefix("tf_efficientnet")
+    let architecture = isTensorFlow ? Name(utf8: Array(request.architecture.utf8.dropFirst(3))) : request.architecture
+    guard let row = TimmTable.find(architecture, TimmHierarchicalTable.rows), row.count > 2,
+      let width = TimmTable.number(row[1].utf8)
     else { return nil }
     guard request.pool == nil || request.pool == "avg" else {
       throw ClipError(
@@ -14,6 +17,7 @@ enum TimmHierarchical {
     var members: [(key: Name, value: JSON)] = [
       ("image_height", .int(request.image.height)), ("image_width", .int(request.image.width)),
     ]
+    if isTensorFlow { members += [("padding", .string("same")), ("epsilon", .double(1e-3))] }
     if request.isFused { members.append(("fused", .int(1))) }
     for field in row.dropFirst(3) {
       let sides = field.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1)
@@ -30,18 +34,9 @@ enum TimmHierarchical {
   /// An integer, several, or a word.
   private static func value(_ text: ArraySlice<UInt8>) -> JSON {
     let parts = text.split(separator: UInt8(ascii: ","))
-    let numbers = parts.compactMap { number($0) }
+    let numbers = parts.compactMap { TimmTable.number($0) }
     guard numbers.count == parts.count else { return .string(Name(utf8: Array(text))) }
     return numbers.count == 1 ? .int(numbers[0]) : .array(numbers.map { .int($0) })
-  }
-
-  private static func number(_ digits: some Sequence<UInt8>) -> Int? {
-    var value = 0
-    for byte in digits {
-      guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte), value < 1 << 20 else { return nil }
-      value = value * 10 + Int(byte - UInt8(ascii: "0"))
-    }
-    return value
   }
 
   /// The joint projections of timm's attention, and what Swin V2 has beside them.

@@ -79,5 +79,60 @@ enum TimmHierarchicalTable {
     trained_windows=12,12,12,6
     swinv2_large_window12to24_192to[384] swin 1536 head.fc v2=1 width=192 depths=2,2,18,2 heads=6,12,24,48 window=24 \
     trained_windows=12,12,12,6
+    resnet18 resnet50 512 fc layers=2,2,2,2 block=basic
+    resnet18d resnet50 512 fc layers=2,2,2,2 deep_stem=1 pooled_shortcut=1 block=basic
+    resnet34 resnet50 512 fc layers=3,4,6,3 block=basic
+    resnet34d resnet50 512 fc layers=3,4,6,3 deep_stem=1 pooled_shortcut=1 block=basic
+    resnet26 resnet50 2048 fc layers=2,2,2,2
+    resnet26d resnet50 2048 fc layers=2,2,2,2 deep_stem=1 pooled_shortcut=1
+    resnet50 resnet50 2048 fc layers=3,4,6,3
+    resnet50d resnet50 2048 fc layers=3,4,6,3 deep_stem=1 pooled_shortcut=1
+    resnet101 resnet50 2048 fc layers=3,4,23,3
+    resnet101d resnet50 2048 fc layers=3,4,23,3 deep_stem=1 pooled_shortcut=1
+    resnet152 resnet50 2048 fc layers=3,8,36,3
+    resnet152d resnet50 2048 fc layers=3,8,36,3 deep_stem=1 pooled_shortcut=1
+    resnet200d resnet50 2048 fc layers=3,24,36,3 deep_stem=1 pooled_shortcut=1
+    wide_resnet50_2 resnet50 2048 fc layers=3,4,6,3 inner=2
+    wide_resnet101_2 resnet50 2048 fc layers=3,4,23,3 inner=2
+    resnext50_32x4d resnet50 2048 fc layers=3,4,6,3 inner=2 groups=32
+    resnext101_32x4d resnet50 2048 fc layers=3,4,23,3 inner=2 groups=32
+    resnext101_32x8d resnet50 2048 fc layers=3,4,23,3 inner=4 groups=32
+    resnext101_64x4d resnet50 2048 fc layers=3,4,23,3 inner=4 groups=64
+    efficientnet_b0 efficientnet 1280 classifier names=timm head_width=1280
+    efficientnet_b1 efficientnet 1280 classifier names=timm head_width=1280 stem_width=32 \
+    widths=16,24,40,80,112,192,320 depths=2,3,3,4,4,5,2
+    efficientnet_b2 efficientnet 1408 classifier names=timm head_width=1408 stem_width=32 \
+    widths=16,24,48,88,120,208,352 depths=2,3,3,4,4,5,2
+    efficientnet_b3 efficientnet 1536 classifier names=timm head_width=1536 stem_width=40 \
+    widths=24,32,48,96,136,232,384 depths=2,3,3,5,5,6,2
+    efficientnet_b4 efficientnet 1792 classifier names=timm head_width=1792 stem_width=48 \
+    widths=24,32,56,112,160,272,448 depths=2,4,4,6,6,8,2
+    efficientnet_b5 efficientnet 2048 classifier names=timm head_width=2048 stem_width=48 \
+    widths=24,40,64,128,176,304,512 depths=3,5,5,7,7,9,3
+    efficientnet_b6 efficientnet 2304 classifier names=timm head_width=2304 stem_width=56 \
+    widths=32,40,72,144,200,344,576 depths=3,6,6,8,8,11,3
+    efficientnet_b7 efficientnet 2560 classifier names=timm head_width=2560 stem_width=64 \
+    widths=32,48,80,160,224,384,640 depths=4,7,7,10,10,13,4
+    efficientnet_b8 efficientnet 2816 classifier names=timm head_width=2816 stem_width=72 \
+    widths=32,56,88,176,248,424,704 depths=4,8,8,11,11,15,4
+    efficientnetv2_b0 efficientnet 1280 classifier names=timm head_width=1280 fused=3 stem_width=32 \
+    widths=16,32,48,96,112,192 depths=1,2,2,3,5,8 kernels=3,3,3,3,3,3 strides=1,2,2,2,1,2 expansions=1,4,4,4,6,6
+    efficientnetv2_b1 efficientnet 1280 classifier names=timm head_width=1280 fused=3 stem_width=32 \
+    widths=16,32,48,96,112,192 depths=2,3,3,4,6,9 kernels=3,3,3,3,3,3 strides=1,2,2,2,1,2 expansions=1,4,4,4,6,6
+    efficientnetv2_b2 efficientnet 1408 classifier names=timm head_width=1408 fused=3 stem_width=32 \
+    widths=16,32,56,104,120,208 depths=2,3,3,4,6,10 kernels=3,3,3,3,3,3 strides=1,2,2,2,1,2 expansions=1,4,4,4,6,6
+    efficientnetv2_b3 efficientnet 1536 classifier names=timm head_width=1536 fused=3 stem_width=40 \
+    widths=16,40,56,112,136,232 depths=2,3,3,5,7,12 kernels=3,3,3,3,3,3 strides=1,2,2,2,1,2 expansions=1,4,4,4,6,6
+    efficientnetv2_s efficientnet 1280 classifier names=timm head_width=1280 fused=3 stem_width=24 \
+    widths=24,48,64,128,160,256 depths=2,4,4,6,9,15 kernels=3,3,3,3,3,3 strides=1,2,2,2,1,2 expansions=1,4,4,4,6,6
+    efficientnetv2_m efficientnet 1280 classifier names=timm head_width=1280 fused=3 stem_width=24 \
+    widths=24,48,80,160,176,304,512 depths=3,5,5,7,14,18,5 kernels=3,3,3,3,3,3,3 strides=1,2,2,2,1,2,1 \
+    expansions=1,4,4,4,6,6,6
+    efficientnetv2_l efficientnet 1280 classifier names=timm head_width=1280 fused=3 stem_width=32 \
+    widths=32,64,96,192,224,384,640 depths=4,7,7,10,19,25,7 kernels=3,3,3,3,3,3,3 strides=1,2,2,2,1,2,1 \
+    expansions=1,4,4,4,6,6,6
+    efficientnetv2_xl efficientnet 1280 classifier names=timm head_width=1280 fused=3 stem_width=32 \
+    widths=32,64,96,192,256,512,640 depths=4,8,8,16,24,32,8 kernels=3,3,3,3,3,3,3 strides=1,2,2,2,1,2,1 \
+    expansions=1,4,4,4,6,6,6
     """
 }

@@ -4,7 +4,7 @@ import CClip
 enum TimmTransformers {
   static func read(_ request: TimmRequest) throws(ClipError) -> TimmTower? {
     guard let row = TimmTable.find(request.architecture, TimmTransformerTable.rows) else { return nil }
-    let numbers = row.prefix(5).compactMap { number($0) }
+    let numbers = row.prefix(5).compactMap { TimmTable.number($0.utf8) }
     guard numbers.count == 5 else { return nil }
     let width = numbers[1]
     var members: [(key: Name, value: JSON)] = [
@@ -20,7 +20,7 @@ enum TimmTransformers {
       if option == "epsilon=1e-05" { epsilon = 1e-5 }
       for (word, key, value) in words where word == option { members.append((key, value)) }
       let sides = option.utf8.split(separator: UInt8(ascii: "="), maxSplits: 1)
-      guard sides.count == 2, let value = number(Name(utf8: Array(sides[1]))) else { continue }
+      guard sides.count == 2, let value = TimmTable.number(sides[1]) else { continue }
       for (word, key) in counts where word.utf8.elementsEqual(sides[0]) { members.append((key, .int(value))) }
     }
     members.append(("epsilon", .double(epsilon)))
@@ -84,13 +84,4 @@ enum TimmTransformers {
     ("base", "rotary_base"),
     ("reference", "rotary_reference"), ("offset", "rotary_offset"),
   ]
-
-  private static func number(_ name: Name) -> Int? {
-    var value = 0
-    for byte in name.utf8 {
-      guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9"), value < 1 << 20 else { return nil }
-      value = value * 10 + Int(byte - UInt8(ascii: "0"))
-    }
-    return value
-  }
 }
