@@ -65,6 +65,10 @@ index_keeps_what_is_away() {
   mkdir "$here/images" && says "12 images: 12 kept." index || return
   rmdir "$here/images" && mv "$here/away" "$here/images" && says "12 images: up to date." index || return
   mv "$here/images" "$here/away" && says "Dropped 12 images" index --forget "$here/images" || return
+  mkdir "$here/images" && cp -r "$here/away" "$here/images/sub" && index "$here/images" > /dev/null || return
+  fails 1 "which is indexed: expected --exclude" index --forget "$here/images/sub" && says "up to date" index || return
+  index "$here/images/sub" > /dev/null && says "Dropped 0 images" index --forget "$here/images/sub" && says "up to date" index || return
+  says "Dropped 12 images" index --forget "$here/images" || return
   fails 1 "has no folders" index && fails 1 "has no images of" index --forget "$here/images"
 }
 
@@ -164,7 +168,8 @@ index_is_changed_by_one() {
   index "$here/images" > /dev/null && cp "$here/images/cat.png" "$here/images/new.png" || return
   fails 1 "another command changes" flock "$here/index.lock" build/bin/clip index --index "$here/index" || return
   says "as it is" flock "$here/index.lock" build/bin/clip search --index "$here/index" "a cat" || return
-  says "1 added" index
+  says "1 added" index || return
+  [ "$(id -u)" = 0 ] || { chmod a-w "$here" "$here/index"* && says "as it is" search "a cat" && chmod u+w "$here"; }
 }
 
 # After a kill at any moment the index opens, has whole entries alone, and the next run completes it.
@@ -246,14 +251,14 @@ index_memory_is_flat() {
   few=$(peak_memory build/bin/clip index --index "$here/1" --model Models/emoji "$here/few") &&
     many=$(peak_memory build/bin/clip index --index "$here/2" --model Models/emoji "$here/many") || return
   echo "2,000 images: $few KB, 20,000 images: $many KB"
-  [ "$many" -lt $((few + 20000)) ]
+  [ "$few" -gt 1000 ] && [ "$many" -lt $((few + 20000)) ]
 }
 
 # peak_memory COMMAND...: in KB.
 peak_memory() {
   "$@" > "$here/out" 2>&1 &
   local pid=$! peak=0 now
-  while now=$(sed -n 's/^VmHWM: *\([0-9]*\).*/\1/p' /proc/$pid/status 2> /dev/null) && [ -n "$now" ]; do
+  while now=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' /proc/$pid/status 2> /dev/null) && [ -n "$now" ]; do
     peak=$now
     sleep 0.05
   done
@@ -262,7 +267,7 @@ peak_memory() {
 
 # The commands of docs/search.md work, one after the other.
 documented_search_works() {
-  begins documented && mkdir "$here/home" && mv "$here/images" "$here/home/Pictures" && cp -r Models/emoji "$here/home/emoji" || return
+  begins documented && mkdir -p "$here/home/Scans" && cp "$here/images/cat.png" "$here/home/Scans/" && mv "$here/images" "$here/home/Pictures" && cp -r Models/emoji "$here/home/emoji" || return
   awk '/^```sh$/ { open = 1; next } /^```/ { open = 0 } open' docs/search.md > "$here/commands"
   [ "$(wc -l < "$here/commands")" -ge 10 ] || complain "docs/search.md has no commands" || return
   (cd "$here/home" && HOME=$PWD XDG_DATA_HOME='' PATH=$root/build/bin:$PATH bash -eu "$here/commands")

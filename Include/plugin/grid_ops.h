@@ -77,7 +77,8 @@ static inline clip_value clip_op_patch_merging(clip_builder *b, clip_value x) {
 /* ---- On grids; a value of one row is a grid of 1 x 1 for convolution and pooling ---- */
 
 /* "<name>.weight" [features, width / groups, kernel_height, kernel_width], "<name>.bias" [features]. A side of the
- * output is floor((side + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. flags: CLIP_NO_BIAS. */
+ * output is floor((side + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. By its name the
+ * op also takes "padding_end", the zeros after the grid where these are others than before it. flags: CLIP_NO_BIAS. */
 static inline clip_value clip_op_conv(clip_builder *b, clip_value x, const char *name, uint32_t features,
                                       clip_window window, uint32_t flags) {
   const clip_setting settings[] = {{"features", (double)features},

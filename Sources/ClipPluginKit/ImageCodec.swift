@@ -113,13 +113,13 @@ public func decodeImage(
   }
 }
 
-/// Libraries also report a file as malformed if they get no memory. So a file that `body` calls malformed is read
-/// again, after a check that `byteCount` bytes are free.
+/// Libraries call a file malformed or unsupported when they get no memory. So a file that `body` calls so is read once
+/// more, after a check that `byteCount` bytes are free.
 private func believed<Result>(
   _ byteCount: Int, _ body: () throws(PluginFailure) -> Result
 ) throws(PluginFailure) -> Result {
   do throws(PluginFailure) { return try body() } catch {
-    guard error.status == CLIP_FORMAT else { throw error }
+    guard error.status == CLIP_FORMAT || error.status == CLIP_UNSUPPORTED else { throw error }
     try requireMemory(byteCount)
     return try body()
   }

@@ -31,7 +31,7 @@ struct Duplicates: ParsableCommand {
   }
 
   func run() throws {
-    let index = try ImageIndex(try place.path(), try common.runtime(), fingerprint: nil)
+    let index = try ImageIndex(try place.path(), try common.runtime(), readOnly: true)
     let groups = try groups(index)
     if common.json {
       try StandardOutput.write([

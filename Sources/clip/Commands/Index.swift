@@ -99,11 +99,19 @@ struct Index: ParsableCommand {
         "\(open.path.shown) has no images of \(path.shown): expected a folder of the index", status: .notFound)
     }
     open.settings.folders.removeAll { $0.path.isBelow(path) }
+    let outer = open.settings.folders.first { path.isBelow($0.path) }
+    if let outer, !isFolder, !((try? names(in: path)) ?? []).isEmpty {
+      throw CLIPError(
+        "\(path.shown) is in \(outer.path.shown), which is indexed: expected --exclude for that folder, or the whole folder"
+      )
+    }
     open.settings.unusable.removeAll { $0.path.isBelow(path) }
     try open.settings.write(of: open.path)
-    try open.index.remove(paths)
+    // What another folder of the index has stays.
+    let dropped = outer == nil || !isFolder ? paths : []
+    try open.index.remove(dropped)
     if !common.json {
-      try StandardOutput.write("Dropped \(counted(paths.count, "image")) of \(path.shown) from \(open.path.shown).\n")
+      try StandardOutput.write("Dropped \(counted(dropped.count, "image")) of \(path.shown) from \(open.path.shown).\n")
     }
   }
 

@@ -38,17 +38,25 @@ final class ImageIndex {
     var embedding: [Float]?
   }
 
+  /// What is known of a file, and whether it was found again.
+  struct Known {
+    let record: FileRecord
+    var isThere = false
+  }
+
   struct Match {
     let path: ByteString
     let score: Float
   }
 
-  /// Opens the index, or makes one for embeddings of `width` elements with this fingerprint.
-  init(_ path: ByteString, _ runtime: Runtime, fingerprint: String?, width: Int? = nil) throws(CLIPError) {
+  /// Opens the index, or with `width` makes one for embeddings of so many elements with this fingerprint.
+  init(
+    _ path: ByteString, _ runtime: Runtime, fingerprint: String? = nil, width: Int? = nil, readOnly: Bool = false
+  ) throws(CLIPError) {
     var out: OpaquePointer?
     let status = withText(fingerprint) { fingerprint in
       var options = sized(clip_index_options(), \.struct_size)
-      options.flags = width == nil ? 0 : UInt32(CLIP_INDEX_CREATE)
+      options.flags = UInt32((width == nil ? 0 : CLIP_INDEX_CREATE) | (readOnly ? CLIP_INDEX_READ_ONLY : 0))
       options.fingerprint = fingerprint
       options.embedding_width = UInt32(clamping: width ?? 0)
       options.storage = CLIP_STORAGE_F16
@@ -81,14 +89,14 @@ final class ImageIndex {
   }
 
   /// What is known of each file. Entries of other programs are left out.
-  func records() throws(CLIPError) -> [ByteString: FileRecord] {
-    let records = Box<[ByteString: FileRecord]>([:])
+  func records() throws(CLIPError) -> [ByteString: Known] {
+    let records = Box<[ByteString: Known]>([:])
     records.value.reserveCapacity(try count())
     let status = clip_index_visit(
       handle, nil, 0,
       { user, entry in
         guard let entry = entry?.pointee, let record = FileRecord(entry.metadata.buffer) else { return 0 }
-        Box<[ByteString: FileRecord]>.at(user)?.value[ByteString(entry.key.buffer)] = record
+        Box<[ByteString: Known]>.at(user)?.value[ByteString(entry.key.buffer)] = Known(record: record)
         return 0
       }, records.pointer)
     try check(status)

@@ -8,16 +8,11 @@ struct IndexUpdate {
   private(set) var walked: [ByteString] = []
 
   private let index: ImageIndex
-  private var known: [ByteString: Known]
+  private var known: [ByteString: ImageIndex.Known]
   /// New and changed files, in the order of their paths.
   private var pending: [(path: ByteString, state: FileState)] = []
   /// Of files that are gone, from folders that are there.
   private var gone: [ByteString] = []
-
-  private struct Known {
-    let record: FileRecord
-    var isThere = false
-  }
 
   struct Report {
     var added = 0
@@ -44,13 +39,17 @@ struct IndexUpdate {
     _ index: ImageIndex, _ folders: [IndexedFolder], endings: Set<String>, unusable: [UnusableImage]
   ) throws(CLIPError) {
     self.index = index
-    known = try index.records().mapValues { Known(record: $0) }
+    var walks: [FolderWalk] = []
+    let walking = Background {
+      walks = folders.map { FolderWalk($0.path, endings: endings, rules: $0.rules) }
+    }
+    known = try index.records()
+    walking.wait()
     var tried: [ByteString: UnusableImage] = [:]
     for image in unusable { tried[image.path] = image }
     var away: [ByteString] = []
     var found: Set<ByteString> = []
-    for folder in folders {
-      let walk = FolderWalk(folder.path, endings: endings, rules: folder.rules)
+    for walk in walks {
       walked += walk.folders
       away += walk.unread.map(\.path) + walk.empty
       report.away += walk.unread
@@ -131,7 +130,7 @@ struct IndexUpdate {
 
   /// Gives pending files whose content the index knows its embedding, and returns the others.
   private mutating func reuse() throws(CLIPError) -> [New] {
-    guard !known.isEmpty else { return pending.map { ($0.path, $0.state, nil) } }
+    guard !pending.isEmpty, !known.isEmpty else { return pending.map { ($0.path, $0.state, nil) } }
     let sizes = Set(known.values.map(\.record.state.size))
     var movable = Set(gone)
     // Of several, one that is gone: its file was moved.

@@ -80,7 +80,7 @@ final class OpenIndex {
     _ path: ByteString, _ runtime: Runtime, creates: Bool
   ) throws(CLIPError) -> ImageIndex? {
     do throws(CLIPError) {
-      return try ImageIndex(path, runtime, fingerprint: nil)
+      return try ImageIndex(path, runtime)
     } catch {
       guard creates, error.status == .format else { throw error }
       return nil
@@ -130,13 +130,18 @@ final class OpenIndex {
       index, folders ?? settings.folders, endings: runtime.imageEndings, unusable: settings.unusable)
   }
 
-  /// As `scan`; nil if another command changes the index now, which a person is told.
+  /// As `scan`; nil if another command changes the index now or nobody may, which a person is told.
   func scanIfFree() throws(CLIPError) -> IndexUpdate? {
-    guard try reserve() else {
-      Console.shared.line("Another command changes \(path.shown) now: it is searched as it is.")
-      return nil
+    let reason: String
+    do throws(CLIPError) {
+      if try reserve() { return try scan() }
+      reason = "Another command changes \(path.shown) now"
+    } catch {
+      guard error.status == .io else { throw error }
+      reason = error.message
     }
-    return try scan()
+    Console.shared.line("\(reason): it is searched as it is.")
+    return nil
   }
 
   /// Makes the changes and keeps the settings.

@@ -51,13 +51,21 @@ struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
   var fileExtension: String {
     let name = lastComponent
     guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else { return "" }
-    return String(decoding: name[(dot + 1)...].map { (65...90).contains($0) ? $0 | 32 : $0 }, as: UTF8.self)
+    let ending = name[(dot + 1)...]
+    return String(unsafeUninitializedCapacity: ending.count) { buffer in
+      for (index, byte) in ending.enumerated() { buffer[index] = (65...90).contains(byte) ? byte | 32 : byte }
+      return ending.count
+    }
   }
 
   /// This folder's path with `name` after it.
   func appending(_ name: some Sequence<UInt8>) -> ByteString {
-    let slash: [UInt8] = bytes.last == UInt8(ascii: "/") ? [] : [UInt8(ascii: "/")]
-    return ByteString(bytes + slash + Array(name))
+    var path = ByteString([])
+    path.bytes.reserveCapacity(bytes.count + 1 + name.underestimatedCount)
+    path.bytes += bytes
+    if bytes.last != UInt8(ascii: "/") { path.bytes.append(UInt8(ascii: "/")) }
+    path.bytes += name
+    return path
   }
 
   /// Whether this path is `folder` or lies in it.
@@ -97,7 +105,12 @@ struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
   }
 
   func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
-    body(bytes.map { CChar(bitPattern: $0) } + [0])
+    let text = [CChar](unsafeUninitializedCapacity: bytes.count + 1) { buffer, count in
+      for (index, byte) in bytes.enumerated() { buffer[index] = CChar(bitPattern: byte) }
+      buffer[bytes.count] = 0
+      count = bytes.count + 1
+    }
+    return body(text)
   }
 }
 
