@@ -10,7 +10,7 @@ extern "C" {
 
 CLIP_NULLABILITY_BEGIN
 
-/* Processor features a kernel set needs; the host runs it only where all are there. */
+/* Processor features that a kernel set needs; the host uses it only if the processor has all of them. */
 enum {
   CLIP_CPU_AVX2 = 1u,
   CLIP_CPU_FMA = 2u,
@@ -18,13 +18,12 @@ enum {
   CLIP_CPU_AVX512 = 8u /* F, BW, CD, DQ and VL: x86-64-v4 */
 };
 
-/* One block of C = after(activation(A B' + bias) + residual): the tiles [tile_begin, tile_end) of A's
- * rows and the panels [panel_begin, panel_end) of the packed weights. Panel p makes columns
- * [p * panel_width, (p + 1) * panel_width) of C, cut at `columns`; tile t of T makes the rows
- * from rows * t / T (rounded down) to rows * (t + 1) / T, where T is rows / tile_rows rounded up. Each
- * number of C is summed over depth in one fixed order, whatever the block and the rows around it, so
- * results do not depend on how work was cut. With CLIP_STORAGE_INT8 a set may round A to 16 bits, each
- * row by its own numbers alone. */
+/* One block of C = after(activation(A B' + bias) + residual): tiles [tile_begin, tile_end) of A's rows and panels
+ * [panel_begin, panel_end) of the packed weights. Panel p gives columns [p * panel_width, (p + 1) * panel_width) of C,
+ * up to `columns`. Tile t of T gives rows from rows * t / T (rounded down) to rows * (t + 1) / T, where T is
+ * rows / tile_rows rounded up. Each element of C is summed over depth in one fixed order, for any block and any rows
+ * around it, so results do not depend on how work is divided. With CLIP_STORAGE_INT8 a set may round A to 16 bits,
+ * each row only by its own elements. */
 typedef struct clip_matmul {
   const float *a;          /* all rows, as pack_rows wrote them */
   const void *weights;     /* all panels, as pack_panel wrote them */
@@ -54,17 +53,17 @@ typedef struct clip_attention {
   uint32_t causal;
   float *scratch;          /* attention_scratch(keys, width) floats */
   const float *bias;       /* [queries, keys], or NULL for none */
-  ptrdiff_t bias_stride;   /* floats from row to row; below 0 where rows lie the other way round */
+  ptrdiff_t bias_stride;   /* floats from row to row; below 0 if rows are in reverse order */
 } clip_attention;
 
-/* Winograd's convolution F(2 x 2, 3 x 3) (Lavin and Gray, 2015, https://arxiv.org/abs/1509.09308), of stride
- * and padding 1: Y = A' (sum over channels of (G g G') * (B' d B)) A. An image of height x width
- * is (height + 1) / 2 lines of (width + 1) / 2 tiles of 2 x 2 pixels, the last of which may reach
- * over its edge. Tiles count from top left, image after image, and never mix.
+/* Winograd's convolution F(2 x 2, 3 x 3) (Lavin and Gray, 2015, https://arxiv.org/abs/1509.09308) with stride and
+ * padding 1: Y = A' (sum over channels of (G g G') * (B' d B)) A. An image of height x width has (height + 1) / 2 lines
+ * of (width + 1) / 2 tiles of 2 x 2 pixels; the last ones may extend over its edge. Tiles are numbered from the top
+ * left, image after image.
  *
- * Input: B' d B of each of `tiles` tiles, where d is the 4 x 4 pixels about it, zeros outside of the
- * image. The 16 numbers of a channel go to 16 matrices [rows, channels], one behind the other, each as
- * pack_rows writes it for CLIP_STORAGE_F32. The tiles are their rows from first_row on. */
+ * Input: B' d B of each of `tiles` tiles, where d is the 4 x 4 pixels around the tile, zeros outside of the image. The
+ * 16 elements of a channel are written to 16 matrices [rows, channels], one after another, each in the form of
+ * pack_rows for CLIP_STORAGE_F32. The tiles are the rows from first_row on. */
 typedef struct clip_winograd_input {
   const float *x;          /* the first image; pixels are `channels` floats, dense */
   size_t height, width, channels;
@@ -73,7 +72,7 @@ typedef struct clip_winograd_input {
   size_t first_row, rows;
 } clip_winograd_input;
 
-/* Output: C = after(activation(A' m A + bias) + residual), m the 16 numbers of a tile and column. */
+/* Output: C = after(activation(A' m A + bias) + residual), where m is the 16 elements of a tile and column. */
 typedef struct clip_winograd_output {
   float *products;         /* 16 matrices [tiles, columns], dense; not kept */
   size_t height, width, columns;
@@ -87,10 +86,10 @@ typedef struct clip_winograd_output {
   size_t residual_stride;
 } clip_winograd_output;
 
-/* What one position of a resized side is made of, in Pillow's fixed point (libImaging/Resample.c): positions
- * [first, first + count) of the side before. Weights have 22 fractional bits. They come in groups of four, the
- * last ones of the last group 0, and in two parts, so that products of 16 bits give exact sums of 32: a
- * weight is high * 2^15 + low, low from 0 to 2^15 - 1. A result is (sum + 2^21) >> 22, cut to 0 to 255. */
+/* The input positions [first, first + count) of one output position of a resize, and their weights in Pillow's fixed
+ * point (libImaging/Resample.c) with 22 fractional bits. Weights are in groups of four, padded with zeros, and in two
+ * parts, high * 2^15 + low with low from 0 to 2^15 - 1, so that 16-bit products have exact 32-bit sums. A result is
+ * (sum + 2^21) >> 22, clamped to 0 to 255. */
 typedef struct clip_resample_weights {
   int16_t low[4], high[4];
 } clip_resample_weights;
@@ -99,8 +98,8 @@ typedef struct clip_resample_span {
   const clip_resample_weights *weights; /* (count + 3) / 4 groups */
 } clip_resample_span;
 
-/* How near rows are to a query: scores[i] = (row i) . query. With CLIP_STORAGE_INT8 rows are signed bytes, the query is
- * 16-bit integers so small that no quarter of the terms of a product adds up to 2^31, and a product is multiplied by
+/* Scores of rows with a query: scores[i] = (row i) . query. With CLIP_STORAGE_INT8 rows are signed bytes, and the query is
+ * 16-bit integers so small that the sum of a quarter of a product's terms stays below 2^31; a product is multiplied by
  * query_scale * scales[i]. */
 typedef struct clip_score_rows {
   const void *rows;    /* `count` of them, without gaps */
@@ -121,9 +120,9 @@ typedef struct clip_kernels {
   uint32_t features;    /* CLIP_CPU_* needed */
   const char *id;
   const char *description;
-  uint32_t rank;        /* of the sets a machine can run, the highest is taken */
+  uint32_t rank;        /* the highest among the sets that the processor supports is used */
   uint32_t panel_width; /* columns in a panel */
-  uint32_t tile_rows;   /* rows in a tile at most */
+  uint32_t tile_rows;   /* the most rows in a tile */
   uint32_t storages;    /* bit (1 << clip_storage) for each storage that matmul reads */
 
   /* Bytes of one packed panel of `depth`, a multiple of 64. */
@@ -131,9 +130,9 @@ typedef struct clip_kernels {
   /* Packs rows [0, rows) of weights [rows, depth], rows <= panel_width; missing rows are 0. */
   void (*pack_panel)(const float *weights, size_t stride, size_t rows, size_t depth, clip_storage storage,
                      void *panel);
-  /* Floats that `rows` packed rows of A take. */
+  /* The size of `rows` packed rows of A, in floats. */
   size_t (*packed_rows)(size_t rows, size_t depth, clip_storage storage);
-  /* Packs `count` rows of A, which are the rows from `first` on of `rows` rows in all. */
+  /* Packs `count` rows of A, from row `first` on, of `rows` rows in all. */
   void (*pack_rows)(const float *a, size_t stride, size_t first, size_t count, size_t rows, size_t depth,
                     clip_storage storage, float *packed);
   void (*matmul)(const clip_matmul *work);

@@ -10,7 +10,7 @@ extern "C" {
 
 CLIP_NONNULL_BEGIN
 
-/* One tensor of a file. All that it points to lives until `visit` returns. This struct does not grow. */
+/* One tensor of a file. Its pointers are valid until `visit` returns. This struct does not grow. */
 typedef struct clip_weight_tensor {
   const char *name;  /* UTF-8 */
   const char *dtype; /* safetensors's name of the element type: "F32", "BF16", "F8_E4M3". Elements are little-endian. */
@@ -20,7 +20,7 @@ typedef struct clip_weight_tensor {
   uint64_t offset; /* bytes from the start of the file to the first element */
 } clip_weight_tensor;
 
-/* Takes a tensor. read ends with the status returned if that is not CLIP_OK. */
+/* Receives a tensor. If it returns anything but CLIP_OK, read ends with that status. */
 typedef clip_status (*clip_weight_fn)(void *host, const clip_weight_tensor *tensor);
 
 /* Finds the tensors in a file that the host has mapped. Nothing is copied: the host reads the elements itself, after it
@@ -29,7 +29,7 @@ typedef struct clip_weight_format {
   uint32_t struct_size;
   const char *id; /* "clipcore.weights.pytorch" */
   const char *description;
-  int (*recognises)(const uint8_t *data, size_t size); /* 1 when the first bytes are this format's */
+  int (*recognises)(const uint8_t *data, size_t size); /* 1 if the first bytes are of this format */
   clip_status (*read)(const uint8_t *data, size_t size, clip_weight_fn visit, void *host, clip_plugin_error *error);
 } clip_weight_format;
 
