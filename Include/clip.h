@@ -303,14 +303,14 @@ typedef struct clip_model_info {
   float logit_scale;         /* the factor of cosines in logits, such as 100 */
   float logit_bias;          /* 0 without one */
   clip_storage storage;      /* of the image tower; of the text tower if it is the only one */
+  uint32_t resized_side;     /* the smaller side of an image after the resize of preprocessing, in pixels, at most; 0
+                                if images are only cropped, and without the image tower */
   const char *layout;        /* "huggingface", "open_clip" or "clipcore". Static */
   uint64_t image_parameters; /* elements of the image tower's weights */
   uint64_t text_parameters;
   uint64_t memory_bytes;     /* memory held now for weights, packed copies included, and for activations that are
                                 kept between calls. Weights still in their file do not count: the first calls raise
                                 it */
-  uint32_t resized_side;     /* the smaller side of an image after the resize of preprocessing, in pixels, at most; 0
-                                if images are only cropped, and without the image tower */
 } clip_model_info;
 
 /* Fills *info. [any-thread] */

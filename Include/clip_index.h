@@ -47,7 +47,7 @@ typedef struct clip_index_options {
    * 0.0005; CLIP_STORAGE_INT8: rows are F16 in the file and INT8 in memory, a search scores the best candidates again
    * from the file, so that scores are those of F16 and recall at 10 is at least 0.98. */
   clip_storage storage;
-  uint32_t wait_milliseconds; /* how long a call waits for another writer before it is CLIP_IO; 0: 10000 */
+  uint64_t wait_milliseconds; /* how long a call waits for another writer before it is CLIP_IO; 0: 10000 */
 } clip_index_options;
 
 /* Writes the fingerprint of a model folder and its NUL, 33 bytes: a hash of the names and contents of its configuration,
@@ -121,12 +121,12 @@ CLIP_API clip_status clip_index_visit(clip_index *index, const void *prefix, siz
 
 /* ---------------------------------------------------------------- search
  * Scores are cosines. The first search of a handle reads all rows into memory, later ones what changed since. Work is on
- * the runtime's threads; calls on one handle run one at a time. */
+ * the runtime's threads; calls on one handle run one at a time. A call with the handle from inside a filter or a progress
+ * callback is CLIP_INVALID_ARGUMENT; visitors may call it. */
 
 enum { CLIP_INDEX_THRESHOLD = 1u /* only what scores at least `threshold` */ };
 
-/* Whether an entry may be a match: 0 leaves it out. Called on the calling thread, best first, until enough are found.
- * A call with the same handle from inside is CLIP_INVALID_ARGUMENT. */
+/* Whether an entry may be a match: 0 leaves it out. Called on the calling thread, best first, until enough are found. */
 typedef int (*clip_index_filter_fn)(void *user, const clip_index_entry *entry);
 
 typedef struct clip_index_search_options {

@@ -166,6 +166,7 @@ swift_tests() {
 }
 
 . Tests/checks.sh
+. Tests/plugin_checks.sh
 . Tests/search_checks.sh
 
 # What several tests are given.
@@ -201,6 +202,7 @@ c_test smoke valgrind,address,thread analysis_test share/modalities.json
 c_test smoke valgrind,address,thread text_augment_test
 c_test smoke address,thread          ops_test @
 c_test smoke valgrind,address        zoo_test Tests/Fixtures/zoo
+c_test smoke valgrind,address        sentence_test Tests/Fixtures/zoo/sentence
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
 c_test smoke valgrind,address,thread index_test $emoji @

@@ -1,4 +1,4 @@
-/* Times an index: bench VECTORS.f16 WIDTH INDEX THREADS. VECTORS has rows of WIDTH halves, of unit length; the last 100 are
+/* Times an index: bench VECTORS.f16 WIDTH INDEX STORAGE THREADS. VECTORS has rows of WIDTH halves, of unit length; the last 100 are
  * the queries, which are not put. Prints the times, and the keys that were found for the queries. */
 #include <fcntl.h>
 #include <pthread.h>

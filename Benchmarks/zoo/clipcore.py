@@ -19,9 +19,9 @@ runtime = C.c_void_p(); check(lib.clip_runtime_create(None, C.byref(runtime)))
 
 class Model:
     """Embeddings as rows of float32, of unit length unless `raw`."""
-    def __init__(self, folder, towers=0, image_size=(0, 0)):
+    def __init__(self, folder, towers=0, image_size=(0, 0), flags=0):
         """image_size: width and height; 0: the folder's."""
-        self.handle = C.c_void_p(); options = ModelOptions(size=C.sizeof(ModelOptions), towers=towers, image_width=image_size[0], image_height=image_size[1])
+        self.handle = C.c_void_p(); options = ModelOptions(size=C.sizeof(ModelOptions), towers=towers, flags=flags, image_width=image_size[0], image_height=image_size[1])
         check(lib.clip_model_open(runtime, folder.encode(), C.byref(options), C.byref(self.handle)))
         self.info = Info(size=C.sizeof(Info)); check(lib.clip_model_describe(self.handle, C.byref(self.info)))
     def __del__(self): lib.clip_model_release(self.handle)

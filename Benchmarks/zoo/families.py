@@ -173,6 +173,14 @@ def efficientnet():
     image("efficientnet options", T.EfficientNetModel(T.EfficientNetConfig(**{**E, "depth_coefficient": 1.4, "squeeze_expansion_ratio": 0.2, "hidden_act": "relu", "batch_norm_eps": 1e-2, "pooling_type": "max", "depthwise_padding": [3], "depth_divisor": 4})), pooled, side=53)
 
 @case
+def mobilevit():
+    C = dict(hidden_sizes=[24, 32, 40], neck_hidden_sizes=[8, 8, 16, 16, 24, 32, 48])
+    pooled = lambda m, x: m(x).pooler_output
+    image("mobilevit", T.MobileViTModel(T.MobileViTConfig(**C)), pooled, side=64, kind="MobileViTImageProcessor")
+    image("mobilevit, odd grids", T.MobileViTModel(T.MobileViTConfig(**C, qkv_bias=False, mlp_ratio=1.5, layer_norm_eps=1e-3, hidden_act="relu", expand_ratio=2.3)), pooled, side=75, kind="MobileViTImageProcessor")
+    image("mobilevit head", T.MobileViTForImageClassification(T.MobileViTConfig(**C)), lambda m, x: m.mobilevit(x).pooler_output, side=96, kind="MobileViTImageProcessor")
+
+@case
 def torchvision():
     import torchvision as V_; torch.manual_seed(0)
     def read(m, x):

@@ -85,6 +85,58 @@ def native(name, options, ids):
 CASES["coca-text"] = lambda n: native(n, dict(embed_cls=True, pad_id=0), IDS)
 CASES["open-clip-text-last"] = lambda n: native(n, dict(pool_type="last", no_causal_mask=True, proj_bias=True, norm_kwargs={"eps": 1e-6}, act_kwargs={"approximate": "tanh"}), IDS)
 CASES["open-clip-text-eos"] = lambda n: native(n, dict(pool_type="eos", eos_id=2, ls_init_value=0.1), IDS)
+# ---------------------------------------------------------------- models of two towers, and sentence-transformers
+V = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24, image_size=SIDE, patch_size=8)
+E = dict(width_coefficient=0.125, depth_coefficient=0.5, in_channels=[32, 16, 24], out_channels=[16, 24, 40], kernel_sizes=[3, 3, 5], strides=[1, 2, 2], num_block_repeats=[1, 2, 3], expand_ratios=[1, 2, 3],
+         hidden_dim=160, depthwise_padding=[2], image_size=SIDE)
+feature = lambda x: x if torch.is_tensor(x) else x.pooler_output
+
+@torch.no_grad()
+def tower(name, model, processor, image=None, text=None, more=lambda d: None):
+    """One tower of a model: what `image` or `text` gives."""
+    d = new(name); model = halved(randomise(model)); words(d); model.config.save_pretrained(d)
+    json.dump(dict(image_processor_type=processor, size={"height": SIDE, "width": SIDE}, crop_size={"height": SIDE, "width": SIDE}), open(d + "/preprocessor_config.json", "w")); more(d)
+    ids = torch.tensor(IDS); e = dict(input_ids=ids, attention_mask=(ids != 0).long())
+    model.save_pretrained(d + "/saved"); state = load_file(d + "/saved/model.safetensors"); shutil.rmtree(d + "/saved")
+    # The names of the file, and the numbers in halves.
+    save_file({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, d + "/model.safetensors")
+    if text: open(d + "/tokens.i32", "wb").write(np.asarray(IDS, "<i4").tobytes())
+    rows = text(model, e) if text else image(model)
+    open(f"{d}/embedding.f32", "wb").write(unit(rows).float().numpy().astype("<f4").tobytes())
+images = dict(image=lambda m: feature(m.get_image_features(PIXELS))); texts = dict(text=lambda m, e: feature(m.get_text_features(**e)))
+CASES["efficientnet"] = lambda n: tower(n, T.EfficientNetModel(T.EfficientNetConfig(**E)), "EfficientNetImageProcessor", image=lambda m: m(PIXELS).pooler_output)
+CASES["mobilevit"] = lambda n: tower(n, T.MobileViTModel(T.MobileViTConfig(hidden_sizes=[8, 8, 12], neck_hidden_sizes=[4, 4, 4, 8, 8, 8, 16], num_attention_heads=2, expand_ratio=2.0, image_size=SIDE)), "MobileViTImageProcessor", image=lambda m: m(PIXELS).pooler_output)
+CASES["align"] = lambda n: tower(n, T.AlignModel(T.AlignConfig(text_config=S, vision_config=E, projection_dim=8)), "EfficientNetImageProcessor", **images)
+CASES["align-text"] = lambda n: tower(n, T.AlignModel(T.AlignConfig(text_config=S, vision_config=E, projection_dim=8)), "EfficientNetImageProcessor", **texts)
+CASES["chinese-clip-text"] = lambda n: tower(n, T.ChineseCLIPModel(T.ChineseCLIPConfig(text_config=S, vision_config=V, projection_dim=12)), "ChineseCLIPImageProcessor", **texts)
+CASES["altclip"] = lambda n: tower(n, T.AltCLIPModel(T.AltCLIPConfig(text_config={**S, "project_dim": 20}, vision_config=V, projection_dim=12)), "CLIPImageProcessor", **images)
+CASES["altclip-text"] = lambda n: tower(n, T.AltCLIPModel(T.AltCLIPConfig(text_config={**S, "project_dim": 20}, vision_config=V, projection_dim=12)), "CLIPImageProcessor", **texts)
+CASES["metaclip2-text"] = lambda n: tower(n, T.MetaClip2Model(T.MetaClip2Config(text_config={**S, "eos_token_id": 2, "max_position_embeddings": CONTEXT}, vision_config=V, projection_dim=12)), "CLIPImageProcessor", **texts)
+CASES["dual-encoder"] = lambda n: tower(n, T.VisionTextDualEncoderModel(T.VisionTextDualEncoderConfig.from_vision_text_configs(T.ViTConfig(**V), T.BertConfig(**S), projection_dim=12)), "ViTImageProcessor", **images)
+CASES["dual-encoder-text"] = lambda n: tower(n, T.VisionTextDualEncoderModel(T.VisionTextDualEncoderConfig.from_vision_text_configs(T.ViTConfig(**V), T.BertConfig(**S), projection_dim=12)), "ViTImageProcessor", **texts)
+BLIP = lambda: T.BlipForImageTextRetrieval(T.BlipConfig(text_config=S, vision_config=V, image_text_hidden_size=12))
+CASES["blip"] = lambda n: tower(n, BLIP(), "BlipImageProcessor", image=lambda m: m.vision_proj(m.vision_model(PIXELS).last_hidden_state[:, 0]))
+CASES["blip-text"] = lambda n: tower(n, BLIP(), "BlipImageProcessor", text=lambda m, e: m.text_proj(m.text_encoder(**e).last_hidden_state[:, 0]))
+
+@torch.no_grad()
+def sentence(name):
+    """Two layers and a norm over BERT's mean, a folder down; prompts, with which sentence_test embeds a text of words."""
+    d = new(name); os.makedirs(d + "/0_Transformer"); g = torch.Generator().manual_seed(SEED); put = lambda f, v: (os.makedirs(os.path.dirname(f"{d}/{f}"), exist_ok=True), json.dump(v, open(f"{d}/{f}", "w")))
+    model = halved(randomise(T.BertModel(T.BertConfig(**S), add_pooling_layer=False))); inner = d + "/0_Transformer"; words(inner); model.config.save_pretrained(inner)
+    save_file({k: v.half() for k, v in model.state_dict().items() if v.is_floating_point()}, inner + "/model.safetensors")
+    listed = [("Transformer", "0_Transformer"), ("Pooling", "1_Pooling"), ("Normalize", "2_Normalize"), ("Dense", "3_Dense"), ("LayerNorm", "4_LayerNorm"), ("Dense", "5_Dense")]
+    put("modules.json", [dict(idx=i, name=str(i), path=p, type="sentence_transformers.models." + k) for i, (k, p) in enumerate(listed)])
+    put("1_Pooling/config.json", dict(word_embedding_dimension=16, pooling_mode_mean_tokens=True, pooling_mode_cls_token=False))
+    for path, i, o, bias, act in (("3_Dense", 16, 24, True, "activation.Tanh"), ("5_Dense", 24, 10, False, "linear.Identity")):
+        put(path + "/config.json", dict(in_features=i, out_features=o, bias=bias, activation_function="torch.nn.modules." + act))
+        t = {"linear.weight": torch.randn(o, i, generator=g).half() / 4}; t.update({"linear.bias": torch.randn(o, generator=g).half() / 4} if bias else {}); save_file(t, f"{d}/{path}/model.safetensors")
+    put("4_LayerNorm/config.json", dict(dimension=24)); save_file({"norm.weight": 1 + torch.randn(24, generator=g).half() / 8, "norm.bias": torch.randn(24, generator=g).half() / 8}, d + "/4_LayerNorm/model.safetensors")
+    put("config_sentence_transformers.json", {"__version__": {}, "prompts": {"query": "a b ", "plain": ""}, "default_prompt_name": "query"})
+    from sentence_transformers import SentenceTransformer
+    found = SentenceTransformer(d, device="cpu").float(); rows = torch.tensor(found.encode(["c d e", "c d e", "x"], prompt_name=None)); plain = torch.tensor(found.encode(["c d e"], prompt_name="plain"))
+    open(d + "/texts.f32", "wb").write(unit(torch.cat([rows[:1], plain])).float().numpy().astype("<f4").tobytes())
+CASES["sentence"] = sentence
+
 # ---------------------------------------------------------------- images of another size than trained
 @torch.no_grad()
 def native_size(name, size, table):

@@ -1,4 +1,4 @@
-"""open_clip's HFTextEncoder with small random models against `clip`, as texts.py does for transformers."""
+"""open_clip's HFTextEncoder with small random models against the library, as texts.py does for transformers."""
 from zoo import *
 import transformers as T
 from open_clip.hf_model import HFTextEncoder

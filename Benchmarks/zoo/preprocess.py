@@ -33,7 +33,7 @@ def hugging_face(name, config, model, kind, **options):
         try: p = T.AutoImageProcessor.from_pretrained(d, backend=backend)
         except Exception: continue
         if backend == "torchvision" and "Fast" not in type(p).__name__ and "Pil" in type(p).__name__: continue
-        std = np.asarray(p.image_std if p.do_normalize else [1] * 3) * (np.asarray(p.image_std) if getattr(p, "include_top", False) else 1)
+        std = np.asarray(p.image_std if p.do_normalize else [1.0] * 3) * (np.asarray(p.image_std) if getattr(p, "include_top", False) else 1)
         measure(f"{name} ({backend})", d, lambda x: p(images=Image.fromarray(x), return_tensors="np")["pixel_values"][0], p.rescale_factor / std)
 L = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
 CNN = dict(hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1])
@@ -44,9 +44,10 @@ FAMILIES = {
     "vit": lambda n: hugging_face(n, T.ViTConfig(**L, image_size=224, patch_size=32), T.ViTModel, "ViTImageProcessor"),
     "deit": lambda n: hugging_face(n, T.DeiTConfig(**L, image_size=224, patch_size=32), T.DeiTModel, "DeiTImageProcessor"),
     "beit": lambda n: hugging_face(n, T.BeitConfig(**L, image_size=224, patch_size=32), T.BeitModel, "BeitImageProcessor"),
-    "dinov3": lambda n: hugging_face(n, T.DINOv3ViTConfig(**L, image_size=224, patch_size=32), T.DINOv3ViTModel, "DINOv3ViTImageProcessor"),
+    "dinov3": lambda n: hugging_face(n, T.DINOv3ViTConfig(**L, image_size=224, patch_size=32, num_register_tokens=1), T.DINOv3ViTModel, "DINOv3ViTImageProcessor"),
     "convnext 384": lambda n: hugging_face(n, T.ConvNextConfig(**CNN), T.ConvNextModel, "ConvNextImageProcessor"),
     "convnext 224": lambda n: hugging_face(n, T.ConvNextConfig(**CNN), T.ConvNextModel, "ConvNextImageProcessor", size={"shortest_edge": 224}),
+    "mobilevit": lambda n: hugging_face(n, T.MobileViTConfig(hidden_sizes=[8, 8, 8], neck_hidden_sizes=[8] * 7), T.MobileViTModel, "MobileViTImageProcessor", size={"shortest_edge": 288}),
     "blip": lambda n: hugging_face(n, T.ViTConfig(**L, image_size=384, patch_size=32), T.ViTModel, "BlipImageProcessor"),
     "efficientnet": lambda n: hugging_face(n, T.EfficientNetConfig(width_coefficient=0.2, depth_coefficient=0.1, hidden_dim=256), T.EfficientNetModel, "EfficientNetImageProcessor"),
     "efficientnet crop": lambda n: hugging_face(n, T.EfficientNetConfig(width_coefficient=0.2, depth_coefficient=0.1, hidden_dim=256), T.EfficientNetModel, "EfficientNetImageProcessor", do_center_crop=True, crop_size={"height": 289, "width": 289}, rescale_offset=True, rescale_factor=1 / 127.5, do_normalize=False, include_top=False, resample=2),

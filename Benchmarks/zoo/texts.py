@@ -1,4 +1,4 @@
-"""Text encoders of transformers with random weights against `clip`: python texts.py [FAMILY…]; see zoo.py."""
+"""Text encoders of transformers with random weights against the library: python texts.py [FAMILY…]; see zoo.py."""
 from zoo import *
 import transformers as T
 T.logging.set_verbosity_error()

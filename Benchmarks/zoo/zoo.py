@@ -1,14 +1,13 @@
-"""What the zoo's scripts share: random weights, model folders, `clip`, and the comparison with the library a folder is from.
-CLIP is the tool (build/bin/clip), ZOO the folder for models and results.jsonl (build/zoo), SEED draws other weights."""
-import json, math, os, pathlib, shutil, struct, subprocess, sys
+"""What the zoo's scripts share: random weights, model folders, and the comparison of libclipcore.so (see clipcore.py) with the
+library a folder is from. ZOO is the folder for models and results.jsonl (build/zoo); SEED draws other weights."""
+import json, math, os, pathlib, shutil, struct, sys
 os.environ.setdefault("HF_HUB_OFFLINE", "1"); os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-import torch
+import numpy as np, torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 torch.set_num_threads(1)
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "Tests/Fixtures"
-CLIP = os.environ.get("CLIP", str(ROOT / "build/bin/clip"))
 ZOO = pathlib.Path(os.environ.get("ZOO", str(ROOT / "build/zoo")))
 SEED = int(os.environ.get("SEED", "5"))
 IMAGES = [str(FIXTURES / "images" / name) for name in ("astronaut.png", "chelsea.png", "china.jpg")]
@@ -51,18 +50,14 @@ def folder(name):
     d = ZOO / "models" / name.replace("/", "_").replace(" ", "-"); shutil.rmtree(d, ignore_errors=True); d.mkdir(parents=True)
     return str(d)
 
-def clip(*args):
-    p = subprocess.run([CLIP, *args], capture_output=True, text=True, timeout=1800)
-    return p.returncode, p.stdout.strip(), p.stderr.strip()
-
-def embed(d, images=None, texts=None, extra=()):
-    """The embeddings of `clip embed`, or the message it failed with."""
-    out = d.rstrip("/") + ".out.safetensors"
-    inputs = [x for i in images or [] for x in ("--image", i)] + [x for t in texts or [] for x in ("--text", t)]
-    status, _, message = clip("embed", "--model", d, "--output", out, "--threads", "1", "--truncate", *extra, *inputs)
-    if status: return message.replace(d, "FOLDER"), None
-    found = load_file(out); os.remove(out)
-    return None, found
+def embed(d, images=None, texts=None):
+    """The embeddings of the files or of the texts, or the message of what failed."""
+    import clipcore
+    try:
+        m = clipcore.Model(d, towers=1 if images else 2)
+        if texts: return None, torch.from_numpy(m.texts(texts))
+        return None, torch.from_numpy(m.pixels(m.preprocess([np.asarray(Image.open(path).convert("RGB")) for path in images])))
+    except RuntimeError as error: return str(error).replace(d, "FOLDER"), None
 
 def unit(x): return torch.nn.functional.normalize(x.double(), dim=-1)
 
@@ -77,15 +72,15 @@ def record(task, family, name, verdict, **row):
     with open(ZOO / "results.jsonl", "a") as f: f.write(json.dumps(row, ensure_ascii=False) + "\n")
     print(json.dumps(row, ensure_ascii=False)[:600], flush=True)
 
-def check(task, family, name, d, image=None, text=None, images=None, texts=None, extra=()):
-    """Compares what `clip` makes of the folder with the reference's embeddings, records it, and removes the folder."""
+def check(task, family, name, d, image=None, text=None, images=None, texts=None):
+    """Compares what the library makes of the folder with the reference's embeddings, records it, and removes the folder."""
     images, texts = IMAGES if images is None else images, CAPTIONS if texts is None else texts
     row, verdict = {}, "exact"
     for kind, want, options in (("image", image, dict(images=images)), ("text", text, dict(texts=texts))):
         if want is None: continue
-        message, found = embed(d, extra=extra, **options)
+        message, found = embed(d, **options)
         if message: verdict, row[kind] = "refused", message[:600]; continue
-        message, cosine, worst = compare(want, found[kind + "_embeds"])
+        message, cosine, worst = compare(want, found)
         row[kind] = message or dict(cosine=round(cosine, 9), worst=float(f"{worst:.2g}"))
         if not (cosine > 0.99999 and worst < 1e-4) and verdict == "exact": verdict = "WRONG"
     record(task, family, name, verdict, **row)

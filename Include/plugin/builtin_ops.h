@@ -91,14 +91,14 @@ static inline clip_value clip_op_embedding(clip_builder *b, clip_value tokens, c
   return clip_op_unary(b, "embedding", name, tokens, settings, 1);
 }
 
-/* Adds row i of "<name>" [rows, width] to row i. rows: as many as x has at most, or more; 0: that many. */
+/* Adds row i of "<name>" [rows, width] to row i. rows: at least the most rows of x; 0: exactly that many. */
 static inline clip_value clip_op_positions(clip_builder *b, clip_value x, const char *name, uint32_t rows) {
   const clip_setting settings[] = {{"rows", (double)rows}};
   return clip_op_unary(b, "positions", name, x, settings, 1);
 }
 
-/* Cosines, then sines, of row i's position first + i times each of width / 2 frequencies: theta^(-2 j / width) / factor;
- * with `spread` theta^(-j / (width / 2 - 1)), and sines first. x says which rows there are. */
+/* Row i has the cosines, then the sines, of (first + i) times each of width / 2 frequencies, theta^(-2 j / width) / factor.
+ * With `spread` the frequencies are theta^(-j / (width / 2 - 1)), and sines come first. x gives the number of rows. */
 typedef struct clip_sinusoids {
   uint32_t width; /* even */
   double theta;
@@ -115,8 +115,9 @@ static inline clip_value clip_op_sinusoids(clip_builder *b, clip_value x, clip_s
   return clip_op_unary(b, "sinusoids", NULL, x, settings, 5);
 }
 
-/* Rotary positions (Su et al., 2021): in each head the pairs that `angles` has cosines, then sines, for are rotated:
- * element i with i + half of the rotated ones, or with `interleaved` 2 i with 2 i + 1. */
+/* Rotary positions (Su et al., 2021): rotates pairs of elements in each head by `angles` (cosines, then sines, as from
+ * clip_op_sinusoids); elements without an angle stay. A pair is element i and the one half of the rotated elements later
+ * or, with `interleaved`, elements 2 i and 2 i + 1. */
 static inline clip_value clip_op_rotary(clip_builder *b, clip_value x, clip_value angles, uint32_t heads,
                                         uint32_t interleaved) {
   const clip_value inputs[] = {x, angles};
@@ -142,7 +143,7 @@ static inline clip_value clip_op_batch_norm(clip_builder *b, clip_value x, const
   return clip_op_unary(b, "batch_norm", name, x, settings, 1);
 }
 
-/* Each head of each row at unit length, times e^"<name>" [heads, 1, 1], at most 100; name may be NULL. */
+/* Scales each head of each row to unit length times e^"<name>" [heads, 1, 1], at most 100; name NULL: times 1. */
 static inline clip_value clip_op_normalize_heads(clip_builder *b, clip_value x, const char *name, uint32_t heads) {
   const clip_setting settings[] = {{"heads", (double)heads}};
   return clip_op_unary(b, "normalize_heads", name, x, settings, 1);
@@ -200,15 +201,15 @@ static inline clip_value clip_op_attention(clip_builder *b, clip_value q, clip_v
   return b->op(b, "attention", NULL, inputs, 3, settings, 2);
 }
 
-/* The same with more options. bias, or -1 for none, is added to the scaled scores: a row for each query with heads x keys
- * elements; or with bias_distance a table of buckets x heads, the first half for keys before the query, the second for
- * those after it (T5, Raffel et al., 2020). */
+/* Attention with options. bias, or -1 for none, is added to the scaled scores. It has a row for each query with heads x
+ * keys elements or, with bias_distance, a row for each bucket of distances with an element for each head: the first half
+ * for keys before the query, the second for keys after it (T5, Raffel et al., 2020). */
 typedef struct clip_attention_options {
   uint32_t heads, kv_heads; /* kv_heads 0: as many; neighbouring heads share keys and values */
   uint32_t flags;           /* CLIP_CAUSAL */
-  double scale;             /* of q k'; 0: 1 / the root of a head's width */
+  double scale;             /* the factor of q k'; 0: 1 / sqrt(width of a head) */
   uint32_t window;          /* a query sees keys at most this far away; 0: all */
-  uint32_t bias_distance;   /* distances from here on share a bucket */
+  uint32_t bias_distance;   /* distances from this one on share a bucket; 0: bias has a row for each query */
 } clip_attention_options;
 static inline clip_value clip_op_attention_with(clip_builder *b, clip_value q, clip_value k, clip_value v, clip_value bias,
                                                 clip_attention_options options) {
@@ -222,8 +223,9 @@ static inline clip_value clip_op_attention_with(clip_builder *b, clip_value q, c
   return b->op(b, "attention", NULL, inputs, bias < 0 ? 3 : 4, settings, 6);
 }
 
-/* DeBERTa's attention (He et al., 2021). key_positions and query_positions, one of which may be -1, have 2 span rows, one
- * for each bucket of a query's offset from a key. distance 0: one bucket for each offset. */
+/* DeBERTa's attention (He et al., 2021). key_positions and query_positions have 2 span rows, one for each bucket of the
+ * offset of a query from a key; one of the two may be -1. With distance, offsets beyond span / 2 share buckets on a
+ * logarithmic scale up to distance; 0: each offset has its own bucket. */
 static inline clip_value clip_op_disentangled_attention(clip_builder *b, clip_value q, clip_value k, clip_value v,
                                                         clip_value key_positions, clip_value query_positions,
                                                         uint32_t heads, double scale, uint32_t span, uint32_t distance) {
@@ -237,7 +239,7 @@ static inline clip_value clip_op_disentangled_attention(clip_builder *b, clip_va
   return b->op(b, "disentangled_attention", NULL, inputs, key_positions < 0 || query_positions < 0 ? 4 : 5, settings, 6);
 }
 
-/* The one row of `row` before the rows of x. */
+/* Adds the one row of `row` before the rows of x. */
 static inline clip_value clip_op_prepend(clip_builder *b, clip_value x, clip_value row) {
   return clip_op_binary(b, "prepend", x, row);
 }
@@ -256,8 +258,8 @@ static inline clip_value clip_op_max_rows(clip_builder *b, clip_value x) {
   return clip_op_unary(b, "max_rows", NULL, x, NULL, 0);
 }
 
-/* x (1 + "<name>.weight" u) + "<name>.bias", both [width]; u is the norm of a column over an item's rows, over the mean
- * of all columns' norms plus epsilon (ConvNeXt V2, Woo et al., 2023). */
+/* x (1 + "<name>.weight" u) + "<name>.bias", both [width]. u is the norm of a column over an item's rows, divided by the
+ * mean of all columns' norms plus epsilon (ConvNeXt V2, Woo et al., 2023). */
 static inline clip_value clip_op_response_norm(clip_builder *b, clip_value x, const char *name, double epsilon) {
   const clip_setting settings[] = {{"epsilon", epsilon}};
   return clip_op_unary(b, "response_norm", name, x, settings, 1);

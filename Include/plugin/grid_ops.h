@@ -19,17 +19,17 @@ typedef struct clip_window {
 
 /* ---- In windows of a grid (Swin, Liu et al., 2021) ---- */
 
-/* A grid of height x width is moved up and left by the shift, around its edges, padded with zeros to whole windows, and
- * cut into these from top left. Height and width may be 0 for clip_op_window_partition, which has them from its input. */
+/* The division of a grid into windows: a cyclic shift up and left, zeros up to whole windows, then windows from the top
+ * left. clip_op_window_partition takes height and width from its input; there they may be 0. */
 typedef struct clip_windows {
   uint32_t height, width;               /* of the grid */
   uint32_t window_height, window_width; /* at most the grid's */
   uint32_t shift_height, shift_width;   /* below the window's */
-  uint32_t shifts_first;                /* 1: before the padding, as timm does */
-  uint32_t dilated;                     /* 1: a window has pixels that lie a grid of windows apart (MobileViT) */
+  uint32_t shifts_first;                /* 1: the shift is before the padding, as in timm */
+  uint32_t dilated;                     /* 1: a window has pixels a grid of windows apart, not neighbours (MobileViT) */
 } clip_windows;
 
-/* The count of settings that are written, at most 8. */
+/* Writes the settings of windows, 6 or with the grid 8, and returns their number. */
 static inline size_t clip_window_settings(clip_windows w, clip_setting *settings, int with_grid) {
   const clip_setting all[] = {{"window_height", (double)w.window_height}, {"window_width", (double)w.window_width},
                               {"shift_height", (double)w.shift_height}, {"shift_width", (double)w.shift_width},
@@ -40,20 +40,20 @@ static inline size_t clip_window_settings(clip_windows w, clip_setting *settings
   return count;
 }
 
-/* The rows of all windows, one window behind the other. */
+/* The rows of all windows, one window after another. */
 static inline clip_value clip_op_window_partition(clip_builder *b, clip_value x, clip_windows windows) {
   clip_setting settings[8];
   return clip_op_unary(b, "window_partition", NULL, x, settings, clip_window_settings(windows, settings, 0));
 }
-/* The grid of which these are the windows. */
+/* The grid, from the rows of its windows. */
 static inline clip_value clip_op_window_merge(clip_builder *b, clip_value x, clip_windows windows) {
   clip_setting settings[8];
   return clip_op_unary(b, "window_merge", NULL, x, settings, clip_window_settings(windows, settings, 1));
 }
-/* Attention inside each window: softmax(scale q k' + bias_scale bias) v. scale 0: 1 / the root of a head's width. bias,
- * or -1 for none: a row for each offset of a query from a key, (2 window_height - 1) (2 window_width - 1) of them from
- * the most negative on, across first, with an element for each head. Pixels that a shift has brought from the grid's
- * opposite edges do not see each other. */
+/* Attention inside each window: softmax(scale q k' + bias_scale bias) v. scale 0: 1 / sqrt(width of a head). bias, or -1
+ * for none, has a row for each offset of a query from a key, (2 window_height - 1) (2 window_width - 1) rows from the
+ * most negative offset on, across first, and an element for each head. After a shift, pixels from opposite edges of the
+ * grid do not see each other. */
 static inline clip_value clip_op_window_attention(clip_builder *b, clip_value q, clip_value k, clip_value v, clip_value bias,
                                                   uint32_t heads, clip_windows windows, double scale, double bias_scale) {
   const clip_value inputs[] = {q, k, v, bias};
@@ -61,15 +61,15 @@ static inline clip_value clip_op_window_attention(clip_builder *b, clip_value q,
   return b->op(b, "window_attention", NULL, inputs, bias < 0 ? 3 : 4, settings,
                3 + clip_window_settings(windows, settings + 3, 1));
 }
-/* The offsets of a window, width 2, in that order: down and across, sign(x) log2(1 + 8 |x|) / 3 with x 1 at the edge of
- * a window of the trained size (Swin V2, Liu et al., 2022). */
+/* The offsets of a window in the order of the bias above, 2 wide: down and across, as sign(x) log2(1 + 8 |x|) / 3, where x
+ * is 1 at the edge of a window of the trained size (Swin V2, Liu et al., 2022). */
 static inline clip_value clip_op_window_offsets(clip_builder *b, uint32_t window_height, uint32_t window_width,
                                                 uint32_t trained_height, uint32_t trained_width) {
   const clip_setting settings[] = {{"window_height", (double)window_height}, {"window_width", (double)window_width},
                                    {"trained_height", (double)trained_height}, {"trained_width", (double)trained_width}};
   return b->op(b, "window_offsets", NULL, NULL, 0, settings, 4);
 }
-/* 2 x 2 pixels side by side as one: top left, bottom left, top right, bottom right; zeros over the grid's edge. */
+/* Joins each 2 x 2 pixels to one: top left, bottom left, top right, bottom right; zeros over the grid's edge. */
 static inline clip_value clip_op_patch_merging(clip_builder *b, clip_value x) {
   return clip_op_unary(b, "patch_merging", NULL, x, NULL, 0);
 }
@@ -77,7 +77,8 @@ static inline clip_value clip_op_patch_merging(clip_builder *b, clip_value x) {
 /* ---- On grids; a value of one row is a grid of 1 x 1 for convolution and pooling ---- */
 
 /* "<name>.weight" [features, width / groups, kernel_height, kernel_width], "<name>.bias" [features]. A side of the
- * output is floor((side + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. flags: CLIP_NO_BIAS. */
+ * output is floor((side + 2 padding - dilation (kernel - 1) - 1) / stride) + 1. By its name the
+ * op also takes "padding_end", the zeros after the grid where these are others than before it. flags: CLIP_NO_BIAS. */
 static inline clip_value clip_op_conv(clip_builder *b, clip_value x, const char *name, uint32_t features,
                                       clip_window window, uint32_t flags) {
   const clip_setting settings[] = {{"features", (double)features},

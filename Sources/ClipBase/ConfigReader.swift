@@ -110,7 +110,7 @@ package struct ConfigReader {
     return channels
   }
 
-  /// That `part`, the value of `partKey`, divides `whole`, the value of `wholeKey`.
+  /// Throws unless `part`, the value of `partKey`, divides `whole`, the value of `wholeKey`.
   package func divides(_ part: Int, _ partKey: StaticString, _ whole: Int, _ wholeKey: StaticString) throws(ClipError) {
     guard whole % part == 0 else {
       throw ClipError(

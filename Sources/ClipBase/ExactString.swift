@@ -46,7 +46,7 @@ enum ExactString {
 extension Name {
   package init(_ string: String) { self.init(utf8: ExactString.bytes(string)) }
 
-  /// The same bytes as a path or for a message: malformed UTF-8 shows there as \xNN.
+  /// The bytes as a String, for a path or a message: see ExactString.
   package var string: String {
     if UTF8Text.isValid(utf8), !utf8.contains(0xF4) { return String(decoding: utf8, as: UTF8.self) }
     return utf8.withUnsafeBufferPointer { ExactString.string($0) }
@@ -56,7 +56,7 @@ extension Name {
 /// A path of the caller's or the system's.
 package func path(_ bytes: UnsafePointer<CChar>) -> String { Name(cString: bytes).string }
 
-/// Calls `body` with a path as the system takes it.
+/// Calls `body` with the bytes of a path, as the system expects them.
 package func withPath<Result>(_ path: String, _ body: (UnsafePointer<CChar>) -> Result) -> Result {
   (Name(path).utf8 + [0]).withUnsafeBytes {
     body($0.bindMemory(to: CChar.self).baseAddress ?? StaticString("").cString)

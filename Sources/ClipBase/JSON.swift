@@ -16,8 +16,8 @@ extension JSON {
   /// The most values in one text: about 256 MB of memory.
   package static let maxValues = 1 << 23
 
-  /// Parses one value (RFC 8259); duplicate keys, NaN and trailing text are errors, and so is more than `maxDepth`
-  /// levels, and U+0000 in a string unless `allowsNUL`. `place` is the file, for messages.
+  /// Parses one value (RFC 8259). Errors: duplicate keys, NaN, trailing text, more than `maxDepth` levels, and U+0000
+  /// in a string unless `allowsNUL`. `place` is the file, for messages.
   package static func parse(
     _ bytes: UnsafeRawBufferPointer, place: String, maxDepth: Int = 64, allowsNUL: Bool = false
   ) throws(ClipError) -> JSON {

@@ -1,10 +1,10 @@
 import CClip
 import CSystem
 
-// What every library over the core needs of it, through its public functions alone. Sources/ClipIndex has a link to this
+// What every library over the core needs, through the core's public functions. Sources/ClipIndex has a link to this
 // file.
 
-/// Throws what a call of the core reported.
+/// Throws the error of a call of the core.
 func call(_ status: clip_status) throws(ClipError) {
   guard status != CLIP_OK else { return }
   throw ClipError(status, clip_last_error().map { String(cString: $0) } ?? "")

@@ -1,10 +1,10 @@
 import CClip
 import CSystem
 
-// The core's objects as this library holds them: through its public functions alone.
+// The core's objects, through its public functions.
 
 extension Runtime {
-  /// Of the files that codecs read.
+  /// The name endings of files that codecs read.
   var imageEndings: [Name] {
     var bytes = [CChar](repeating: 0, count: 1024)
     let count = min(clip_image_endings(handle, &bytes, bytes.count), bytes.count - 1)
@@ -13,7 +13,7 @@ extension Runtime {
   }
 }
 
-/// An image of the core's, freed with its last reference unless the caller got it.
+/// An image of the core, freed with its last reference unless it was given to the caller.
 final class ImageHandle {
   let view: clip_image_view
   private var handle: OpaquePointer?
@@ -25,7 +25,7 @@ final class ImageHandle {
 
   deinit { clip_image_release(handle) }
 
-  /// The handle, from now on the caller's.
+  /// Gives the handle to the caller.
   func release() -> OpaquePointer? {
     defer { handle = nil }
     return handle
@@ -40,7 +40,7 @@ final class ImageHandle {
     return try ImageHandle.of(handle)
   }
 
-  /// Its pixels are to be written.
+  /// A new image, and a pointer to write its pixels.
   static func make(
     _ format: ImageView.Format, width: Int, height: Int, _ runtime: Runtime
   ) throws(ClipError) -> (image: ImageHandle, pixels: UnsafeMutablePointer<UInt8>) {
@@ -84,7 +84,7 @@ func encodingOptions(_ given: UnsafePointer<clip_encode_options>?) throws(ClipEr
   return encoding
 }
 
-/// A model as it was when this was made: later swaps of the caller's do not change it.
+/// A snapshot of the caller's model: later swaps do not change it.
 final class Model {
   let handle: OpaquePointer
   /// Bytes of a preprocessed image, and floats of a normalised one; 0 without an image tower.
@@ -123,7 +123,7 @@ final class Model {
 
   deinit { clip_model_release(handle) }
 
-  /// A text tower may take tokens of the caller's alone: then no text can be tokenized.
+  /// A text tower may have no tokenizer: then the caller must bring tokens.
   private static func hasTokenizer(_ handle: OpaquePointer, _ contextLength: Int) -> Bool {
     guard contextLength > 0 else { return false }
     var tokens = [Int32](repeating: 0, count: contextLength)

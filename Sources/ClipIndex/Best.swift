@@ -1,4 +1,5 @@
 import CClip
+import CSystem
 
 /// What was compared: a row, or a pair of rows.
 struct Candidate {
@@ -9,6 +10,15 @@ struct Candidate {
   /// Higher scores first, then lower rows.
   static func isBefore(_ a: Candidate, _ b: Candidate) -> Bool {
     a.score != b.score ? a.score > b.score : a.row != b.row ? a.row < b.row : a.other < b.other
+  }
+}
+
+extension Array {
+  /// Sorts, or throws where there is no memory for it.
+  mutating func arrange(for what: StaticString, by isBefore: (Element, Element) -> Bool) throws(ClipError) {
+    let held = try hold(count, MemoryLayout<Element>.stride, what)
+    sort(by: isBefore)
+    clip_reserve_drop(held)
   }
 }
 
@@ -27,12 +37,12 @@ struct Best {
   /// For scores of at least `cutoff`.
   mutating func add(_ candidate: Candidate) throws(ClipError) {
     try candidates.add(candidate, for: "matches")
-    if candidates.count >= 2 * limit + 64 { prune() }
+    if candidates.count >= 2 * limit + 64 { try prune() }
   }
 
   /// Leaves the best alone, in order.
-  mutating func prune() {
-    candidates.sort(by: Candidate.isBefore)
+  mutating func prune() throws(ClipError) {
+    try candidates.arrange(for: "matches", by: Candidate.isBefore)
     guard candidates.count > limit else { return }
     candidates.removeLast(candidates.count - limit)
     cutoff = candidates.last?.score ?? cutoff

@@ -60,6 +60,7 @@ final class Database {
     let system = sqlite3_system_errno(handle)
     var message = path + ": " + (sqlite3_errmsg(handle).map { String(cString: $0) } ?? "unknown error")
     let isSystem = [SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_FULL].contains(code & 0xff) && system != 0
+    if code & 0xff == SQLITE_BUSY { message += " by another writer" }
     if isSystem { message += " (" + describe(errno: system) + ")" }
     return ClipError(status(code, system), message)
   }

@@ -22,7 +22,7 @@ extension Index {
         guard a.score >= threshold else { continue }
         try pairs.add(a.key.lexicographicallyPrecedes(b.key) ? (a, b) : (b, a), for: "pairs")
       }
-      pairs.sort {
+      try pairs.arrange(for: "pairs") {
         $0.a.score != $1.a.score || $0.a.key != $1.a.key
           ? Entry.isBefore($0.a, $1.a) : $0.b.key.lexicographicallyPrecedes($1.b.key)
       }
@@ -71,7 +71,7 @@ final class PairSearch {
       try failures.throwFirst()
     }
     try report.report(.max)
-    best.prune()
+    try best.prune()
     return best.candidates
   }
 

@@ -133,8 +133,11 @@ struct FileIdentity {
 
   init(_ path: UnsafePointer<CChar>, _ shown: String) throws(ClipError) {
     var facts = stat()
-    guard stat(path, &facts) == 0 else { throw systemError("cannot look at " + shown) }
-    self.path = Array(UnsafeBufferPointer(start: path, count: strlen(path) + 1))
+    // The host may change its working folder.
+    guard let real = realpath(path, nil) else { throw systemError("cannot look at " + shown) }
+    defer { free(real) }
+    guard stat(real, &facts) == 0 else { throw systemError("cannot look at " + shown) }
+    self.path = Array(UnsafeBufferPointer(start: real, count: strlen(real) + 1))
     self.shown = shown
     self.facts = facts
   }

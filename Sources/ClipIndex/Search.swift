@@ -58,7 +58,7 @@ extension Index {
           }
           try entries.add(entry, for: "matches")
         }
-        entries.sort(by: Entry.isBefore)
+        try entries.arrange(for: "matches", by: Entry.isBefore)
         for entry in entries where entry.score >= wish.threshold {
           if let filter = wish.filter, !entry.withC({ filter(wish.user, $0) != 0 }) { continue }
           try matches.add(entry, for: "matches")
@@ -131,10 +131,11 @@ struct Scores {
       if score < below { try found.add(Candidate(score: score, row: row)) }
       return found.cutoff
     }
-    found.prune()
+    try found.prune()
     guard found.candidates.count == wanted else { return found.candidates }
     let last = found.cutoff
-    var all = found.candidates.filter { $0.score > last }
+    var all: [Candidate] = []
+    for candidate in found.candidates where candidate.score > last { try all.add(candidate, for: "matches") }
     try visit { score, row throws(ClipError) in
       if score == last { try all.add(Candidate(score: score, row: row), for: "matches") }
       return last

@@ -127,6 +127,9 @@ final class SegmentEditor {
       firstWithRoom = found / RowFormat.count
       return found
     }
+    guard next < SegmentState.most else {
+      throw ClipError(CLIP_LIMIT, database.path + ": expected at most \(SegmentState.most) segments of rows")
+    }
     firstWithRoom = next
     let code = SegmentState.empty.withUnsafeBytes { live in
       result { () throws(ClipError) in
@@ -148,6 +151,8 @@ struct SegmentState {
   /// The sum of the checksums of the live rows, as they are in memory.
   var checksum: UInt64 = 0
 
+  /// So that the number of a row has 31 bits.
+  static var most: Int { 1 << 21 }
   static var empty: [UInt64] { [UInt64](repeating: 0, count: RowFormat.count / 64) }
 
   init(_ database: Database, _ number: Int) throws(ClipError) {
@@ -166,7 +171,7 @@ struct SegmentState {
   /// Of columns 0 and 1 of a statement.
   init(_ database: Database, _ statement: Statement) throws(ClipError) {
     let segment = try statement.integer(0)
-    guard segment >= 0, segment < 1 << 21 else { throw database.damaged("a segment \(segment)") }
+    guard segment >= 0, segment < SegmentState.most else { throw database.damaged("a segment \(segment)") }
     number = Int(segment)
     let bytes = try statement.bytes(1)
     guard bytes.count == RowFormat.count / 8 else {

@@ -1,8 +1,7 @@
 import CClip
 
-/// The Orientation that EXIF names (CIPA DC-008, 4.6.4.1.6): 1 to 8. 1 if there is none, or none that can be read.
-///
-/// `tiff` is what follows "Exif\0\0": a TIFF header and its first directory.
+/// EXIF's Orientation (CIPA DC-008, 4.6.4.1.6), 1 to 8; 1 if there is none or it cannot be read. `tiff` is the data
+/// after "Exif\0\0": a TIFF header and its first directory.
 public func exifOrientation(_ tiff: Slice<UnsafeBufferPointer<UInt8>>) -> UInt32 {
   let bytes = UnsafeBufferPointer(rebasing: tiff)
   guard bytes.count >= 8 else { return 1 }

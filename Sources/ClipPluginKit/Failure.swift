@@ -30,15 +30,15 @@ public func reporting(
   }
 }
 
-/// Throws while the memory reserve is low: what begins then, and each turn of a loop whose memory grows with its input,
-/// ends before the reserve does. See ClipReserve.
+/// Throws while the memory reserve is low. Called where a task begins, and in each turn of a loop whose memory grows
+/// with its input, so that these end before the reserve is used up. See ClipReserve.
 @inline(never)
 public func requireMemory() throws(PluginFailure) {
   guard clip_reserve_is_low() == 0 else { throw PluginFailure(CLIP_OUT_OF_MEMORY, "the system has no memory left") }
 }
 
-/// Throws where the system has no block of `byteCount` bytes now. For what a library that misbehaves without memory may
-/// take; the block is given back at once.
+/// Throws if the system has no block of `byteCount` bytes now. For memory that a library without checks of its own will
+/// take; the block is freed at once.
 public func requireMemory(_ byteCount: Int) throws(PluginFailure) {
   guard let block = clip_reserve_system_block(byteCount, 64) else {
     throw PluginFailure(CLIP_OUT_OF_MEMORY, "the system has no \(byteCount) bytes left")

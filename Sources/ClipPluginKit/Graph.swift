@@ -8,7 +8,7 @@ public struct Graph {
 
   public init(_ builder: UnsafeMutablePointer<clip_builder>) { self.builder = builder }
 
-  /// The body of an encoder's `build`: the tower's output as `body` makes it.
+  /// The body of an encoder's `build`: `body` returns the tower's output.
   public static func build(
     _ builder: UnsafeMutablePointer<clip_builder>?, _ body: (Graph) -> clip_value
   ) -> clip_value {
@@ -115,11 +115,11 @@ public struct Graph {
   public func positions(_ x: clip_value, _ name: String, rows: UInt32 = 0) -> clip_value {
     clip_op_positions(builder, x, name, rows)
   }
-  /// Row i of each item gets row `first` + i of a table of `rows`.
+  /// Adds row `first` + i of a table of `rows` rows to row i of each item.
   public func positions(_ x: clip_value, _ name: String, rows: UInt32, first: UInt32) -> clip_value {
     op("positions", name, [x], settings: [("rows", Double(rows)), ("first", Double(first))])
   }
-  /// With `heads` above 1, of each head of a row alone; all have the same weight and bias.
+  /// With `heads` above 1, each head of a row is normalised separately, with one weight and bias.
   public func layerNorm(_ x: clip_value, _ name: String, _ epsilon: Double, heads: UInt32 = 1) -> clip_value {
     op("layer_norm", name, [x], settings: [("epsilon", epsilon), ("heads", Double(heads))])
   }
@@ -165,14 +165,14 @@ public struct Graph {
     op("attention", "", [q, k, v, bias], settings: [("heads", Double(heads)), ("causal", causal ? 1 : 0)])
   }
   public func prepend(_ x: clip_value, _ row: clip_value) -> clip_value { clip_op_prepend(builder, x, row) }
-  /// The same after the others.
+  /// As prepend, after the rows of x.
   public func append(_ x: clip_value, _ row: clip_value) -> clip_value {
     op("prepend", "", [x, row], settings: [("last", 1)])
   }
   public func firstRow(_ x: clip_value) -> clip_value { clip_op_first_row(builder, x) }
   public func endRow(_ x: clip_value) -> clip_value { clip_op_end_row(builder, x) }
   public func meanRows(_ x: clip_value) -> clip_value { clip_op_mean_rows(builder, x) }
-  /// Of `count` rows from `first` on; 0: of all that follow.
+  /// The mean of `count` rows from `first` on; 0: of all that follow.
   public func meanRows(_ x: clip_value, first: UInt32, count: UInt32 = 0) -> clip_value {
     op("mean_rows", "", [x], settings: [("first", Double(first)), ("count", Double(count))])
   }

@@ -5,9 +5,9 @@ public struct ImageHeader {
   public let width: Int
   public let height: Int
   public let format: clip_pixel_format
-  /// EXIF's, 1 to 8.
+  /// EXIF's Orientation, 1 to 8.
   public let orientation: UInt32
-  /// How many times smaller the sides are than in the file.
+  /// The factor by which the sides are smaller than in the file.
   public let shrink: Int
 
   /// `width` and `height` are in 1...UInt32.max. `format` is RGB, RGBA or gray.
@@ -25,7 +25,7 @@ public struct ImageHeader {
 
 /// How the host wants a file decoded.
 public struct DecodeRequest {
-  /// Sides may be decoded this many times smaller: 1, 2, 4 or 8.
+  /// The factor by which sides may be decoded smaller: 1, 2, 4 or 8.
   public let shrink: Int
   /// Whether to keep what can be decoded of a damaged file.
   public let isLenient: Bool
@@ -45,7 +45,7 @@ public struct DecodeTarget {
 
   public var request: DecodeRequest { DecodeRequest(header) }
 
-  /// Black, transparent where there is alpha: what a damaged file leaves out.
+  /// Sets all pixels to black, and transparent if there is alpha: the parts that a damaged file lacks.
   public func clear() {
     let row = Int(header.width) * (header.format == CLIP_PIXELS_GRAY ? 1 : header.format == CLIP_PIXELS_RGBA ? 4 : 3)
     for y in 0..<Int(header.height) { (pixels + y * stride).update(repeating: 0, count: row) }
@@ -67,7 +67,7 @@ public struct DecodeTarget {
 }
 
 extension DecodeTarget {
-  /// What decoding takes at most beside the pixels.
+  /// The most memory that decoding needs beside the pixels, in bytes.
   public var decodingBytes: Int {
     let (pixels, overflow) = size.multipliedReportingOverflow(by: 4)
     return overflow ? Int.max : pixels &+ (1 << 20)
@@ -113,13 +113,13 @@ public func decodeImage(
   }
 }
 
-/// Libraries call a file malformed when they get no memory: one that `body` calls so is read once more, with `byteCount`
-/// bytes there.
+/// Libraries call a file malformed or unsupported when they get no memory. So a file that `body` calls so is read once
+/// more, after a check that `byteCount` bytes are free.
 private func believed<Result>(
   _ byteCount: Int, _ body: () throws(PluginFailure) -> Result
 ) throws(PluginFailure) -> Result {
   do throws(PluginFailure) { return try body() } catch {
-    guard error.status == CLIP_FORMAT else { throw error }
+    guard error.status == CLIP_FORMAT || error.status == CLIP_UNSUPPORTED else { throw error }
     try requireMemory(byteCount)
     return try body()
   }

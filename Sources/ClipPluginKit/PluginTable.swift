@@ -11,7 +11,7 @@ import CSystem
 ///     }
 public struct PluginTable {
   private static var maximumItems: Int { 64 }
-  /// The `clip_plugin` comes first in the storage, then the items, then what they point to.
+  /// The storage has the `clip_plugin`, then the items, then what they point to.
   private static var itemsOffset: Int { 64 }
 
   private let storage: UnsafeMutableRawPointer

@@ -2,7 +2,7 @@ import CClip
 
 /// What text encoders share.
 extension Graph {
-  /// What is made of a text's rows: "pooling" is "mean", "first", "last" (at the text's end), "max", or several of them
+  /// The pooled rows of a text: "pooling" is "mean", "first", "last" (at the text's end), "max", or several of them
   /// side by side in the order first, max, mean.
   public func pooled(_ x: clip_value, _ fallback: StaticString) -> clip_value {
     let kinds: [(StaticString, (clip_value) -> clip_value)] = [

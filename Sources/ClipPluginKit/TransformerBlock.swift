@@ -1,7 +1,7 @@
 import CClip
 
-/// A transformer's block under the names of open_clip, with the options that open_clip, timm and transformers know.
-/// Read from the encoder's configuration; an option that is not there is off.
+/// A transformer's block under open_clip's names, with the options of open_clip, timm and transformers. Options are
+/// read from the encoder's configuration; an absent option is off.
 public struct TransformerBlock {
   public let width: UInt32
   public let heads: UInt32
@@ -9,14 +9,14 @@ public struct TransformerBlock {
   public let mlpWidth: UInt32
   public let activation: clip_activation
   public let epsilon: Double
-  /// What happens to queries and keys between their projections and the attention, such as rotary positions.
+  /// Applied to queries and keys between their projections and the attention, such as rotary positions.
   public var place: ((clip_value) -> clip_value)?
-  /// Made in each block, and added to the attention's scores; see the op attention.
+  /// Makes the bias of a block's attention scores; see the op attention. Not for causal blocks.
   public var bias: (() -> clip_value)?
   public var isCausal = false
 
   private let graph: Graph
-  /// Whether norms are of what a branch adds, not of what it reads (res-post-norm).
+  /// Whether norms apply to a branch's output instead of its input (res-post-norm).
   private let normsOutput: Bool
   private let hasLayerScale: Bool
   private let hasQueryNorm: Bool
@@ -60,7 +60,7 @@ public struct TransformerBlock {
     return x
   }
 
-  /// The norm of this kind.
+  /// The block's kind of norm.
   public func norm(_ x: clip_value, _ name: String, heads: UInt32 = 1) -> clip_value {
     usesRMS ? graph.rmsNorm(x, name, epsilon) : graph.layerNorm(x, name, epsilon, heads: heads)
   }

@@ -17,7 +17,8 @@
 ENDS_WITH(clip_runtime_options, kernels);
 ENDS_WITH(clip_model_options, image_height);
 ENDS_WITH(clip_model_info, memory_bytes);
-ENDS_WITH(clip_encode_options, progress);
+ENDS_WITH(clip_encode_options, prompt);
+ENDS_WITH(clip_image_options, smaller_side);
 ENDS_WITH(clip_plugin_info, plugin);
 ENDS_WITH(clip_encoder_info, multiply_adds);
 ENDS_WITH(clip_recommend_options, max_milliseconds);

@@ -16,6 +16,15 @@
 
 #include "check.h"
 
+/* A struct that may grow has no padding at its end. */
+#define ENDS_WITH(type, field) \
+  _Static_assert(offsetof(type, field) + sizeof(((type *)0)->field) == sizeof(type), #type " has padding at its end")
+ENDS_WITH(clip_index_options, wait_milliseconds);
+ENDS_WITH(clip_index_info, memory_bytes);
+ENDS_WITH(clip_index_entry, metadata);
+ENDS_WITH(clip_index_search_options, progress);
+ENDS_WITH(clip_index_duplicates_options, progress);
+
 static clip_runtime *runtime;
 static const char *folder;
 static int searches = 20, kills = 50, damages = 400;
@@ -235,6 +244,17 @@ static void test_search(clip_storage storage, const char *name) {
   for (int i = 0; i < 10; i++) memcpy(first[i], found.at[i].key, 64);
   options.count = 15;
   CHECK(search(index, query, &options) == CLIP_OK && found.count == 15);
+  /* As a newer caller has them, and an older one. */
+  struct {
+    clip_index_search_options known;
+    uint64_t field;
+  } newer = {.known = options, .field = 1};
+  newer.known.struct_size = sizeof newer;
+  CHECK(search(index, query, &newer.known) == CLIP_INVALID_ARGUMENT);
+  newer.field = 0;
+  CHECK(search(index, query, &newer.known) == CLIP_OK && found.count == 15);
+  newer.known.struct_size = offsetof(clip_index_search_options, count);
+  CHECK(search(index, query, &newer.known) == CLIP_OK && found.count == 10);
   for (int i = 0; i < 10; i++) CHECK(strcmp(first[i], found.at[i].key) == 0);
   options.count = 100;
   CHECK(search(index, query, &options) == CLIP_OK && found.count == 60);
@@ -438,6 +458,7 @@ static void test_opening(const char *model) {
   const char *special[] = {":memory:", "file:x?mode=memory"};
   for (int i = 0; i < 2; i++) {
     CHECK(clip_index_open(runtime, special[i], &options, &index) == CLIP_OK && stat(special[i], &facts) == 0);
+    CHECK(chdir("/") == 0 && entries_of(index) == 0 && chdir(folder) == 0);
     clip_index_release(index);
   }
   CHECK(chdir(here) == 0);

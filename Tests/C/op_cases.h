@@ -27,6 +27,12 @@ static V attend(B *b, V x, uint32_t flags) {
 static plain plain_attend(plain x, int causal) {
   return plain_attention(plain_linear(x, "q", W), plain_linear(x, "k", W), plain_linear(x, "v", W), 2, causal);
 }
+/* Without padding before the grid, and one pixel after it. */
+static V conv_late(B *b, V x, uint32_t groups) {
+  const clip_setting settings[] = {{"features", W}, {"kernel_height", 3}, {"kernel_width", 3}, {"stride", 2},
+                                   {"padding", 0}, {"padding_end", 1}, {"groups", groups}};
+  return clip_op_unary(b, "conv", "op", x, settings, 7);
+}
 /* A value twice: one node, two inputs. */
 static V add_same(B *b, V x) { return clip_op_add(b, x, x); }
 static V multiply_same(B *b, V x) { return clip_op_multiply(b, x, x); }
@@ -176,6 +182,8 @@ static V last_query(B *b, V x) {
   ROW(conv_grouped, clip_op_conv(b, x, "op", W * 3 / 2, window(3, 1, 1, 1, 2), 0), \
       plain_conv(x, "op", W * 3 / 2, 3, 1, 1, 1, 2)) \
   ROW(conv_depthwise, clip_op_conv(b, x, "op", W, window(3, 2, 1, 1, W), 0), plain_conv(x, "op", W, 3, 2, 1, 1, W)) \
+  ROW(conv_late, conv_late(b, x, 1), plain_conv_to(x, "op", W, 3, 2, 0, 1, 1, 1)) \
+  ROW(conv_depthwise_late, conv_late(b, x, W), plain_conv_to(x, "op", W, 3, 2, 0, 1, 1, W)) \
   ROW(conv_multiplied, clip_op_conv(b, x, "op", W * 2, window(3, 2, 1, 1, W), 0), plain_conv(x, "op", W * 2, 3, 2, 1, 1, W)) \
   ROW(batch_norm, clip_op_batch_norm(b, x, "op", 1e-5), plain_batch_norm(x, "op", 1e-5)) \
   ROW(layer_norm, clip_op_layer_norm(b, x, "op", 1e-5), plain_layer_norm(x, "op", 1e-5)) \

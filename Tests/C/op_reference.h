@@ -26,11 +26,12 @@ static void plain_free(void) {
   while (plain_count > 0) free(plain_memory[--plain_count]);
 }
 
-static plain plain_conv(plain x, const char *name, size_t features, size_t kernel, size_t stride, size_t padding, size_t dilation,
-                        size_t groups) {
+/* `end` is the padding after the grid. */
+static plain plain_conv_to(plain x, const char *name, size_t features, size_t kernel, size_t stride, size_t padding, size_t end,
+                           size_t dilation, size_t groups) {
   const float *weight = parameter(name, ".weight"), *bias = parameter(name, ".bias");
-  size_t height = (x.height + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
-  size_t columns = (x.columns + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1;
+  size_t height = (x.height + padding + end - dilation * (kernel - 1) - 1) / stride + 1;
+  size_t columns = (x.columns + padding + end - dilation * (kernel - 1) - 1) / stride + 1;
   size_t depth = x.width / groups;
   plain y = plain_make(height * columns, features, height, columns);
   for (size_t row = 0; row < y.rows; row++)
@@ -47,6 +48,10 @@ static plain plain_conv(plain x, const char *name, size_t features, size_t kerne
       y.data[row * features + f] = sum;
     }
   return y;
+}
+static plain plain_conv(plain x, const char *name, size_t features, size_t kernel, size_t stride, size_t padding, size_t dilation,
+                        size_t groups) {
+  return plain_conv_to(x, name, features, kernel, stride, padding, padding, dilation, groups);
 }
 
 static plain plain_linear(plain x, const char *name, size_t features) {

@@ -199,6 +199,7 @@ static void without_tokenizer_json(const char *parts, const char *models) {
   char file[4096];
   snprintf(file, sizeof file, "%s/texts", parts);
   char *texts = read_file(file);
+  unlink(path("tokenizer.json"));
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
     snprintf(file, sizeof file, "%s/%s.model", models, all[i].name);
     copy_bytes(file, all[i].file);

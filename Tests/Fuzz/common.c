@@ -80,7 +80,7 @@ void fuzz_open(const char *model, uint32_t towers) {
   }
   if (row && info.towers & CLIP_TOWER_IMAGE) {
     static const uint8_t pixels[21 * 13 * 4] = {1, 2, 3, 4};
-    clip_image_view view = {pixels, 21, 13, 0, CLIP_PIXELS_RGBA, 0};
+    clip_image_view view = {.pixels = pixels, .width = 21, .height = 13, .format = CLIP_PIXELS_RGBA};
     fuzz_check(clip_encode_image(opened, &view, 1, NULL, row, info.embedding_width));
   }
   free(row);

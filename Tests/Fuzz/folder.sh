@@ -8,6 +8,7 @@ parent=${TMPDIR:-/tmp}
 folder=$(mktemp -d "$parent/clipcore-fuzz-XXXXXX")
 "$make_model" small "$folder/open_clip"
 "$make_model" hf-vit-tiny "$folder/huggingface"
+"$make_model" siglip-text "$folder/siglip"
 cp -r "$folder/huggingface" "$folder/sharded"
 mv "$folder/sharded/model.safetensors" "$folder/sharded/model-00001-of-00001.safetensors"
 cp -r Tests/Fixtures/weights/zip "$folder/pytorch"

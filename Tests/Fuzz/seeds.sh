@@ -54,6 +54,7 @@ with 00 "$FUZZ_FOLDER/open_clip/vocab.json" > "$to/tokenizer/vocab"
 with 01 "$FUZZ_FOLDER/open_clip/merges.txt" > "$to/tokenizer/merges"
 with 02 Tests/Fuzz/tokenizer.json > "$to/tokenizer/tokenizer"
 with 03 "$FUZZ_FOLDER/open_clip/tokenizer_config.json" > "$to/tokenizer/config"
+cp Tests/Fixtures/tokenizer/models/*.model "$to/sentencepiece/"
 split -l 1 -a 3 Tests/Fixtures/tokenizer/cases.jsonl "$to/text/"
 cp Tests/Fixtures/codecs/*.{png,jpg,webp} "$to/image/"
 for format in bmp gif tiff jxl; do cp Tests/Fixtures/photos/*.$format "$to/image_$format/"; done

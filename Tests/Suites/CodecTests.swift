@@ -49,7 +49,7 @@ import Testing
     let upright = try runtime.load(photos.appending(path: "upright.png"))
     for orientation in 1...8 {
       let image = try runtime.load(photos.appending(path: "o\(orientation).png"))
-      #expect([image.width, image.height] == [upright.width, upright.height])
+      #expect(image.width == upright.width && image.height == upright.height)
       #expect(image.bytes == upright.bytes, "orientation \(orientation)")
       let stored = try Image(
         photos.appending(path: "o\(orientation).png").path, runtime: runtime, options: .init(asStored: true))

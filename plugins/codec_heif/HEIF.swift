@@ -16,6 +16,8 @@ func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) th
 }
 
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
+  // libheif ends the process where it has no memory: what it takes must be there before.
+  try requireMemory(target.decodingBytes)
   try withPrimary(data) { context, handle throws(PluginFailure) in
     let header = try header(handle)
     try target.check(header)

@@ -17,6 +17,8 @@ func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) th
 }
 
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
+  // libtiff crashes where some of its allocations fail: the memory that it takes must be there before.
+  try requireMemory(target.decodingBytes)
   try withFile(data) { file throws(PluginFailure) in
     let header = try header(file)
     try target.check(header)

@@ -44,6 +44,14 @@ private var families: [Family] {
         """#,
       strengths: "global-context:3,local-detail:2"),
     Family(
+      id: "clipcore.encoder.mobilevit", description: "MobileViT: pooled features",
+      build: { $0.map { buildMobileViT(Graph($0)) } ?? -1 },
+      example: #"""
+        {"image_height": 256, "image_width": 256, "widths": [16, 32, 64, 96, 128, 160, 640],
+        "hidden_widths": [144, 192, 240], "activation": "silu"}
+        """#,
+      strengths: "local-detail:2,texture:2,small-data:2"),
+    Family(
       id: "clipcore.encoder.swin", description: "Swin and Swin V2: attention in windows; the mean of all rows",
       build: { Graph.build($0, buildSwin) },
       example: #"""

@@ -1,6 +1,9 @@
 import ClipBase
 
 extension CharacterMap {
+  /// In bytes. The longest of Unicode's NFKC has 33.
+  static var longestReplacement: Int { 64 }
+
   /// Describes what is wrong with a map that a model file has; nil if it is well formed. Each set of children is visited
   /// once, since common suffixes share nodes.
   var problem: String? {
@@ -33,8 +36,11 @@ private struct CharacterMapCheck {
       guard map.units[node] & 0x8000_00FF == UInt32(byte) else { continue }
       let next = map.child(node)
       if let problem = visit(next, depth: depth + 1) { return problem }
-      if map.units[node] & 0x100 != 0, Int(map.units[next] & 0x7FFF_FFFF) >= map.replacements.count {
-        return "a replacement is outside the file"
+      guard map.units[node] & 0x100 != 0 else { continue }
+      let start = Int(map.units[next] & 0x7FFF_FFFF)
+      guard start < map.replacements.count else { return "a replacement is outside the file" }
+      guard map.replacements[start...].prefix(CharacterMap.longestReplacement + 1).contains(0) else {
+        return "a replacement is longer than \(CharacterMap.longestReplacement) bytes"
       }
     }
     states[base] = 2

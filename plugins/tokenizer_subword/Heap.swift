@@ -1,9 +1,11 @@
+import ClipBase
+
 /// A binary heap, with the least element first.
 struct Heap<Element: Comparable> {
   private var elements: [Element] = []
 
-  mutating func insert(_ element: Element) {
-    elements.append(element)
+  mutating func insert(_ element: Element) throws(ClipError) {
+    try elements.add(element, for: "text")
     var index = elements.count - 1
     while index > 0, elements[index] < elements[(index - 1) / 2] {
       elements.swapAt(index, (index - 1) / 2)

@@ -32,6 +32,7 @@ struct SentencePieceFile {
     self.place = place
     var message = ProtobufReader(bytes)
     while let field = message.next() {
+      try requireMemory("pieces")
       switch (field.number, field.bytes) {
       case (1, let bytes?): try pieces.add(piece(bytes), for: "pieces")
       case (2, let bytes?): try readTrainer(bytes)

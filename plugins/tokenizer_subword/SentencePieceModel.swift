@@ -87,7 +87,7 @@ struct SentencePieceModel {
 
   /// The ids of a UTF-8 text, at least the first `limit` of them where there are as many.
   func encode(_ text: [UInt8], limit: Int = .max) throws(ClipError) -> [Int32] {
-    let text = text.withUnsafeBufferPointer { normalizer.normalize($0) }
+    let text = try text.withUnsafeBufferPointer { text throws(ClipError) in try normalizer.normalize(text) }
     var ids: [Int32] = []
     var state = State()
     var start = 0
@@ -95,13 +95,13 @@ struct SentencePieceModel {
       var end = splitsAtMarks ? start + 1 : text.count
       while end < text.count, !SentencePieceModel.isMark(text[end...]) { end += 1 }
       try requireMemory("text")
-      text.withUnsafeBufferPointer {
-        let word = UnsafeBufferPointer(rebasing: $0[start..<end])
+      try text.withUnsafeBufferPointer { text throws(ClipError) in
+        let word = UnsafeBufferPointer(rebasing: text[start..<end])
         switch algorithm {
-        case .unigram: unigram(word, &state, &ids)
-        case .bytePairs: bytePairs(word, &state, &ids)
-        case .words: append(word, 0..<word.count, &state, &ids)
-        case .characters: for symbol in symbols(word) { append(word, symbol.range, &state, &ids) }
+        case .unigram: try unigram(word, &state, &ids)
+        case .bytePairs: try bytePairs(word, &state, &ids)
+        case .words: try append(word, 0..<word.count, &state, &ids)
+        case .characters: for symbol in try symbols(word) { try append(word, symbol.range, &state, &ids) }
         }
       }
       start = end
@@ -121,12 +121,14 @@ struct SentencePieceModel {
   }
 
   /// Unknown pieces are their bytes with byte fallback, else one token for each run of them.
-  private func append(_ piece: UnsafeBufferPointer<UInt8>, _ id: Int32, _ state: inout State, _ ids: inout [Int32]) {
+  private func append(
+    _ piece: UnsafeBufferPointer<UInt8>, _ id: Int32, _ state: inout State, _ ids: inout [Int32]
+  ) throws(ClipError) {
     let isUnknown = id == unknownToken
     if isUnknown, !byteTokens.isEmpty {
-      for byte in piece { ids.append(byteTokens[Int(byte)] ?? unknownToken) }
+      for byte in piece { try ids.add(byteTokens[Int(byte)] ?? unknownToken, for: "tokens") }
     } else if !isUnknown || !state.isAfterUnknown {
-      ids.append(id)
+      try ids.add(id, for: "tokens")
     }
     state.isAfterUnknown = isUnknown
   }
@@ -135,9 +137,9 @@ struct SentencePieceModel {
 
   private func append(
     _ text: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, _ state: inout State, _ ids: inout [Int32]
-  ) {
+  ) throws(ClipError) {
     let piece = UnsafeBufferPointer(rebasing: text[range])
-    append(piece, id(piece), &state, &ids)
+    try append(piece, id(piece), &state, &ids)
   }
 
   // MARK: Byte pairs
@@ -152,7 +154,7 @@ struct SentencePieceModel {
   }
 
   /// The user-defined pieces and characters of a text.
-  private func symbols(_ text: UnsafeBufferPointer<UInt8>) -> [Symbol] {
+  private func symbols(_ text: UnsafeBufferPointer<UInt8>) throws(ClipError) -> [Symbol] {
     var symbols: [Symbol] = []
     var at = 0
     while at < text.count {
@@ -160,9 +162,9 @@ struct SentencePieceModel {
       let count = known?.count ?? SentencePieceModel.characterLength(text[at])
       let end = min(text.count, at + count)
       let index = symbols.count
-      symbols.append(
-        Symbol(
-          range: at..<end, isWhole: known != nil, previous: index - 1, next: end == text.count ? -1 : index + 1))
+      let next = end == text.count ? -1 : index + 1
+      try symbols.add(
+        Symbol(range: at..<end, isWhole: known != nil, previous: index - 1, next: next), for: "text")
       at = end
     }
     return symbols
@@ -181,19 +183,30 @@ struct SentencePieceModel {
     }
   }
 
-  private func bytePairs(_ text: UnsafeBufferPointer<UInt8>, _ state: inout State, _ ids: inout [Int32]) {
-    var symbols = symbols(text)
+  /// Of a piece that is not used: how many bytes of it the first of its two parts has. The last one counts.
+  private struct Split: Comparable {
+    let id: Int32
+    let order: Int
+    let count: Int
+
+    static func < (one: Split, other: Split) -> Bool { (one.id, one.order) < (other.id, other.order) }
+  }
+
+  private func bytePairs(
+    _ text: UnsafeBufferPointer<UInt8>, _ state: inout State, _ ids: inout [Int32]
+  ) throws(ClipError) {
+    var symbols = try symbols(text)
     var queue = Heap<Pair>()
-    /// Where a piece that is not used was merged, by its range.
-    var splits: [(range: Range<Int>, middle: Int)] = []
-    func add(_ left: Int, _ right: Int) {
+    var splits: [Split] = []
+    func add(_ left: Int, _ right: Int) throws(ClipError) {
       guard left >= 0, right >= 0, !symbols[left].isWhole, !symbols[right].isWhole else { return }
       let range = symbols[left].range.lowerBound..<symbols[right].range.upperBound
       guard let id = pieces.id(UnsafeBufferPointer(rebasing: text[range])) else { return }
-      queue.insert(Pair(score: scores[Int(id)], left: left, right: right, end: range.upperBound))
-      if kinds[Int(id)] == .unused { splits.append((range, symbols[right].range.lowerBound)) }
+      try queue.insert(Pair(score: scores[Int(id)], left: left, right: right, end: range.upperBound))
+      guard kinds[Int(id)] == .unused else { return }
+      try splits.add(Split(id: id, order: splits.count, count: symbols[left].range.count), for: "text")
     }
-    for index in symbols.indices.dropFirst() { add(index - 1, index) }
+    for index in symbols.indices.dropFirst() { try add(index - 1, index) }
     while let pair = queue.removeFirst() {
       let (left, right) = (symbols[pair.left], symbols[pair.right])
       guard !left.range.isEmpty, !right.range.isEmpty, left.next == pair.right, right.range.upperBound == pair.end
@@ -204,25 +217,36 @@ struct SentencePieceModel {
       symbols[pair.left].next = right.next
       if right.next >= 0 { symbols[right.next].previous = pair.left }
       symbols[pair.right].range = right.range.upperBound..<right.range.upperBound
-      add(left.previous, pair.left)
-      add(pair.left, right.next)
+      try add(left.previous, pair.left)
+      try add(pair.left, right.next)
     }
-    /// Pieces that are not used are given back as what they were made of.
-    func emit(_ range: Range<Int>) {
-      let piece = UnsafeBufferPointer(rebasing: text[range])
-      let id = id(piece)
-      guard kinds[Int(id)] == .unused,
-        let split = splits.last(where: { $0.range.count == range.count && Array(text[$0.range]) == Array(piece) })
-      else { return append(piece, id, &state, &ids) }
-      let middle = range.lowerBound + split.middle - split.range.lowerBound
-      emit(range.lowerBound..<middle)
-      emit(middle..<range.upperBound)
-    }
+    splits.sort()
     var index = symbols.isEmpty ? -1 : 0
+    var rest: [Range<Int>] = []
     while index >= 0 {
-      emit(symbols[index].range)
+      rest.append(symbols[index].range)
+      while let range = rest.popLast() {
+        let id = id(UnsafeBufferPointer(rebasing: text[range]))
+        guard kinds[Int(id)] == .unused, let count = SentencePieceModel.last(splits, id) else {
+          try append(text, range, &state, &ids)
+          continue
+        }
+        let middle = range.lowerBound + count
+        rest.append(middle..<range.upperBound)
+        rest.append(range.lowerBound..<middle)
+      }
       index = symbols[index].next
     }
+  }
+
+  /// The `count` of the last split of a piece.
+  private static func last(_ splits: [Split], _ id: Int32) -> Int? {
+    var (low, high) = (0, splits.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if splits[middle].id <= id { low = middle + 1 } else { high = middle }
+    }
+    return low > 0 && splits[low - 1].id == id ? splits[low - 1].count : nil
   }
 
   // MARK: Unigram
@@ -234,8 +258,10 @@ struct SentencePieceModel {
   }
 
   /// Viterbi's algorithm; of equal sums the first counts. The score of an unknown character is below all others.
-  private func unigram(_ text: UnsafeBufferPointer<UInt8>, _ state: inout State, _ ids: inout [Int32]) {
-    var nodes = [Node](repeating: Node(), count: text.count + 1)
+  private func unigram(
+    _ text: UnsafeBufferPointer<UInt8>, _ state: inout State, _ ids: inout [Int32]
+  ) throws(ClipError) {
+    var nodes = try filled(Node(), text.count + 1, "text")
     nodes[0].score = state.score
     var start = 0
     while start < text.count {
@@ -262,11 +288,11 @@ struct SentencePieceModel {
     var path: [Int] = []
     var end = text.count
     while end > 0 {
-      path.append(end)
+      try path.add(end, for: "text")
       end = nodes[end].start
     }
     for end in path.reversed() {
-      append(UnsafeBufferPointer(rebasing: text[nodes[end].start..<end]), nodes[end].id, &state, &ids)
+      try append(UnsafeBufferPointer(rebasing: text[nodes[end].start..<end]), nodes[end].id, &state, &ids)
     }
     state.score = nodes[text.count].score
   }

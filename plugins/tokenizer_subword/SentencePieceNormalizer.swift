@@ -33,8 +33,10 @@ struct SentencePieceNormalizer {
     return count
   }
 
-  func normalize(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+  func normalize(_ text: UnsafeBufferPointer<UInt8>) throws(ClipError) -> [UInt8] {
     let space = SentencePieceNormalizer.space
+    // A replacement or a user-defined piece of spaces alone.
+    let mostAtOnce = 3 * CharacterMap.longestReplacement
     let mark = escapesSpaces ? SentencePieceNormalizer.mark : [space]
     var at = 0
     while collapsesSpaces, at < text.count {
@@ -45,10 +47,11 @@ struct SentencePieceNormalizer {
     }
     var result: [UInt8] = []
     if at == text.count { return result }
-    result.reserveCapacity(text.count + 8)
+    try result.reserve(text.count + mostAtOnce, for: "text")
     if addsPrefix, !marksEnds { result += mark }
     var isAfterSpace = collapsesSpaces
     while at < text.count {
+      if result.capacity - result.count < mostAtOnce { try result.reserve(2 * result.count + mostAtOnce, for: "text") }
       at += first(UnsafeBufferPointer(rebasing: text[at...])) { bytes in
         var isAtStart = true
         for byte in bytes {

@@ -108,7 +108,7 @@ func normalizePixels(
         let scaled = config.rescale == 1.0 / 255.0 ? Float(value) / 255 : Float(value) * config.rescale
         table[value] = (scaled - config.mean[channel]) / config.std[channel]
       }
-      let plane = output + channel * count
+      let plane = output + (config.swapsChannels ? 2 - channel : channel) * count
       for i in 0..<count { plane[i] = table[Int(bytes[i &* 3 &+ channel])] }
     }
   }

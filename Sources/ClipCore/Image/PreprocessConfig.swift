@@ -42,6 +42,8 @@ struct PreprocessConfig {
   var resample: Resample = .bicubic
   /// Whether pixels stay floats from the resize to the normalisation.
   var resizesFloats = false
+  /// Whether the tower takes blue first.
+  var swapsChannels = false
   /// Red, green, blue.
   var mean: [Float] = [0.48145466, 0.4578275, 0.40821073]
   var std: [Float] = [0.26862954, 0.26130258, 0.27577711]

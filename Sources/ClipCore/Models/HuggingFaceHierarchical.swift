@@ -3,7 +3,7 @@ import CClip
 /// Hugging Face's config.json of image towers alone whose stages halve the grid; the output is pooled features.
 /// Defaults are those of transformers' configuration classes.
 enum HuggingFaceHierarchical {
-  private typealias Members = [(key: Name, value: JSON)]
+  typealias Members = [(key: Name, value: JSON)]
 
   /// nil: a model_type of another reader.
   static func read(
@@ -71,6 +71,9 @@ enum HuggingFaceHierarchical {
     case "efficientnet", "align_vision_model":
       (encoder, names, processor) = ("efficientnet", [], "EfficientNet")
       (members, width) = try EfficientNetConfig.read(config, hasTop: type == "efficientnet")
+    case "mobilevit":
+      (encoder, names, processor) = ("mobilevit", [], "MobileViT")
+      (members, width) = try mobileViT(config)
     default: return nil
     }
     guard try config.int("num_channels", 3, ConfigReader.widths) == 3 else {
@@ -100,10 +103,10 @@ enum HuggingFaceHierarchical {
     return result
   }
 
-  private static func array(_ counts: [Int]) -> JSON { .array(counts.map { .int($0) }) }
+  static func array(_ counts: [Int]) -> JSON { .array(counts.map { .int($0) }) }
 
   /// One integer for each stage.
-  private static func counts(
+  static func counts(
     _ config: ConfigReader, _ key: StaticString, _ fallback: [Int], _ stages: ClosedRange<Int> = 4...4
   ) throws(ClipError) -> [Int] {
     guard config.has(key) else { return fallback }

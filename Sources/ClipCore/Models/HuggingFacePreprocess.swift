@@ -25,7 +25,12 @@ enum HuggingFacePreprocess {
     result.resample = try resample(config, processor)
     result.rescale =
       try config.bool("do_rescale", true) ? Float(try config.number("rescale_factor", 1.0 / 255.0, 1e-9...1e9)) : 1
-    if try config.bool("do_normalize", true) {
+    // MobileViT's images are blue, green and red, and not normalised.
+    let isMobile = processor.name == "MobileViT"
+    result.swapsChannels = isMobile ? try config.bool("do_flip_channel_order", true) : false
+    let isNormalised = try config.bool("do_normalize", !isMobile)
+    guard !isMobile || !isNormalised else { throw config.error(CLIP_UNSUPPORTED, "do_normalize", "false") }
+    if isNormalised {
       result.mean = try config.channels("image_mean", processor.mean, zeroAllowed: true)
       result.std = try config.channels("image_std", processor.std, zeroAllowed: false)
     } else {

@@ -43,6 +43,7 @@ struct HuggingFaceProcessor {
       HuggingFaceProcessor("DINOv3ViT", .square(224), .bilinear, imageNet),
       HuggingFaceProcessor("ConvNext", .edge(384), .bicubic, half),
       HuggingFaceProcessor("EfficientNet", .square(346), .bicubic, half),
+      HuggingFaceProcessor("MobileViT", .edge(224), crop: 256, .bicubic, half),
       HuggingFaceProcessor("Blip", .square(384), .bicubic, clipChannels),
     ]
   }

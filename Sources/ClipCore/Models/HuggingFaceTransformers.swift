@@ -57,7 +57,8 @@ enum HuggingFaceTransformers {
   private static func ignored(_ scope: Name) -> [Name] {
     let start: Name = scope.isEmpty ? "" : scope + "."
     return [
-      start + "pooler.dense.", start + "embeddings.mask_token", "classifier.", "cls_classifier.",
+      start + "pooler.dense.", start + "embeddings.mask_token", start + "embeddings.register_tokens", "classifier.",
+      "cls_classifier.",
       "distillation_classifier.", "decoder.", "lm_head.", start + "rope_embeddings.",
     ]
   }

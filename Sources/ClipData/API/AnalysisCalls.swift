@@ -10,7 +10,7 @@ public func clip_analyze(
   reporting { () throws(ClipError) in
     let runtime = try Runtime(runtime)
     let options = try ClipBase.options(options, clip_analysis_options(), "options")
-    // An output that cannot be filled must not cost minutes.
+    // Checked first, before minutes of work.
     try requireRoom(analysis, "analysis")
     if pairs != nil { try requireCapacity(capacity, n, "pairs") }
     let measured = try Analysis(

@@ -3,14 +3,14 @@ import CFFI
 import CSystem
 import ClipFFI
 
-/// A C function made at run time, which calls another with a pointer before its own arguments.
-/// Immutable once made; the function may be called from any thread until this is freed.
+/// A C function made at run time, which calls another with a pointer before its own arguments. Immutable; the function
+/// may be called on any thread until this is freed.
 final class Closure {
   let function: clip_function
   private let memory: UnsafeMutableRawPointer
   private let call: UnsafeMutablePointer<ClosureCall>
 
-  /// `signature` is that of the function made: "int(pointer,size_t)".
+  /// `signature` is the signature of the new function: "int(pointer,size_t)".
   convenience init(
     signature: Name, callback: clip_function, user: UnsafeMutableRawPointer?
   ) throws(ClipError) {
@@ -74,7 +74,7 @@ final class Closure {
   }
 }
 
-/// What a closure does, at an address that libffi hands to it.
+/// The target of a closure, at the address that libffi passes to it.
 private struct ClosureCall {
   let outer: ForeignSignature
   let inner: ForeignSignature

@@ -30,7 +30,7 @@ public func clip_dataset_release(_ dataset: OpaquePointer?) { releaseHandle(data
 public func clip_dataset_next(_ dataset: OpaquePointer?, _ batch: UnsafeMutablePointer<clip_batch>?) -> clip_status {
   reporting { () throws(ClipError) in
     let dataset = try object(dataset, Dataset.self, "dataset")
-    // An output that cannot be filled must not cost a batch.
+    // Checked first, so that no batch is lost.
     try requireRoom(batch, "batch")
     try fill(batch, with: try dataset.next(), "batch")
   }

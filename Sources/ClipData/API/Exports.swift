@@ -1,2 +1,2 @@
-// Every file sees the base without an import of its own.
+// Makes ClipBase visible in every file without an import.
 @_exported import ClipBase

@@ -8,7 +8,7 @@ struct Analysis {
   private let runtime: Runtime
   private let n: Int
 
-  /// Pairs at most: indices of neighbours have 32 bits.
+  /// The most pairs: indices of neighbours have 32 bits.
   static var limit: Int { 1 << 24 }
 
   init(_ images: UnsafePointer<Float>, _ texts: UnsafePointer<Float>, _ n: Int, _ d: Int, _ runtime: Runtime)
@@ -45,7 +45,7 @@ struct Analysis {
     return rows
   }
 
-  /// Both ways of looking, with the same scales.
+  /// The scores of both directions, with the same scales.
   private func passes(_ scales: [Double]) throws(ClipError) -> (ScorePass, ScorePass) {
     (try ScorePass(images, texts, scales: scales, runtime), try ScorePass(texts, images, scales: scales, runtime))
   }
@@ -112,7 +112,7 @@ struct Analysis {
 
   private static var stepCount: Int { 16 }
 
-  /// Numbers from `low` to `high` by equal ratios.
+  /// Values from `low` to `high` in equal ratios.
   private static func steps(_ low: Double, _ high: Double) -> [Double] {
     var steps: [Double] = []
     for index in 0..<stepCount { steps.append(low * pow(high / low, Double(index) / Double(stepCount - 1))) }
@@ -137,7 +137,7 @@ struct Analysis {
         moved.0.row(index)[column] = images.row(index)[column] - difference[column] / 2
         moved.1.row(index)[column] = texts.row(index)[column] + difference[column] / 2
       }
-      // One that was moved to the origin stays there.
+      // A row at the origin stays there.
       _ = moved.0.normalise(index)
       _ = moved.1.normalise(index)
     }

@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// The file of modalities, kinds of alignment and gaps (docs/analysis.md). It is read for each call.
+/// The file of modalities, kinds of alignment and gaps (docs/analysis.md), read in each call.
 struct Catalogue {
   private let path: String
   private let root: JSON
@@ -63,7 +63,7 @@ struct Catalogue {
     }
   }
 
-  /// The gaps by property, those that count most first; the score is the sum of weight times gap.
+  /// The gaps by property, largest contribution first, and the score: the sum of weight times gap.
   func gap(_ a: Name, _ b: Name) throws(ClipError) -> [PropertyGap] {
     let profiles = (try modality(a), try modality(b))
     var gaps: [PropertyGap] = []
@@ -124,7 +124,7 @@ struct Catalogue {
     return numbers
   }
 
-  /// What a score from 0 to 1 is called.
+  /// The name of a score from 0 to 1.
   func level(of score: Double) throws(ClipError) -> Name {
     guard let levels = root["levels"]?.array else { throw wrong("levels", "a list", root["levels"]) }
     for level in levels {

@@ -31,10 +31,10 @@ extension ScorePass {
     return error
   }
 
-  /// Everything about this way of looking, at the scale of that index.
+  /// All measures of this direction, at the scale with this index.
   func retrieval(_ scale: Int, bins: Int) -> clip_retrieval {
     var facts = clip_retrieval()
-    // How many have each rank: from 1, as many as there are candidates.
+    // The number of queries with each rank, from 1 to the number of candidates.
     var ranks = [Int](repeating: 0, count: queries.count + 1)
     var within = (0, 0, 0)
     for query in 0..<queries.count {
@@ -80,7 +80,7 @@ extension ScorePass {
 }
 
 extension [Int] {
-  /// Where counts are the elements: the value of the item at `place` in their order.
+  /// For counts of values: the value of the item at `place` in sorted order.
   fileprivate func quantile(_ place: Int) -> Int {
     var before = 0
     for value in indices {

@@ -23,7 +23,7 @@ struct UnitRows {
     memory.base.assumingMemoryBound(to: Double.self) + index * width
   }
 
-  /// Scales a row to unit length; false where it has none.
+  /// Scales a row to unit length; false if it has no direction.
   func normalise(_ index: Int) -> Bool {
     let row = row(index)
     var sum = 0.0
@@ -35,9 +35,9 @@ struct UnitRows {
   }
 }
 
-/// What one query found among all candidates, of which the one of its own index is its match.
+/// The result of one query among all candidates; the candidate with its own index is its match.
 struct QueryResult {
-  /// Candidates at least as good as the match, and 1.
+  /// The number of other candidates that score at least as much as the match, plus 1.
   var rank = 0
   /// The best candidate that is not the match.
   var other = 0
@@ -48,8 +48,8 @@ struct QueryResult {
   var near = 0.0
 }
 
-/// Every query's scores with every candidate: one row of scores at a time, nothing of n times n kept.
-/// Each number depends on its query alone, so threads and pieces do not change it.
+/// Scores every query with every candidate, one row of scores at a time: nothing of n times n is kept. A result depends
+/// only on its query, so threads and pieces do not change it.
 struct ScorePass {
   static var neighbours: Int { 10 }
 
@@ -63,7 +63,7 @@ struct ScorePass {
   private let sumsMemory: Memory
   private let nearestMemory: Memory
 
-  /// Runs on the runtime's threads. For each query and scale there is the sum of exp(scale (score - best)).
+  /// Runs on the runtime's threads. For each query and scale it computes the sum of exp(scale (score - best)).
   init(_ queries: UnitRows, _ candidates: UnitRows, scales: [Double], _ runtime: Runtime) throws(ClipError) {
     let n = queries.count
     self.queries = queries
@@ -99,7 +99,7 @@ struct ScorePass {
     }
   }
 
-  /// Four queries with one candidate.
+  /// Scores four queries with one candidate.
   private func score(_ first: Int, _ candidate: Int, _ scores: UnsafeMutablePointer<Double>) {
     typealias Vector = SIMD4<Double>
     let width = queries.width
@@ -140,7 +140,7 @@ struct ScorePass {
         if score > scores[result.other] { result.other = index }
       }
       result.best = max(result.best, score)
-      // Of equal ones the first stay.
+      // Among equal scores the first is kept.
       if kept == k, score <= scores[Int(nearest[k - 1])] { continue }
       var place = kept < k ? kept : k - 1
       while place > 0, scores[Int(nearest[place - 1])] < score {

@@ -35,7 +35,7 @@ final class Augmentation {
 
   deinit { if let instance { table.pointee.destroy?(instance) } }
 
-  /// The image after this step, which a step that leaves it as it is returns itself.
+  /// The image after this step; the same buffer if the step leaves it as it is.
   func apply(_ image: PixelBuffer, _ runtime: Runtime, _ random: inout RandomStream) throws(ClipError) -> PixelBuffer {
     guard let apply = table.pointee.apply_image, let format = image.view.format.nearest(in: table.pointee.formats)
     else {
@@ -132,7 +132,7 @@ private final class ImageSink {
   ) -> Int32 {
     do throws(ClipError) {
       if let failure { throw failure }
-      // A stride of 0 has a meaning of its own there, and the memory is as large as the plugin says.
+      // A stride of 0 means "no gaps" to the core; here the plugin's stride is taken as it is.
       let row = Int(width) * 3
       guard stride >= row else {
         throw ClipError(

@@ -15,16 +15,16 @@ struct LoadedAugmentation {
   let table: UnsafePointer<clip_augmentation>
   let plugin: PluginReference
 
-  /// Of a step that names none.
+  /// The probability of a step without "p".
   var probability: Double { table.pointee.probability == 0 ? 1 : table.pointee.probability }
 
   static var kinds: [clip_plugin_kind] { [CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION] }
 
-  /// The augmentation of this op or id; CLIP_NOT_FOUND says at `place` which ops there are.
+  /// The augmentation of this op or id. CLIP_NOT_FOUND, with the ops there are and `place`, if there is none.
   static func find(_ name: Name, _ place: String, _ runtime: Runtime) throws(ClipError) -> LoadedAugmentation {
     for kind in kinds {
       for known in try list(kind, runtime) where known.op == name || known.id == name {
-        // One that was unloaded since is not found, as if it had been before.
+        // One that was unloaded since counts as not found.
         if let held = try hold(kind, known.id, runtime) { return held }
       }
     }

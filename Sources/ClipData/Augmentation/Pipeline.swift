@@ -1,18 +1,18 @@
 import CClip
 
-/// Steps that augment images or texts. Immutable once made but for its counter; it keeps its plugins loaded.
+/// Steps that augment images or texts. Immutable except for its counter; it keeps its plugins loaded.
 final class Pipeline {
   /// nil for a pipeline without steps, which takes both.
   let kind: clip_plugin_kind?
   let steps: [Step]
   let runtime: Runtime
-  /// Texts that steps could not augment.
+  /// The number of texts that steps could not augment.
   let failures = Counter()
 
-  /// Steps in one pipeline at most, those inside others counted.
+  /// The most steps of a pipeline, nested ones included.
   private static var maxSteps: Int { 1024 }
 
-  /// What the name "default" stands for: OpenCLIP's careful crop, and a little of everything else.
+  /// The pipeline "default": OpenCLIP's careful crop, and a little of everything else.
   private static var usual: StaticString {
     """
     [{"op": "random_resized_crop", "size": 224, "scale": [0.9, 1], "interpolation": "bicubic"},
@@ -50,12 +50,12 @@ final class Pipeline {
     }
   }
 
-  /// The image after all steps, in memory of its own; before them it is laid over a background, where one is
-  /// given and it has alpha. `place` names it in errors.
+  /// The image after all steps, in its own memory. An image with alpha is first composited over `background`, if there
+  /// is one. `place` names the image in errors.
   func augment(
     _ view: clip_image_view, over background: Colour? = nil, seed: UInt64, index: UInt64, place: String
   ) throws(ClipError) -> ImageHandle {
-    // Whatever the steps do, the result's size is held against the runtime's limit.
+    // The result's size is checked against the runtime's limit.
     var image = PixelBuffer(try ImageView(view, maxPixels: Int.max, place: place))
     if !image.view.isStoredUpright { image = try image.copied(runtime).buffer }
     if let background, image.view.format.hasAlpha { image = try image.composited(over: background, runtime) }
@@ -69,7 +69,7 @@ final class Pipeline {
     return result
   }
 
-  /// The text after all steps; one that none of them changes is itself.
+  /// The text after all steps; the same buffer if no step changes it.
   func augment(_ text: TextBuffer, seed: UInt64, index: UInt64) throws(ClipError) -> TextBuffer {
     var text = text
     for step in steps {
@@ -82,19 +82,19 @@ final class Pipeline {
   }
 }
 
-/// One step, done with its probability.
+/// One step, applied with its probability.
 final class Step {
   enum Body {
     case operation(Augmentation)
     case sequence([Step])
-    /// One of them, drawn by weight.
+    /// One of several steps, drawn by weight.
     case oneOf([Step])
   }
 
   let body: Body
   let probability: Double
   let weight: Double
-  /// Names the step's random stream: steps are counted as they are written.
+  /// The number of the step's random stream, in the order of the JSON.
   let number: UInt32
 
   init(_ body: Body, probability: Double, weight: Double, number: UInt32) {
@@ -104,8 +104,8 @@ final class Step {
     self.number = number
   }
 
-  /// Calls `apply` for each augmentation that this item's stream takes. A step's stream gives first
-  /// whether it is done, then what else it needs: no step's numbers depend on another's.
+  /// Calls `apply` for each augmentation that the item's random streams select. A step's stream first decides whether
+  /// the step is applied; no step's numbers depend on another's.
   func run(
     seed: UInt64, index: UInt64, _ apply: (Augmentation, inout RandomStream) throws(ClipError) -> Void
   ) throws(ClipError) {

@@ -1,8 +1,8 @@
 import CClip
 import CSystem
 
-/// The values of one step's settings: what its JSON says, or the declared default. An augmentation
-/// reads them through clip_settings while it is made.
+/// The values of one step's settings: from its JSON, or the declared defaults. An augmentation reads them through
+/// clip_settings while it is created.
 final class StepSettings {
   private struct Slot {
     let setting: clip_setting_info
@@ -12,10 +12,10 @@ final class StepSettings {
   }
 
   private var slots: [Slot] = []
-  /// The first thing asked for that was not declared.
+  /// The first request for a setting that was not declared.
   private(set) var mistake: String?
 
-  /// Defaults alone.
+  /// Starts with the defaults.
   init(_ table: clip_augmentation) {
     for setting in UnsafeBufferPointer(start: table.settings, count: table.setting_count) {
       slots.append(Slot(setting: setting, number: setting.number, numbers: nil, text: nil))
@@ -29,7 +29,7 @@ final class StepSettings {
     }
   }
 
-  /// Takes the value of `key`; `place` is the step.
+  /// Sets the value of `key`; `place` is the step.
   func set(_ key: Name, _ value: JSON, place: String) throws(ClipError) {
     guard let index = slots.firstIndex(where: { Name(cString: $0.setting.name) == key }) else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): unknown setting \"\(key.string)\"; it has \(names)")
@@ -67,7 +67,7 @@ final class StepSettings {
     case CLIP_SETTING_NUMBERS:
       let (low, high) = (setting.count_low, setting.count_high)
       let expected = "\(low == high ? "\(low)" : "\(low) to \(high)") numbers \(range)"
-      // One number stands for a list of one.
+      // One number is a list of one.
       let elements = value.array ?? (value.number == nil ? nil : [value])
       guard let elements, elements.count >= low, elements.count <= high else {
         throw value.array == nil ? wrong(expected) : wrong(expected + ", not \(value.array?.count ?? 0)")
@@ -97,7 +97,7 @@ final class StepSettings {
 
   // MARK: What plugins call
 
-  /// Runs `body` with these settings as plugins see them.
+  /// Runs `body` with these settings as a clip_settings for plugins.
   func lend<Result>(_ body: (UnsafePointer<clip_settings>) -> Result) -> Result {
     defer { withExtendedLifetime(self) {} }
     var table = clip_settings(

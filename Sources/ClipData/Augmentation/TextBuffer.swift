@@ -5,12 +5,12 @@ import CSystem
 final class TextBuffer {
   private(set) var count = 0
   private(set) var failure: ClipError?
-  /// Whether the augmentation that made this asked to count it as one that it could not augment.
+  /// Whether the augmentation that wrote this text reported a failure to augment it.
   private(set) var isFailureCounted = false
   private var memory: UnsafeMutablePointer<UInt8>?
   private var capacity = 0
 
-  /// Bytes of one text at most.
+  /// The most bytes of a text.
   private static var limit: Int { 16 << 20 }
 
   deinit { free(memory) }
@@ -33,7 +33,7 @@ final class TextBuffer {
     memory[count] = 0
   }
 
-  /// Why this is no UTF-8 text without NUL; nil when it is.
+  /// The error if this is not UTF-8 without NUL; nil if it is.
   var problem: String? {
     let bytes = UnsafeBufferPointer(start: memory, count: count)
     var at = 0
@@ -52,7 +52,7 @@ final class TextBuffer {
     return body(UnsafeRawPointer(memory).assumingMemoryBound(to: CChar.self))
   }
 
-  /// Runs `body` with this text as plugins see it.
+  /// Runs `body` with this text as a clip_text_sink for plugins.
   func lend<Result>(_ body: (UnsafeMutablePointer<clip_text_sink>) -> Result) -> Result {
     defer { withExtendedLifetime(self) {} }
     var table = clip_text_sink(

@@ -1,7 +1,7 @@
 import CClip
 
-/// Paths written in one: `{000..127}` counts, with as many digits as its ends have, and `{a,b}` lists.
-/// Several in one path multiply, and a list may hold others.
+/// Several paths in one: `{000..127}` counts, with as many digits as its ends, and `{a,b}` lists. Several patterns in a
+/// path are combined; a list may contain patterns.
 struct BracePattern {
   private let pattern: [UInt8]
 
@@ -66,7 +66,7 @@ struct BracePattern {
     return results
   }
 
-  /// What stands between one pair of braces.
+  /// The choices between one pair of braces.
   private func choices(_ inner: ArraySlice<UInt8>, _ depth: Int) throws(ClipError) -> [[UInt8]] {
     var parts: [ArraySlice<UInt8>] = []
     var from = inner.startIndex

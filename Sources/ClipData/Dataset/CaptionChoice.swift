@@ -1,6 +1,6 @@
 import CClip
 
-/// The captions that one pair offers: those of each field that is asked for.
+/// The captions of a pair, by field.
 struct CaptionChoice {
   private var fields: [[[UInt8]]] = []
 
@@ -30,7 +30,7 @@ struct CaptionChoice {
 
   var isEmpty: Bool { fields.isEmpty }
 
-  /// One of them: a field, each as likely, then one of its captions. nil if there is none.
+  /// A random caption: first a field, then one of its captions, all with equal probability. nil if there is none.
   func draw(_ stream: inout RandomStream) -> [UInt8]? {
     guard !fields.isEmpty else { return nil }
     let field = fields[Int(stream.below(UInt32(truncatingIfNeeded: fields.count)))]

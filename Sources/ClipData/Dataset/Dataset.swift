@@ -2,15 +2,14 @@ import CClip
 import CSystem
 import Synchronization
 
-/// Pairs of images and captions, given out in batches. Calls come one at a time, under a lock; only the
-/// counts may be asked for meanwhile.
+/// Pairs of images and captions in batches. Calls are serialised by a lock; only counters may be read meanwhile.
 final class Dataset {
   private let list: ShardList
   private let options: DatasetOptions
   private let runtime: Runtime
   private let model: Model?
 
-  /// The process whose workers these are: that of the first call. A forked child has neither them nor their locks.
+  /// The process that has the workers: that of the first call. A forked child has neither them nor their locks.
   private let process = Atomic<Int32>(0)
   private let calling = Mutex()
   private var workers: Workers?
@@ -35,9 +34,8 @@ final class Dataset {
     batch = SampleBatch(options, model)
   }
 
-  /// The next batch, without samples when all epochs are over. What it points to is valid until the next
-  /// call. An error of the data is given again by every later call, until `restore`; after one of the system the next
-  /// call begins with the same sample.
+  /// The next batch, empty after the last epoch; valid until the next call. After an error of the data every call gives
+  /// that error until `restore`; after an error of the system the next call begins with the same sample.
   func next() throws(ClipError) -> clip_batch {
     try requireProcess(takes: true)
     calling.lock()
@@ -113,7 +111,7 @@ final class Dataset {
     runtime.warning("data set: \(consequence): \(error.message)")
   }
 
-  /// `pending` samples of the epoch wait for a batch to be filled.
+  /// Ends an epoch; `pending` samples of it wait for a full batch.
   private func endEpoch(_ epoch: Int, ended pending: Int) throws(ClipError) {
     let given = counts.epochGiven
     guard given > 0 else {
@@ -122,7 +120,7 @@ final class Dataset {
         "data set: no good sample in epoch \(epoch): \(counts.described)"
           + (firstProblem.map { "; the first: " + $0.message } ?? ""))
     }
-    // With the last bad one there may have been too few to judge by.
+    // When the last bad sample came, there may have been too few to judge.
     try counts.check(options.maxBadShare, lastProblem)
     guard !options.wantsFullBatches || given >= options.batchSize else {
       throw ClipError(
@@ -164,7 +162,7 @@ final class Dataset {
     DatasetState(run: DatasetState.run(options, list), position: position, counts: counts).write(to: bytes)
   }
 
-  /// Goes on from a state of this run. On an error nothing changes.
+  /// Continues from a state of this run. After an error nothing has changed.
   func restore(_ bytes: UnsafePointer<UInt8>) throws(ClipError) {
     try requireProcess()
     calling.lock()
@@ -179,7 +177,7 @@ final class Dataset {
     count { $0 = state.counts }
   }
 
-  /// As they are now, also while another thread waits in `next`.
+  /// The current counters, also while another thread waits in `next`.
   func counters() throws(ClipError) -> clip_dataset_counters {
     try requireProcess()
     counting.lock()

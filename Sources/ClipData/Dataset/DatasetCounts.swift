@@ -1,16 +1,16 @@
 import CClip
 
-/// What has been given out and left out.
+/// Counts of samples given and left out.
 struct DatasetCounts {
   var given: UInt64 = 0
-  /// By Defect.
+  /// Indexed by Defect.
   var left: [UInt64] = [UInt64](repeating: 0, count: Defect.allCases.count)
   var damagedShards: UInt64 = 0
   /// In this epoch.
   var epochGiven: UInt64 = 0
   var epochLeft: UInt64 = 0
 
-  /// Pairs of an epoch before their share of bad ones can stop a run.
+  /// The fewest pairs of an epoch for which the share of bad ones can stop a run.
   private static var fewest: UInt64 { 100 }
 
   mutating func leave(_ defect: Defect) {
@@ -18,7 +18,7 @@ struct DatasetCounts {
     epochLeft += 1
   }
 
-  /// Throws where more than `share` of this epoch's pairs are bad; `last` is why the last one was, where that is known.
+  /// Throws if more than `share` of this epoch's pairs are bad. `last` is the reason of the last one, if known.
   func check(_ share: Double, _ last: ClipError?) throws(ClipError) {
     let seen = epochGiven + epochLeft
     guard seen >= DatasetCounts.fewest, Double(epochLeft) > share * Double(seen) else { return }

@@ -1,6 +1,6 @@
 import CClip
 
-/// What clip_dataset_options says, checked, with defaults in the place of zeros.
+/// clip_dataset_options, checked, with defaults in place of zeros.
 struct DatasetOptions {
   let isOrdered: Bool
   let wantsFullBatches: Bool
@@ -10,10 +10,10 @@ struct DatasetOptions {
   let allowsPathsOutside: Bool
   let seed: UInt64
   let batchSize: Int
-  /// 0: without end.
+  /// 0: no end.
   let epochs: Int
   let shuffleBuffer: Int
-  /// This is part `part` of `parts`.
+  /// This run reads part `part` of `parts`.
   let part: Int
   let parts: Int
   let workers: Int
@@ -22,11 +22,11 @@ struct DatasetOptions {
   let maxBadShare: Double
   let maxFileBytes: Int
   let fields: FieldNames
-  /// Of the files in folders and archives that are images.
+  /// The name endings of images in folders and archives.
   let imageEndings: [Name]
   let decoding: clip_image_options
   let encoding: clip_encode_options
-  /// The colour under transparent pixels; nil drops alpha.
+  /// The background under transparent pixels; nil drops alpha.
   let background: Colour?
   let imagePipeline: Pipeline?
   let textPipeline: Pipeline?
@@ -65,7 +65,7 @@ struct DatasetOptions {
       image: given.image_field.map { Name(cString: $0) },
       captions: try DatasetOptions.names(given.caption_fields, Int(given.caption_field_count)))
     imageEndings = fields.image.map { [$0] } ?? runtime.imageEndings
-    // A caption that is too long never stops a run.
+    // A caption that is too long is truncated, so that it never stops a run.
     var encoding = try encodingOptions(given.encode)
     encoding.flags |= UInt32(CLIP_ENCODE_TRUNCATE)
     decoding = try decodingOptions(given.image)

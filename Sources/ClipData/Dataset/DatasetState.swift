@@ -1,8 +1,8 @@
 import CClip
 
-/// A data set's position as bytes: 64-bit numbers, the lowest byte first, so that any machine reads them.
+/// A data set's position as bytes: 64-bit little-endian integers, readable on any machine.
 struct DatasetState {
-  /// What the sequence depends on.
+  /// The values that determine the sequence.
   let run: [UInt64]
   var position: SamplePosition
   var counts: DatasetCounts
@@ -37,7 +37,7 @@ struct DatasetState {
     }
   }
 
-  /// Reads what `write` wrote. CLIP_MISMATCH for the state of another run.
+  /// Reads the bytes of `write`. CLIP_MISMATCH for the state of another run.
   init(_ bytes: UnsafePointer<UInt8>, run: [UInt64]) throws(ClipError) {
     var numbers = [UInt64](repeating: 0, count: DatasetState.byteCount / 8)
     for index in 0..<DatasetState.byteCount { numbers[index / 8] |= UInt64(bytes[index]) << UInt64(index % 8 * 8) }

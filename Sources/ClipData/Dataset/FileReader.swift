@@ -7,28 +7,25 @@ struct Extent {
   var size: Int
 }
 
-/// A file that is read where asked, without mapping it: one that is cut short meanwhile gives an
-/// error. For one thread at a time.
+/// A file that is read by offset, not mapped: truncation meanwhile is an error. For one thread at a time.
 final class FileReader {
   private let file: OpenFile
   private var window: Memory?
   private var windowStart = 0
   private var windowCount = 0
 
-  /// The most that `peek` gives.
+  /// The most bytes that `peek` returns.
   static var windowBytes: Int { 1 << 14 }
 
-  // Convenience: a designated initialiser that throws leaks the instance in Embedded Swift 6.3.
   convenience init(_ path: String) throws(ClipError) { self.init(try OpenFile(path)) }
 
   private init(_ file: OpenFile) { self.file = file }
 
   var path: String { file.path }
-  /// Bytes when it was opened.
+  /// The size in bytes when it was opened.
   var size: Int { file.size }
 
-  /// `count` bytes at `offset`, at most `windowBytes`, or those that are left of the file; valid until
-  /// the next call.
+  /// `count` bytes at `offset`, at most `windowBytes`, fewer at the end of the file; valid until the next call.
   func peek(at offset: Int, _ count: Int) throws(ClipError) -> UnsafeBufferPointer<UInt8> {
     let wanted = min(count, FileReader.windowBytes, max(0, size - offset))
     guard wanted > 0 else { return UnsafeBufferPointer(start: nil, count: 0) }
@@ -43,7 +40,7 @@ final class FileReader {
       start: memory.bytes + (offset - windowStart), count: min(wanted, windowCount - (offset - windowStart)))
   }
 
-  /// All of `extent`, in memory of its own. CLIP_FORMAT where the file ends before it.
+  /// Reads all of `extent` into new memory. CLIP_FORMAT if the file ends before it.
   func read(_ extent: Extent, for what: StaticString) throws(ClipError) -> Memory {
     guard extent.offset >= 0, extent.size >= 0, extent.offset <= size, extent.size <= size - extent.offset else {
       throw cut(extent, size)

@@ -5,10 +5,10 @@ import CSystem
 /// caption in a file of the same name up to the last dot. Hidden files and linked folders are left out.
 final class FolderReader: ShardReader {
   private struct Level {
-    /// Under the folder that is read; empty for itself.
+    /// The path inside the folder that is read; empty for itself.
     let path: Name
     let entries: [Entry]
-    /// The files of captions and classes there.
+    /// The names of the files of captions and classes.
     let texts: Set<Name>
     var next = 0
   }
@@ -40,7 +40,7 @@ final class FolderReader: ShardReader {
     self.imageEndings = imageEndings
   }
 
-  /// Images are counted: going on means to list the folders again.
+  /// The number of images so far: to continue, the folders are listed again.
   var position: Int { ordinal }
 
   func next() throws(ClipError) -> SampleReference? {

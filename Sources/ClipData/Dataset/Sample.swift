@@ -1,16 +1,16 @@
 import CClip
 
-/// One pair, made ready.
+/// One pair, decoded, augmented and preprocessed.
 final class Sample {
   let key: CText
   let caption: CText
-  /// All that it may be drawn from, where they are kept.
+  /// All captions of the pair, if they are kept.
   var captions: [CText] = []
-  /// The image's file as it was stored, where it is kept.
+  /// The image's file, if it is kept.
   var file: (memory: Memory, size: Int)?
-  /// Decoded and augmented, where it is kept.
+  /// The decoded and augmented image, if it is kept.
   var image: ImageHandle?
-  /// [height, width, 3] bytes as the model takes them, before normalisation: a quarter of the floats' room.
+  /// The model's input as [height, width, 3] bytes before normalisation, a quarter of the floats' size.
   var pixels: Memory?
   var tokens: [Int32] = []
   var tokenCount: UInt32 = 0
@@ -41,13 +41,13 @@ enum Defect: Int, CaseIterable {
   case noImage, noCaption, badImage, badText, tooLarge
 }
 
-/// What became of one step of the sequence.
+/// The result of one step of the sequence.
 enum Outcome {
   case sample(Sample)
   case left(Defect, ClipError)
   case damaged(ClipError)
   case endOfEpoch
   case end
-  /// Nothing to do with the data: no memory, no descriptors, a failing disk.
+  /// A failure of the system, not of the data: no memory, no descriptors, a failing disk.
   case failed(ClipError)
 }

@@ -1,6 +1,6 @@
 import CClip
 
-/// Where the bytes of one of a pair's files are.
+/// The place of one file of a pair.
 enum FileSource {
   /// Part of an archive.
   case part(String, Extent)
@@ -26,14 +26,14 @@ enum FileSource {
   }
 }
 
-/// What is read of one pair before its image: a key, where the image is, and the captions.
+/// What is read of a pair before its image: the key, the place of the image, and the captions.
 struct SampleFiles {
   private(set) var key: Name
   /// nil if there is none.
   private(set) var image: FileSource?
   private(set) var captions = CaptionChoice()
 
-  /// Bytes of a caption's file or a table's record at most.
+  /// The most bytes of a caption's file or a table's record.
   private static var longestText: Int { 1 << 20 }
 
   /// Throws for captions and records that cannot be read.
@@ -61,7 +61,7 @@ struct SampleFiles {
     }
   }
 
-  /// Captions from a pair's files: the fields that are named, else the text, else JSON's usual ones.
+  /// Reads captions from a pair's files: the named fields, else the text, else JSON's usual fields.
   private mutating func read(_ names: [Name], _ files: SampleParts<FileSource>) throws(ClipError) {
     image = files.image
     if names.isEmpty, let text = files.text {
@@ -83,7 +83,7 @@ struct SampleFiles {
     }
   }
 
-  /// A delimited record's path and captions.
+  /// Reads path and captions of a delimited record.
   private mutating func read(_ record: [UInt8], _ delimiter: UInt8, _ columns: TableColumns) throws(ClipError)
     -> [UInt8]?
   {
@@ -103,7 +103,7 @@ struct SampleFiles {
     return fields[columns.image]
   }
 
-  /// A JSON record's path and captions.
+  /// Reads path and captions of a JSON record.
   private mutating func read(_ record: [UInt8], _ names: FieldNames) throws(ClipError) -> [UInt8]? {
     let object = try SampleJSON.object(record)
     for name in names.captions.isEmpty ? FieldNames.captionColumns : names.captions {
@@ -132,7 +132,7 @@ struct SampleFiles {
     }
   }
 
-  /// A link may not lead out either. What is not there is found missing later.
+  /// A link may not lead outside either. A missing file is reported later.
   private static func requireInside(_ path: Name, _ folder: Name) throws(ClipError) {
     guard let root = try realPath(folder.string).map({ Name($0) }), let real = try realPath(path.string) else { return }
     guard Name(real).hasPrefix(root.hasSuffix("/") ? root : root + "/") else { throw outside }

@@ -1,12 +1,12 @@
 import CClip
 import CSystem
 
-/// Makes samples of references. Immutable: any number of workers use it at once.
+/// Makes samples from references. Immutable: any number of workers use it at once.
 final class SampleMaker {
   let options: DatasetOptions
   private let shards: [Shard]
   private let runtime: Runtime
-  /// nil if no pixels and tokens are asked for.
+  /// nil if the data set has no model.
   private let model: Model?
 
   /// The random stream that chooses a caption.
@@ -19,7 +19,7 @@ final class SampleMaker {
     self.model = model
   }
 
-  /// `number` names the sample's random streams.
+  /// `number` is the index of the sample's random streams.
   func make(_ reference: SampleReference, number: UInt64) -> Outcome {
     var defect = Defect.badText
     var place = shards[reference.shard].path + ": " + reference.key.string

@@ -19,7 +19,7 @@ extension OpDescriptor {
   }
 }
 
-/// See the descriptor.
+/// Hides the keys of padding; see the descriptor.
 final class PaddingBias: Operation {
   private let keys: Int
   private let hidden: Int32
