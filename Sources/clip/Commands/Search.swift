@@ -57,11 +57,14 @@ struct Search: ParsableCommand {
     var scanned = Result<IndexUpdate?, CLIPError>.success(nil)
     let scan = noUpdate ? nil : Background { scanned = Result { () throws(CLIPError) in try open.scanIfFree() } }
     let embedding = try embed(query, open)
+    let folders = self.folders.map { folder in (try? folder.real) ?? folder }
+    // The rows are read meanwhile too, and this is the answer if nothing has changed.
+    var matches = try open.index.search(embedding, count: top, threshold: threshold, folders: folders)
     scan?.wait()
     let report = if let update = try scanned.get() { try finish(update, open) } else { IndexUpdate.Report?.none }
-    var folders: [ByteString] = []
-    for folder in self.folders { folders.append((try? folder.real) ?? folder) }
-    let matches = try open.index.search(embedding, count: top, threshold: threshold, folders: folders)
+    if report?.isChange == true {
+      matches = try open.index.search(embedding, count: top, threshold: threshold, folders: folders)
+    }
     if common.json {
       try StandardOutput.write(json(matches, open, searched: try open.index.count(), report))
     } else if paths {

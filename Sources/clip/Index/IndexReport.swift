@@ -1,6 +1,9 @@
 /// An update for people and programs.
 extension IndexUpdate.Report {
-  var isWorthTelling: Bool { added + changed + moved + removed + skipped > 0 }
+  /// Whether the index has other entries than before.
+  var isChange: Bool { added + changed + moved + removed > 0 }
+
+  var isWorthTelling: Bool { isChange || skipped > 0 }
 
   /// What is not in the index although it may be expected to be, to standard error.
   func tellWarnings() {
