@@ -10,6 +10,11 @@ struct IndexOptions: ParsableArguments {
 
   func path() throws(CLIPError) -> ByteString {
     if let index { return index }
+    return try Self.standard()
+  }
+
+  /// Where the index is if no option says so. Its folder is made when it is.
+  static func standard() throws(CLIPError) -> ByteString {
     let variable = { (name: String) in
       getenv(name).map { ByteString(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
     }
@@ -67,7 +72,7 @@ final class OpenIndex {
       }
       self.index = index
     } else {
-      try makeFolder(path.folder)
+      if try path == IndexOptions.standard() { try makeFolder(path.folder) }
       let model = try Model(
         try given.utf8, runtime: runtime, towers: .image, storage: options.storage.storage, options: .withoutWeights)
       index = try ImageIndex(path, runtime, fingerprint: fingerprint, width: model.width)
