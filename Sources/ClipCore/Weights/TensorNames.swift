@@ -30,28 +30,31 @@ struct TensorNames {
   /// The names of ViT's blocks before transformers 5, TensorFlow's names for BERT's norms, and the joint
   /// projection of queries, keys and values of PyTorch's nn.MultiheadAttention and of timm.
   private static var alternativeNames: [ParameterRule] {
-    let block: Name = "encoder.layer.{}."
-    return [
-      ParameterRule(suffix: "layers.{}.attention.q_proj.{}", block + "attention.attention.query.{}"),
-      ParameterRule(suffix: "layers.{}.attention.k_proj.{}", block + "attention.attention.key.{}"),
-      ParameterRule(suffix: "layers.{}.attention.v_proj.{}", block + "attention.attention.value.{}"),
-      ParameterRule(suffix: "layers.{}.attention.o_proj.{}", block + "attention.output.dense.{}"),
-      ParameterRule(suffix: "layers.{}.layernorm_before.{}", block + "layernorm_before.{}"),
-      ParameterRule(suffix: "layers.{}.layernorm_after.{}", block + "layernorm_after.{}"),
-      ParameterRule(suffix: "layers.{}.mlp.fc1.{}", block + "intermediate.dense.{}"),
-      ParameterRule(suffix: "layers.{}.mlp.fc2.{}", block + "output.dense.{}"),
-      ParameterRule(suffix: "LayerNorm.weight", "LayerNorm.gamma"),
-      ParameterRule(suffix: "LayerNorm.bias", "LayerNorm.beta"),
-      // Of open_clip's CLIP, whose projection is a parameter of its own.
-      ParameterRule(suffix: "text_projection.weight", "text_projection", .transposed),
-      ParameterRule(suffix: "q_proj.{}", "in_proj_{}", .part(0, of: 3)),
-      ParameterRule(suffix: "k_proj.{}", "in_proj_{}", .part(1, of: 3)),
-      ParameterRule(suffix: "v_proj.{}", "in_proj_{}", .part(2, of: 3)),
-      ParameterRule(suffix: "attn.q_proj.bias", "attn.q_bias"),
-      ParameterRule(suffix: "attn.v_proj.bias", "attn.v_bias"),
-      ParameterRule(suffix: "q_proj.{}", "qkv.{}", .part(0, of: 3)),
-      ParameterRule(suffix: "k_proj.{}", "qkv.{}", .part(1, of: 3)),
-      ParameterRule(suffix: "v_proj.{}", "qkv.{}", .part(2, of: 3)),
-    ]
+    ParameterRule.rules(
+      """
+      attention.q_proj.{}   attention.attention.query.{}
+      attention.k_proj.{}   attention.attention.key.{}
+      attention.v_proj.{}   attention.attention.value.{}
+      attention.o_proj.{}   attention.output.dense.{}
+      layernorm_before.{}   layernorm_before.{}
+      layernorm_after.{}    layernorm_after.{}
+      mlp.fc1.{}            intermediate.dense.{}
+      mlp.fc2.{}            output.dense.{}
+      """, under: "layers.{}.", "encoder.layer.{}.", isSuffix: true)
+      // The third is of open_clip's CLIP, whose projection is a parameter of its own.
+      + ParameterRule.rules(
+        """
+        LayerNorm.weight       LayerNorm.gamma
+        LayerNorm.bias         LayerNorm.beta
+        text_projection.weight text_projection transposed
+        q_proj.{}              in_proj_{} 0/3
+        k_proj.{}              in_proj_{} 1/3
+        v_proj.{}              in_proj_{} 2/3
+        attn.q_proj.bias       attn.q_bias
+        attn.v_proj.bias       attn.v_bias
+        q_proj.{}              qkv.{} 0/3
+        k_proj.{}              qkv.{} 1/3
+        v_proj.{}              qkv.{} 2/3
+        """, isSuffix: true)
   }
 }
