@@ -126,7 +126,7 @@ under_valgrind() {
   local arguments
   with_folder "${@:2}"
   compile cc "build/tests/$1.valgrind" "Tests/C/$1.c" -Lbuild/lib $(libraries "$1") -Wl,-rpath,"$root/build/lib" || return
-  timeout 600 valgrind --quiet --fair-sched=try --error-exitcode=1 --leak-check=full \
+  timeout 600 valgrind --quiet --fair-sched=try --error-exitcode=1 --suppressions=Tests/valgrind.supp --leak-check=full \
     --errors-for-leak-kinds=definite,indirect,possible "build/tests/$1.valgrind" "${arguments[@]}"
 }
 

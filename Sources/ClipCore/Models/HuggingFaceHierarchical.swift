@@ -10,7 +10,7 @@ enum HuggingFaceHierarchical {
     _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig? {
     let type = try config.string("model_type", "")
-    var (encoder, names, processor): (Name, Names, Name) = ("convnext", convNeXt, "ConvNext")
+    var (encoder, names, processor): (Name, [ParameterRule], Name) = ("convnext", convNeXt, "ConvNext")
     var members: Members
     var width: Int
     switch type {

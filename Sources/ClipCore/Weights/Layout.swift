@@ -57,70 +57,82 @@ enum Layout {
   }
 
   private var huggingFaceRules: [ParameterRule] {
-    [
-      ParameterRule("visual.conv1.weight", "vision_model.embeddings.patch_embedding.weight"),
-      ParameterRule("visual.class_embedding", "vision_model.embeddings.class_embedding"),
-      ParameterRule("visual.positional_embedding", "vision_model.embeddings.position_embedding.weight"),
-      ParameterRule("visual.ln_pre.{}", "vision_model.pre_layrnorm.{}"),
-      ParameterRule("visual.ln_post.{}", "vision_model.post_layernorm.{}"),
-      ParameterRule("visual.proj.weight", "visual_projection.weight"),
-      ParameterRule("token_embedding.weight", "text_model.embeddings.token_embedding.weight"),
-      ParameterRule("positional_embedding", "text_model.embeddings.position_embedding.weight"),
-      ParameterRule("ln_final.{}", "text_model.final_layer_norm.{}"),
-      ParameterRule("text_projection.weight", "text_projection.weight"),
-    ] + Layout.huggingFaceBlock("visual.transformer.resblocks.{}.", "vision_model.encoder.layers.{}.")
+    ParameterRule.rules(
+      """
+      visual.conv1.weight         vision_model.embeddings.patch_embedding.weight
+      visual.class_embedding      vision_model.embeddings.class_embedding
+      visual.positional_embedding vision_model.embeddings.position_embedding.weight
+      visual.ln_pre.{}            vision_model.pre_layrnorm.{}
+      visual.ln_post.{}           vision_model.post_layernorm.{}
+      visual.proj.weight          visual_projection.weight
+      token_embedding.weight      text_model.embeddings.token_embedding.weight
+      positional_embedding        text_model.embeddings.position_embedding.weight
+      ln_final.{}                 text_model.final_layer_norm.{}
+      text_projection.weight      text_projection.weight
+      """)
+      + Layout.huggingFaceBlock("visual.transformer.resblocks.{}.", "vision_model.encoder.layers.{}.")
       + Layout.huggingFaceBlock("transformer.resblocks.{}.", "text_model.encoder.layers.{}.")
   }
 
-  /// open_clip's CLIP class has the text tower's parameters at the top level, its CustomTextCLIP under "text.".
+  /// open_clip's CLIP class has the text tower's parameters at the top level, its CustomTextCLIP under "text.". The norm
+  /// after a mean, where the encoder has one before it, has the same name.
   private var openClipRules: [ParameterRule] {
-    [
-      ParameterRule("visual.proj.weight", "visual.proj", .transposed),
-      // The norm after a mean, where the encoder has one before it, too.
-      ParameterRule("visual.ln_pool.{}", "visual.ln_post.{}"),
-    ]
+    ParameterRule.rules(
+      """
+      visual.proj.weight visual.proj transposed
+      visual.ln_pool.{}  visual.ln_post.{}
+      """)
       + Layout.openClipAttention("visual.transformer.resblocks.{}.", "visual.transformer.resblocks.{}.")
       + Layout.openClipAttention("visual.attn_pool.", "visual.attn_pool.")
-      + (["q", "k", "v"] as [Name]).map {
-        ParameterRule("visual.attn_pool.attn." + $0 + "_proj.weight", "visual.attn_pool.attn." + $0 + "_proj_weight")
-      }
+      + ParameterRule.rules(
+        """
+        q_proj.weight q_proj_weight
+        k_proj.weight k_proj_weight
+        v_proj.weight v_proj_weight
+        """, under: "visual.attn_pool.attn.", "visual.attn_pool.attn.")
       + Layout.openClipText("") + Layout.openClipText("text.")
   }
 
   private static func huggingFaceBlock(_ block: Name, _ file: Name) -> [ParameterRule] {
-    [
-      ParameterRule(block + "ln_1.{}", file + "layer_norm1.{}"),
-      ParameterRule(block + "attn.q_proj.{}", file + "self_attn.q_proj.{}"),
-      ParameterRule(block + "attn.k_proj.{}", file + "self_attn.k_proj.{}"),
-      ParameterRule(block + "attn.v_proj.{}", file + "self_attn.v_proj.{}"),
-      ParameterRule(block + "attn.out_proj.{}", file + "self_attn.out_proj.{}"),
-      ParameterRule(block + "ln_2.{}", file + "layer_norm2.{}"),
-      ParameterRule(block + "mlp.c_fc.{}", file + "mlp.fc1.{}"),
-      ParameterRule(block + "mlp.c_proj.{}", file + "mlp.fc2.{}"),
-    ]
+    ParameterRule.rules(
+      """
+      ln_1.{}          layer_norm1.{}
+      attn.q_proj.{}   self_attn.q_proj.{}
+      attn.k_proj.{}   self_attn.k_proj.{}
+      attn.v_proj.{}   self_attn.v_proj.{}
+      attn.out_proj.{} self_attn.out_proj.{}
+      ln_2.{}          layer_norm2.{}
+      mlp.c_fc.{}      mlp.fc1.{}
+      mlp.c_proj.{}    mlp.fc2.{}
+      """, under: block, file)
   }
 
   /// PyTorch's nn.MultiheadAttention stores the projections of queries, keys and values as one matrix.
   private static func openClipAttention(_ block: Name, _ file: Name) -> [ParameterRule] {
-    [
-      ParameterRule(block + "attn.q_proj.{}", file + "attn.in_proj_{}", .part(0, of: 3)),
-      ParameterRule(block + "attn.k_proj.{}", file + "attn.in_proj_{}", .part(1, of: 3)),
-      ParameterRule(block + "attn.v_proj.{}", file + "attn.in_proj_{}", .part(2, of: 3)),
-    ]
+    ParameterRule.rules(
+      """
+      attn.q_proj.{} attn.in_proj_{} 0/3
+      attn.k_proj.{} attn.in_proj_{} 1/3
+      attn.v_proj.{} attn.in_proj_{} 2/3
+      """, under: block, file)
   }
 
   private static func openClipText(_ scope: Name) -> [ParameterRule] {
     let block: Name = "transformer.resblocks.{}."
-    return [
-      ParameterRule("token_embedding.weight", scope + "token_embedding.weight"),
-      ParameterRule("positional_embedding", scope + "positional_embedding"),
-      ParameterRule("cls_emb", scope + "cls_emb"),
-      ParameterRule("ln_final.{}", scope + "ln_final.{}"),
-      ParameterRule("text_projection.weight", scope + "text_projection", .transposed),
-      ParameterRule("text_projection.{}", scope + "text_projection.{}"),
-    ] + openClipAttention(block, scope + block) + [
-      ParameterRule(block + "{}.{}", scope + block + "{}.{}"),
-      ParameterRule(block + "{}.{}.{}", scope + block + "{}.{}.{}"),
-    ]
+    return ParameterRule.rules(
+      """
+      token_embedding.weight token_embedding.weight
+      positional_embedding   positional_embedding
+      cls_emb                cls_emb
+      ln_final.{}            ln_final.{}
+      text_projection.weight text_projection transposed
+      text_projection.{}     text_projection.{}
+      """, under: "", scope)
+      + openClipAttention(block, scope + block)
+      + ParameterRule.rules(
+        """
+        {}.{}    {}.{}
+        {}.{}.{} {}.{}.{}
+        """, under: block, scope + block)
   }
 }

@@ -41,12 +41,13 @@ enum TimmHierarchical {
 
   /// The joint projections of timm's attention, and what Swin V2 has beside them.
   private static var rules: [ParameterRule] {
-    [
-      ParameterRule(suffix: "attn.q_proj.bias", "attn.q_bias"),
-      ParameterRule(suffix: "attn.v_proj.bias", "attn.v_bias"),
-      ParameterRule(suffix: "q_proj.{}", "qkv.{}", .part(0, of: 3)),
-      ParameterRule(suffix: "k_proj.{}", "qkv.{}", .part(1, of: 3)),
-      ParameterRule(suffix: "v_proj.{}", "qkv.{}", .part(2, of: 3)),
-    ]
+    ParameterRule.rules(
+      """
+      attn.q_proj.bias attn.q_bias
+      attn.v_proj.bias attn.v_bias
+      q_proj.{}        qkv.{} 0/3
+      k_proj.{}        qkv.{} 1/3
+      v_proj.{}        qkv.{} 2/3
+      """, isSuffix: true)
   }
 }

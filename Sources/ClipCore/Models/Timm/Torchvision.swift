@@ -63,12 +63,9 @@ enum Torchvision {
     [("convnext", stages(convNeXt)), ("swin", stages(swin)), ("vit", vit)]
   }
 
-  private typealias Names = [(parameter: Name, tensor: Name)]
-
   /// Names of the four stages: "#" is a stage, "@" the place of its blocks and "~" of what is before them.
-  private static func stages(_ names: Names) -> [ParameterRule] {
-    var rules: [ParameterRule] = []
-    for stage in 0..<4 {
+  private static func stages(_ rules: [ParameterRule]) -> [ParameterRule] {
+    (0..<4).flatMap { stage in
       func placed(_ name: Name) -> Name {
         var bytes: [UInt8] = []
         for byte in name.utf8 {
@@ -81,50 +78,64 @@ enum Torchvision {
         }
         return Name(utf8: bytes)
       }
-      for (parameter, tensor) in names { rules.append(ParameterRule(placed(parameter), placed(tensor))) }
-      for (part, name) in (["q", "k", "v"] as [Name]).enumerated() {
-        rules.append(
-          ParameterRule(
-            placed("layers.#.blocks.{}.attn." + name + "_proj.{}"), placed("features.@.{}.attn.qkv.{}"),
-            .part(part, of: 3)))
-      }
+      return rules.map { ParameterRule(placed($0.parameter), placed($0.tensor), $0.arrangement) }
     }
-    return rules
   }
 
-  private static var convNeXt: Names {
-    let (block, file): (Name, Name) = ("stages.#.blocks.{}.", "features.@.{}.")
-    return [
-      ("stem.{}.{}", "features.0.{}.{}"), ("stages.#.downsample.{}.{}", "features.~.{}.{}"),
-      (block + "conv_dw.{}", file + "block.0.{}"), (block + "norm.{}", file + "block.2.{}"),
-      (block + "mlp.fc1.{}", file + "block.3.{}"), (block + "mlp.fc2.{}", file + "block.5.{}"),
-      (block + "gamma", file + "layer_scale"), ("head.norm.{}", "classifier.0.{}"),
-    ]
+  private static var convNeXt: [ParameterRule] {
+    ParameterRule.rules(
+      """
+      stages.#.blocks.{}.           features.@.{}.
+      stem.{}.{}                    features.0.{}.{}
+      stages.#.downsample.{}.{}     features.~.{}.{}
+      stages.#.blocks.{}.conv_dw.{} features.@.{}.block.0.{}
+      stages.#.blocks.{}.norm.{}    features.@.{}.block.2.{}
+      stages.#.blocks.{}.mlp.fc1.{} features.@.{}.block.3.{}
+      stages.#.blocks.{}.mlp.fc2.{} features.@.{}.block.5.{}
+      stages.#.blocks.{}.gamma      features.@.{}.layer_scale
+      head.norm.{}                  classifier.0.{}
+      """)
   }
 
-  private static var swin: Names {
-    let (block, file): (Name, Name) = ("layers.#.blocks.{}.", "features.@.{}.")
-    return [
-      ("patch_embed.proj.{}", "features.0.0.{}"), ("patch_embed.norm.{}", "features.0.2.{}"),
-      ("layers.#.downsample.{}.{}", "features.~.{}.{}"), (block + "mlp.fc1.{}", file + "mlp.0.{}"),
-      (block + "mlp.fc2.{}", file + "mlp.3.{}"), (block + "{}.{}", file + "{}.{}"),
-      (block + "{}.{}.{}", file + "{}.{}.{}"), (block + "{}.{}.{}.{}", file + "{}.{}.{}.{}"),
-    ]
+  private static var swin: [ParameterRule] {
+    ParameterRule.rules(
+      """
+      layers.#.blocks.{}.attn.q_proj.{} features.@.{}.attn.qkv.{} 0/3
+      layers.#.blocks.{}.attn.k_proj.{} features.@.{}.attn.qkv.{} 1/3
+      layers.#.blocks.{}.attn.v_proj.{} features.@.{}.attn.qkv.{} 2/3
+      layers.#.blocks.{}.               features.@.{}.
+      patch_embed.proj.{}               features.0.0.{}
+      patch_embed.norm.{}               features.0.2.{}
+      layers.#.downsample.{}.{}         features.~.{}.{}
+      layers.#.blocks.{}.mlp.fc1.{}     features.@.{}.mlp.0.{}
+      layers.#.blocks.{}.mlp.fc2.{}     features.@.{}.mlp.3.{}
+      layers.#.blocks.{}.{}.{}          features.@.{}.{}.{}
+      layers.#.blocks.{}.{}.{}.{}       features.@.{}.{}.{}.{}
+      layers.#.blocks.{}.{}.{}.{}.{}    features.@.{}.{}.{}.{}.{}
+      """)
   }
 
   private static var vit: [ParameterRule] {
-    let (block, file): (Name, Name) = ("transformer.resblocks.{}.", "encoder.layers.encoder_layer_{}.")
-    let names: Names = [
-      ("conv1.{}", "conv_proj.{}"), ("class_embedding", "class_token"),
-      ("positional_embedding", "encoder.pos_embedding"), ("ln_post.{}", "encoder.ln.{}"),
-      (block + "ln_1.{}", file + "ln_1.{}"), (block + "ln_2.{}", file + "ln_2.{}"),
-      (block + "attn.out_proj.{}", file + "self_attention.out_proj.{}"), (block + "mlp.c_fc.{}", file + "mlp.0.{}"),
-      (block + "mlp.c_fc.{}", file + "mlp.linear_1.{}"), (block + "mlp.c_proj.{}", file + "mlp.3.{}"),
-      (block + "mlp.c_proj.{}", file + "mlp.linear_2.{}"),
-    ]
-    return names.map { ParameterRule($0.parameter, $0.tensor) }
-      + (["q", "k", "v"] as [Name]).enumerated().map { part, name in
-        ParameterRule(block + "attn." + name + "_proj.{}", file + "self_attention.in_proj_{}", .part(part, of: 3))
-      }
+    ParameterRule.rules(
+      """
+      transformer.resblocks.{}. encoder.layers.encoder_layer_{}.
+      conv1.{}                  conv_proj.{}
+      class_embedding           class_token
+      positional_embedding      encoder.pos_embedding
+      ln_post.{}                encoder.ln.{}
+      """)
+      + ParameterRule.rules(
+        """
+        ln_1.{}          ln_1.{}
+        ln_2.{}          ln_2.{}
+        attn.out_proj.{} self_attention.out_proj.{}
+        mlp.c_fc.{}      mlp.0.{}
+        mlp.c_fc.{}      mlp.linear_1.{}
+        mlp.c_proj.{}    mlp.3.{}
+        mlp.c_proj.{}    mlp.linear_2.{}
+        attn.q_proj.{}   self_attention.in_proj_{} 0/3
+        attn.k_proj.{}   self_attention.in_proj_{} 1/3
+        attn.v_proj.{}   self_attention.in_proj_{} 2/3
+        """, under: "transformer.resblocks.{}.", "encoder.layers.encoder_layer_{}.")
   }
 }
