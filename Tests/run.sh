@@ -207,8 +207,8 @@ c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
 c_test smoke valgrind,address,thread index_test $emoji @
 c_test smoke ''                      index_memory_test $emoji @
-c_test smoke valgrind,address        images_test $emoji Tests/Fixtures/photos
-c_test smoke valgrind,address,thread files_test $emoji Tests/Fixtures/photos @
+c_test smoke address                 images_test $emoji Tests/Fixtures/photos
+c_test smoke address,thread          files_test $emoji Tests/Fixtures/photos @
 c_test smoke ''                      system_test $emoji $image
 c_test smoke address                 structs_test build/models/rn-tiny @
 c_test smoke ''                      faults_test build/models/small-32 $image @
