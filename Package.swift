@@ -107,10 +107,10 @@ let swift: [Target] =
     .executableTarget(
       name: "clip",
       dependencies: [
-        "CLIP", "CLIPTools", "CClip", "CJansson", "CSpng",
+        "CLIP", "CLIPTools", "CLIPIndex", "CClip", "CJansson", "CSpng",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      linkerSettings: [.linkedLibrary("jansson"), .linkedLibrary("spng"), .linkedLibrary("clipindex")]),
+      linkerSettings: [.linkedLibrary("jansson"), .linkedLibrary("spng")]),
   ]
 
 func library(_ name: String, _ package: String) -> Target {

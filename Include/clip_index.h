@@ -31,7 +31,7 @@ typedef struct clip_index_bytes {
 } clip_index_bytes;
 
 enum {
-  CLIP_INDEX_CREATE = 1u,   /* make the file if it is not there; else that is CLIP_NOT_FOUND */
+  CLIP_INDEX_CREATE = 1u,   /* make the file if it is not there or empty; else that is CLIP_NOT_FOUND */
   CLIP_INDEX_READ_ONLY = 2u /* calls that change entries are CLIP_INVALID_ARGUMENT */
 };
 

@@ -72,6 +72,27 @@ index_keeps_what_is_away() {
   fails 1 "has no folders" index && fails 1 "has no images of" index --forget "$here/images"
 }
 
+# A file that cannot be read now is tried again, and what is indexed of it stays.
+index_tries_again() {
+  begins again || return
+  local images=$here/images
+  # Nobody may read it, root neither.
+  index "$images" --follow-links > /dev/null && ln -s /proc/sys/vm/compact_memory "$images/new.png" || return
+  fails 1 "new.png: Permission denied" index && says "12 images: 1 skipped." index && says "12 images: 1 skipped." index || return
+  ln -sf /proc/sys/vm/compact_memory "$images/cat.png" && says "12 images: 2 skipped." index || return
+  says "$images/cat.png" search --paths --no-update --top 12 "a cat" || return
+  rm "$images/new.png" "$images/cat.png" && cp Examples/images/cat.png "$images/new.png" && cp Examples/images/cat.png "$images/" || return
+  says "13 images: 1 added." index
+}
+
+# An index whose making was ended early is made again.
+index_is_finished() {
+  begins finished && : > "$here/index" || return
+  fails 1 "run clip index" search "a cat" && fails 1 "run clip index" build/bin/clip duplicates --index "$here/index" || return
+  fails 1 "there is no index" build/bin/clip duplicates --index "$here/none" || return
+  says "12 added" index "$here/images" --background white
+}
+
 # What is no image, excluded, hidden or a link is left out and told; a name need not be UTF-8.
 index_walks_folders() {
   begins walk || return

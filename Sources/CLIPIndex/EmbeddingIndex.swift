@@ -36,13 +36,16 @@ public final class EmbeddingIndex: @unchecked Sendable {
     }
   }
 
-  /// Opens the index in the file `path`.
+  /// Opens the index in a file.
   ///
   /// - Parameters:
-  ///   - format: Of a new index, if there is no file; an existing one must have this fingerprint and width. nil: an
-  ///     existing one of any.
+  ///   - path: Bytes without NUL: the name of a file need not be UTF-8.
+  ///   - format: Of a new index, if there is no file or an empty one; an existing index must have this fingerprint and
+  ///     width. nil: an existing one of any; if there is none, `notFound` is thrown.
   ///   - readOnly: Changes are refused.
-  public init(_ path: String, runtime: Runtime, format: Format? = nil, readOnly: Bool = false) throws(CLIPError) {
+  public init(
+    path: some Collection<UInt8>, runtime: Runtime, format: Format? = nil, readOnly: Bool = false
+  ) throws(CLIPError) {
     (handle, width, storage) = try withCMemory { memory throws(CLIPError) in
       var options = sized(clip_index_options(), \.struct_size)
       if readOnly { options.flags |= UInt32(CLIP_INDEX_READ_ONLY) }
@@ -53,7 +56,7 @@ public final class EmbeddingIndex: @unchecked Sendable {
         options.storage = clip_storage(format.storage.rawValue)
       }
       var index: OpaquePointer?
-      try check(clip_index_open(runtime.handle, try memory.string(path, "path"), &options, &index))
+      try check(clip_index_open(runtime.handle, try memory.bytes(path, "path"), &options, &index))
       guard let index else { throw CLIPError(.plugin, "clip_index_open returned no index") }
       var info = sized(clip_index_info(), \.struct_size)
       do throws(CLIPError) { try check(clip_index_describe(index, &info)) } catch {
@@ -63,6 +66,12 @@ public final class EmbeddingIndex: @unchecked Sendable {
       return (index, Int(info.embedding_width), Storage(rawValue: UInt32(info.storage.rawValue)) ?? .float32)
     }
     self.runtime = runtime
+  }
+
+  public convenience init(
+    _ path: String, runtime: Runtime, format: Format? = nil, readOnly: Bool = false
+  ) throws(CLIPError) {
+    try self.init(path: path.utf8, runtime: runtime, format: format, readOnly: readOnly)
   }
 
   deinit { clip_index_release(handle) }
@@ -94,6 +103,7 @@ public final class EmbeddingIndex: @unchecked Sendable {
   public func put(_ keys: [[UInt8]], embeddings: [Float]?, metadata: [[UInt8]] = []) throws(CLIPError) {
     if let embeddings { try require(embeddings.count, keys.count * width, "embeddings") }
     if !metadata.isEmpty { try require(metadata.count, keys.count, "metadata") }
+    guard !keys.isEmpty else { return }
     try withCMemory { memory throws(CLIPError) in
       let facts = metadata.isEmpty ? nil : bytes(metadata, memory)
       try check(clip_index_put(handle, bytes(keys, memory), embeddings.flatMap { memory.array($0) }, facts, keys.count))
@@ -102,6 +112,7 @@ public final class EmbeddingIndex: @unchecked Sendable {
 
   /// Gives entries other keys.
   public func rename(_ keys: [(from: [UInt8], to: [UInt8])]) throws(CLIPError) {
+    guard !keys.isEmpty else { return }
     try withCMemory { memory throws(CLIPError) in
       try check(clip_index_rename(handle, bytes(keys.map(\.from), memory), bytes(keys.map(\.to), memory), keys.count))
     }
@@ -110,7 +121,8 @@ public final class EmbeddingIndex: @unchecked Sendable {
   /// Removes entries and returns how many there were.
   @discardableResult
   public func remove(_ keys: [[UInt8]]) throws(CLIPError) -> Int {
-    try withCMemory { memory throws(CLIPError) in
+    guard !keys.isEmpty else { return 0 }
+    return try withCMemory { memory throws(CLIPError) in
       var removed: UInt64 = 0
       try check(clip_index_remove(handle, bytes(keys, memory), keys.count, &removed))
       return Int(clamping: removed)
@@ -131,15 +143,19 @@ public final class EmbeddingIndex: @unchecked Sendable {
   }
 
   /// Calls `body` for the entries whose keys begin with `prefix`, in the order of their bytes, until it returns false.
-  public func forEach(prefix: [UInt8] = [], _ body: @escaping (IndexEntry) -> Bool) throws(CLIPError) {
-    let box = Box(body)
-    try check(
-      clip_index_visit(
-        handle, prefix, prefix.count,
-        { user, entry in
-          guard let entry = entry?.pointee, let body = Box<(IndexEntry) -> Bool>.at(user)?.value else { return 1 }
-          return body(IndexEntry(entry)) ? 0 : 1
-        }, box.pointer))
+  public func forEach(prefix: [UInt8] = [], _ body: (IndexEntry) -> Bool) throws(CLIPError) {
+    let status = withoutActuallyEscaping(body) { body in
+      let box = Box(body)
+      return withExtendedLifetime(box) {
+        clip_index_visit(
+          handle, prefix, prefix.count,
+          { user, entry in
+            guard let entry = entry?.pointee, let body = Box<(IndexEntry) -> Bool>.at(user)?.value else { return 1 }
+            return body(IndexEntry(entry)) ? 0 : 1
+          }, box.pointer)
+      }
+    }
+    try check(status)
   }
 
   /// The entries nearest to `query`, best first.
@@ -182,22 +198,38 @@ public final class EmbeddingIndex: @unchecked Sendable {
   public func duplicates(
     threshold: Float = 0.95, count: Int = 10_000, progress: ProgressHandler? = nil
   ) throws(CLIPError) -> [(a: IndexEntry, b: IndexEntry)] {
-    let list = Box<[(a: IndexEntry, b: IndexEntry)]>([])
+    var pairs: [(a: IndexEntry, b: IndexEntry)] = []
+    try forEachDuplicate(threshold: threshold, count: count, progress: progress) { a, b in
+      pairs.append((a, b))
+      return true
+    }
+    return pairs
+  }
+
+  /// Calls `body` for the pairs of `duplicates`, of which it need not keep all, until it returns false.
+  public func forEachDuplicate(
+    threshold: Float = 0.95, count: Int = 10_000, progress: ProgressHandler? = nil,
+    _ body: (_ a: IndexEntry, _ b: IndexEntry) -> Bool
+  ) throws(CLIPError) {
+    typealias Body = (IndexEntry, IndexEntry) -> Bool
     try withCMemory { memory throws(CLIPError) in
       var options = sized(clip_index_duplicates_options(), \.struct_size)
       options.count = try number(count, "count")
       options.threshold = threshold
       options.progress = memory.progress(progress)
-      try check(
-        clip_index_duplicates(
-          handle, &options,
-          { user, a, b in
-            guard let a = a?.pointee, let b = b?.pointee else { return 1 }
-            Box<[(a: IndexEntry, b: IndexEntry)]>.at(user)?.value.append((IndexEntry(a), IndexEntry(b)))
-            return 0
-          }, list.pointer))
+      let status = withoutActuallyEscaping(body) { body in
+        let box = Box<Body>(body)
+        return withExtendedLifetime(box) {
+          clip_index_duplicates(
+            handle, &options,
+            { user, a, b in
+              guard let a = a?.pointee, let b = b?.pointee, let body = Box<Body>.at(user)?.value else { return 1 }
+              return body(IndexEntry(a), IndexEntry(b)) ? 0 : 1
+            }, box.pointer)
+        }
+      }
+      try check(status)
     }
-    return list.value
   }
 
   private static var visitor: clip_index_entry_fn {

@@ -63,7 +63,11 @@ enum Schema {
       try database.run("PRAGMA synchronous = NORMAL")
       try database.run("PRAGMA journal_size_limit = 67108864")
     }
-    if isCreated, try number(database, "PRAGMA application_id") == 0 {
+    if try isEmpty(database) {
+      guard isCreated else {
+        throw ClipError(
+          CLIP_NOT_FOUND, database.path + ": expected an index, found an empty file, as one is before it is complete")
+      }
       try create(database, wanted)
     }
     let facts = try check(database)
@@ -81,14 +85,19 @@ enum Schema {
     return facts
   }
 
+  /// A file of 0 bytes, or what is there of an index before its first transaction.
+  private static func isEmpty(_ database: Database) throws(ClipError) -> Bool {
+    let application = try number(database, "PRAGMA application_id")
+    return try application == 0 ? number(database, "SELECT count(*) FROM sqlite_schema") == 0 : false
+  }
+
   private static func create(_ database: Database, _ wanted: Wanted) throws(ClipError) {
     guard let fingerprint = wanted.fingerprint, wanted.width > 0 else { throw incomplete }
-    guard try number(database, "SELECT count(*) FROM sqlite_schema") == 0 else { throw foreign(database) }
     try database.run("PRAGMA journal_mode = WAL")
     try database.run("BEGIN IMMEDIATE")
     do throws(ClipError) {
       // Another process may have been first.
-      if try number(database, "PRAGMA application_id") == 0 {
+      if try isEmpty(database) {
         for table in tables { try database.run(table) }
         let put: StaticString = "INSERT INTO information VALUES (?, ?)"
         try database.run(put, .text("fingerprint"), .text(fingerprint))

@@ -455,8 +455,19 @@ static void test_opening(const char *model) {
   options.embedding_width = 16;
   CHECK(clip_index_open(runtime, path_of("text"), &options, &index) == CLIP_FORMAT && stat(path_of("text"), &facts) == 0 && facts.st_size == 101);
   write_file(path_of("empty"), "", 0);
-  CHECK(reopen("empty", 0, &index) == CLIP_FORMAT && clip_index_open(runtime, path_of("empty"), &options, &index) == CLIP_OK);
+  CHECK(reopen("empty", 0, &index) == CLIP_NOT_FOUND && clip_index_open(runtime, path_of("empty"), &options, &index) == CLIP_OK);
   clip_index_release(index);
+  /* What SQLite writes before the first transaction: a header and a schema without tables. */
+  char header[512] = "SQLite format 3\0\2\0\2\2\0\100\40\40\0\0\0\1\0\0\0\1";
+  header[47] = 4, header[59] = 1, header[95] = 1, header[100] = 13, header[105] = 2;
+  write_file(path_of("header"), header, sizeof header);
+  CHECK(reopen("header", 0, &index) == CLIP_NOT_FOUND && reopen("header", CLIP_INDEX_READ_ONLY, &index) == CLIP_NOT_FOUND);
+  CHECK(clip_index_open(runtime, path_of("header"), &options, &index) == CLIP_OK);
+  clip_index_release(index);
+  /* Empty, and with the number of another program. */
+  header[71] = 1;
+  write_file(path_of("header2"), header, sizeof header);
+  CHECK(reopen("header2", 0, &index) == CLIP_FORMAT && clip_index_open(runtime, path_of("header2"), &options, &index) == CLIP_FORMAT);
   /* A name with bytes that are not UTF-8, and names that SQLite would take for something else. */
   options.fingerprint = "three";
   CHECK(clip_index_open(runtime, path_of("\xff\xfe"), &options, &index) == CLIP_OK && stat(path_of("\xff\xfe"), &facts) == 0);

@@ -31,7 +31,8 @@ struct Duplicates: ParsableCommand {
   }
 
   func run() throws {
-    let index = try ImageIndex(try place.path(), try common.runtime(), readOnly: true)
+    let index = try OpenIndex.existing(place.path(), common.runtime(), readOnly: true)
+    Interruption.watch()
     let groups = try groups(index)
     if common.json {
       try StandardOutput.write([
@@ -54,11 +55,9 @@ struct Duplicates: ParsableCommand {
   }
 
   /// Sets of images that are joined by pairs, those with the nearest pair first.
-  private func groups(_ index: ImageIndex) throws(CLIPError) -> [Group] {
-    let progress = ProgressBar("Comparing", total: try index.count())
-    defer { progress.finish() }
-    let pairs = try index.duplicates(threshold: threshold, count: Int(UInt32.max), progress: progress)
+  private func groups(_ index: EmbeddingIndex) throws(CLIPError) -> [Group] {
     var parents: [ByteString: ByteString] = [:]
+    var similarities: [ByteString: Float] = [:]
     func first(_ path: ByteString) -> ByteString {
       var path = path
       while let parent = parents[path], parent != path {
@@ -67,18 +66,37 @@ struct Duplicates: ParsableCommand {
       }
       return path
     }
-    for pair in pairs {
-      let (a, b) = (first(pair.a), first(pair.b))
+    try forEachPair(index) { pair in
+      let (a, b) = (first(pair.a.path), first(pair.b.path))
       parents[max(a, b)] = min(a, b)
-      if parents[min(a, b)] == nil { parents[min(a, b)] = min(a, b) }
+      parents[min(a, b)] = min(a, b)
+      similarities[min(a, b)] = [similarities[a], similarities[b], pair.a.score].compactMap { $0 }.max()
     }
     var groups: [ByteString: Group] = [:]
-    for path in parents.keys.sorted() { groups[first(path), default: ([], 0)].images.append(path) }
-    for pair in pairs { groups[first(pair.a)]?.similarity.raise(to: pair.score) }
+    for path in parents.keys.sorted() {
+      let root = first(path)
+      groups[root, default: ([], similarities[root] ?? 0)].images.append(path)
+    }
     return groups.values.sorted { ($1.similarity, $0.images[0]) < ($0.similarity, $1.images[0]) }
   }
-}
 
-extension Float {
-  fileprivate mutating func raise(to other: Float) { self = max(self, other) }
+  private func forEachPair(
+    _ index: EmbeddingIndex, _ body: (_ pair: (a: IndexEntry, b: IndexEntry)) -> Void
+  ) throws(CLIPError) {
+    let bar = ProgressBar("Comparing", total: try index.count())
+    defer { bar.finish() }
+    do throws(CLIPError) {
+      let progress: ProgressHandler = { done, _ in
+        bar.update(min(done, bar.total))
+        return !Interruption.isAsked
+      }
+      try index.forEachDuplicate(threshold: threshold, count: Int(UInt32.max), progress: progress) { a, b in
+        body((a, b))
+        return !Interruption.isAsked
+      }
+    } catch {
+      guard error.status == .cancelled else { throw error }
+    }
+    if Interruption.isAsked { throw CLIPError(.cancelled, "interrupted") }
+  }
 }

@@ -109,7 +109,7 @@ struct Index: ParsableCommand {
     try open.settings.write(of: open.path)
     // What another folder of the index has stays.
     let dropped = outer == nil || !isFolder ? paths : []
-    try open.index.remove(dropped)
+    try open.index.remove(dropped.map(\.bytes))
     if !common.json {
       try StandardOutput.write("Dropped \(counted(dropped.count, "image")) of \(path.shown) from \(open.path.shown).\n")
     }

@@ -59,11 +59,13 @@ struct Search: ParsableCommand {
     let embedding = try embed(query, open)
     let folders = self.folders.map { folder in (try? folder.real) ?? folder }
     // The rows are read meanwhile too, and this is the answer if nothing has changed.
-    var matches = try open.index.search(embedding, count: top, threshold: threshold, folders: folders)
+    let isIn =
+      folders.isEmpty ? nil : { (entry: IndexEntry) in folders.contains { entry.path.isBelow($0) } }
+    var matches = try open.index.search(embedding, count: top, threshold: threshold, filter: isIn)
     scan?.wait()
     let report = if let update = try scanned.get() { try finish(update, open) } else { IndexUpdate.Report?.none }
     if report?.isChange == true {
-      matches = try open.index.search(embedding, count: top, threshold: threshold, folders: folders)
+      matches = try open.index.search(embedding, count: top, threshold: threshold, filter: isIn)
     }
     if common.json {
       try StandardOutput.write(json(matches, open, searched: try open.index.count(), report))
@@ -120,7 +122,7 @@ struct Search: ParsableCommand {
     return sum
   }
 
-  private func table(_ matches: [ImageIndex.Match]) -> String {
+  private func table(_ matches: [IndexEntry]) -> String {
     guard !matches.isEmpty else { return "" }
     var table = Table([("rank", .right), ("similarity", .right), ("image", .left)])
     for (index, match) in matches.enumerated() {
@@ -130,7 +132,7 @@ struct Search: ParsableCommand {
   }
 
   private func json(
-    _ matches: [ImageIndex.Match], _ open: OpenIndex, searched: Int, _ report: IndexUpdate.Report?
+    _ matches: [IndexEntry], _ open: OpenIndex, searched: Int, _ report: IndexUpdate.Report?
   ) -> JSON {
     let list = matches.enumerated().map { index, match -> JSON in
       ["rank": .integer(index + 1), "image": .path(match.path), "similarity": .float(match.score)]

@@ -15,7 +15,7 @@ extension IndexUpdate.Report {
   func line(images: Int) -> String {
     let changes = [
       (added, "added"), (changed, "changed"), (moved, "moved"), (removed, "removed"), (skipped, "skipped"),
-      (unusable.count - skipped, "skipped before"), (kept, "kept"),
+      (unusable.count + unread.count - skipped, "skipped before"), (kept, "kept"),
     ].compactMap { $0.0 > 0 ? "\($0.0) \($0.1)" : nil }
     let left = [
       others.isEmpty ? nil : "left out: \(FoundImages(leftOut: others).leftOutDescribed)",
@@ -32,7 +32,8 @@ extension IndexUpdate.Report {
       "changed": .integer(changed), "moved": .integer(moved), "removed": .integer(removed),
       "unchanged": .integer(unchanged), "kept": .integer(kept),
       "away": .array(away.map { ["folder": .path($0.path), "error": .string($0.reason)] }),
-      "skipped": .array(unusable.map { ["image": .path($0.path), "error": .string($0.reason)] }),
+      "skipped": .array(
+        unusable.map { ["image": .path($0.path), "error": .string($0.reason)] } + unread.map(\.json)),
       "left_out": FoundImages(leftOut: others).leftOutJSON,
       "links": .integer(links), "excluded": .integer(excluded), "interrupted": .bool(isInterrupted),
     ]

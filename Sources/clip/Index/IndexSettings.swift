@@ -6,7 +6,7 @@ struct IndexedFolder: Hashable {
   var rules = WalkRules()
 }
 
-/// A file that was found and could not be embedded; it is tried again when it changes.
+/// A file that could be read and not be embedded; it is tried again when it changes.
 struct UnusableImage: Hashable {
   let path: ByteString
   let state: FileState

@@ -7,8 +7,8 @@ struct IndexUpdate {
   /// Every folder that was walked, for who watches them.
   private(set) var walked: [ByteString] = []
 
-  private let index: ImageIndex
-  private var known: [ByteString: ImageIndex.Known]
+  private let index: EmbeddingIndex
+  private var known: [ByteString: KnownFile]
   /// New and changed files, in the order of their paths.
   private var pending: [(path: ByteString, state: FileState)] = []
   /// Of files that are gone, from folders that are there.
@@ -24,7 +24,9 @@ struct IndexUpdate {
     var kept = 0
     var away: [Skipped] = []
     var unusable: [UnusableImage] = []
-    /// Of `unusable`, those that were found now.
+    /// Files that the system could not read now, or had no memory for: the next run tries them again.
+    var unread: [Skipped] = []
+    /// Of `unusable` and `unread`, those that were found now.
     var skipped = 0
     /// Files that are no images, by ending.
     var others: [String: Int] = [:]
@@ -36,7 +38,7 @@ struct IndexUpdate {
   /// - Parameters:
   ///   - unusable: Files that are not tried again unless they changed.
   init(
-    _ index: ImageIndex, _ folders: [IndexedFolder], endings: Set<String>, unusable: [UnusableImage]
+    _ index: EmbeddingIndex, _ folders: [IndexedFolder], endings: Set<String>, unusable: [UnusableImage]
   ) throws(CLIPError) {
     self.index = index
     var walks: [FolderWalk] = []
@@ -104,7 +106,7 @@ struct IndexUpdate {
     guard !report.isInterrupted else { return }
     gone.sort()
     for first in stride(from: 0, to: gone.count, by: 4096) {
-      try index.remove(Array(gone[first..<min(first + 4096, gone.count)]))
+      try index.remove(gone[first..<min(first + 4096, gone.count)].map(\.bytes))
     }
     report.removed += gone.count
   }
@@ -119,11 +121,11 @@ struct IndexUpdate {
   /// Changes of the index that need no model, made many at a time.
   private struct Reused {
     var moved: [(from: ByteString, to: ByteString)] = []
-    var records: [ImageIndex.Entry] = []
+    var records: [IndexedImage] = []
 
-    mutating func flush(_ index: ImageIndex) throws(CLIPError) {
-      if !moved.isEmpty { try index.rename(moved) }
-      if !records.isEmpty { try index.put(records) }
+    mutating func flush(_ index: EmbeddingIndex) throws(CLIPError) {
+      try index.rename(moved.map { ($0.from.bytes, $0.to.bytes) })
+      try index.put(records)
       self = Reused()
     }
   }
@@ -187,7 +189,7 @@ struct IndexUpdate {
   }
 
   private mutating func embed(_ new: [New], _ options: EncodeFilesOptions, _ model: Model) throws(CLIPError) {
-    var batch: [ImageIndex.Entry] = []
+    var batch: [IndexedImage] = []
     let isWhole = try model.embed(images: new.map { ImageInput($0.path) }, options: options) {
       (position, result) throws(CLIPError) in
       let (path, state, content) = new[position]
@@ -208,7 +210,7 @@ struct IndexUpdate {
     if !isWhole { report.isInterrupted = true }
   }
 
-  private mutating func flush(_ batch: inout [ImageIndex.Entry]) throws(CLIPError) {
+  private mutating func flush(_ batch: inout [IndexedImage]) throws(CLIPError) {
     guard !batch.isEmpty else { return }
     try index.put(batch)
     let changed = batch.count { known[$0.path] != nil }
@@ -217,13 +219,19 @@ struct IndexUpdate {
     batch.removeAll(keepingCapacity: true)
   }
 
-  /// Notes a file that cannot be embedded. If it is just gone, it is as one that was never there.
+  /// Notes a file that cannot be embedded. If it is just gone, it is as one that was never there. What the index has of
+  /// one that may be readable the next time stays.
   private mutating func leaveOut(_ path: ByteString, _ state: FileState, _ status: CLIPStatus, _ reason: String) {
-    if known[path] != nil { gone.append(path) }
+    let isTransient = status == .io || status == .outOfMemory
+    if !isTransient && known[path] != nil { gone.append(path) }
     guard status != .notFound else { return }
     let entry = Skipped(path: path, reason: reason)
     entry.report()
     report.skipped += 1
-    report.unusable.append(UnusableImage(path: path, state: state, reason: entry.reason))
+    if isTransient {
+      report.unread.append(entry)
+    } else {
+      report.unusable.append(UnusableImage(path: path, state: state, reason: entry.reason))
+    }
   }
 }

@@ -41,7 +41,7 @@ struct UpdateOptions: ParsableArguments {
 final class OpenIndex {
   let path: ByteString
   let runtime: Runtime
-  let index: ImageIndex
+  let index: EmbeddingIndex
   var settings: IndexSettings
   private let options: UpdateOptions
   private let threads: Int
@@ -54,40 +54,49 @@ final class OpenIndex {
   ) throws(CLIPError) {
     (self.path, self.runtime, self.options, self.threads) = (path, runtime, options, threads)
     let stored = try IndexSettings(of: path)
-    let exists = path.withCString { access($0, F_OK) } == 0
-    guard exists || creates else {
-      throw CLIPError("there is no index \(path.shown): expected one that clip index has made", status: .notFound)
-    }
+    let existing = creates ? try OpenIndex.ifMade(path, runtime) : try OpenIndex.existing(path, runtime)
     guard
       let given = try options.model.map({ (model: ByteString) throws(CLIPError) in try model.real }) ?? stored?.model
     else { throw CLIPError("nothing says which model embeds the images: expected --model") }
     settings = stored ?? IndexSettings(model: given)
-    if let images { try settings.take(images, isNew: !exists, path) }
-    let fingerprint = try ImageIndex.fingerprint(given) + settings.fingerprint
-    if exists, let index = try OpenIndex.existing(path, runtime, creates: creates) {
-      guard index.fingerprint == fingerprint else {
+    if let images { try settings.take(images, isNew: existing == nil, path) }
+    let fingerprint = try EmbeddingIndex.fingerprint(of: try given.utf8) + settings.fingerprint
+    if let existing {
+      guard existing.fingerprint == fingerprint else {
         throw CLIPError(
-          "\(path.shown) has embeddings of \(settings.model.shown) (\(index.fingerprint)), found the model "
+          "\(path.shown) has embeddings of \(settings.model.shown) (\(existing.fingerprint)), found the model "
             + "\(given.shown) (\(fingerprint)): expected that model, or another --index", status: .mismatch)
       }
-      self.index = index
+      index = existing
     } else {
       if try path == IndexOptions.standard() { try makeFolder(path.folder) }
       let model = try Model(
         try given.utf8, runtime: runtime, towers: .image, storage: options.storage.storage, options: .withoutWeights)
-      index = try ImageIndex(path, runtime, fingerprint: fingerprint, width: model.width)
+      let format = EmbeddingIndex.Format(fingerprint: fingerprint, width: model.width)
+      index = try EmbeddingIndex(path: path.bytes, runtime: runtime, format: format)
     }
     settings.model = given
   }
 
-  /// nil for a file that may have been made and not filled, when its process ended: it is made again.
-  private static func existing(
-    _ path: ByteString, _ runtime: Runtime, creates: Bool
-  ) throws(CLIPError) -> ImageIndex? {
+  /// An index that clip index has made.
+  static func existing(
+    _ path: ByteString, _ runtime: Runtime, readOnly: Bool = false
+  ) throws(CLIPError) -> EmbeddingIndex {
+    if let index = try ifMade(path, runtime, readOnly: readOnly) { return index }
+    throw CLIPError(
+      path.withCString { access($0, F_OK) } == 0
+        ? "\(path.shown) is empty, because clip index was ended before it had made the index: run clip index again"
+        : "there is no index \(path.shown): expected one that clip index has made", status: .notFound)
+  }
+
+  /// nil if there is no file, or an empty one of a process that ended before it had made the index.
+  private static func ifMade(
+    _ path: ByteString, _ runtime: Runtime, readOnly: Bool = false
+  ) throws(CLIPError) -> EmbeddingIndex? {
     do throws(CLIPError) {
-      return try ImageIndex(path, runtime)
+      return try EmbeddingIndex(path: path.bytes, runtime: runtime, readOnly: readOnly)
     } catch {
-      guard creates, error.status == .format else { throw error }
+      guard error.status == .notFound else { throw error }
       return nil
     }
   }

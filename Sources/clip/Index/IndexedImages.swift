@@ -1,0 +1,77 @@
+/// What an index keeps of a file beside its embedding: 24 bytes of metadata, three little-endian numbers of 8 bytes.
+struct FileRecord {
+  var state: FileState
+  let content: ContentHash
+
+  init(state: FileState, content: ContentHash) { (self.state, self.content) = (state, content) }
+
+  /// nil for metadata of another program.
+  init?(_ metadata: [UInt8]) {
+    guard metadata.count == 24 else { return nil }
+    let word = { (place: Int) in metadata[place..<place + 8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+    state = FileState(size: Int64(bitPattern: word(0)), modified: Int64(bitPattern: word(8)))
+    content = ContentHash(word(16))
+  }
+
+  var metadata: [UInt8] {
+    [UInt64(bitPattern: state.size), UInt64(bitPattern: state.modified), content.value].flatMap { word in
+      (0..<8).map { UInt8(truncatingIfNeeded: word >> (8 * UInt64($0))) }
+    }
+  }
+}
+
+/// An image to be in an index.
+struct IndexedImage {
+  let path: ByteString
+  let record: FileRecord
+  /// nil: as it is.
+  var embedding: [Float]?
+}
+
+/// What is known of a file, and whether it was found again.
+struct KnownFile {
+  let record: FileRecord
+  var isThere = false
+}
+
+extension IndexEntry {
+  var path: ByteString { ByteString(key) }
+}
+
+/// An index of images: its keys are their paths.
+extension EmbeddingIndex {
+  /// What is known of each file. Entries of other programs are left out.
+  func records() throws(CLIPError) -> [ByteString: KnownFile] {
+    var records: [ByteString: KnownFile] = [:]
+    records.reserveCapacity(try count())
+    try forEach { entry in
+      if let record = FileRecord(entry.metadata) { records[entry.path] = KnownFile(record: record) }
+      return true
+    }
+    return records
+  }
+
+  /// Of a folder, or the file `path` itself.
+  func paths(below path: ByteString) throws(CLIPError) -> [ByteString] {
+    var paths: [ByteString] = []
+    try forEach(prefix: path.bytes) { entry in
+      if entry.path.isBelow(path) { paths.append(entry.path) }
+      return true
+    }
+    return paths
+  }
+
+  /// nil if there is none.
+  func embedding(of path: ByteString) throws(CLIPError) -> (embedding: [Float], record: FileRecord)? {
+    guard let (entry, embedding) = try self[path.bytes], let record = FileRecord(entry.metadata) else { return nil }
+    return (embedding, record)
+  }
+
+  /// All in one transaction. Images with an embedding, or images without.
+  func put(_ images: [IndexedImage]) throws(CLIPError) {
+    let embeddings = images.flatMap { $0.embedding ?? [] }
+    try put(
+      images.map(\.path.bytes), embeddings: embeddings.isEmpty ? nil : embeddings,
+      metadata: images.map(\.record.metadata))
+  }
+}
