@@ -41,6 +41,10 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
 }
 
 private func makeDecoder() throws(PluginFailure) -> tjhandle {
+  // The library's message is thread-local: glibc gets memory for it with its first use on a thread, and ends the process
+  // if there is none. So it is used here, where there is some.
+  try requireMemory(1 << 16)
+  _ = tjGetErrorStr()
   guard let handle = tjInitDecompress() else { throw PluginFailure.noMemory("a decoder") }
   return handle
 }
