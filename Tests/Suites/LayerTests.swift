@@ -27,7 +27,8 @@ struct LayerTests {
       guard file.pathExtension == "swift" else { continue }
       let path = String(file.path.dropFirst(core.path.count + 1))
       let text = try String(contentsOf: file, encoding: .utf8)
-      let code = text.replacing(/\/\/.*/, with: "").replacing(/"(?:\\.|[^"\\\n])*"/, with: "\"\"")
+      let code = text.replacing(/"""[^"]*"""/, with: "\"\"").replacing(/\/\/.*/, with: "")
+        .replacing(/"(?:\\.|[^"\\\n])*"/, with: "\"\"")
       sources.append(Source(layer: String(path.prefix { $0 != "/" }), path: path, code: code))
     }
     return sources
