@@ -7,8 +7,8 @@ import Glibc
 /// rotated and shifted ("masked") as in tsl/lib/hash/crc32c.h. An event is a protocol buffer of
 /// tensorboard/compat/proto/event.proto:
 ///
-///     Event   { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; SessionLog
-/// session_log = 7; }
+///     Event { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5;
+///             SessionLog session_log = 7; }
 ///     Summary { repeated Value value = 1; }   Value { string tag = 1; float simple_value = 2; }
 ///     SessionLog { SessionStatus status = 1; }   where START is 1
 final class EventFile {
