@@ -1,3 +1,5 @@
+import ClipPluginKit
+
 /// Each library's names for the parts of a block: convolutions, each with its batch norm.
 struct BlockNames {
   enum Style { case torchvision, timm, transformers }
@@ -32,6 +34,12 @@ struct BlockNames {
 }
 
 extension BlockNames.Style {
+  init(_ graph: Graph) {
+    self =
+      graph.has("names", "timm", "torchvision")
+      ? .timm : graph.has("names", "transformers", "torchvision") ? .transformers : .torchvision
+  }
+
   var stem: (conv: String, norm: String) {
     switch self {
     case .torchvision: ("features.0.0", "features.0.1")

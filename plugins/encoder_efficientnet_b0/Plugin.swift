@@ -30,9 +30,7 @@ private struct EfficientNet {
     self.graph = graph
     epsilon = graph.number("epsilon", 1e-5)
     activation = graph.has("activation", "silu", "silu") ? CLIP_SILU : graph.activation("activation")
-    names =
-      graph.has("names", "timm", "torchvision")
-      ? .timm : graph.has("names", "transformers", "torchvision") ? .transformers : .torchvision
+    names = BlockNames.Style(graph)
     centered = graph.integers("centered", most: 1024)
   }
 
