@@ -47,8 +47,10 @@ func plugin(
     linkerSettings: [exporting("plugins/plugin.map")] + links.map { .linkedLibrary($0) })
 }
 
-func kernels(_ name: String, _ march: String) -> Target {
-  plugin(name, ["ClipKernels"], flags: ["-Ounchecked", "-Xcc", "-march=\(march)"])
+func kernels(_ name: String, _ march: String, _ features: String...) -> Target {
+  plugin(
+    name, ["ClipKernels"],
+    flags: ["-Ounchecked", "-Xcc", "-march=\(march)"] + features.flatMap { ["-Xcc", "-m\($0)"] })
 }
 
 let plugins: [Target] = [
@@ -83,6 +85,8 @@ let plugins: [Target] = [
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
   kernels("kernels_x86_64_v4", "x86-64-v4"),
+  kernels("kernels_x86_64_v4_vnni", "x86-64-v4", "avx512vnni"),
+  kernels("kernels_x86_64_v4_bf16", "x86-64-v4", "avx512vnni", "avx512bf16"),
 ]
 
 /// Full Swift, over the headers. `make` compiles it beside the libraries, in a scratch folder of its own.
