@@ -6,6 +6,8 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 /* The bits of CLIP_CPU_* that the processor and the operating system support. */
@@ -22,6 +24,8 @@ static inline unsigned csystem_cpu_features(void) {
   unsigned avx512 = (1u << 16) | (1u << 17) | (1u << 28) | (1u << 30) | (1u << 31); /* F DQ CD BW VL */
   if ((low & 0xe0u) == 0xe0u && (b & avx512) == avx512) found |= 8u;
   return found;
+#elif defined(__aarch64__)
+  return getauxval(AT_HWCAP) & (1u << 20) ? 1u << 16 : 0; /* ASIMDDP */
 #else
   return 0;
 #endif
