@@ -3,8 +3,8 @@ import CSystem
 import ClipKernels
 import ClipPluginKit
 
-// The plugin of every instruction set: each folder kernels_* has a link to this file, and its own `Kernels` and
-// `InstructionSet`. A generic table cannot be: a C function pointer is not made of a generic function.
+// The plugin of every instruction set. Each folder kernels_* has a link to this file, and its own `Kernels` and
+// `InstructionSet`. The table is not generic because a C function pointer cannot be made from a generic function.
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: InstructionSet.pluginID, version: "0.1.0", license: "Apache-2.0") { table in

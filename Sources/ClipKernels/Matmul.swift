@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// The kernels of one instruction set, whose registers and tile `T` describes.
+/// The kernels of one instruction set, whose registers and tile are those of `T`.
 public enum KernelSet<T: Tile> {
   public typealias Vector = T.Vector
 
@@ -11,11 +11,11 @@ public enum KernelSet<T: Tile> {
   @_alwaysEmitIntoClient @inline(__always)
   public static var tileRows: Int { T.height }
 
-  /// Room for sums that wait for the next block of depth.
+  /// Memory for the sums between two blocks of depth.
   @_alwaysEmitIntoClient @inline(__always)
   static var sumsCapacity: Int { Int(csystem_stack_floats) }
 
-  /// clip_kernels.matmul; `stack` is csystem_with_stack's.
+  /// clip_kernels.matmul. `stack` is the memory that csystem_with_stack gives.
   @_alwaysEmitIntoClient @inline(__always)
   public static func matmul(_ work: UnsafeRawPointer?, _ sums: UnsafeMutablePointer<Float>?) {
     guard let work = work?.assumingMemoryBound(to: clip_matmul.self).pointee, let sums, let a = work.a,
@@ -29,9 +29,9 @@ public enum KernelSet<T: Tile> {
     }
   }
 
-  /// Blocks of rows, groups of panels, blocks of depth, tiles, panels: from outer to inner loop. A
-  /// block of depth of a group stays in the second cache while the tiles of a row block go by; a
-  /// tile's rows of A are read from the first cache while panels stream past them.
+  /// Loops from outer to inner: blocks of rows, groups of panels, blocks of depth, tiles, panels. A group's block of
+  /// depth stays in the L2 cache during the tiles of a row block. A tile's rows of A stay in the L1 cache during the
+  /// panels.
   @_alwaysEmitIntoClient @inline(never)
   static func multiply<Weights: WeightStorage>(
     _ work: clip_matmul, _ a: UnsafePointer<Float>, _ storage: Weights.Type, _ weights: UnsafeRawPointer,
@@ -61,7 +61,7 @@ public enum KernelSet<T: Tile> {
       var panel = Int(work.panel_begin)
       while panel < panelEnd {
         let panels = min(groupSize, panelEnd - panel)
-        // Sums that are the result, of whole panels, are added up in C itself.
+        // Sums that are the result, in whole panels, are accumulated in C itself.
         let direct = Weights.columnBytes == 0 && isPlain(work) && (panel + panels) * T.panelWidth <= Int(work.columns)
         let stride = direct ? Int(work.c_stride) : panels * T.panelWidth
         let target = direct ? c + rowBegin * stride + panel * T.panelWidth : sums
@@ -69,7 +69,7 @@ public enum KernelSet<T: Tile> {
           let step = steps * depthIndex / depthBlocks
           let part = steps * (depthIndex + 1) / depthBlocks - step
           let group = weights + panel * panelBytes + step * rowBytes
-          // A lone tile fetches a little ahead; of several, each fetches a share of the next block.
+          // A single tile prefetches a little ahead; of several tiles, each prefetches a share of the next block.
           let next = depthIndex + 1 < depthBlocks ? group + part * rowBytes : weights + (panel + panels) * panelBytes
           for tile in tileBegin..<tileEnd {
             let row = rows * tile / tiles
@@ -78,7 +78,7 @@ public enum KernelSet<T: Tile> {
               ? Ahead(group + (depthBlocks == 1 ? 4096 : panelBytes), step: rowBytes)
               : Ahead(next + (tile - tileBegin) * share * part, step: share)
             let end = rows * (tile + 1) / tiles
-            // Sums that wait for no other block of depth all take the same place, in the first cache.
+            // With one block of depth, all tiles use the same memory for their sums, which stays in the L1 cache.
             let place = target + (depthBlocks == 1 && !direct ? 0 : row - rowBegin) * stride
             let isLast = !direct && depthIndex + 1 == depthBlocks
             accumulate(
@@ -100,13 +100,13 @@ public enum KernelSet<T: Tile> {
     }
   }
 
-  /// Nothing is done to the sums.
+  /// Whether C is the product alone, without an epilogue.
   @_alwaysEmitIntoClient @inline(__always)
   static func isPlain(_ work: clip_matmul) -> Bool {
     work.bias == nil && work.residual == nil && work.activation == CLIP_IDENTITY
   }
 
-  /// One block of a tile's rows times some panels; before each, `willMultiply`.
+  /// Multiplies one block of a tile's rows by some panels, and calls `willMultiply` before each.
   @_alwaysEmitIntoClient @inline(__always)
   static func accumulate<Weights: WeightStorage>(
     _ storage: Weights.Type, _ a: UnsafePointer<Float>, rows: Int, steps: Int, _ weights: UnsafeRawPointer,
@@ -123,8 +123,8 @@ public enum KernelSet<T: Tile> {
     }
   }
 
-  /// Fetches the part of C and of the residual that `finish` will want when the tile of `rows` has
-  /// multiplied the panel at `column`.
+  /// Prefetches the part of C and of the residual that `finish` needs after the tile of `rows` has multiplied the panel
+  /// at `column`.
   @_alwaysEmitIntoClient @inline(__always)
   static func fetch(_ work: clip_matmul, _ c: UnsafePointer<Float>, _ rows: Range<Int>, column: Int) {
     for row in rows {
@@ -137,8 +137,8 @@ public enum KernelSet<T: Tile> {
     }
   }
 
-  /// C = after(activation(sums + bias) + residual), cut at the last column. `scaled` is the panels whose columns have
-  /// scales: those of `ByteWeights`.
+  /// C = after(activation(sums + bias) + residual), up to the last column. `scaled` are the panels whose columns have
+  /// scales, those of `ByteWeights`.
   @_alwaysEmitIntoClient @inline(never)
   static func finish(
     _ work: clip_matmul, _ sums: UnsafePointer<Float>, stride: Int, rowBegin: Int, rowEnd: Int, column: Int,

@@ -1,9 +1,8 @@
 import CClip
 import CSystem
 
-/// Rows of A as `matmul` reads them: tiles of up to T.height rows, each cut over depth into blocks
-/// [T.height, tileStride], whose rows are as `WeightStorage.copyRow` lays them out. The tiles share
-/// the rows evenly.
+/// Rows of A in the order in which `matmul` reads them: tiles of up to T.height rows, each split over depth into blocks
+/// [T.height, tileStride] of rows in the form of `WeightStorage.copyRow`. All tiles have nearly the same height.
 public enum PackedRows<T: Tile> {
   @_alwaysEmitIntoClient @inline(__always)
   static var blockFloats: Int { T.height * tileStride }
@@ -16,7 +15,7 @@ public enum PackedRows<T: Tile> {
     max(1, (Weights.steps(depth) + depthBlock - 1) / depthBlock)
   }
 
-  /// Where the first block of a row begins.
+  /// The offset of a row's first block.
   @_alwaysEmitIntoClient @inline(__always)
   static func offset(row: Int, of rows: Int, blocks: Int) -> Int {
     let tiles = tiles(rows)

@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 extension KernelSet {
-  /// Bytes of a panel [steps, panelWidth] and what follows it, up to a multiple of 64.
+  /// Bytes of a panel [steps, panelWidth] and its scales, if any, rounded up to a multiple of 64.
   @_alwaysEmitIntoClient @inline(__always)
   static func panelBytes<Weights: WeightStorage>(depth: Int, _ storage: Weights.Type) -> Int {
     (panelWidth * (Weights.steps(depth) * Weights.bytes + Weights.columnBytes) + 63) & ~63
@@ -33,8 +33,8 @@ extension KernelSet {
     }
   }
 
-  /// Transposes weights[rows, depth] into panel[depth, panelWidth], 16 deep at a time so that the
-  /// lines written stay in the first cache, 4 x 4 numbers at a time where there are as many.
+  /// Transposes weights [rows, depth] into a panel [depth, panelWidth]: 16 of the depth at a time, so that the lines
+  /// being written stay in the L1 cache, in squares of 4 x 4 elements where possible.
   @_alwaysEmitIntoClient @inline(never)
   static func pack<Weights: FloatStorage>(
     _ weights: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ depth: Int, _ storage: Weights.Type,
@@ -74,7 +74,8 @@ extension KernelSet {
     for byte in used..<panelBytes(depth: depth, storage) { panel.storeBytes(of: 0, toByteOffset: byte, as: UInt8.self) }
   }
 
-  /// Panel[steps, panelWidth, 2] of bytes, then the columns' scales; the second number of a last step may be 0.
+  /// Packs bytes into a panel [steps, panelWidth, 2], followed by the columns' scales. With an odd depth the last step
+  /// has a 0.
   @_alwaysEmitIntoClient @inline(never)
   static func packBytes(
     _ weights: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ depth: Int, _ panel: UnsafeMutableRawPointer
@@ -93,7 +94,7 @@ extension KernelSet {
     }
   }
 
-  /// Where a panel keeps the scale of a column, counted from the panels' first.
+  /// The offset of a column's scale, from the first panel.
   @_alwaysEmitIntoClient @inline(__always)
   static func columnScales<Weights: WeightStorage>(
     _ panels: UnsafeRawPointer, depth: Int, _ storage: Weights.Type, column: Int

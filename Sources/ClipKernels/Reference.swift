@@ -1,8 +1,8 @@
 import CClip
 import CSystem
 
-/// Plain loops, sums in double, for any processor: what the fast sets are held against, and what runs where
-/// there is no other. Weights are packed four columns to a panel.
+/// Plain loops that sum in double, for any processor: the reference for the other kernel sets, used where no other
+/// runs. A panel has four columns.
 public func referenceKernels() -> clip_kernels {
   clip_kernels(
     struct_size: UInt32(MemoryLayout<clip_kernels>.size), features: 0,
@@ -32,7 +32,7 @@ public func referenceKernels() -> clip_kernels {
 enum Reference {
   static var panelWidth: Int { 4 }
 
-  /// Of bytes, a panel ends with the columns' scales.
+  /// With INT8 storage a panel ends with the columns' scales.
   static func panelBytes(_ depth: Int, _ storage: clip_storage) -> Int {
     switch storage {
     case CLIP_STORAGE_F16, CLIP_STORAGE_BF16: (depth &* panelWidth &* 2 &+ 63) & ~63
@@ -83,7 +83,7 @@ enum Reference {
     }
   }
 
-  /// Rows follow each other; a tile is one of them.
+  /// Rows in order; each is a tile.
   static func packRows(
     _ a: UnsafePointer<Float>?, _ stride: Int, _ first: Int, _ count: Int, _ depth: Int,
     _ packed: UnsafeMutablePointer<Float>?
@@ -187,7 +187,7 @@ enum Reference {
     }
   }
 
-  /// Squares are summed in double, so that they neither overflow nor vanish.
+  /// Squares are summed in double, so that they neither overflow nor underflow.
   static func normalize(
     _ x: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>?, _ rows: Int, _ width: Int
   ) {

@@ -1,29 +1,29 @@
 import CClip
 import CSystem
 
-/// How packed weights are stored, and what a tile does with them. A step takes one number of each
-/// column and row, or, where they are small, two: `depth` counts numbers, a tile counts steps.
+/// How packed weights are stored, and what a tile does with them. A step has one element of each column and row, or two
+/// with INT8 storage. `depth` counts elements; a tile counts steps.
 public protocol WeightStorage {
-  /// Bytes that a step takes of a column.
+  /// Bytes of one column in a step.
   static var bytes: Int { get }
-  /// Numbers of depth in a step.
+  /// Elements of depth in a step.
   static var stepDepth: Int { get }
-  /// Bytes that a panel has for each column behind its steps.
+  /// Bytes of each column after the panel's steps.
   static var columnBytes: Int { get }
-  /// Rows that share a block of weights while that is in the second cache.
+  /// The rows that use a block of weights while it is in the L2 cache.
   static var blockRows: Int { get }
-  /// Columns whose block of weights, and the next block, stay in the second cache between tiles.
+  /// The columns of a group: its block of weights and the next block stay in the L2 cache between tiles.
   static var groupColumns: Int { get }
 
-  /// A step of a vector of columns.
+  /// Loads a step of a vector of columns.
   static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector
-  /// Lays out a row of A, at most `depthBlock` steps, for a tile: its steps, and what `finish` wants of it behind
+  /// Copies a row of A, at most `depthBlock` steps, for a tile. What `finish` needs of the row follows after
   /// `depthBlock` floats.
   static func copyRow<Vector: FloatVector>(
     _ vector: Vector.Type, _ row: UnsafePointer<Float>, depth: Int, to copy: UnsafeMutablePointer<Float>)
-  /// sum + a * weights, of one step.
+  /// sum + a * weights for one step.
   static func add<Vector: FloatVector>(_ sum: Vector, _ a: Vector, times weights: Vector) -> Vector
-  /// The number that a sum of steps stands for; `row` is what `copyRow` left.
+  /// Converts a sum of steps to floats. `row` is what `copyRow` wrote.
   static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector
 }
 
@@ -32,7 +32,7 @@ extension WeightStorage {
   static func steps(_ depth: Int) -> Int { (depth + stepDepth - 1) / stepDepth }
 }
 
-/// Weights that are floats, whole or narrowed, by themselves.
+/// Floating-point weights, without scales.
 public protocol FloatStorage: WeightStorage {
   static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer)
 }
@@ -98,7 +98,7 @@ public enum BrainWeights: FloatStorage {
   }
 }
 
-/// The nearest IEEE half, ties to even; beyond 65504 it is infinite.
+/// The nearest IEEE half, ties to even; infinite beyond 65504.
 @_alwaysEmitIntoClient @inline(__always)
 func half(_ value: Float) -> UInt16 {
   let bits = value.bitPattern
@@ -107,7 +107,7 @@ func half(_ value: Float) -> UInt16 {
   if size > 0x7f80_0000 { return sign | 0x7e00 }
   if size >= 0x4780_0000 { return sign | 0x7c00 }
   if size < 0x3880_0000 {
-    // Subnormal: a float whose last place is the half's last place rounds as it should.
+    // Subnormal: adding 0.5 makes the float's last place that of the half, so it rounds correctly.
     let shifted = Float(bitPattern: size) + 0.5
     return sign | UInt16(truncatingIfNeeded: shifted.bitPattern &- 0x3f00_0000)
   }

@@ -1,14 +1,14 @@
 import CClip
 import CSystem
 
-/// What becomes of the sums already there: nothing; they are where adding up starts; or the new
-/// ones, added up from 0, are added to them (the more exact for long sums).
+/// What happens to sums in memory: replaced (`start`); continued from them (`resume`); or the new ones, summed from 0,
+/// are added to them (`add`), which is more exact for long sums.
 @frozen public enum SumMode { case start, resume, add }
 
-/// What a tile fetches on the side, for later: memory is read while the tile multiplies.
+/// What a tile prefetches while it multiplies.
 @frozen public struct Ahead {
   @usableFromInline var next: UnsafeRawPointer
-  /// Bytes for each step.
+  /// Bytes to prefetch in each step.
   @usableFromInline var step: Int
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -18,35 +18,36 @@ import CSystem
   }
 }
 
-/// The sums of a few rows of C over one panel, held in registers. Heights are built row by row
-/// from `OneRow`, so that each is a type whose sums the compiler keeps apart. The sums of a row
-/// are added up in the same way in every height.
+/// The sums of a few rows of C over one panel, held in registers. Taller tiles are composed from `OneRow`, one row at a
+/// time, so that each height is a type whose sums the compiler keeps in registers. The order of a row's sums is the
+/// same in every height.
 public protocol Tile {
   associatedtype Vector: FloatVector
   static var height: Int { get }
 
   init()
-  /// Sums left by `store`, to go on with.
+  /// Starts with sums that `store` wrote.
   init(resuming sums: UnsafePointer<Float>, stride: Int)
   func store(_ sums: UnsafeMutablePointer<Float>, stride: Int)
   func add(to sums: UnsafeMutablePointer<Float>, stride: Int)
-  /// Adds one step of A in each row, rows `tileStride` apart, times one step of the panel.
+  /// Adds one step of A times one step of the panel. Rows of A are `tileStride` apart.
   mutating func add<Weights: WeightStorage>(
     _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector)
-  /// Makes numbers of the sums; `rows` is where the copy of A has what that takes, rows `tileStride` apart.
+  /// Converts the sums to floats. `rows` is the copy of A, with rows `tileStride` apart.
   mutating func finish<Weights: WeightStorage>(_ weights: Weights.Type, _ rows: UnsafePointer<Float>)
 
-  /// `multiply` of the tile that is `rows` high; rows is at most this one's height.
+  /// `multiply` of the tile that is `rows` high, at most this tile's height.
   static func multiply<Weights: WeightStorage>(
     _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, steps: Int,
     _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode)
 }
 
-/// Depth is cut into blocks of at most this many steps, so that a tile's rows of A stay in the first cache.
+/// The most steps in a block of depth, so that a tile's rows of A stay in the L1 cache.
 @_alwaysEmitIntoClient @inline(__always)
 var depthBlock: Int { 256 }
 
-/// Floats between the rows of a tile's copy of A, more than `depthBlock`: not near a power of two, whose rows would meet in one cache set.
+/// Floats between the rows of a tile's copy of A: more than `depthBlock`, and not near a power of two, so that rows do
+/// not share a cache set.
 @_alwaysEmitIntoClient @inline(__always)
 var tileStride: Int { 272 }
 
@@ -105,7 +106,7 @@ public struct OneRow<Vector: FloatVector>: Tile {
   }
 }
 
-/// `Upper` and one row more.
+/// `Upper` and one more row.
 public struct Taller<Upper: Tile>: Tile {
   public typealias Vector = Upper.Vector
   @usableFromInline var upper: Upper

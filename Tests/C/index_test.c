@@ -766,8 +766,7 @@ int main(int argc, char **argv) {
 #if defined(SANITIZED)
   go_slowly();
 #endif
-  const char *preloaded = getenv("LD_PRELOAD");
-  if (preloaded && strstr(preloaded, "vgpreload")) go_slowly();
+  if (under_valgrind()) go_slowly();
   test_against_brute_force(CLIP_STORAGE_F32, "f32", 1e-6, 1);
   test_against_brute_force(CLIP_STORAGE_F16, "f16", 5e-4, 0.98);
   test_against_brute_force(CLIP_STORAGE_INT8, "int8", 5e-4, 0.98);

@@ -54,7 +54,7 @@ struct Duplicates: ParsableCommand {
     }
   }
 
-  /// Sets of images that are joined by pairs, those with the nearest pair first.
+  /// Connected sets of images, those with the nearest pair first.
   private func groups(_ index: EmbeddingIndex) throws(CLIPError) -> [Group] {
     var parents: [ByteString: ByteString] = [:]
     var similarities: [ByteString: Float] = [:]

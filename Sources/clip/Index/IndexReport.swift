@@ -1,11 +1,11 @@
-/// An update for people and programs.
+/// The report of an update, as text and as JSON.
 extension IndexUpdate.Report {
-  /// Whether the index has other entries than before.
+  /// Whether the index has changed.
   var isChange: Bool { added + changed + moved + removed > 0 }
 
   var isWorthTelling: Bool { isChange || skipped > 0 }
 
-  /// What is not in the index although it may be expected to be, to standard error.
+  /// Prints expected images that are not in the index to standard error.
   func tellWarnings() {
     for folder in away { Console.shared.line("Kept what is indexed of \(folder.path.shown): \(folder.reason)") }
     if isInterrupted { Console.shared.line("Interrupted: what is done is kept, and clip index goes on from there.") }
