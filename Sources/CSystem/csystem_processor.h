@@ -6,6 +6,8 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 /* The bits of CLIP_CPU_* that the processor and the operating system support. */
@@ -24,6 +26,8 @@ static inline unsigned csystem_cpu_features(void) {
   if ((found & 8u) && (c & (1u << 11))) found |= 16u; /* AVX512_VNNI */
   if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (found & 8u) && (a & (1u << 5))) found |= 32u; /* AVX512_BF16 */
   return found;
+#elif defined(__aarch64__)
+  return getauxval(AT_HWCAP) & (1u << 20) ? 1u << 16 : 0; /* ASIMDDP */
 #else
   return 0;
 #endif

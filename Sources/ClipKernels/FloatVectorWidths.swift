@@ -15,7 +15,11 @@ extension SIMD4: FloatVector where Scalar == Float {
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func loadHalf(_ source: UnsafeRawPointer) -> Self {
-    csystem_half4_by_bits(source)
+    #if arch(arm64)
+      csystem_half4_by_machine(source)
+    #else
+      csystem_half4_by_bits(source)
+    #endif
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func loadBrain(_ source: UnsafeRawPointer) -> Self { csystem_brain4(source) }
@@ -62,7 +66,7 @@ extension SIMD4: FloatVector where Scalar == Float {
   @_alwaysEmitIntoClient @inline(__always)
   public func adding(_ a: Self, times b: Self) -> Self {
     #if arch(arm64)
-      addingProduct(a, b)
+      csystem_multiply_add4(self, a, b)
     #else
       self + a * b  // without FMA, addingProduct is a call for each lane
     #endif

@@ -85,8 +85,7 @@ private func withFile<Result>(
     defer { TIFFOpenOptionsFree(options) }
     // Limits one strip or tile, against decompression bombs.
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, 1 << 30)
-    TIFFOpenOptionsSetErrorHandlerExtR(options, { _, _, _, _, _ in 1 }, nil)
-    TIFFOpenOptionsSetWarningHandlerExtR(options, { _, _, _, _, _ in 1 }, nil)
+    csystem_tiff_silence(options)
     let file = TIFFClientOpenExt(
       "tiff", "rm", source,
       { handle, buffer, count in
