@@ -80,6 +80,7 @@ let plugins: [Target] = [
   plugin("weights_pytorch"),
   plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
   plugin("tokenizer_subword", ["ClipBase", "CUtf8proc"], flags: forSize, links: ["utf8proc"]),
+  plugin("neighbours_faiss", ["FaissShim"], exclude: ["Shim"], links: ["faiss", "stdc++"]),
   kernels("kernels_x86_64", "x86-64"),
   kernels("kernels_x86_64_v3", "x86-64-v3"),
   kernels("kernels_x86_64_v4", "x86-64-v4"),
@@ -168,5 +169,9 @@ let package = Package(
       ]),
     .target(
       name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
+    .target(
+      name: "FaissShim", path: "plugins/neighbours_faiss/Shim", publicHeadersPath: ".",
+      cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: embedded),
-  ] + plugins + swift)
+  ] + plugins + swift,
+  cxxLanguageStandard: .cxx17)
