@@ -21,7 +21,7 @@ PLUGINS := $(filter-out kernels_%,$(sort $(patsubst plugins/%/Plugin.swift,%,$(w
 # build/ has the layout of an installed tree.
 LIBRARIES := $(patsubst %,build/lib/lib%.so.$(VERSION),clipcore cliptools clipindex)
 # Plugins with libraries that most programs have no use for are loaded when a model asks for them.
-ON_DEMAND := tokenizer_subword codec_gif codec_tiff codec_heif codec_jxl kernels_openblas
+ON_DEMAND := tokenizer_subword codec_gif codec_tiff codec_heif codec_jxl kernels_openblas neighbours_faiss
 MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND),$(PLUGINS)) $(ON_DEMAND:%=on-demand/%))
 HEADERS := $(patsubst Include/%,build/include/clipcore/%,$(wildcard Include/*.h Include/plugin/*.h))
 CLIP    := build/bin/clip
@@ -31,7 +31,7 @@ EXAMPLES := build/share/clipcore/examples
 CATALOGUE := build/share/clipcore/modalities.json
 MANUAL := build/share/man/man1/clip.1
 
-BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev pkg-config
+BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev libfaiss-dev pkg-config
 TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat $(CROSS_PACKAGES)
 CROSS_PACKAGES := jq qemu-user
 

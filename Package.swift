@@ -91,6 +91,7 @@ let plugins: [Target] = [
   plugin("kernels_openblas", ["ClipKernels", "COpenBLAS"], flags: ["-Ounchecked"], links: ["openblas"]),
   plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
   plugin("tokenizer_subword", ["ClipBase", "CUtf8proc"], flags: forSize, links: ["utf8proc"]),
+  plugin("neighbours_faiss", ["FaissShim"], exclude: ["Shim"], links: ["faiss", "stdc++"]),
 ]
 
 /// One for each instruction set.
@@ -192,5 +193,9 @@ let package = Package(
       ]),
     .target(
       name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
+    .target(
+      name: "FaissShim", path: "plugins/neighbours_faiss/Shim", publicHeadersPath: ".",
+      cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: embedded),
-  ] + allPlugins + swift)
+  ] + allPlugins + swift,
+  cxxLanguageStandard: .cxx17)

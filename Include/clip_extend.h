@@ -80,8 +80,8 @@ CLIP_API clip_status clip_plugin_tables_visit(const clip_runtime *runtime, clip_
 /* Keeps a plugin's code loaded, also when the plugin is unloaded or reloaded. */
 typedef struct clip_plugin_reference clip_plugin_reference;
 
-/* Sets *table to the table of this kind and id, valid until *out is released. CLIP_NOT_FOUND lists the ids of the
- * kind. *out is owned by the caller: clip_plugin_reference_release. [any-thread] */
+/* Sets *table to the table of this kind and id, valid until *out is released; a plugin in the folder "on-demand" is loaded
+ * for it. CLIP_NOT_FOUND lists the ids of the kind. *out is owned by the caller: clip_plugin_reference_release. [any-thread] */
 CLIP_API clip_status clip_plugin_table_hold(const clip_runtime *runtime, clip_plugin_kind kind, const char *id,
                                             const void **table, clip_plugin_reference **out);
 

@@ -20,7 +20,8 @@ typedef enum clip_plugin_kind {
   CLIP_KIND_OP = 6,
   CLIP_KIND_IMAGE_AUGMENTATION = 7,
   CLIP_KIND_TEXT_AUGMENTATION = 8,
-  CLIP_KIND_WEIGHTS = 9 /* a format of weight files */
+  CLIP_KIND_WEIGHTS = 9, /* a format of weight files */
+  CLIP_KIND_NEIGHBOURS = 10 /* approximate search in an index */
 } clip_plugin_kind;
 
 /* One item of a plugin: an encoder, a codec, and so on. A plugin may have several. */

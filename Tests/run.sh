@@ -76,7 +76,7 @@ compile() {
 
 # libraries TEST: what a C test is linked with.
 libraries() {
-  ! grep -q clip_index.h "Tests/C/$1.c" || echo -lclipindex
+  ! grep -qE '"(clip_index|index_check)\.h"' "Tests/C/$1.c" || echo -lclipindex
   echo -lcliptools -lclipcore
 }
 
@@ -210,6 +210,9 @@ c_test smoke valgrind,address        sentence_test Tests/Fixtures/zoo/sentence
 c_test full  ''                      torture 6 @
 c_test smoke address                 weights_test Tests/Fixtures/weights $image @
 c_test smoke valgrind,address,thread index_test $emoji @
+c_test smoke valgrind,address,thread index_search_test @
+c_test smoke valgrind,address,thread index_processes_test @
+c_test smoke valgrind,address,thread index_file_test @
 c_test smoke ''                      index_memory_test $emoji @
 c_test smoke address                 images_test $emoji Tests/Fixtures/photos
 c_test smoke address,thread          files_test $emoji Tests/Fixtures/photos @

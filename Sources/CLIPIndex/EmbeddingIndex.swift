@@ -198,37 +198,47 @@ public final class EmbeddingIndex: @unchecked Sendable {
   public func duplicates(
     threshold: Float = 0.95, count: Int = 10_000, progress: ProgressHandler? = nil
   ) throws(CLIPError) -> [(a: IndexEntry, b: IndexEntry)] {
-    var pairs: [(a: IndexEntry, b: IndexEntry)] = []
-    try forEachDuplicate(threshold: threshold, count: count, progress: progress) { a, b in
-      pairs.append((a, b))
-      return true
-    }
-    return pairs
-  }
-
-  /// Calls `body` for each pair of `duplicates` without storing them all, until it returns false.
-  public func forEachDuplicate(
-    threshold: Float = 0.95, count: Int = 10_000, progress: ProgressHandler? = nil,
-    _ body: (_ a: IndexEntry, _ b: IndexEntry) -> Bool
-  ) throws(CLIPError) {
-    typealias Body = (IndexEntry, IndexEntry) -> Bool
-    try withCMemory { memory throws(CLIPError) in
+    typealias Pair = (a: IndexEntry, b: IndexEntry)
+    return try withCMemory { memory throws(CLIPError) in
       var options = sized(clip_index_duplicates_options(), \.struct_size)
       options.count = try number(count, "count")
       options.threshold = threshold
       options.progress = memory.progress(progress)
-      let status = withoutActuallyEscaping(body) { body in
-        let box = Box<Body>(body)
-        return withExtendedLifetime(box) {
-          clip_index_duplicates(
-            handle, &options,
-            { user, a, b in
-              guard let a = a?.pointee, let b = b?.pointee, let body = Box<Body>.at(user)?.value else { return 1 }
-              return body(IndexEntry(a), IndexEntry(b)) ? 0 : 1
-            }, box.pointer)
-        }
+      let pairs = Box<[Pair]>([])
+      let status = withExtendedLifetime(pairs) {
+        clip_index_duplicates(
+          handle, &options,
+          { user, a, b in
+            guard let a = a?.pointee, let b = b?.pointee, let pairs = Box<[Pair]>.at(user) else { return 1 }
+            pairs.value.append((IndexEntry(a), IndexEntry(b)))
+            return 0
+          }, pairs.pointer)
       }
       try check(status)
+      return pairs.value
+    }
+  }
+
+  /// Groups of entries, joined by pairs that score at least `threshold`, directly or through others: those with the
+  /// nearest pair first, a group's entries in the order of keys. An entry's score is that with the one nearest to it.
+  public func groups(threshold: Float = 0.95, progress: ProgressHandler? = nil) throws(CLIPError) -> [[IndexEntry]] {
+    try withCMemory { memory throws(CLIPError) in
+      var options = sized(clip_index_groups_options(), \.struct_size)
+      options.threshold = threshold
+      options.progress = memory.progress(progress)
+      let groups = Box<[[IndexEntry]]>([])
+      let status = withExtendedLifetime(groups) {
+        clip_index_groups(
+          handle, &options,
+          { user, group, entry in
+            guard let entry = entry?.pointee, let groups = Box<[[IndexEntry]]>.at(user) else { return 1 }
+            if group >= groups.value.count { groups.value.append([]) }
+            groups.value[groups.value.count - 1].append(IndexEntry(entry))
+            return 0
+          }, groups.pointer)
+      }
+      try check(status)
+      return groups.value
     }
   }
 

@@ -92,6 +92,7 @@ public struct PluginTable {
   }
   public mutating func add(_ tokenizer: clip_tokenizer) { addItem(tokenizer, CLIP_KIND_TOKENIZER) }
   public mutating func add(_ format: clip_weight_format) { addItem(format, CLIP_KIND_WEIGHTS) }
+  public mutating func add(_ neighbours: clip_neighbours) { addItem(neighbours, CLIP_KIND_NEIGHBOURS) }
   public mutating func add(_ loader: clip_loader) { addItem(loader, CLIP_KIND_LOADER) }
 }
 
