@@ -59,7 +59,8 @@ struct Info: ParsableCommand {
           "image",
           [
             "encoder": .string(model.encoder(.image)), "width": .integer(info.imageWidth),
-            "height": .integer(info.imageHeight), "resized_side": .integer(info.resizedSide), "parameters": .integer(info.imageParameters),
+            "height": .integer(info.imageHeight), "resized_side": .integer(info.resizedSide),
+            "parameters": .integer(info.imageParameters),
           ]
         ))
     }

@@ -10,7 +10,8 @@ extension IndexUpdate.Report {
   /// What is not in the index although it may be expected to be, to standard error.
   func tellWarnings() {
     for (place, kept) in away {
-      Console.shared.line((kept > 0 ? "Kept what is indexed of " : "Cannot read ") + "\(place.path.shown): \(place.reason)")
+      Console.shared.line(
+        (kept > 0 ? "Kept what is indexed of " : "Cannot read ") + "\(place.path.shown): \(place.reason)")
     }
     if isInterrupted { Console.shared.line("Interrupted: what is done is kept, and clip index goes on from there.") }
   }
