@@ -70,6 +70,7 @@ final class OpenIndex {
       index = existing
     } else {
       if try path == IndexOptions.standard() { try makeFolder(path.folder) }
+      try OpenIndex.requireWritable(path)
       let model = try Model(
         try given.utf8, runtime: runtime, towers: .image, storage: options.storage.storage, options: .withoutWeights)
       let format = EmbeddingIndex.Format(fingerprint: fingerprint, width: model.width)
@@ -97,6 +98,8 @@ final class OpenIndex {
       return try EmbeddingIndex(path: path.bytes, runtime: runtime, readOnly: readOnly)
     } catch {
       guard error.status == .notFound else { throw error }
+      // SQLite finds no file either where it cannot make those that it needs beside a good one.
+      if let state = try? FileState(of: path), state.size > 0 { try requireWritable(path) }
       return nil
     }
   }
@@ -117,10 +120,7 @@ final class OpenIndex {
   /// The embedding of an image; nil unless the index has the current file.
   func indexed(_ image: ByteString) throws(CLIPError) -> [Float]? {
     let path = try image.real
-    var status = stat()
-    guard path.withCString({ stat($0, &status) }) == 0, let entry = try index.embedding(of: path),
-      entry.record.state == FileState(status)
-    else { return nil }
+    guard let entry = try index.embedding(of: path), try FileState(of: path) == entry.record.state else { return nil }
     return entry.embedding
   }
 
@@ -128,8 +128,17 @@ final class OpenIndex {
     try Model(try settings.model.utf8, runtime: runtime, towers: towers, storage: options.storage.storage)
   }
 
-  /// Keeps other commands from changing the index until this is released. Returns false if one is changing it.
+  /// SQLite and the system would say so after the first images are embedded, and not which file it is.
+  private static func requireWritable(_ path: ByteString) throws(CLIPError) {
+    for file in [path.folder] + ["", "-wal", "-shm"].map({ ByteString(path.bytes + Array($0.utf8)) })
+    where file.withCString({ access($0, W_OK) }) != 0 && (errno != ENOENT || file == path.folder) {
+      throw .system("cannot write \(file.shown)")
+    }
+  }
+
+  /// Keeps other commands from changing the index until this is released; false if one does so now.
   func reserve() throws(CLIPError) -> Bool {
+    try OpenIndex.requireWritable(path)
     let file = ByteString(path.bytes + Array(".lock".utf8))
     lock = file.withCString { Glibc.open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
     guard lock >= 0 else { throw .system("cannot write \(file.shown)") }

@@ -13,6 +13,12 @@ struct FileState: Hashable {
     size = Int64(status.st_size)
     modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
   }
+
+  init(of path: ByteString) throws(CLIPError) {
+    var status = stat()
+    guard path.withCString({ stat($0, &status) }) == 0 else { throw .system(path.shown) }
+    self.init(status)
+  }
 }
 
 /// Rules for which entries of a folder are walked.
