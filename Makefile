@@ -31,9 +31,11 @@ EXAMPLES := build/share/clipcore/examples
 CATALOGUE := build/share/clipcore/modalities.json
 MANUAL := build/share/man/man1/clip.1
 
-BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev libfaiss-dev pkg-config
-TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat $(CROSS_PACKAGES)
+BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libutf8proc-dev libfaiss-dev pkg-config
+BUILD_PACKAGES += libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev
 CROSS_PACKAGES := jq qemu-user
+TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat $(CROSS_PACKAGES)
+TEST_PACKAGES  += abigail-tools debhelper chrpath lintian mmdebstrap
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
 CORE    := .build/core.stamp
@@ -150,6 +152,10 @@ install: build ## copy the tree to PREFIX (/usr/local) and LIBDIR (PREFIX/lib), 
 .PHONY: uninstall
 uninstall: build ## remove what install copied there
 	@scripts/uninstall-tree build "$(PREFIX)" "$(LIBDIR)" "$(DESTDIR)"
+
+.PHONY: deb
+deb: build ## make Debian packages in build/deb
+	@scripts/debian-packages
 
 .PHONY: format
 format: ## format the Swift sources

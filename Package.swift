@@ -15,7 +15,9 @@ let architecture = Context.environment["CLIPCORE_ARCH"] ?? host
 
 let embedded: [SwiftSetting] = [
   .enableExperimentalFeature("Embedded"),
-  .unsafeFlags(["-wmo", "-Xcc", "-D_GNU_SOURCE", "-Xfrontend", "-function-sections"]),
+  .unsafeFlags([
+    "-wmo", "-Xcc", "-D_GNU_SOURCE", "-Xcc", "-fno-asynchronous-unwind-tables", "-Xfrontend", "-function-sections",
+  ]),
 ]
 
 /// The core is compiled for size; its hot loops are in the kernel plugins.
@@ -26,7 +28,7 @@ let small = embedded + [.unsafeFlags(forSize)]
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
   .unsafeFlags(
     [
-      "-enable-experimental-feature", "Embedded",
+      "-enable-experimental-feature", "Embedded", "-use-ld=lld",
       "-Xlinker", "--version-script=\(root)/\(map)", "-Xlinker", "-z", "-Xlinker", "defs",
       "-Xlinker", "--as-needed", "-lm", "-Xlinker", "--wrap=posix_memalign", "-Xlinker", "--wrap=free",
     ] + more)
@@ -37,8 +39,7 @@ func sharing(_ name: String, _ map: String, _ more: [String] = []) -> LinkerSett
   exporting(
     map,
     [
-      "-Xlinker", "-soname=lib\(name).so.1", "-Xlinker", "-z", "-Xlinker", "nodelete", "-use-ld=lld", "-Xlinker",
-      "--icf=all", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
+      "-Xlinker", "-soname=lib\(name).so.1", "-Xlinker", "-z", "-Xlinker", "nodelete", "-Xlinker", "--icf=all",
     ] + more)
 }
 

@@ -18,7 +18,7 @@ exports_match() {
   local library=$1 declared exported
   shift
   declared=$(declared_functions "$@")
-  exported=$(nm -D --extern-only --defined-only "build/lib/$library" | awk '{ print $3 }' | sort)
+  exported=$(nm -D --extern-only --defined-only "build/lib/$library" | awk '$2 != "A" { sub(/@@CLIPCORE_[0-9.]+$/, "", $3); print $3 }' | sort)
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$exported")
 }
 

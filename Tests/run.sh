@@ -172,6 +172,7 @@ swift_tests() {
 . Tests/checks.sh
 . Tests/plugin_checks.sh
 . Tests/search_checks.sh
+. Tests/package_checks.sh
 
 # What several tests are given.
 for version in 1 2; do
@@ -247,8 +248,9 @@ for name in index_follows_changes index_embeds_a_content_once index_sees_changes
   search_takes_queries duplicates_are_grouped index_refuses index_is_changed_by_one index_is_interrupted index_watches documented_search_works; do
   check smoke $name $name
 done
+for name in glibc_is_old_enough no_build_folder_is_named abi_is_kept old_programs_run; do check smoke $name $name; done
 for name in index_survives_kill index_memory_is_flat; do check full $name $name; done
-for name in sizes_fit installed_tree_works example_programs; do check full $name $name; done
+for name in sizes_fit installed_tree_works debian_packages_work example_programs; do check full $name $name; done
 program smoke unit_tests scripts/unit-tests
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done
 for name in new_plugins_work shipped_plugins_pass faults_are_found; do program full $name $name; done

@@ -176,3 +176,14 @@ public func wrappedFree(_ block: UnsafeMutableRawPointer?) {
   guard let block, !Reserve.give(block) else { return }
   __real_free(block)
 }
+
+/// A system that gives no random bytes leaves the seed as it is: tables work with any.
+@c @implementation
+public func arc4random_buf(_ buffer: UnsafeMutableRawPointer, _ size: Int) {
+  var done = 0
+  while done < size {
+    let got = getrandom(buffer + done, size - done, 0)
+    if got <= 0 && csystem_errno() != EINTR { return }
+    done += max(0, got)
+  }
+}
