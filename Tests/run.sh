@@ -168,6 +168,7 @@ swift_tests() {
 . Tests/checks.sh
 . Tests/plugin_checks.sh
 . Tests/search_checks.sh
+. Tests/binding_checks.sh
 
 # What several tests are given.
 for version in 1 2; do
@@ -238,6 +239,7 @@ for name in index_follows_changes index_keeps_what_is_away index_tries_again ind
   check smoke $name $name
 done
 for name in index_survives_kill index_memory_is_flat; do check full $name $name; done
+check smoke bindings_cover bindings_cover
 for name in sizes_fit installed_tree_works example_programs; do check full $name $name; done
 program smoke unit_tests scripts/unit-tests
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done
