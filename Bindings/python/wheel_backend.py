@@ -1,7 +1,8 @@
 """PEP 517 backend that makes the wheel of a built tree: `python -m build --wheel`, with CLIPCORE_TREE or ../../build.
 
 The wheel holds clipcore's libraries and plugins, and the libraries that they need and systems may lack. Those get names
-of their own, as auditwheel gives them, so that they meet no others in a process. Needs patchelf and binutils.
+of their own, as auditwheel gives them, so that they meet no others in a process; the package loads them before plugins
+ask for them. Needs patchelf and binutils.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ def _carry(libraries: dict[str, Path], folder: Path, licenses: Path) -> dict[str
         _licenses(place, licenses)
     for new in names.values():
         _run("patchelf", "--set-soname", new, folder / new)
+        _run("patchelf", "--set-rpath", "$ORIGIN", folder / new)
         _rename_needed(folder / new, names)
     return names
 
@@ -104,8 +106,6 @@ def _libraries(tree: Path, package: Path, licenses: Path) -> None:
     for file in files:
         if all(name in names or name.startswith("libclip") or SYSTEM.fullmatch(name) for name in _needed(lib / file)):
             _rename_needed(lib / file, names)
-    # A plugin is loaded under a name in /proc, so $ORIGIN is nothing to it: what loads it says where its libraries are.
-    _run("patchelf", "--force-rpath", "--set-rpath", "$ORIGIN", lib / "libclipcore.so.1")
 
 
 def _named(name: str) -> dict[str, Path]:

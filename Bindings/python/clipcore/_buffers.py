@@ -6,7 +6,6 @@ import array
 import ctypes
 import functools
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from ._library import InvalidArgumentError
@@ -51,7 +50,10 @@ class Buffer:
         self.item_size: int = view.itemsize
         self.format = (view.format or b"B").decode().lstrip("@=<")
         self.shape = tuple(view.shape[: view.ndim])
-        self.strides = tuple(view.strides[: view.ndim]) if view.strides else ()
+        if view.strides:
+            self.strides = tuple(view.strides[: view.ndim])
+        else:  # no gaps
+            self.strides = tuple(math.prod(self.shape[i + 1 :]) * view.itemsize for i in range(view.ndim))
 
     def __del__(self) -> None:
         if self._view.obj:
@@ -68,15 +70,15 @@ class Buffer:
 
 
 def new(code: str, *shape: int) -> tuple[Any, Buffer]:
-    """An array for C to fill, and its memory."""
+    """An array for C to fill, and its memory. Without NumPy it is one of ctypes: rows, and a buffer as well."""
     module = numpy()
     if module is not None:
         value = module.empty(shape, _NUMPY[code])
     else:
-        count = math.prod(shape)
-        memory = memoryview(bytearray(count * ctypes.sizeof(_CODES[code])))
-        # A memoryview has no dimension of 0.
-        value = memory.cast(code, list(shape)) if count else memory.cast(code)
+        kind: Any = _CODES[code]
+        for length in reversed(shape):
+            kind = kind * length
+        value = kind()
     return value, Buffer(value, writable=True)
 
 
@@ -93,28 +95,26 @@ def output(out: Any, code: str, *shape: int) -> tuple[Any, Buffer]:
     return out, buffer
 
 
-def _flat(values: Any, into: array.array[Any]) -> None:
+def _flat(values: Any, code: str, into: array.array[Any], what: str) -> None:
     for value in values:
-        if isinstance(value, Sequence):
-            _flat(value, into)
-        else:
+        if isinstance(value, (list, tuple)):
+            _flat(value, code, into, what)
+        elif isinstance(value, (int, float)):
             into.append(value)
+        else:
+            part = elements(value, code, what)
+            into.frombytes(ctypes.string_at(part.address, part.size))
 
 
 def elements(value: Any, code: str, what: str) -> Buffer:
     """The memory of an array of elements: the array's own where its type and order are right, else of a copy."""
-    if isinstance(value, (list, tuple)) and any(not isinstance(item, (int, float, list, tuple)) for item in value):
-        module = numpy()
-        if module is not None:
-            value = module.asarray(value, _NUMPY[code])  # a list of arrays
     try:
         buffer = Buffer(value)
-    except TypeError:
+    except TypeError as reason:
+        if not isinstance(value, (list, tuple)):
+            raise TypeError(f"{what}: expected an array of {_NUMPY[code]}, found {type(value).__name__}") from reason
         copy = array.array(code)
-        try:
-            _flat(value, copy)
-        except (TypeError, OverflowError) as error:
-            raise TypeError(f"{what}: expected an array of {_NUMPY[code]}, found {type(value).__name__}") from error
+        _flat(value, code, copy, what)
         return Buffer(copy)
     same = buffer.format == code or (buffer.format in "lqLQ" and buffer.item_size == 4)
     if same and buffer.contiguous:

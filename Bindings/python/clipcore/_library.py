@@ -24,6 +24,12 @@ def _load() -> dict[str, Any]:
     """Every function by its name. The libraries are those of the wheel, or of the tree in CLIPCORE_TREE."""
     tree = os.environ.get("CLIPCORE_TREE")
     folder = Path(tree) / "lib" if tree else Path(__file__).parent / "lib"
+    # What plugins need. They are loaded under a name in /proc, to which $ORIGIN is no folder, so their libraries come first.
+    for carried in folder.glob("lib*-????????.so*"):
+        try:
+            ctypes.CDLL(str(carried))
+        except OSError:  # libjxl without a libstdc++: the log says so when an image needs it
+            pass
     libraries = [ctypes.CDLL(str(folder / f"lib{name}.so.1")) for name in ("clipcore", "cliptools", "clipindex")]
     functions = {}
     for name, (result, arguments) in raw.FUNCTIONS.items():

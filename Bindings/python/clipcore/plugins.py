@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Any
 
 from . import _raw as raw
-from ._buffers import Buffer, copied
+from ._buffers import Buffer, numpy
 from ._library import CLIPError, sized, text
 from .images import PixelFormat
 from .runtime import PluginKind, Tower
@@ -194,13 +194,15 @@ class TextAugmentation(Augmentation):
 
 
 def _image(view: Any) -> Any:
-    """A copy of a view's pixels [height, width, channels]."""
+    """A copy of a view's pixels [height, width, channels]: NumPy's array, or a memoryview."""
     channels = PixelFormat(view.format).channels
     row = view.width * channels
-    if view.stride in (0, row):
-        return copied(view.pixels, "B", view.height, view.width, channels)
-    data = b"".join(ctypes.string_at(view.pixels + y * view.stride, row) for y in range(view.height))
-    return copied(Buffer(data).address, "B", view.height, view.width, channels)
+    stride = view.stride or row
+    data = bytearray(ctypes.string_at(view.pixels, stride * (view.height - 1) + row))
+    if stride != row:
+        data = bytearray(b"".join(data[y * stride : y * stride + row] for y in range(view.height)))
+    pixels = memoryview(data).cast("B", [view.height, view.width, channels])
+    return numpy().asarray(pixels) if numpy() else pixels
 
 
 def _pixels(result: Any) -> tuple[Buffer, int, int, PixelFormat]:

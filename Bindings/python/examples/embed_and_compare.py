@@ -8,11 +8,11 @@ import clipcore
 def main(folder: str, *images: str) -> None:
     model = clipcore.Model(folder)
     embeddings = model.encode_images(images)
-    scale = model.info.logit_scale
-    logits = model.similarity(embeddings, embeddings)  # scale times the cosine
-    pairs = [((logits[i, j] - model.info.logit_bias) / scale, a, b) for i, a in enumerate(images) for j, b in enumerate(images) if i < j]
-    for cosine, a, b in sorted(pairs, reverse=True):
-        print(f"{cosine:.3f}  {a}  {b}")
+    logits = model.similarity(embeddings, embeddings)
+    info = model.info
+    pairs = [(logits[i][j], a, images[j]) for i, a in enumerate(images) for j in range(i + 1, len(images))]
+    for logit, a, b in sorted(pairs, reverse=True):
+        print(f"{(logit - info.logit_bias) / info.logit_scale:.3f}  {a}  {b}")  # the cosine
 
 
 main(*sys.argv[1:])

@@ -10,7 +10,7 @@ def main(folder: str, pairs: str, output: str) -> None:
     model = clipcore.Model(folder, clipcore.Runtime(threads=2), without_weights=True)
     trainer = clipcore.Trainer(model, TrainerOptions(learning_rate=1e-4, weight_decay=0.1, warmup_steps=10))
     augment = clipcore.Pipeline([{"op": "random_horizontal_flip"}], model.runtime)
-    options = DatasetOptions(batch_size=8, epochs=0, seed=1, full_batches=True)
+    options = DatasetOptions(batch_size=8, epochs=0, seed=1, full_batches=True, caption_fields=["en"])
     losses = []
     for batch in clipcore.Dataset([pairs], model, options, image_pipeline=augment):
         metrics = trainer.step(pixels=batch.pixels, tokens=batch.tokens)

@@ -19,7 +19,7 @@ class MeanColor(Encoder):
         size = builder.need_int("size", 1, 1024)
         width = builder.need_int("width", 1, 4096)
         pixels = builder.op("pixels", height=size, width=size)
-        return builder.op("linear", builder.op("mean_rows", pixels), "projection", outputs=width)
+        return builder.op("linear", builder.op("mean_rows", pixels), "projection", features=width)
 
 
 class Posterize(ImageAugmentation):
@@ -48,11 +48,8 @@ def main(folder: str, image: str) -> None:
     info, tensors = runtime.describe_encoder(MeanColor.id)
     print(info.features, "features of", tensors)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    config = {
-        "embedding_width": 8,
-        "image": {"encoder": MeanColor.id, "config": json.loads(MeanColor.example)},
-        "preprocessing": {"size": [32, 32]},
-    }
+    tower = {"encoder": MeanColor.id, "config": {"size": 32, "width": 8}, "preprocess": {"size": 32}}
+    config = {"version": 1, "embed_dim": 8, "image": tower}
     Path(folder, "clipcore.json").write_text(json.dumps(config))
     runtime.initialize_model(folder, seed=1)
     print("embedding", clipcore.Model(folder, runtime, towers=clipcore.Tower.IMAGE).encode_images([image]).shape)

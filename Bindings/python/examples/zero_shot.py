@@ -11,8 +11,8 @@ def main(folder: str, labels: str, *images: str) -> None:
     texts = model.encode_texts([f"a photo of a {name}" for name in names])
     probabilities = model.classify(model.encode_images(images), texts)
     for i, image in enumerate(images):
-        best = max(range(len(names)), key=lambda j: probabilities[i, j])
-        print(f"{100 * probabilities[i, best]:5.1f} %  {names[best]}  {image}")
+        best = max(range(len(names)), key=lambda j: probabilities[i][j])
+        print(f"{100 * probabilities[i][best]:5.1f} %  {names[best]}  {image}")
 
 
 main(*sys.argv[1:])
