@@ -165,11 +165,8 @@ class Augmentation:
             numbers = Random(random)
             try:
                 result = instances[instance].apply(value.decode(), numbers)
-                if result is not None:
-                    data = text(result)
-                    if not sink.contents.append(sink, data, len(data)):
-                        return raw.CLIP_PLUGIN
-                return raw.CLIP_OK
+                data = value if result is None else text(result)
+                return raw.CLIP_OK if sink.contents.append(sink, data, len(data)) else raw.CLIP_PLUGIN
             except BaseException as failed:
                 return _report(failed, error)
             finally:

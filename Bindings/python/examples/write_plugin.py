@@ -52,7 +52,8 @@ def main(folder: str, image: str) -> None:
     config = {"version": 1, "embed_dim": 8, "image": tower}
     Path(folder, "clipcore.json").write_text(json.dumps(config))
     runtime.initialize_model(folder, seed=1)
-    print("embedding", clipcore.Model(folder, runtime, towers=clipcore.Tower.IMAGE).encode_images([image]).shape)
+    model = clipcore.Model(folder, runtime, towers=clipcore.Tower.IMAGE)
+    print("embedding", list(model.encode_images([image])[0]))
 
 
 main(*sys.argv[1:])
