@@ -173,6 +173,7 @@ swift_tests() {
 . Tests/plugin_checks.sh
 . Tests/search_checks.sh
 . Tests/package_checks.sh
+. Tests/binding_checks.sh
 
 # What several tests are given.
 for version in 1 2; do
@@ -250,6 +251,7 @@ for name in index_follows_changes index_embeds_a_content_once index_sees_changes
 done
 for name in glibc_is_old_enough no_build_folder_is_named abi_is_kept old_programs_run; do check smoke $name $name; done
 for name in index_survives_kill index_memory_is_flat; do check full $name $name; done
+check smoke bindings_cover bindings_cover
 for name in sizes_fit installed_tree_works debian_packages_work example_programs; do check full $name $name; done
 program smoke unit_tests scripts/unit-tests
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done
