@@ -29,7 +29,7 @@ static ENCODER: Encoder = Encoder {
   id: c!("example.encoder.sample"),
   description: c!("Patches, a convolution over them, their mean"),
   build,
-  example: c!("{\")image_height\": 64, \"image_width\": 64}".as_ptr(),
+  example: c!("{\"image_height\": 64, \"image_width\": 64}"),
   strengths: c!("small-data:1,texture:1"),
 };
 
