@@ -6,7 +6,7 @@ says() {
   grep -Eq -- "$2" <<< "$3" || { echo "FAILED $1: expected $2 in:"; echo "$3"; return 1; }
 }
 
-# six_examples: all of them on small models, and PLUGIN, a plugin file with a codec for PPM, if the language makes one.
+# six_examples: all of them on small models. The plugin, a codec for PPM, is a file, given here, or the example registers it.
 six_examples() {
   local emoji=$root/Models/emoji images=$root/Examples/images small=$root/build/models/small-32 out
   out=$(example embed "$emoji" "$images/cat.png" "a cat" "a slice of pizza") || return
@@ -23,6 +23,10 @@ six_examples() {
   example embed "$work/trained" "$images/cat.png" cat > /dev/null || return
   if [ -n "${1-}" ]; then
     out=$("$root/build/bin/clip" plugins check "$1") || { echo "$out"; return 1; }
-    says plugin '^nothing is wrong' "$out" || return
+    says plugin '^nothing is wrong' "$out"
+  else
+    printf 'P6\n2 1\n255\nabcdef' > "$work/two.ppm"
+    out=$(example plugin "$work/two.ppm") || return
+    says plugin '^2 x 1 pixels' "$out"
   fi
 }
