@@ -427,22 +427,24 @@ func rowsOf(what string, length, width int) (int, error) {
 	return length / width, nil
 }
 
-// pixelsOf is the elements of an image tower's input. Sizes that are not the model's are refused by the call, before it
-// looks at the buffer.
+// pixelsOf is the elements of an image tower's input. Sizes that the caller names and the model does not have now are
+// refused by the call, whatever the buffer is.
 func (m *Model) pixelsOf(options *EncodeOptions) int {
-	width, height := m.opened.ImageWidth, m.opened.ImageHeight
-	if options != nil && options.ImageWidth > 0 && options.ImageWidth < 1<<14 {
-		width = options.ImageWidth
+	sizes := m.opened
+	if options != nil && (options.ImageWidth != 0 || options.ImageHeight != 0) {
+		if now, err := m.Info(); err == nil {
+			sizes = now
+		}
 	}
-	if options != nil && options.ImageHeight > 0 && options.ImageHeight < 1<<14 {
-		height = options.ImageHeight
-	}
-	return 3 * width * height
+	return 3 * sizes.ImageWidth * sizes.ImageHeight
 }
 
 func (m *Model) contextOf(options *EncodeOptions) int {
-	if options != nil && options.ContextLength > 0 && options.ContextLength < 1<<20 {
-		return options.ContextLength
+	sizes := m.opened
+	if options != nil && options.ContextLength != 0 {
+		if now, err := m.Info(); err == nil {
+			sizes = now
+		}
 	}
-	return m.opened.ContextLength
+	return sizes.ContextLength
 }

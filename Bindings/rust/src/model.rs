@@ -278,13 +278,13 @@ impl Model {
   /// The image tower's input for images: [n, 3, image_height, image_width].
   pub fn preprocess(&self, images: &[View<'_>], options: EncodeOptions<'_>) -> Result<Vec<f32>> {
     let (views, n) = (images.as_ptr().cast(), images.len());
-    let width = self.pixels_of(&options);
+    let width = self.pixels_of(&options)?;
     self.fill(n, width, options, |options, out| unsafe { ffi::clip_preprocess(self.raw, views, n, options, out.as_mut_ptr(), out.len()) })
   }
 
   /// Embeddings of preprocessed images.
   pub fn encode_pixels(&self, pixels: &[f32], options: EncodeOptions<'_>) -> Result<Vec<f32>> {
-    let n = rows("pixels", pixels.len(), self.pixels_of(&options))?;
+    let n = rows("pixels", pixels.len(), self.pixels_of(&options)?)?;
     self.encode(n, options, |options, out| unsafe { ffi::clip_encode_pixels(self.raw, pixels.as_ptr(), n, options, out.as_mut_ptr(), out.len()) })
   }
 
@@ -292,7 +292,7 @@ impl Model {
     let (_held, pointers) = c_texts(texts)?;
     let raw = options.raw()?;
     let n = pointers.len();
-    let mut tokens = Tokens { ids: vec![0; n * self.context_of(&options)], lengths: vec![0; n] };
+    let mut tokens = Tokens { ids: vec![0; n * self.context_of(&options)?], lengths: vec![0; n] };
     let (ids, lengths) = (&mut tokens.ids, &mut tokens.lengths);
     check(unsafe {
       ffi::clip_tokenize(self.raw, pointers.as_ptr(), n, &raw.raw, ids.as_mut_ptr(), ids.len(), lengths.as_mut_ptr(), n)
@@ -302,7 +302,7 @@ impl Model {
 
   /// Embeddings of tokenized texts, [n, context_length].
   pub fn encode_tokens(&self, ids: &[i32], options: EncodeOptions<'_>) -> Result<Vec<f32>> {
-    let n = rows("tokens", ids.len(), self.context_of(&options))?;
+    let n = rows("tokens", ids.len(), self.context_of(&options)?)?;
     self.encode(n, options, |options, out| unsafe { ffi::clip_encode_tokens(self.raw, ids.as_ptr(), n, options, out.as_mut_ptr(), out.len()) })
   }
 
@@ -324,16 +324,17 @@ impl Model {
     Ok(scores)
   }
 
-  fn pixels_of(&self, options: &EncodeOptions<'_>) -> usize {
-    let side = |given: u32, opened: u32| if given == 0 { opened as usize } else { given as usize };
-    let (width, height) = (side(options.image_width, self.opened.image_width), side(options.image_height, self.opened.image_height));
-    // Sizes that are not the model's are refused by the call, before it looks at the buffer.
-    width.saturating_mul(height).saturating_mul(3).min(1 << 28)
+  // Sizes that the caller names and the model does not have now are refused by the call, whatever the buffer is.
+
+  fn pixels_of(&self, options: &EncodeOptions<'_>) -> Result<usize> {
+    let now = if options.image_width == 0 && options.image_height == 0 { None } else { Some(self.info()?) };
+    let sizes = now.as_ref().unwrap_or(&self.opened);
+    Ok(3 * sizes.image_width as usize * sizes.image_height as usize)
   }
 
-  fn context_of(&self, options: &EncodeOptions<'_>) -> usize {
-    let length = if options.context_length == 0 { self.opened.context_length } else { options.context_length };
-    (length as usize).min(1 << 20)
+  fn context_of(&self, options: &EncodeOptions<'_>) -> Result<usize> {
+    let now = if options.context_length == 0 { None } else { Some(self.info()?) };
+    Ok(now.as_ref().unwrap_or(&self.opened).context_length as usize)
   }
 
   /// The handle in C, for functions of [`ffi`]; valid as long as this model.
