@@ -36,6 +36,7 @@ BUILD_PACKAGES += libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-d
 CROSS_PACKAGES := jq qemu-user
 TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat $(CROSS_PACKAGES)
 TEST_PACKAGES  += abigail-tools debhelper chrpath lintian mmdebstrap
+TEST_PACKAGES  += rustc cargo golang-go openjdk-17-jdk-headless
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
 CORE    := .build/core.stamp
