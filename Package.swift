@@ -55,8 +55,10 @@ func plugin(
     linkerSettings: [exporting("plugins/plugin.map")] + links.map { .linkedLibrary($0) })
 }
 
-func kernels(_ name: String, _ march: String) -> Target {
-  plugin(name, ["ClipKernels"], flags: ["-Ounchecked", "-Xcc", "-march=\(march)"])
+func kernels(_ name: String, _ march: String, _ features: String...) -> Target {
+  plugin(
+    name, ["ClipKernels"],
+    flags: ["-Ounchecked", "-Xcc", "-march=\(march)"] + features.flatMap { ["-Xcc", "-m\($0)"] })
 }
 
 let plugins: [Target] = [
@@ -97,9 +99,12 @@ let kernelSets: [String: [Target]] = [
     kernels("kernels_x86_64", "x86-64"),
     kernels("kernels_x86_64_v3", "x86-64-v3"),
     kernels("kernels_x86_64_v4", "x86-64-v4"),
+    kernels("kernels_x86_64_v4_vnni", "x86-64-v4", "avx512vnni"),
+    kernels("kernels_x86_64_v4_bf16", "x86-64-v4", "avx512vnni", "avx512bf16"),
   ],
   "aarch64": [
-    kernels("kernels_arm64", "armv8-a")
+    kernels("kernels_arm64", "armv8-a"),
+    kernels("kernels_arm64_dot", "armv8.2-a+dotprod"),
   ],
 ]
 let allPlugins = plugins + kernelSets[architecture, default: []]

@@ -16,7 +16,7 @@ import ClipPluginKit
         description: InstructionSet.description.cString,
         rank: InstructionSet.rank, panel_width: UInt32(Kernels.panelWidth), tile_rows: UInt32(Kernels.tileRows),
         storages: 1 << CLIP_STORAGE_F32.rawValue | 1 << CLIP_STORAGE_F16.rawValue | 1 << CLIP_STORAGE_BF16.rawValue
-          | 1 << CLIP_STORAGE_INT8.rawValue,
+          | 1 << CLIP_STORAGE_INT8.rawValue | 1 << CLIP_STORAGE_INT8_FAST.rawValue,
         panel_bytes: { Kernels.panelBytes($0, $1) },
         pack_panel: { Kernels.packPanel($0, $1, $2, $3, $4, $5) },
         packed_rows: { Kernels.packedRows($0, $1, $2) },

@@ -20,6 +20,8 @@ public enum Storage: UInt32, Sendable, CaseIterable {
   case bfloat16 = 2
   /// A quarter of the memory; cosine about 0.9995.
   case int8 = 3
+  /// The memory of `int8` in less time, cosine about 0.999.
+  case int8Fast = 4
 
   var value: clip_storage { clip_storage(rawValue) }
 }

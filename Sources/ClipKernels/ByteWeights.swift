@@ -65,9 +65,6 @@ public enum ByteWeights: WeightStorage {
   @_alwaysEmitIntoClient @inline(__always)
   public static var groupColumns: Int { 384 }
 
-  @_alwaysEmitIntoClient @inline(__always)
-  public static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector { Vector.loadPairs(source) }
-
   @_alwaysEmitIntoClient @inline(never)
   public static func copyRow<Vector: FloatVector>(
     _ vector: Vector.Type, _ row: UnsafePointer<Float>, depth: Int, to copy: UnsafeMutablePointer<Float>
@@ -85,8 +82,10 @@ public enum ByteWeights: WeightStorage {
   }
 
   @_alwaysEmitIntoClient @inline(__always)
-  public static func add<Vector: FloatVector>(_ sum: Vector, _ a: Vector, times weights: Vector) -> Vector {
-    sum.addingPairs(a, times: weights)
+  public static func add<Vector: FloatVector>(
+    _ sum: Vector, _ a: UnsafePointer<Float>, times weights: UnsafeRawPointer
+  ) -> Vector {
+    sum.addingPair(a, times: Vector.loadPairs(weights))
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector {

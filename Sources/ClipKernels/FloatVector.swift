@@ -18,12 +18,30 @@ public protocol FloatVector {
   static func loadPairs(_ source: UnsafeRawPointer) -> Self
   /// Each lane as a 32-bit integer, plus the products of both 16-bit halves of `a` and `b`.
   func addingPairs(_ a: Self, times b: Self) -> Self
+  /// The same with one pair of `a` for all lanes.
+  func addingPair(_ a: UnsafePointer<Float>, times b: Self) -> Self
   /// 32-bit integers converted to floats.
   var fromIntegers: Self { get }
+  /// Plus four products for each quad: the first quad of unsigned bytes at `a` times the first vector of quads of signed
+  /// bytes at `weights`, and the second times the second.
+  func addingQuads(_ a: UnsafeRawPointer, times weights: UnsafeRawPointer) -> Self
+  /// Integers times the integer in the bits of `factor`.
+  static func integers(_ source: UnsafeRawPointer, times factor: Float) -> Self
+  /// One signed byte of each quad, as numbers.
+  static func byte(_ index: Int, ofQuads source: UnsafeRawPointer) -> Self
+  /// A bit for each lane whose magnitude is above `limit`, the lowest for the first.
+  func lanesBeyond(_ limit: Float) -> UInt32
   /// The larger magnitude of each lane, NaN above infinity.
   func largerMagnitude(_ other: Self) -> Self
   /// Stores the low 16 bits of each lane.
   func storeLow16(_ target: UnsafeMutableRawPointer)
+  /// The low 8 bits of each lane.
+  func storeLow8(_ target: UnsafeMutableRawPointer)
+
+  /// Lanes as pairs of bfloat16: plus the products of both numbers of a pair; only where csystem_multiplies_brain().
+  func addingBrainPairs(_ a: Self, times weights: UnsafeRawPointer) -> Self
+  /// Writes the lanes as bfloat16, rounded to nearest; only where csystem_multiplies_brain().
+  func storeBrain(_ target: UnsafeMutableRawPointer)
 
   static func + (a: Self, b: Self) -> Self
   static func - (a: Self, b: Self) -> Self
@@ -45,6 +63,11 @@ public protocol FloatVector {
 }
 
 extension FloatVector {
+  @_alwaysEmitIntoClient @inline(__always)
+  public func addingPair(_ a: UnsafePointer<Float>, times b: Self) -> Self {
+    addingPairs(Self(repeating: a.pointee), times: b)
+  }
+
   /// Loads the first `lanes` elements at source and fills the others with `filler`. Reads nothing beyond them.
   @_alwaysEmitIntoClient @inline(__always)
   static func load(_ source: UnsafePointer<Float>, lanes: Int, filler: Float = 0) -> Self {

@@ -25,6 +25,7 @@ public enum KernelSet<T: Tile> {
     case CLIP_STORAGE_F16: multiply(work, a, HalfWeights.self, weights, sums)
     case CLIP_STORAGE_BF16: multiply(work, a, BrainWeights.self, weights, sums)
     case CLIP_STORAGE_INT8: multiply(work, a, ByteWeights.self, weights, sums)
+    case CLIP_STORAGE_INT8_FAST: multiply(work, a, ByteRows.self, weights, sums)
     default: multiply(work, a, FloatWeights.self, weights, sums)
     }
   }
@@ -48,7 +49,7 @@ public enum KernelSet<T: Tile> {
     let first = Int(work.tile_begin)
     let taken = Int(work.tile_end) - first
     let blocks = (taken * T.height + Weights.blockRows - 1) / Weights.blockRows
-    let depthBlocks = PackedRows<T>.depthBlocks(depth, storage)
+    let depthBlocks = Weights.depthBlocks(depth)
 
     for block in 0..<blocks {
       let tileBegin = first + taken * block / blocks
@@ -68,9 +69,11 @@ public enum KernelSet<T: Tile> {
         for depthIndex in 0..<depthBlocks {
           let step = steps * depthIndex / depthBlocks
           let part = steps * (depthIndex + 1) / depthBlocks - step
-          let group = weights + panel * panelBytes + step * rowBytes
+          let group = weights + panel * panelBytes + (step + depthIndex * Weights.headerSteps) * rowBytes
           // A single tile prefetches a little ahead; of several tiles, each prefetches a share of the next block.
-          let next = depthIndex + 1 < depthBlocks ? group + part * rowBytes : weights + (panel + panels) * panelBytes
+          let next =
+            depthIndex + 1 < depthBlocks
+            ? group + (part + Weights.headerSteps) * rowBytes : weights + (panel + panels) * panelBytes
           for tile in tileBegin..<tileEnd {
             let row = rows * tile / tiles
             let ahead =
@@ -88,10 +91,18 @@ public enum KernelSet<T: Tile> {
             ) { index in
               if isLast { fetch(work, c, row..<end, column: (panel + index) * T.panelWidth) }
             }
+            if Weights.keepsOutliers {
+              addOutliers(
+                storage, a + (tile * depthBlocks + depthIndex) * PackedRows<T>.blockFloats, rows: end - row, group,
+                panelBytes: panelBytes, panels: panels, place, stride: stride)
+            }
             if isLast {
               finish(
                 work, place, stride: stride, rowBegin: row, rowEnd: end, column: panel * T.panelWidth,
-                scaled: Weights.columnBytes == 0 ? nil : weights + panel * panelBytes)
+                scales: Weights.columnBytes == 0
+                  ? nil
+                  : ColumnScales(
+                    first: weights + panel * panelBytes + Weights.panelSteps(depth) * rowBytes, panelBytes: panelBytes))
             }
           }
         }
@@ -123,6 +134,21 @@ public enum KernelSet<T: Tile> {
     }
   }
 
+  /// Adds the products of the elements of A that `accumulate` leaves out.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func addOutliers<Weights: WeightStorage>(
+    _ storage: Weights.Type, _ a: UnsafePointer<Float>, rows: Int, _ weights: UnsafeRawPointer, panelBytes: Int,
+    panels: Int, _ sums: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    for row in 0..<rows where Weights.outliers(a + row * tileStride) > 0 {
+      for panel in 0..<panels {
+        Weights.addOutliers(
+          Vector.self, a + row * tileStride, weights + panel * panelBytes,
+          to: sums + row * stride + panel * T.panelWidth)
+      }
+    }
+  }
+
   /// Prefetches the part of C and of the residual that `finish` needs after the tile of `rows` has multiplied the panel
   /// at `column`.
   @_alwaysEmitIntoClient @inline(__always)
@@ -137,12 +163,11 @@ public enum KernelSet<T: Tile> {
     }
   }
 
-  /// C = after(activation(sums + bias) + residual), up to the last column. `scaled` are the panels whose columns have
-  /// scales, those of `ByteWeights`.
+  /// C = after(activation(sums * scales + bias) + residual), up to the last column.
   @_alwaysEmitIntoClient @inline(never)
   static func finish(
     _ work: clip_matmul, _ sums: UnsafePointer<Float>, stride: Int, rowBegin: Int, rowEnd: Int, column: Int,
-    scaled panels: UnsafeRawPointer?
+    scales: ColumnScales?
   ) {
     guard let output = work.c else { return }
     let columns = min(stride, Int(work.columns) - column)
@@ -150,7 +175,7 @@ public enum KernelSet<T: Tile> {
       finish(
         sums + (row - rowBegin) * stride, columns, bias: work.bias.map { $0 + column }, work.activation,
         residual: work.residual.map { $0 + row * Int(work.residual_stride) + column }, work.after,
-        to: output + row * Int(work.c_stride) + column, scaled: panels, depth: Int(work.depth))
+        to: output + row * Int(work.c_stride) + column, scales: scales)
     }
   }
 
@@ -159,16 +184,35 @@ public enum KernelSet<T: Tile> {
   static func finish(
     _ sums: UnsafePointer<Float>, _ columns: Int, bias: UnsafePointer<Float>?, _ activation: clip_activation,
     residual: UnsafePointer<Float>?, _ after: clip_activation, to c: UnsafeMutablePointer<Float>,
-    scaled panels: UnsafeRawPointer? = nil, depth: Int = 0
+    scales: ColumnScales? = nil
   ) {
     @inline(__always) func vector(_ i: Int, _ lanes: Int) {
       var value = Vector.load(sums + i, lanes: lanes)
-      if let panels { value = value * Vector.load(columnScales(panels, depth: depth, ByteWeights.self, column: i)) }
+      if let scales { value = value * Vector.load(scales.place(of: i, panelWidth: panelWidth)) }
       if let bias { value = value + Vector.load(bias + i, lanes: lanes) }
       value = value.activated(activation)
       if let residual { value = (value + Vector.load(residual + i, lanes: lanes)).activated(after) }
       value.store(c + i, lanes: lanes)
     }
     vectors(columns) { vector($0, $1) }
+  }
+}
+
+/// The scales that panels of bytes have for each column, behind their steps.
+@frozen public struct ColumnScales {
+  /// Of the first column.
+  @usableFromInline let first: UnsafeRawPointer
+  /// From a panel to the next.
+  @usableFromInline let panelBytes: Int
+
+  @_alwaysEmitIntoClient @inline(__always)
+  init(first: UnsafeRawPointer, panelBytes: Int) {
+    self.first = first
+    self.panelBytes = panelBytes
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  func place(of column: Int, panelWidth: Int) -> UnsafePointer<Float> {
+    (first + column / panelWidth * panelBytes).assumingMemoryBound(to: Float.self) + column % panelWidth
   }
 }

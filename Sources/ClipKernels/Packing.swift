@@ -5,15 +5,17 @@ extension KernelSet {
   /// Bytes of a panel [steps, panelWidth] and its scales, if any, rounded up to a multiple of 64.
   @_alwaysEmitIntoClient @inline(__always)
   static func panelBytes<Weights: WeightStorage>(depth: Int, _ storage: Weights.Type) -> Int {
-    (panelWidth * (Weights.steps(depth) * Weights.bytes + Weights.columnBytes) + 63) & ~63
+    (panelWidth * (Weights.panelSteps(depth) * Weights.bytes + Weights.columnBytes) + 63) & ~63
   }
 
   /// clip_kernels.panel_bytes.
   @_alwaysEmitIntoClient @inline(__always)
   public static func panelBytes(_ depth: Int, _ storage: clip_storage) -> Int {
     switch storage {
-    case CLIP_STORAGE_F16, CLIP_STORAGE_BF16: panelBytes(depth: depth, HalfWeights.self)
+    case CLIP_STORAGE_F16: panelBytes(depth: depth, HalfWeights.self)
+    case CLIP_STORAGE_BF16: panelBytes(depth: depth, BrainWeights.self)
     case CLIP_STORAGE_INT8: panelBytes(depth: depth, ByteWeights.self)
+    case CLIP_STORAGE_INT8_FAST: panelBytes(depth: depth, ByteRows.self)
     default: panelBytes(depth: depth, FloatWeights.self)
     }
   }
@@ -27,8 +29,9 @@ extension KernelSet {
     guard let weights, let panel else { return }
     switch storage {
     case CLIP_STORAGE_F16: pack(weights, stride, rows, depth, HalfWeights.self, panel)
-    case CLIP_STORAGE_BF16: pack(weights, stride, rows, depth, BrainWeights.self, panel)
+    case CLIP_STORAGE_BF16: packBrain(weights, stride, rows, depth, panel)
     case CLIP_STORAGE_INT8: packBytes(weights, stride, rows, depth, panel)
+    case CLIP_STORAGE_INT8_FAST: packByteRows(weights, stride, rows, depth, panel)
     default: pack(weights, stride, rows, depth, FloatWeights.self, panel)
     }
   }
@@ -92,15 +95,5 @@ extension KernelSet {
         bytes[(k / 2 * panelWidth + column) * 2 + k % 2] = Int8(truncatingIfNeeded: quantiser.round(row[k]))
       }
     }
-  }
-
-  /// The offset of a column's scale, from the first panel.
-  @_alwaysEmitIntoClient @inline(__always)
-  static func columnScales<Weights: WeightStorage>(
-    _ panels: UnsafeRawPointer, depth: Int, _ storage: Weights.Type, column: Int
-  ) -> UnsafePointer<Float> {
-    let panel = panels + column / panelWidth * panelBytes(depth: depth, storage)
-    return (panel + panelWidth * Weights.bytes * Weights.steps(depth)).assumingMemoryBound(to: Float.self)
-      + column % panelWidth
   }
 }

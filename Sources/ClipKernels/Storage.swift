@@ -8,6 +8,12 @@ public protocol WeightStorage {
   static var bytes: Int { get }
   /// Elements of depth in a step.
   static var stepDepth: Int { get }
+  /// Floats that a step takes of a packed row of A.
+  static var stepFloats: Int { get }
+  /// The most floats of a packed row in a block of depth.
+  static var blockFloats: Int { get }
+  /// Steps of room that a panel has before each block of depth, for `start`: 0 or 1.
+  static var headerSteps: Int { get }
   /// Bytes of each column after the panel's steps.
   static var columnBytes: Int { get }
   /// The rows that use a block of weights while it is in the L2 cache.
@@ -15,25 +21,68 @@ public protocol WeightStorage {
   /// The columns of a group: its block of weights and the next block stay in the L2 cache between tiles.
   static var groupColumns: Int { get }
 
-  /// Loads a step of a vector of columns.
-  static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector
-  /// Copies a row of A, at most `depthBlock` steps, for a tile. What `finish` needs of the row follows after
+  /// Copies a row of A, at most a block of depth, for a tile. What `start` and `finish` need of the row follows after
   /// `depthBlock` floats.
   static func copyRow<Vector: FloatVector>(
     _ vector: Vector.Type, _ row: UnsafePointer<Float>, depth: Int, to copy: UnsafeMutablePointer<Float>)
-  /// sum + a * weights for one step.
-  static func add<Vector: FloatVector>(_ sum: Vector, _ a: Vector, times weights: Vector) -> Vector
+  /// The initial sums of a block. `header` is the panel's header for a vector of columns; `row` is what `copyRow` wrote.
+  static func start<Vector: FloatVector>(_ row: UnsafePointer<Float>, _ header: UnsafeRawPointer) -> Vector
+  /// sum + a * weights, of one step and a vector of columns.
+  static func add<Vector: FloatVector>(
+    _ sum: Vector, _ a: UnsafePointer<Float>, times weights: UnsafeRawPointer
+  ) -> Vector
   /// Converts a sum of steps to floats. `row` is what `copyRow` wrote.
   static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector
+  /// Whether packed rows have elements that `add` leaves out, and how many a row of a block has.
+  static var keepsOutliers: Bool { get }
+  static func outliers(_ row: UnsafePointer<Float>) -> Int
+  /// Adds them times a panel's block of depth to two vectors of finished sums.
+  static func addOutliers<Vector: FloatVector>(
+    _ vector: Vector.Type, _ row: UnsafePointer<Float>, _ panel: UnsafeRawPointer,
+    to sums: UnsafeMutablePointer<Float>)
 }
 
 extension WeightStorage {
   @_alwaysEmitIntoClient @inline(__always)
+  public static var stepFloats: Int { 1 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var headerSteps: Int { 0 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var blockFloats: Int { depthBlock }
+
+  @_alwaysEmitIntoClient @inline(__always)
   static func steps(_ depth: Int) -> Int { (depth + stepDepth - 1) / stepDepth }
+
+  /// The number of blocks that depth is cut into. Block i has the steps from steps * i / blocks on.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func depthBlocks(_ depth: Int) -> Int {
+    max(1, (steps(depth) * stepFloats + blockFloats - 1) / blockFloats)
+  }
+
+  /// Steps of a panel, headers among them.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func panelSteps(_ depth: Int) -> Int { steps(depth) + headerSteps * depthBlocks(depth) }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func start<Vector: FloatVector>(_ row: UnsafePointer<Float>, _ header: UnsafeRawPointer) -> Vector {
+    Vector(repeating: 0)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var keepsOutliers: Bool { false }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func outliers(_ row: UnsafePointer<Float>) -> Int { 0 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func addOutliers<Vector: FloatVector>(
+    _ vector: Vector.Type, _ row: UnsafePointer<Float>, _ panel: UnsafeRawPointer,
+    to sums: UnsafeMutablePointer<Float>
+  ) {}
 }
 
 /// Floating-point weights, without scales.
 public protocol FloatStorage: WeightStorage {
+  /// A vector of columns.
+  static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector
   static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer)
 }
 
@@ -54,8 +103,10 @@ extension FloatStorage {
     memcpy(copy, row, 4 * depth)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func add<Vector: FloatVector>(_ sum: Vector, _ a: Vector, times weights: Vector) -> Vector {
-    sum.adding(a, times: weights)
+  public static func add<Vector: FloatVector>(
+    _ sum: Vector, _ a: UnsafePointer<Float>, times weights: UnsafeRawPointer
+  ) -> Vector {
+    sum.adding(Vector(repeating: a.pointee), times: load(weights))
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector { sum }
@@ -82,18 +133,6 @@ public enum HalfWeights: FloatStorage {
   @_alwaysEmitIntoClient @inline(__always)
   public static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer) {
     let bits = SIMD4<UInt16>(half(values.x), half(values.y), half(values.z), half(values.w))
-    target.storeBytes(of: bits, as: SIMD4<UInt16>.self)
-  }
-}
-
-public enum BrainWeights: FloatStorage {
-  @_alwaysEmitIntoClient @inline(__always)
-  public static var bytes: Int { 2 }
-  @_alwaysEmitIntoClient @inline(__always)
-  public static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector { Vector.loadBrain(source) }
-  @_alwaysEmitIntoClient @inline(__always)
-  public static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer) {
-    let bits = SIMD4<UInt16>(brain(values.x), brain(values.y), brain(values.z), brain(values.w))
     target.storeBytes(of: bits, as: SIMD4<UInt16>.self)
   }
 }

@@ -25,14 +25,14 @@ public protocol Tile {
   associatedtype Vector: FloatVector
   static var height: Int { get }
 
-  init()
+  /// Sums of a block of depth, which begins at `panel`; `rows` is as for `finish`.
+  init<Weights: WeightStorage>(_ weights: Weights.Type, _ rows: UnsafePointer<Float>, _ panel: UnsafeRawPointer)
   /// Starts with sums that `store` wrote.
   init(resuming sums: UnsafePointer<Float>, stride: Int)
   func store(_ sums: UnsafeMutablePointer<Float>, stride: Int)
   func add(to sums: UnsafeMutablePointer<Float>, stride: Int)
-  /// Adds one step of A times one step of the panel. Rows of A are `tileStride` apart.
-  mutating func add<Weights: WeightStorage>(
-    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector)
+  /// Adds one step of A in each row, rows `tileStride` apart, times one step of the panel, which is at `row`.
+  mutating func add<Weights: WeightStorage>(_ weights: Weights.Type, _ a: UnsafePointer<Float>, _ row: UnsafeRawPointer)
   /// Converts the sums to floats. `rows` is the copy of A, with rows `tileStride` apart.
   mutating func finish<Weights: WeightStorage>(_ weights: Weights.Type, _ rows: UnsafePointer<Float>)
 
@@ -42,7 +42,7 @@ public protocol Tile {
     _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode)
 }
 
-/// The most steps in a block of depth, so that a tile's rows of A stay in the L1 cache.
+/// The most floats of A in a block of depth, so that a tile's rows of A stay in the L1 cache.
 @_alwaysEmitIntoClient @inline(__always)
 var depthBlock: Int { 256 }
 
@@ -59,9 +59,11 @@ public struct OneRow<Vector: FloatVector>: Tile {
   public static var height: Int { 1 }
 
   @_alwaysEmitIntoClient @inline(__always)
-  public init() {
-    low = Vector(repeating: 0)
-    high = Vector(repeating: 0)
+  public init<Weights: WeightStorage>(
+    _ weights: Weights.Type, _ rows: UnsafePointer<Float>, _ panel: UnsafeRawPointer
+  ) {
+    low = Weights.start(rows, panel)
+    high = Weights.start(rows, panel + Vector.count * Weights.bytes)
   }
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -84,11 +86,10 @@ public struct OneRow<Vector: FloatVector>: Tile {
 
   @_alwaysEmitIntoClient @inline(__always)
   public mutating func add<Weights: WeightStorage>(
-    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ row: UnsafeRawPointer
   ) {
-    let factor = Vector(repeating: a.pointee)
-    self.low = Weights.add(self.low, factor, times: low)
-    self.high = Weights.add(self.high, factor, times: high)
+    low = Weights.add(low, a, times: row)
+    high = Weights.add(high, a, times: row + Vector.count * Weights.bytes)
   }
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -116,9 +117,11 @@ public struct Taller<Upper: Tile>: Tile {
   public static var height: Int { Upper.height + 1 }
 
   @_alwaysEmitIntoClient @inline(__always)
-  public init() {
-    upper = Upper()
-    last = OneRow()
+  public init<Weights: WeightStorage>(
+    _ weights: Weights.Type, _ rows: UnsafePointer<Float>, _ panel: UnsafeRawPointer
+  ) {
+    upper = Upper(weights, rows, panel)
+    last = OneRow(weights, rows + Upper.height * tileStride, panel)
   }
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -141,10 +144,10 @@ public struct Taller<Upper: Tile>: Tile {
 
   @_alwaysEmitIntoClient @inline(__always)
   public mutating func add<Weights: WeightStorage>(
-    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ row: UnsafeRawPointer
   ) {
-    upper.add(weights, a, low, high)
-    last.add(weights, a + Upper.height * tileStride, low, high)
+    upper.add(weights, a, row)
+    last.add(weights, a + Upper.height * tileStride, row)
   }
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -180,15 +183,17 @@ extension Tile {
     _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, steps: Int,
     _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
-    let vectorBytes = Vector.count * Weights.bytes
-    var tile = mode == .resume ? Self(resuming: sums, stride: stride) : Self()
-    var row = panel
+    let rowBytes = panelWidth * Weights.bytes
+    var tile = mode == .resume ? Self(resuming: sums, stride: stride) : Self(weights, a + depthBlock, panel)
+    var row = panel + Weights.headerSteps * rowBytes
     var next = ahead.next
     for k in 0..<steps {
       csystem_prefetch(next)
+      // A step of bytes is several cache lines.
+      if rowBytes > 128 { for line in 1..<rowBytes / 64 { csystem_prefetch(next + 64 * line) } }
       next += ahead.step
-      tile.add(weights, a + k, Weights.load(row), Weights.load(row + vectorBytes))
-      row += 2 * vectorBytes
+      tile.add(weights, a + k * Weights.stepFloats, row)
+      row += rowBytes
     }
     tile.finish(weights, a + depthBlock)
     if mode == .add {

@@ -11,7 +11,7 @@ extension KernelSet {
     let height = Int(work.height)
     let width = Int(work.width)
     let channels = Int(work.channels)
-    let blocks = PackedRows<T>.depthBlocks(channels, FloatWeights.self)
+    let blocks = FloatWeights.depthBlocks(channels)
     let stride = packedRows(Int(work.rows), channels, CLIP_STORAGE_F32)
     forEachTile(Int(work.first_tile), Int(work.tiles), height, width) { index, image, y, x0 in
       let line = packed + PackedRows<T>.offset(row: Int(work.first_row) + index, of: Int(work.rows), blocks: blocks)

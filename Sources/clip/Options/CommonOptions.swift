@@ -48,6 +48,7 @@ struct CommonOptions: ParsableArguments {
 /// The storage of weights in memory.
 enum StorageName: String, CaseIterable, ExpressibleByArgument {
   case f32, f16, bf16, int8
+  case int8Fast = "int8-fast"
 
   var value: Storage {
     switch self {
@@ -55,6 +56,7 @@ enum StorageName: String, CaseIterable, ExpressibleByArgument {
     case .f16: .float16
     case .bf16: .bfloat16
     case .int8: .int8
+    case .int8Fast: .int8Fast
     }
   }
 }
