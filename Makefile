@@ -29,7 +29,7 @@ CATALOGUE := build/share/clipcore/modalities.json
 MANUAL := build/share/man/man1/clip.1
 
 BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev pkg-config
-TEST_PACKAGES  := valgrind cmake abigail-tools debhelper chrpath lintian mmdebstrap libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
+TEST_PACKAGES  := valgrind cmake abigail-tools debhelper chrpath lintian mmdebstrap patchelf jq libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
 CORE    := .build/core.stamp
@@ -141,6 +141,14 @@ uninstall: build ## remove what install copied there
 .PHONY: deb
 deb: build ## make Debian packages in build/deb
 	@scripts/debian-packages
+
+.PHONY: dist
+dist: build ## make a tarball that runs anywhere in build/dist, with checksums; SIGN=KEY signs them
+	@scripts/make-dist $(VERSION) $(SIGN)
+
+.PHONY: static
+static: build ## make libclipcore.a, the library and its plugins for programs of one file, in build/static
+	@scripts/make-static
 
 .PHONY: format
 format: ## format the Swift sources
