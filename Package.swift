@@ -5,6 +5,14 @@ import PackageDescription
 
 let root = Context.packageDirectory
 
+/// The processor that is built for, as `uname -m` names it. scripts/cross sets it.
+#if arch(arm64)
+  let host = "aarch64"
+#else
+  let host = "x86_64"
+#endif
+let architecture = Context.environment["CLIPCORE_ARCH"] ?? host
+
 let embedded: [SwiftSetting] = [
   .enableExperimentalFeature("Embedded"),
   .unsafeFlags([
@@ -48,8 +56,10 @@ func plugin(
     linkerSettings: [exporting("plugins/plugin.map")] + links.map { .linkedLibrary($0) })
 }
 
-func kernels(_ name: String, _ march: String) -> Target {
-  plugin(name, ["ClipKernels"], flags: ["-Ounchecked", "-Xcc", "-march=\(march)"])
+func kernels(_ name: String, _ march: String, _ features: String...) -> Target {
+  plugin(
+    name, ["ClipKernels"],
+    flags: ["-Ounchecked", "-Xcc", "-march=\(march)"] + features.flatMap { ["-Xcc", "-m\($0)"] })
 }
 
 let plugins: [Target] = [
@@ -79,12 +89,27 @@ let plugins: [Target] = [
   plugin("codec_heif", ["CHEIF"], links: ["heif"]),
   plugin("codec_jxl", ["CJXL"], links: ["jxl"]),
   plugin("weights_pytorch"),
+  plugin("kernels_openblas", ["ClipKernels", "COpenBLAS"], flags: ["-Ounchecked"], links: ["openblas"]),
   plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
   plugin("tokenizer_subword", ["ClipBase", "CUtf8proc"], flags: forSize, links: ["utf8proc"]),
-  kernels("kernels_x86_64", "x86-64"),
-  kernels("kernels_x86_64_v3", "x86-64-v3"),
-  kernels("kernels_x86_64_v4", "x86-64-v4"),
+  plugin("neighbours_faiss", ["FaissShim"], exclude: ["Shim"], links: ["faiss", "stdc++"]),
 ]
+
+/// One for each instruction set.
+let kernelSets: [String: [Target]] = [
+  "x86_64": [
+    kernels("kernels_x86_64", "x86-64"),
+    kernels("kernels_x86_64_v3", "x86-64-v3"),
+    kernels("kernels_x86_64_v4", "x86-64-v4"),
+    kernels("kernels_x86_64_v4_vnni", "x86-64-v4", "avx512vnni"),
+    kernels("kernels_x86_64_v4_bf16", "x86-64-v4", "avx512vnni", "avx512bf16"),
+  ],
+  "aarch64": [
+    kernels("kernels_arm64", "armv8-a"),
+    kernels("kernels_arm64_dot", "armv8.2-a+dotprod"),
+  ],
+]
+let allPlugins = plugins + kernelSets[architecture, default: []]
 
 /// Full Swift, over the headers. `make` compiles it beside the libraries, in a scratch folder of its own.
 let swift: [Target] =
@@ -125,7 +150,7 @@ let package = Package(
     .library(name: "CClip", targets: ["CClip"]),
     .library(name: "cliptools", type: .dynamic, targets: ["ClipData"]),
     .library(name: "clipindex", type: .dynamic, targets: ["ClipIndex"]),
-  ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
+  ] + allPlugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
     + swift.filter { ["CLIP", "CLIPTools", "CLIPIndex"].contains($0.name) }.map {
       .library(name: $0.name, targets: [$0.name])
     },
@@ -142,6 +167,7 @@ let package = Package(
     library("CTIFF", "libtiff-dev"),
     library("CHEIF", "libheif-dev"),
     library("CJXL", "libjxl-dev"),
+    library("COpenBLAS", "libopenblas-dev"),
     library("CFFI", "libffi-dev"),
     library("CSQLite", "libsqlite3-dev"),
     .target(name: "ClipReserve", dependencies: ["CSystem"], swiftSettings: embedded),
@@ -169,5 +195,9 @@ let package = Package(
       ]),
     .target(
       name: "ClipKernels", dependencies: ["CClip", "CSystem"], swiftSettings: embedded + [.unsafeFlags(["-Osize"])]),
+    .target(
+      name: "FaissShim", path: "plugins/neighbours_faiss/Shim", publicHeadersPath: ".",
+      cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: embedded),
-  ] + plugins + swift)
+  ] + allPlugins + swift,
+  cxxLanguageStandard: .cxx17)
