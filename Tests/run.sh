@@ -253,7 +253,7 @@ for name in glibc_is_old_enough no_build_folder_is_named abi_is_kept old_program
 for language in rust go java; do check full binding.$language Bindings/$language/test; done
 for name in index_survives_kill index_memory_is_flat; do check full $name $name; done
 check smoke bindings_cover bindings_cover
-for name in sizes_fit installed_tree_works debian_packages_work example_programs; do check full $name $name; done
+for name in sizes_fit installed_tree_works packages_work static_library_works example_programs; do check full $name $name; done
 program smoke unit_tests scripts/unit-tests
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done
 for name in new_plugins_work shipped_plugins_pass faults_are_found; do program full $name $name; done
