@@ -29,7 +29,7 @@ CATALOGUE := build/share/clipcore/modalities.json
 MANUAL := build/share/man/man1/clip.1
 
 BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev pkg-config
-TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
+TEST_PACKAGES  := python3-venv python3-build python3-numpy python3-pil patchelf valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
 CORE    := .build/core.stamp
