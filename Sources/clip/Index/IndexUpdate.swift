@@ -8,13 +8,8 @@ struct IndexUpdate {
   private(set) var walked: [ByteString] = []
 
   private let index: EmbeddingIndex
-<<<<<<< HEAD
-  private var known: [ByteString: KnownFile]
-  /// New and changed files, sorted by path.
-=======
   private let known: KnownFiles
   /// New and changed files, sorted by path.
->>>>>>> refs/heads/photos
   private var pending: [(path: ByteString, state: FileState)] = []
   /// Entries without a file, in folders that exist.
   private var gone: [ByteString] = []
