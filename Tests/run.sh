@@ -237,7 +237,7 @@ for name in index_follows_changes index_keeps_what_is_away index_tries_again ind
   search_takes_queries duplicates_are_grouped index_refuses index_is_changed_by_one index_is_interrupted index_watches documented_search_works; do
   check smoke $name $name
 done
-for language in rust go java; do check full binding.$language Bindings/$language/test; done
+for language in rust go java node; do check full binding.$language Bindings/$language/test; done
 for name in index_survives_kill index_memory_is_flat; do check full $name $name; done
 for name in sizes_fit installed_tree_works example_programs; do check full $name $name; done
 program smoke unit_tests scripts/unit-tests

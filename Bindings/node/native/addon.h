@@ -138,7 +138,6 @@ struct job {
   watch *watch;
   napi_ref watch_value;
   napi_threadsafe_function progress;
-  int parts; /* of its end that have not come */
   clip_status status;
   char message[4096];
   napi_async_work work;

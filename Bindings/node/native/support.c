@@ -284,9 +284,7 @@ void encode_options(napi_env env, job *j, napi_value options, clip_encode_option
   raw->prompt = j->prompt = text_in(env, options, "prompt");
 }
 
-/* The promise is settled when the work has ended and, with a progress function, its last call has been made. */
 static void settle(napi_env env, job *j) {
-  if (--j->parts > 0) return;
   napi_value value = NULL, code = NULL, message = NULL;
   if (j->watch && j->watch->thrown) {
     napi_get_reference_value(env, j->watch->thrown, &value);
@@ -330,7 +328,16 @@ static void on_step(napi_env env, napi_value function, void *context, void *data
     job *j = s->job;
     free(s);
     napi_release_threadsafe_function(j->progress, napi_tsfn_release);
+    /* What waits for the promise goes on when the scope is closed. */
+    napi_value resource = NULL;
+    napi_async_context async = NULL;
+    napi_callback_scope scope = NULL;
+    napi_create_object(env, &resource);
+    napi_async_init(env, resource, text_value(env, "clipcore"), &async);
+    napi_open_callback_scope(env, resource, async, &scope);
     settle(env, j);
+    if (scope) napi_close_callback_scope(env, scope);
+    if (async) napi_async_destroy(env, async);
   } else {
     napi_value arguments[] = {number_value(env, (double)s->done), number_value(env, (double)s->total)}, none = NULL, answer = NULL;
     free(s);
@@ -344,12 +351,13 @@ static void on_step(napi_env env, napi_value function, void *context, void *data
   }
 }
 
-static void send(job *j, step values) {
+static int send(job *j, step values) {
   step *s = malloc(sizeof *s);
-  while (!s && values.job) s = malloc(sizeof *s); /* without the last step the promise would never be settled */
-  if (!s) return;
+  if (!s) return 0;
   *s = values;
-  if (napi_call_threadsafe_function(j->progress, s, napi_tsfn_nonblocking) != napi_ok) free(s);
+  if (napi_call_threadsafe_function(j->progress, s, napi_tsfn_nonblocking) == napi_ok) return 1;
+  free(s);
+  return 0;
 }
 
 static int on_progress(void *user, uint64_t done, uint64_t total) {
@@ -365,22 +373,23 @@ static void execute(napi_env env, void *data) {
   (void)env;
   j->status = j->run(j);
   if (j->status != CLIP_OK) snprintf(j->message, sizeof j->message, "%s", clip_last_error());
-  if (j->progress) send(j, (step){.job = j});
 }
 
+/* With a progress function, the promise is settled after the last call of that. */
 static void complete(napi_env env, napi_status status, void *data) {
   job *j = data;
   if (status != napi_ok && j->status == CLIP_OK) {
     j->status = CLIP_CANCELLED;
     snprintf(j->message, sizeof j->message, "the program ends");
   }
+  if (j->progress && send(j, (step){.job = j})) return;
+  if (j->progress) napi_release_threadsafe_function(j->progress, napi_tsfn_release);
   settle(env, j);
 }
 
 napi_value start(napi_env env, job *j, napi_value watch_value) {
   napi_value promise = NULL, name = NULL, function = NULL;
   if (!j) return NULL;
-  j->parts = 1;
   if (pending(env)) goto failed;
   name = text_value(env, "clipcore");
   if (!is_absent(env, watch_value)) {
@@ -390,7 +399,6 @@ napi_value start(napi_env env, job *j, napi_value watch_value) {
     if (j->watch->progress) {
       napi_get_reference_value(env, j->watch->progress, &function);
       if (napi_create_threadsafe_function(env, function, NULL, name, 0, 1, NULL, NULL, j->watch, on_step, &j->progress) != napi_ok) goto failed;
-      j->parts = 2;
     }
   }
   if (napi_create_async_work(env, NULL, name, execute, complete, j, &j->work) != napi_ok) goto failed;
