@@ -28,6 +28,8 @@ struct Best {
   private(set) var candidates: [Candidate] = []
   /// What scores less is not among the best.
   private(set) var cutoff: Float
+  /// The last of as many as are wanted.
+  private var worst: Candidate?
 
   init(_ limit: Int, from cutoff: Float) {
     self.limit = limit
@@ -36,6 +38,7 @@ struct Best {
 
   /// For scores of at least `cutoff`.
   mutating func add(_ candidate: Candidate) throws(ClipError) {
+    if let worst, !Candidate.isBefore(candidate, worst) { return }
     try candidates.add(candidate, for: "matches")
     if candidates.count >= 2 * limit + 64 { try prune() }
   }
@@ -45,6 +48,7 @@ struct Best {
     try candidates.arrange(for: "matches", by: Candidate.isBefore)
     guard candidates.count > limit else { return }
     candidates.removeLast(candidates.count - limit)
-    cutoff = candidates.last?.score ?? cutoff
+    worst = candidates.last
+    cutoff = worst?.score ?? cutoff
   }
 }

@@ -58,7 +58,11 @@ enum Schema {
     try database.run("PRAGMA cell_size_check = ON")
     try database.run("PRAGMA temp_store = MEMORY")
     try database.run("PRAGMA mmap_size = 0")
-    if isCreated, try number(database, "PRAGMA page_count") == 0 { try database.run("PRAGMA page_size = 16384") }
+    if isCreated, try number(database, "PRAGMA page_count") == 0 {
+      try database.run("PRAGMA page_size = 16384")
+      // With a map of pages, by which SQLite finds a row in a segment without reading the pages before it.
+      try database.run("PRAGMA auto_vacuum = INCREMENTAL")
+    }
     if !isReadOnly {
       try database.run("PRAGMA synchronous = NORMAL")
       try database.run("PRAGMA journal_size_limit = 67108864")

@@ -85,12 +85,6 @@ public struct Graph {
   // MARK: Inputs and parameters
 
   public func pixels(height: UInt32, width: UInt32) -> clip_value { clip_op_pixels(builder, height, width) }
-  /// `endToken` below 0: a text ends at its largest id.
-  public func tokens(vocabulary: UInt32, contextLength: UInt32, endToken: Int64) -> clip_value {
-    tokens(
-      vocabulary: vocabulary, contextLength: contextLength, endToken < 0 ? CLIP_END_LARGEST_ID : CLIP_END_TOKEN_ID,
-      token: max(0, endToken))
-  }
   public func tokens(vocabulary: UInt32, contextLength: UInt32, _ rule: clip_end_rule, token: Int64 = 0) -> clip_value {
     clip_op_tokens(builder, vocabulary, contextLength, rule, Int32(clamping: token))
   }

@@ -4,8 +4,8 @@ import CClip
 /// rewrites may do with it, and how it runs.
 class Operation {
   /// The nodes whose values it reads; all come before it in the graph.
-  var inputs: [Int]
-  let shape: Shape
+  final var inputs: [Int]
+  final let shape: Shape
 
   init(inputs: [Int], shape: Shape) {
     self.inputs = inputs

@@ -51,7 +51,7 @@ final class Runtime {
     var wanted = options.kernels.map { Name(cString: $0) }
     if wanted == nil, let name = csystem_environment("CLIP_KERNELS") { wanted = Name(cString: name) }
     if wanted?.isEmpty == true { wanted = nil }
-    let chosen = try KernelChoice.choose(host.registry, wanted: wanted)
+    let chosen = try Runtime.chooseKernels(host, wanted: wanted)
     host.keepForComputing(chosen.plugin)
     let kernels = Kernels(
       table: chosen.table.assumingMemoryBound(to: clip_kernels.self), threads: threads.width, owner: chosen.plugin)
@@ -70,6 +70,22 @@ final class Runtime {
   }
 
   deinit { watch?.stop() }
+
+  /// Kernels of the folder "on-demand" are loaded when they are asked for by name. OpenBLAS's also are where else the
+  /// reference would compute.
+  private static func chooseKernels(_ host: PluginHost, wanted: Name?) throws(ClipError) -> PluginRegistry.Item {
+    let prefix: Name = "clipcore.kernels."
+    var id = wanted ?? ""
+    if wanted == nil {
+      let best = try KernelChoice.choose(host.registry, wanted: nil)
+      if best.plugin != nil { return best }
+      id = prefix + "openblas"
+    } else if !id.hasPrefix(prefix) {
+      id = prefix + id
+    }
+    if let path = onDemandFile(id) { try host.demand(CLIP_KIND_KERNELS, id, from: path) }
+    return try KernelChoice.choose(host.registry, wanted: wanted)
+  }
 
   /// The current registry.
   var plugins: PluginRegistry { host.registry }

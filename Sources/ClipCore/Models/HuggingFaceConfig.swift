@@ -183,7 +183,10 @@ enum HuggingFaceConfig {
   static func activation(
     _ config: ConfigReader, _ fallback: Name, key: StaticString = "hidden_act"
   ) throws(ClipError) -> Name {
-    let found = try config.string(key, fallback)
+    try activation(try config.string(key, fallback), config, Name(stringLiteral: key))
+  }
+
+  static func activation(_ found: Name, _ config: ConfigReader, _ key: Name) throws(ClipError) -> Name {
     for (theirs, ours) in activations where theirs == found { return ours }
     var names = ""
     for (theirs, _) in activations { names += (names.isEmpty ? "\"" : ", \"") + theirs.string + "\"" }

@@ -23,7 +23,7 @@ final class Model {
       throw ClipError(CLIP_INVALID_ARGUMENT, "towers: expected CLIP_TOWER_* bits, found \(options.towers)")
     }
     try requireFlags(options.flags, CLIP_OPEN_ALLOW_EXTRA_TENSORS | CLIP_OPEN_WITHOUT_WEIGHTS, "CLIP_OPEN_")
-    guard options.storage.rawValue <= CLIP_STORAGE_INT8.rawValue else {
+    guard options.storage.rawValue <= CLIP_STORAGE_INT8_FAST.rawValue else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "storage: expected a clip_storage, found \(options.storage.rawValue)")
     }
     guard runtime.kernels.supports(options.storage) else {
