@@ -17,6 +17,7 @@ package clipcore
 #cgo pkg-config: clipcore clipindex
 #include <stdlib.h>
 #include <clipcore/clip_host.h>
+#include <clipcore/clip_train.h>
 */
 import "C"
 

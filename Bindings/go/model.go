@@ -2,7 +2,7 @@ package clipcore
 
 /*
 #include <stdlib.h>
-#include <clipcore/clip.h>
+#include <clipcore/clip_host.h>
 */
 import "C"
 

@@ -67,6 +67,7 @@ pub const CLIP_STORAGE_F32: u32 = 0;
 pub const CLIP_STORAGE_F16: u32 = 1;
 pub const CLIP_STORAGE_BF16: u32 = 2;
 pub const CLIP_STORAGE_INT8: u32 = 3;
+pub const CLIP_STORAGE_INT8_FAST: u32 = 4;
 pub const CLIP_OPEN_ALLOW_EXTRA_TENSORS: u32 = 1;
 pub const CLIP_OPEN_WITHOUT_WEIGHTS: u32 = 2;
 #[repr(C)]
@@ -135,6 +136,7 @@ pub const CLIP_KIND_OP: u32 = 6;
 pub const CLIP_KIND_IMAGE_AUGMENTATION: u32 = 7;
 pub const CLIP_KIND_TEXT_AUGMENTATION: u32 = 8;
 pub const CLIP_KIND_WEIGHTS: u32 = 9;
+pub const CLIP_KIND_NEIGHBOURS: u32 = 10;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct clip_plugin_info {
@@ -250,6 +252,14 @@ pub struct clip_index_duplicates_options {
   pub progress: clip_progress,
 }
 pub type clip_index_pair_fn = Option<unsafe extern "C" fn(user: *mut c_void, a: *const clip_index_entry, b: *const clip_index_entry) -> c_int>;
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct clip_index_groups_options {
+  pub struct_size: u32,
+  pub threshold: f32,
+  pub progress: clip_progress,
+}
+pub type clip_index_member_fn = Option<unsafe extern "C" fn(user: *mut c_void, group: u64, entry: *const clip_index_entry) -> c_int>;
 pub type clip_loss = u32;
 pub const CLIP_LOSS_CONTRASTIVE: u32 = 0;
 pub const CLIP_LOSS_SIGMOID: u32 = 1;
@@ -431,10 +441,8 @@ extern "C" {
   pub fn clip_status_name(status: clip_status) -> *const c_char;
   pub fn clip_version() -> *const c_char;
   pub fn clip_abi_version() -> u32;
-  pub fn clip_model_initialize(runtime: *mut clip_runtime, folder: *const c_char, seed: u64) -> clip_status;
   pub fn clip_model_describe(model: *const clip_model, info: *mut clip_model_info) -> clip_status;
   pub fn clip_model_encoder(model: *const clip_model, tower: u32, buffer: *mut c_char, capacity: usize) -> usize;
-  pub fn clip_model_swap(model: *mut clip_model, towers: u32, folder: *const c_char, options: *const clip_model_options) -> clip_status;
   pub fn clip_image_decode(runtime: *mut clip_runtime, data: *const c_void, size: usize, options: *const clip_image_options, out: *mut *mut clip_image) -> clip_status;
   pub fn clip_image_endings(runtime: *const clip_runtime, buffer: *mut c_char, capacity: usize) -> usize;
   pub fn clip_preprocess(model: *mut clip_model, images: *const clip_image_view, n: usize, options: *const clip_encode_options, pixels: *mut f32, capacity: usize) -> clip_status;
@@ -447,6 +455,7 @@ extern "C" {
   pub fn clip_plugin_reload(runtime: *mut clip_runtime, plugin: *const c_char) -> clip_status;
   pub fn clip_plugin_register(runtime: *mut clip_runtime, entry: clip_plugin_entry_fn) -> clip_status;
   pub fn clip_plugin_watch(runtime: *mut clip_runtime, changed: clip_plugin_changed_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_model_swap(model: *mut clip_model, towers: u32, folder: *const c_char, options: *const clip_model_options) -> clip_status;
   pub fn clip_encoder_describe(runtime: *const clip_runtime, id: *const c_char, config: *const c_char, info: *mut clip_encoder_info, visit: clip_tensor_fn, user: *mut c_void) -> clip_status;
   pub fn clip_recommend_encoders(runtime: *const clip_runtime, options: *const clip_recommend_options, visit: clip_recommendation_fn, user: *mut c_void) -> clip_status;
   pub fn clip_index_fingerprint(folder: *const c_char, buffer: *mut c_char, capacity: usize) -> clip_status;
@@ -461,6 +470,8 @@ extern "C" {
   pub fn clip_index_visit(index: *mut clip_index, prefix: *const c_void, prefix_size: usize, visit: clip_index_entry_fn, user: *mut c_void) -> clip_status;
   pub fn clip_index_search(index: *mut clip_index, query: *const f32, options: *const clip_index_search_options, visit: clip_index_entry_fn, user: *mut c_void) -> clip_status;
   pub fn clip_index_duplicates(index: *mut clip_index, options: *const clip_index_duplicates_options, visit: clip_index_pair_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_index_groups(index: *mut clip_index, options: *const clip_index_groups_options, visit: clip_index_member_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_model_initialize(runtime: *mut clip_runtime, folder: *const c_char, seed: u64) -> clip_status;
   pub fn clip_trainer_create(model: *mut clip_model, options: *const clip_trainer_options, out: *mut *mut clip_trainer) -> clip_status;
   pub fn clip_trainer_release(trainer: *mut clip_trainer);
   pub fn clip_train_step(trainer: *mut clip_trainer, batch: *const clip_train_batch, metrics: *mut clip_train_metrics) -> clip_status;
