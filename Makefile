@@ -112,7 +112,11 @@ $(MANUAL): $(CLIP) scripts/man-pages
 ARCH ?= aarch64
 .PHONY: cross
 cross: cross-deps ## the libraries and plugins for another processor: ARCH=aarch64, into build-aarch64/
-	@scripts/cross $(ARCH) $(VERSION) $(ON_DEMAND)
+	@scripts/cross $(ARCH)
+
+.PHONY: cross-test
+cross-test: cross ## run the C tests on ARCH's libraries, by qemu: an hour
+	@Tests/cross.sh $(ARCH) all
 
 .PHONY: cross-deps
 cross-deps:

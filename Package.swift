@@ -105,7 +105,8 @@ let kernelSets: [String: [Target]] = [
     kernels("kernels_x86_64_v4_bf16", "x86-64-v4", "avx512vnni", "avx512bf16"),
   ],
   "aarch64": [
-    kernels("kernels_arm64", "armv8-a")
+    kernels("kernels_arm64", "armv8-a"),
+    kernels("kernels_arm64_dot", "armv8.2-a+dotprod"),
   ],
 ]
 let allPlugins = plugins + kernelSets[architecture, default: []]

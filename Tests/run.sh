@@ -76,7 +76,7 @@ compile() {
 
 # libraries TEST: what a C test is linked with.
 libraries() {
-  ! grep -qE '"(clip_index|index_check)\.h"' "Tests/C/$1.c" || echo -lclipindex
+  ! grep -qE 'clip_index|index_check' "Tests/C/$1.c" || echo -lclipindex
   echo -lcliptools -lclipcore
 }
 

@@ -17,7 +17,8 @@ enum {
   CLIP_CPU_F16C = 4u,
   CLIP_CPU_AVX512 = 8u, /* F, BW, CD, DQ and VL: x86-64-v4 */
   CLIP_CPU_AVX512_VNNI = 16u,
-  CLIP_CPU_AVX512_BF16 = 32u
+  CLIP_CPU_AVX512_BF16 = 32u,
+  CLIP_CPU_ARM_DOT = 64u /* FEAT_DotProd of arm64 */
 };
 
 /* One block of C = after(activation(A B' + bias) + residual): tiles [tile_begin, tile_end) of A's rows and panels

@@ -27,7 +27,7 @@ static inline unsigned csystem_cpu_features(void) {
   if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (found & 8u) && (a & (1u << 5))) found |= 32u; /* AVX512_BF16 */
   return found;
 #elif defined(__aarch64__)
-  return getauxval(AT_HWCAP) & (1u << 20) ? 1u << 16 : 0; /* ASIMDDP */
+  return getauxval(AT_HWCAP) & (1u << 20) ? 64u : 0; /* ASIMDDP */
 #else
   return 0;
 #endif
@@ -200,9 +200,27 @@ CSYSTEM_PAIRS(4)
 CSYSTEM_PAIRS(8)
 CSYSTEM_PAIRS(16)
 
+#if defined(__aarch64__)
+/* Adds to each lane of `sum` the dot product of the pair at `a` and a pair of `b`: two instructions for one row, since b's
+ * halves are taken apart once for all rows. */
+static inline csystem_float4 csystem_add_pair4(csystem_float4 sum, const void *a, csystem_float4 b) {
+  typedef short __attribute__((ext_vector_type(2))) pair;
+  typedef short __attribute__((ext_vector_type(8))) pairs;
+  typedef short __attribute__((ext_vector_type(4))) halves;
+  pair x;
+  memcpy(&x, a, sizeof x);
+  pairs y = (pairs)b;
+  halves first = __builtin_shufflevector(y, y, 0, 2, 4, 6), second = __builtin_shufflevector(y, y, 1, 3, 5, 7);
+  halves x0 = __builtin_shufflevector(x, x, 0, 0, 0, 0), x1 = __builtin_shufflevector(x, x, 1, 1, 1, 1);
+  return (csystem_float4)((csystem_int4)sum +
+                          __builtin_convertvector(x0, csystem_int4) * __builtin_convertvector(first, csystem_int4) +
+                          __builtin_convertvector(x1, csystem_int4) * __builtin_convertvector(second, csystem_int4));
+}
+#endif
+
 /* Rows of unsigned bytes times signed bytes. A quad is four bytes in a 32-bit lane; the two quads at `a` are for all lanes.
  * _add_quads: adds to each lane of `sum` the dot products of the first quad with a quad of the first vector at `weights`,
- * and of the second with one of the second. With AVX512_VNNI two instructions. With AVX2 four products at a time add up in
+ * and of the second with one of the second. With AVX512_VNNI and arm64's DotProd two instructions. With AVX2 four products at a time add up in
  * 16 bits: a row's bytes are at most 127, and the weights' magnitudes at most csystem_byte_sum_limit() and 2 of rounding
  * (127 * 258 < 2^15). Elsewhere in pairs of 16 bits.
  * _times_integer: the integers at `source` times the integer in the bits of `factor`.
@@ -224,6 +242,29 @@ CSYSTEM_PAIRS(16)
                        __builtin_ia32_pmaddubsw256((csystem_bytes8)(b), (csystem_bytes8)(v))),    \
       (csystem_pairs8)((csystem_int8)0x10001)))
 #endif
+#if defined(__aarch64__)
+typedef signed char csystem_neon16 __attribute__((neon_vector_type(16)));
+typedef signed char csystem_neon8 __attribute__((neon_vector_type(8)));
+static inline csystem_int4 csystem_add_quad4(csystem_int4 sum, csystem_int4 a, csystem_int4 w) {
+#if defined(__ARM_FEATURE_DOTPROD)
+  return (csystem_int4)__builtin_neon_vdotq_s32((csystem_neon16)sum, (csystem_neon16)a, (csystem_neon16)w, 34);
+#else /* two products of 128 * 127 add up below 2^15 */
+  csystem_neon16 low = (csystem_neon16)__builtin_neon_vmull_v((csystem_neon8)a.lo, (csystem_neon8)w.lo, 33);
+  csystem_neon16 high = (csystem_neon16)__builtin_neon_vmull_v((csystem_neon8)a.hi, (csystem_neon8)w.hi, 33);
+  csystem_neon16 pairs = (csystem_neon16)__builtin_neon_vpaddq_v(low, high, 33);
+  return (csystem_int4)__builtin_neon_vpadalq_v((csystem_neon16)sum, pairs, 34);
+#endif
+}
+#define CSYSTEM_QUADS4(sum, a, b, w, v) csystem_add_quad4(csystem_add_quad4(sum, a, w), b, v)
+#endif
+/* What a row's bytes begin with: arm64 multiplies signed ones. */
+static inline float csystem_least_row_byte(void) {
+#if defined(__aarch64__)
+  return -128;
+#else
+  return 0;
+#endif
+}
 static inline float csystem_byte_row_steps(void) {
 #if defined(__AVX2__) && !defined(__AVX512VNNI__)
   return 125;
@@ -244,7 +285,9 @@ static inline float csystem_byte_sum_limit(void) { return csystem_byte_row_steps
 #if !defined(CSYSTEM_QUADS8)
 #define CSYSTEM_QUADS8(sum, a, b, w, v) CSYSTEM_QUADS_BY_PAIRS(8, sum, a, b, w, v)
 #endif
+#if !defined(CSYSTEM_QUADS4)
 #define CSYSTEM_QUADS4(sum, a, b, w, v) CSYSTEM_QUADS_BY_PAIRS(4, sum, a, b, w, v)
+#endif
 #define CSYSTEM_QUADS(lanes)                                                                      \
   typedef char csystem_bytes##lanes __attribute__((vector_size(4 * lanes)));                      \
   static inline csystem_float##lanes csystem_add_quads##lanes(csystem_float##lanes sum,           \

@@ -80,7 +80,7 @@ public enum ByteRows: WeightStorage {
     let steps = Float(csystem_byte_row_steps())
     let scale = high.largest / steps - least / steps
     let inverse = scale > 0 ? 1 / scale : 0
-    let zero = (-least * inverse).rounded(.toNearestOrEven) + 1
+    let zero = (-least * inverse).rounded(.toNearestOrEven) + 1 + csystem_least_row_byte()
     copy[depthBlock] = scale
     integers[0] = -Int32(zero)
     let shift = Vector(repeating: 12_582_912 + zero)

@@ -85,7 +85,7 @@ public enum ByteWeights: WeightStorage {
   public static func add<Vector: FloatVector>(
     _ sum: Vector, _ a: UnsafePointer<Float>, times weights: UnsafeRawPointer
   ) -> Vector {
-    sum.addingPairs(Vector(repeating: a.pointee), times: Vector.loadPairs(weights))
+    sum.addingPair(a, times: Vector.loadPairs(weights))
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector {

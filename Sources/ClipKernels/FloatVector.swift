@@ -18,6 +18,8 @@ public protocol FloatVector {
   static func loadPairs(_ source: UnsafeRawPointer) -> Self
   /// Each lane as a 32-bit integer, plus the products of both 16-bit halves of `a` and `b`.
   func addingPairs(_ a: Self, times b: Self) -> Self
+  /// The same with one pair of `a` for all lanes.
+  func addingPair(_ a: UnsafePointer<Float>, times b: Self) -> Self
   /// 32-bit integers converted to floats.
   var fromIntegers: Self { get }
   /// Plus four products for each quad: the first quad of unsigned bytes at `a` times the first vector of quads of signed
@@ -61,6 +63,11 @@ public protocol FloatVector {
 }
 
 extension FloatVector {
+  @_alwaysEmitIntoClient @inline(__always)
+  public func addingPair(_ a: UnsafePointer<Float>, times b: Self) -> Self {
+    addingPairs(Self(repeating: a.pointee), times: b)
+  }
+
   /// Loads the first `lanes` elements at source and fills the others with `filler`. Reads nothing beyond them.
   @_alwaysEmitIntoClient @inline(__always)
   static func load(_ source: UnsafePointer<Float>, lanes: Int, filler: Float = 0) -> Self {

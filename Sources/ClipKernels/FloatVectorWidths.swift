@@ -27,6 +27,10 @@ extension SIMD4: FloatVector where Scalar == Float {
   public static func loadPairs(_ source: UnsafeRawPointer) -> Self { csystem_load_pairs4(source) }
   @_alwaysEmitIntoClient @inline(__always)
   public func addingPairs(_ a: Self, times b: Self) -> Self { csystem_add_pairs4(self, a, b) }
+  #if arch(arm64)
+    @_alwaysEmitIntoClient @inline(__always)
+    public func addingPair(_ a: UnsafePointer<Float>, times b: Self) -> Self { csystem_add_pair4(self, a, b) }
+  #endif
   @_alwaysEmitIntoClient @inline(__always)
   public var fromIntegers: Self { csystem_from_integers4(self) }
   @_alwaysEmitIntoClient @inline(__always)

@@ -7,6 +7,9 @@
 #include "clip_plugin.h"
 #include "guarded.h"
 
+/* Whether a set promises the same bits however the work is cut: all but OpenBLAS's. */
+static int keeps_bits(const clip_kernels *k) { return strcmp(k->id, "clipcore.kernels.openblas") != 0; }
+
 static double activate(clip_activation kind, double x) {
   switch (kind) {
     case CLIP_RELU: return x < 0 ? 0 : x;
@@ -161,7 +164,7 @@ static void matmul_case(const clip_kernels *k, size_t rows, size_t columns, size
   char number[240];
   snprintf(number, sizeof number, "%s: off by %g of %g", detail, worst, limit);
   check(worst <= limit, "matmul", number);
-  check(same, "matmul gives other numbers when cut", detail);
+  check(same || !keeps_bits(k), "matmul gives other numbers when cut", detail);
   check(gaps && intact(c) && intact(whole), "matmul writes beside C", detail);
   free(kept), drop(packed), drop(a), drop(w), drop(bias), drop(r), drop(c), drop(whole);
 }

@@ -7,6 +7,9 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <signal.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #include "clip_plugin.h"
 #include "guarded.h"
@@ -141,6 +144,8 @@ static int can_run(uint32_t features) {
   if ((features & CLIP_CPU_AVX512_VNNI) && !__builtin_cpu_supports("avx512vnni")) return 0;
   if ((features & CLIP_CPU_AVX512_BF16) && !__builtin_cpu_supports("avx512bf16")) return 0;
   return 1;
+#elif defined(__aarch64__)
+  return !(features & CLIP_CPU_ARM_DOT) || (getauxval(AT_HWCAP) & HWCAP_ASIMDDP);
 #else
   return features == 0;
 #endif

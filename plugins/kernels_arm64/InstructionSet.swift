@@ -1,7 +1,7 @@
 import CClip
 import ClipKernels
 
-/// Tiles of 8 x 8: 16 of the 32 registers hold sums.
+/// Tiles of 12 x 8: 24 of the 32 registers hold sums.
 typealias Kernels = KernelSet<TwelveRows<SIMD4<Float>>>
 
 enum InstructionSet {
