@@ -209,7 +209,7 @@ struct IndexUpdate {
     return new
   }
 
-  /// What the index has of a file, if it still has this content there.
+  /// The embedding of a file in the index, if the file still has this content.
   private func embedding(
     of path: ByteString, _ content: ContentHash, after reused: inout Reused
   ) throws(CLIPError) -> [Float]? {
