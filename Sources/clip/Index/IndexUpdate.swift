@@ -8,13 +8,8 @@ struct IndexUpdate {
   private(set) var walked: [ByteString] = []
 
   private let index: EmbeddingIndex
-<<<<<<< HEAD
-  private var known: [ByteString: KnownFile]
-  /// New and changed files, sorted by path.
-=======
   private let known: KnownFiles
   /// New and changed files, sorted by path.
->>>>>>> refs/heads/photos
   private var pending: [(path: ByteString, state: FileState)] = []
   /// Entries without a file, in folders that exist.
   private var gone: [ByteString] = []
@@ -214,7 +209,7 @@ struct IndexUpdate {
     return new
   }
 
-  /// What the index has of a file, if it still has this content there.
+  /// The embedding of a file in the index, if the file still has this content.
   private func embedding(
     of path: ByteString, _ content: ContentHash, after reused: inout Reused
   ) throws(CLIPError) -> [Float]? {

@@ -28,12 +28,6 @@ struct IndexedImage {
   var embedding: [Float]?
 }
 
-<<<<<<< HEAD
-/// A file in the index, and whether it has been found again.
-struct KnownFile {
-  let record: FileRecord
-  var isThere = false
-=======
 /// What an index knows of its files, in the order of their paths.
 struct KnownFiles {
   private(set) var files: [(path: ByteString, record: FileRecord)] = []
@@ -59,7 +53,6 @@ struct KnownFiles {
     }
     return low < files.count && files[low].path == path ? files[low].record : nil
   }
->>>>>>> refs/heads/photos
 }
 
 extension IndexEntry {
@@ -68,22 +61,7 @@ extension IndexEntry {
 
 /// An index of images, whose keys are paths.
 extension EmbeddingIndex {
-<<<<<<< HEAD
-  /// The record of each file. Entries of other programs are left out.
-  func records() throws(CLIPError) -> [ByteString: KnownFile] {
-    var records: [ByteString: KnownFile] = [:]
-    records.reserveCapacity(try count())
-    try forEach { entry in
-      if let record = FileRecord(entry.metadata) { records[entry.path] = KnownFile(record: record) }
-      return true
-    }
-    return records
-  }
-
-  /// The keys of a folder's images, or of the file `path` itself.
-=======
   /// The keys of the images in a folder, or of the file `path` itself.
->>>>>>> refs/heads/photos
   func paths(below path: ByteString) throws(CLIPError) -> [ByteString] {
     var paths: [ByteString] = []
     try forEach(prefix: path.bytes) { entry in

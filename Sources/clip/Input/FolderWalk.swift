@@ -43,11 +43,7 @@ struct WalkRules: Hashable {
   }
 }
 
-<<<<<<< HEAD
-/// All images below a folder with their states, and the entries that are left out.
-=======
 /// Every image below a folder, with its state, mostly in the order of paths, and what of the folder is not taken.
->>>>>>> refs/heads/photos
 struct FolderWalk {
   let endings: Set<String>
   let rules: WalkRules
