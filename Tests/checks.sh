@@ -66,7 +66,7 @@ documented_c_compiles() {
 # The kernels against plain loops.
 kernels_work() {
   cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -ldl -lm &&
-    timeout 600 build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
+    timeout 600 build/tests/kernels_test build/lib/clipcore/plugins/{,on-demand/}kernels_*.so
 }
 
 plugins_export_entry() {
