@@ -256,7 +256,7 @@ index_keeps_storage() {
   index "$here/images" --storage int8 > /dev/null && index > /dev/null && grep -q '"storage": "int8"' "$here/index.json" || return
   ! diff <(search --json "a cat" --storage f16) <(search --json "a cat") > /dev/null || complain "one storage for all" || return
   grep -q '"storage": "int8"' "$here/index.json" && sed -i 's/int8/int7/' "$here/index.json" || return
-  fails 1 'expected one of f32, f16, bf16, int8, found "int7"' index
+  fails 1 'expected one of f32, f16, bf16, int8, int8-fast, found "int7"' index
 }
 
 # An index with damage at any place: searched as it was, or told; no other end.

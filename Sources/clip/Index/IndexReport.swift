@@ -1,13 +1,13 @@
-/// An update for people and programs.
+/// The report of an update, as text and as JSON.
 extension IndexUpdate.Report {
-  /// Whether the index has other entries than before.
+  /// Whether the index has changed.
   var isChange: Bool { added + changed + moved + removed > 0 }
 
   var isWorthTelling: Bool { isChange || skipped > 0 }
 
   var kept: Int { away.reduce(0) { $0 + $1.kept } }
 
-  /// What is not in the index although it may be expected to be, to standard error.
+  /// Prints images that one would expect in the index, and that are not, to standard error.
   func tellWarnings() {
     for (place, kept) in away {
       Console.shared.line(

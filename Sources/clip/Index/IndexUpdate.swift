@@ -1,17 +1,17 @@
 import Glibc
 
-/// Brings an index up to date with folders: first `init` compares their files with what the index has of them, then
-/// `run` embeds what is new. A file of the same size and time is the same; one of the same content is not embedded again.
+/// Updates an index from folders: `init` compares their files with the index, and `run` embeds the new ones. A file
+/// with the same size and time is unchanged, and one with the same content is not embedded again.
 struct IndexUpdate {
   private(set) var report = Report()
-  /// Every folder that was walked, for who watches them.
+  /// Every folder that was walked, to watch.
   private(set) var walked: [ByteString] = []
 
   private let index: EmbeddingIndex
   private let known: KnownFiles
-  /// New and changed files, in the order of their paths.
+  /// New and changed files, sorted by path.
   private var pending: [(path: ByteString, state: FileState)] = []
-  /// Of files that are gone, from folders that are there.
+  /// Entries without a file, in folders that exist.
   private var gone: [ByteString] = []
 
   struct Report {
@@ -23,11 +23,11 @@ struct IndexUpdate {
     /// Folders and links that cannot be read now, or are empty as a mount point is, and how many entries each keeps.
     var away: [(place: Skipped, kept: Int)] = []
     var unusable: [UnusableImage] = []
-    /// Files that the system could not read now, or had no memory for: the next run tries them again.
+    /// Files that the system could not read, or for which memory was missing. The next run tries them again.
     var unread: [Skipped] = []
-    /// Of `unusable` and `unread`, those that were found now.
+    /// The files of `unusable` and `unread` that were found in this run.
     var skipped = 0
-    /// Files that are no images, by ending.
+    /// The number of files that are not images, by name ending.
     var others: [String: Int] = [:]
     var links = 0
     var excluded = 0
@@ -35,7 +35,7 @@ struct IndexUpdate {
   }
 
   /// - Parameters:
-  ///   - unusable: Files that are not tried again unless they changed.
+  ///   - unusable: Files that are not tried again unless they have changed.
   init(
     _ index: EmbeddingIndex, _ folders: [IndexedFolder], endings: Set<String>, unusable: [UnusableImage]
   ) throws(CLIPError) {
@@ -62,7 +62,7 @@ struct IndexUpdate {
     report.away += kept.sorted { $0.key < $1.key }.map { folder, count in
       (Skipped(path: folder, reason: "the folder is empty, and \(counted(count, "image")) of it indexed"), count)
     }
-    // What cannot be tried now is remembered.
+    // Unusable files in folders that are missing now stay recorded.
     report.unusable += unusable.filter { image in
       !folders.contains { image.path.isBelow($0.path) } || away.contains { image.path.isBelow($0) }
     }
@@ -102,8 +102,8 @@ struct IndexUpdate {
     return missing + files[place...].map(\.path)
   }
 
-  /// Embeds what is new with the image tower of `model()`, and removes what is gone. A signal ends it early: what is
-  /// embedded by then is kept.
+  /// Embeds new images with the image tower of `model()` and removes entries without a file. A signal stops it early
+  /// and keeps what has been embedded.
   mutating func run(_ options: EncodeFilesOptions, model: () throws(CLIPError) -> Model) throws(CLIPError) {
     let new = try reuse()
     if !new.isEmpty && !Interruption.isAsked { try embed(new, options, try model()) }
@@ -130,7 +130,7 @@ struct IndexUpdate {
     let hash: ContentHash
   }
 
-  /// Changes of the index that need no model, made many at a time.
+  /// Changes of the index that need no model, collected to be made together.
   private struct Reused {
     var moved: [(from: ByteString, to: ByteString)] = []
     var records: [IndexedImage] = []
@@ -146,14 +146,14 @@ struct IndexUpdate {
     }
   }
 
-  /// Gives pending files whose content the index knows its embedding, and returns the others.
+  /// Gives pending files with a known content its embedding, and returns the other files.
   private mutating func reuse() throws(CLIPError) -> [New] {
     var sizes: [Int64: Int] = [:]
     for file in pending { sizes[file.state.size, default: 0] += 1 }
     guard !sizes.isEmpty else { return [] }
     for file in known.files { sizes[file.record.state.size]? += 1 }
     var movable = Set(gone)
-    // Of several, one that is gone: its file was moved.
+    // An entry without a file is preferred: the file was moved.
     var paths: [Content: ByteString] = [:]
     for (path, record) in known.files where sizes[record.state.size] != nil {
       let content = Content(size: record.state.size, hash: record.content)
@@ -209,7 +209,7 @@ struct IndexUpdate {
     return new
   }
 
-  /// What the index has of a file, if it still has this content there.
+  /// The embedding of a file in the index, if the file still has this content.
   private func embedding(
     of path: ByteString, _ content: ContentHash, after reused: inout Reused
   ) throws(CLIPError) -> [Float]? {
@@ -259,8 +259,8 @@ struct IndexUpdate {
     batch.removeAll(keepingCapacity: true)
   }
 
-  /// Notes a file that cannot be embedded. If it is just gone, it is as one that was never there. What the index has of
-  /// one that may be readable the next time stays.
+  /// Records a file that cannot be embedded. A file that no longer exists is ignored. Entries of files that may be
+  /// readable in the next run stay.
   private mutating func leaveOut(_ path: ByteString, _ state: FileState, _ status: CLIPStatus, _ reason: String) {
     let isTransient = status == .io || status == .outOfMemory
     if !isTransient && known[path] != nil { gone.append(path) }

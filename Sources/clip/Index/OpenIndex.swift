@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 
-/// Options of commands that work with an index.
+/// The options of commands that work with an index.
 struct IndexOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -13,7 +13,7 @@ struct IndexOptions: ParsableArguments {
     return try Self.standard()
   }
 
-  /// Where the index is if no option says so. Its folder is made when it is.
+  /// The default path of the index. Its folder is created with the index.
   static func standard() throws(CLIPError) -> ByteString {
     let variable = { (name: String) in
       getenv(name).map { ByteString(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
@@ -28,7 +28,7 @@ struct IndexOptions: ParsableArguments {
   }
 }
 
-/// Options of commands that may open a model to bring an index up to date.
+/// The options of commands that may open a model to update an index.
 struct UpdateOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The model's folder (default: the one that the index was made with).", valueName: "dir"))
   var model: ByteString?
@@ -39,7 +39,7 @@ struct UpdateOptions: ParsableArguments {
   @OptionGroup var batch: BatchOptions
 }
 
-/// An index with its settings, for one command at a time to change.
+/// An index with its settings. One command at a time may change it.
 final class OpenIndex {
   let path: ByteString
   let runtime: Runtime
@@ -49,7 +49,7 @@ final class OpenIndex {
   private let threads: Int
   private var lock: Int32 = -1
 
-  /// Opens the index. With `creates`, one that is not there is made, for the model that the options name.
+  /// Opens the index. With `creates`, a missing one is created for the model of the options.
   init(
     _ path: ByteString, _ runtime: Runtime, _ options: UpdateOptions, images: ImageOptions? = nil, threads: Int,
     creates: Bool
@@ -86,7 +86,7 @@ final class OpenIndex {
 
   private var storage: Storage { (options.storage ?? settings.storage).value }
 
-  /// An index that clip index has made.
+  /// An index made by clip index.
   static func existing(
     _ path: ByteString, _ runtime: Runtime, readOnly: Bool = false
   ) throws(CLIPError) -> EmbeddingIndex {
@@ -97,7 +97,7 @@ final class OpenIndex {
         : "there is no index \(path.shown): expected one that clip index has made", status: .notFound)
   }
 
-  /// nil if there is no file, or an empty one of a process that ended before it had made the index.
+  /// nil if the file is missing, or empty because the process that created it was interrupted.
   private static func ifMade(
     _ path: ByteString, _ runtime: Runtime, readOnly: Bool = false
   ) throws(CLIPError) -> EmbeddingIndex? {
@@ -105,7 +105,7 @@ final class OpenIndex {
       return try EmbeddingIndex(path: path.bytes, runtime: runtime, readOnly: readOnly)
     } catch {
       guard error.status == .notFound else { throw error }
-      // SQLite finds no file either where it cannot make those that it needs beside a good one.
+      // SQLite reports a missing file also if it cannot create files beside a good one.
       if let state = try? FileState(of: path), state.size > 0 { try requireWritable(path) }
       return nil
     }
@@ -113,7 +113,7 @@ final class OpenIndex {
 
   deinit { if lock >= 0 { close(lock) } }
 
-  /// Large images are decoded at a fraction of their size.
+  /// Large images are decoded at reduced size.
   var encode: EncodeFilesOptions {
     var encode = EncodeFilesOptions()
     encode.batchSize = options.batch.batch
@@ -124,7 +124,7 @@ final class OpenIndex {
     return encode
   }
 
-  /// The embedding of an image that is in the index as the file is now; else nil.
+  /// The embedding of an image; nil unless the index has the current file.
   func indexed(_ image: ByteString) throws(CLIPError) -> [Float]? {
     let path = try image.real
     guard let entry = try index.embedding(of: path), try FileState(of: path) == entry.record.state else { return nil }
@@ -135,7 +135,7 @@ final class OpenIndex {
     try Model(try settings.model.utf8, runtime: runtime, towers: towers, storage: storage)
   }
 
-  /// SQLite and the system would say so after the first images are embedded, and not which file it is.
+  /// SQLite would report it only after the first images are embedded, and without the path.
   private static func requireWritable(_ path: ByteString) throws(CLIPError) {
     for file in [path.folder] + ["", "-wal", "-shm"].map({ ByteString(path.bytes + Array($0.utf8)) })
     where file.withCString({ access($0, W_OK) }) != 0 && (errno != ENOENT || file == path.folder) {
@@ -154,13 +154,13 @@ final class OpenIndex {
     return false
   }
 
-  /// What changed in these folders, or in all that the index has.
+  /// Compares these folders, or all of the index's, with the index.
   func scan(_ folders: [IndexedFolder]? = nil) throws(CLIPError) -> IndexUpdate {
     try IndexUpdate(
       index, folders ?? settings.folders, endings: runtime.imageEndings, unusable: settings.unusable)
   }
 
-  /// As `scan`; nil if another command changes the index now or nobody may, which a person is told.
+  /// As `scan`; nil, with a message, if another command is changing the index or it is not writable.
   func scanIfFree() throws(CLIPError) -> IndexUpdate? {
     let reason: String
     do throws(CLIPError) {
@@ -174,7 +174,7 @@ final class OpenIndex {
     return nil
   }
 
-  /// Makes the changes and keeps the settings.
+  /// Makes the changes and saves the settings.
   func run(_ update: inout IndexUpdate) throws(CLIPError) {
     try update.run(encode) { () throws(CLIPError) in try open(.image) }
     guard settings.unusable != update.report.unusable else { return }
@@ -183,7 +183,7 @@ final class OpenIndex {
   }
 }
 
-/// Makes a folder and those that it is in, unless they are there.
+/// Makes a folder and its parents, unless they exist.
 func makeFolder(_ path: ByteString) throws(CLIPError) {
   let parent = path.folder
   if parent != path, parent.withCString({ access($0, F_OK) }) != 0 { try makeFolder(parent) }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A file's state, by which a change is noticed without reading the file.
+/// A file's state. A change of the file changes it, without reading the file.
 struct FileState: Hashable {
   /// Bytes.
   let size: Int64
@@ -21,15 +21,15 @@ struct FileState: Hashable {
   }
 }
 
-/// Which entries of a folder are walked.
+/// Rules for which entries of a folder are walked.
 struct WalkRules: Hashable {
-  /// Shell patterns. One with a slash is compared with the path below the folder that is indexed, others with names.
+  /// Shell patterns. A pattern with a slash is compared with the path below the indexed folder, others with names.
   var exclude: [ByteString] = []
   /// Whether symbolic links to files and folders are followed.
   var followsLinks = false
 
-  /// Names that are never walked, beside those that begin with a dot: folders in which network drives keep thumbnails
-  /// and deleted files.
+  /// Names that are never walked, in addition to hidden ones: folders in which network drives keep thumbnails and
+  /// deleted files.
   static let neverWalked: Set<ByteString> = [
     ByteString("@eaDir"), ByteString("#recycle"), ByteString("lost+found"), ByteString("$RECYCLE.BIN"),
     ByteString("System Volume Information"),
@@ -50,11 +50,11 @@ struct FolderWalk {
 
   private(set) var images: [(path: ByteString, state: FileState)] = []
   private(set) var folders: [ByteString] = []
-  /// Folders that could not be read, and why: nothing is known of what they hold.
+  /// Folders that could not be read, and why. Their content is unknown.
   private(set) var unread: [Skipped] = []
-  /// Folders that hold nothing at all, as a mount point does while its disk is away.
+  /// Empty folders, such as the mount point of a missing disk.
   private(set) var empty: [ByteString] = []
-  /// How many files are no images, by their endings.
+  /// The number of files that are not images, by name ending.
   private(set) var others: [String: Int] = [:]
   private(set) var links = 0
   private(set) var excluded = 0
@@ -106,7 +106,7 @@ struct FolderWalk {
     guard name.bytes.first != UInt8(ascii: "."), type == DT_REG || !WalkRules.neverWalked.contains(name) else { return }
     let path = folder.appending(name.bytes)
     let isImage = endings.contains(name.fileExtension)
-    // What is neither a folder nor named as an image needs no call of the system.
+    // A regular file without an image's ending needs no system call.
     if type == DT_REG && !isImage {
       others[name.fileExtension, default: 0] += 1
       return
@@ -130,7 +130,7 @@ struct FolderWalk {
     }
   }
 
-  /// A file that is gone since its folder was read is as one that was never there.
+  /// Ignores a file that was removed after its folder was read.
   private mutating func missing(_ path: ByteString) {
     if errno != ENOENT { unread.append(Skipped(path: path, reason: systemMessage(errno))) }
   }
