@@ -246,7 +246,7 @@ for name in interface_documented documented_c_compiles needs_only_allowed plugin
   check smoke $name $name
 done
 for name in index_follows_changes index_embeds_a_content_once index_sees_changes_while_it_reads index_reads_what_vanishes \
-  index_takes_any_name index_fills_a_disk index_is_damaged index_keeps_what_is_away index_tries_again index_is_finished index_walks_folders \
+  index_takes_any_name index_fills_a_disk index_is_damaged index_keeps_storage index_keeps_what_is_away index_tries_again index_is_finished index_walks_folders \
   search_takes_queries duplicates_are_grouped index_refuses index_is_changed_by_one index_is_interrupted index_watches documented_search_works; do
   check smoke $name $name
 done

@@ -246,7 +246,17 @@ index_refuses() {
   [ "$(stat -c %s "$here/index")" = 5000 ] || complain "a damaged index was changed" || return
   echo "no index" > "$here/index" && fails 1 "$here/index" build/bin/clip index --index "$here/index" --model Models/emoji "$here/images" &&
     [ "$(cat "$here/index")" = "no index" ] || return
-  fails 1 "expected --model" build/bin/clip index --index "$here/none" "$here/images"
+  fails 1 "expected --model" build/bin/clip index --index "$here/none" "$here/images" &&
+    fails 1 "--model nowhere: No such file" build/bin/clip index --index "$here/none" --model nowhere "$here/images"
+}
+
+# How weights are held stays with the index; a search may take another way.
+index_keeps_storage() {
+  begins storage || return
+  index "$here/images" --storage int8 > /dev/null && index > /dev/null && grep -q '"storage": "int8"' "$here/index.json" || return
+  ! diff <(search --json "a cat" --storage f16) <(search --json "a cat") > /dev/null || complain "one storage for all" || return
+  grep -q '"storage": "int8"' "$here/index.json" && sed -i 's/int8/int7/' "$here/index.json" || return
+  fails 1 'expected one of f32, f16, bf16, int8, int8-fast, found "int7"' index
 }
 
 # An index with damage at any place: searched as it was, or told; no other end.
@@ -321,9 +331,13 @@ is_made_only() {
 index_is_interrupted() {
   begins interrupted || return
   many 1000
-  local status=0 count
-  timeout -s INT 1 build/bin/clip index --index "$here/index" --model Models/emoji --threads 1 --batch 4 "$here/images" > "$here/out" 2>&1 ||
-    status=$?
+  local status=0 count pid tries=0
+  build/bin/clip index --index "$here/index" --model Models/emoji --threads 1 --batch 4 "$here/images" > "$here/out" 2>&1 &
+  pid=$!
+  # Until the first batches are written.
+  until [ "$(stat -c %s "$here/index-wal" 2> /dev/null || echo 0)" -gt 300000 ] || [ $((tries += 1)) -gt 3000 ]; do sleep 0.01; done
+  kill -INT $pid
+  wait $pid || status=$?
   grep -q "goes on from there" "$here/out" || complain "status $status: $(cat "$here/out")" || return
   count=$(sed -n 's/.*: \([0-9]*\) images: .*/\1/p' "$here/out")
   [ "$count" -gt 0 ] && [ "$count" -lt 1012 ] || complain "$(cat "$here/out")" || return

@@ -58,6 +58,7 @@ struct Index: ParsableCommand {
     guard !open.settings.folders.isEmpty else {
       throw CLIPError("\(open.path.shown) has no folders: expected one or more to index")
     }
+    if let storage = update.storage { open.settings.storage = storage }
     try open.settings.write(of: open.path)
     var current = try open.scan(folders.isEmpty ? nil : chosen)
     try open.run(&current)
@@ -118,6 +119,9 @@ struct Index: ParsableCommand {
   private func watch(_ open: OpenIndex, _ walked: [ByteString]) throws {
     let watch = try FolderWatch()
     var walked = walked
+    if Console.shared.isTerminal {
+      Console.shared.line("Watching \(counted(open.settings.folders.count, "folder")) for changes; Ctrl-C ends it.")
+    }
     while !Interruption.isAsked {
       try watch.add(walked)
       guard watch.wait() else { break }

@@ -8,7 +8,8 @@ struct ContentHash: Hashable {
 
   /// The hash of the file's current content.
   init(contentsOf path: ByteString) throws(CLIPError) {
-    let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
+    // A pipe that took the place of a file since the scan would block.
+    let descriptor = path.withCString { open($0, O_RDONLY | O_NONBLOCK | O_CLOEXEC) }
     guard descriptor >= 0 else { throw .system(path.shown) }
     defer { close(descriptor) }
     var state = State()

@@ -18,6 +18,8 @@ struct UnusableImage: Hashable {
 struct IndexSettings {
   /// The path of the model folder.
   var model: ByteString
+  /// How its weights are held in memory.
+  var storage = StorageName.f32
   var folders: [IndexedFolder] = []
   /// The colour under transparent images; nil drops transparency.
   var background: Color?
@@ -36,6 +38,13 @@ struct IndexSettings {
     let reader = try ObjectReader(try JSON.parse(try readFile(path), place: path.shown), path.shown)
     guard let model = try reader.text("model") else { throw CLIPError("\(path.shown): model: expected a text") }
     self.model = ByteString(argument: model)
+    if let text = try reader.text("storage") {
+      guard let name = StorageName(rawValue: text) else {
+        let names = StorageName.allCases.map(\.rawValue).joined(separator: ", ")
+        throw CLIPError("\(path.shown): storage: expected one of \(names), found \(quoted(text))")
+      }
+      storage = name
+    }
     if let text = try reader.text("background") {
       guard let color = Color(argument: text) else {
         throw CLIPError("\(path.shown): background: expected a colour such as #ffffff, found \(quoted(text))")
@@ -99,7 +108,8 @@ struct IndexSettings {
   func write(of index: ByteString) throws(CLIPError) {
     func text(_ path: ByteString) -> JSON { .string(RawArguments.encoded(path.bytes)) }
     let json: JSON = [
-      "model": text(model), "background": background.map { .string(IndexSettings.text($0)) } ?? .null,
+      "model": text(model), "storage": .string(storage.rawValue),
+      "background": background.map { .string(IndexSettings.text($0)) } ?? .null,
       "as_stored": .bool(asStored), "lenient": .bool(lenient),
       "folders": .array(
         folders.map {

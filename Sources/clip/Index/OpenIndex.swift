@@ -33,7 +33,9 @@ struct UpdateOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The model's folder (default: the one that the index was made with).", valueName: "dir"))
   var model: ByteString?
 
-  @OptionGroup var storage: StorageOptions
+  @Option(help: "How weights are held in memory (default: as clip index was told the last time, at first f32).")
+  var storage: StorageName?
+
   @OptionGroup var batch: BatchOptions
 }
 
@@ -56,7 +58,7 @@ final class OpenIndex {
     let stored = try IndexSettings(of: path)
     let existing = creates ? try OpenIndex.ifMade(path, runtime) : try OpenIndex.existing(path, runtime)
     guard
-      let given = try options.model.map({ (model: ByteString) throws(CLIPError) in try model.real }) ?? stored?.model
+      let given = try options.model.map(OpenIndex.folder) ?? stored?.model
     else { throw CLIPError("nothing says which model embeds the images: expected --model") }
     settings = stored ?? IndexSettings(model: given)
     if let images { try settings.take(images, isNew: existing == nil, path) }
@@ -71,13 +73,18 @@ final class OpenIndex {
     } else {
       if try path == IndexOptions.standard() { try makeFolder(path.folder) }
       try OpenIndex.requireWritable(path)
-      let model = try Model(
-        try given.utf8, runtime: runtime, towers: .image, storage: options.storage.storage, options: .withoutWeights)
+      let model = try Model(try given.utf8, runtime: runtime, towers: .image, options: .withoutWeights)
       let format = EmbeddingIndex.Format(fingerprint: fingerprint, width: model.width)
       index = try EmbeddingIndex(path: path.bytes, runtime: runtime, format: format)
     }
     settings.model = given
   }
+
+  private static func folder(_ model: ByteString) throws(CLIPError) -> ByteString {
+    do throws(CLIPError) { return try model.real } catch { throw CLIPError(error.status, "--model \(error.message)") }
+  }
+
+  private var storage: Storage { (options.storage ?? settings.storage).value }
 
   /// An index made by clip index.
   static func existing(
@@ -125,7 +132,7 @@ final class OpenIndex {
   }
 
   func open(_ towers: Towers) throws(CLIPError) -> Model {
-    try Model(try settings.model.utf8, runtime: runtime, towers: towers, storage: options.storage.storage)
+    try Model(try settings.model.utf8, runtime: runtime, towers: towers, storage: storage)
   }
 
   /// SQLite would report it only after the first images are embedded, and without the path.
