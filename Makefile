@@ -37,6 +37,7 @@ CROSS_PACKAGES := jq qemu-user
 TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat $(CROSS_PACKAGES)
 TEST_PACKAGES  += abigail-tools debhelper chrpath lintian mmdebstrap patchelf
 TEST_PACKAGES  += rustc cargo golang-go openjdk-17-jdk-headless
+TEST_PACKAGES  += python3-venv python3-build python3-numpy python3-pil
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
 CORE    := .build/core.stamp

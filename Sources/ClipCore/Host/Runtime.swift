@@ -134,8 +134,8 @@ final class Runtime {
   /// The image codecs, in the order they were loaded.
   var codecs: [CodecTable] { plugins.codecs }
 
-  /// The same, after loading a codec from the folder "on-demand" for a file that begins with `data`, if no loaded one
-  /// recognises it.
+  /// As `codecs`, but if no loaded codec recognises a file that begins with `data`, first loads one from the folder
+  /// "on-demand".
   func codecs(for data: UnsafeRawBufferPointer) throws(ClipError) -> [CodecTable] {
     let loaded = codecs
     guard let bytes = data.bindMemory(to: UInt8.self).baseAddress,
