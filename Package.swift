@@ -17,7 +17,6 @@ let embedded: [SwiftSetting] = [
   .enableExperimentalFeature("Embedded"),
   .unsafeFlags([
     "-wmo", "-Xcc", "-D_GNU_SOURCE", "-Xcc", "-fno-asynchronous-unwind-tables", "-Xfrontend", "-function-sections",
-    "-Xfrontend", "-disable-incremental-llvm-codegen",
   ]),
 ]
 

@@ -143,7 +143,7 @@ static_library_works() {
 packages_work() {
   local chroot=$root/build/chroot as_root=() package shared
   [ "$(id -u)" = 0 ] || as_root=(sudo)
-  for package in $(sed -n 's/^BUILD_PACKAGES := //p' Makefile); do
+  for package in $(sed -n 's/^BUILD_PACKAGES [:+]= //p' Makefile); do
     grep -q "^ *$package,\?\$" debian/control || { echo "Build-Depends in debian/control lacks $package"; return 1; }
   done
   make -s deb dist || return
