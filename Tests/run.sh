@@ -243,7 +243,7 @@ check smoke bindings_cover bindings_cover
 for name in sizes_fit installed_tree_works example_programs; do check full $name $name; done
 program smoke unit_tests scripts/unit-tests
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done
-for name in new_plugins_work shipped_plugins_pass faults_are_found python_wheel_works; do program full $name $name; done
+for name in new_plugins_work shipped_plugins_pass faults_are_found python_wheel_works cpp_header_works; do program full $name $name; done
 wait
 command -v rustc > /dev/null || [ "$tier" = smoke ] || echo "without rustc, the examples in Rust were left out"
 

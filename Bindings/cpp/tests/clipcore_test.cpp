@@ -207,7 +207,7 @@ int main(int argc, char **argv) try {
 
   // Plugins: a held table, a closure.
   const clip::HeldTable<void *> table(runtime, CLIP_KIND_ENCODER, "clipcore.encoder.clip-vit");
-  NEED(&*table != nullptr);
+  NEED(table.operator->() != nullptr);
   int hits = 0;
   const clip::Closure closure("int(int)", reinterpret_cast<clip_function>(+[](int *hits, int value) { ++*hits; return value + 1; }), &hits);
   NEED(reinterpret_cast<int (*)(int)>(closure.get())(41) == 42 && hits == 1);
