@@ -160,7 +160,7 @@ public final class Model: @unchecked Sendable {
   /// - Parameters:
   ///   - towers: Open ones; nil: all that are open.
   ///   - folder: nil: each tower is opened from the folder it came from, with the plugins that are loaded now.
-  ///   - storage: nil: storage and options are those that each tower was opened with.
+  ///   - storage: nil: those that each tower was opened with; with options or progress, that of the model's information.
   public func swap(
     _ towers: Towers? = nil, from folder: String? = nil, storage: Storage? = nil, options: OpenOptions = [],
     progress: ProgressHandler? = nil
@@ -168,10 +168,11 @@ public final class Model: @unchecked Sendable {
     try withCMemory { memory throws(CLIPError) in
       let folder = try memory.string(folder, "folder")
       let bits = towers?.rawValue ?? 0
-      guard let storage else {
+      guard storage != nil || !options.isEmpty || progress != nil else {
         return try check(clip_model_swap(handle, bits, folder, nil))
       }
-      var open = memory.modelOptions(storage, options, progress)
+      let kept = try describe().storage
+      var open = memory.modelOptions(storage ?? kept, options, progress)
       try check(clip_model_swap(handle, bits, folder, &open))
     }
   }
