@@ -147,7 +147,7 @@ CLIP_API clip_status clip_index_search(clip_index *index, const float *query,
 
 typedef struct clip_index_duplicates_options {
   uint32_t struct_size;
-  uint32_t count;         /* pairs at most; 0: 10000 */
+  uint32_t count;         /* pairs at most, up to 1000000; 0: 10000 */
   float threshold;        /* least score of a pair, above 0 to 1; 0: 0.95 */
   clip_progress progress; /* of comparing, in rows */
 } clip_index_duplicates_options;
@@ -159,6 +159,21 @@ typedef int (*clip_index_pair_fn)(void *user, const clip_index_entry *a, const c
  * as the square of entries. `options` may be NULL. [any-thread] */
 CLIP_API clip_status clip_index_duplicates(clip_index *index, const clip_index_duplicates_options *options,
                                            clip_index_pair_fn visit, void *user);
+
+typedef struct clip_index_groups_options {
+  uint32_t struct_size;
+  float threshold;        /* as in clip_index_duplicates_options */
+  clip_progress progress; /* of comparing, in rows */
+} clip_index_groups_options;
+
+/* `group` counts from 0. The score is that of the entry and the one nearest to it. */
+typedef int (*clip_index_member_fn)(void *user, uint64_t group, const clip_index_entry *entry);
+
+/* Lists groups: entries joined by pairs that score at least the threshold, directly or through others. Groups with the
+ * nearest pair first, equal ones in the order of their first keys; a group's entries one after the other, in the order of
+ * keys. Pairs are not kept, so that memory grows as entries. Time is that of clip_index_duplicates. [any-thread] */
+CLIP_API clip_status clip_index_groups(clip_index *index, const clip_index_groups_options *options,
+                                       clip_index_member_fn visit, void *user);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,7 @@
 #include "plugin/image_codec.h"
 #include "plugin/kernels.h"
 #include "plugin/loader.h"
+#include "plugin/neighbours.h"
 #include "plugin/op.h"
 #include "plugin/tokenizer.h"
 #include "plugin/weights.h"

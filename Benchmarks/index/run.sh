@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh FOLDER [ROWS [WIDTH [THREADS]]]: search with libclipindex of build/, FAISS and NumPy in one run. FOLDER keeps vectors
+# run.sh FOLDER [ROWS [WIDTH [THREADS [CENTRES]]]]: search with libclipindex of build/, FAISS and NumPy in one run. FOLDER keeps vectors
 # and indexes: 10 GB for 1,000,000 rows of 512. PYTHON has numpy and faiss-cpu.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)

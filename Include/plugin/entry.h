@@ -52,7 +52,7 @@ extern "C" {
 #define CLIP_PLUGIN_ABI_VERSION ((uint32_t)((2u << 16) | 0u))
 
 /* One thing a plugin brings. `table` is a clip_encoder, clip_op, clip_image_codec, clip_kernels, clip_tokenizer,
- * clip_augmentation or clip_loader, as `kind` says; a kind that the host does not know is skipped. */
+ * clip_augmentation, clip_loader, clip_weight_format or clip_neighbours, as `kind` says; a kind that the host does not know is skipped. */
 typedef struct clip_plugin_item {
   uint32_t kind; /* clip_plugin_kind */
   const void *table;

@@ -73,7 +73,8 @@ public struct PluginTable {
     return copies
   }
 
-  /// An encoder of `tower`, CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT. `example` is a configuration that it builds; `build` is `{ Graph.build($0, …) }`.
+  /// Adds an encoder of `tower`, CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT. `example` is a configuration that it can build;
+  /// `build` is `{ Graph.build($0, …) }`.
   public mutating func addEncoder(
     _ tower: Int, id: StaticString, description: StaticString, strengths: StaticString, example: StaticString,
     build: @convention(c) (UnsafeMutablePointer<clip_builder>?) -> clip_value
@@ -91,6 +92,7 @@ public struct PluginTable {
   }
   public mutating func add(_ tokenizer: clip_tokenizer) { addItem(tokenizer, CLIP_KIND_TOKENIZER) }
   public mutating func add(_ format: clip_weight_format) { addItem(format, CLIP_KIND_WEIGHTS) }
+  public mutating func add(_ neighbours: clip_neighbours) { addItem(neighbours, CLIP_KIND_NEIGHBOURS) }
   public mutating func add(_ loader: clip_loader) { addItem(loader, CLIP_KIND_LOADER) }
 }
 

@@ -70,6 +70,12 @@ static clip_status duplicates(void) {
   options.threshold = 0.6f, options.count = 20;
   return clip_index_duplicates(index_, &options, add_pair, NULL);
 }
+static int add_member(void *user, uint64_t group, const clip_index_entry *entry) { return (void)group, add(user, entry); }
+static clip_status groups(void) {
+  clip_index_groups_options options = CLIP_INIT(clip_index_groups_options);
+  options.threshold = 0.55f;
+  return clip_index_groups(index_, &options, add_member, NULL);
+}
 static clip_status fingerprint(void) {
   char text[33];
   clip_status status = clip_index_fingerprint(model, text, sizeof text);
@@ -82,7 +88,7 @@ static const struct {
   clip_status (*call)(void);
 } calls[] = {{"open", open_it}, {"create", create_it}, {"put", put_some}, {"metadata", put_metadata}, {"rename", rename_one},
   {"remove", remove_some}, {"get", get_one}, {"visit", visit}, {"search, first", search_new}, {"search", search},
-  {"duplicates", duplicates}, {"fingerprint", fingerprint}};
+  {"duplicates", duplicates}, {"groups", groups}, {"fingerprint", fingerprint}};
 
 static clip_status run(size_t i) {
   hash = 0;

@@ -76,7 +76,7 @@ public func clip_plugin_table_hold(
     let id = Name(cString: try required(id, "id"))
     let table = try required(table, "table")
     let out = try required(out, "out")
-    let plugins = runtime.plugins
+    let plugins = try runtime.plugins(bringing: kind, id)
     guard let item = plugins.find(kind, id) else {
       throw ClipError(CLIP_NOT_FOUND, "id: expected one of \(plugins.ids(kind)), found " + id.string)
     }

@@ -35,6 +35,13 @@ extension PluginRegistry.Item {
       try self.init(
         kind, format.id, format.description, table, plugin, "clip_weight_format",
         missing: firstNull(["recognises", "read"], atEndOf: table, clip_weight_format.self))
+    case CLIP_KIND_NEIGHBOURS:
+      let neighbours = try read(table, clip_neighbours.self)
+      try self.init(
+        kind, neighbours.id, neighbours.description, table, plugin, "clip_neighbours",
+        missing: firstNull(
+          ["methods", "build", "save", "load", "search", "uses_rows", "memory_bytes", "close"], atEndOf: table,
+          clip_neighbours.self))
     case CLIP_KIND_OP:
       let op = try read(table, clip_op.self)
       try self.init(kind, op.id, op.description, table, plugin, "clip_op", missing: missing(op, table))

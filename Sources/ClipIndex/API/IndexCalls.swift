@@ -148,12 +148,38 @@ public func clip_index_duplicates(
     let index = try object(index, Index.self, "index")
     let visit = try required(visit, "visit")
     let options = try ClipBase.options(options, clip_index_duplicates_options(), "options")
-    guard options.threshold >= 0, options.threshold <= 1 else {
-      throw ClipError(CLIP_INVALID_ARGUMENT, "options.threshold: expected above 0 to 1")
+    guard options.count <= 1_000_000 else {
+      throw ClipError(CLIP_INVALID_ARGUMENT, "options.count: expected at most 1000000, found \(options.count)")
     }
     let pairs = try index.duplicates(
-      options.count == 0 ? 10000 : Int(options.count), threshold: options.threshold == 0 ? 0.95 : options.threshold,
+      options.count == 0 ? 10000 : Int(options.count), threshold: try duplicateThreshold(options.threshold),
       options.progress)
     for pair in pairs where pair.a.withC({ a in pair.b.withC { visit(user, a, $0) } }) != 0 { return }
   }
+}
+
+@c @implementation
+public func clip_index_groups(
+  _ index: OpaquePointer?, _ options: UnsafePointer<clip_index_groups_options>?, _ visit: clip_index_member_fn?,
+  _ user: UnsafeMutableRawPointer?
+) -> clip_status {
+  reporting { () throws(ClipError) in
+    let index = try object(index, Index.self, "index")
+    let visit = try required(visit, "visit")
+    let options = try ClipBase.options(options, clip_index_groups_options(), "options")
+    var count: UInt64 = 0
+    var last: Int?
+    for member in try index.groups(threshold: try duplicateThreshold(options.threshold), options.progress) {
+      if let last, last != member.group { count += 1 }
+      last = member.group
+      if member.entry.withC({ visit(user, count, $0) }) != 0 { return }
+    }
+  }
+}
+
+private func duplicateThreshold(_ threshold: Float) throws(ClipError) -> Float {
+  guard threshold >= 0, threshold <= 1 else {
+    throw ClipError(CLIP_INVALID_ARGUMENT, "options.threshold: expected above 0 to 1")
+  }
+  return threshold == 0 ? 0.95 : threshold
 }

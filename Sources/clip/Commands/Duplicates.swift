@@ -54,49 +54,21 @@ struct Duplicates: ParsableCommand {
     }
   }
 
-  /// Sets of images that are joined by pairs, those with the nearest pair first.
+  /// Connected sets of images, those with the nearest pair first.
   private func groups(_ index: EmbeddingIndex) throws(CLIPError) -> [Group] {
-    var parents: [ByteString: ByteString] = [:]
-    var similarities: [ByteString: Float] = [:]
-    func first(_ path: ByteString) -> ByteString {
-      var path = path
-      while let parent = parents[path], parent != path {
-        if let above = parents[parent] { parents[path] = above }
-        path = parent
-      }
-      return path
-    }
-    try forEachPair(index) { pair in
-      let (a, b) = (first(pair.a.path), first(pair.b.path))
-      parents[max(a, b)] = min(a, b)
-      parents[min(a, b)] = min(a, b)
-      similarities[min(a, b)] = [similarities[a], similarities[b], pair.a.score].compactMap { $0 }.max()
-    }
-    var groups: [ByteString: Group] = [:]
-    for path in parents.keys.sorted() {
-      let root = first(path)
-      groups[root, default: ([], similarities[root] ?? 0)].images.append(path)
-    }
-    return groups.values.sorted { ($1.similarity, $0.images[0]) < ($0.similarity, $1.images[0]) }
-  }
-
-  private func forEachPair(
-    _ index: EmbeddingIndex, _ body: (_ pair: (a: IndexEntry, b: IndexEntry)) -> Void
-  ) throws(CLIPError) {
     let bar = ProgressBar("Comparing", total: try index.count())
     defer { bar.finish() }
+    let progress: ProgressHandler = { done, _ in
+      bar.update(min(done, bar.total))
+      return !Interruption.isAsked
+    }
     do throws(CLIPError) {
-      let progress: ProgressHandler = { done, _ in
-        bar.update(min(done, bar.total))
-        return !Interruption.isAsked
-      }
-      try index.forEachDuplicate(threshold: threshold, count: Int(UInt32.max), progress: progress) { a, b in
-        body((a, b))
-        return !Interruption.isAsked
+      return try index.groups(threshold: threshold, progress: progress).map { entries in
+        (entries.map(\.path), entries.map(\.score).max() ?? 0)
       }
     } catch {
       guard error.status == .cancelled else { throw error }
+      throw CLIPError(.cancelled, "interrupted")
     }
-    if Interruption.isAsked { throw CLIPError(.cancelled, "interrupted") }
   }
 }

@@ -1,0 +1,112 @@
+// What FAISS asks of OpenMP and BLAS, so that neither comes into the host's process: libgomp ends a process that has no
+// memory for a thread, and a BLAS starts threads when it is loaded. Loops of FAISS run on the thread that calls it; the
+// host's threads work in tasks around it, and in sgemm_.
+#include <sched.h>
+
+#include <algorithm>
+
+#include "omp.h"
+#include "structure.hpp"
+
+std::atomic<int> failedTasks{0};
+std::atomic<const Structure *> productThreads{nullptr};
+
+namespace {
+
+void acquire(std::atomic<int> &lock) {
+  while (lock.exchange(1, std::memory_order_acquire) && failedTasks == 0) sched_yield();
+}
+void release(std::atomic<int> &lock) { lock.store(0, std::memory_order_release); }
+std::atomic<int> critical{0}, atomic{0};
+
+std::atomic<int> &lockAt(omp_lock_t *lock) {
+  static_assert(sizeof(std::atomic<int>) == sizeof(omp_lock_t), "a word");
+  return *reinterpret_cast<std::atomic<int> *>(lock);
+}
+
+typedef float Lanes __attribute__((vector_size(32), aligned(4)));
+
+#if defined(__x86_64__)
+#define FOR_PROCESSORS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define FOR_PROCESSORS
+#endif
+
+// c[j, i] = a[i] . b[j] for i in [first, end) and j in [0, n), rows of `depth`, in tiles of 4 x 3.
+FOR_PROCESSORS
+void products(const float *a, size_t first, size_t end, const float *b, size_t n, size_t depth, float *c, size_t stride) {
+  for (size_t j = 0; j < n; j += 3)
+    for (size_t i = first; i < end; i += 4) {
+      const float *rows[4], *columns[3];
+      for (size_t k = 0; k < 4; k++) rows[k] = a + std::min(i + k, end - 1) * depth;
+      for (size_t k = 0; k < 3; k++) columns[k] = b + std::min(j + k, n - 1) * depth;
+      Lanes sums[4][3] = {};
+      size_t d = 0;
+      for (; d + 8 <= depth; d += 8)
+        for (size_t x = 0; x < 4; x++)
+          for (size_t y = 0; y < 3; y++)
+            sums[x][y] += *reinterpret_cast<const Lanes *>(rows[x] + d) * *reinterpret_cast<const Lanes *>(columns[y] + d);
+      for (size_t x = 0; x < 4 && i + x < end; x++)
+        for (size_t y = 0; y < 3 && j + y < n; y++) {
+          const Lanes s = sums[x][y];
+          float sum = ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
+          for (size_t e = d; e < depth; e++) sum += rows[x][e] * columns[y][e];
+          c[(j + y) * stride + i + x] = sum;
+        }
+    }
+}
+
+}  // namespace
+
+extern "C" {
+
+// The column-major product of BLAS, as FAISS's search calls it: C = A^T B.
+int sgemm_(const char *transposedA, const char *transposedB, const int *m, const int *n, const int *k, const float *alpha,
+           const float *a, const int *strideA, const float *b, const int *strideB, const float *beta, float *c,
+           const int *strideC) {
+  if ((*transposedA | 32) != 't' || (*transposedB | 32) != 'n' || *alpha != 1 || *beta != 0 || *strideA != *k || *strideB != *k)
+    throw std::logic_error("expected a product of rows with rows");
+  const size_t rows = static_cast<size_t>(*m), columns = static_cast<size_t>(*n), depth = static_cast<size_t>(*k);
+  const size_t stride = static_cast<size_t>(*strideC), block = 64;
+  auto task = [&](size_t i) {
+    const size_t first = i * block, count = std::min(block, columns - first);
+    products(a, 0, rows, b + first * depth, count, depth, c + first * stride, stride);
+  };
+  const size_t pieces = (columns + block - 1) / block;
+  if (const Structure *structure = productThreads) {
+    structure->run(pieces, task);
+  } else {
+    for (size_t i = 0; i < pieces; i++) task(i);
+  }
+  return 0;
+}
+
+// Functions of LAPACK, which only FAISS's transforms call.
+#define ABSENT(name) int name(void) { throw std::logic_error(#name " is not there"); }
+ABSENT(dgemm_) ABSENT(dgesvd_) ABSENT(dsyev_) ABSENT(sgeqrf_) ABSENT(sgesvd_) ABSENT(sorgqr_) ABSENT(ssyrk_)
+
+void GOMP_parallel(void (*body)(void *), void *data, unsigned, unsigned) { body(data); }
+void GOMP_barrier(void) {}
+bool GOMP_single_start(void) { return true; }
+void GOMP_critical_start(void) { acquire(critical); }
+void GOMP_critical_end(void) { release(critical); }
+void GOMP_atomic_start(void) { acquire(atomic); }
+void GOMP_atomic_end(void) { release(atomic); }
+bool GOMP_loop_nonmonotonic_dynamic_start(long start, long end, long, long, long *first, long *last) {
+  *first = start, *last = end;
+  return start != end;
+}
+bool GOMP_loop_nonmonotonic_dynamic_next(long *, long *) { return false; }
+void GOMP_loop_end(void) {}
+int omp_get_max_threads(void) { return 1; }
+int omp_get_num_threads(void) { return 1; }
+int omp_get_thread_num(void) { return 0; }
+int omp_in_parallel(void) { return 0; }
+int omp_get_nested(void) { return 0; }
+void omp_set_nested(int) {}
+void omp_set_num_threads(int) {}
+void omp_init_lock(omp_lock_t *lock) { release(lockAt(lock)); }
+void omp_destroy_lock(omp_lock_t *) {}
+void omp_set_lock(omp_lock_t *lock) { acquire(lockAt(lock)); }
+void omp_unset_lock(omp_lock_t *lock) { release(lockAt(lock)); }
+}
