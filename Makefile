@@ -23,7 +23,7 @@ LIBRARIES := $(patsubst %,build/lib/lib%.so.$(VERSION),clipcore cliptools clipin
 # Plugins with libraries that most programs have no use for are loaded when a model asks for them.
 ON_DEMAND := tokenizer_subword codec_gif codec_tiff codec_heif codec_jxl kernels_openblas neighbours_faiss
 MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND),$(PLUGINS)) $(ON_DEMAND:%=on-demand/%))
-HEADERS := $(patsubst Include/%,build/include/clipcore/%,$(wildcard Include/*.h Include/plugin/*.h))
+HEADERS := $(patsubst Include/%,build/include/clipcore/%,$(wildcard Include/*.h Include/plugin/*.h)) build/include/clipcore/clipcore.hpp
 CLIP    := build/bin/clip
 PC_FILES := $(patsubst scripts/%.in,build/lib/pkgconfig/%,$(wildcard scripts/*.pc.in))
 CMAKE_FILES := $(patsubst scripts/%.in,build/lib/cmake/clipcore/%,$(wildcard scripts/*.cmake.in))
@@ -84,6 +84,10 @@ $(CLIP): $(TOOL) $(PACKAGE)
 	  -Xlinker -L$(CURDIR)/build/lib $(foreach folder,lib lib64 lib/$(shell cc -print-multiarch),-Xlinker -rpath -Xlinker '$$ORIGIN/../$(folder)')
 	@scripts/place .build-tool/release/clip $@
 	@touch $@
+
+build/include/clipcore/%.hpp: Bindings/cpp/%.hpp
+	@mkdir -p $(@D)
+	@cp $< $@
 
 build/include/clipcore/%.h: Include/%.h
 	@mkdir -p $(@D)

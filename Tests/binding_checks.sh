@@ -36,3 +36,27 @@ python_wheel_works() {
   done
   echo "$good passed, $bad failed"
 }
+
+# clipcore.hpp with both compilers: its test and the six examples run under AddressSanitizer.
+cpp_header_works() {
+  local folder=$root/build/tests/cpp source flags out
+  rm -rf "$folder" && mkdir -p "$folder/work" || return
+  flags="-std=c++20 -Wall -Wextra -Wpedantic -Werror -Ibuild/include"
+  # shellcheck disable=SC2086 # the flags are words
+  "$clang++" $flags -fsyntax-only Bindings/cpp/tests/clipcore_test.cpp || return
+  for source in Bindings/cpp/tests/clipcore_test.cpp Bindings/cpp/examples/*.cpp; do
+    # shellcheck disable=SC2086
+    g++ $flags -fsanitize=address,undefined -fno-sanitize-recover=undefined "$source" -o "$folder/$(basename "$source" .cpp)" \
+      -Lbuild/lib -lclipindex -lcliptools -lclipcore -Wl,-rpath,"$root/build/lib" || return
+  done
+  out=$("$folder/embed_and_compare" $emoji Examples/images/{cat,dog,pizza}.png) && echo "$out" &&
+    head -1 <<< "$out" | grep -q 'cat.png.*dog.png' || return
+  out=$("$folder/zero_shot" $emoji Examples/images/dog.png cat dog pizza) && echo "$out" && grep -q ' dog$' <<< "$out" || return
+  out=$("$folder/search_folder" $emoji Examples/images "$folder/work/x.index" "a guitar") && echo "$out" &&
+    head -2 <<< "$out" | grep -q guitar.png && "$folder/search_folder" $emoji Examples/images "$folder/work/x.index" "a cat" | grep -q '^0 new, 12 in all' || return
+  "$folder/swap_under_load" $emoji $image | grep -E '^10 swaps, [1-9][0-9]* calls meanwhile, 0 wrong$' || return
+  "$folder/train" build/models/small-32 Examples/emoji-pairs.tar "$folder/work/trained" | grep -E '^loss .* in 100 steps$' &&
+    ls "$folder"/work/trained/*.safetensors || return
+  "$folder/write_plugin" $image | grep -x 'values 0 128' || return
+  mkdir "$folder/test" && "$folder/clipcore_test" "$root" "$folder/test"
+}

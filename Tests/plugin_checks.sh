@@ -11,6 +11,7 @@ example_programs() {
   PKG_CONFIG_PATH=$root/build/lib/pkgconfig swift build --package-path Examples/swift --scratch-path "$root/$folder/swift" \
     -Xlinker -rpath -Xlinker "$root/build/lib" || return
   cp $folder/swift/debug/embed $folder/embed-swift || return
+  swift_examples_work "$folder/swift/debug/examples" "$folder/work" || return
   if command -v rustc > /dev/null; then
     rustc --edition 2021 -O Examples/rust/embed.rs -o $folder/embed-rust -L build/lib -C link-arg=-Wl,-rpath,"$root/build/lib" || return
   fi
@@ -22,6 +23,17 @@ example_programs() {
     "$program" /nowhere "$image" cat 2> build/tests/examples.err && return 1
     grep -q nowhere build/tests/examples.err || return
   done
+}
+
+swift_examples_work() { # PROGRAM FOLDER
+  local program=$1 folder=$2
+  rm -rf "$folder" && mkdir -p "$folder" || return
+  "$program" embed-and-compare $emoji Examples/images/{cat,dog,pizza}.png | head -1 | grep 'cat.png.*dog.png' || return
+  "$program" zero-shot $emoji Examples/images/dog.png cat dog pizza | grep ' dog$' || return
+  "$program" search-folder $emoji Examples/images "$folder/x.index" "a guitar" | head -2 | grep guitar.png || return
+  "$program" search-folder $emoji Examples/images "$folder/x.index" "a cat" | grep '^0 new, 12 in all' || return
+  "$program" swap-under-load $emoji $image | grep -E '^10 swaps, [1-9][0-9]* calls meanwhile, 0 wrong$' || return
+  "$program" train build/models/small-32 Examples/emoji-pairs.tar "$folder/trained" | grep -E '^loss .* in 100 steps$'
 }
 
 # Every example that `clip plugins new` begins from: written, built by its Makefile, checked; and the

@@ -258,7 +258,7 @@ program smoke unit_tests scripts/unit-tests
 program full old_processors_work old_processors_work
 program full arm64 Tests/cross.sh aarch64 fast
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done
-for name in new_plugins_work shipped_plugins_pass faults_are_found python_wheel_works; do program full $name $name; done
+for name in new_plugins_work shipped_plugins_pass faults_are_found python_wheel_works cpp_header_works; do program full $name $name; done
 wait
 command -v rustc > /dev/null || [ "$tier" = smoke ] || echo "without rustc, the examples in Rust were left out"
 

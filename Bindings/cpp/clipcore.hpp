@@ -721,6 +721,13 @@ class Index {
     check(clip_index_duplicates(owner_.get(), options, detail::visitor<decltype(body), const clip_index_entry *, const clip_index_entry *>, &body));
   }
 
+  /* visit(group, const clip_index_entry &): groups count from 0, their entries follow each other. */
+  template <typename Visit>
+  void groups(Visit &&visit, const clip_index_groups_options *options = nullptr) const {
+    auto body = [&](std::uint64_t group, const clip_index_entry *entry) { return detail::stops(visit, group, *entry) == 0; };
+    check(clip_index_groups(owner_.get(), options, detail::visitor<decltype(body), std::uint64_t, const clip_index_entry *>, &body));
+  }
+
   /* Gives a search a filter, accepts(const clip_index_entry &), which must stay as long as the options. */
   template <typename Accepts>
   static void set_filter(clip_index_search_options &options, Accepts &accepts) {

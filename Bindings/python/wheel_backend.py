@@ -22,8 +22,9 @@ from headers import generate
 HERE = Path(__file__).resolve().parent
 # What every Linux with glibc has. A second libstdc++ in a process would be trouble for others.
 SYSTEM = re.compile(r"lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s)\.so\.\d+|ld-linux.*")
-# GPL: a plugin that needs them stays without its libraries, and works where the system has them.
-NOT_CARRIED = re.compile(r"lib(x265|jbig)\.so\..*")
+# Under the GPL, or too large for what most people do: a plugin that needs them is in the wheel without its libraries, and
+# works where the system has them.
+NOT_CARRIED = re.compile(r"lib(x265|jbig|openblas)\.so.*")
 
 
 def _run(*command: str | Path) -> str:

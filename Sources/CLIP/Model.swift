@@ -161,7 +161,7 @@ public final class Model: @unchecked Sendable {
   /// - Parameters:
   ///   - towers: Open towers; nil: all open towers.
   ///   - folder: nil: each tower's own folder, with the plugins that are loaded now.
-  ///   - storage: nil: the storage and options with which each tower was opened.
+  ///   - storage: nil: the storage with which each tower was opened or, with options or progress, `describe`'s.
   public func swap(
     _ towers: Towers? = nil, from folder: String? = nil, storage: Storage? = nil, options: OpenOptions = [],
     progress: ProgressHandler? = nil
@@ -169,10 +169,11 @@ public final class Model: @unchecked Sendable {
     try withCMemory { memory throws(CLIPError) in
       let folder = try memory.string(folder, "folder")
       let bits = towers?.rawValue ?? 0
-      guard let storage else {
+      guard storage != nil || !options.isEmpty || progress != nil else {
         return try check(clip_model_swap(handle, bits, folder, nil))
       }
-      var open = memory.modelOptions(storage, options, progress)
+      let kept = try describe().storage
+      var open = memory.modelOptions(storage ?? kept, options, progress)
       try check(clip_model_swap(handle, bits, folder, &open))
     }
   }

@@ -197,6 +197,11 @@ int main(int argc, char **argv) try {
   near.threshold = 0.01f;
   index.duplicates([&](const clip_index_entry &a, const clip_index_entry &b) { alike += clip::text_of(a.key) < clip::text_of(b.key); }, &near);
   NEED(alike == 1);
+  auto joining = CLIP_INIT(clip_index_groups_options);
+  joining.threshold = 0.01f;
+  int members = 0;
+  index.groups([&](std::uint64_t group, const clip_index_entry &) { members += group == 0; }, &joining);
+  NEED(members == 2);
   index.get("pizza", out, [&](const clip_index_entry &entry) { best = clip::text_of(entry.metadata); });
   NEED(best.empty());
   index.rename(std::span(keys).first(1), std::vector{clip::bytes_of("dog")});
@@ -207,7 +212,7 @@ int main(int argc, char **argv) try {
 
   // Plugins: a held table, a closure.
   const clip::HeldTable<void *> table(runtime, CLIP_KIND_ENCODER, "clipcore.encoder.clip-vit");
-  NEED(&*table != nullptr);
+  NEED(table.operator->() != nullptr);
   int hits = 0;
   const clip::Closure closure("int(int)", reinterpret_cast<clip_function>(+[](int *hits, int value) { ++*hits; return value + 1; }), &hits);
   NEED(reinterpret_cast<int (*)(int)>(closure.get())(41) == 42 && hits == 1);

@@ -218,6 +218,23 @@ class Index(Handle):
             call.check(lib.clip_index_duplicates(pointer, ctypes.byref(struct), visitor, None))
         return found
 
+    def groups(self, threshold: float = 0.95, *, progress: Progress | None = None) -> list[list[Entry]]:
+        """Entries joined by pairs that score at least `threshold`, directly or through others: nearest pairs first."""
+        struct = sized(raw.clip_index_groups_options, threshold=threshold)
+        call = Call()
+        struct.progress = call.progress(progress)
+        found: list[list[Entry]] = []
+
+        def visit(group: int, entry: Any) -> None:
+            if group == len(found):
+                found.append([])
+            found[group].append(_entry(entry))
+
+        visitor = call.visitor(raw.clip_index_member_fn, visit)
+        with self._owner as pointer:
+            call.check(lib.clip_index_groups(pointer, ctypes.byref(struct), visitor, None))
+        return found
+
 
 def _key(key: Key) -> bytes:
     return key if isinstance(key, bytes) else os.fsencode(key)

@@ -19,6 +19,7 @@ class Storage(IntEnum):
     F16 = raw.CLIP_STORAGE_F16
     BF16 = raw.CLIP_STORAGE_BF16
     INT8 = raw.CLIP_STORAGE_INT8
+    INT8_FAST = raw.CLIP_STORAGE_INT8_FAST
 
 
 class Layout(IntEnum):

@@ -324,6 +324,8 @@ class Searching(unittest.TestCase):
                 index.put([b"again\xff"], model.encode_images([CAT]))
                 a, b = index.duplicates()[0]
                 self.assertEqual({a.key, b.key}, {bytes(CAT), b"again\xff"})
+                groups = [{entry.key for entry in group} for group in index.groups(0.9999)]
+                self.assertEqual(groups, [{bytes(CAT), b"again\xff"}])
                 entry, row = index.get(b"again\xff")
                 self.assertEqual((entry.metadata, len(row)), (b"", 128))
                 index.rename([b"again\xff"], ["again"])
