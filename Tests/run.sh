@@ -172,6 +172,7 @@ swift_tests() {
 . Tests/checks.sh
 . Tests/plugin_checks.sh
 . Tests/search_checks.sh
+. Tests/processor_checks.sh
 . Tests/package_checks.sh
 . Tests/binding_checks.sh
 
@@ -252,10 +253,12 @@ done
 for language in rust go java node; do check full binding.$language Bindings/$language/test; done
 for name in index_survives_kill index_memory_is_flat; do check full $name $name; done
 check smoke bindings_cover bindings_cover
-for name in sizes_fit installed_tree_works debian_packages_work example_programs; do check full $name $name; done
+for name in sizes_fit installed_tree_works packages_work static_library_works example_programs; do check full $name $name; done
 program smoke unit_tests scripts/unit-tests
+program full old_processors_work old_processors_work
+program full arm64 Tests/cross.sh aarch64 fast
 for name in kernels_work replay_fuzzers; do program smoke $name $name; done
-for name in new_plugins_work shipped_plugins_pass faults_are_found; do program full $name $name; done
+for name in new_plugins_work shipped_plugins_pass faults_are_found python_wheel_works; do program full $name $name; done
 wait
 command -v rustc > /dev/null || [ "$tier" = smoke ] || echo "without rustc, the examples in Rust were left out"
 

@@ -1,13 +1,15 @@
 import CClip
 import CSystem
 
-/// Weights as signed bytes with a scale for each column, and rows as unsigned bytes with a scale and a zero for each
-/// block of depth: a number x is (byte - zero) * scale. Numbers of a row far above its mean magnitude, as CLIP's norms
-/// leave in a few columns, are kept as floats beside the bytes, so that they do not make the scale of all others coarse
-/// (Dettmers et al., LLM.int8(), 2022, https://arxiv.org/abs/2208.07339). Each row is rounded by its own elements only.
+/// INT8 weights with a scale for each column. Rows become unsigned bytes with a scale and a zero for each block of
+/// depth: an element is (byte - zero) * scale. Elements far above the mean magnitude of their row, which CLIP's norms
+/// make in a few columns, are kept as floats beside the bytes, since they would make the scale of all others coarse
+/// (Dettmers et al., LLM.int8(), 2022, https://arxiv.org/abs/2208.07339). The rounding of a row depends on its own
+/// elements only.
 ///
-/// A step is two quads: four numbers of depth, whose products add up in a lane of 32 bits. A block of a panel begins with
-/// the sums of its columns' bytes, for the zero: the sum of (byte - zero) * weight is taken in integers, and is exact.
+/// A step is two quads: four elements of depth, whose products are summed in a lane of 32 bits. A block of a panel
+/// begins with the sums of its columns' bytes, which correct for the zero: the sum of (byte - zero) * weight is
+/// computed in integers and is exact.
 public enum ByteRows: WeightStorage {
   @_alwaysEmitIntoClient @inline(__always)
   public static var bytes: Int { 8 }
@@ -28,7 +30,7 @@ public enum ByteRows: WeightStorage {
   @_alwaysEmitIntoClient @inline(__always)
   public static var keepsOutliers: Bool { true }
 
-  /// The most outliers of a block; their places and values are behind its bytes.
+  /// The most outliers of a block. Their places and values follow its bytes.
   @_alwaysEmitIntoClient @inline(__always)
   static var mostOutliers: Int { 32 }
   /// A number is an outlier beyond this many times the mean magnitude of its block.
@@ -96,7 +98,7 @@ public enum ByteRows: WeightStorage {
     }
   }
 
-  /// Places, then values of the numbers beyond `limit`; false if they are too many.
+  /// The places, then the values of the elements beyond `limit`; false if there are too many.
   @_alwaysEmitIntoClient @inline(__always)
   static func putOutliers<Vector: FloatVector>(
     _ vector: Vector.Type, _ row: UnsafePointer<Float>, depth: Int, beyond limit: Float,

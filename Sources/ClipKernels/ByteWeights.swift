@@ -6,7 +6,7 @@ import CSystem
   public let scale: Float
   @usableFromInline let inverse: Float
 
-  /// `largest` is the largest magnitude of the elements, not finite if one of them is not. It becomes `steps`.
+  /// `largest` is the largest magnitude of the elements, not finite if one of them is not. It is rounded to `steps`.
   @_alwaysEmitIntoClient @inline(__always)
   public init(largest: Float, steps: Float) {
     let isUsable = largest >= 0x1p-100 && largest < .infinity

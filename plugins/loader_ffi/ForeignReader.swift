@@ -141,7 +141,7 @@ struct ForeignReader {
     return bits
   }
 
-  /// A number that fits `type`, or {"setting": name} whose values all do.
+  /// A number that fits `type`, or {"setting": name} with a setting whose values all fit it.
   private func value(_ key: StaticString, _ argument: ConfigReader, _ type: ForeignType) throws(ClipError)
     -> ForeignFunction.Value
   {

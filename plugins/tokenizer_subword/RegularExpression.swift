@@ -14,7 +14,7 @@ struct RegularExpression {
     case jump(Int)
     /// Matches the instructions that follow, up to their `accept` before `end`, without consuming text.
     case look(end: Int, isNegative: Bool)
-    /// The same, consuming the text, without backtracking into it.
+    /// Matches the instructions up to their `accept` and consumes the text, without backtracking into it.
     case atomic(end: Int)
     case accept
   }

@@ -52,7 +52,7 @@ struct UnigramModel {
         start += length
       }
     }
-    // From the end. Consecutive unknown characters become one token.
+    // Follows the best path back from the end. Consecutive unknown characters become one token.
     output.symbols.removeAll(keepingCapacity: true)
     var end = bytes.count
     while end > 0 {

@@ -220,7 +220,7 @@ struct Vocabulary {
   private static func folded(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: (hash ^ hash >> 32) & 0x7FFF_FFFF) }
 }
 
-/// `count` times `value`, or throws where the system has no memory for it.
+/// `count` copies of `value`; throws if the system has no memory for them.
 func filled<Value>(_ value: Value, _ count: Int, _ what: StaticString) throws(ClipError) -> [Value] {
   let held = try hold(count, MemoryLayout<Value>.stride, what)
   defer { clip_reserve_drop(held) }

@@ -10,10 +10,10 @@ final class ParameterLoader {
   private let source: ParameterSource
   let kernels: Kernels
   let threads: ThreadPool
-  /// Of tables, and of products.
+  /// The storage of tables and of products' weights.
   let storage: clip_storage
   private let productStorage: clip_storage
-  /// In training, the values that change; else nil.
+  /// The values that training changes; nil outside training.
   private let trained: (any TrainedValues)?
   private let progress: LoadProgress?
   /// Buffers kept from matrix to matrix: freed in between, they would leave gaps between the weights.

@@ -31,6 +31,16 @@ final class Runtime {
     let limit = options.max_image_pixels == 0 ? UInt64(Runtime.defaultMaxImagePixels) : options.max_image_pixels
 
     let host = PluginHost(log: log)
+    guard options.plugin_entry_count <= 4096 else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "plugin_entry_count: expected at most 4096, found \(options.plugin_entry_count)")
+    }
+    for index in 0..<options.plugin_entry_count {
+      guard let entry = options.plugin_entries?[index] else {
+        throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_entries[\(index)]: expected a function, found a null pointer")
+      }
+      try host.register(entry)
+    }
     var folder = Runtime.pluginFolder()
     if let path = folder, try FileKind(path) != .folder { folder = nil }
     // Loaders first: any path may have files for them.
@@ -124,8 +134,8 @@ final class Runtime {
   /// The image codecs, in the order they were loaded.
   var codecs: [CodecTable] { plugins.codecs }
 
-  /// The same, after loading a codec from the folder "on-demand" for a file that begins with `data`, if no loaded one
-  /// recognises it.
+  /// As `codecs`, but if no loaded codec recognises a file that begins with `data`, first loads one from the folder
+  /// "on-demand".
   func codecs(for data: UnsafeRawBufferPointer) throws(ClipError) -> [CodecTable] {
     let loaded = codecs
     guard let bytes = data.bindMemory(to: UInt8.self).baseAddress,

@@ -1,12 +1,11 @@
 import CClip
 
-/// Hugging Face's config.json of image towers alone whose stages halve the grid; the output is pooled features.
-/// Defaults are those of transformers' configuration classes.
+/// Hugging Face's config.json of image towers whose stages halve the grid, without a text tower. The output is pooled
+/// features. Defaults are those of transformers' configuration classes.
 enum HuggingFaceHierarchical {
   typealias Members = [(key: Name, value: JSON)]
 
-  /// What a family's file reads from the configuration. `names` maps the encoder's parameters to transformers' tensors,
-  /// both under a scope.
+  /// The configuration of a family. `names` maps the encoder's parameters to transformers' tensors, both under a scope.
   struct Family {
     let encoder: Name
     /// The image processor if the folder names none.

@@ -2,8 +2,8 @@ import CClip
 
 /// Members of a tower's configuration as text. A table is data: in code each member costs 150 bytes.
 extension ConfigReader {
-  /// A line for each: `MEMBER KIND KEY DEFAULT`, where the value at KEY is of KIND or absent, or `MEMBER = CONSTANT`.
-  /// Constants and defaults are JSON without spaces.
+  /// Reads a table with a line for each member: `MEMBER KIND KEY DEFAULT` takes the value at KEY, which is of KIND or
+  /// absent, and `MEMBER = CONSTANT` a constant. Constants and defaults are JSON without spaces.
   func members(_ table: StaticString) throws(ClipError) -> [(key: Name, value: JSON)] {
     var members: [(key: Name, value: JSON)] = []
     for line in Array(table.bytes).split(separator: UInt8(ascii: "\n")) {

@@ -6,7 +6,7 @@ struct DatasetCounts {
   /// Indexed by Defect.
   var left: [UInt64] = [UInt64](repeating: 0, count: Defect.allCases.count)
   var damagedShards: UInt64 = 0
-  /// In this epoch.
+  /// Samples given in this epoch.
   var epochGiven: UInt64 = 0
   var epochLeft: UInt64 = 0
 

@@ -14,7 +14,7 @@ protocol ItemSource {
   func stop()
 }
 
-/// What each worker thread runs until `stop`.
+/// The work of each worker thread, until `stop`.
 class WorkerTask {
   func work() {}
   func stop() {}

@@ -7,7 +7,7 @@ extension IndexUpdate.Report {
 
   var kept: Int { away.reduce(0) { $0 + $1.kept } }
 
-  /// What is not in the index although it may be expected to be, to standard error.
+  /// Prints images that one would expect in the index, and that are not, to standard error.
   func tellWarnings() {
     for (place, kept) in away {
       Console.shared.line(

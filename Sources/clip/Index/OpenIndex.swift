@@ -98,7 +98,7 @@ final class OpenIndex {
       return try EmbeddingIndex(path: path.bytes, runtime: runtime, readOnly: readOnly)
     } catch {
       guard error.status == .notFound else { throw error }
-      // SQLite finds no file either where it cannot make those that it needs beside a good one.
+      // SQLite reports a missing file also if it cannot create files beside a good one.
       if let state = try? FileState(of: path), state.size > 0 { try requireWritable(path) }
       return nil
     }
@@ -128,7 +128,7 @@ final class OpenIndex {
     try Model(try settings.model.utf8, runtime: runtime, towers: towers, storage: options.storage.storage)
   }
 
-  /// SQLite and the system would say so after the first images are embedded, and not which file it is.
+  /// SQLite would report it only after the first images are embedded, and without the path.
   private static func requireWritable(_ path: ByteString) throws(CLIPError) {
     for file in [path.folder] + ["", "-wal", "-shm"].map({ ByteString(path.bytes + Array($0.utf8)) })
     where file.withCString({ access($0, W_OK) }) != 0 && (errno != ENOENT || file == path.folder) {

@@ -1,6 +1,6 @@
 import CClip
 
-/// What linear layers and convolutions share: matrices of weights, one for each group of channels, and the epilogue of
+/// The base of linear layers and convolutions: matrices of weights, one for each group of channels, and the epilogue of
 /// their products, y = after(activation(x W' + bias) + residual). The residual, if there is one, is the last input.
 class MatrixOperation: Operation {
   final var activation = CLIP_IDENTITY

@@ -6,7 +6,7 @@ struct RotaryConfig {
   /// Positions are divided by it.
   let factor: Double
 
-  /// Of `key`, or of the older keys where that is absent; there "rope_scaling" counts if `isScaled`.
+  /// Reads `key`, or if that is absent the older keys; of these, "rope_scaling" is used if `isScaled`.
   init(
     _ config: ConfigReader, _ key: StaticString, theta fallback: Double, older: StaticString = "rope_theta",
     isScaled: Bool = true

@@ -4,7 +4,7 @@ import CClip
 extension SentenceTransformers {
   private static let list: Name = "modules.json"
 
-  /// The last words of the types, and the folders; nil where there is no list.
+  /// The last parts of the types' names, and the folders; nil if the file does not exist.
   static func modules(_ folder: String) throws(ClipError) -> [(type: Name, path: Name)]? {
     let path = join(folder, list)
     guard try FileKind(path) != .absent else { return nil }
@@ -28,7 +28,7 @@ extension SentenceTransformers {
         + "Dropout or Normalize; found \"\(type.string)\"")
   }
 
-  /// Where the first module has its config: the folder itself or, as older files have it, one in it.
+  /// The folder with the first module's config: the folder itself or, in older files, one in it.
   static func modelFolder(_ folder: String) throws(ClipError) -> String {
     for config in [ClipcoreConfig.file, OpenClipConfig.file, HuggingFaceConfig.file] {
       if try FileKind(join(folder, config)) != .absent { return folder }
@@ -37,7 +37,7 @@ extension SentenceTransformers {
     return join(folder, first.path)
   }
 
-  /// That a model whose features are embeddings already has nothing after it.
+  /// Throws if anything changes the features of the model, which are embeddings already.
   static func requireModelAlone(_ folder: String) throws(ClipError) {
     for (index, (type, _)) in (try modules(folder) ?? []).enumerated() {
       let isKnown = index == 0 ? type == "Transformer" || type == "CLIPModel" : type == "Normalize"

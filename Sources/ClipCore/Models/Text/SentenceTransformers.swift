@@ -1,19 +1,19 @@
 import CClip
 
-/// A folder of sentence-transformers: modules.json lists what follows the transformer, each in a folder of its own.
+/// A folder of sentence-transformers. modules.json lists the modules after the transformer, each with a folder.
 struct SentenceTransformers {
   private let folder: String
-  /// As the encoders' "pooling"; nil where the folder does not say.
+  /// The encoders' "pooling"; nil if the folder does not define it.
   private(set) var pooling: Name?
-  /// What follows the pooling.
+  /// The layers after the pooling.
   private(set) var head: [HeadLayer] = []
-  /// Folders with weights of their own, whose tensors are under their names.
+  /// Folders with weights of their own, whose tensors are under the folder's name.
   private(set) var weightFolders: [Name] = []
-  /// Of the embeddings.
+  /// Elements of an embedding.
   private(set) var width: Int
   private(set) var prompts: Prompts
 
-  /// `width` is that of the transformer's rows.
+  /// `width` is the width of the transformer's rows.
   init(_ folder: String, width: Int) throws(ClipError) {
     self.folder = folder
     self.width = width

@@ -18,7 +18,7 @@ enum T5Config {
       throw config.error(CLIP_UNSUPPORTED, "feed_forward_proj", "relu, gelu or silu, or gated- and one of these")
     }
     let vocabulary = try config.int("vocab_size", isT5 ? 32128 : 250112, ConfigReader.widths)
-    // Where the two differ in what a file leaves out.
+    // The defaults of MT5Config differ from those of T5Config.
     let sizes =
       isT5
       ? try config.members(

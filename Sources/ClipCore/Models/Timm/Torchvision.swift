@@ -1,10 +1,10 @@
 import CClip
 
-/// torchvision's state dicts: a folder with no configuration whose one file of weights has the name that torchvision
-/// downloads it under, which says what it is.
+/// torchvision's state dicts: a folder without a configuration. Its only weight file has torchvision's name, which
+/// identifies the architecture.
 enum Torchvision {
-  /// The row of the folder's file; nil where there is none. A name without the hash at its end counts where one row has
-  /// it.
+  /// The row of the folder's file; nil if there is none. The hash at the end of the name may be missing if the rest is
+  /// unique.
   static func row(_ folder: String) throws(ClipError) -> [Name]? {
     var stems: [[UInt8]] = []
     for ending in [".pth", ".pt", ".bin", ".safetensors"] as [Name] {
