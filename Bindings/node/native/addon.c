@@ -403,7 +403,8 @@ static napi_value score(napi_env env, napi_callback_info info) {
   return value;
 }
 
-static napi_value initialize(napi_env env, napi_value exports) {
+/* Once for each thread of JavaScript. */
+NAPI_MODULE_INIT() {
   const struct {
     const char *name;
     napi_callback function;
@@ -419,5 +420,3 @@ static napi_value initialize(napi_env env, napi_value exports) {
   define_training(env, exports);
   return exports;
 }
-
-NAPI_MODULE(clipcore, initialize)

@@ -5,6 +5,7 @@ const fs = require('fs');
 const os = require('os');
 const path = require('path');
 const test = require('node:test');
+const { Worker } = require('worker_threads');
 const { Runtime, Tower, version, abiVersion } = require('clipcore');
 
 const root = process.env.CLIPCORE_TEST_ROOT;
@@ -162,6 +163,28 @@ test('trains, saves and updates', async () => {
   for (const name of fs.readdirSync(exported)) if (name.endsWith('.safetensors')) fs.rmSync(path.join(exported, name));
   await runtime.initializeModel(exported, 1);
   await runtime.openModel(exported);
+});
+
+test('workers have runtimes of their own, and end while calls run', async () => {
+  const code = `
+    const { Runtime } = require('clipcore');
+    const { parentPort, workerData } = require('worker_threads');
+    (async () => {
+      const runtime = new Runtime({ log: () => {} });
+      const model = await runtime.openModel(workerData);
+      for (;;) {
+        await Promise.all([1, 2, 3].map(() => model.encodeTexts(['a cat'], { progress: () => {} })));
+        parentPort.postMessage(model.embeddingWidth);
+      }
+    })();`;
+  for (let i = 0; i < 5; i += 1) {
+    const worker = new Worker(code, { eval: true, workerData: small });
+    await new Promise((resolve, reject) => {
+      worker.once('message', resolve);
+      worker.once('error', reject);
+    });
+    await worker.terminate();
+  }
 });
 
 test('10,000 calls leave nothing', async () => {

@@ -46,6 +46,7 @@ pub const CLIP_LOG_INFO: u32 = 2;
 pub type clip_log_fn = Option<unsafe extern "C" fn(user: *mut c_void, level: clip_log_level, message: *const c_char)>;
 pub type clip_task_fn = Option<unsafe extern "C" fn(context: *mut c_void, index: usize)>;
 pub type clip_parallel_for_fn = Option<unsafe extern "C" fn(user: *mut c_void, count: usize, task: clip_task_fn, context: *mut c_void)>;
+pub type clip_plugin_entry_fn = Option<unsafe extern "C" fn() -> *const clip_plugin>;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct clip_runtime_options {
@@ -59,6 +60,8 @@ pub struct clip_runtime_options {
   pub parallel_user: *mut c_void,
   pub max_image_pixels: u64,
   pub kernels: *const c_char,
+  pub plugin_entries: *const clip_plugin_entry_fn,
+  pub plugin_entry_count: usize,
 }
 pub const CLIP_TOWER_IMAGE: u32 = 1;
 pub const CLIP_TOWER_TEXT: u32 = 2;
@@ -151,7 +154,6 @@ pub struct clip_plugin_info {
   pub plugin: *const c_char,
 }
 pub type clip_plugin_fn = Option<unsafe extern "C" fn(user: *mut c_void, info: *const clip_plugin_info) -> c_int>;
-pub type clip_plugin_entry_fn = Option<unsafe extern "C" fn() -> *const clip_plugin>;
 pub type clip_plugin_changed_fn = Option<unsafe extern "C" fn(user: *mut c_void, plugin: *const c_char, path: *const c_char, status: clip_status, message: *const c_char)>;
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -426,63 +428,63 @@ pub struct clip_trainer {
   _opaque: [u8; 0],
 }
 extern "C" {
-  pub fn clip_runtime_create(options: *const clip_runtime_options, out: *mut *mut clip_runtime) -> clip_status;
-  pub fn clip_runtime_release(runtime: *mut clip_runtime);
-  pub fn clip_model_open(runtime: *mut clip_runtime, folder: *const c_char, options: *const clip_model_options, out: *mut *mut clip_model) -> clip_status;
-  pub fn clip_model_release(model: *mut clip_model);
-  pub fn clip_image_load(runtime: *mut clip_runtime, path: *const c_char, options: *const clip_image_options, out: *mut *mut clip_image) -> clip_status;
-  pub fn clip_image_release(image: *mut clip_image);
-  pub fn clip_image_get_view(image: *const clip_image, view: *mut clip_image_view) -> clip_status;
-  pub fn clip_encode_image(model: *mut clip_model, images: *const clip_image_view, n: usize, options: *const clip_encode_options, embeddings: *mut f32, capacity: usize) -> clip_status;
-  pub fn clip_encode_text(model: *mut clip_model, texts: *const *const c_char, n: usize, options: *const clip_encode_options, embeddings: *mut f32, capacity: usize) -> clip_status;
-  pub fn clip_similarity(model: *const clip_model, images: *const f32, n: usize, texts: *const f32, m: usize, logits: *mut f32, capacity: usize) -> clip_status;
-  pub fn clip_classify(model: *const clip_model, images: *const f32, n: usize, texts: *const f32, m: usize, probabilities: *mut f32, capacity: usize) -> clip_status;
-  pub fn clip_last_error() -> *const c_char;
-  pub fn clip_status_name(status: clip_status) -> *const c_char;
-  pub fn clip_version() -> *const c_char;
   pub fn clip_abi_version() -> u32;
-  pub fn clip_model_describe(model: *const clip_model, info: *mut clip_model_info) -> clip_status;
-  pub fn clip_model_encoder(model: *const clip_model, tower: u32, buffer: *mut c_char, capacity: usize) -> usize;
+  pub fn clip_classify(model: *const clip_model, images: *const f32, n: usize, texts: *const f32, m: usize, probabilities: *mut f32, capacity: usize) -> clip_status;
+  pub fn clip_encode_image(model: *mut clip_model, images: *const clip_image_view, n: usize, options: *const clip_encode_options, embeddings: *mut f32, capacity: usize) -> clip_status;
+  pub fn clip_encode_pixels(model: *mut clip_model, pixels: *const f32, n: usize, options: *const clip_encode_options, embeddings: *mut f32, capacity: usize) -> clip_status;
+  pub fn clip_encode_text(model: *mut clip_model, texts: *const *const c_char, n: usize, options: *const clip_encode_options, embeddings: *mut f32, capacity: usize) -> clip_status;
+  pub fn clip_encode_tokens(model: *mut clip_model, tokens: *const i32, n: usize, options: *const clip_encode_options, embeddings: *mut f32, capacity: usize) -> clip_status;
+  pub fn clip_encoder_describe(runtime: *const clip_runtime, id: *const c_char, config: *const c_char, info: *mut clip_encoder_info, visit: clip_tensor_fn, user: *mut c_void) -> clip_status;
   pub fn clip_image_decode(runtime: *mut clip_runtime, data: *const c_void, size: usize, options: *const clip_image_options, out: *mut *mut clip_image) -> clip_status;
   pub fn clip_image_endings(runtime: *const clip_runtime, buffer: *mut c_char, capacity: usize) -> usize;
-  pub fn clip_preprocess(model: *mut clip_model, images: *const clip_image_view, n: usize, options: *const clip_encode_options, pixels: *mut f32, capacity: usize) -> clip_status;
-  pub fn clip_encode_pixels(model: *mut clip_model, pixels: *const f32, n: usize, options: *const clip_encode_options, embeddings: *mut f32, capacity: usize) -> clip_status;
-  pub fn clip_tokenize(model: *mut clip_model, texts: *const *const c_char, n: usize, options: *const clip_encode_options, tokens: *mut i32, capacity: usize, lengths: *mut u32, lengths_capacity: usize) -> clip_status;
-  pub fn clip_encode_tokens(model: *mut clip_model, tokens: *const i32, n: usize, options: *const clip_encode_options, embeddings: *mut f32, capacity: usize) -> clip_status;
-  pub fn clip_plugins_visit(runtime: *const clip_runtime, visit: clip_plugin_fn, user: *mut c_void) -> clip_status;
-  pub fn clip_plugin_load(runtime: *mut clip_runtime, path: *const c_char) -> clip_status;
-  pub fn clip_plugin_unload(runtime: *mut clip_runtime, plugin: *const c_char) -> clip_status;
-  pub fn clip_plugin_reload(runtime: *mut clip_runtime, plugin: *const c_char) -> clip_status;
-  pub fn clip_plugin_register(runtime: *mut clip_runtime, entry: clip_plugin_entry_fn) -> clip_status;
-  pub fn clip_plugin_watch(runtime: *mut clip_runtime, changed: clip_plugin_changed_fn, user: *mut c_void) -> clip_status;
-  pub fn clip_model_swap(model: *mut clip_model, towers: u32, folder: *const c_char, options: *const clip_model_options) -> clip_status;
-  pub fn clip_encoder_describe(runtime: *const clip_runtime, id: *const c_char, config: *const c_char, info: *mut clip_encoder_info, visit: clip_tensor_fn, user: *mut c_void) -> clip_status;
-  pub fn clip_recommend_encoders(runtime: *const clip_runtime, options: *const clip_recommend_options, visit: clip_recommendation_fn, user: *mut c_void) -> clip_status;
-  pub fn clip_index_fingerprint(folder: *const c_char, buffer: *mut c_char, capacity: usize) -> clip_status;
-  pub fn clip_index_open(runtime: *mut clip_runtime, path: *const c_char, options: *const clip_index_options, out: *mut *mut clip_index) -> clip_status;
-  pub fn clip_index_release(index: *mut clip_index);
+  pub fn clip_image_get_view(image: *const clip_image, view: *mut clip_image_view) -> clip_status;
+  pub fn clip_image_load(runtime: *mut clip_runtime, path: *const c_char, options: *const clip_image_options, out: *mut *mut clip_image) -> clip_status;
+  pub fn clip_image_release(image: *mut clip_image);
   pub fn clip_index_describe(index: *mut clip_index, info: *mut clip_index_info) -> clip_status;
-  pub fn clip_index_get_fingerprint(index: *const clip_index, buffer: *mut c_char, capacity: usize) -> usize;
-  pub fn clip_index_put(index: *mut clip_index, keys: *const clip_index_bytes, embeddings: *const f32, metadata: *const clip_index_bytes, n: usize) -> clip_status;
-  pub fn clip_index_rename(index: *mut clip_index, from: *const clip_index_bytes, to: *const clip_index_bytes, n: usize) -> clip_status;
-  pub fn clip_index_remove(index: *mut clip_index, keys: *const clip_index_bytes, n: usize, removed: *mut u64) -> clip_status;
-  pub fn clip_index_get(index: *mut clip_index, key: *const c_void, key_size: usize, embedding: *mut f32, capacity: usize, visit: clip_index_entry_fn, user: *mut c_void) -> clip_status;
-  pub fn clip_index_visit(index: *mut clip_index, prefix: *const c_void, prefix_size: usize, visit: clip_index_entry_fn, user: *mut c_void) -> clip_status;
-  pub fn clip_index_search(index: *mut clip_index, query: *const f32, options: *const clip_index_search_options, visit: clip_index_entry_fn, user: *mut c_void) -> clip_status;
   pub fn clip_index_duplicates(index: *mut clip_index, options: *const clip_index_duplicates_options, visit: clip_index_pair_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_index_fingerprint(folder: *const c_char, buffer: *mut c_char, capacity: usize) -> clip_status;
+  pub fn clip_index_get(index: *mut clip_index, key: *const c_void, key_size: usize, embedding: *mut f32, capacity: usize, visit: clip_index_entry_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_index_get_fingerprint(index: *const clip_index, buffer: *mut c_char, capacity: usize) -> usize;
   pub fn clip_index_groups(index: *mut clip_index, options: *const clip_index_groups_options, visit: clip_index_member_fn, user: *mut c_void) -> clip_status;
-  pub fn clip_model_initialize(runtime: *mut clip_runtime, folder: *const c_char, seed: u64) -> clip_status;
-  pub fn clip_trainer_create(model: *mut clip_model, options: *const clip_trainer_options, out: *mut *mut clip_trainer) -> clip_status;
-  pub fn clip_trainer_release(trainer: *mut clip_trainer);
-  pub fn clip_train_step(trainer: *mut clip_trainer, batch: *const clip_train_batch, metrics: *mut clip_train_metrics) -> clip_status;
-  pub fn clip_trainer_evaluate(trainer: *mut clip_trainer, batch: *const clip_train_batch, metrics: *mut clip_train_metrics) -> clip_status;
-  pub fn clip_trainer_set_learning_rate(trainer: *mut clip_trainer, rate: f64) -> clip_status;
-  pub fn clip_trainer_read(trainer: *const clip_trainer, kind: clip_tensor_kind, name: *const c_char, values: *mut f32, capacity: usize) -> clip_status;
-  pub fn clip_trainer_tensors_visit(trainer: *const clip_trainer, visit: clip_trained_tensor_fn, user: *mut c_void) -> clip_status;
-  pub fn clip_trainer_save(trainer: *const clip_trainer, folder: *const c_char, keep: u32, note: *const c_char) -> clip_status;
-  pub fn clip_trainer_resume(trainer: *mut clip_trainer, path: *const c_char) -> clip_status;
-  pub fn clip_trainer_note(trainer: *const clip_trainer, note: *mut c_char, capacity: usize) -> usize;
-  pub fn clip_trainer_export(trainer: *const clip_trainer, folder: *const c_char, options: *const clip_export_options) -> clip_status;
+  pub fn clip_index_open(runtime: *mut clip_runtime, path: *const c_char, options: *const clip_index_options, out: *mut *mut clip_index) -> clip_status;
+  pub fn clip_index_put(index: *mut clip_index, keys: *const clip_index_bytes, embeddings: *const f32, metadata: *const clip_index_bytes, n: usize) -> clip_status;
+  pub fn clip_index_release(index: *mut clip_index);
+  pub fn clip_index_remove(index: *mut clip_index, keys: *const clip_index_bytes, n: usize, removed: *mut u64) -> clip_status;
+  pub fn clip_index_rename(index: *mut clip_index, from: *const clip_index_bytes, to: *const clip_index_bytes, n: usize) -> clip_status;
+  pub fn clip_index_search(index: *mut clip_index, query: *const f32, options: *const clip_index_search_options, visit: clip_index_entry_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_index_visit(index: *mut clip_index, prefix: *const c_void, prefix_size: usize, visit: clip_index_entry_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_last_error() -> *const c_char;
+  pub fn clip_model_describe(model: *const clip_model, info: *mut clip_model_info) -> clip_status;
+  pub fn clip_model_encoder(model: *const clip_model, tower: u32, buffer: *mut c_char, capacity: usize) -> usize;
   pub fn clip_model_export(model: *const clip_model, checkpoint: *const c_char, folder: *const c_char, options: *const clip_export_options) -> clip_status;
+  pub fn clip_model_initialize(runtime: *mut clip_runtime, folder: *const c_char, seed: u64) -> clip_status;
+  pub fn clip_model_open(runtime: *mut clip_runtime, folder: *const c_char, options: *const clip_model_options, out: *mut *mut clip_model) -> clip_status;
+  pub fn clip_model_release(model: *mut clip_model);
+  pub fn clip_model_swap(model: *mut clip_model, towers: u32, folder: *const c_char, options: *const clip_model_options) -> clip_status;
+  pub fn clip_plugin_load(runtime: *mut clip_runtime, path: *const c_char) -> clip_status;
+  pub fn clip_plugin_register(runtime: *mut clip_runtime, entry: clip_plugin_entry_fn) -> clip_status;
+  pub fn clip_plugin_reload(runtime: *mut clip_runtime, plugin: *const c_char) -> clip_status;
+  pub fn clip_plugin_unload(runtime: *mut clip_runtime, plugin: *const c_char) -> clip_status;
+  pub fn clip_plugin_watch(runtime: *mut clip_runtime, changed: clip_plugin_changed_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_plugins_visit(runtime: *const clip_runtime, visit: clip_plugin_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_preprocess(model: *mut clip_model, images: *const clip_image_view, n: usize, options: *const clip_encode_options, pixels: *mut f32, capacity: usize) -> clip_status;
+  pub fn clip_recommend_encoders(runtime: *const clip_runtime, options: *const clip_recommend_options, visit: clip_recommendation_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_runtime_create(options: *const clip_runtime_options, out: *mut *mut clip_runtime) -> clip_status;
+  pub fn clip_runtime_release(runtime: *mut clip_runtime);
+  pub fn clip_similarity(model: *const clip_model, images: *const f32, n: usize, texts: *const f32, m: usize, logits: *mut f32, capacity: usize) -> clip_status;
+  pub fn clip_status_name(status: clip_status) -> *const c_char;
+  pub fn clip_tokenize(model: *mut clip_model, texts: *const *const c_char, n: usize, options: *const clip_encode_options, tokens: *mut i32, capacity: usize, lengths: *mut u32, lengths_capacity: usize) -> clip_status;
+  pub fn clip_train_step(trainer: *mut clip_trainer, batch: *const clip_train_batch, metrics: *mut clip_train_metrics) -> clip_status;
+  pub fn clip_trainer_create(model: *mut clip_model, options: *const clip_trainer_options, out: *mut *mut clip_trainer) -> clip_status;
+  pub fn clip_trainer_evaluate(trainer: *mut clip_trainer, batch: *const clip_train_batch, metrics: *mut clip_train_metrics) -> clip_status;
+  pub fn clip_trainer_export(trainer: *const clip_trainer, folder: *const c_char, options: *const clip_export_options) -> clip_status;
+  pub fn clip_trainer_note(trainer: *const clip_trainer, note: *mut c_char, capacity: usize) -> usize;
+  pub fn clip_trainer_read(trainer: *const clip_trainer, kind: clip_tensor_kind, name: *const c_char, values: *mut f32, capacity: usize) -> clip_status;
+  pub fn clip_trainer_release(trainer: *mut clip_trainer);
+  pub fn clip_trainer_resume(trainer: *mut clip_trainer, path: *const c_char) -> clip_status;
+  pub fn clip_trainer_save(trainer: *const clip_trainer, folder: *const c_char, keep: u32, note: *const c_char) -> clip_status;
+  pub fn clip_trainer_set_learning_rate(trainer: *mut clip_trainer, rate: f64) -> clip_status;
+  pub fn clip_trainer_tensors_visit(trainer: *const clip_trainer, visit: clip_trained_tensor_fn, user: *mut c_void) -> clip_status;
   pub fn clip_trainer_update_model(trainer: *const clip_trainer, model: *mut clip_model, flags: u32) -> clip_status;
+  pub fn clip_version() -> *const c_char;
 }
