@@ -192,7 +192,7 @@ sizes_fit() {
   core=$(stat -Lc %s "$tree/lib/libclipcore.so")
   all=$(find "$tree/lib" -name '*.so*' -type f -print0 | xargs -0 stat -c %s | awk '{ n += $1 } END { print n }')
   echo "libclipcore.so $core bytes, all $all bytes"
-  [ "$core" -lt 1210000 ] && [ "$all" -lt 6000000 ]
+  [ "$core" -lt 1235000 ] && [ "$all" -lt 6000000 ]
 }
 
 # Installed, moved elsewhere, found by pkg-config and CMake; the example is built against it, and it and the tool run.

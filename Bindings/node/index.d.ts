@@ -5,7 +5,8 @@
  */
 
 export const Tower: { readonly IMAGE: 1; readonly TEXT: 2 };
-export type Storage = 'f32' | 'f16' | 'bf16' | 'int8';
+/** 'int8-fast' is the memory of 'int8' in less time. */
+export type Storage = 'f32' | 'f16' | 'bf16' | 'int8' | 'int8-fast';
 export type PixelFormat = 'rgb' | 'rgba' | 'bgr' | 'bgra' | 'gray';
 
 /** Version of the library, "major.minor.patch". */
@@ -225,6 +226,8 @@ export class Index {
   search(query: Float32Array, options?: Long & { count?: number; threshold?: number }): Promise<Entry[]>;
   /** Pairs that score at least `threshold` (0: 0.95), best first, at most `count` (0: 10000). */
   duplicates(options?: Long & { count?: number; threshold?: number }): Promise<[Entry, Entry][]>;
+  /** Entries joined by pairs that score at least `threshold` (0: 0.95), directly or through others: the nearest pair first. */
+  groups(options?: Long & { threshold?: number }): Promise<Entry[][]>;
 }
 
 /** A model's weights in training. Its calls wait for each other. */

@@ -3,7 +3,7 @@
 const native = require('./clipcore.node');
 
 const Tower = Object.freeze({ IMAGE: 1, TEXT: 2 });
-const STORAGE = ['f32', 'f16', 'bf16', 'int8'];
+const STORAGE = ['f32', 'f16', 'bf16', 'int8', 'int8-fast'];
 const FORMATS = [undefined, 'rgb', 'rgba', 'bgr', 'bgra', 'gray'];
 const OPTIMIZERS = ['adamw', 'sgd'];
 const SCHEDULES = ['constant', 'cosine', 'linear'];
@@ -236,6 +236,11 @@ class Index extends Handle {
   async duplicates(options = {}) {
     const { count, threshold } = options;
     return watched(options, (watch) => native.duplicates(this.raw, { count, threshold }, watch));
+  }
+
+  async groups(options = {}) {
+    const { threshold } = options;
+    return watched(options, (watch) => native.groups(this.raw, { threshold }, watch));
   }
 }
 

@@ -97,6 +97,7 @@ typedef struct keys {
 
 typedef struct found {
   float score;
+  uint64_t group;
   clip_index_bytes part[4]; /* key, metadata; of a pair two of each */
 } found;
 
@@ -129,6 +130,7 @@ struct job {
     clip_image_options image;
     clip_index_search_options search;
     clip_index_duplicates_options duplicates;
+    clip_index_groups_options groups;
     clip_trainer_options trainer;
     clip_export_options write;
   } options;

@@ -238,6 +238,46 @@ static napi_value duplicates(napi_env env, napi_callback_info info) {
   return start(env, j, a[2]);
 }
 
+static int on_member(void *user, uint64_t group, const clip_index_entry *entry) {
+  job *j = user;
+  int stopped = on_entry(user, entry);
+  if (!stopped) j->found[j->found_count - 1].group = group;
+  return stopped;
+}
+
+static clip_status run_groups(job *j) {
+  j->options.groups.progress = progress_of(j);
+  return whole(j, clip_index_groups(j->self->pointer, &j->options.groups, on_member, j));
+}
+
+static napi_value grouped(napi_env env, job *j) {
+  napi_value list = NULL, group = NULL;
+  uint32_t groups = 0, members = 0;
+  napi_create_array(env, &list);
+  for (size_t i = 0; i < j->found_count && !pending(env); i++) {
+    if (i == 0 || j->found[i].group != j->found[i - 1].group) {
+      napi_create_array(env, &group);
+      napi_set_element(env, list, groups++, group);
+      members = 0;
+    }
+    napi_handle_scope scope;
+    napi_open_handle_scope(env, &scope);
+    napi_set_element(env, group, members++, entry_value(env, &j->found[i], 0));
+    napi_close_handle_scope(env, scope);
+  }
+  return list;
+}
+
+/* groups(index, {threshold}, watch) */
+static napi_value groups(napi_env env, napi_callback_info info) {
+  ARGUMENTS(3);
+  job *j = new_job(env, handle_of(env, a[0], INDEX), run_groups, grouped);
+  if (!j) return NULL;
+  j->options.groups = CLIP_INIT(clip_index_groups_options);
+  j->options.groups.threshold = float_in(env, a[1], "threshold");
+  return start(env, j, a[2]);
+}
+
 void define_index(napi_env env, napi_value exports) {
   define(env, exports, "fingerprint", fingerprint);
   define(env, exports, "openIndex", open_index);
@@ -250,4 +290,5 @@ void define_index(napi_env env, napi_value exports) {
   define(env, exports, "entries", entries);
   define(env, exports, "search", search);
   define(env, exports, "duplicates", duplicates);
+  define(env, exports, "groups", groups);
 }

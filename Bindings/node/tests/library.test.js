@@ -125,6 +125,7 @@ test('an index keeps entries', async () => {
   await fails('CLIP_INVALID_ARGUMENT', index.search(Float32Array.of(NaN, 0, 0)));
   const pairs = await index.duplicates({ threshold: 0.9 });
   assert.deepStrictEqual(pairs.map(keys), [['a', 'b']]);
+  assert.deepStrictEqual((await index.groups({ threshold: 0.9 })).map(keys), [['a', 'b']]);
   await index.rename(['c'], ['d']);
   assert.strictEqual(await index.remove(['b', 'nothing']), 1);
   assert.deepStrictEqual(keys(await index.entries()), ['a', 'd']);
@@ -155,7 +156,7 @@ test('trains, saves and updates', async () => {
   assert.notDeepStrictEqual(await model.encodeTexts(['a cat']), before);
   const exported = path.join(work, 'model');
   await resumed.export(exported);
-  assert.strictEqual((await runtime.openModel(exported, { storage: 'f16' })).describe().storage, 'f16');
+  assert.strictEqual((await runtime.openModel(exported, { storage: 'int8-fast' })).describe().storage, 'int8-fast');
   await model.swap({ folder: small, options: {} });
   assert.deepStrictEqual(await model.encodeTexts(['a cat']), before);
   for (const name of fs.readdirSync(exported)) if (name.endsWith('.safetensors')) fs.rmSync(path.join(exported, name));
