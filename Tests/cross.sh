@@ -51,10 +51,6 @@ c_test closures_test $models/grey
 c_test analysis_test share/modalities.json
 if [ "$which" = all ]; then
   run kernels_openblas max "$tests/kernels_test" "$build"/lib/clipcore/plugins/on-demand/kernels_*.so
-  for version in 1 2; do
-    compile Tests/C/plugins/grey.c -o "$tests/grey$version.so" -shared -fPIC -fvisibility=hidden -DGREY_VERSION=$version || exit
-  done
-  c_test api_test $emoji $image
   c_test conventions_test $emoji $image
   c_test system_test $emoji $image
   c_test structs_test $models/rn-tiny @
@@ -64,11 +60,9 @@ if [ "$which" = all ]; then
   c_test weights_test Tests/Fixtures/weights $image @
   c_test trainer_test $emoji $models/rn-tiny $image
   c_test ops_test @
-  c_test limits_test $models/small-32 $image @
   c_test index_test $emoji @
   c_test images_test $emoji Tests/Fixtures/photos
   c_test tokenizers_test Tests/Fixtures/tokenizer/parts Tests/Fixtures/tokenizer/models @
-  c_test plugins_test $models/grey "$tests/grey1.so" "$tests/grey2.so" $image
 fi
 echo "$good passed, $bad failed"
 [ "$bad" -eq 0 ]

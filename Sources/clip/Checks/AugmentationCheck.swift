@@ -94,10 +94,10 @@ struct AugmentationCheck {
       return most
     }
     _ = try rounds(100)
-    let before = residentPages()
+    let before = residentBytes()
     let count = try rounds(20000)
-    let grown = residentPages() - before
-    try report.require(grown < 100, "\(count) rounds of create and destroy left \(grown * 4) KB behind")
+    let grown = residentBytes() - before
+    try report.require(grown < 400 << 10, "\(count) rounds of create and destroy left \(grown >> 10) KB behind")
   }
 
   // MARK: One input

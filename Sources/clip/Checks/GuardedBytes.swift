@@ -8,7 +8,7 @@ final class GuardedBytes: @unchecked Sendable {
   private let mapped: Int
   private let margin: Int
   private static let marginByte: UInt8 = 0x3c
-  private static let page = 4096
+  private static let page = Int(getpagesize())
 
   /// nil if the system has no memory.
   init?(count: Int, fill: UInt8 = 0) {

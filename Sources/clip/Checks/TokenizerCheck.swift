@@ -130,9 +130,9 @@ struct TokenizerCheck {
       }
     }
     try round(8)
-    let before = residentPages()
+    let before = residentBytes()
     try round(40)
-    let grown = (residentPages() - before) * 4096
+    let grown = residentBytes() - before
     try report.require(
       grown < max(1 << 20, 4 * whole.count), "40 rounds of open and close left \(grown >> 10) KB behind")
   }

@@ -24,11 +24,11 @@ enum SampleTexts {
   }
 }
 
-/// Resident memory of this process, in pages.
-func residentPages() -> Int {
+/// Resident memory of this process.
+func residentBytes() -> Int {
   guard let bytes = try? readFile(ByteString("/proc/self/statm")) else { return 0 }
   let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
-  return words.count > 1 ? Int(words[1]) ?? 0 : 0
+  return words.count > 1 ? (Int(words[1]) ?? 0) * Int(getpagesize()) : 0
 }
 
 /// The time of a monotonic clock.
