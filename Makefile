@@ -35,8 +35,9 @@ BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libut
 BUILD_PACKAGES += libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev
 CROSS_PACKAGES := jq qemu-user
 TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat $(CROSS_PACKAGES)
-TEST_PACKAGES  += abigail-tools debhelper chrpath lintian mmdebstrap
+TEST_PACKAGES  += abigail-tools debhelper chrpath lintian mmdebstrap patchelf
 TEST_PACKAGES  += rustc cargo golang-go openjdk-17-jdk-headless
+TEST_PACKAGES  += python3-venv python3-build python3-numpy python3-pil
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
 CORE    := .build/core.stamp
@@ -161,6 +162,14 @@ uninstall: build ## remove what install copied there
 .PHONY: deb
 deb: build ## make Debian packages in build/deb
 	@scripts/debian-packages
+
+.PHONY: dist
+dist: build ## make a tarball that runs anywhere in build/dist, with checksums; SIGN=KEY signs them
+	@scripts/make-dist $(VERSION) $(SIGN)
+
+.PHONY: static
+static: build ## make libclipcore.a, the library and its plugins for programs of one file, in build/static
+	@scripts/make-static
 
 .PHONY: format
 format: ## format the Swift sources

@@ -17,6 +17,7 @@ let embedded: [SwiftSetting] = [
   .enableExperimentalFeature("Embedded"),
   .unsafeFlags([
     "-wmo", "-Xcc", "-D_GNU_SOURCE", "-Xcc", "-fno-asynchronous-unwind-tables", "-Xfrontend", "-function-sections",
+    "-Xfrontend", "-disable-incremental-llvm-codegen",
   ]),
 ]
 
@@ -109,7 +110,9 @@ let kernelSets: [String: [Target]] = [
     kernels("kernels_arm64_dot", "armv8.2-a+dotprod"),
   ],
 ]
-let allPlugins = plugins + kernelSets[architecture, default: []]
+/// scripts/build-sanitized compiles one set alone.
+let kernelSet = Context.environment["CLIPCORE_KERNEL_SET"]
+let allPlugins = plugins + kernelSets[architecture, default: []].filter { kernelSet == nil || kernelSet == $0.name }
 
 /// Full Swift, over the headers. `make` compiles it beside the libraries, in a scratch folder of its own.
 let swift: [Target] =

@@ -223,6 +223,10 @@ typedef void (*clip_log_fn)(void *user, clip_log_level level, const char *messag
 typedef void (*clip_task_fn)(void *context, size_t index);
 typedef void (*clip_parallel_for_fn)(void *user, size_t count, clip_task_fn task, void *context);
 
+/* The entry function of a plugin; clip_plugin.h describes the table it returns. */
+typedef struct clip_plugin clip_plugin;
+typedef const clip_plugin *(*clip_plugin_entry_fn)(void);
+
 struct clip_runtime_options {
   uint32_t struct_size;
   /* Threads that compute one call, the calling thread included: 1 to 256; 0 is 1. All models of the runtime share
@@ -244,6 +248,9 @@ struct clip_runtime_options {
   /* The compute kernels: the id of a kernel set or its last part, such as "x86-64-v3" or "reference". NULL: the
    * environment variable CLIP_KERNELS, else the fastest that this processor supports. */
   const char *kernels;
+  /* Plugins that are linked into the program, added before any file as by clip_plugin_register. */
+  const clip_plugin_entry_fn *plugin_entries;
+  size_t plugin_entry_count; /* at most 4096 */
 };
 
 /* ================================================================ Models */

@@ -62,12 +62,9 @@ CLIP_API clip_status clip_plugin_unload(clip_runtime *runtime, const char *plugi
  * plugin that was registered, and that of the kernels in use, are CLIP_INVALID_ARGUMENT. [any-thread] */
 CLIP_API clip_status clip_plugin_reload(clip_runtime *runtime, const char *plugin);
 
-/* The entry function of a plugin; clip_plugin.h describes the table it returns. */
-typedef struct clip_plugin clip_plugin;
-typedef const clip_plugin *(*clip_plugin_entry_fn)(void);
-
 /* Adds a plugin that is linked into the program, by its entry function, which may have any name. Its code and
- * table must stay until the runtime and its models are released. [any-thread] */
+ * table must stay until the runtime and its models are released. Kernels are chosen when the runtime is created: give
+ * theirs as clip_runtime_options.plugin_entries. [any-thread] */
 CLIP_API clip_status clip_plugin_register(clip_runtime *runtime, clip_plugin_entry_fn entry);
 
 /* A watched plugin file changed. CLIP_OK and "": its new code is loaded. Any other status: the old code stays, and

@@ -14,3 +14,25 @@ bindings_cover() {
   ! Tests/binding-coverage "$folder" > "$folder/log" || return
   grep -F "clip_version is left out, and the binding has it" "$folder/log"
 }
+
+# The wheel in two environments, one that has nothing else and one with NumPy and Pillow. Built twice, it is the same.
+python_wheel_works() {
+  local python=/usr/bin/python3 folder=$root/build/tests/wheel name wheel log good=0 bad=0
+  rm -rf "$folder" && mkdir -p "$folder" || return
+  for name in one two; do
+    CLIPCORE_TREE=$root/build $python -m build --wheel --no-isolation --outdir "$folder/$name" Bindings/python || return
+  done
+  wheel=$(ls "$folder"/one/*.whl) && cmp "$wheel" "$folder/two/${wheel##*/}" || return
+  for name in plain numpy; do
+    $python -m venv $([ $name = plain ] || echo --system-site-packages) "$folder/$name" &&
+      "$folder/$name/bin/pip" install --quiet --no-index --no-deps "$wheel" || return
+    log=$folder/$name.log
+    (cd Bindings/python/tests && CLIPCORE_ROOT=$root timeout 300 "$folder/$name/bin/python" -X dev -m unittest -v) > "$log" 2>&1
+    cat "$log"
+    good=$((good + $(grep -c ' \.\.\. ok$' "$log")))
+    bad=$((bad + $(grep -cE ' \.\.\. (FAIL|ERROR)$' "$log")))
+    tail -1 "$log" | grep -q '^OK' || bad=$((bad + (bad == 0)))
+    [ $name = plain ] || ! grep -q ' \.\.\. skipped' "$log" || bad=$((bad + 1))
+  done
+  echo "$good passed, $bad failed"
+}

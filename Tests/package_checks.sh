@@ -110,16 +110,44 @@ old_programs_run() {
   grep -q sailboat "$work/old.out" && cmp "$work/old.out" "$work/new.out"
 }
 
+# libclipcore.a: the example ranks the right caption first with the fastest kernels, loads no library of clipcore's, and
+# shows no symbol but those of the headers. Two plugins of one program have their own copies of what they share.
+static_library_works() {
+  local work=build/tests/static visible
+  mkdir -p "$work" && make -s static || return
+  cc -std=c11 -Wall -Wextra -Wpedantic -Werror -O2 Examples/static/rank.c -o "$work/rank" -Ibuild/include -Ibuild/static \
+    -Wl,--gc-sections build/static/libclipcore.a -lturbojpeg -lspng -lutf8proc -lm || return
+  ! ldd "$work/rank" | grep clip || return
+  "$work/rank" $emoji $image "a slice of pizza" "a cat" > "$work/out" && awk '/cat$/ { exit !($1 > 50) }' "$work/out" || return
+  visible=$(nm --extern-only --defined-only build/static/libclipcore.a | awk 'NF == 3 { print $3 }' | sort)
+  diff <(echo "$visible" | grep -v '^clip_plugin_[a-z]*_[a-z0-9_]*$') \
+    <(declared_functions Include/clip{,_extend,_host,_train}.h | grep -v '^clip_plugin_[a-z]*_[a-z0-9_]*$') || return
+  [ "$(grep -cE '^clip_plugin_(encoder|kernels|codec)_' <<< "$visible")" -gt 15 ] || return
+  # All plugins together, at twice the number of runtimes.
+  {
+    echo '#include <clipcore_plugins.h>'
+    echo '#define ENTRY(name) clip_plugin_##name,'
+    echo 'static const clip_plugin_entry_fn all[] = {CLIP_PLUGINS(ENTRY)};'
+    echo 'int main(void) { clip_runtime *r[2]; for (int i = 0; i < 2; i++) { clip_runtime_options o = CLIP_INIT(clip_runtime_options);'
+    echo 'o.plugin_entries = all; o.plugin_entry_count = sizeof all / sizeof *all; if (clip_runtime_create(&o, &r[i])) return 1; }'
+    echo 'clip_runtime_release(r[0]); clip_runtime_release(r[1]); return 0; }'
+  } > "$work/all.c"
+  # shellcheck disable=SC2046 # the flags are words
+  cc "$work/all.c" -o "$work/all" -Ibuild/include -Ibuild/static build/static/libclipcore.a \
+    $(grep -oE ' -l[a-z0-9]+' build/static/clipcore_plugins.h | sort -u) -lm && "$work/all"
+}
+
 # The .debs: without a word from lintian; with all of BUILD_PACKAGES named; in a bare Debian they are installed, README's
-# program is built with pkg-config and with CMake, it and the tool run, and purged they leave nothing. build/chroot is
-# kept for the next run.
-debian_packages_work() {
-  local chroot=$root/build/chroot as_root=() packages package shared
+# program is built with pkg-config and with CMake, it and the tool run, and purged they leave nothing. There the tarball
+# runs too. build/chroot is kept for the next run.
+packages_work() {
+  local chroot=$root/build/chroot as_root=() package shared
   [ "$(id -u)" = 0 ] || as_root=(sudo)
   for package in $(sed -n 's/^BUILD_PACKAGES := //p' Makefile); do
     grep -q "^ *$package,\?\$" debian/control || { echo "Build-Depends in debian/control lacks $package"; return 1; }
   done
-  make -s deb || return
+  make -s deb dist || return
+  (cd build/dist && sha256sum --quiet -c SHA256SUMS && jq -e '.packages | length > 10' ./*.spdx.json) || return
   lintian --fail-on error,warning --allow-root build/deb/*.deb || return
   if [ ! -e "$chroot.ready" ]; then
     "${as_root[@]}" rm -rf "$chroot"
@@ -128,9 +156,9 @@ debian_packages_work() {
       "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$chroot" && touch "$chroot.ready" || return
   fi
   shared=$chroot/tmp/clipcore
-  "${as_root[@]}" rm -rf "$shared" && "${as_root[@]}" mkdir -p "$shared" || return
   awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on { print } /^}/ && on { exit }' README.md > build/tests/readme.c
-  "${as_root[@]}" cp -r build/deb build/tests/readme.c Tests/packages_inside.sh Models Examples/images/cat.png Tests/Fixtures/photos "$shared/" || return
+  "${as_root[@]}" rm -rf "$shared" && "${as_root[@]}" mkdir -p "$shared" || return
+  "${as_root[@]}" cp -r build/deb build/dist build/tests/readme.c Tests/packages_inside.sh Models Examples/images/cat.png Tests/Fixtures/photos "$shared/" || return
   "${as_root[@]}" cp /etc/resolv.conf "$chroot/etc/resolv.conf"
   # The mount goes with the process.
   "${as_root[@]}" unshare --mount --fork bash -c 'mount -t proc proc "$1/proc" && exec chroot "$1" /bin/bash /tmp/clipcore/packages_inside.sh' - "$chroot"

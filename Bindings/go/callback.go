@@ -8,6 +8,7 @@ extern int clipcoreProgress(void *, uint64_t, uint64_t);
 extern void clipcoreLog(void *, unsigned, char *);
 extern int clipcoreEntry(void *, clip_index_entry *);
 extern int clipcoreFilter(void *, clip_index_entry *);
+extern int clipcoreMember(void *, uint64_t, clip_index_entry *);
 extern int clipcorePair(void *, clip_index_entry *, clip_index_entry *);
 */
 import "C"
@@ -27,6 +28,7 @@ type call struct {
 	visit    func(Entry) bool
 	filter   func(Entry) bool
 	pair     func(a, b Entry)
+	member   func(group uint64, entry Entry)
 	panicked any
 }
 
@@ -140,9 +142,19 @@ func clipcorePair(user unsafe.Pointer, a, b *C.clip_index_entry) C.int {
 	})
 }
 
+//export clipcoreMember
+func clipcoreMember(user unsafe.Pointer, group C.uint64_t, raw *C.clip_index_entry) C.int {
+	c := valueOf(user).(*call)
+	return c.guarded(func() bool {
+		c.member(uint64(group), entryOf(raw))
+		return false
+	})
+}
+
 var (
 	onLog    = C.clip_log_fn(C.clipcoreLog)
 	onEntry  = C.clip_index_entry_fn(C.clipcoreEntry)
 	onFilter = C.clip_index_filter_fn(C.clipcoreFilter)
+	onMember = C.clip_index_member_fn(C.clipcoreMember)
 	onPair   = C.clip_index_pair_fn(C.clipcorePair)
 )

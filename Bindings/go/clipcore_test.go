@@ -284,6 +284,11 @@ func TestIndex(t *testing.T) {
 	if len(pairs) != 1 || string(pairs[0][0].Key) != "a" || string(pairs[0][1].Key) != "b" {
 		t.Fatal(pairs)
 	}
+	groups, err := index.Groups(ctx, 0.9, nil)
+	need(t, err)
+	if len(groups) != 1 || !reflect.DeepEqual(keysOf(groups[0]), []string{"a", "b"}) {
+		t.Fatal(groups)
+	}
 	need(t, index.Rename(b("c"), b("d")))
 	removed, err := index.Remove(b("b", "nothing"))
 	need(t, err)
@@ -346,7 +351,7 @@ func TestTraining(t *testing.T) {
 	}
 	exported := filepath.Join(folder, "model")
 	need(t, resumed.Export(ctx, exported, nil))
-	half, err := rt.OpenModel(ctx, exported, &ModelOptions{Storage: F16})
+	half, err := rt.OpenModel(ctx, exported, &ModelOptions{Storage: INT8Fast})
 	need(t, err)
 	defer half.Close()
 	need(t, model.Swap(ctx, 0, path("build/models/small-32"), &ModelOptions{}))

@@ -299,3 +299,25 @@ func (x *Index) Duplicates(ctx context.Context, threshold float32, count int, pr
 	}
 	return pairs, nil
 }
+
+// Groups are entries joined by pairs that score at least threshold (0: 0.95), directly or through others: those with the
+// nearest pair first.
+func (x *Index) Groups(ctx context.Context, threshold float32, progress func(done, total uint64)) ([][]Entry, error) {
+	raw := C.clip_index_groups_options{threshold: C.float(threshold)}
+	raw.struct_size = C.uint32_t(unsafe.Sizeof(raw))
+	var groups [][]Entry
+	c := &call{progress: progress, member: func(group uint64, entry Entry) {
+		if group == uint64(len(groups)) {
+			groups = append(groups, nil)
+		}
+		groups[group] = append(groups[group], entry)
+	}}
+	err := x.run(ctx, c, func(progress C.clip_progress, user unsafe.Pointer) C.clip_status {
+		raw.progress = progress
+		return C.clip_index_groups(x.raw, &raw, onMember, user)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return groups, nil
+}

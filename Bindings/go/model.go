@@ -27,6 +27,8 @@ const (
 	F16  Storage = C.CLIP_STORAGE_F16
 	BF16 Storage = C.CLIP_STORAGE_BF16
 	INT8 Storage = C.CLIP_STORAGE_INT8
+	// INT8Fast is the memory of INT8 in less time.
+	INT8Fast Storage = C.CLIP_STORAGE_INT8_FAST
 )
 
 type ModelOptions struct {

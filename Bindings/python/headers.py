@@ -9,9 +9,14 @@ import re
 from pathlib import Path
 
 SCALARS = {
-    "void": "None", "char": "c_char", "int": "c_int", "float": "c_float", "double": "c_double", "size_t": "c_size_t",
+    "void": "None",
+    "char": "c_char",
+    "int": "c_int",
+    "float": "c_float",
+    "double": "c_double",
+    "size_t": "c_size_t",
     **{f"{sign}int{bits}_t": f"c_{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
-}  # fmt: skip
+}
 DECORATIONS = r"\bCLIP_(API|NONNULL|NULLABLE|NULLABILITY_BEGIN|NULLABILITY_END|NONNULL_BEGIN|NONNULL_END)\b"
 
 
@@ -124,9 +129,10 @@ class Reader:
         done: set[str] = set()
         while len(done) < len(self.structs):  # a struct inside another comes first
             ready = [
-                name for name, fields in self.structs.items()
+                name
+                for name, fields in self.structs.items()
                 if name not in done and all(kind not in self.structs or kind in done for _, kind in fields)
-            ]  # fmt: skip
+            ]
             for name in ready:
                 fields = "".join(f'    ("{field}", {kind}),\n' for field, kind in self.structs[name])
                 lines.append(f"{name}._fields_ = [\n{fields}]")
@@ -138,9 +144,22 @@ class Reader:
 
 def generate(include: Path) -> str:
     """The text of _raw.py for the headers in a folder."""
-    names = ["clip.h", "clip_host.h", "clip_extend.h", "clip_augment.h", "clip_data.h", "clip_images.h", "clip_analysis.h",
-             "clip_index.h", "clip_ffi.h", "clip_train.h", "plugin/entry.h", "plugin/encoder.h", "plugin/augmentation.h",
-             "plugin/image_codec.h"]  # fmt: skip
+    names = [
+        "clip.h",
+        "clip_host.h",
+        "clip_extend.h",
+        "clip_augment.h",
+        "clip_data.h",
+        "clip_images.h",
+        "clip_analysis.h",
+        "clip_index.h",
+        "clip_ffi.h",
+        "clip_train.h",
+        "plugin/entry.h",
+        "plugin/encoder.h",
+        "plugin/augmentation.h",
+        "plugin/image_codec.h",
+    ]
     reader = Reader()
     texts = [(include / name).read_text() for name in names]
     for text in texts:

@@ -52,7 +52,9 @@ def _glibc(file: Path) -> tuple[int, int]:
 def _licenses(file: Path, to: Path) -> None:
     """The copyright file of the Debian package that a library is of."""
     real = file.resolve()
-    owners = [subprocess.run(["dpkg", "-S", name], capture_output=True, text=True).stdout for name in (real, str(real)[4:])]
+    owners = [
+        subprocess.run(["dpkg", "-S", name], capture_output=True, text=True).stdout for name in (real, str(real)[4:])
+    ]
     package = next((owner.split(":")[0] for owner in owners if owner), None)
     copyright = Path(f"/usr/share/doc/{package}/copyright")
     if package is None or not copyright.exists():
@@ -88,7 +90,9 @@ def _libraries(tree: Path, package: Path, licenses: Path) -> None:
     lib = package / "lib"
     plugins = Path("clipcore/plugins")
     files = [Path(f"lib{name}.so.1") for name in ("clipcore", "cliptools", "clipindex")]
-    files += [plugins / file.relative_to(tree / "lib" / plugins) for file in sorted((tree / "lib" / plugins).rglob("*.so"))]
+    files += [
+        plugins / file.relative_to(tree / "lib" / plugins) for file in sorted((tree / "lib" / plugins).rglob("*.so"))
+    ]
     libraries: dict[str, Path] = {}
     for file in files:
         found = _found(tree / "lib" / file)
@@ -116,13 +120,22 @@ def _named(name: str) -> dict[str, Path]:
 
 
 def _metadata(version: str) -> str:
-    return "\n".join([
-        "Metadata-Version: 2.1", "Name: clipcore", f"Version: {version}",
-        "Summary: CLIP models: embed images and texts, search, train", "License: Apache-2.0", "Requires-Python: >=3.9",
-        "Classifier: Operating System :: POSIX :: Linux", "Classifier: Programming Language :: Python :: 3",
-        "Classifier: Typing :: Typed", "Description-Content-Type: text/markdown", "",
-        (HERE / "README.md").read_text(),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "Metadata-Version: 2.1",
+            "Name: clipcore",
+            f"Version: {version}",
+            "Summary: CLIP models: embed images and texts, search, train",
+            "License: Apache-2.0",
+            "Requires-Python: >=3.9",
+            "Classifier: Operating System :: POSIX :: Linux",
+            "Classifier: Programming Language :: Python :: 3",
+            "Classifier: Typing :: Typed",
+            "Description-Content-Type: text/markdown",
+            "",
+            (HERE / "README.md").read_text(),
+        ]
+    )
 
 
 def _write(path: Path, files: dict[str, Path], record: str) -> None:

@@ -100,6 +100,16 @@ static void runtimes(void) {
   const char *none[] = {NULL};
   options.plugin_paths = none;
   INVALID(clip_runtime_create(&options, &runtime));
+  options.plugin_path_count = 0;
+  clip_plugin_entry_fn no_entry[] = {NULL};
+  options.plugin_entry_count = 1;
+  INVALID(clip_runtime_create(&options, &runtime));
+  options.plugin_entries = no_entry;
+  INVALID(clip_runtime_create(&options, &runtime));
+  options.plugin_entry_count = 4097;
+  INVALID(clip_runtime_create(&options, &runtime));
+  options.plugin_entry_count = 0;
+  options.plugin_path_count = 1;
 
   /* A missing plugin file is a warning. */
   const char *paths[] = {"/no-such-plugin.so"};

@@ -182,3 +182,25 @@ NATIVE(void, indexDuplicates)(JNIEnv *env, jclass class, jlong index, jint count
   options.count = (uint32_t)count, options.threshold = threshold, options.progress = progress_of(&call);
   throw_status(env, clip_index_duplicates(HANDLE(clip_index, index), &options, on_pair, &call));
 }
+
+static int on_member(void *user, uint64_t group, const clip_index_entry *entry) {
+  jni_call *call = user;
+  JNIEnv *env = call->env;
+  if ((*env)->ExceptionCheck(env)) return 1;
+  jbyteArray key = new_bytes(env, entry->key.data, entry->key.size);
+  jbyteArray metadata = key ? new_bytes(env, entry->metadata.data, entry->metadata.size) : NULL;
+  if (metadata) {
+    (*env)->CallStaticVoidMethod(env, methods.native, methods.member, call->visit, (jlong)group, entry->score, key, metadata);
+  }
+  (*env)->DeleteLocalRef(env, key);
+  (*env)->DeleteLocalRef(env, metadata);
+  return (*env)->ExceptionCheck(env);
+}
+
+NATIVE(void, indexGroups)(JNIEnv *env, jclass class, jlong index, jfloat threshold, jobject progress, jobject groups) {
+  (void)class;
+  jni_call call = {.env = env, .progress = progress, .visit = groups};
+  clip_index_groups_options options = CLIP_INIT(clip_index_groups_options);
+  options.threshold = threshold, options.progress = progress_of(&call);
+  throw_status(env, clip_index_groups(HANDLE(clip_index, index), &options, on_member, &call));
+}

@@ -17,6 +17,7 @@ JNIEXPORT jint JNICALL JNI_OnLoad(JavaVM *vm, void *reserved) {
     {&methods.progress, "progress", "(Lclipcore/Progress;JJ)Z"},
     {&methods.entry, "entry", "(Ljava/util/function/Predicate;F[B[B)Z"},
     {&methods.pair, "pair", "(Ljava/util/function/BiConsumer;F[B[B[B[B)V"},
+    {&methods.member, "member", "(Ljava/util/List;JF[B[B)V"},
     {&methods.log, "log", "(Lclipcore/Log;I[B)V"},
     {&methods.codec_header, "codecHeader", "(Lclipcore/Codec;Ljava/nio/ByteBuffer;)[J"},
     {&methods.codec_recognises, "codecRecognises", "(Lclipcore/Codec;Ljava/nio/ByteBuffer;)Z"},

@@ -16,7 +16,7 @@
 
 typedef struct jni_methods {
   jclass native;
-  jmethodID fail, progress, entry, pair, log, codec_header, codec_recognises, codec_decode, message_of;
+  jmethodID fail, progress, entry, pair, member, log, codec_header, codec_recognises, codec_decode, message_of;
 } jni_methods;
 
 extern jni_methods methods;

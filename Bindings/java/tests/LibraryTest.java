@@ -201,6 +201,8 @@ public final class LibraryTest {
       check(keys(index.search(floats(1, 0, 0), search)).equals(List.of("b")), "filter");
       List<Index.Pair> pairs = index.duplicates(0.9f, 0, null);
       check(pairs.size() == 1 && pairs.get(0).a().keyText().equals("a") && pairs.get(0).b().keyText().equals("b"), "duplicates");
+      List<List<Entry>> groups = index.groups(0.9f, null);
+      check(groups.size() == 1 && keys(groups.get(0)).equals(List.of("a", "b")), "groups");
       index.rename(List.of(bytes("c")), List.of(bytes("d")));
       check(index.remove(List.of(bytes("b"), bytes("nothing"))) == 1, "remove");
       List<Entry> listed = new ArrayList<>();
@@ -241,8 +243,8 @@ public final class LibraryTest {
     Path exported = folder.resolve("model");
     resumed.export(exported, null);
     var half = new Model.Options();
-    half.storage = Model.Storage.F16;
-    check(runtime.openModel(exported, half).info().storage() == Model.Storage.F16, "export");
+    half.storage = Model.Storage.INT8_FAST;
+    check(runtime.openModel(exported, half).info().storage() == Model.Storage.INT8_FAST, "export");
     model.swap(0, small, new Model.Options());
     check(model.encodeTexts("a cat").equals(before), "swap");
     try (var files = Files.newDirectoryStream(exported, "*.safetensors")) {

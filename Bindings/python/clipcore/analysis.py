@@ -69,9 +69,10 @@ def analyze(
     if len(shape) != 2 or a.size != b.size or a.size != 4 * shape[0] * shape[1]:
         raise InvalidArgumentError(f"expected images and texts [n, d], found {list(a.shape)} and {list(b.shape)}")
     options = sized(
-        raw.clip_analysis_options, calibration_bins=unsigned(calibration_bins, 32, "calibration_bins"),
+        raw.clip_analysis_options,
+        calibration_bins=unsigned(calibration_bins, 32, "calibration_bins"),
         logit_scale=logit_scale,
-    )  # fmt: skip
+    )
     analysis, pairs = sized(raw.clip_analysis), (raw.clip_pair_analysis * shape[0])()
     with (runtime or default_runtime())._owner as pointer:
         check(
@@ -97,9 +98,7 @@ class PropertyGap:
     weight: float
 
 
-def modality_gap(
-    a: str, b: str, file: str | os.PathLike[Any] | None = None
-) -> tuple[float, str, list[PropertyGap]]:
+def modality_gap(a: str, b: str, file: str | os.PathLike[Any] | None = None) -> tuple[float, str, list[PropertyGap]]:
     """The gap between two modalities: its score 0 to 1, that score's name, and the gap in each property.
 
     `file`: a catalogue of one's own, as docs/analysis.md describes.
@@ -117,7 +116,8 @@ def catalogue(section: str, file: str | os.PathLike[Any] | None = None) -> list[
     found: list[tuple[str, str, str]] = []
     call = Call()
     visitor = call.visitor(
-        raw.clip_catalogue_fn, lambda entry, field, value: found.append((entry.decode(), field.decode(), value.decode()))
+        raw.clip_catalogue_fn,
+        lambda entry, field, value: found.append((entry.decode(), field.decode(), value.decode())),
     )
     call.check(lib.clip_catalogue_visit(optional_path(file), text(section), visitor, None))
     return found

@@ -13,11 +13,22 @@ from typing import Any
 from . import _raw as raw
 from ._buffers import copied
 from ._library import (
-    Handle, InvalidArgumentError, check, created, lib, optional_text, path, read, sized, text, texts as c_texts,
+    Handle,
+    InvalidArgumentError,
+    check,
+    created,
+    lib,
+    optional_text,
+    path,
+    read,
+    sized,
+    text,
+    texts as c_texts,
     unsigned,
-)  # fmt: skip
+)
 from .images import Image, ImageLike, Views, image_options
-from .model import EncodeOptions, Model, encode_options
+from .model import Model
+from .options import EncodeOptions, encode_options
 from .runtime import Runtime, default_runtime
 
 
@@ -125,10 +136,15 @@ class Dataset(Handle):
     """
 
     def __init__(
-        self, sources: Sequence[str | os.PathLike[Any]], model: Model | None = None, options: DatasetOptions | None = None,
-        *, image_pipeline: Pipeline | None = None, text_pipeline: Pipeline | None = None,
+        self,
+        sources: Sequence[str | os.PathLike[Any]],
+        model: Model | None = None,
+        options: DatasetOptions | None = None,
+        *,
+        image_pipeline: Pipeline | None = None,
+        text_pipeline: Pipeline | None = None,
         runtime: Runtime | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         options = options or DatasetOptions()
         runtime = runtime or (model.runtime if model else default_runtime())
         paths = [path(source) for source in sources]
@@ -137,17 +153,26 @@ class Dataset(Handle):
         encode = encode_options(options.encode, None)
         image = image_options(options.smaller_side, options.as_stored, options.lenient)
         flags = {
-            "ordered": raw.CLIP_DATASET_ORDERED, "full_batches": raw.CLIP_DATASET_FULL_BATCHES,
-            "images": raw.CLIP_DATASET_IMAGES, "files": raw.CLIP_DATASET_FILES,
-            "paths_outside": raw.CLIP_DATASET_PATHS_OUTSIDE, "all_captions": raw.CLIP_DATASET_ALL_CAPTIONS,
-        }  # fmt: skip
+            "ordered": raw.CLIP_DATASET_ORDERED,
+            "full_batches": raw.CLIP_DATASET_FULL_BATCHES,
+            "images": raw.CLIP_DATASET_IMAGES,
+            "files": raw.CLIP_DATASET_FILES,
+            "paths_outside": raw.CLIP_DATASET_PATHS_OUTSIDE,
+            "all_captions": raw.CLIP_DATASET_ALL_CAPTIONS,
+        }
         struct = sized(
-            raw.clip_dataset_options, flags=sum(flag for name, flag in flags.items() if getattr(options, name)),
-            seed=unsigned(options.seed, 64, "seed"), max_file_bytes=unsigned(options.max_file_bytes, 64, "max_file_bytes"),
-            shard_index=unsigned(options.shard[0], 32, "shard"), shard_count=unsigned(options.shard[1], 32, "shard"),
-            caption_field_count=len(captions), image_field=optional_text(options.image_field),
-            max_bad_share=options.max_bad_share, encode=ctypes.pointer(encode), image=ctypes.pointer(image),
-        )  # fmt: skip
+            raw.clip_dataset_options,
+            flags=sum(flag for name, flag in flags.items() if getattr(options, name)),
+            seed=unsigned(options.seed, 64, "seed"),
+            max_file_bytes=unsigned(options.max_file_bytes, 64, "max_file_bytes"),
+            shard_index=unsigned(options.shard[0], 32, "shard"),
+            shard_count=unsigned(options.shard[1], 32, "shard"),
+            caption_field_count=len(captions),
+            image_field=optional_text(options.image_field),
+            max_bad_share=options.max_bad_share,
+            encode=ctypes.pointer(encode),
+            image=ctypes.pointer(image),
+        )
         struct.caption_fields = ctypes.addressof(captions) if len(captions) else None
         for name in ("batch_size", "epochs", "shuffle_buffer", "workers", "prefetch"):
             setattr(struct, name, unsigned(getattr(options, name), 32, name))
@@ -158,7 +183,12 @@ class Dataset(Handle):
             struct.text_pipeline = used.get(text_pipeline) if text_pipeline else None
             with runtime._owner as pointer:
                 dataset = created(
-                    lib.clip_dataset_open, pointer, used.get(model) if model else None, c_paths, len(paths), ctypes.byref(struct)
+                    lib.clip_dataset_open,
+                    pointer,
+                    used.get(model) if model else None,
+                    c_paths,
+                    len(paths),
+                    ctypes.byref(struct),
                 )
         finally:
             for handle in used:
@@ -217,7 +247,9 @@ class Dataset(Handle):
 def _strings(address: int | None, count: int) -> list[str]:
     if not address:
         return []
-    return [(value or b"").decode("utf-8", "surrogateescape") for value in (ctypes.c_char_p * count).from_address(address)]
+    return [
+        (value or b"").decode("utf-8", "surrogateescape") for value in (ctypes.c_char_p * count).from_address(address)
+    ]
 
 
 def _pixels(view: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Union
 
 from . import _raw as raw
 from ._buffers import Buffer, numpy, output
-from ._library import Handle, InvalidArgumentError, check, created, lib, path, sized, unsigned
+from ._library import Handle, InvalidArgumentError, Owner, check, created, lib, path, sized, unsigned, written
 from .runtime import Runtime, default_runtime
 
 
@@ -53,9 +53,14 @@ class Image(Handle):
     """
 
     def __init__(
-        self, source: str | os.PathLike[Any] | bytes | bytearray | memoryview, runtime: Runtime | None = None, *,
-        smaller_side: int = 0, as_stored: bool = False, lenient: bool = False,
-    ) -> None:  # fmt: skip
+        self,
+        source: str | os.PathLike[Any] | bytes | bytearray | memoryview,
+        runtime: Runtime | None = None,
+        *,
+        smaller_side: int = 0,
+        as_stored: bool = False,
+        lenient: bool = False,
+    ) -> None:
         runtime = runtime or default_runtime()
         options = image_options(smaller_side, as_stored, lenient)
         with runtime._owner as pointer:
@@ -161,7 +166,9 @@ class Views:
             raise TypeError(f"images: expected a list of images, found {type(images).__name__}")
         if len(getattr(images, "shape", (0, 0, 0, 0))) < 3 or len(getattr(images, "shape", ())) == 3:
             raise TypeError("images: expected a list of images or pixels [n, height, width, channels]")
-        self._runtime, self._keep, self._used = runtime, [], []
+        self._runtime = runtime
+        self._keep: list[Buffer] = []
+        self._used: list[Owner] = []
         self._images = list(images)
 
     def __enter__(self) -> Any:
@@ -206,8 +213,10 @@ class Views:
             )
         height, width = buffer.shape[:2]
         inner = buffer.strides[1:]
-        if (width > 1 and inner[0] != channels) or (channels > 1 and inner[1] != 1) or (
-            height > 1 and buffer.strides[0] < width * channels
+        if (
+            (width > 1 and inner[0] != channels)
+            or (channels > 1 and inner[1] != 1)
+            or (height > 1 and buffer.strides[0] < width * channels)
         ):  # transposed or mirrored: C has rows from top to bottom, channels interleaved
             buffer = Buffer(memoryview(image).tobytes())
             stride = 0
@@ -220,9 +229,14 @@ class Views:
 
 
 def resize(
-    image: ImageLike, width: int, height: int, resample: Resample = Resample.BICUBIC, *, out: Any = None,
+    image: ImageLike,
+    width: int,
+    height: int,
+    resample: Resample = Resample.BICUBIC,
+    *,
+    out: Any = None,
     runtime: Runtime | None = None,
-) -> Any:  # fmt: skip
+) -> Any:
     """Pixels [height, width, 3] of red, green and blue, as Pillow's Image.resize makes them; alpha is dropped."""
     runtime = runtime or default_runtime()
     width, height = unsigned(width, 32, "width"), unsigned(height, 32, "height")
@@ -236,7 +250,5 @@ def resize(
 
 def image_endings(runtime: Runtime | None = None) -> list[str]:
     """The name endings of the image files that can be read: ["jpg", "jpeg", "png", ...]."""
-    from ._library import written
-
     with (runtime or default_runtime())._owner as pointer:
         return written(lib.clip_image_endings, pointer).split(",")

@@ -11,10 +11,22 @@ from typing import Any, Union
 from . import _raw as raw
 from ._buffers import new, rows
 from ._library import (
-    Call, Handle, InvalidArgumentError, NotFoundError, Progress, check, created, lib, optional_text, path, read, sized,
-    unsigned, written,
-)  # fmt: skip
-from .model import Storage
+    Call,
+    Handle,
+    InvalidArgumentError,
+    NotFoundError,
+    Progress,
+    check,
+    created,
+    lib,
+    optional_text,
+    path,
+    read,
+    sized,
+    unsigned,
+    written,
+)
+from .options import Storage
 from .runtime import Runtime, default_runtime
 
 Key = Union[str, bytes, "os.PathLike[Any]"]
@@ -62,18 +74,26 @@ class Index(Handle):
     """
 
     def __init__(
-        self, file: str | os.PathLike[Any], *, fingerprint: str | None = None, embedding_width: int = 0,
-        storage: Storage = Storage.F16, read_only: bool = False, wait_milliseconds: int = 0,
+        self,
+        file: str | os.PathLike[Any],
+        *,
+        fingerprint: str | None = None,
+        embedding_width: int = 0,
+        storage: Storage = Storage.F16,
+        read_only: bool = False,
+        wait_milliseconds: int = 0,
         runtime: Runtime | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         runtime = runtime or default_runtime()
         create = fingerprint is not None and not read_only
         struct = sized(
-            raw.clip_index_options, fingerprint=optional_text(fingerprint), storage=storage,
+            raw.clip_index_options,
+            fingerprint=optional_text(fingerprint),
+            storage=storage,
             flags=(raw.CLIP_INDEX_CREATE if create else 0) | (raw.CLIP_INDEX_READ_ONLY if read_only else 0),
             embedding_width=unsigned(embedding_width, 32, "embedding_width"),
             wait_milliseconds=unsigned(wait_milliseconds, 64, "wait_milliseconds"),
-        )  # fmt: skip
+        )
         with runtime._owner as pointer:
             index = created(lib.clip_index_open, pointer, path(file), ctypes.byref(struct))
         super().__init__(index, lib.clip_index_release, runtime._owner)
@@ -157,9 +177,14 @@ class Index(Handle):
     # ------------------------------------------------------------ search
 
     def search(
-        self, query: Any, count: int = 10, *, threshold: float | None = None,
-        filter: Callable[[Entry], bool] | None = None, progress: Progress | None = None,
-    ) -> list[Entry]:  # fmt: skip
+        self,
+        query: Any,
+        count: int = 10,
+        *,
+        threshold: float | None = None,
+        filter: Callable[[Entry], bool] | None = None,
+        progress: Progress | None = None,
+    ) -> list[Entry]:
         """The entries nearest to query [width], best first. `filter` must not use this index."""
         buffer, n = rows(query, "f", self._width, "query")
         if n != 1:
@@ -184,9 +209,7 @@ class Index(Handle):
         self, threshold: float = 0.95, count: int = 10_000, *, progress: Progress | None = None
     ) -> list[tuple[Entry, Entry]]:
         """The pairs of entries that are nearest to each other, best first."""
-        struct = sized(
-            raw.clip_index_duplicates_options, count=unsigned(count, 32, "count"), threshold=threshold
-        )
+        struct = sized(raw.clip_index_duplicates_options, count=unsigned(count, 32, "count"), threshold=threshold)
         call = Call()
         struct.progress = call.progress(progress)
         found: list[tuple[Entry, Entry]] = []

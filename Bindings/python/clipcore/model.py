@@ -5,96 +5,40 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 from . import _raw as raw
 from ._buffers import copied, new, output, rows
 from ._library import (
-    Call, CLIPError, Handle, Progress, check, created, failure, lib, optional_path,
-    optional_text, path, read, sized, texts as c_texts, unsigned, written,
-)  # fmt: skip
+    Call,
+    CLIPError,
+    Handle,
+    Progress,
+    check,
+    created,
+    failure,
+    lib,
+    optional_path,
+    path,
+    read,
+    sized,
+    texts as c_texts,
+    unsigned,
+    written,
+)
 from .images import ImageLike, Views, image_options
+from .options import (
+    EncodeOptions,
+    File,
+    FilePart,
+    Layout,
+    ModelInfo,
+    Storage,
+    encode_options,
+    export_options,
+    model_options,
+)
 from .runtime import Runtime, Tower, default_runtime
-
-
-class Storage(IntEnum):
-    """How weights are held."""
-
-    F32 = raw.CLIP_STORAGE_F32
-    F16 = raw.CLIP_STORAGE_F16
-    BF16 = raw.CLIP_STORAGE_BF16
-    INT8 = raw.CLIP_STORAGE_INT8
-
-
-class Layout(IntEnum):
-    """The names of files and tensors in a model folder."""
-
-    AS_OPENED = raw.CLIP_LAYOUT_AS_OPENED
-    HUGGING_FACE = raw.CLIP_LAYOUT_HUGGING_FACE
-    OPEN_CLIP = raw.CLIP_LAYOUT_OPEN_CLIP
-
-
-@dataclass(frozen=True)
-class ModelInfo:
-    """Facts about a model at one moment (clip_model_info)."""
-
-    towers: int
-    embedding_width: int
-    image_width: int
-    image_height: int
-    context_length: int
-    vocabulary_size: int
-    has_logit_bias: int
-    logit_scale: float
-    logit_bias: float
-    storage: int
-    resized_side: int
-    layout: str
-    image_parameters: int
-    text_parameters: int
-    memory_bytes: int
-
-
-@dataclass(frozen=True)
-class EncodeOptions:
-    """How images and texts are prepared and embedded. What means nothing to a call is ignored.
-
-    `raw`: the tower's output, not scaled to unit length. `truncate`: a text that is too long is truncated.
-    `openai_cleaning`: CLIP's tokenizer cleans texts as OpenAI's Python does. `background`: 0xRRGGBB to blend
-    transparent pixels over; None drops alpha. `sizes`: what pixels and tokens were made for. `prompt`: the name of a
-    prompt of the model; "" for none, None for the model's default. `progress`: in items.
-    """
-
-    raw: bool = False
-    truncate: bool = False
-    openai_cleaning: bool = False
-    background: int | None = None
-    sizes: ModelInfo | None = None
-    prompt: str | None = None
-    progress: Progress | None = None
-
-
-def encode_options(options: EncodeOptions | None, call: Call | None) -> Any:
-    """The C struct; `call` has the progress, None where it is not called."""
-    options = options or EncodeOptions()
-    struct = sized(raw.clip_encode_options, prompt=optional_text(options.prompt))
-    if options.raw:
-        struct.flags |= raw.CLIP_ENCODE_RAW
-    if options.truncate:
-        struct.flags |= raw.CLIP_ENCODE_TRUNCATE
-    if options.openai_cleaning:
-        struct.flags |= raw.CLIP_ENCODE_OPENAI_CLEANING
-    if options.background is not None:
-        struct.flags |= raw.CLIP_ENCODE_COMPOSITE_ALPHA
-        struct.background = unsigned(options.background, 32, "background")
-    if options.sizes is not None:
-        struct.image_width, struct.image_height = options.sizes.image_width, options.sizes.image_height
-        struct.context_length = options.sizes.context_length
-    if call is not None:
-        struct.progress = call.progress(options.progress)
-    return struct
 
 
 class Model(Handle):
@@ -105,13 +49,20 @@ class Model(Handle):
     """
 
     def __init__(
-        self, folder: str | os.PathLike[Any], runtime: Runtime | None = None, *, towers: Tower = Tower.BOTH,
-        storage: Storage = Storage.F32, allow_extra_tensors: bool = False, without_weights: bool = False,
-        image_size: tuple[int, int] | None = None, progress: Progress | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        folder: str | os.PathLike[Any],
+        runtime: Runtime | None = None,
+        *,
+        towers: Tower = Tower.BOTH,
+        storage: Storage = Storage.F32,
+        allow_extra_tensors: bool = False,
+        without_weights: bool = False,
+        image_size: tuple[int, int] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         runtime = runtime or default_runtime()
         call, out = Call(), ctypes.c_void_p()
-        options = _model_options(towers, storage, allow_extra_tensors, without_weights, image_size, progress, call)
+        options = model_options(towers, storage, allow_extra_tensors, without_weights, image_size, progress, call)
         with runtime._owner as pointer:
             call.check(lib.clip_model_open(pointer, path(folder), ctypes.byref(options), ctypes.byref(out)))
         self.runtime = runtime
@@ -197,9 +148,7 @@ class Model(Handle):
 
     # ------------------------------------------------------------ what encoders take
 
-    def preprocess(
-        self, images: Iterable[ImageLike], options: EncodeOptions | None = None, *, out: Any = None
-    ) -> Any:
+    def preprocess(self, images: Iterable[ImageLike], options: EncodeOptions | None = None, *, out: Any = None) -> Any:
         """Pixels [n, 3, image_height, image_width] of images, resized, cropped and normalised."""
         info = self._sizes(options)
         call = Call()
@@ -255,10 +204,19 @@ class Model(Handle):
     # ------------------------------------------------------------ files
 
     def encode_files(
-        self, files: Sequence[File], receive: Callable[[int, Any, CLIPError | None], bool | None] | None = None, *,
-        options: EncodeOptions | None = None, batch_size: int = 0, workers: int = 0, shrink: bool = False,
-        smaller_side: int = 0, as_stored: bool = False, lenient: bool = False, progress: Progress | None = None,
-    ) -> tuple[Any, dict[int, CLIPError]]:  # fmt: skip
+        self,
+        files: Sequence[File],
+        receive: Callable[[int, Any, CLIPError | None], bool | None] | None = None,
+        *,
+        options: EncodeOptions | None = None,
+        batch_size: int = 0,
+        workers: int = 0,
+        shrink: bool = False,
+        smaller_side: int = 0,
+        as_stored: bool = False,
+        lenient: bool = False,
+        progress: Progress | None = None,
+    ) -> tuple[Any, dict[int, CLIPError]]:
         """Embeds image files, decoded on threads of the call: embeddings [n, embedding_width], and the errors of files
         that could not be read, by their index; their rows are 0.
 
@@ -273,10 +231,13 @@ class Model(Handle):
         call, errors = Call(), {}
         encode, image = encode_options(options, None), image_options(smaller_side, as_stored, lenient)
         struct = sized(
-            raw.clip_encode_files_options, flags=raw.CLIP_FILES_SHRINK if shrink else 0,
-            batch_size=unsigned(batch_size, 32, "batch_size"), workers=unsigned(workers, 32, "workers"),
-            image=ctypes.pointer(image), encode=ctypes.pointer(encode),
-        )  # fmt: skip
+            raw.clip_encode_files_options,
+            flags=raw.CLIP_FILES_SHRINK if shrink else 0,
+            batch_size=unsigned(batch_size, 32, "batch_size"),
+            workers=unsigned(workers, 32, "workers"),
+            image=ctypes.pointer(image),
+            encode=ctypes.pointer(encode),
+        )
         struct.progress = call.progress(progress)
         with self.runtime._owner as runtime, self._owner as pointer:
             width = self._describe(pointer).embedding_width
@@ -300,10 +261,15 @@ class Model(Handle):
     # ------------------------------------------------------------ changes
 
     def swap(
-        self, towers: Tower = Tower(0), folder: str | os.PathLike[Any] | None = None, *,
-        storage: Storage | None = None, allow_extra_tensors: bool = False,
-        image_size: tuple[int, int] | None = None, progress: Progress | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        towers: Tower = Tower(0),
+        folder: str | os.PathLike[Any] | None = None,
+        *,
+        storage: Storage | None = None,
+        allow_extra_tensors: bool = False,
+        image_size: tuple[int, int] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         """Replaces towers while other threads use the model; none named is all. From `folder`, or, if that is None, from
         where they came, with the plugins that are loaded now. `storage` None: as they were opened."""
         call = Call()
@@ -311,7 +277,7 @@ class Model(Handle):
         if storage is not None or allow_extra_tensors or image_size is not None or progress is not None:
             with self._owner as pointer:
                 kept = Storage(self._describe(pointer).storage)
-            struct = _model_options(
+            struct = model_options(
                 Tower(0), kept if storage is None else storage, allow_extra_tensors, False, image_size, progress, call
             )
         with self._owner as pointer:
@@ -322,53 +288,19 @@ class Model(Handle):
             )
 
     def export(
-        self, folder: str | os.PathLike[Any], *, checkpoint: str | os.PathLike[Any] | None = None,
-        layout: Layout = Layout.AS_OPENED, storage: Storage = Storage.F32, progress: Progress | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        folder: str | os.PathLike[Any],
+        *,
+        checkpoint: str | os.PathLike[Any] | None = None,
+        layout: Layout = Layout.AS_OPENED,
+        storage: Storage = Storage.F32,
+        progress: Progress | None = None,
+    ) -> None:
         """Writes a model folder with the weights of the opened one, or of a checkpoint."""
         call = Call()
         struct = export_options(False, layout, storage, progress, call)
         with self._owner as pointer:
             call.check(lib.clip_model_export(pointer, optional_path(checkpoint), path(folder), ctypes.byref(struct)))
-
-
-def _model_options(
-    towers: Tower, storage: Storage, extra: bool, without_weights: bool, image_size: tuple[int, int] | None,
-    progress: Progress | None, call: Call,
-) -> Any:  # fmt: skip
-    width, height = image_size or (0, 0)
-    struct = sized(
-        raw.clip_model_options, towers=unsigned(towers, 32, "towers"), storage=storage,
-        image_width=unsigned(width, 32, "image_size"), image_height=unsigned(height, 32, "image_size"),
-    )  # fmt: skip
-    struct.flags = (raw.CLIP_OPEN_ALLOW_EXTRA_TENSORS if extra else 0) | (
-        raw.CLIP_OPEN_WITHOUT_WEIGHTS if without_weights else 0
-    )
-    struct.progress = call.progress(progress)
-    return struct
-
-
-def export_options(
-    average: bool, layout: Layout, storage: Storage, progress: Progress | None, call: Call
-) -> Any:
-    struct = sized(
-        raw.clip_export_options, flags=raw.CLIP_EXPORT_AVERAGE if average else 0, layout=layout, storage=storage
-    )
-    struct.progress = call.progress(progress)
-    return struct
-
-
-@dataclass(frozen=True)
-class FilePart:
-    """Where an image is stored: a file, or a part of one. `size` 0: all that follows `offset`."""
-
-    path: str | bytes | os.PathLike[Any]
-    offset: int = 0
-    size: int = 0
-
-
-File = Any
-"""A path, or a `FilePart`."""
 
 
 def archive(file: str | os.PathLike[Any]) -> list[tuple[str, FilePart]]:

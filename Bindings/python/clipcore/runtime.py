@@ -12,8 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from . import _raw as raw
 from ._library import (
-    Call, CLIPError, Handle, check, created, failure, lib, optional_text, path, read, sized, text, unsigned,
-)  # fmt: skip
+    Call,
+    CLIPError,
+    Handle,
+    check,
+    created,
+    failure,
+    lib,
+    optional_text,
+    path,
+    read,
+    sized,
+    text,
+    unsigned,
+)
 
 if TYPE_CHECKING:
     from .plugins import Plugin
@@ -134,15 +146,23 @@ class Runtime(Handle):
     """
 
     def __init__(
-        self, threads: int = 1, *, plugin_paths: Sequence[str | os.PathLike[Any]] = (), log: Log | None = None,
-        max_image_pixels: int = 0, kernels: str | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        threads: int = 1,
+        *,
+        plugin_paths: Sequence[str | os.PathLike[Any]] = (),
+        log: Log | None = None,
+        max_image_pixels: int = 0,
+        kernels: str | None = None,
+    ) -> None:
         paths = [path(item) for item in plugin_paths]
         array = (ctypes.c_char_p * len(paths))(*paths)
         options = sized(
-            raw.clip_runtime_options, threads=unsigned(threads, 32, "threads"), plugin_path_count=len(paths),
-            max_image_pixels=unsigned(max_image_pixels, 64, "max_image_pixels"), kernels=optional_text(kernels),
-        )  # fmt: skip
+            raw.clip_runtime_options,
+            threads=unsigned(threads, 32, "threads"),
+            plugin_path_count=len(paths),
+            max_image_pixels=unsigned(max_image_pixels, 64, "max_image_pixels"),
+            kernels=optional_text(kernels),
+        )
         options.plugin_paths = ctypes.addressof(array) if paths else None
         keep = []
         if log is not None:
@@ -203,11 +223,12 @@ class Runtime(Handle):
             function = raw.clip_plugin_changed_fn(
                 _reported(
                     lambda plugin, file, status, message: heard(
-                        plugin.decode(), os.fsdecode(file),
+                        plugin.decode(),
+                        os.fsdecode(file),
                         failure(status, message.decode("utf-8", "replace")) if status else None,
                     )
                 )
-            )  # fmt: skip
+            )
             self._owner.keep.append(function)
         with self._owner as pointer:
             check(lib.clip_plugin_watch(pointer, function, None))
@@ -234,15 +255,23 @@ class Runtime(Handle):
         return read(info, EncoderInfo), tensors
 
     def recommend_encoders(
-        self, needs: str, tower: Tower = Tower.IMAGE, *, max_parameters: int = 0, max_milliseconds: float = 0,
+        self,
+        needs: str,
+        tower: Tower = Tower.IMAGE,
+        *,
+        max_parameters: int = 0,
+        max_milliseconds: float = 0,
         measure: bool = False,
-    ) -> list[Recommendation]:  # fmt: skip
+    ) -> list[Recommendation]:
         """Ranks the encoders of a tower by needs such as "local-detail:3,low-latency", the best first."""
         options = sized(
-            raw.clip_recommend_options, tower=tower, flags=raw.CLIP_RECOMMEND_MEASURE if measure else 0,
-            needs=text(needs), max_parameters=unsigned(max_parameters, 64, "max_parameters"),
+            raw.clip_recommend_options,
+            tower=tower,
+            flags=raw.CLIP_RECOMMEND_MEASURE if measure else 0,
+            needs=text(needs),
+            max_parameters=unsigned(max_parameters, 64, "max_parameters"),
             max_milliseconds=max_milliseconds,
-        )  # fmt: skip
+        )
         found: list[Recommendation] = []
         call = Call()
         visit = call.visitor(raw.clip_recommendation_fn, lambda item: found.append(read(item.contents, Recommendation)))
@@ -283,12 +312,27 @@ def _augmentation(info: Any) -> AugmentationInfo:
         elif setting.type == raw.CLIP_SETTING_TEXT:
             default = (setting.text or b"").decode()
         elif setting.type == raw.CLIP_SETTING_NUMBERS:
-            default = tuple((ctypes.c_double * setting.number_count).from_address(setting.numbers)) if setting.numbers else ()
+            default = (
+                tuple((ctypes.c_double * setting.number_count).from_address(setting.numbers)) if setting.numbers else ()
+            )
         settings.append(
-            Setting(setting.name.decode(), (setting.description or b"").decode(), setting.type, setting.low, setting.high, default, choices)
+            Setting(
+                setting.name.decode(),
+                (setting.description or b"").decode(),
+                setting.type,
+                setting.low,
+                setting.high,
+                default,
+                choices,
+            )
         )
     return AugmentationInfo(
-        info.kind, info.id.decode(), info.op.decode(), (info.description or b"").decode(), info.probability, tuple(settings)
+        info.kind,
+        info.id.decode(),
+        info.op.decode(),
+        (info.description or b"").decode(),
+        info.probability,
+        tuple(settings),
     )
 
 

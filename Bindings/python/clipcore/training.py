@@ -13,11 +13,25 @@ from typing import Any
 from . import _raw as raw
 from ._buffers import elements, output, rows
 from ._library import (
-    Call, Handle, InvalidArgumentError, Progress, check, created, lib, optional_text, path, read, sized, text,
-    texts as c_texts, unsigned, written,
-)  # fmt: skip
+    Call,
+    Handle,
+    InvalidArgumentError,
+    Progress,
+    check,
+    created,
+    lib,
+    optional_text,
+    path,
+    read,
+    sized,
+    text,
+    texts as c_texts,
+    unsigned,
+    written,
+)
 from .images import ImageLike, Views
-from .model import EncodeOptions, Layout, Model, Storage, encode_options, export_options
+from .model import Model
+from .options import EncodeOptions, Layout, Storage, encode_options, export_options
 
 
 class Loss(IntEnum):
@@ -119,19 +133,32 @@ class Trainer(Handle):
         )
         patterns = c_texts(options.low_rank_patterns, "low_rank_patterns")
         struct = sized(
-            raw.clip_trainer_options, flags=raw.CLIP_TRAIN_RECOMPUTE if options.recompute else 0,
-            losses=losses, loss_count=len(losses), groups=groups, group_count=len(groups),
+            raw.clip_trainer_options,
+            flags=raw.CLIP_TRAIN_RECOMPUTE if options.recompute else 0,
+            losses=losses,
+            loss_count=len(losses),
+            groups=groups,
+            group_count=len(groups),
             low_rank_pattern_count=len(patterns),
-        )  # fmt: skip
+        )
         struct.low_rank_patterns = ctypes.addressof(patterns) if len(patterns) else None
         for name in ("seed", "warmup_steps", "total_steps"):
             setattr(struct, name, unsigned(getattr(options, name), 64, name))
         for name in ("chunk", "low_rank"):
             setattr(struct, name, unsigned(getattr(options, name), 32, name))
         for name in (
-            "optimizer", "learning_rate", "beta1", "beta2", "epsilon", "weight_decay", "gradient_clip", "schedule",
-            "final_rate", "average_decay", "low_rank_scale",
-        ):  # fmt: skip
+            "optimizer",
+            "learning_rate",
+            "beta1",
+            "beta2",
+            "epsilon",
+            "weight_decay",
+            "gradient_clip",
+            "schedule",
+            "final_rate",
+            "average_decay",
+            "low_rank_scale",
+        ):
             setattr(struct, name, getattr(options, name))
         with model._owner as pointer:
             trainer = created(lib.clip_trainer_create, pointer, ctypes.byref(struct))
@@ -139,23 +166,41 @@ class Trainer(Handle):
         super().__init__(trainer, lib.clip_trainer_release, model._owner, one_call=True)
 
     def step(
-        self, images: Iterable[ImageLike] | None = None, texts: Iterable[str] | None = None, *, pixels: Any = None,
-        tokens: Any = None, options: EncodeOptions | None = None, teacher: Teacher | None = None,
-    ) -> Metrics:  # fmt: skip
+        self,
+        images: Iterable[ImageLike] | None = None,
+        texts: Iterable[str] | None = None,
+        *,
+        pixels: Any = None,
+        tokens: Any = None,
+        options: EncodeOptions | None = None,
+        teacher: Teacher | None = None,
+    ) -> Metrics:
         """Makes one update of n pairs: `images` or preprocessed `pixels`, `texts` or `tokens`."""
         return self._batch(lib.clip_train_step, images, texts, pixels, tokens, options, teacher)
 
     def evaluate(
-        self, images: Iterable[ImageLike] | None = None, texts: Iterable[str] | None = None, *, pixels: Any = None,
-        tokens: Any = None, options: EncodeOptions | None = None, teacher: Teacher | None = None,
-    ) -> Metrics:  # fmt: skip
+        self,
+        images: Iterable[ImageLike] | None = None,
+        texts: Iterable[str] | None = None,
+        *,
+        pixels: Any = None,
+        tokens: Any = None,
+        options: EncodeOptions | None = None,
+        teacher: Teacher | None = None,
+    ) -> Metrics:
         """Loss and accuracy of a batch, without an update."""
         return self._batch(lib.clip_trainer_evaluate, images, texts, pixels, tokens, options, teacher)
 
     def _batch(
-        self, function: Any, images: Any, texts: Any, pixels: Any, tokens: Any, options: EncodeOptions | None,
+        self,
+        function: Any,
+        images: Any,
+        texts: Any,
+        pixels: Any,
+        tokens: Any,
+        options: EncodeOptions | None,
         teacher: Teacher | None,
-    ) -> Metrics:  # fmt: skip
+    ) -> Metrics:
         if (images is None) == (pixels is None) or (texts is None) == (tokens is None):
             raise InvalidArgumentError("expected images or pixels, and texts or tokens")
         info = self.model.info
@@ -242,9 +287,14 @@ class Trainer(Handle):
             return written(lib.clip_trainer_note, pointer)
 
     def export(
-        self, folder: str | os.PathLike[Any], *, average: bool = False, layout: Layout = Layout.AS_OPENED,
-        storage: Storage = Storage.F32, progress: Progress | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        folder: str | os.PathLike[Any],
+        *,
+        average: bool = False,
+        layout: Layout = Layout.AS_OPENED,
+        storage: Storage = Storage.F32,
+        progress: Progress | None = None,
+    ) -> None:
         """Writes a model folder with the trained weights."""
         call = Call()
         struct = export_options(average, layout, storage, progress, call)

@@ -28,9 +28,10 @@ def raising(*_):
 class Callbacks(unittest.TestCase):
     def test_exceptions(self):
         model, runtime = Model(EMOJI), clipcore.Runtime()
-        with tempfile.TemporaryDirectory() as folder, clipcore.Index(
-            Path(folder, "x"), fingerprint="f", embedding_width=128
-        ) as index:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            clipcore.Index(Path(folder, "x"), fingerprint="f", embedding_width=128) as index,
+        ):
             index.put(["a", "b"], model.encode_texts(["a", "b"]))
             row = model.encode_texts(["a"])
             for call in (
@@ -214,7 +215,9 @@ class Lifetimes(unittest.TestCase):
             print("end")
         """
         for _ in range(3):
-            done = subprocess.run([sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60)
+            done = subprocess.run(
+                [sys.executable, "-X", "dev", "-c", program], capture_output=True, text=True, timeout=60
+            )
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "end\n", ""))
 
 

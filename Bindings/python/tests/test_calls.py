@@ -29,10 +29,14 @@ class Embeddings(unittest.TestCase):
         pixels = image.pixels
         flat = pixels.cast("B")
         for name, value in {
-            "path": str(CAT), "image": image, "bytes": CAT.read_bytes(), "bytearray": bytearray(CAT.read_bytes()),
-            "memoryview": memoryview(CAT.read_bytes()), "pixels": pixels,
+            "path": str(CAT),
+            "image": image,
+            "bytes": CAT.read_bytes(),
+            "bytearray": bytearray(CAT.read_bytes()),
+            "memoryview": memoryview(CAT.read_bytes()),
+            "pixels": pixels,
             "array": memoryview(array.array("B", flat)).cast("B", pixels.shape),
-        }.items():  # fmt: skip
+        }.items():
             self.assertEqual(data(self.model.encode_images([value])), self.expected, name)
 
     @unittest.skipIf(np is None, "without NumPy")
@@ -43,8 +47,16 @@ class Embeddings(unittest.TestCase):
         wide[:, 3 : 3 + w] = pixels
         read_only = pixels.copy()
         read_only.flags.writeable = False
-        for value in (pixels, wide[:, 3 : 3 + w], pixels[::-1][::-1], pixels[:, ::-1][:, ::-1].copy(), np.asfortranarray(pixels),
-                      read_only, PIL.Image.open(CAT), PIL.Image.fromarray(pixels)):  # fmt: skip
+        for value in (
+            pixels,
+            wide[:, 3 : 3 + w],
+            pixels[::-1][::-1],
+            pixels[:, ::-1][:, ::-1].copy(),
+            np.asfortranarray(pixels),
+            read_only,
+            PIL.Image.open(CAT),
+            PIL.Image.fromarray(pixels),
+        ):
             self.assertEqual(data(self.model.encode_images([value])), self.expected)
         mirrored = data(self.model.encode_images([pixels[:, ::-1]]))
         self.assertEqual(mirrored, data(self.model.encode_images([pixels[:, ::-1].copy()])))
@@ -56,9 +68,13 @@ class Embeddings(unittest.TestCase):
         self.assertIs(self.model.encode_images(stack, out=out), out)
         self.assertEqual(out.tobytes(), self.expected * 2)
         self.assertIs(type(self.model.encode_texts(["a"])), np.ndarray)
-        self.assertTrue(np.array_equal(self.model.similarity(out.astype(np.float64), out), self.model.similarity(out, out)))
+        self.assertTrue(
+            np.array_equal(self.model.similarity(out.astype(np.float64), out), self.model.similarity(out, out))
+        )
         tokens, lengths = self.model.tokenize(["a cat"])
-        self.assertEqual(data(self.model.encode_tokens(tokens.astype(np.int64))), data(self.model.encode_texts(["a cat"])))
+        self.assertEqual(
+            data(self.model.encode_tokens(tokens.astype(np.int64))), data(self.model.encode_texts(["a cat"]))
+        )
         with self.assertRaises(clipcore.InvalidArgumentError):
             self.model.encode_tokens(tokens.astype(np.int64) + (1 << 32))
         with self.assertRaises(TypeError):
@@ -81,8 +97,12 @@ class Embeddings(unittest.TestCase):
     def test_array_types(self):
         gray = memoryview(bytes(range(256))).cast("B", [16, 16])
         self.assertEqual(len(data(self.model.encode_images([gray]))), 512)
-        for wrong in (3, None, memoryview(array.array("f", [0] * 48)).cast("B").cast("f", [4, 4, 3]),
-                      memoryview(bytes(32)).cast("B", [4, 4, 2])):  # fmt: skip
+        for wrong in (
+            3,
+            None,
+            memoryview(array.array("f", [0] * 48)).cast("B").cast("f", [4, 4, 3]),
+            memoryview(bytes(32)).cast("B", [4, 4, 2]),
+        ):
             with self.assertRaises(TypeError):
                 self.model.encode_images([wrong])
         for wrong in (str(CAT), CAT, Image(CAT), CAT.read_bytes(), memoryview(bytes(48)).cast("B", [4, 4, 3])):
@@ -171,7 +191,9 @@ class Embeddings(unittest.TestCase):
 
     def test_runtime(self):
         messages = []
-        runtime = clipcore.Runtime(threads=3, log=lambda level, text: messages.append((level, text)), kernels="reference")
+        runtime = clipcore.Runtime(
+            threads=3, log=lambda level, text: messages.append((level, text)), kernels="reference"
+        )
         self.assertEqual(runtime.threads, 3)
         runtime.log(clipcore.LogLevel.INFO, "one")
         self.assertIn((clipcore.LogLevel.INFO, "one"), messages)
@@ -194,7 +216,9 @@ class Embeddings(unittest.TestCase):
 class Data(unittest.TestCase):
     def test_dataset(self):
         model = Model(EMOJI, without_weights=True)
-        options = DatasetOptions(batch_size=16, ordered=True, images=True, files=True, all_captions=True, caption_fields=["en"], workers=2)
+        options = DatasetOptions(
+            batch_size=16, ordered=True, images=True, files=True, all_captions=True, caption_fields=["en"], workers=2
+        )
         dataset = clipcore.Dataset([ROOT / "Examples/emoji-pairs.tar"], model, options)
         first = next(dataset)
         state = dataset.save()
@@ -228,15 +252,20 @@ class Training(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             model = Model(small_model(folder))
             options = TrainerOptions(
-                losses=[clipcore.LossTerm(clipcore.Loss.CONTRASTIVE, label_smoothing=0.1)], learning_rate=1e-3,
-                groups=[clipcore.TensorGroup("logit_scale", 0)], average_decay=0.9, seed=1,
-            )  # fmt: skip
+                losses=[clipcore.LossTerm(clipcore.Loss.CONTRASTIVE, label_smoothing=0.1)],
+                learning_rate=1e-3,
+                groups=[clipcore.TensorGroup("logit_scale", 0)],
+                average_decay=0.9,
+                seed=1,
+            )
             trainer = clipcore.Trainer(model, options)
             images, texts = sorted(IMAGES.glob("*.png"))[:4], ["bicycle", "cat", "dog", "guitar"]
             before = data(model.encode_texts(texts))
             first = trainer.step(images, texts)
             tokens, pixels = model.tokenize(texts)[0], model.preprocess(images)
-            self.assertAlmostEqual(trainer.evaluate(images, texts).loss, trainer.evaluate(pixels=pixels, tokens=tokens).loss)
+            self.assertAlmostEqual(
+                trainer.evaluate(images, texts).loss, trainer.evaluate(pixels=pixels, tokens=tokens).loss
+            )
             trainer.set_learning_rate(1e-4)
             trainer.save(Path(folder, "saved"), note="here")
             second = trainer.step(pixels=pixels, tokens=tokens)
@@ -246,7 +275,10 @@ class Training(unittest.TestCase):
             self.assertEqual(trainer.step(pixels=pixels, tokens=tokens), second)
             count, rate = trainer.tensors()["logit_scale"]
             self.assertEqual((count, rate), (1, 0))
-            self.assertNotEqual(data(trainer.read("text_projection")), data(trainer.read("text_projection", clipcore.TensorKind.AVERAGE)))
+            self.assertNotEqual(
+                data(trainer.read("text_projection")),
+                data(trainer.read("text_projection", clipcore.TensorKind.AVERAGE)),
+            )
             with self.assertRaises(clipcore.NotFoundError):
                 trainer.read("nothing")
             trainer.update_model(model)
@@ -257,11 +289,17 @@ class Training(unittest.TestCase):
             teacher = clipcore.Trainer(model, TrainerOptions(losses=[clipcore.LossTerm(clipcore.Loss.DISTILLATION)]))
             rows = Model(EMOJI).encode_texts(texts)
             logits = Model(EMOJI).similarity(rows, rows)
-            a = teacher.evaluate(images, texts, teacher=clipcore.Teacher(images=rows, texts=rows, scale=Model(EMOJI).info.logit_scale))
+            a = teacher.evaluate(
+                images, texts, teacher=clipcore.Teacher(images=rows, texts=rows, scale=Model(EMOJI).info.logit_scale)
+            )
             b = teacher.evaluate(images, texts, teacher=clipcore.Teacher(logits=logits))
             self.assertAlmostEqual(a.loss, b.loss, places=5)
-            for wrong in (dict(images=images), dict(images=images, texts=texts[:2]), dict(images=images, texts=texts, tokens=tokens),
-                          dict(images=images, texts=texts, teacher=clipcore.Teacher(logits=[1.0]))):  # fmt: skip
+            for wrong in (
+                dict(images=images),
+                dict(images=images, texts=texts[:2]),
+                dict(images=images, texts=texts, tokens=tokens),
+                dict(images=images, texts=texts, teacher=clipcore.Teacher(logits=[1.0])),
+            ):
                 with self.assertRaises(clipcore.InvalidArgumentError):
                     teacher.step(**wrong)
 

@@ -40,7 +40,9 @@ class Examples(unittest.TestCase):
 
     def test_train(self):
         with tempfile.TemporaryDirectory() as folder:
-            line = self.run_example("train", small_model(folder), ROOT / "Examples/emoji-pairs.tar", Path(folder, "out"))[0]
+            line = self.run_example(
+                "train", small_model(folder), ROOT / "Examples/emoji-pairs.tar", Path(folder, "out")
+            )[0]
             first, last = map(float, re.fullmatch(r"loss (\S+) to (\S+) in 100 steps", line).groups())
             self.assertLess(last, first)
             self.assertTrue(Path(folder, "out/open_clip_model.safetensors").exists())

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import clipcore
 from clipcore.plugins import (
-    CodecHeader, Encoder, ImageAugmentation, ImageCodec, Plugin, SettingSpec, SettingType, TextAugmentation,
+    CodecHeader,
+    Encoder,
+    ImageAugmentation,
+    ImageCodec,
+    Plugin,
+    SettingSpec,
+    SettingType,
+    TextAugmentation,
 )
 from support import CAT, ROOT, data
 
@@ -17,10 +24,13 @@ class Invert(ImageAugmentation):
     id, op = "test.augment.invert", "invert_python"
     description = "Inverts"
     settings = [
-        SettingSpec("above", SettingType.INTEGER, 0, 0, 255), SettingSpec("share", SettingType.NUMBER, 0.5),
-        SettingSpec("on", SettingType.BOOLEAN, True), SettingSpec("mode", SettingType.CHOICE, "all", choices=["all", "none", "fail"]),
-        SettingSpec("word", SettingType.TEXT, "w"), SettingSpec("list", SettingType.NUMBERS, [0.25, 0.75], count=(1, 4)),
-    ]  # fmt: skip
+        SettingSpec("above", SettingType.INTEGER, 0, 0, 255),
+        SettingSpec("share", SettingType.NUMBER, 0.5),
+        SettingSpec("on", SettingType.BOOLEAN, True),
+        SettingSpec("mode", SettingType.CHOICE, "all", choices=["all", "none", "fail"]),
+        SettingSpec("word", SettingType.TEXT, "w"),
+        SettingSpec("list", SettingType.NUMBERS, [0.25, 0.75], count=(1, 4)),
+    ]
     made = []
 
     def __init__(self, above, share, on, mode, word, list):
@@ -63,7 +73,7 @@ class Linear(Encoder):
 
 
 class Raw(ImageCodec):
-    """"RAW!", width, height, gray bytes."""
+    """ "RAW!", width, height, gray bytes."""
 
     id, extensions = "test.codec.raw", "raw"
 
@@ -114,7 +124,9 @@ class Plugins(unittest.TestCase):
 
     def test_in_workers(self):
         pipeline = clipcore.Pipeline([{"op": "invert_python"}], self.runtime)
-        options = clipcore.DatasetOptions(ordered=True, images=True, workers=4, prefetch=64, caption_fields=["en"], batch_size=64)
+        options = clipcore.DatasetOptions(
+            ordered=True, images=True, workers=4, prefetch=64, caption_fields=["en"], batch_size=64
+        )
         pairs = [ROOT / "Examples/emoji-pairs.tar"]
         plain = list(clipcore.Dataset(pairs, options=options, runtime=self.runtime))
         inverted = list(clipcore.Dataset(pairs, options=options, runtime=self.runtime, image_pipeline=pipeline))

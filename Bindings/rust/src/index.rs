@@ -128,6 +128,20 @@ unsafe extern "C" fn on_pair(user: *mut c_void, a: *const ffi::clip_index_entry,
   })
 }
 
+type Groups = Vec<Vec<Entry>>;
+
+unsafe extern "C" fn on_member(user: *mut c_void, group: u64, raw: *const ffi::clip_index_entry) -> c_int {
+  Guarded::<Groups>::run(user, |groups| {
+    if group as usize == groups.len() {
+      groups.push(Vec::new());
+    }
+    if let Some(members) = groups.last_mut() {
+      members.push(entry(raw));
+    }
+    0
+  })
+}
+
 unsafe extern "C" fn on_filter(user: *mut c_void, raw: *const ffi::clip_index_entry) -> c_int {
   Guarded::<Option<Filter<'_>>>::run(user, |filter| filter.as_mut().map_or(1, |filter| c_int::from(filter(&entry(raw)))))
 }
@@ -258,5 +272,18 @@ impl Index {
       unsafe { ffi::clip_index_duplicates(self.raw, &raw, Some(on_pair), pairs.user()) }
     })?;
     Ok(pairs.into_inner())
+  }
+
+  /// Entries joined by pairs that score at least `threshold` (0: 0.95), directly or through others: groups with the nearest
+  /// pair first.
+  pub fn groups(&self, threshold: f32, progress: Option<Progress<'_>>) -> Result<Vec<Vec<Entry>>> {
+    let mut raw = init!(clip_index_groups_options);
+    raw.threshold = threshold;
+    let mut groups = Guarded::new(Groups::new());
+    with_progress(progress, |progress| {
+      raw.progress = progress;
+      unsafe { ffi::clip_index_groups(self.raw, &raw, Some(on_member), groups.user()) }
+    })?;
+    Ok(groups.into_inner())
   }
 }

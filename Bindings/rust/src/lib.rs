@@ -16,6 +16,7 @@
 //! goes on in the caller. What this interface does not have is in [`ffi`], which is made from the C headers.
 
 mod callback;
+#[path = "raw.rs"]
 pub mod ffi;
 mod image;
 mod index;

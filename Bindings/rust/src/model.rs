@@ -34,6 +34,8 @@ pub enum Storage {
   F16,
   Bf16,
   Int8,
+  /// The memory of Int8 in less time.
+  Int8Fast,
 }
 
 impl Storage {
@@ -42,6 +44,7 @@ impl Storage {
       ffi::CLIP_STORAGE_F16 => Storage::F16,
       ffi::CLIP_STORAGE_BF16 => Storage::Bf16,
       ffi::CLIP_STORAGE_INT8 => Storage::Int8,
+      ffi::CLIP_STORAGE_INT8_FAST => Storage::Int8Fast,
       _ => Storage::F32,
     }
   }

@@ -31,6 +31,16 @@ final class Runtime {
     let limit = options.max_image_pixels == 0 ? UInt64(Runtime.defaultMaxImagePixels) : options.max_image_pixels
 
     let host = PluginHost(log: log)
+    guard options.plugin_entry_count <= 4096 else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "plugin_entry_count: expected at most 4096, found \(options.plugin_entry_count)")
+    }
+    for index in 0..<options.plugin_entry_count {
+      guard let entry = options.plugin_entries?[index] else {
+        throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_entries[\(index)]: expected a function, found a null pointer")
+      }
+      try host.register(entry)
+    }
     var folder = Runtime.pluginFolder()
     if let path = folder, try FileKind(path) != .folder { folder = nil }
     // Loaders first: any path may have files for them.

@@ -8,7 +8,7 @@ struct IndexUpdate {
   private(set) var walked: [ByteString] = []
 
   private let index: EmbeddingIndex
-  private var known: [ByteString: KnownFile]
+  private let known: KnownFiles
   /// New and changed files, sorted by path.
   private var pending: [(path: ByteString, state: FileState)] = []
   /// Entries without a file, in folders that exist.
@@ -44,37 +44,18 @@ struct IndexUpdate {
     let walking = Background {
       walks = folders.map { FolderWalk($0.path, endings: endings, rules: $0.rules) }
     }
-    known = try index.records()
+    known = try KnownFiles(index)
     walking.wait()
-    var tried: [ByteString: UnusableImage] = [:]
-    for image in unusable { tried[image.path] = image }
-    var away: [ByteString] = []
-    var found: Set<ByteString> = []
     for walk in walks {
       walked += walk.folders
-      away += walk.unread.map(\.path) + walk.empty
       for (ending, count) in walk.others { report.others[ending, default: 0] += count }
       report.links += walk.links
       report.excluded += walk.excluded
-      for image in walk.images {
-        if let position = known.index(forKey: image.path) {
-          guard !known.values[position].isThere else { continue }
-          known.values[position].isThere = true
-          if known.values[position].record.state == image.state {
-            report.unchanged += 1
-            continue
-          }
-        } else if let before = tried[image.path], before.state == image.state {
-          report.unusable.append(before)
-          continue
-        } else if folders.count > 1, !found.insert(image.path).inserted {
-          continue
-        }
-        pending.append(image)
-      }
     }
+    let away = walks.flatMap { $0.unread.map(\.path) + $0.empty }
+    let missing = compare(IndexUpdate.images(of: walks), unusable)
     var kept: [ByteString: Int] = [:]
-    for (path, entry) in known where !entry.isThere && folders.contains(where: { path.isBelow($0.path) }) {
+    for path in missing where folders.contains(where: { path.isBelow($0.path) }) {
       if let place = away.first(where: { path.isBelow($0) }) { kept[place, default: 0] += 1 } else { gone.append(path) }
     }
     report.away = walks.flatMap(\.unread).map { ($0, kept.removeValue(forKey: $0.path) ?? 0) }
@@ -87,8 +68,39 @@ struct IndexUpdate {
     }
   }
 
-  /// Whether there is anything to do.
-  var isPending: Bool { !pending.isEmpty || !gone.isEmpty }
+  private typealias Found = (path: ByteString, state: FileState)
+
+  /// In the order of their paths, each once.
+  private static func images(of walks: [FolderWalk]) -> [Found] {
+    var images = walks.count == 1 ? walks[0].images : walks.flatMap(\.images)
+    if zip(images, images.dropFirst()).contains(where: { $1.path < $0.path }) { images.sort { $0.path < $1.path } }
+    return images
+  }
+
+  /// Sorts out what of the images is new or changed, and returns the known files that are none of them.
+  private mutating func compare(_ images: [Found], _ unusable: [UnusableImage]) -> [ByteString] {
+    var tried: [ByteString: UnusableImage] = [:]
+    for image in unusable { tried[image.path] = image }
+    var missing: [ByteString] = []
+    let files = known.files
+    var (place, last) = (0, ByteString?.none)
+    for image in images where image.path != last {
+      last = image.path
+      while place < files.count, files[place].path < image.path {
+        missing.append(files[place].path)
+        place += 1
+      }
+      if place < files.count, files[place].path == image.path {
+        if files[place].record.state == image.state { report.unchanged += 1 } else { pending.append(image) }
+        place += 1
+      } else if let before = tried[image.path], before.state == image.state {
+        report.unusable.append(before)
+      } else {
+        pending.append(image)
+      }
+    }
+    return missing + files[place...].map(\.path)
+  }
 
   /// Embeds new images with the image tower of `model()` and removes entries without a file. A signal stops it early
   /// and keeps what has been embedded.
@@ -139,12 +151,12 @@ struct IndexUpdate {
     var sizes: [Int64: Int] = [:]
     for file in pending { sizes[file.state.size, default: 0] += 1 }
     guard !sizes.isEmpty else { return [] }
-    for entry in known.values { sizes[entry.record.state.size]? += 1 }
+    for file in known.files { sizes[file.record.state.size]? += 1 }
     var movable = Set(gone)
     // An entry without a file is preferred: the file was moved.
     var paths: [Content: ByteString] = [:]
-    for (path, entry) in known where sizes[entry.record.state.size] != nil {
-      let content = Content(size: entry.record.state.size, hash: entry.record.content)
+    for (path, record) in known.files where sizes[record.state.size] != nil {
+      let content = Content(size: record.state.size, hash: record.content)
       guard let other = paths[content] else {
         paths[content] = path
         continue
@@ -172,7 +184,7 @@ struct IndexUpdate {
       }
       let record = FileRecord(state: state, content: content.hash)
       let before = paths[content]
-      if let former = known[path]?.record, former.content == content.hash, former.state.size == state.size {
+      if let former = known[path], former.content == content.hash, former.state.size == state.size {
         reused.records.append(.init(path: path, record: record))
         report.unchanged += 1
       } else if let before, movable.remove(before) != nil {

@@ -28,10 +28,31 @@ struct IndexedImage {
   var embedding: [Float]?
 }
 
-/// A file in the index, and whether it has been found again.
-struct KnownFile {
-  let record: FileRecord
-  var isThere = false
+/// What an index knows of its files, in the order of their paths.
+struct KnownFiles {
+  private(set) var files: [(path: ByteString, record: FileRecord)] = []
+
+  init() {}
+
+  /// Entries of other programs are left out.
+  init(_ index: EmbeddingIndex) throws(CLIPError) {
+    var files = files
+    files.reserveCapacity(try index.count())
+    try index.forEach { entry in
+      if let record = FileRecord(entry.metadata) { files.append((entry.path, record)) }
+      return true
+    }
+    self.files = files
+  }
+
+  subscript(path: ByteString) -> FileRecord? {
+    var (low, high) = (0, files.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if files[middle].path < path { low = middle + 1 } else { high = middle }
+    }
+    return low < files.count && files[low].path == path ? files[low].record : nil
+  }
 }
 
 extension IndexEntry {
@@ -40,18 +61,7 @@ extension IndexEntry {
 
 /// An index of images, whose keys are paths.
 extension EmbeddingIndex {
-  /// The record of each file. Entries of other programs are left out.
-  func records() throws(CLIPError) -> [ByteString: KnownFile] {
-    var records: [ByteString: KnownFile] = [:]
-    records.reserveCapacity(try count())
-    try forEach { entry in
-      if let record = FileRecord(entry.metadata) { records[entry.path] = KnownFile(record: record) }
-      return true
-    }
-    return records
-  }
-
-  /// The keys of a folder's images, or of the file `path` itself.
+  /// The keys of the images in a folder, or of the file `path` itself.
   func paths(below path: ByteString) throws(CLIPError) -> [ByteString] {
     var paths: [ByteString] = []
     try forEach(prefix: path.bytes) { entry in

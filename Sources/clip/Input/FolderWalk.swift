@@ -43,7 +43,7 @@ struct WalkRules: Hashable {
   }
 }
 
-/// All images below a folder with their states, and the entries that are left out.
+/// Every image below a folder, with its state, mostly in the order of paths, and what of the folder is not taken.
 struct FolderWalk {
   let endings: Set<String>
   let rules: WalkRules
@@ -83,22 +83,27 @@ struct FolderWalk {
       visited.insert(FolderIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino))).inserted
     else { return }
     folders.append(folder)
-    var entries: [(name: ByteString, type: UInt8)] = []
+    // In the order of paths, in which a slash follows the name of a folder.
+    var entries: [(place: ByteString, type: Int)] = []
     errno = 0
     while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { ByteString($0.prefix { $0 != 0 }) }
+      var name = withUnsafeBytes(of: &entry.pointee.d_name) { ByteString($0.prefix { $0 != 0 }) }
       let isDots = name.bytes.count <= 2 && name.bytes.allSatisfy { $0 == UInt8(ascii: ".") }
-      if !isDots { entries.append((name, entry.pointee.d_type)) }
+      let type = Int(entry.pointee.d_type)
+      if type == DT_DIR { name.bytes.append(UInt8(ascii: "/")) }
+      if !isDots { entries.append((name, type)) }
       errno = 0
     }
     if errno != 0 { unread.append(Skipped(path: folder, reason: systemMessage(errno))) }
     if entries.isEmpty { empty.append(folder) }
-    entries.sort { $0.name < $1.name }
-    for entry in entries { visit(entry.name, Int(entry.type), in: folder, descriptor) }
+    entries.sort { $0.place < $1.place }
+    for (place, type) in entries {
+      visit(type == DT_DIR ? ByteString(place.bytes.dropLast()) : place, type, in: folder, descriptor)
+    }
   }
 
   private mutating func visit(_ name: ByteString, _ type: Int, in folder: ByteString, _ descriptor: Int32) {
-    guard name.bytes.first != UInt8(ascii: "."), !WalkRules.neverWalked.contains(name) else { return }
+    guard name.bytes.first != UInt8(ascii: "."), type == DT_REG || !WalkRules.neverWalked.contains(name) else { return }
     let path = folder.appending(name.bytes)
     let isImage = endings.contains(name.fileExtension)
     // A regular file without an image's ending needs no system call.

@@ -182,4 +182,16 @@ public final class Index extends Handle {
       return pairs;
     });
   }
+
+  /**
+   * Entries joined by pairs that score at least {@code threshold} (0: 0.95), directly or through others: groups with the nearest
+   * pair first.
+   */
+  public List<List<Entry>> groups(float threshold, Progress progress) {
+    List<List<Entry>> groups = new ArrayList<>();
+    return with(raw -> {
+      Native.indexGroups(raw, threshold, progress, groups);
+      return groups;
+    });
+  }
 }

@@ -16,7 +16,7 @@ public final class Model extends Handle {
   public static final int IMAGE_TOWER = 1, TEXT_TOWER = 2;
 
   /** How weights are held in memory. */
-  public enum Storage { F32, F16, BF16, INT8 }
+  public enum Storage { F32, F16, BF16, INT8, INT8_FAST }
 
   /** Zeros and nulls are defaults. */
   public static final class Options {
@@ -92,7 +92,7 @@ public final class Model extends Handle {
     long[] n = new long[12];
     float[] logit = new float[2];
     String layout = Native.text(Native.modelDescribe(raw, n, logit));
-    Storage storage = n[7] >= 0 && n[7] < 4 ? Storage.values()[(int) n[7]] : Storage.F32;
+    Storage storage = n[7] < Storage.values().length ? Storage.values()[(int) n[7]] : Storage.F32;
     return new Info((int) n[0], (int) n[1], (int) n[2], (int) n[3], (int) n[4], (int) n[5], n[6] != 0, logit[0], logit[1], storage,
         (int) n[8], layout, n[9], n[10], n[11]);
   }

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiConsumer;
 import java.util.function.Predicate;
@@ -93,6 +94,8 @@ final class Native {
       Progress progress, Predicate<Entry> visit);
   static native void indexDuplicates(long index, int count, float threshold, Progress progress, BiConsumer<Entry, Entry> visit);
 
+  static native void indexGroups(long index, float threshold, Progress progress, List<List<Entry>> groups);
+
   static native long trainerCreate(long model, long[] numbers, float[] rates);
   static native void trainerRelease(long trainer);
   static native void trainerRun(boolean step, long trainer, int n, long[] views, Buffer pixels, byte[] texts, Buffer tokens,
@@ -120,6 +123,13 @@ final class Native {
 
   static void pair(BiConsumer<Entry, Entry> visit, float score, byte[] a, byte[] metadataA, byte[] b, byte[] metadataB) {
     visit.accept(new Entry(score, a, metadataA), new Entry(score, b, metadataB));
+  }
+
+  static void member(List<List<Entry>> groups, long group, float score, byte[] key, byte[] metadata) {
+    if (group == groups.size()) {
+      groups.add(new ArrayList<>());
+    }
+    groups.get((int) group).add(new Entry(score, key, metadata));
   }
 
   static void log(Log log, int level, byte[] message) {
