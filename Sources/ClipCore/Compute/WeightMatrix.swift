@@ -4,7 +4,7 @@ import CClip
 ///
 /// If the file has the matrix in the form that is packed, loading only checks it. The first product reads it from the
 /// file panel by panel; the second packs it into memory for all later ones.
-final class WeightMatrix {
+struct WeightMatrix {
   let storage: clip_storage
   let columns: Int
   let depth: Int
@@ -13,22 +13,15 @@ final class WeightMatrix {
   private let deferred: DeferredLoad<WeightPanels>
   private let meter: MemoryMeter
 
-  convenience init(
+  init(
     _ source: WeightPanels, _ threads: ThreadPool, _ buffers: IdlePool<PanelBuffer>, _ meter: MemoryMeter
   ) throws(ClipError) {
-    let memory = try Memory(byteCount: try product(source.count, source.bytes, "packed weights"), for: "packed weights")
+    memory = try Memory(byteCount: try product(source.count, source.bytes, "packed weights"), for: "packed weights")
     let isLeftInFile = source.isLeftInFile
     try source.forEachPanel(threads, buffers, packedTo: isLeftInFile ? nil : memory)
     if !isLeftInFile { memory.count(in: meter) }
-    self.init(source, memory, DeferredLoad(isLeftInFile ? source : nil), meter)
-  }
-
-  private init(
-    _ source: WeightPanels, _ memory: Memory, _ deferred: DeferredLoad<WeightPanels>, _ meter: MemoryMeter
-  ) {
+    deferred = DeferredLoad(isLeftInFile ? source : nil)
     self.meter = meter
-    self.memory = memory
-    self.deferred = deferred
     storage = source.storage
     columns = source.columns
     depth = source.depth

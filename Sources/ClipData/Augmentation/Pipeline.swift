@@ -83,7 +83,7 @@ final class Pipeline {
 }
 
 /// One step, applied with its probability.
-final class Step {
+struct Step {
   enum Body {
     case operation(Augmentation)
     case sequence([Step])
@@ -96,13 +96,6 @@ final class Step {
   let weight: Double
   /// The index of the step's random stream, in the order of the JSON.
   let number: UInt32
-
-  init(_ body: Body, probability: Double, weight: Double, number: UInt32) {
-    self.body = body
-    self.probability = probability
-    self.weight = weight
-    self.number = number
-  }
 
   /// Calls `apply` for each augmentation that the item's random streams select. The first number of a step's stream
   /// decides whether the step is applied. Steps do not share numbers.
@@ -156,7 +149,7 @@ private struct StepReader {
     let weight = try self.number(json, "weight", place, 1, high: 1e9, "0 to 1e9")
     if json["op"] != nil {
       let (body, usual) = try operation(json, members, place)
-      return Step(body, probability: try probability(json, place, usual), weight: weight, number: number)
+      return Step(body: body, probability: try probability(json, place, usual), weight: weight, number: number)
     }
     let key: Name = json["one_of"] != nil ? "one_of" : "sequence"
     guard let list = json[key]?.array else {
@@ -175,7 +168,8 @@ private struct StepReader {
       }
     }
     return Step(
-      key == "one_of" ? .oneOf(inner) : .sequence(inner), probability: try probability(json, place, 1), weight: weight,
+      body: key == "one_of" ? .oneOf(inner) : .sequence(inner), probability: try probability(json, place, 1),
+      weight: weight,
       number: number)
   }
 

@@ -144,7 +144,7 @@ final class Dataset {
 
   private func start() throws(ClipError) -> OrderedQueue<SampleSource> {
     if workers != nil, let queue { return queue }
-    let maker = SampleMaker(list.shards, options, runtime, model)
+    let maker = SampleMaker(shards: list.shards, options: options, runtime: runtime, model: model)
     let order = SampleOrder(list.shards, options, from: position)
     let queue = try OrderedQueue(
       SampleSource(maker: maker, order: order), capacity: max(options.prefetch, options.workers))

@@ -2,22 +2,15 @@ import CClip
 import CSystem
 
 /// Makes samples from references. Immutable: any number of workers use it at once.
-final class SampleMaker {
+struct SampleMaker {
+  let shards: [Shard]
   let options: DatasetOptions
-  private let shards: [Shard]
-  private let runtime: Runtime
+  let runtime: Runtime
   /// nil if the data set has no model.
-  private let model: Model?
+  let model: Model?
 
   /// The part of the random stream that chooses a caption.
   private static var captionPart: UInt32 { 2 }
-
-  init(_ shards: [Shard], _ options: DatasetOptions, _ runtime: Runtime, _ model: Model?) {
-    self.shards = shards
-    self.options = options
-    self.runtime = runtime
-    self.model = model
-  }
 
   /// `number` is the index of the sample's random streams.
   func make(_ reference: SampleReference, number: UInt64) -> Outcome {
