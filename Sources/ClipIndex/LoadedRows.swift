@@ -27,7 +27,9 @@ struct LoadedRows {
   private(set) var byteCount = 0
   private var changes: Int64 = -1
   /// Where segments without memory begin: they have no live rows.
-  private var nothing: UnsafeMutableRawPointer { UnsafeMutableRawPointer(mutating: UnsafeRawPointer(StaticString(" ").utf8Start)) }
+  private var nothing: UnsafeMutableRawPointer {
+    UnsafeMutableRawPointer(mutating: UnsafeRawPointer(StaticString(" ").utf8Start))
+  }
 
   init(_ format: RowFormat) { self.format = format }
 

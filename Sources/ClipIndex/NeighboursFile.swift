@@ -58,7 +58,9 @@ final class NeighboursWriter {
   /// Puts the file in its place.
   func finish() throws(ClipError) {
     try flush()
-    withUnsafeBytes(of: sum) { piece.base.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(piece.base), byteCount: 8) }
+    withUnsafeBytes(of: sum) {
+      piece.base.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(piece.base), byteCount: 8)
+    }
     try write(8)
     guard withPaths(temporary, path, rename) == 0 else { throw systemError("cannot write " + path) }
   }

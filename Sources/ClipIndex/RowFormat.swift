@@ -133,7 +133,8 @@ struct Query {
   }
 
   /// `vector` [width] as 16-bit integers, as small as clip_score_rows asks for. Returns their scale.
-  static func narrow(_ vector: UnsafePointer<Float>, _ format: RowFormat, to integers: UnsafeMutableRawPointer) -> Float {
+  static func narrow(_ vector: UnsafePointer<Float>, _ format: RowFormat, to integers: UnsafeMutableRawPointer) -> Float
+  {
     var largest = Float.leastNormalMagnitude
     for i in 0..<format.width { largest = max(largest, vector[i].magnitude) }
     let scale = largest / min(32767, Float(Int32.max) / (127 * Float(format.paddedWidth / 4)))

@@ -93,7 +93,7 @@ static void test_method(const char *method, clip_storage storage, double least) 
   CHECK(recall(index, exact, &options) >= least);
   options.filter = NULL, options.flags = CLIP_INDEX_THRESHOLD, options.threshold = 0.6f, options.count = 300;
   CHECK(recall(index, exact, &options) >= least);
-  options.flags = 0, options.threshold = 0, options.count = 10000;
+  options.flags = 0, options.threshold = 0, options.count = 3000;
   CHECK(recall(index, exact, &options) > 0.99);
   clip_index_groups_options groups = CLIP_INIT(clip_index_groups_options);
   CHECK(clip_index_groups(index, &groups, NULL, NULL) == CLIP_INVALID_ARGUMENT);
