@@ -13,12 +13,15 @@ endif
 .DELETE_ON_ERROR:
 
 VERSION := $(shell sed -n 's/.*StaticString("\([0-9]*\.[0-9]*\.[0-9]*\)").*/\1/p' Sources/ClipCore/Host/Version.swift)
-PLUGINS := $(sort $(patsubst plugins/%/Plugin.swift,%,$(wildcard plugins/*/Plugin.swift)))
+# Of the kernels, those of this machine's processor.
+KERNELS := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+PLUGINS := $(filter-out kernels_%,$(sort $(patsubst plugins/%/Plugin.swift,%,$(wildcard plugins/*/Plugin.swift)))) \
+  $(patsubst plugins/%/Plugin.swift,%,$(wildcard plugins/kernels_$(KERNELS)*/Plugin.swift plugins/kernels_openblas/Plugin.swift))
 
 # build/ has the layout of an installed tree.
 LIBRARIES := $(patsubst %,build/lib/lib%.so.$(VERSION),clipcore cliptools clipindex)
 # Plugins with libraries that most programs have no use for are loaded when a model asks for them.
-ON_DEMAND := tokenizer_subword codec_gif codec_tiff codec_heif codec_jxl neighbours_faiss
+ON_DEMAND := tokenizer_subword codec_gif codec_tiff codec_heif codec_jxl kernels_openblas neighbours_faiss
 MODULES := $(patsubst %,build/lib/clipcore/plugins/%.so,$(filter-out $(ON_DEMAND),$(PLUGINS)) $(ON_DEMAND:%=on-demand/%))
 HEADERS := $(patsubst Include/%,build/include/clipcore/%,$(wildcard Include/*.h Include/plugin/*.h))
 CLIP    := build/bin/clip
@@ -28,8 +31,13 @@ EXAMPLES := build/share/clipcore/examples
 CATALOGUE := build/share/clipcore/modalities.json
 MANUAL := build/share/man/man1/clip.1
 
-BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libutf8proc-dev libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev libfaiss-dev pkg-config
-TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat
+BUILD_PACKAGES := libopenblas-dev libffi-dev libsqlite3-dev libjansson-dev libutf8proc-dev libfaiss-dev pkg-config
+BUILD_PACKAGES += libturbojpeg0-dev libspng-dev libwebp-dev libgif-dev libtiff-dev libheif-dev libjxl-dev
+CROSS_PACKAGES := jq qemu-user
+TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat $(CROSS_PACKAGES)
+TEST_PACKAGES  += abigail-tools debhelper chrpath lintian mmdebstrap patchelf
+TEST_PACKAGES  += rustc cargo golang-go openjdk-17-jdk-headless
+TEST_PACKAGES  += python3-venv python3-build python3-numpy python3-pil
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
 CORE    := .build/core.stamp
@@ -102,6 +110,19 @@ $(CATALOGUE): share/modalities.json
 $(MANUAL): $(CLIP) scripts/man-pages
 	@scripts/man-pages build/bin/clip $(VERSION) build/share
 
+ARCH ?= aarch64
+.PHONY: cross
+cross: cross-deps ## the libraries and plugins for another processor: ARCH=aarch64, into build-aarch64/
+	@scripts/cross $(ARCH)
+
+.PHONY: cross-test
+cross-test: cross ## run the C tests on ARCH's libraries, by qemu: an hour
+	@Tests/cross.sh $(ARCH) all
+
+.PHONY: cross-deps
+cross-deps:
+	@scripts/install-packages $(CROSS_PACKAGES)
+
 .PHONY: demo
 demo: deps build ## see it work: rank captions, search images, train for a minute
 	@scripts/demo
@@ -138,6 +159,18 @@ install: build ## copy the tree to PREFIX (/usr/local) and LIBDIR (PREFIX/lib), 
 uninstall: build ## remove what install copied there
 	@scripts/uninstall-tree build "$(PREFIX)" "$(LIBDIR)" "$(DESTDIR)"
 
+.PHONY: deb
+deb: build ## make Debian packages in build/deb
+	@scripts/debian-packages
+
+.PHONY: dist
+dist: build ## make a tarball that runs anywhere in build/dist, with checksums; SIGN=KEY signs them
+	@scripts/make-dist $(VERSION) $(SIGN)
+
+.PHONY: static
+static: build ## make libclipcore.a, the library and its plugins for programs of one file, in build/static
+	@scripts/make-static
+
 .PHONY: format
 format: ## format the Swift sources
 	@swift format --in-place --recursive Sources plugins Tests/Sources Tests/Suites Package.swift Tests/Package.swift
@@ -148,4 +181,4 @@ lint: ## check the Swift sources' format
 
 .PHONY: clean
 clean: ## remove everything that was built
-	@rm -rf build .build .build-* Tests/.build
+	@rm -rf build build-* .build .build-* Tests/.build

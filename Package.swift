@@ -5,9 +5,20 @@ import PackageDescription
 
 let root = Context.packageDirectory
 
+/// The processor that is built for, as `uname -m` names it. scripts/cross sets it.
+#if arch(arm64)
+  let host = "aarch64"
+#else
+  let host = "x86_64"
+#endif
+let architecture = Context.environment["CLIPCORE_ARCH"] ?? host
+
 let embedded: [SwiftSetting] = [
   .enableExperimentalFeature("Embedded"),
-  .unsafeFlags(["-wmo", "-Xcc", "-D_GNU_SOURCE", "-Xfrontend", "-function-sections"]),
+  .unsafeFlags([
+    "-wmo", "-Xcc", "-D_GNU_SOURCE", "-Xcc", "-fno-asynchronous-unwind-tables", "-Xfrontend", "-function-sections",
+    "-Xfrontend", "-disable-incremental-llvm-codegen",
+  ]),
 ]
 
 /// The core is compiled for size; its hot loops are in the kernel plugins.
@@ -18,7 +29,7 @@ let small = embedded + [.unsafeFlags(forSize)]
 func exporting(_ map: String, _ more: [String] = []) -> LinkerSetting {
   .unsafeFlags(
     [
-      "-enable-experimental-feature", "Embedded",
+      "-enable-experimental-feature", "Embedded", "-use-ld=lld",
       "-Xlinker", "--version-script=\(root)/\(map)", "-Xlinker", "-z", "-Xlinker", "defs",
       "-Xlinker", "--as-needed", "-lm", "-Xlinker", "--wrap=posix_memalign", "-Xlinker", "--wrap=free",
     ] + more)
@@ -29,8 +40,7 @@ func sharing(_ name: String, _ map: String, _ more: [String] = []) -> LinkerSett
   exporting(
     map,
     [
-      "-Xlinker", "-soname=lib\(name).so.1", "-Xlinker", "-z", "-Xlinker", "nodelete", "-use-ld=lld", "-Xlinker",
-      "--icf=all", "-Xlinker", "-z", "-Xlinker", "pack-relative-relocs",
+      "-Xlinker", "-soname=lib\(name).so.1", "-Xlinker", "-z", "-Xlinker", "nodelete", "-Xlinker", "--icf=all",
     ] + more)
 }
 
@@ -47,8 +57,10 @@ func plugin(
     linkerSettings: [exporting("plugins/plugin.map")] + links.map { .linkedLibrary($0) })
 }
 
-func kernels(_ name: String, _ march: String) -> Target {
-  plugin(name, ["ClipKernels"], flags: ["-Ounchecked", "-Xcc", "-march=\(march)"])
+func kernels(_ name: String, _ march: String, _ features: String...) -> Target {
+  plugin(
+    name, ["ClipKernels"],
+    flags: ["-Ounchecked", "-Xcc", "-march=\(march)"] + features.flatMap { ["-Xcc", "-m\($0)"] })
 }
 
 let plugins: [Target] = [
@@ -78,13 +90,29 @@ let plugins: [Target] = [
   plugin("codec_heif", ["CHEIF"], links: ["heif"]),
   plugin("codec_jxl", ["CJXL"], links: ["jxl"]),
   plugin("weights_pytorch"),
+  plugin("kernels_openblas", ["ClipKernels", "COpenBLAS"], flags: ["-Ounchecked"], links: ["openblas"]),
   plugin("loader_ffi", ["ClipBase", "ClipFFI"]),
   plugin("tokenizer_subword", ["ClipBase", "CUtf8proc"], flags: forSize, links: ["utf8proc"]),
   plugin("neighbours_faiss", ["FaissShim"], exclude: ["Shim"], links: ["faiss", "stdc++"]),
-  kernels("kernels_x86_64", "x86-64"),
-  kernels("kernels_x86_64_v3", "x86-64-v3"),
-  kernels("kernels_x86_64_v4", "x86-64-v4"),
 ]
+
+/// One for each instruction set.
+let kernelSets: [String: [Target]] = [
+  "x86_64": [
+    kernels("kernels_x86_64", "x86-64"),
+    kernels("kernels_x86_64_v3", "x86-64-v3"),
+    kernels("kernels_x86_64_v4", "x86-64-v4"),
+    kernels("kernels_x86_64_v4_vnni", "x86-64-v4", "avx512vnni"),
+    kernels("kernels_x86_64_v4_bf16", "x86-64-v4", "avx512vnni", "avx512bf16"),
+  ],
+  "aarch64": [
+    kernels("kernels_arm64", "armv8-a"),
+    kernels("kernels_arm64_dot", "armv8.2-a+dotprod"),
+  ],
+]
+/// scripts/build-sanitized compiles one set alone.
+let kernelSet = Context.environment["CLIPCORE_KERNEL_SET"]
+let allPlugins = plugins + kernelSets[architecture, default: []].filter { kernelSet == nil || kernelSet == $0.name }
 
 /// Full Swift, over the headers. `make` compiles it beside the libraries, in a scratch folder of its own.
 let swift: [Target] =
@@ -125,7 +153,7 @@ let package = Package(
     .library(name: "CClip", targets: ["CClip"]),
     .library(name: "cliptools", type: .dynamic, targets: ["ClipData"]),
     .library(name: "clipindex", type: .dynamic, targets: ["ClipIndex"]),
-  ] + plugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
+  ] + allPlugins.map { .library(name: $0.name, type: .dynamic, targets: [$0.name]) }
     + swift.filter { ["CLIP", "CLIPTools", "CLIPIndex"].contains($0.name) }.map {
       .library(name: $0.name, targets: [$0.name])
     },
@@ -142,6 +170,7 @@ let package = Package(
     library("CTIFF", "libtiff-dev"),
     library("CHEIF", "libheif-dev"),
     library("CJXL", "libjxl-dev"),
+    library("COpenBLAS", "libopenblas-dev"),
     library("CFFI", "libffi-dev"),
     library("CSQLite", "libsqlite3-dev"),
     .target(name: "ClipReserve", dependencies: ["CSystem"], swiftSettings: embedded),
@@ -173,5 +202,5 @@ let package = Package(
       name: "FaissShim", path: "plugins/neighbours_faiss/Shim", publicHeadersPath: ".",
       cxxSettings: [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ClipPluginKit", dependencies: ["CClip", "CSystem", "ClipReserve"], swiftSettings: embedded),
-  ] + plugins + swift,
+  ] + allPlugins + swift,
   cxxLanguageStandard: .cxx17)

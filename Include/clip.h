@@ -223,6 +223,10 @@ typedef void (*clip_log_fn)(void *user, clip_log_level level, const char *messag
 typedef void (*clip_task_fn)(void *context, size_t index);
 typedef void (*clip_parallel_for_fn)(void *user, size_t count, clip_task_fn task, void *context);
 
+/* The entry function of a plugin; clip_plugin.h describes the table it returns. */
+typedef struct clip_plugin clip_plugin;
+typedef const clip_plugin *(*clip_plugin_entry_fn)(void);
+
 struct clip_runtime_options {
   uint32_t struct_size;
   /* Threads that compute one call, the calling thread included: 1 to 256; 0 is 1. All models of the runtime share
@@ -244,6 +248,9 @@ struct clip_runtime_options {
   /* The compute kernels: the id of a kernel set or its last part, such as "x86-64-v3" or "reference". NULL: the
    * environment variable CLIP_KERNELS, else the fastest that this processor supports. */
   const char *kernels;
+  /* Plugins that are linked into the program, added before any file as by clip_plugin_register. */
+  const clip_plugin_entry_fn *plugin_entries;
+  size_t plugin_entry_count; /* at most 4096 */
 };
 
 /* ================================================================ Models */
@@ -258,12 +265,17 @@ enum { CLIP_TOWER_IMAGE = 1u, CLIP_TOWER_TEXT = 2u };
 typedef enum clip_storage {
   CLIP_STORAGE_F32 = 0,
   CLIP_STORAGE_F16 = 1,  /* half the memory, cosine about 0.99999; a weight beyond 65504 is an error */
-  CLIP_STORAGE_BF16 = 2, /* half the memory, cosine about 0.9999 */
+  CLIP_STORAGE_BF16 = 2, /* half the memory, cosine about 0.9999. Activations are rounded to BF16 too
+                             where the processor multiplies BF16 (AVX512_BF16), which is faster */
   /* A quarter of the memory, cosine about 0.9995. Weights are integers from -127 to 127 with one scale for each
    * output channel (for each row of an embedding table), rounded to nearest. Activations are rounded to 16 bits
    * with one scale for each block of a row, and sums within a block are exact. A row with NaN or infinity becomes
    * NaN. Convolutions with three input channels are held as BF16. */
-  CLIP_STORAGE_INT8 = 3
+  CLIP_STORAGE_INT8 = 3,
+  /* The memory of INT8 in less time, cosine about 0.999. Activations are rounded to 8 bits, 7 where the processor has no
+   * VNNI, with a scale and a zero for each block of a row; those far above the mean of their block are not rounded.
+   * Token embeddings are as with INT8. */
+  CLIP_STORAGE_INT8_FAST = 4
 } clip_storage;
 
 enum {
@@ -284,11 +296,6 @@ struct clip_model_options {
   uint32_t image_width;
   uint32_t image_height;
 };
-
-/* Writes random initial weights into a model folder that has its configuration but no weights: the start of
- * training from scratch. The distributions are those of CLIP; the same seed makes the same file. A folder that has
- * weights is CLIP_INVALID_ARGUMENT. [any-thread] */
-CLIP_API clip_status clip_model_initialize(clip_runtime *runtime, const char *folder, uint64_t seed);
 
 /* Facts about a model at one moment; a swap may change them. */
 typedef struct clip_model_info {
@@ -320,22 +327,6 @@ CLIP_API clip_status clip_model_describe(const clip_model *model, clip_model_inf
  * `tower`: CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT. 0 and "" where that tower is not open. [any-thread] */
 CLIP_API size_t clip_model_encoder(const clip_model *model, uint32_t tower, char *buffer, size_t capacity);
 
-/* Replaces towers of a model while other threads use it. `towers`: CLIP_TOWER_* of open towers, 0 for all. They
- * are opened from `folder` or, if it is NULL, each from the folder it came from; with the plugins that are loaded
- * now. After clip_plugin_reload that brings the same weights under the new code. `options`: storage, flags and
- * progress; NULL for those the tower was opened with. Weights are packed before the call returns.
- *
- * The new towers are built aside and replace the old ones at once. Calls that are running finish with the towers
- * they began with. On any error the model is unchanged; CLIP_MISMATCH if the new embeddings have another width.
- *
- * The tokenizer and context length belong to the text tower, preprocessing to the image tower. Logit scale, bias
- * and layout stay unless all towers are replaced from `folder`. Where a swap changes image_width, image_height or
- * context_length, calls with the caller's pixels and tokens (clip_preprocess, clip_encode_pixels, clip_tokenize,
- * clip_encode_tokens) are CLIP_MISMATCH until clip_encode_options has the new sizes. Encode tokens with the tower
- * whose tokenizer made them. [any-thread] */
-CLIP_API clip_status clip_model_swap(clip_model *model, uint32_t towers, const char *folder,
-                                     const clip_model_options *options);
-
 /* ================================================================ Images */
 
 enum {
@@ -363,7 +354,7 @@ CLIP_API size_t clip_image_endings(const clip_runtime *runtime, char *buffer, si
 
 enum {
   CLIP_ENCODE_RAW = 1u,              /* the tower's output, not scaled to unit length */
-  CLIP_ENCODE_TRUNCATE = 2u,         /* cut a text that is too long and keep its end token; else CLIP_LIMIT */
+  CLIP_ENCODE_TRUNCATE = 2u,         /* truncate a text that is too long, with its end token; else CLIP_LIMIT */
   CLIP_ENCODE_OPENAI_CLEANING = 4u,  /* CLIP's tokenizer: clean texts as OpenAI's Python does (ftfy, HTML entities,
                                         lower case). In open_clip's layout that is the default */
   CLIP_ENCODE_COMPOSITE_ALPHA = 8u   /* blend transparent pixels over `background`; else alpha is dropped */

@@ -65,14 +65,14 @@ CLIP_API clip_status clip_analyze(clip_runtime *runtime, const float *images, co
                                   const clip_analysis_options *options, clip_analysis *analysis,
                                   clip_pair_analysis *pairs, size_t capacity);
 
-/* How far two modalities are apart in one property, as the catalogue says. Valid during the visit. */
+/* The difference of two modalities in one property, by the catalogue. Valid during the visit. */
 typedef struct clip_property_gap {
   uint32_t struct_size;
   const char *property;
   const char *title;
-  const char *a; /* what the first modality has, and the second */
+  const char *a; /* the property of the first modality, and of the second */
   const char *b;
-  const char *challenge; /* what that makes hard */
+  const char *challenge; /* the challenge that the difference makes */
   double gap;    /* 0 to 1 */
   double weight; /* all weights add up to 1 */
 } clip_property_gap;
@@ -84,7 +84,7 @@ typedef struct clip_modality_gap_info {
   char level[32];      /* the name of that score, such as "high"; truncated to 31 bytes */
 } clip_modality_gap_info;
 
-/* Returns 0 to go on, anything else to stop the visit. */
+/* Returns 0 to continue, anything else to stop the visit. */
 typedef int (*clip_property_gap_fn)(void *user, const clip_property_gap *gap);
 
 /* The gap between modalities `a` and `b`, "text" and "image" say, by property: those that count most come

@@ -33,7 +33,7 @@ typedef struct clip_setting_info {
   size_t choice_count;
 } clip_setting_info;
 
-/* What an augmentation says about itself. Valid during the visit. */
+/* The declaration of an augmentation. Valid during the visit. */
 typedef struct clip_augmentation_info {
   uint32_t struct_size;
   clip_plugin_kind kind;   /* CLIP_KIND_IMAGE_AUGMENTATION or CLIP_KIND_TEXT_AUGMENTATION */
@@ -45,7 +45,7 @@ typedef struct clip_augmentation_info {
   size_t setting_count;
 } clip_augmentation_info;
 
-/* Returns 0 to go on, anything else to stop the visit. */
+/* Returns 0 to continue, anything else to stop the visit. */
 typedef int (*clip_augmentation_fn)(void *user, const clip_augmentation_info *info);
 
 /* Visits the loaded augmentations, in the order of loading. `op`: only the one of this op or id, NULL: all.
@@ -78,8 +78,7 @@ CLIP_API clip_status clip_augment_image(const clip_pipeline *pipeline, const cli
 CLIP_API clip_status clip_augment_text(const clip_pipeline *pipeline, const char *text, uint64_t seed,
                                        uint64_t index, char *buffer, size_t capacity, size_t *length);
 
-/* How many texts steps left as they were because what they depend on, such as a translator, failed.
- * 0 for NULL. [any-thread] */
+/* The number of texts that steps left unchanged because a resource, such as a translator, failed. 0 for NULL. [any-thread] */
 CLIP_API uint64_t clip_pipeline_failures(const clip_pipeline *pipeline);
 
 #ifdef __cplusplus

@@ -63,7 +63,7 @@ CLIP_API clip_status clip_dataset_open(clip_runtime *runtime, clip_model *model,
 /* Ends the workers and frees the data set and its last batch. [owner-thread] */
 CLIP_API void clip_dataset_release(clip_dataset *dataset);
 
-/* Samples that the library owns, valid until the next call for a batch, restore or close. */
+/* Samples that the library owns, valid until the next call for a batch, restore or release. */
 typedef struct clip_batch {
   uint32_t struct_size;
   uint32_t count;                /* samples; 0 after the last epoch */
@@ -101,7 +101,7 @@ CLIP_API clip_status clip_dataset_save(clip_dataset *dataset, uint8_t *state, si
  * CLIP_MISMATCH; other bytes are CLIP_FORMAT. [any-thread] */
 CLIP_API clip_status clip_dataset_restore(clip_dataset *dataset, const uint8_t *state, size_t size);
 
-/* Counts over all epochs; a saved state has them too. */
+/* Counts over all epochs. A saved state includes them. */
 typedef struct clip_dataset_counters {
   uint32_t struct_size;
   uint64_t samples;            /* good ones, given out */

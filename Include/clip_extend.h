@@ -11,7 +11,7 @@ extern "C" {
 
 /* ---------------------------------------------------------------- errors */
 
-/* Sets the message that clip_last_error returns on this thread, cut to 4095 bytes; NULL: "". Returns `status`, so
+/* Sets the message that clip_last_error returns on this thread, truncated to 4095 bytes; NULL: "". Returns `status`, so
  * that a function may end with `return clip_set_last_error(CLIP_FORMAT, message);`. [any-thread] */
 CLIP_API clip_status clip_set_last_error(clip_status status, const char *message);
 
@@ -70,7 +70,7 @@ CLIP_API clip_status clip_normalize_bytes(const clip_model *model, const uint8_t
 /* ---------------------------------------------------------------- plugin tables */
 
 /* Receives the table of a loaded plugin's item, as the plugin header of its kind defines it: valid during the call.
- * Returns 0 to go on, anything else to stop the visit. */
+ * Returns 0 to continue, anything else to stop the visit. */
 typedef int (*clip_plugin_table_fn)(void *user, const char *id, const void *table);
 
 /* Visits the tables of a kind as they are at the time of the call, in the order of loading. [any-thread] */

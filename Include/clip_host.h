@@ -1,4 +1,5 @@
-/* clip_host.h: the plugins of a runtime, and what their encoders build. The rules are in clip.h. */
+/* clip_host.h: the plugins of a runtime, what their encoders build, and new towers for an open model. The rules are in
+ * clip.h. */
 #ifndef CLIPCORE_CLIP_HOST_H
 #define CLIPCORE_CLIP_HOST_H
 
@@ -61,12 +62,9 @@ CLIP_API clip_status clip_plugin_unload(clip_runtime *runtime, const char *plugi
  * plugin that was registered, and that of the kernels in use, are CLIP_INVALID_ARGUMENT. [any-thread] */
 CLIP_API clip_status clip_plugin_reload(clip_runtime *runtime, const char *plugin);
 
-/* The entry function of a plugin; clip_plugin.h describes the table it returns. */
-typedef struct clip_plugin clip_plugin;
-typedef const clip_plugin *(*clip_plugin_entry_fn)(void);
-
 /* Adds a plugin that is linked into the program, by its entry function, which may have any name. Its code and
- * table must stay until the runtime and its models are released. [any-thread] */
+ * table must stay until the runtime and its models are released. Kernels are chosen when the runtime is created: give
+ * theirs as clip_runtime_options.plugin_entries. [any-thread] */
 CLIP_API clip_status clip_plugin_register(clip_runtime *runtime, clip_plugin_entry_fn entry);
 
 /* A watched plugin file changed. CLIP_OK and "": its new code is loaded. Any other status: the old code stays, and
@@ -80,6 +78,24 @@ typedef void (*clip_plugin_changed_fn)(void *user, const char *plugin, const cha
  * `changed`. `changed` may be NULL: the log has the same messages. A second call for a runtime is
  * CLIP_INVALID_ARGUMENT. [any-thread] */
 CLIP_API clip_status clip_plugin_watch(clip_runtime *runtime, clip_plugin_changed_fn changed, void *user);
+
+/* ---------------------------------------------------------------- towers of an open model */
+
+/* Replaces towers of a model while other threads use it. `towers`: CLIP_TOWER_* of open towers, 0 for all. They
+ * are opened from `folder` or, if it is NULL, each from the folder it came from; with the plugins that are loaded
+ * now. After clip_plugin_reload that brings the same weights under the new code. `options`: storage, flags and
+ * progress; NULL for those the tower was opened with. Weights are packed before the call returns.
+ *
+ * The new towers are built aside and replace the old ones at once. Calls that are running finish with the towers
+ * they began with. On any error the model is unchanged; CLIP_MISMATCH if the new embeddings have another width.
+ *
+ * The tokenizer and context length belong to the text tower, preprocessing to the image tower. Logit scale, bias
+ * and layout stay unless all towers are replaced from `folder`. Where a swap changes image_width, image_height or
+ * context_length, calls with the caller's pixels and tokens (clip_preprocess, clip_encode_pixels, clip_tokenize,
+ * clip_encode_tokens) are CLIP_MISMATCH until clip_encode_options has the new sizes. Encode tokens with the tower
+ * whose tokenizer made them. [any-thread] */
+CLIP_API clip_status clip_model_swap(clip_model *model, uint32_t towers, const char *folder,
+                                     const clip_model_options *options);
 
 /* ---------------------------------------------------------------- encoders */
 

@@ -30,21 +30,21 @@ typedef struct clip_encode_files_options {
   clip_progress progress; /* in images: one that is decoded counts for half until it is embedded */
 } clip_encode_files_options;
 
-/* Receives what became of image `index`: its embedding [embedding_width], or NULL with the status and the message of the
- * reason. Both pointers are valid during the call. Returns 0 to go on; any other value cancels the call. It may call the
- * library. */
+/* Receives the embedding [embedding_width] of image `index`, or NULL with the status and message of its error. Both pointers
+ * are valid during the call. Returns 0 to continue; any other value cancels the call. It may call the library. */
 typedef int (*clip_encoded_fn)(void *user, size_t index, const float *embedding, clip_status status,
                                const char *message);
 
 /* Embeds the images of n files, as clip_image_load and clip_encode_image do, and calls `receive` for each of them, on the
  * calling thread and in their order. Threads of the call decode the images of the next batch while one is encoded;
- * memory does not grow with n. An image that cannot be read is told to `receive`, and the call goes on. What was received
- * before an error or CLIP_CANCELLED is good. CLIP_OUT_OF_MEMORY ends the call. `options` may be NULL. Needs the image
+ * memory does not grow with n. If an image cannot be read, `receive` gets the error, and the call continues.
+ * Embeddings received before an error or CLIP_CANCELLED are valid. CLIP_OUT_OF_MEMORY ends the call. `options` may be NULL. Needs the image
  * tower, as it is at the time of the call. [any-thread] */
 CLIP_API clip_status clip_encode_files(clip_runtime *runtime, clip_model *model, const clip_image_file *files, size_t n,
                                        const clip_encode_files_options *options, clip_encoded_fn receive, void *user);
 
-/* Called for a file of an archive: its name there, any bytes ending in NUL, and its place. Returns 0 to go on. */
+/* Called for a file of an archive: its name in the archive, any bytes ending in NUL, and its range. Returns 0
+ * to continue. */
 typedef int (*clip_archive_fn)(void *user, const char *name, uint64_t offset, uint64_t size);
 
 /* Visits the files in a tar archive, in their order. Where it is truncated or damaged, the files before are visited and

@@ -15,6 +15,11 @@
 extern "C" {
 #endif
 
+/* Writes random initial weights into a model folder that has its configuration but no weights: the start of
+ * training from scratch. The distributions are those of CLIP; the same seed makes the same file. A folder that has
+ * weights is CLIP_INVALID_ARGUMENT. [any-thread] */
+CLIP_API clip_status clip_model_initialize(clip_runtime *runtime, const char *folder, uint64_t seed);
+
 /* A model's weights in training, with the state of the optimizer. A trainer reads its model's folder, in float32,
  * and does not change the model: see clip_trainer_export and clip_trainer_update_model. One thread at a time may
  * use a trainer; the threads of the runtime compute. */

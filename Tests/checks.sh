@@ -18,7 +18,7 @@ exports_match() {
   local library=$1 declared exported
   shift
   declared=$(declared_functions "$@")
-  exported=$(nm -D --extern-only --defined-only "build/lib/$library" | awk '{ print $3 }' | sort)
+  exported=$(nm -D --extern-only --defined-only "build/lib/$library" | awk '$2 != "A" { sub(/@@CLIPCORE_[0-9.]+$/, "", $3); print $3 }' | sort)
   [ -n "$declared" ] && diff <(echo "$declared") <(echo "$exported")
 }
 
@@ -66,7 +66,7 @@ documented_c_compiles() {
 # The kernels against plain loops.
 kernels_work() {
   cc -std=gnu11 -O2 -IInclude Tests/C/kernels_test.c -o build/tests/kernels_test -ldl -lm &&
-    timeout 600 build/tests/kernels_test build/lib/clipcore/plugins/kernels_*.so
+    timeout 600 build/tests/kernels_test build/lib/clipcore/plugins/{,on-demand/}kernels_*.so
 }
 
 plugins_export_entry() {
@@ -192,7 +192,7 @@ sizes_fit() {
   core=$(stat -Lc %s "$tree/lib/libclipcore.so")
   all=$(find "$tree/lib" -name '*.so*' -type f -print0 | xargs -0 stat -c %s | awk '{ n += $1 } END { print n }')
   echo "libclipcore.so $core bytes, all $all bytes"
-  [ "$core" -lt 1210000 ] && [ "$all" -lt 6000000 ]
+  [ "$core" -lt 1235000 ] && [ "$all" -lt 6000000 ]
 }
 
 # Installed, moved elsewhere, found by pkg-config and CMake; the example is built against it, and it and the tool run.

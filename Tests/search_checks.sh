@@ -29,13 +29,15 @@ fails() {
     { echo "line ${BASH_LINENO[0]}: $*: status $found, expected $status with \"$words\": $out"; return 1; }
 }
 
-# many COUNT: as many images of different content in $here/images, in 10 folders.
+# many COUNT [FOLDER]: as many images of different content, in folders of 1,000 in FOLDER ($here/images).
 many() {
-  local number sources=("$here"/images/*.png)
+  local number folder=${2:-$here/images} escaped=() source
+  for source in Examples/images/*.png; do escaped+=("$(od -An -v -tx1 "$source" | tr -d '\n' | sed 's/ /\\x/g')"); done
   for ((number = 0; number < $1; number++)); do
-    mkdir -p "$here/images/$((number % 10))"
+    [ $((number % 1000)) != 0 ] || mkdir -p "$folder/$((number / 1000))" || return
     # What follows the end of a PNG file is no part of the image.
-    { cat "${sources[number % ${#sources[@]}]}"; echo $number; } > "$here/images/$((number % 10))/$number.png"
+    # shellcheck disable=SC2059 # the bytes are the format
+    printf "${escaped[number % ${#escaped[@]}]}$number" > "$folder/$((number / 1000))/$number.png" || return
   done
 }
 
@@ -53,6 +55,70 @@ index_follows_changes() {
   # An empty folder may be one whose disk is away: what is indexed of it stays, until it is known to be there.
   rm "$images"/other/* && says "12 images: 3 kept." index && says "the folder is empty" index || return
   mkdir "$images/other/x" && says "9 images: 3 removed." index 
+}
+
+# What several new files hold is embedded once, and each has its embedding; copies of what cannot be embedded are told.
+index_embeds_a_content_once() {
+  begins once || return
+  local number one all TIMEFORMAT=%U
+  for ((number = 0; number < 500; number++)); do ln "$here/images/cat.png" "$here/images/more/$number.png" || return; done
+  : > "$here/images/bad.png" && cp "$here/images/bad.png" "$here/images/more/"
+  one=$({ time build/bin/clip index --index "$here/one" --model Models/emoji "$here/images" > "$here/out" 2>&1; } 2>&1)
+  grep -q "512 images: 512 added, 2 skipped" "$here/out" || complain "$(cat "$here/out")" || return
+  says "501 images, similarity 1.0000" build/bin/clip duplicates --index "$here/one" --threshold 0.999 || return
+  rm -r "$here/images/more" && many 500
+  all=$({ time build/bin/clip index --index "$here/all" --model Models/emoji "$here/images" > "$here/out" 2>&1; } 2>&1)
+  grep -q "510 images: 510 added, 1 skipped" "$here/out" || complain "$(cat "$here/out")" || return
+  echo "seconds of the processor: $one for copies, $all for others"
+  [ "${one/./}" -lt $((${all/./} / 3)) ]
+}
+
+# What changes while it is read is not taken for what it was; it is embedded when it rests.
+index_sees_changes_while_it_reads() {
+  begins reading || return
+  local pid status=0
+  while touch "$here/images/cat.png"; do :; done 2> /dev/null &
+  pid=$!
+  says "cat.png: the file changed while it was read" index "$here/images" && says "11 images: 1 skipped." index || status=1
+  kill $pid && wait $pid 2> /dev/null
+  [ $status = 0 ] && says "12 images: 1 added." index
+}
+
+# Folders that vanish while they are read, and files that cannot be: told, and nothing is lost of the others.
+index_reads_what_vanishes() {
+  begins vanishes || return
+  many 1000
+  build/bin/clip index --index "$here/index" --model Models/emoji --batch 4 "$here/images" > "$here/out" 2>&1 &
+  local pid=$! status=0
+  sleep 0.5 && rm -rf "$here/images/0" && wait $pid || status=$?
+  grep -q " images: .* added" "$here/out" && [ $status -le 1 ] || complain "status $status: $(cat "$here/out")" || return
+  index > /dev/null && says "12 images: up to date." index
+}
+
+# A name has any bytes; what is no regular file is never opened, and links that lead in circles end.
+index_takes_any_name() {
+  begins names || return
+  local images=$here/images long name
+  long=$(printf '%0251d.png' 0)
+  for name in "$(printf 'new\nline.png')" -rf.png "$long" "a b'\"\$.png" $'\351\377.png' $'\033[31m.png' --model.png; do
+    cp "$images/cat.png" "$images/$name" || return
+  done
+  mkfifo "$images/pipe.png" && : > "$images/empty.png" && mkdir "$images/folder.png" && ln -s . "$images/more/circle" || return
+  ln -s "$images/more" "$images/more/again" && ln -s self.png "$images/self.png" && ln -s ../.. "$images/more/up.png" || return
+  fails 1 "empty.png: expected an image" timeout 60 build/bin/clip index --index "$here/index" --model Models/emoji --follow-links "$images" || return
+  says "self.png: Too many levels of symbolic links" timeout 60 build/bin/clip index --index "$here/index" || return
+  (cd "$images" && says "-rf.png" ../../../bin/clip search --index ../index --no-update --paths --top 30 ./-rf.png) || return
+  [ "$(search --no-update --json --top 30 x | grep -c '"image"')" = 19 ]
+}
+
+# A disk that is full ends the command with words; what was written before is whole, and the next run goes on.
+index_fills_a_disk() {
+  begins full || return
+  many 300
+  (ulimit -f 600; fails 1 "$here/index" build/bin/clip index --index "$here/index" --model Models/emoji "$here/images") || return
+  local count
+  count=$(search --no-update --json x | sed -n 's/.*"searched": \([0-9]*\).*/\1/p')
+  [ "$count" -gt 0 ] && [ "$count" -lt 312 ] && says "312 images: $((312 - count)) added." index
 }
 
 # A folder that is away keeps its images, and is as it was when it comes back.
@@ -183,6 +249,28 @@ index_refuses() {
   fails 1 "expected --model" build/bin/clip index --index "$here/none" "$here/images"
 }
 
+# An index with damage at any place: searched as it was, or told; no other end.
+index_is_damaged() {
+  begins damaged || return
+  index "$here/images" > /dev/null && cp "$here/index" "$here/good" || return
+  local expected found status place size
+  expected=$(search --no-update --json --top 20 "a cat")
+  size=$(stat -c %s "$here/good")
+  RANDOM=5
+  for place in 0 16 24 100 4100 $(for _ in {1..25}; do echo $(((RANDOM * 32768 + RANDOM) % size)); done); do
+    cp "$here/good" "$here/index" && rm -f "$here/index"-{wal,shm} || return
+    printf '\xa5\x5a\xa5\x5a\xff\xff\x00\x01' | dd of="$here/index" bs=1 seek="$place" conv=notrunc status=none || return
+    status=0
+    found=$(timeout 60 build/bin/clip search --index "$here/index" --no-update --json --top 20 "a cat" 2> "$here/out") || status=$?
+    if [ $status = 0 ]; then [ "$found" = "$expected" ]; else [ $status = 1 ] && grep -q "$here/index" "$here/out"; fi ||
+      complain "damage at $place: status $status, $(cat "$here/out")" || return
+    status=0
+    touch "$here/images/cat.png"
+    timeout 60 build/bin/clip index --index "$here/index" > "$here/out" 2>&1 || status=$?
+    [ $status -le 1 ] && grep -q "$here/index" "$here/out" || complain "damage at $place: status $status, $(cat "$here/out")" || return
+  done
+}
+
 # One command at a time changes an index; a search then takes it as it is.
 index_is_changed_by_one() {
   begins one || return
@@ -190,7 +278,13 @@ index_is_changed_by_one() {
   fails 1 "another command changes" flock "$here/index.lock" build/bin/clip index --index "$here/index" || return
   says "as it is" flock "$here/index.lock" build/bin/clip search --index "$here/index" "a cat" || return
   says "1 added" index || return
-  [ "$(id -u)" = 0 ] || { chmod a-w "$here" "$here/index"* && says "as it is" search "a cat" && chmod u+w "$here"; }
+  # Before anything is embedded; root may write all.
+  [ "$(id -u)" = 0 ] || {
+    cp "$here/images/cat.png" "$here/images/newer.png" && chmod a-w "$here/index" && fails 1 "cannot write $here/index" index &&
+      says "as it is" search "a cat" && chmod a-w "$here" && fails 1 "cannot write $here: " index &&
+      fails 1 "cannot write $here: " build/bin/clip index --index "$here/other" --model Models/emoji "$here/images" &&
+      says "as it is" search "a cat" && chmod u+w "$here" "$here/index"
+  }
 }
 
 # After a kill at any moment the index opens, has whole entries alone, and the next run completes it.
@@ -262,12 +356,8 @@ waits_for() {
 # The memory of clip index does not grow with the images: 20,000 against 2,000.
 index_memory_is_flat() {
   begins memory || return
-  local few many number
-  mkdir "$here/few" "$here/many" || return
-  for ((number = 0; number < 20000; number++)); do
-    [ $((number % 1000)) != 0 ] || mkdir "$here/many/$((number / 1000))"
-    ln "$here/images/cat.png" "$here/many/$((number / 1000))/$number.png" || return
-  done
+  local few many
+  mkdir "$here/few" && many 20000 "$here/many" || return
   cp -rl "$here/many"/{0,1} "$here/few/" || return
   few=$(peak_memory build/bin/clip index --index "$here/1" --model Models/emoji "$here/few") &&
     many=$(peak_memory build/bin/clip index --index "$here/2" --model Models/emoji "$here/many") || return

@@ -3,8 +3,8 @@ import CSystem
 import ClipKernels
 import ClipPluginKit
 
-// The plugin of every instruction set: each folder kernels_* has a link to this file, and its own `Kernels` and
-// `InstructionSet`. A generic table cannot be: a C function pointer is not made of a generic function.
+// The plugin of every instruction set. Each folder kernels_* has a link to this file, and its own `Kernels` and
+// `InstructionSet`. The table is not generic because a C function pointer cannot be made from a generic function.
 
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: InstructionSet.pluginID, version: "0.1.0", license: "Apache-2.0") { table in
@@ -16,7 +16,7 @@ import ClipPluginKit
         description: InstructionSet.description.cString,
         rank: InstructionSet.rank, panel_width: UInt32(Kernels.panelWidth), tile_rows: UInt32(Kernels.tileRows),
         storages: 1 << CLIP_STORAGE_F32.rawValue | 1 << CLIP_STORAGE_F16.rawValue | 1 << CLIP_STORAGE_BF16.rawValue
-          | 1 << CLIP_STORAGE_INT8.rawValue,
+          | 1 << CLIP_STORAGE_INT8.rawValue | 1 << CLIP_STORAGE_INT8_FAST.rawValue,
         panel_bytes: { Kernels.panelBytes($0, $1) },
         pack_panel: { Kernels.packPanel($0, $1, $2, $3, $4, $5) },
         packed_rows: { Kernels.packedRows($0, $1, $2) },

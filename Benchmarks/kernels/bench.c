@@ -1,7 +1,7 @@
 /* GFLOP/s of a kernel plugin's matrix product on one core, in processor time, for each storage of the weights, beside
  * the core's FMA peak and, if installed, OpenBLAS. The candidates are timed in turns. See run.sh.
  *
- *   bench <plugin.so> [quick] [f32] [f16] [bf16] [int8]      all storages if none is named */
+ *   bench <plugin.so> [quick] [f32] [f16] [bf16] [int8] [int8-fast]      all storages if none is named */
 #include <dlfcn.h>
 #include <immintrin.h>
 #include <stdio.h>
@@ -57,11 +57,11 @@ static float *floats(size_t count) {
   return p;
 }
 
-static const char *const names[] = {"f32", "f16", "bf16", "int8"};
-enum { STORAGES = 4, RUNS = 9 };
+static const char *const names[] = {"f32", "f16", "bf16", "int8", "int8-fast"};
+enum { STORAGES = 5, RUNS = 9 };
 
 int main(int argc, char **argv) {
-  if (argc < 2) return fprintf(stderr, "usage: %s <plugin.so> [quick] [f32] [f16] [bf16] [int8]\n", argv[0]), 2;
+  if (argc < 2) return fprintf(stderr, "usage: %s <plugin.so> [quick] [f32] [f16] [bf16] [int8] [int8-fast]\n", argv[0]), 2;
   void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
   clip_plugin_entry_fn entry = library ? (clip_plugin_entry_fn)dlsym(library, "clip_plugin_entry") : NULL;
   if (!entry) return fprintf(stderr, "%s: %s\n", argv[1], dlerror()), 2;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run.sh [quick] [f32] [f16] [bf16] [int8]: times the kernel plugins in $BUILD (default .build/release), and OpenBLAS if
+# run.sh [quick] [f32] [f16] [bf16] [int8] [int8-fast]: times the kernel plugins in $BUILD (default .build/release), and OpenBLAS if
 # libopenblas.so.0 is installed and NO_BLAS is not set.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)

@@ -2,7 +2,9 @@
 //!
 //!   rustc --edition 2021 -O embed.rs -L $(pkg-config --variable=libdir clipcore)
 //!   ./embed MODEL IMAGE CAPTION...
-use std::ffi::{c_char, c_void, CStr, CString};
+use std::ffi::{CStr, CString};
+use std::os::raw::{c_char, c_void};
+use std::mem::size_of;
 use std::ptr::{null, null_mut};
 
 #[repr(C)]

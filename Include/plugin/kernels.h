@@ -15,15 +15,19 @@ enum {
   CLIP_CPU_AVX2 = 1u,
   CLIP_CPU_FMA = 2u,
   CLIP_CPU_F16C = 4u,
-  CLIP_CPU_AVX512 = 8u /* F, BW, CD, DQ and VL: x86-64-v4 */
+  CLIP_CPU_AVX512 = 8u, /* F, BW, CD, DQ and VL: x86-64-v4 */
+  CLIP_CPU_AVX512_VNNI = 16u,
+  CLIP_CPU_AVX512_BF16 = 32u,
+  CLIP_CPU_ARM_DOT = 64u /* FEAT_DotProd of arm64 */
 };
 
 /* One block of C = after(activation(A B' + bias) + residual): tiles [tile_begin, tile_end) of A's rows and panels
  * [panel_begin, panel_end) of the packed weights. Panel p gives columns [p * panel_width, (p + 1) * panel_width) of C,
  * up to `columns`. Tile t of T gives rows from rows * t / T (rounded down) to rows * (t + 1) / T, where T is
  * rows / tile_rows rounded up. Each element of C is summed over depth in one fixed order, for any block and any rows
- * around it, so results do not depend on how work is divided. With CLIP_STORAGE_INT8 a set may round A to 16 bits,
- * each row only by its own elements. */
+ * around it, so results do not depend on how work is divided. A set may round A, each row only
+ * by its own elements: with CLIP_STORAGE_BF16 to BF16, with CLIP_STORAGE_INT8 to 16 bits, with CLIP_STORAGE_INT8_FAST to
+ * 7 bits or more, and the weights to 6 bits and a sign or more. */
 typedef struct clip_matmul {
   const float *a;          /* all rows, as pack_rows wrote them */
   const void *weights;     /* all panels, as pack_panel wrote them */

@@ -10,9 +10,9 @@ extern "C" {
 
 CLIP_NULLABILITY_BEGIN
 
-/* What is done to a text before it is tokenized. */
+/* How a text is cleaned before it is tokenized. */
 typedef enum clip_text_cleaning {
-  CLIP_CLEANING_NONE = 0,       /* what the tokenizer's files say alone, as transformers */
+  CLIP_CLEANING_NONE = 0,       /* only what the tokenizer's files define, as in transformers */
   CLIP_CLEANING_OPENAI = 1,     /* CLIP's: ftfy's repairs, HTML entities, white space, lower case */
   CLIP_CLEANING_WHITESPACE = 2, /* the same without lower case */
   CLIP_CLEANING_CANONICAL = 3   /* SigLIP's: the same in lower case, without ASCII punctuation */

@@ -2,12 +2,11 @@ package import CClip
 
 /// A call of the library that failed.
 public struct CLIPError: Error, Hashable, Sendable, CustomStringConvertible {
-  /// The kind of failure.
   public let status: CLIPStatus
-  /// What was expected, what was found and where, for a person.
+  /// What was expected, what was found and where.
   public let message: String
 
-  /// An error of your own: thrown by a log or progress closure's owner, or where a program wraps this module.
+  /// An error of the program's own, such as one thrown by a wrapper of this module.
   public init(_ status: CLIPStatus, _ message: String) {
     self.status = status
     self.message = message
@@ -32,17 +31,18 @@ public struct CLIPStatus: RawRepresentable, Hashable, Sendable, CustomStringConv
   public static let notFound = CLIPStatus(CLIP_NOT_FOUND)
   /// The system refused to read or write; the message has its reason.
   public static let io = CLIPStatus(CLIP_IO)
-  /// A file is not what its format says: cut short or malformed.
+  /// A malformed or truncated file.
   public static let format = CLIPStatus(CLIP_FORMAT)
-  /// Well formed, but a feature that this library does not have.
+  /// A well-formed file or a configuration with a feature that this library lacks.
   public static let unsupported = CLIPStatus(CLIP_UNSUPPORTED)
-  /// Tensors missing, extra or of another shape than the configuration implies; sizes that do not fit the model.
+  /// Tensors that are missing, extra or of another shape than the configuration implies, or sizes that do not fit the
+  /// model.
   public static let mismatch = CLIPStatus(CLIP_MISMATCH)
-  /// Larger than a limit: pixels of an image, tokens of a text, nesting.
+  /// Beyond a limit: pixels of an image, tokens of a text, nesting.
   public static let limit = CLIPStatus(CLIP_LIMIT)
-  /// The system has not enough memory.
+  /// The system has too little memory.
   public static let outOfMemory = CLIPStatus(CLIP_OUT_OF_MEMORY)
-  /// A plugin is broken, of another interface version, or reported a failure.
+  /// A plugin is broken, has another interface version, or reported a failure.
   public static let plugin = CLIPStatus(CLIP_PLUGIN)
   /// Training: a loss, gradient or statistic is NaN or infinite.
   public static let notFinite = CLIPStatus(CLIP_NOT_FINITE)

@@ -1,6 +1,6 @@
 package import CClip
 
-/// C copies of Swift values, valid as long as the closure of `withCMemory` runs.
+/// C copies of Swift values, valid during the closure of `withCMemory`.
 package final class CMemory {
   private var blocks: [UnsafeMutableRawPointer] = []
   private var objects: [AnyObject] = []
@@ -9,7 +9,7 @@ package final class CMemory {
 
   fileprivate func free() { for block in blocks { block.deallocate() } }
 
-  /// The values one after another; NULL for none.
+  /// The values as an array; NULL if there are none.
   package func array<Value: BitwiseCopyable>(_ values: [Value]) -> UnsafePointer<Value>? {
     guard !values.isEmpty else { return nil }
     let copy = UnsafeMutablePointer<Value>.allocate(capacity: values.count)
@@ -18,7 +18,7 @@ package final class CMemory {
     return UnsafePointer(copy)
   }
 
-  /// A C callback that calls `handler`; none for nil.
+  /// A C callback that calls `handler`; an empty one for nil.
   package func progress(_ handler: ProgressHandler?) -> clip_progress {
     guard let handler else { return clip_progress() }
     let box = Box<ProgressHandler>(handler)
@@ -30,13 +30,14 @@ package final class CMemory {
       }, user: box.pointer)
   }
 
-  /// The text and a NUL; NULL for nil. Throws `invalidArgument` for a text that has a NUL itself: C would see less of it.
+  /// The text as a C string; NULL for nil. Throws `invalidArgument` for a text with a NUL, which C would truncate
+  /// there.
   package func string(_ text: String?, _ name: String) throws(CLIPError) -> UnsafePointer<CChar>? {
     guard let text else { return nil }
     return try bytes(text.utf8, name)
   }
 
-  /// The bytes of a text or path and a NUL. Throws as `string` does.
+  /// The bytes of a text or path as a C string. Throws as `string` does.
   package func bytes(_ text: some Collection<UInt8>, _ name: String) throws(CLIPError) -> UnsafePointer<CChar>? {
     var bytes: [CChar] = []
     bytes.reserveCapacity(text.count + 1)
@@ -48,7 +49,7 @@ package final class CMemory {
     return array(bytes)
   }
 
-  /// A list of NUL-terminated texts; NULL for none.
+  /// A list of C strings; NULL if it is empty.
   package func strings(
     _ texts: [String], _ name: String
   ) throws(CLIPError) -> UnsafePointer<UnsafePointer<CChar>?>? {
@@ -59,7 +60,7 @@ package final class CMemory {
   }
 }
 
-/// Calls `body` with memory for what C structs point to.
+/// Calls `body` with memory for the targets of pointers in C structs.
 package func withCMemory<Result>(
   _ body: (CMemory) throws(CLIPError) -> Result
 ) throws(CLIPError) -> Result {
@@ -75,19 +76,19 @@ package func sized<Struct>(_ value: Struct, _ size: WritableKeyPath<Struct, UInt
   return value
 }
 
-/// A text of C, "" for NULL.
+/// A C string; "" for NULL.
 package func string(_ pointer: UnsafePointer<CChar>?) -> String {
   pointer.map { String(cString: $0) } ?? ""
 }
 
-/// The bytes of a text of C that need not be UTF-8.
+/// The bytes of a C string, which need not be UTF-8.
 package func bytes(_ pointer: UnsafePointer<CChar>) -> [UInt8] {
   var count = 0
   while pointer[count] != 0 { count += 1 }
   return Array(UnsafeRawBufferPointer(start: pointer, count: count))
 }
 
-/// A text that C writes to a buffer and whose full length it returns.
+/// A text written by a C function, which returns its full length.
 package func string(_ write: (UnsafeMutablePointer<CChar>?, Int) -> Int) -> String {
   var bytes = [CChar](repeating: 0, count: 256)
   let length = write(&bytes, bytes.count)
@@ -98,7 +99,7 @@ package func string(_ write: (UnsafeMutablePointer<CChar>?, Int) -> Int) -> Stri
   return String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-/// `value` as a C number. Throws `invalidArgument` where it does not fit.
+/// `value` as a C number. Throws `invalidArgument` if it does not fit.
 package func number<Number: FixedWidthInteger>(_ value: Int, _ name: String) throws(CLIPError) -> Number {
   guard let number = Number(exactly: value) else {
     throw CLIPError(.invalidArgument, "\(name): expected \(Number.min) to \(Number.max), found \(value)")
@@ -119,7 +120,7 @@ package final class Box<Value> {
   }
 }
 
-/// Rows of `count` elements that a call of C fills.
+/// An array of `count` elements that a C function fills.
 package func filled<Element: BitwiseCopyable & ExpressibleByIntegerLiteral>(
   _ count: Int, _ fill: (UnsafeMutablePointer<Element>?, Int) throws(CLIPError) -> Void
 ) throws(CLIPError) -> [Element] {

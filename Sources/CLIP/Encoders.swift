@@ -1,54 +1,54 @@
 import CClip
 
-/// A tensor that an encoder needs.
+/// A parameter tensor of an encoder.
 public struct EncoderTensor: Hashable, Sendable {
   public let name: String
   public let shape: [Int]
-  /// The number of its elements.
+  /// The number of elements.
   public var count: Int { shape.reduce(1, *) }
 }
 
-/// What an encoder builds from a configuration.
+/// An encoder's graph for a configuration.
 public struct EncoderInfo: Hashable, Sendable {
   /// `.image` or `.text`.
   public let tower: Towers
-  /// Elements of its output for one item.
+  /// Elements of the output for one item.
   public let features: Int
-  /// Pixels; 0 for a text encoder.
+  /// In pixels; 0 for a text encoder.
   public let imageWidth: Int
   public let imageHeight: Int
-  /// Tokens; 0 for an image encoder.
+  /// In tokens; 0 for an image encoder.
   public let contextLength: Int
   public let vocabularySize: Int
-  /// Where a text ends: a `clip_end_rule` of clip_plugin.h.
+  /// How the end of a text is found: a `clip_end_rule` of clip_plugin.h.
   public let endRule: UInt32
-  /// The token of end rules that have one.
+  /// The token of end rules that use one.
   public let endToken: Int32
-  /// Elements of its weights.
+  /// Elements of all parameters.
   public let parameters: Int
-  /// For one image, or for a text of `contextLength` tokens.
+  /// For one image, or one text of `contextLength` tokens.
   public let multiplyAdds: Int
-  /// By the names that the encoder has for them.
+  /// By the encoder's own names.
   public let tensors: [EncoderTensor]
 }
 
 /// An encoder, and how well it suits a task.
 public struct Recommendation: Hashable, Sendable {
   public let id: String
-  /// 0 to 1: how well the needs are met.
+  /// How well the needs are met, 0 to 1.
   public let score: Float
-  /// One need after the other: "local-detail 3 of 3, declared; …"
+  /// A reason for each need: "local-detail 3 of 3, declared; …"
   public let reasons: String
   public let parameters: Int
   public let multiplyAdds: Int
-  /// For one item; nil if it was not measured.
+  /// The time for one item; nil if not measured.
   public let milliseconds: Double?
 }
 
 extension Runtime {
   /// Builds an encoder without weights.
   ///
-  /// - Parameter config: A JSON object; nil: the example of the encoder.
+  /// - Parameter config: A JSON object; nil: the encoder's example.
   public func describeEncoder(_ id: String, config: String? = nil) throws(CLIPError) -> EncoderInfo {
     var info = sized(clip_encoder_info(), \.struct_size)
     let tensors = Box<[EncoderTensor]>([])
@@ -71,16 +71,16 @@ extension Runtime {
       tensors: tensors.value)
   }
 
-  /// Ranks the loaded encoders of a tower for a task, the best first. One that cannot be built or goes over a limit is
+  /// Ranks the loaded encoders of a tower for a task, best first. Encoders that cannot be built or exceed a limit are
   /// left out.
   ///
   /// - Parameters:
-  ///   - needs: Needs with their weights above 0, such as "local-detail:3,low-latency". Encoders declare local-detail,
+  ///   - needs: Needs with weights above 0, such as "local-detail:3,low-latency". Encoders declare local-detail,
   ///     global-context, texture, multi-scale and small-data; low-latency and few-parameters are computed.
   ///   - tower: `.image` or `.text`.
   ///   - maxParameters: nil: no limit.
-  ///   - maxMilliseconds: For one item, with `measure`; nil: no limit.
-  ///   - measure: Runs each encoder on this machine: seconds each.
+  ///   - maxMilliseconds: The time for one item, which requires `measure`; nil: no limit.
+  ///   - measure: Runs each encoder on this machine, for seconds each.
   public func recommendEncoders(
     needs: String, tower: Towers = .image, maxParameters: Int? = nil, maxMilliseconds: Double? = nil,
     measure: Bool = false

@@ -13,21 +13,21 @@ public struct Color: Hashable, Sendable {
   public static let white = Color(red: 255, green: 255, blue: 255)
 }
 
-/// How images and texts are prepared and embedded. What means nothing to a call is ignored.
+/// How images and texts are prepared and embedded. A call ignores options that do not concern it.
 public struct EncodeOptions: Sendable {
-  /// Embeddings are the tower's output, not scaled to unit length.
+  /// Whether embeddings are not scaled to unit length.
   public var raw: Bool
-  /// A text that is too long is cut and keeps its end token; else it is `limit`.
+  /// Whether a text that is too long is truncated, keeping its end token. Otherwise it is `limit`.
   public var truncate: Bool
-  /// CLIP's tokenizer cleans texts as OpenAI's Python does, in place of as Hugging Face does.
+  /// Whether CLIP's tokenizer cleans texts as OpenAI's Python instead of Hugging Face's.
   public var openAICleaning: Bool
-  /// Transparent pixels are blended over this color; nil: alpha is dropped.
+  /// The color under transparent pixels; nil drops alpha.
   public var background: Color?
-  /// The sizes that pixels and tokens were made for; nil: those that the model was opened with.
+  /// The sizes for which pixels and tokens were made; nil: those that the model was opened with.
   public var sizes: ModelInfo?
-  /// The name of a prompt of the model's, which is put before each text; "": none; nil: the model's default.
+  /// The name of one of the model's prompts, which is put before each text. "": none; nil: the model's default.
   public var prompt: String?
-  /// Of encoding, in items.
+  /// Progress of encoding, in items.
   public var progress: ProgressHandler?
 
   public init(
@@ -63,8 +63,8 @@ public struct EncodeOptions: Sendable {
   }
 }
 
-/// Embeddings are rows of `info.embeddingWidth` elements, one for each item, in one array. The result for an item does
-/// not depend on the others of its call.
+/// Embeddings are rows of `info.embeddingWidth` elements, one for each item, in one array. An item's result does not
+/// depend on the other items of the call.
 extension Model {
   /// Embeds images: [images.count, embeddingWidth].
   public func encode(images: [Image], options: EncodeOptions = .init()) throws(CLIPError) -> [Float] {
@@ -100,7 +100,8 @@ extension Model {
     }
   }
 
-  /// Resizes, crops and normalises as the files of the model say: [images.count, 3, imageHeight, imageWidth], red first.
+  /// Resizes, crops and normalises images as the model's files define: [images.count, 3, imageHeight, imageWidth],
+  /// channels in the order red, green, blue.
   public func preprocess(_ images: [Image], options: EncodeOptions = .init()) throws(CLIPError) -> [Float] {
     let count = images.count * (options.sizes ?? info).pixelCount
     return try call(options) { options throws(CLIPError) in
@@ -113,8 +114,8 @@ extension Model {
     }
   }
 
-  /// The tokens of texts, [texts.count, contextLength]: each row a start token (SigLIP has none), the text, an end token
-  /// and padding.
+  /// The tokens of texts, [texts.count, contextLength]. A row has a start token (none in SigLIP), the text, an end
+  /// token and padding.
   public func tokenRows(_ texts: [String], options: EncodeOptions = .init()) throws(CLIPError) -> [Int32] {
     let count = texts.count * (options.sizes ?? info).contextLength
     return try withTexts(texts, options) { pointers, options throws(CLIPError) in
@@ -146,8 +147,8 @@ extension Model {
     }
   }
 
-  /// Probabilities of m texts for each of n images, from embeddings of unit length, [n, m]: a softmax of the logits over
-  /// the texts, or for a model with a logit bias the sigmoid of each.
+  /// Probabilities of m texts for each of n images, from embeddings of unit length: [n, m]. A softmax of the logits
+  /// over the texts; for a model with a logit bias, the sigmoid of each logit.
   public func classify(images: [Float], texts: [Float]) throws(CLIPError) -> [Float] {
     let n = try rows(images.count, info.embeddingWidth, "images")
     let m = try rows(texts.count, info.embeddingWidth, "texts")
@@ -181,7 +182,7 @@ extension Model {
     try filled(n * info.embeddingWidth) { out, capacity throws(CLIPError) in try check(encode(out, capacity)) }
   }
 
-  /// How many rows `count` elements are. Throws where the last row is not whole.
+  /// The number of rows of `count` elements. Throws if the last row is incomplete.
   func rows(_ count: Int, _ width: Int, _ name: String) throws(CLIPError) -> Int {
     guard width > 0 else { throw CLIPError(.unsupported, "\(name): the model has no such tower open") }
     guard count % width == 0 else {

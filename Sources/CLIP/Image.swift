@@ -1,6 +1,6 @@
 package import CClip
 
-/// The channels of a pixel, a byte each.
+/// The channels of a pixel, one byte each.
 public enum PixelFormat: UInt32, Sendable, CaseIterable {
   case rgb = 1
   /// Alpha is not premultiplied.
@@ -19,14 +19,14 @@ public enum PixelFormat: UInt32, Sendable, CaseIterable {
   }
 }
 
-/// An image of 8-bit pixels. It does not change and may be used from any thread.
+/// An immutable image of 8-bit pixels. May be used from any thread.
 public final class Image: @unchecked Sendable {
   public let format: PixelFormat
   /// Pixels of the upright image.
   public var width: Int { Int(isTransposed ? view.height : view.width) }
   public var height: Int { Int(isTransposed ? view.width : view.height) }
   private var isTransposed: Bool { view.orientation >= 5 }
-  /// The pixels as they are stored, and how they are turned.
+  /// The pixels as stored, and their orientation.
   package let view: clip_image_view
   private let owner: Owner
 
@@ -37,11 +37,11 @@ public final class Image: @unchecked Sendable {
 
   /// How a file is decoded.
   public struct Options: Sendable {
-    /// Whether the orientation that cameras note is ignored.
+    /// Whether the orientation in the file is ignored.
     public var asStored: Bool
-    /// Whether what can be decoded of a damaged file is kept.
+    /// Whether the decodable part of a damaged file is kept.
     public var lenient: Bool
-    /// Pixels that the smaller side needs: a larger image may be decoded at a fraction of its size. 0: full size.
+    /// The pixels that the smaller side needs: a larger image may be decoded at a fraction of its size. 0: full size.
     public var smallerSide: Int
 
     public init(asStored: Bool = false, lenient: Bool = false, smallerSide: Int = 0) {
@@ -62,7 +62,7 @@ public final class Image: @unchecked Sendable {
     try self.init(path: path.utf8, runtime: runtime, options: options)
   }
 
-  /// The same for a file whose name need not be UTF-8: its bytes, without NUL.
+  /// Decodes an image file whose path need not be UTF-8: bytes without NUL.
   public convenience init(
     path: some Collection<UInt8>, runtime: Runtime, options: Options = Options()
   ) throws(CLIPError) {
@@ -82,10 +82,10 @@ public final class Image: @unchecked Sendable {
     try self.init(owning: out)
   }
 
-  /// Pixels in rows from top to bottom, as they are stored.
+  /// Pixels in rows from top to bottom, as stored.
   ///
-  /// - Parameter stride: Bytes from the start of a row to that of the next; nil: rows follow each other.
-  /// - Parameter orientation: EXIF's, 1 to 8, where 6 is to be turned to the right by 90 degrees.
+  /// - Parameter stride: Bytes from one row to the next; nil: rows without gaps.
+  /// - Parameter orientation: EXIF's, 1 to 8; 6 is upright after a rotation by 90 degrees to the right.
   public init(
     width: Int, height: Int, format: PixelFormat = .rgb, stride: Int? = nil, orientation: Int = 1, bytes: [UInt8]
   ) throws(CLIPError) {
@@ -118,7 +118,7 @@ public final class Image: @unchecked Sendable {
     self.view = view
   }
 
-  /// Copies pixels of the library.
+  /// Copies pixels.
   package convenience init(copying view: clip_image_view) throws(CLIPError) {
     guard let format = PixelFormat(rawValue: UInt32(view.format.rawValue)) else {
       throw CLIPError(.unsupported, "pixels of the unknown format \(view.format.rawValue)")
@@ -132,7 +132,7 @@ public final class Image: @unchecked Sendable {
       bytes: Array(UnsafeBufferPointer(start: view.pixels, count: size)))
   }
 
-  /// Takes over an image of the library.
+  /// Takes ownership of a clip_image.
   package init(owning image: OpaquePointer?) throws(CLIPError) {
     guard let image else { throw CLIPError(.plugin, "the library returned no image") }
     owner = .library(image)
@@ -155,7 +155,7 @@ public final class Image: @unchecked Sendable {
     guard let pixels = view.pixels else { return [] }
     let (width, height, channels) = (width, height, format.channels)
     let stride = view.stride == 0 ? Int(view.width) * channels : view.stride
-    // EXIF 2.32, 4.6.5.1.7: where the stored first row and first column are in the upright image.
+    // EXIF 2.32, 4.6.5.1.7: the sides of the upright image at which the stored first row and first column are.
     let isMirrored = [2, 3, 7, 8].contains(view.orientation)
     let isFlipped = [3, 4, 6, 7].contains(view.orientation)
     let first =

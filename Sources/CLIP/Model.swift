@@ -10,49 +10,50 @@ public struct Towers: OptionSet, Hashable, Sendable {
   public static let both: Towers = [.image, .text]
 }
 
-/// How the weights of linear layers, convolutions and token embeddings are held in memory. The cosine is that of an
-/// embedding with the one from float32 weights.
+/// The element type of the weights of linear layers, convolutions and token embeddings in memory. Cosines are between
+/// an embedding with it and one with float32 weights.
 public enum Storage: UInt32, Sendable, CaseIterable {
   case float32 = 0
-  /// Half the memory, cosine about 0.99999. A weight beyond 65504 is an error.
+  /// Half the memory; cosine about 0.99999. A weight beyond 65504 is an error.
   case float16 = 1
-  /// Half the memory, cosine about 0.9999.
+  /// Half the memory; cosine about 0.9999.
   case bfloat16 = 2
-  /// A quarter of the memory, cosine about 0.9995.
+  /// A quarter of the memory; cosine about 0.9995.
   case int8 = 3
+  /// The memory of `int8` in less time, cosine about 0.999.
+  case int8Fast = 4
 
   var value: clip_storage { clip_storage(rawValue) }
 }
 
-/// Facts about a model at one moment.
+/// The properties of a model at one moment.
 public struct ModelInfo: Hashable, Sendable {
-  /// Those that are open.
+  /// The open towers.
   public let towers: Towers
   /// Elements of one embedding.
   public let embeddingWidth: Int
   /// Pixels of the image tower's input; 0 without that tower.
   public let imageWidth: Int
   public let imageHeight: Int
-  /// The most tokens of a text, start and end token included; 0 without the text tower.
+  /// The most tokens of a text, including start and end tokens; 0 without the text tower.
   public let contextLength: Int
-  /// Token ids are from 0 up to this.
+  /// The number of token ids, which begin at 0.
   public let vocabularySize: Int
-  /// The factor of cosines in logits, such as 100.
+  /// The factor from cosines to logits, such as 100.
   public let logitScale: Float
-  /// nil for a model without one.
+  /// nil for a model without a bias.
   public let logitBias: Float?
-  /// Of the image tower, or of the text tower where that is the only one.
+  /// The storage of the image tower, or of the text tower if it is the only one.
   public let storage: Storage
-  /// How the folder names its files and tensors: "huggingface", "open_clip" or "clipcore".
+  /// The layout of the model folder: "huggingface", "open_clip" or "clipcore".
   public let layout: String
-  /// Elements of the weights.
+  /// The number of weights.
   public let imageParameters: Int
   public let textParameters: Int
-  /// Memory held now for weights, packed copies included, and for buffers that are kept between calls. Weights that are
-  /// still in their file are not counted, so that it rises with the first calls.
+  /// Memory in use for weights, including packed copies, and for buffers kept between calls. Weights that are not
+  /// loaded yet do not count, so it rises with the first calls.
   public let memoryBytes: Int
-  /// Pixels of an image's smaller side after the resize of preprocessing, at most; 0 where images are cropped alone, and
-  /// without the image tower.
+  /// The most pixels of the smaller side after the resize of preprocessing; 0 without a resize or an image tower.
   public let resizedSide: Int
 
   /// Elements of one preprocessed image: 3 · height · width.
@@ -80,10 +81,10 @@ public struct ModelInfo: Hashable, Sendable {
 
 /// An open CLIP model: an image tower, a text tower, or both.
 ///
-/// All calls may be made from any thread, also at the same time.
+/// All calls may be made from any thread and at the same time.
 public final class Model: @unchecked Sendable {
   public let runtime: Runtime
-  /// Facts about the model as it was opened; `describe` has those of now.
+  /// The properties when the model was opened; `describe` has the current ones.
   public let info: ModelInfo
   @_spi(Handles) public let handle: OpaquePointer
 
@@ -92,22 +93,22 @@ public final class Model: @unchecked Sendable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// Tensors of the weight file that the model does not use are a warning, not an error.
+    /// Tensors of the weight file that the model does not use cause a warning instead of an error.
     public static let allowExtraTensors = OpenOptions(rawValue: UInt32(CLIP_OPEN_ALLOW_EXTRA_TENSORS))
-    /// The files are checked and no weights are held: for training, preprocessing and tokens. Encoding is `unsupported`.
+    /// Checks the files but loads no weights: for training, preprocessing and tokens. Encoding is `unsupported`.
     public static let withoutWeights = OpenOptions(rawValue: UInt32(CLIP_OPEN_WITHOUT_WEIGHTS))
   }
 
-  /// Opens a model folder: as downloaded from Hugging Face, in open_clip's layout, or one with a clipcore.json that
+  /// Opens a model folder: as downloaded from Hugging Face, in open_clip's layout, or with a clipcore.json that
   /// composes encoders (docs/models.md).
   ///
-  /// Float32 weights that are held as float32 stay in their file until the second call of their tower.
+  /// Float32 weights stored as float32 are loaded in the second call of their tower.
   ///
   /// - Parameters:
-  ///   - towers: Those that are opened; the weights of others are not read. nil: all that the folder has.
-  ///   - imageSize: Width and height of the image tower's input in pixels; nil: as the folder says. Position embeddings
-  ///     are interpolated.
-  ///   - progress: Of loading the weights.
+  ///   - towers: The towers to open. Weights of others are not read. nil: all in the folder.
+  ///   - imageSize: Width and height of the image tower's input in pixels, for which position embeddings are
+  ///     interpolated; nil: those of the folder.
+  ///   - progress: Progress of loading the weights.
   public init(
     _ folder: String, runtime: Runtime, towers: Towers? = nil, storage: Storage = .float32,
     options: OpenOptions = [], imageSize: (width: Int, height: Int)? = nil, progress: ProgressHandler? = nil
@@ -135,32 +136,32 @@ public final class Model: @unchecked Sendable {
 
   deinit { clip_model_release(handle) }
 
-  /// Writes random initial weights into a model folder that has its configuration but no weights: the start of training
-  /// from scratch. The same seed makes the same file.
+  /// Writes random initial weights into a model folder with a configuration but without weights, to train from scratch.
+  /// The same seed gives the same file.
   public static func initialize(_ folder: String, seed: UInt64, runtime: Runtime) throws(CLIPError) {
     try withCMemory { memory throws(CLIPError) in
       try check(clip_model_initialize(runtime.handle, try memory.string(folder, "folder"), seed))
     }
   }
 
-  /// Facts about the model at this moment: a swap and an update by a trainer change them.
+  /// The current properties of the model, which a swap or a trainer's update may change.
   public func describe() throws(CLIPError) -> ModelInfo { try ModelInfo(handle) }
 
-  /// The id of the plugin that built a tower, such as "clipcore.encoder.clip-vit"; "" where it is not open.
+  /// The id of a tower's encoder, such as "clipcore.encoder.clip-vit"; "" if the tower is not open.
   public func encoder(_ tower: Towers) -> String {
     string { clip_model_encoder(handle, tower.rawValue, $0, $1) }
   }
 
-  /// Replaces towers while other threads use the model: their calls finish with the towers that they began with. On an
-  /// error the model is unchanged.
+  /// Replaces towers while other threads use the model: their calls end with the towers that they began with. An error
+  /// leaves the model unchanged.
   ///
   /// After a swap to other sizes of images or texts, calls with pixels or tokens throw `mismatch` until
-  /// `EncodeOptions.sizes` is what `describe` has then.
+  /// `EncodeOptions.sizes` is the new result of `describe`.
   ///
   /// - Parameters:
-  ///   - towers: Open ones; nil: all that are open.
-  ///   - folder: nil: each tower is opened from the folder it came from, with the plugins that are loaded now.
-  ///   - storage: nil: storage and options are those that each tower was opened with.
+  ///   - towers: Open towers; nil: all open towers.
+  ///   - folder: nil: each tower's own folder, with the plugins that are loaded now.
+  ///   - storage: nil: the storage and options with which each tower was opened.
   public func swap(
     _ towers: Towers? = nil, from folder: String? = nil, storage: Storage? = nil, options: OpenOptions = [],
     progress: ProgressHandler? = nil

@@ -1,6 +1,6 @@
 import CClip
 
-/// A kind of thing that plugins bring.
+/// The kinds of items in plugins.
 public enum PluginKind: UInt32, Sendable, CaseIterable {
   case encoder = 1
   case imageCodec = 2
@@ -13,23 +13,23 @@ public enum PluginKind: UInt32, Sendable, CaseIterable {
   case weights = 9
 }
 
-/// One thing that a plugin brings.
+/// An item of a plugin.
 public struct PluginInfo: Hashable, Sendable {
-  /// nil for a kind that this module does not know.
+  /// nil for a kind unknown to this module.
   public let kind: PluginKind?
-  /// "clipcore.encoder.clip-vit"
+  /// Such as "clipcore.encoder.clip-vit".
   public let id: String
   /// One line.
   public let description: String
   /// The version of the plugin.
   public let version: String
-  /// An SPDX expression.
+  /// An SPDX license expression.
   public let license: String
-  /// The file that it came from; "" when it is built into the library.
+  /// The path of the plugin; "" if built into the library.
   public let path: String
-  /// Kernels: these compute. Others: usable on this machine.
+  /// For kernels: whether they are in use. For others: whether they can be used on this machine.
   public let isActive: Bool
-  /// The id of the plugin that brings it; "" when it is built into the library.
+  /// The id of the plugin; "" if built into the library.
   public let plugin: String
 
   init(_ info: clip_plugin_info) {
@@ -44,7 +44,7 @@ public struct PluginInfo: Hashable, Sendable {
   }
 }
 
-/// A watched plugin file that changed. `error` is nil when its new code was loaded; else the old code stays in place.
+/// A change of a watched plugin file. `error` is nil if the new code was loaded; otherwise the old code stays.
 public struct PluginChange: Sendable {
   /// The id of the plugin.
   public let plugin: String
@@ -52,10 +52,10 @@ public struct PluginChange: Sendable {
   public let error: CLIPError?
 }
 
-/// Calls that change what is loaded are made one at a time; others go on meanwhile with what was there when they began.
-/// A plugin is named by its id or by the path that it was loaded from.
+/// Calls that change the loaded plugins are made one at a time. Other calls continue with the plugins that were loaded
+/// when they began. `plugin` is a plugin's id, or the path from which it was loaded.
 extension Runtime {
-  /// What the loaded plugins bring, in the order of loading.
+  /// The items of the loaded plugins, in the order of loading.
   public func plugins() throws(CLIPError) -> [PluginInfo] {
     let list = Box<[PluginInfo]>([])
     let status = clip_plugins_visit(
@@ -68,31 +68,32 @@ extension Runtime {
     return list.value
   }
 
-  /// Loads a plugin file, or each *.so of a folder. One of a folder that cannot be loaded is skipped with a warning.
+  /// Loads a plugin file, or each *.so of a folder. In a folder, files that cannot be loaded are skipped with a
+  /// warning.
   public func loadPlugin(_ path: String) throws(CLIPError) {
     try withCMemory { memory throws(CLIPError) in
       try check(clip_plugin_load(handle, try memory.string(path, "path")))
     }
   }
 
-  /// Takes a plugin away. Its code stays in memory until the models and calls that use it are gone. The plugin whose
-  /// kernels compute cannot be taken away.
+  /// Unloads a plugin. Its code stays in memory until the models and calls that use it have ended. The plugin of the
+  /// kernels in use cannot be unloaded.
   public func unloadPlugin(_ plugin: String) throws(CLIPError) {
     try withCMemory { memory throws(CLIPError) in
       try check(clip_plugin_unload(handle, try memory.string(plugin, "plugin")))
     }
   }
 
-  /// Loads the file of a plugin again. Open models keep the old code until `Model.swap`.
+  /// Loads a plugin's file again. Open models keep the old code until `Model.swap`.
   public func reloadPlugin(_ plugin: String) throws(CLIPError) {
     try withCMemory { memory throws(CLIPError) in
       try check(clip_plugin_reload(handle, try memory.string(plugin, "plugin")))
     }
   }
 
-  /// Reloads each plugin whose file changes, until the runtime is gone. Once for a runtime.
+  /// Reloads each plugin whose file changes, until the runtime is released. May be called once for each runtime.
   ///
-  /// - Parameter changed: Called on the thread that watches; it may call the library.
+  /// - Parameter changed: Called on the watcher thread. May call the library.
   public func watchPlugins(_ changed: @escaping @Sendable (PluginChange) -> Void = { _ in }) throws(CLIPError) {
     typealias Handler = @Sendable (PluginChange) -> Void
     let box = Box<Handler>(changed)
@@ -104,7 +105,7 @@ extension Runtime {
         Box<Handler>.at(user)?.value(PluginChange(plugin: string(plugin), path: string(path), error: error))
       }, box.pointer)
     try check(status)
-    // The thread that watches ends in clip_runtime_release, before this goes.
+    // The watcher thread ends in clip_runtime_release, before the box is freed.
     watcher = box
   }
 }

@@ -1,31 +1,30 @@
 import CClip
 
-/// How serious a message of the log is.
+/// The severity of a log message.
 public enum LogLevel: Sendable { case error, warning, info }
 
-/// Receives a message of the log. Called on any thread that is inside a call of the library or watches plugins; it must
-/// not call the library.
+/// Receives a log message, on any thread that is in a call of the library, or on the watcher thread. Must not call the
+/// library.
 public typealias LogHandler = @Sendable (_ level: LogLevel, _ message: String) -> Void
 
-/// Calls `task` once for every index from 0 up to `count`, in any order and on any threads, and returns when all calls
+/// Calls `task` once for each index from 0 to `count - 1`, in any order and on any threads. Returns after all calls
 /// have returned.
 public typealias ParallelFor = @Sendable (_ count: Int, _ task: @Sendable (_ index: Int) -> Void) -> Void
 
-/// Told how much of a long call is done, on the thread that made the call. Returns whether to go on: with false the call
-/// throws `cancelled`.
+/// Receives the progress of a long call, on the calling thread. If it returns false, the call throws `cancelled`.
 public typealias ProgressHandler = @Sendable (_ done: Int, _ total: Int) -> Bool
 
-/// The major part of CLIP_ABI_VERSION, whose cast keeps Swift from seeing it.
+/// The major part of CLIP_ABI_VERSION, which Swift cannot import because of its cast.
 private let interfaceVersion: UInt32 = 2
 
-/// What models share: the threads that compute, plugins, the log. It lives as long as what was made with it.
+/// What models share: compute threads, plugins, the log. Objects made with a runtime keep it alive.
 ///
-/// All calls may be made from any thread, also at the same time.
+/// All calls may be made from any thread and at the same time.
 public final class Runtime: @unchecked Sendable {
   @_spi(Handles) public let handle: OpaquePointer
-  /// What callbacks of C point to.
+  /// The target of C callbacks' user pointers.
   private let hooks: Box<Hooks>
-  /// Of `watchPlugins`, which succeeds once.
+  /// The closure of `watchPlugins`; nil before it is called.
   var watcher: AnyObject?
 
   private struct Hooks {
@@ -36,14 +35,14 @@ public final class Runtime: @unchecked Sendable {
   /// Loads the plugins and starts the threads.
   ///
   /// - Parameters:
-  ///   - threads: Threads that compute one call, the calling thread among them, 1 to 256. They sleep when idle.
+  ///   - threads: Threads that compute a call, including the calling thread, 1 to 256. They sleep when idle.
   ///   - plugins: Folders and plugin files to load before those of CLIP_PLUGIN_PATH and the installed ones. One that
-  ///     cannot be loaded is skipped with a warning to the log.
-  ///   - kernels: The kernels that compute, by id or its last part, such as "x86-64-v3". nil: those that the
-  ///     environment variable CLIP_KERNELS names, else the best for this processor.
-  ///   - maxImagePixels: The largest image that is decoded or preprocessed. 0: 178956970, as Pillow has it.
-  ///   - parallelFor: A parallel loop of the program, used instead of threads of the library. `threads` then says into
-  ///     how many pieces work is cut.
+  ///     cannot be loaded is skipped with a warning in the log.
+  ///   - kernels: The kernel set, by id or its last part, such as "x86-64-v3". nil: that of the environment variable
+  ///     CLIP_KERNELS, else the best for this processor.
+  ///   - maxImagePixels: The largest image that is decoded or preprocessed. 0: 178956970, as in Pillow.
+  ///   - parallelFor: A parallel loop of the program, used instead of threads of the library. `threads` is then the
+  ///     number of pieces of a loop.
   ///   - log: Receives warnings and errors; nil drops them.
   public init(
     threads: Int = 1, plugins: [String] = [], kernels: String? = nil, maxImagePixels: Int = 0,
@@ -91,7 +90,7 @@ public final class Runtime: @unchecked Sendable {
 
   deinit { clip_runtime_release(handle) }
 
-  /// The endings of image files that there are codecs for, in lower case and without a dot.
+  /// The lower-case name endings, without a dot, of image files that the loaded codecs decode.
   public var imageEndings: Set<String> {
     Set(string { clip_image_endings(handle, $0, $1) }.split(separator: ",").map(String.init))
   }

@@ -2,33 +2,33 @@ import CClip
 
 /// A tensor in training.
 public struct TrainedTensor: Hashable, Sendable {
-  /// As in the weight file.
+  /// The name in the weight file.
   public let name: String
-  /// Elements.
+  /// The number of elements.
   public let count: Int
-  /// The factor of its learning rate; 0: it is frozen.
+  /// The factor of its learning rate; 0: frozen.
   public let rate: Double
 }
 
-/// A model's weights in training, with the state of the optimizer. It reads the model's folder, in float32, and does not
+/// The weights of a model in training, with the optimizer's state. Reads the model's folder, in float32, and does not
 /// change the model.
 ///
-/// One thread at a time may use a trainer; the threads of the runtime compute.
+/// One thread at a time may use a trainer. Computes on the threads of the runtime.
 public final class Trainer {
   public let model: Model
   @_spi(Handles) public let handle: OpaquePointer
   private var counts: [String: Int] = [:]
 
-  /// What `read` copies.
+  /// The tensors that `read` copies.
   public enum TensorKind: UInt32, Sendable {
     case weight = 0
-    /// Of the last step, before clipping.
+    /// The gradient of the last step, before clipping.
     case gradient = 1
     /// The moving average of the weight.
     case average = 2
   }
 
-  /// Prepares the weights of `model`, whose towers must both be open, for training.
+  /// Prepares the weights of `model` for training. Both towers must be open.
   public init(_ model: Model, options: TrainerOptions = .init()) throws(CLIPError) {
     var out: OpaquePointer?
     try withCMemory { memory throws(CLIPError) in
@@ -42,14 +42,14 @@ public final class Trainer {
 
   deinit { clip_trainer_release(handle) }
 
-  /// Makes one update. On an error the weights and the optimizer are unchanged. The same steps from the same seed have
+  /// Makes one update. An error leaves the weights and the optimizer unchanged. The same steps with the same seed give
   /// the same bits on any number of threads.
   @discardableResult
   public func step(_ batch: TrainingBatch) throws(CLIPError) -> TrainingMetrics {
     try call(batch, clip_train_step)
   }
 
-  /// Computes loss and accuracy of a batch without dropout and without an update.
+  /// The loss and accuracy of a batch, without dropout and without an update.
   public func evaluate(_ batch: TrainingBatch) throws(CLIPError) -> TrainingMetrics {
     try call(batch, clip_trainer_evaluate)
   }
@@ -127,13 +127,12 @@ public final class Trainer {
     }
   }
 
-  /// Sets the learning rate of the next updates, in place of that of the options. Schedule and groups multiply it as
-  /// before; checkpoints keep it.
+  /// Sets the learning rate of the next updates. Schedule and groups multiply it as before. Checkpoints store it.
   public func setLearningRate(_ rate: Double) throws(CLIPError) {
     try check(clip_trainer_set_learning_rate(handle, rate))
   }
 
-  /// The tensors that the towers use, and those that low-rank adaptation added.
+  /// The tensors of both towers, and those of low-rank adaptation.
   public func tensors() throws(CLIPError) -> [TrainedTensor] {
     let list = Box<[TrainedTensor]>([])
     let status = clip_trainer_tensors_visit(
@@ -147,7 +146,7 @@ public final class Trainer {
     return list.value
   }
 
-  /// A copy of a tensor, as it lies in the weight file.
+  /// A copy of a tensor, in the shape of the weight file.
   public func read(_ name: String, _ kind: TensorKind = .weight) throws(CLIPError) -> [Float] {
     if counts.isEmpty {
       for tensor in try tensors() { counts[tensor.name] = tensor.count }
@@ -160,11 +159,11 @@ public final class Trainer {
     }
   }
 
-  /// Writes a checkpoint, step-<number>.safetensors. The file is complete or absent, also after a crash.
+  /// Writes a checkpoint, step-<number>.safetensors. The file is complete or absent, even after a crash.
   ///
   /// - Parameters:
-  ///   - keep: All but the last so many checkpoints up to this step are removed; 0: none is.
-  ///   - note: At most 65536 bytes of UTF-8, stored with it.
+  ///   - keep: The number of checkpoints up to this step to keep; older ones are removed. 0: keep all.
+  ///   - note: At most 65536 bytes of UTF-8, stored in the checkpoint.
   public func save(_ folder: String, keep: Int = 0, note: String? = nil) throws(CLIPError) {
     try withCMemory { memory throws(CLIPError) in
       let (folder, note) = (try memory.string(folder, "folder"), try memory.string(note, "note"))
@@ -172,19 +171,19 @@ public final class Trainer {
     }
   }
 
-  /// Continues from a checkpoint, or from the last one of a folder, with the same bits as if the run had not stopped.
-  /// The trainer must be of the same model and options.
+  /// Continues from a checkpoint, or from the last one in a folder, with the same bits as without the interruption. The
+  /// trainer must have the same model and options.
   public func resume(_ path: String) throws(CLIPError) {
     try withCMemory { memory throws(CLIPError) in
       try check(clip_trainer_resume(handle, try memory.string(path, "path")))
     }
   }
 
-  /// The note of the checkpoint last resumed from; "" if there is none.
+  /// The note of the checkpoint that `resume` read; "" if there is none.
   public var note: String { string { clip_trainer_note(handle, $0, $1) } }
 
-  /// Writes a model folder: the trained weights, with low-rank updates merged, the configuration and the tokenizer files.
-  /// A model that was there is replaced, other files stay; on an error the folder is unchanged.
+  /// Writes a model folder: the trained weights, with low-rank updates merged, the configuration and the tokenizer
+  /// files. Replaces a model in the folder and keeps other files. An error leaves the folder unchanged.
   public func export(_ folder: String, options: ExportOptions = .init()) throws(CLIPError) {
     try withCMemory { memory throws(CLIPError) in
       var options = options.value(memory)
@@ -192,25 +191,25 @@ public final class Trainer {
     }
   }
 
-  /// Gives `model` the weights of the moment while other threads use it.
+  /// Gives `model` the current weights. Other threads may use the model meanwhile.
   ///
-  /// - Parameter average: The moving average of the weights in their place.
+  /// - Parameter average: Whether to use the moving average of the weights.
   public func update(_ model: Model, average: Bool = false) throws(CLIPError) {
     try check(clip_trainer_update_model(handle, model.handle, average ? UInt32(CLIP_EXPORT_AVERAGE) : 0))
   }
 }
 
-/// The names of files and tensors in a model folder.
+/// The layout of a model folder.
 public enum Layout: UInt32, Sendable, CaseIterable { case asOpened = 0, huggingFace = 1, openCLIP = 2 }
 
 /// How a model folder is written.
 public struct ExportOptions: Sendable {
-  /// The moving average of the weights in their place.
+  /// Whether to write the moving average of the weights.
   public var average: Bool
   public var layout: Layout
-  /// Of the weights in the file: `float32`, `float16` or `bfloat16`.
+  /// The storage of weights in the file: `float32`, `float16` or `bfloat16`.
   public var storage: Storage
-  /// Of writing, in bytes.
+  /// Progress of writing, in bytes.
   public var progress: ProgressHandler?
 
   public init(
@@ -235,7 +234,7 @@ public struct ExportOptions: Sendable {
 extension Model {
   /// Writes a model folder with the weights that both towers were opened with, or with those of a checkpoint.
   ///
-  /// - Parameter checkpoint: A file that a trainer of this model saved, or a folder of them, whose last one counts.
+  /// - Parameter checkpoint: A file saved by a trainer of this model, or a folder whose last checkpoint is used.
   public func export(
     _ folder: String, checkpoint: String? = nil, options: ExportOptions = .init()
   ) throws(CLIPError) {

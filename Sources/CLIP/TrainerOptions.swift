@@ -1,6 +1,6 @@
 import CClip
 
-/// One of the losses that are summed.
+/// A term of the loss.
 public struct LossTerm: Hashable, Sendable {
   public enum Kind: UInt32, Sendable, CaseIterable {
     /// Symmetric cross-entropy (CLIP).
@@ -13,7 +13,7 @@ public struct LossTerm: Hashable, Sendable {
 
   public var kind: Kind
   public var weight: Float
-  /// Contrastive: in [0, 1), the share of the target that is spread over all texts.
+  /// Contrastive: the share of the target that is spread over all texts, in [0, 1).
   public var labelSmoothing: Float
 
   public init(_ kind: Kind = .contrastive, weight: Float = 1, labelSmoothing: Float = 0) {
@@ -23,16 +23,16 @@ public struct LossTerm: Hashable, Sendable {
   }
 }
 
-/// The learning rate after a linear warm-up.
+/// The course of the learning rate after a linear warm-up.
 public enum Schedule: UInt32, Sendable, CaseIterable { case constant = 0, cosine = 1, linear = 2 }
 
 public enum Optimizer: UInt32, Sendable, CaseIterable { case adamW = 0, sgd = 1 }
 
-/// Tensors whose names in the weight file match a pattern, where "*" is any characters and "?" is one. A tensor belongs
-/// to the first group that it matches; a pattern that matches none is `notFound`.
+/// Tensors whose names in the weight file match a pattern. "*" matches any characters and "?" one. A tensor belongs to
+/// the first group that it matches; a pattern without a match is `notFound`.
 public struct TensorGroup: Hashable, Sendable {
   public var pattern: String
-  /// Multiplies the learning rate; 0: the tensors are frozen.
+  /// The factor of the learning rate; 0 freezes the tensors.
   public var rate: Float
 
   public init(_ pattern: String, rate: Float) {
@@ -41,8 +41,8 @@ public struct TensorGroup: Hashable, Sendable {
   }
 }
 
-/// Low-rank adaptation (LoRA): matrices whose names match a pattern are frozen, and an update of this rank is trained in
-/// their place. Exports have it merged.
+/// Low-rank adaptation (LoRA): matrices whose names match a pattern are frozen, and a low-rank update is trained for
+/// each. Exports have it merged.
 public struct LowRank: Hashable, Sendable {
   public var rank: Int
   /// The update is scaled by this divided by the rank; 0: it is not scaled.
@@ -58,9 +58,9 @@ public struct LowRank: Hashable, Sendable {
 
 /// How a model is trained. Weight decay applies to tensors of two or more dimensions.
 public struct TrainerOptions: Hashable, Sendable {
-  /// Of dropout and of new low-rank weights.
+  /// The seed of dropout and of new low-rank weights.
   public var seed: UInt64 = 0
-  /// None: sigmoid for a model with a logit bias, else contrastive.
+  /// Empty: sigmoid for a model with a logit bias, else contrastive.
   public var losses: [LossTerm] = []
   public var optimizer = Optimizer.adamW
   /// Above 0; nil: 0.0005.
@@ -72,21 +72,21 @@ public struct TrainerOptions: Hashable, Sendable {
   /// Above 0; nil: 1e-6.
   public var epsilon: Float?
   public var weightDecay: Float = 0
-  /// The largest norm of all gradients together, to which larger ones are scaled; 0: no limit.
+  /// The largest norm of the gradient of all tensors together; larger gradients are scaled down. 0: no limit.
   public var gradientClip: Float = 0
   public var schedule = Schedule.constant
-  /// The share of the learning rate that is left at `totalSteps`, in [0, 1].
+  /// The share of the learning rate that remains at `totalSteps`, in [0, 1].
   public var finalRate: Float = 0
   public var warmupSteps = 0
-  /// Cosine and linear schedules need it.
+  /// Required by cosine and linear schedules.
   public var totalSteps = 0
-  /// Of an exponential moving average of the weights, in [0, 1); 0: none is kept.
+  /// The decay of an exponential moving average of the weights, in [0, 1); 0: no average.
   public var averageDecay: Float = 0
-  /// Items computed at a time; the gradients are those of the whole batch. 0: all.
+  /// The number of items computed at a time; gradients are those of the whole batch. 0: all.
   public var chunk = 0
   public var groups: [TensorGroup] = []
   public var lowRank: LowRank?
-  /// Keeps few activations and computes the others again: less memory, more time.
+  /// Keeps few activations and computes the others again, for less memory and more time.
   public var recompute = false
 
   public init() {}
@@ -104,7 +104,7 @@ public struct TrainerOptions: Hashable, Sendable {
       })
     options.loss_count = losses.count
     options.optimizer = clip_optimizer(optimizer.rawValue)
-    // 0 is the default to C, in double precision, and below 0 is no momentum.
+    // In C 0 means the default, and a negative beta1 means no momentum.
     options.learning_rate = learningRate ?? 0
     options.beta1 = beta1 == 0 ? -1 : beta1 ?? 0
     options.beta2 = beta2 ?? 0
@@ -136,22 +136,22 @@ public struct TrainerOptions: Hashable, Sendable {
 /// Pairs to train on: image i belongs to text i.
 public struct TrainingBatch: Sendable {
   public enum Images: Sendable {
-    /// Preprocessed, [n, 3, imageHeight, imageWidth].
+    /// Preprocessed images, [n, 3, imageHeight, imageWidth].
     case pixels([Float])
     case images([Image])
   }
 
   public enum Texts: Sendable {
-    /// [n, contextLength]
+    /// Token rows, [n, contextLength].
     case tokens([Int32])
     case texts([String])
   }
 
-  /// What a teacher says of the same pairs, for distillation.
+  /// The teacher's result for the same pairs, for distillation.
   public enum Teacher: Sendable {
     /// [n, n], a row for each image.
     case logits([Float])
-    /// Embeddings of unit length, [n, width], and the factor of their cosines in logits.
+    /// Embeddings of unit length, [n, width], and the factor from their cosines to logits.
     case embeddings(images: [Float], texts: [Float], width: Int, scale: Float)
   }
 
@@ -169,19 +169,19 @@ public struct TrainingBatch: Sendable {
   }
 }
 
-/// Of one step, or of an evaluation.
+/// The metrics of a step or of an evaluation.
 public struct TrainingMetrics: Hashable, Sendable {
-  /// Before the update.
+  /// The loss before the update.
   public let loss: Double
-  /// The share of images and texts that rank their own partner first, before the update.
+  /// The share of images and texts that rank their partner first, before the update.
   public let accuracy: Float
-  /// The factor of cosines, after the update.
+  /// The factor from cosines to logits, after the update.
   public let temperature: Double
-  /// Of all gradients together, before clipping; 0 for an evaluation.
+  /// The norm of the gradient of all tensors together, before clipping; 0 for an evaluation.
   public let gradientNorm: Double
-  /// Of this update; for an evaluation, of the next.
+  /// The learning rate of this update; for an evaluation, of the next one.
   public let learningRate: Double
-  /// Updates made so far, this one included.
+  /// The number of updates, including this one.
   public let step: Int
 
   init(_ metrics: clip_train_metrics) {

@@ -6,7 +6,7 @@ public struct IndexEntry: Hashable, Sendable {
   /// Any bytes, such as a path.
   public let key: [UInt8]
   public let metadata: [UInt8]
-  /// The cosine, where entries were compared; else 0.
+  /// The cosine with the query or the other entry; 0 in other calls.
   public let score: Float
 
   fileprivate init(_ entry: clip_index_entry) {
@@ -15,7 +15,7 @@ public struct IndexEntry: Hashable, Sendable {
   }
 }
 
-/// Embeddings by their keys, in one file (docs/index.md).
+/// Embeddings by key, in one file (docs/index.md).
 public final class EmbeddingIndex: @unchecked Sendable {
   private let handle: OpaquePointer
   private let runtime: Runtime
@@ -23,9 +23,9 @@ public final class EmbeddingIndex: @unchecked Sendable {
   public let width: Int
   public let storage: Storage
 
-  /// What a new index is made for.
+  /// The properties of a new index.
   public struct Format: Sendable {
-    /// Of what made the embeddings: `EmbeddingIndex.fingerprint(of:)`.
+    /// Identifies the model: `EmbeddingIndex.fingerprint(of:)`.
     public var fingerprint: String
     public var width: Int
     /// `.float32`, `.float16` or `.int8`.
@@ -36,13 +36,13 @@ public final class EmbeddingIndex: @unchecked Sendable {
     }
   }
 
-  /// Opens the index in a file.
+  /// Opens or creates the index in a file.
   ///
   /// - Parameters:
-  ///   - path: Bytes without NUL: the name of a file need not be UTF-8.
-  ///   - format: Of a new index, if there is no file or an empty one; an existing index must have this fingerprint and
-  ///     width. nil: an existing one of any; if there is none, `notFound` is thrown.
-  ///   - readOnly: Changes are refused.
+  ///   - path: Bytes without NUL, which need not be UTF-8.
+  ///   - format: The format of a new index, if there is no file or an empty one. An existing index must have this
+  ///     fingerprint and width. nil: any existing index; if there is none, `notFound` is thrown.
+  ///   - readOnly: Whether changes are refused.
   public init(
     path: some Collection<UInt8>, runtime: Runtime, format: Format? = nil, readOnly: Bool = false
   ) throws(CLIPError) {
@@ -76,7 +76,7 @@ public final class EmbeddingIndex: @unchecked Sendable {
 
   deinit { clip_index_release(handle) }
 
-  /// A hash of what decides the embeddings of a model folder.
+  /// A hash of the files of a model folder that determine embeddings.
   public static func fingerprint(of folder: String) throws(CLIPError) -> String {
     try withCMemory { memory throws(CLIPError) in
       var text = [CChar](repeating: 0, count: 33)
@@ -85,21 +85,21 @@ public final class EmbeddingIndex: @unchecked Sendable {
     }
   }
 
-  /// Of the index, as it was made.
+  /// The fingerprint with which the index was created.
   public var fingerprint: String { string { clip_index_get_fingerprint(handle, $0, $1) } }
 
-  /// How many entries there are now.
+  /// The current number of entries.
   public func count() throws(CLIPError) -> Int {
     var info = sized(clip_index_info(), \.struct_size)
     try check(clip_index_describe(handle, &info))
     return Int(clamping: info.entries)
   }
 
-  /// Adds or replaces entries, all or none.
+  /// Adds or replaces entries, in one transaction.
   ///
   /// - Parameters:
   ///   - embeddings: [keys.count, width]; nil: the entries keep theirs.
-  ///   - metadata: One for each key, or none.
+  ///   - metadata: One for each key, or empty.
   public func put(_ keys: [[UInt8]], embeddings: [Float]?, metadata: [[UInt8]] = []) throws(CLIPError) {
     if let embeddings { try require(embeddings.count, keys.count * width, "embeddings") }
     if !metadata.isEmpty { try require(metadata.count, keys.count, "metadata") }
@@ -110,7 +110,7 @@ public final class EmbeddingIndex: @unchecked Sendable {
     }
   }
 
-  /// Gives entries other keys.
+  /// Changes the keys of entries.
   public func rename(_ keys: [(from: [UInt8], to: [UInt8])]) throws(CLIPError) {
     guard !keys.isEmpty else { return }
     try withCMemory { memory throws(CLIPError) in
@@ -118,7 +118,7 @@ public final class EmbeddingIndex: @unchecked Sendable {
     }
   }
 
-  /// Removes entries and returns how many there were.
+  /// Removes entries and returns how many existed.
   @discardableResult
   public func remove(_ keys: [[UInt8]]) throws(CLIPError) -> Int {
     guard !keys.isEmpty else { return 0 }
@@ -142,7 +142,7 @@ public final class EmbeddingIndex: @unchecked Sendable {
     }
   }
 
-  /// Calls `body` for the entries whose keys begin with `prefix`, in the order of their bytes, until it returns false.
+  /// Calls `body` for the entries whose keys begin with `prefix`, in byte order of the keys, until it returns false.
   public func forEach(prefix: [UInt8] = [], _ body: (IndexEntry) -> Bool) throws(CLIPError) {
     let status = withoutActuallyEscaping(body) { body in
       let box = Box(body)
@@ -161,9 +161,9 @@ public final class EmbeddingIndex: @unchecked Sendable {
   /// The entries nearest to `query`, best first.
   ///
   /// - Parameters:
-  ///   - count: At most.
-  ///   - threshold: The least score.
-  ///   - filter: Says whether an entry may be a match. It must not use this index.
+  ///   - count: The most entries.
+  ///   - threshold: The smallest score.
+  ///   - filter: Whether an entry may be a match. Must not use this index.
   public func search(
     _ query: [Float], count: Int = 10, threshold: Float? = nil, progress: ProgressHandler? = nil,
     filter: ((IndexEntry) -> Bool)? = nil
@@ -194,7 +194,7 @@ public final class EmbeddingIndex: @unchecked Sendable {
     return list.value
   }
 
-  /// The pairs of entries that are nearest to each other, best first.
+  /// The nearest pairs of entries, best first.
   public func duplicates(
     threshold: Float = 0.95, count: Int = 10_000, progress: ProgressHandler? = nil
   ) throws(CLIPError) -> [(a: IndexEntry, b: IndexEntry)] {
@@ -256,7 +256,7 @@ private func require(_ found: Int, _ expected: Int, _ what: String) throws(CLIPE
   }
 }
 
-/// C's view of byte strings.
+/// Byte strings as C structs.
 private func bytes(_ values: [[UInt8]], _ memory: CMemory) -> UnsafePointer<clip_index_bytes>? {
   memory.array(values.map { clip_index_bytes(data: memory.array($0), size: $0.count) })
 }

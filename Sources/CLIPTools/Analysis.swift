@@ -1,18 +1,18 @@
 import CClip
 @_spi(Handles) public import CLIP
 
-/// One way of looking: queries, each among all candidates.
+/// Retrieval in one direction: each query among all candidates.
 public struct Retrieval: Hashable, Sendable {
-  /// The share of queries whose match is the best of all; among the best 5; among the best 10.
+  /// The share of queries whose match is first; among the first 5; among the first 10.
   public let recallAt1: Double
   public let recallAt5: Double
   public let recallAt10: Double
   public let meanReciprocalRank: Double
-  /// From 1.
+  /// The median rank of the matches, from 1.
   public let medianRank: Double
   /// Mean cross-entropy at `Analysis.logitScale`, in nats.
   public let loss: Double
-  /// Of the softmax's confidence, 0 to 1.
+  /// The expected calibration error of the softmax, 0 to 1.
   public let calibrationError: Double
   /// Skewness of how often a candidate is among the nearest 10 of a query.
   public let hubness: Double
@@ -29,17 +29,17 @@ public struct Retrieval: Hashable, Sendable {
   }
 }
 
-/// One pair among the others.
+/// The measures of one pair.
 public struct PairAnalysis: Hashable, Sendable {
-  /// The rank of its text for its image, from 1, and of its image for its text.
+  /// The rank of the pair's text for its image, from 1, and of its image for its text.
   public let textRank: Int
   public let imageRank: Int
-  /// The index of the best text for its image that is not its own, and of the best other image for its text.
+  /// The index of the best other text for the pair's image, and of the best other image for its text.
   public let otherText: Int
   public let otherImage: Int
-  /// Of the pair.
+  /// The cosine of the pair.
   public let cosine: Double
-  /// Its loss: the mean of both ways, in nats.
+  /// The pair's loss, the mean of both directions, in nats.
   public let hardness: Double
 
   fileprivate init(_ pair: clip_pair_analysis) {
@@ -52,34 +52,35 @@ public struct PairAnalysis: Hashable, Sendable {
   }
 }
 
-/// How well pairs of embeddings meet (docs/analysis.md).
+/// How well images match their texts, from their embeddings (docs/analysis.md).
 public struct Analysis: Hashable, Sendable {
-  /// The distance of the two centroids, 0 to 2; and after both sides were moved together.
+  /// The distance of the two centroids, 0 to 2, as they are and after the shift that moves both sides together.
   public let gap: Double
   public let shiftedGap: Double
   /// The mean squared distance of the pairs, 0 to 4.
   public let alignment: Double
-  /// log of the mean of exp(-2 distance²) over different images, and texts; -8 to 0.
+  /// log of the mean of exp(-2 distance²) over different images, and over different texts; -8 to 0.
   public let imageUniformity: Double
   public let textUniformity: Double
-  /// The mean cosine of the pairs, and of all others.
+  /// The mean cosine of the pairs, and of all other combinations.
   public let matchedMean: Double
   public let unmatchedMean: Double
-  /// As used.
+  /// The logit scale that was used.
   public let logitScale: Double
-  /// Of 1 to 10000, where the mean loss of both ways is least; that loss, and the mean calibration error there.
+  /// The scale from 1 to 10000 with the smallest mean loss of both directions; that loss, and the mean calibration
+  /// error at that scale.
   public let bestLogitScale: Double
   public let bestLoss: Double
   public let bestCalibrationError: Double
   public let imageToText: Retrieval
   public let textToImage: Retrieval
-  /// After the shift.
+  /// Retrieval after the shift.
   public let shiftedImageToText: Retrieval
   public let shiftedTextToImage: Retrieval
-  /// In their order.
+  /// In the order of the embeddings.
   public let pairs: [PairAnalysis]
 
-  /// Indices of the pairs, the hardest first.
+  /// Indices of the pairs, hardest first.
   public var hardest: [Int] {
     pairs.indices.sorted { (pairs[$1].hardness, $0) < (pairs[$0].hardness, $1) }
   }
@@ -105,12 +106,12 @@ public struct Analysis: Hashable, Sendable {
 }
 
 extension Runtime {
-  /// Measures how well pairs meet. Row i of both [n, width] is pair i; rows are of any length but 0, and from any model.
-  /// The result is the same on any number of threads.
+  /// Measures how well images match their texts. Row i of both arrays, [n, width], is pair i. Rows need no unit length,
+  /// but must not be 0. The result is the same on any number of threads.
   ///
   /// - Parameters:
   ///   - width: Elements of one embedding.
-  ///   - logitScale: What cosines are multiplied with for losses, above 0.
+  ///   - logitScale: The factor from cosines to logits, above 0.
   ///   - calibrationBins: 1 to 1000.
   public func analyze(
     images: [Float], texts: [Float], width: Int, logitScale: Double = 100, calibrationBins: Int = 15

@@ -2,16 +2,16 @@ import CClip
 @_spi(Handles) public import CLIP
 import Synchronization
 
-/// What a data set reads and how.
+/// What a data set reads, and how.
 public struct DatasetOptions: Sendable {
-  /// What batches have, and in which order.
+  /// The content and order of batches.
   public struct Flags: OptionSet, Sendable {
     public let rawValue: UInt32
     public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     /// The order of the sources, without shuffling.
     public static let ordered = Flags(rawValue: UInt32(CLIP_DATASET_ORDERED))
-    /// What is left of an epoch and fills no batch is dropped.
+    /// An incomplete last batch of an epoch is dropped.
     public static let fullBatches = Flags(rawValue: UInt32(CLIP_DATASET_FULL_BATCHES))
     /// Batches have the images, decoded and augmented.
     public static let images = Flags(rawValue: UInt32(CLIP_DATASET_IMAGES))
@@ -24,34 +24,34 @@ public struct DatasetOptions: Sendable {
   }
 
   public var flags: Flags = []
-  /// Of order, choice of captions and variation.
+  /// The seed of the order, the choice of captions and augmentation.
   public var seed: UInt64 = 0
-  /// Samples of a batch at most.
+  /// The most samples of a batch.
   public var batchSize = 32
-  /// Times through the data; 0: without end.
+  /// Passes over the data; 0: without end.
   public var epochs = 1
-  /// Pairs that are mixed with each other; about 200 bytes each.
+  /// The size of the shuffle buffer in pairs, about 200 bytes each.
   public var shuffleBuffer = 10_000
   /// Threads, 1 to 64.
   public var workers = 1
-  /// Samples made ahead at most; nil: `batchSize`.
+  /// The most samples that are made ahead; nil: `batchSize`.
   public var prefetch: Int?
-  /// Part `index`, from 0, of `count` parts, which share nothing and are all; nil: all.
+  /// This run reads part `index`, from 0, of `count` disjoint parts that make up the whole; nil: all.
   public var shard: Shard?
-  /// Names of columns or of keys in JSON, "txt" for a caption's own file and "cls" for a class's; one is drawn for each
-  /// sample. None: the usual ones (docs/training-data.md).
+  /// Names of columns or JSON keys, "txt" for a caption's own file and "cls" for a class file. One is drawn for each
+  /// sample. Empty: the usual names (docs/training-data.md).
   public var captionFields: [String] = []
-  /// The column or key of an image's path; in archives and folders the ending of its name. nil: the usual ones.
+  /// The column or key of an image's path; in archives and folders the ending of the image's name. nil: the usual ones.
   public var imageField: String?
-  /// The run stops when more than this share of at least 100 samples of an epoch is bad.
+  /// The run stops if more than this share of an epoch's samples, of at least 100, is bad.
   public var maxBadShare = 0.1
-  /// Of one image's file.
+  /// The most bytes of an image file.
   public var maxFileBytes = 64 << 20
   /// Cleaning of captions and background of images. Captions are always truncated.
   public var encode = EncodeOptions()
   /// How images are decoded.
   public var image = Image.Options()
-  /// Augment images and captions; nil: as they are.
+  /// The augmentation of images and captions; nil: none.
   public var imagePipeline: Pipeline?
   public var textPipeline: Pipeline?
 
@@ -93,9 +93,9 @@ public struct DatasetOptions: Sendable {
 
 /// Samples of a data set.
 public struct DatasetBatch: Sendable {
-  /// Samples.
+  /// The number of samples.
   public var count: Int { keys.count }
-  /// From 0; all samples of a batch are of one.
+  /// The epoch, from 0, of all samples of the batch.
   public let epoch: Int
   /// The names of the pairs.
   public let keys: [String]
@@ -104,13 +104,13 @@ public struct DatasetBatch: Sendable {
   public let pixels: [Float]
   /// [count, contextLength]; empty without a tokenizer.
   public let tokens: [Int32]
-  /// Tokens of each caption up to and including its end token; empty without a tokenizer.
+  /// Tokens of each caption, including its end token; empty without a tokenizer.
   public let lengths: [Int]
-  /// With `DatasetOptions.Flags.images`.
+  /// Empty without `DatasetOptions.Flags.images`.
   public let images: [Image]
-  /// With `DatasetOptions.Flags.files`.
+  /// Empty without `DatasetOptions.Flags.files`.
   public let files: [[UInt8]]
-  /// With `DatasetOptions.Flags.allCaptions`: those of each pair, at least one.
+  /// All captions of each pair, at least one; empty without `DatasetOptions.Flags.allCaptions`.
   public let allCaptions: [[String]]
 
   fileprivate init(_ batch: clip_batch, _ sizes: ModelInfo?) throws(CLIPError) {
@@ -147,19 +147,19 @@ public struct DatasetBatch: Sendable {
 
 /// Counts of samples over all epochs.
 public struct DatasetCounters: Hashable, Sendable {
-  /// Good ones, given out.
+  /// Good samples that were given.
   public let samples: Int
   public let withoutImage: Int
   public let withoutCaption: Int
-  /// Undecodable, or refused by a pipeline.
+  /// Images that are undecodable or refused by a pipeline.
   public let badImages: Int
-  /// Not UTF-8, or a record or JSON that is malformed.
+  /// Captions that are not UTF-8, and malformed records and JSON.
   public let badTexts: Int
-  /// Beyond a limit.
+  /// Images and texts beyond a limit.
   public let tooLarge: Int
-  /// Cut short, malformed or gone: their rest was skipped, each time again.
+  /// Shards that are truncated, malformed or missing. The rest of such a shard is skipped in each epoch.
   public let damagedShards: Int
-  /// That calls for batches waited for the workers.
+  /// The time that calls for batches waited for the workers.
   public let waitedNanoseconds: Int
 
   /// Samples that were left out.
@@ -177,20 +177,20 @@ public struct DatasetCounters: Hashable, Sendable {
   }
 }
 
-/// Pairs of images and captions, read from files in random order, decoded, augmented and preprocessed by threads of its own
-/// ahead of the caller (docs/training-data.md). All calls may be made from any thread.
+/// Pairs of images and captions. Worker threads read them from files in random order, decode, augment and preprocess
+/// them ahead of the caller (docs/training-data.md). All calls may be made from any thread.
 public final class Dataset: @unchecked Sendable {
   @_spi(Handles) public let handle: OpaquePointer
   private let runtime: Runtime
   private let model: Model?
   private let sizes: ModelInfo?
-  /// A batch of C is valid until the next call.
+  /// Held while a batch of C, which is valid until the next call, is copied.
   private let turn = Mutex<Void>(())
 
   /// Opens WebDataset archives (.tar), tables (.csv, .tsv, .jsonl, .ndjson) and folders. A path may be a pattern:
-  /// "shards/{000..127}.tar". No thread starts before the first call of `next`.
+  /// "shards/{000..127}.tar". Threads start in the first call of `next`.
   ///
-  /// - Parameter model: Says how images are preprocessed and captions tokenized, as it is now; nil: neither is done.
+  /// - Parameter model: Preprocesses images and tokenizes captions, as it is now; nil: neither.
   public init(
     _ sources: [String], runtime: Runtime, model: Model? = nil, options: DatasetOptions = .init()
   ) throws(CLIPError) {
@@ -214,8 +214,8 @@ public final class Dataset: @unchecked Sendable {
 
   deinit { clip_dataset_release(handle) }
 
-  /// The next batch; nil when all epochs are over. Waits where the workers are behind. A bad sample is counted, told to
-  /// the log and skipped. After an error every call throws it again, until `restore`.
+  /// The next batch; nil after the last epoch. Waits for the workers. A bad sample is counted, logged and skipped.
+  /// After an error every call throws it again, until `restore`.
   public func next() throws(CLIPError) -> DatasetBatch? {
     let result: Result<DatasetBatch?, CLIPError> = turn.withLock { _ in
       do throws(CLIPError) {
@@ -229,20 +229,20 @@ public final class Dataset: @unchecked Sendable {
     return try result.get()
   }
 
-  /// The position in the data, after the batches given so far; valid on any machine.
+  /// The position in the data after the batches given so far. May be restored on any machine.
   public func state() throws(CLIPError) -> [UInt8] {
     try filled(Int(CLIP_DATASET_STATE_BYTES)) { out, capacity throws(CLIPError) in
       try check(clip_dataset_save(handle, out, capacity))
     }
   }
 
-  /// Goes on after a saved position, with the same batches that would have followed there. Sources and options that
-  /// decide the order must be the same, else `mismatch`.
+  /// Continues from a saved position with the batches that would have followed. Sources and options that determine the
+  /// order must be the same, or `mismatch` is thrown.
   public func restore(_ state: [UInt8]) throws(CLIPError) {
     try check(turn.withLock { _ in clip_dataset_restore(handle, state, state.count) })
   }
 
-  /// Counts up to now, also while another thread waits for a batch.
+  /// The current counts. May be called while another thread waits for a batch.
   public func counters() throws(CLIPError) -> DatasetCounters {
     var counters = sized(clip_dataset_counters(), \.struct_size)
     try check(clip_dataset_get_counters(handle, &counters))

@@ -1,13 +1,13 @@
 import CClip
 @_spi(Handles) public import CLIP
 
-/// Where an image is stored: a file, or a part of one such as a member of an archive.
+/// The place of an image: a file, or a part of a file such as a member of an archive.
 public struct ImageFile: Hashable, Sendable {
-  /// Bytes without NUL: the name of a file need not be UTF-8.
+  /// Bytes without NUL, which need not be UTF-8.
   public var path: [UInt8]
-  /// Bytes of the file before the image.
+  /// Where the image begins in the file, in bytes.
   public var offset: Int
-  /// Bytes of the image; nil: all that follow.
+  /// In bytes; nil: to the end of the file.
   public var size: Int?
 
   public init(path: some Sequence<UInt8>, offset: Int = 0, size: Int? = nil) {
@@ -18,11 +18,12 @@ public struct ImageFile: Hashable, Sendable {
 
   public init(_ path: String) { self.init(path: path.utf8) }
 
-  /// The files in a tar archive, with their names there, in their order.
+  /// Visits the files in a tar archive, with their names, in order.
   ///
   /// - Parameter archive: The path of the archive, which need not be UTF-8.
-  /// - Parameter visit: Returns whether to go on. Where the archive is truncated or damaged, `format` is thrown after
-  ///   the files before were visited.
+  /// - Parameter visit: Returns whether to continue. If the archive is truncated or damaged, `format` is thrown after
+  /// the
+  ///   files before that were visited.
   public static func visit(
     archive: [UInt8], _ visit: @escaping (_ name: [UInt8], _ file: ImageFile) -> Bool
   ) throws(CLIPError) {
@@ -45,19 +46,19 @@ public struct ImageFile: Hashable, Sendable {
   }
 }
 
-/// How images of files are embedded.
+/// How image files are embedded.
 public struct EncodeFilesOptions: Sendable {
-  /// Images that are encoded at once, 1 to 4096.
+  /// The number of images encoded at once, 1 to 4096.
   public var batchSize = 32
   /// Threads that read, decode and resize; nil: as many as compute a call.
   public var workers: Int?
-  /// Whether large JPEG and WebP images are decoded at 1/2, 1/4 or 1/8 of their size, as long as that keeps twice the
-  /// sides that the model takes: cosine with exact decoding at least 0.9995.
+  /// Whether large JPEG and WebP images are decoded at 1/2, 1/4 or 1/8 of their size, but at least twice the model's
+  /// size. Cosine with full decoding: at least 0.9995.
   public var shrink = false
   public var image = Image.Options()
-  /// Its progress is not called.
+  /// The options of encoding. Their progress handler is not called.
   public var encode = EncodeOptions()
-  /// In images: one that is decoded counts for half until it is embedded.
+  /// Progress in images. A decoded image counts as half until it is embedded.
   public var progress: ProgressHandler?
 
   public init() {}
@@ -74,14 +75,14 @@ public struct EncodeFilesOptions: Sendable {
   }
 }
 
-/// What became of an image: its embedding, `embeddingWidth` elements that are valid during the call, or why there is
-/// none. Returns whether to go on: with false the call throws `cancelled`.
+/// Receives an image's embedding, `embeddingWidth` elements that are valid during the call, or the error. Returns
+/// whether to continue; if false, the call throws `cancelled`.
 public typealias EncodedHandler = (_ index: Int, _ result: Result<UnsafeBufferPointer<Float>, CLIPError>) -> Bool
 
 extension Model {
-  /// Embeds the images of files and calls `receive` for each of them, on the calling thread and in their order. Threads
-  /// of the call decode the images of the next batch while one is encoded; memory does not grow with their number. An
-  /// image that cannot be read is told to `receive`, and the call goes on. What was received before an error is good.
+  /// Embeds image files and calls `receive` for each, on the calling thread and in order. Worker threads decode the
+  /// next batch while one is encoded. Memory does not grow with the number of files. If an image cannot be read,
+  /// `receive` gets the error and the call continues. Embeddings received before an error are valid.
   public func encode(
     files: [ImageFile], options: EncodeFilesOptions = .init(), _ receive: @escaping EncodedHandler
   ) throws(CLIPError) {

@@ -5,24 +5,24 @@ public import CLIP
 public struct PropertyGap: Hashable, Sendable {
   public let property: String
   public let title: String
-  /// What the first modality has, and the second.
+  /// The property of the first modality, and of the second.
   public let a: String
   public let b: String
-  /// What that makes hard.
+  /// The challenge that the difference makes.
   public let challenge: String
-  /// 0 to 1.
+  /// The size of the difference, 0 to 1.
   public let gap: Double
   /// All weights add up to 1.
   public let weight: Double
 }
 
-/// How far two modalities are apart, as the catalogue says.
+/// The gap between two modalities, by the catalogue.
 public struct ModalityGap: Hashable, Sendable {
   /// Alignment difficulty, 0 to 1: the sum of weight times gap.
   public let score: Double
-  /// What that is called, such as "high".
+  /// The name of the score, such as "high".
   public let level: String
-  /// Those that count most come first.
+  /// Largest contribution first.
   public let properties: [PropertyGap]
 
   /// - Parameter catalogue: A JSON file of modalities (docs/analysis.md); nil: the installed one.
@@ -49,7 +49,7 @@ public struct ModalityGap: Hashable, Sendable {
   }
 }
 
-/// One entry of a section of the catalogue.
+/// An entry in a section of the catalogue.
 public struct CatalogueEntry: Hashable, Sendable {
   public struct Field: Hashable, Sendable {
     public let name: String
@@ -60,13 +60,13 @@ public struct CatalogueEntry: Hashable, Sendable {
   /// In the order of the file.
   public fileprivate(set) var fields: [Field]
 
-  /// The values of a field; none where there is no such field.
+  /// The values of a field; empty if there is no such field.
   public subscript(field: String) -> [String] { fields.first { $0.name == field }?.values ?? [] }
 
-  /// The entries of a section of the catalogue, in the order of the file.
+  /// The entries in a section of the catalogue, in the order of the file.
   ///
   /// - Parameters:
-  ///   - section: "modalities", "alignment" (kinds of it) or "gaps" (semantic ones).
+  ///   - section: "modalities", "alignment" (kinds of alignment) or "gaps" (semantic gaps).
   ///   - catalogue: A JSON file (docs/analysis.md); nil: the installed one.
   public static func all(of section: String, catalogue: String? = nil) throws(CLIPError) -> [CatalogueEntry] {
     let list = Box<[CatalogueEntry]>([])

@@ -1,12 +1,12 @@
 import CClip
 @_spi(Handles) public import CLIP
 
-/// Steps that make an image or a text into an augmented one. All calls may be made from any thread.
+/// Steps that augment images or texts. All calls may be made from any thread.
 public final class Pipeline: @unchecked Sendable {
   let handle: OpaquePointer
   private let runtime: Runtime
 
-  /// - Parameter json: A list of steps, as docs/augmentation.md describes. All are for images, or all for texts.
+  /// - Parameter json: A list of steps (docs/augmentation.md), all for images or all for texts.
   public init(_ json: String, runtime: Runtime) throws(CLIPError) {
     var out: OpaquePointer?
     try withCMemory { memory throws(CLIPError) in
@@ -19,8 +19,8 @@ public final class Pipeline: @unchecked Sendable {
 
   deinit { clip_pipeline_release(handle) }
 
-  /// Augments an image. The result depends on the image, the pipeline, `seed` and `index` alone: give a run one seed, and
-  /// each of its images another index.
+  /// Augments an image. Image, pipeline, `seed` and `index` determine the result: use one seed for a run, and another
+  /// index for each image.
   public func augment(_ image: Image, seed: UInt64, index: UInt64) throws(CLIPError) -> Image {
     var view = image.view
     var out: OpaquePointer?
@@ -44,6 +44,6 @@ public final class Pipeline: @unchecked Sendable {
     }
   }
 
-  /// How many texts steps left as they were because what they depend on, such as a translator, failed.
+  /// The number of texts that steps left unchanged because a resource, such as a translator, failed.
   public var failures: Int { Int(clamping: clip_pipeline_failures(handle)) }
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 /* The bits of CLIP_CPU_* that the processor and the operating system support. */
@@ -21,7 +23,11 @@ static inline unsigned csystem_cpu_features(void) {
   if (leaf1 & (1u << 29)) found |= 4u;  /* F16C */
   unsigned avx512 = (1u << 16) | (1u << 17) | (1u << 28) | (1u << 30) | (1u << 31); /* F DQ CD BW VL */
   if ((low & 0xe0u) == 0xe0u && (b & avx512) == avx512) found |= 8u;
+  if ((found & 8u) && (c & (1u << 11))) found |= 16u; /* AVX512_VNNI */
+  if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (found & 8u) && (a & (1u << 5))) found |= 32u; /* AVX512_BF16 */
   return found;
+#elif defined(__aarch64__)
+  return getauxval(AT_HWCAP) & (1u << 20) ? 64u : 0; /* ASIMDDP */
 #else
   return 0;
 #endif
@@ -123,7 +129,11 @@ CSYSTEM_ARITHMETIC(16)
  * and an addition on x86.
  * _from_integers: converts 32-bit integers to float.
  * _largest_bits: in each lane the larger magnitude, compared as integers, so that NaN is above infinity.
- * _store_low16: writes the low 16 bits of each lane. */
+ * _store_low16, _store_low8: write the low bits of each lane.
+ * _add_pairs is one instruction with AVX512_VNNI. */
+#if defined(__AVX512VNNI__)
+#define CSYSTEM_ADD_DOT16(sum, a, b) (csystem_int16)__builtin_ia32_vpdpwssd512((csystem_int16)(sum), (csystem_int16)(a), (csystem_int16)(b))
+#endif
 #if defined(__AVX512BW__)
 #define CSYSTEM_DOT16(a, b) __builtin_ia32_pmaddwd512(a, b)
 #endif
@@ -145,6 +155,13 @@ CSYSTEM_ARITHMETIC(16)
 #if !defined(CSYSTEM_DOT4)
 #define CSYSTEM_DOT4(a, b) CSYSTEM_DOT_BY_LANES(4, a, b)
 #endif
+#define CSYSTEM_ADD_DOT(lanes, sum, a, b) \
+  ((sum) + (csystem_int##lanes)CSYSTEM_DOT##lanes((csystem_pairs##lanes)(a), (csystem_pairs##lanes)(b)))
+#if !defined(CSYSTEM_ADD_DOT16)
+#define CSYSTEM_ADD_DOT16(sum, a, b) CSYSTEM_ADD_DOT(16, sum, a, b)
+#endif
+#define CSYSTEM_ADD_DOT8(sum, a, b) CSYSTEM_ADD_DOT(8, sum, a, b)
+#define CSYSTEM_ADD_DOT4(sum, a, b) CSYSTEM_ADD_DOT(4, sum, a, b)
 #define CSYSTEM_PAIRS(lanes)                                                                      \
   typedef short csystem_pairs##lanes __attribute__((vector_size(4 * lanes)));                     \
   static inline csystem_float##lanes csystem_load_pairs##lanes(const void *source) {              \
@@ -154,8 +171,7 @@ CSYSTEM_ARITHMETIC(16)
   }                                                                                               \
   static inline csystem_float##lanes csystem_add_pairs##lanes(                                    \
       csystem_float##lanes sum, csystem_float##lanes a, csystem_float##lanes b) {                 \
-    return (csystem_float##lanes)((csystem_int##lanes)sum +                                       \
-        (csystem_int##lanes)CSYSTEM_DOT##lanes((csystem_pairs##lanes)a, (csystem_pairs##lanes)b)); \
+    return (csystem_float##lanes)CSYSTEM_ADD_DOT##lanes((csystem_int##lanes)sum, a, b);           \
   }                                                                                               \
   static inline csystem_float##lanes csystem_from_integers##lanes(csystem_float##lanes bits) {    \
     return __builtin_convertvector((csystem_int##lanes)bits, csystem_float##lanes);               \
@@ -168,10 +184,171 @@ CSYSTEM_ARITHMETIC(16)
   static inline void csystem_store_low16_##lanes(void *target, csystem_float##lanes bits) {       \
     csystem_short##lanes low = __builtin_convertvector((csystem_int##lanes)bits, csystem_short##lanes); \
     memcpy(target, &low, sizeof low);                                                             \
+  }                                                                                               \
+  static inline void csystem_store_low8_##lanes(void *target, csystem_float##lanes bits) {        \
+    typedef unsigned char __attribute__((ext_vector_type(lanes))) narrow;                         \
+    narrow low = __builtin_convertvector((csystem_int##lanes)bits, narrow);                       \
+    memcpy(target, &low, sizeof low);                                                             \
+  }                                                                                               \
+  static inline unsigned csystem_lanes_beyond##lanes(csystem_float##lanes a, float limit) {       \
+    csystem_int##lanes beyond = __builtin_elementwise_abs(a) > (csystem_float##lanes)limit;       \
+    unsigned bits = 0;                                                                            \
+    for (int lane = 0; lane < lanes; lane++) bits |= (unsigned)(beyond[lane] & 1) << lane;        \
+    return bits;                                                                                  \
   }
 CSYSTEM_PAIRS(4)
 CSYSTEM_PAIRS(8)
 CSYSTEM_PAIRS(16)
+
+#if defined(__aarch64__)
+/* Adds to each lane of `sum` the dot product of the pair at `a` and a pair of `b`: two instructions for one row, since b's
+ * halves are taken apart once for all rows. */
+static inline csystem_float4 csystem_add_pair4(csystem_float4 sum, const void *a, csystem_float4 b) {
+  typedef short __attribute__((ext_vector_type(2))) pair;
+  typedef short __attribute__((ext_vector_type(8))) pairs;
+  typedef short __attribute__((ext_vector_type(4))) halves;
+  pair x;
+  memcpy(&x, a, sizeof x);
+  pairs y = (pairs)b;
+  halves first = __builtin_shufflevector(y, y, 0, 2, 4, 6), second = __builtin_shufflevector(y, y, 1, 3, 5, 7);
+  halves x0 = __builtin_shufflevector(x, x, 0, 0, 0, 0), x1 = __builtin_shufflevector(x, x, 1, 1, 1, 1);
+  return (csystem_float4)((csystem_int4)sum +
+                          __builtin_convertvector(x0, csystem_int4) * __builtin_convertvector(first, csystem_int4) +
+                          __builtin_convertvector(x1, csystem_int4) * __builtin_convertvector(second, csystem_int4));
+}
+#endif
+
+/* Rows of unsigned bytes times signed bytes. A quad is four bytes in a 32-bit lane; the two quads at `a` are for all lanes.
+ * _add_quads: adds to each lane of `sum` the dot products of the first quad with a quad of the first vector at `weights`,
+ * and of the second with one of the second. With AVX512_VNNI and arm64's DotProd two instructions. With AVX2 four products at a time add up in
+ * 16 bits: a row's bytes are at most 127, and the weights' magnitudes at most csystem_byte_sum_limit() and 2 of rounding
+ * (127 * 258 < 2^15). Elsewhere in pairs of 16 bits.
+ * _times_integer: the integers at `source` times the integer in the bits of `factor`.
+ * _byte_of_quads: a byte of each quad, as float. */
+#if defined(__AVX512VNNI__)
+#define CSYSTEM_QUADS16(sum, a, b, w, v)                                                          \
+  __builtin_ia32_vpdpbusd512(__builtin_ia32_vpdpbusd512(sum, a, w), b, v)
+#elif defined(__AVX512BW__)
+#define CSYSTEM_QUADS16(sum, a, b, w, v)                                                          \
+  ((sum) + (csystem_int16)__builtin_ia32_pmaddwd512(                                              \
+      (csystem_pairs16)(__builtin_ia32_pmaddubsw512((csystem_bytes16)(a), (csystem_bytes16)(w)) + \
+                        __builtin_ia32_pmaddubsw512((csystem_bytes16)(b), (csystem_bytes16)(v))), \
+      (csystem_pairs16)((csystem_int16)0x10001)))
+#endif
+#if defined(__AVX2__)
+#define CSYSTEM_QUADS8(sum, a, b, w, v)                                                           \
+  ((sum) + (csystem_int8)__builtin_ia32_pmaddwd256(                                               \
+      (csystem_pairs8)(__builtin_ia32_pmaddubsw256((csystem_bytes8)(a), (csystem_bytes8)(w)) +    \
+                       __builtin_ia32_pmaddubsw256((csystem_bytes8)(b), (csystem_bytes8)(v))),    \
+      (csystem_pairs8)((csystem_int8)0x10001)))
+#endif
+#if defined(__aarch64__)
+typedef signed char csystem_neon16 __attribute__((neon_vector_type(16)));
+typedef signed char csystem_neon8 __attribute__((neon_vector_type(8)));
+static inline csystem_int4 csystem_add_quad4(csystem_int4 sum, csystem_int4 a, csystem_int4 w) {
+#if defined(__ARM_FEATURE_DOTPROD)
+  return (csystem_int4)__builtin_neon_vdotq_s32((csystem_neon16)sum, (csystem_neon16)a, (csystem_neon16)w, 34);
+#else /* two products of 128 * 127 add up below 2^15 */
+  csystem_neon16 low = (csystem_neon16)__builtin_neon_vmull_v((csystem_neon8)a.lo, (csystem_neon8)w.lo, 33);
+  csystem_neon16 high = (csystem_neon16)__builtin_neon_vmull_v((csystem_neon8)a.hi, (csystem_neon8)w.hi, 33);
+  csystem_neon16 pairs = (csystem_neon16)__builtin_neon_vpaddq_v(low, high, 33);
+  return (csystem_int4)__builtin_neon_vpadalq_v((csystem_neon16)sum, pairs, 34);
+#endif
+}
+#define CSYSTEM_QUADS4(sum, a, b, w, v) csystem_add_quad4(csystem_add_quad4(sum, a, w), b, v)
+#endif
+/* What a row's bytes begin with: arm64 multiplies signed ones. */
+static inline float csystem_least_row_byte(void) {
+#if defined(__aarch64__)
+  return -128;
+#else
+  return 0;
+#endif
+}
+static inline float csystem_byte_row_steps(void) {
+#if defined(__AVX2__) && !defined(__AVX512VNNI__)
+  return 125;
+#else
+  return 253;
+#endif
+}
+static inline float csystem_byte_sum_limit(void) { return csystem_byte_row_steps() == 125 ? 256 : 0; }
+#define CSYSTEM_QUAD_BY_PAIRS(lanes, a, w)                                                        \
+  ((csystem_int##lanes)CSYSTEM_DOT##lanes((csystem_pairs##lanes)((a) & 0xff00ff),                 \
+                                          (csystem_pairs##lanes)(w) << 8 >> 8) +                  \
+   (csystem_int##lanes)CSYSTEM_DOT##lanes((csystem_pairs##lanes)((a) >> 8 & 0xff00ff), (csystem_pairs##lanes)(w) >> 8))
+#define CSYSTEM_QUADS_BY_PAIRS(lanes, sum, a, b, w, v) \
+  ((sum) + CSYSTEM_QUAD_BY_PAIRS(lanes, a, w) + CSYSTEM_QUAD_BY_PAIRS(lanes, b, v))
+#if !defined(CSYSTEM_QUADS16)
+#define CSYSTEM_QUADS16(sum, a, b, w, v) CSYSTEM_QUADS_BY_PAIRS(16, sum, a, b, w, v)
+#endif
+#if !defined(CSYSTEM_QUADS8)
+#define CSYSTEM_QUADS8(sum, a, b, w, v) CSYSTEM_QUADS_BY_PAIRS(8, sum, a, b, w, v)
+#endif
+#if !defined(CSYSTEM_QUADS4)
+#define CSYSTEM_QUADS4(sum, a, b, w, v) CSYSTEM_QUADS_BY_PAIRS(4, sum, a, b, w, v)
+#endif
+#define CSYSTEM_QUADS(lanes)                                                                      \
+  typedef char csystem_bytes##lanes __attribute__((vector_size(4 * lanes)));                      \
+  static inline csystem_float##lanes csystem_add_quads##lanes(csystem_float##lanes sum,           \
+                                                              const void *a, const void *weights) { \
+    int quads[2];                                                                                 \
+    csystem_int##lanes w, v;                                                                      \
+    memcpy(quads, a, sizeof quads);                                                               \
+    memcpy(&w, weights, sizeof w), memcpy(&v, (const char *)weights + sizeof w, sizeof v);        \
+    csystem_int##lanes first = quads[0], second = quads[1];                                       \
+    return (csystem_float##lanes)(CSYSTEM_QUADS##lanes((csystem_int##lanes)sum, first, second, w, v)); \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_times_integer##lanes(const void *source, float factor) { \
+    int number;                                                                                   \
+    csystem_int##lanes integers;                                                                  \
+    memcpy(&number, &factor, sizeof number), memcpy(&integers, source, sizeof integers);          \
+    return (csystem_float##lanes)(integers * number);                                             \
+  }                                                                                               \
+  static inline csystem_float##lanes csystem_byte_of_quads##lanes(const void *source, int index) { \
+    csystem_int##lanes quads;                                                                     \
+    memcpy(&quads, source, sizeof quads);                                                         \
+    return __builtin_convertvector(quads << (24 - 8 * index) >> 24, csystem_float##lanes);        \
+  }
+CSYSTEM_QUADS(4)
+CSYSTEM_QUADS(8)
+CSYSTEM_QUADS(16)
+
+/* Pairs of bfloat16, where the processor multiplies them: AVX512_BF16.
+ * _add_brain_pairs: adds to each lane of `sum` both products of a pair of `a` and a pair at `weights`.
+ * _store_brain: writes the lanes as bfloat16, rounded to nearest. */
+static inline _Bool csystem_multiplies_brain(void) {
+#if defined(__AVX512BF16__)
+  return 1;
+#else
+  return 0;
+#endif
+}
+#if defined(__AVX512BF16__)
+typedef __bf16 csystem_brain_pairs16 __attribute__((vector_size(64)));
+static inline csystem_float16 csystem_add_brain_pairs16(csystem_float16 sum, csystem_float16 a, const void *weights) {
+  csystem_float16 w;
+  memcpy(&w, weights, sizeof w);
+  return __builtin_ia32_dpbf16ps_512(sum, (csystem_brain_pairs16)a, (csystem_brain_pairs16)w);
+}
+static inline void csystem_store_brain16(void *target, csystem_float16 a) {
+  typedef __bf16 narrow __attribute__((vector_size(32)));
+  narrow none = {0}, low = __builtin_ia32_cvtneps2bf16_512_mask(a, none, (unsigned short)-1);
+  memcpy(target, &low, sizeof low);
+}
+#define CSYSTEM_NO_BRAIN(lanes)
+#else
+#define CSYSTEM_NO_BRAIN(lanes) CSYSTEM_WITHOUT_BRAIN(lanes)
+#endif
+#define CSYSTEM_WITHOUT_BRAIN(lanes)                                                              \
+  static inline csystem_float##lanes csystem_add_brain_pairs##lanes(csystem_float##lanes sum, csystem_float##lanes a, \
+                                                                    const void *weights) {        \
+    return sum;                                                                                   \
+  }                                                                                               \
+  static inline void csystem_store_brain##lanes(void *target, csystem_float##lanes a) {}
+CSYSTEM_WITHOUT_BRAIN(4)
+CSYSTEM_WITHOUT_BRAIN(8)
+CSYSTEM_NO_BRAIN(16)
 
 /* Image resize, with pairs and 32-bit sums in the bits of float vectors.
  * _pixel_pairs: reads four pixels of four bytes; pairs the equal channels of pixels 0 and 1, then of 2 and 3.

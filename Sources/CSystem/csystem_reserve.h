@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stddef.h>
+#include <sys/random.h>
 
 /* Whether less than half of the reserve is free: a call that begins should be refused, a long one end. [any-thread] */
 int clip_reserve_is_low(void);
@@ -61,6 +62,10 @@ static inline ptrdiff_t csystem_reserve_live(const csystem_reserve_state *_Nonnu
 static inline void csystem_reserve_count(csystem_reserve_state *_Nonnull state, ptrdiff_t more) {
   __atomic_fetch_add(&state->live, more, __ATOMIC_RELAXED);
 }
+
+/* Random bytes, which Swift takes the seed of hash tables from. glibc has this function since 2.36; ours is for older ones
+ * too, and is not exported. */
+void arc4random_buf(void *_Nonnull buffer, size_t size);
 
 /* The system's functions, as the linker's --wrap names them. */
 extern int __real_posix_memalign(void *_Nullable *_Nonnull block, size_t alignment, size_t size);

@@ -32,21 +32,30 @@ typedef struct csystem_thread_state {
 } csystem_thread_state;
 
 /* A call's thread is not cancelled inside, where it holds descriptors and locks, and computes as results are defined:
- * rounding to nearest, with denormals, without traps (MXCSR 0x1f80). */
-static inline csystem_thread_state csystem_enter(void) {
-  csystem_thread_state state = {0, 0x1f80};
-  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state.cancellation);
+ * rounding to nearest, with denormals, without traps (MXCSR 0x1f80, FPCR 0). */
 #if defined(__x86_64__)
-  state.floating_point = __builtin_ia32_stmxcsr();
-  if ((state.floating_point & ~0x3fu) != 0x1f80) __builtin_ia32_ldmxcsr(0x1f80);
+enum { csystem_floating_point = 0x1f80, csystem_floating_point_flags = 0x3f };
+static inline unsigned csystem_get_floating_point(void) { return __builtin_ia32_stmxcsr(); }
+static inline void csystem_set_floating_point(unsigned state) { __builtin_ia32_ldmxcsr(state); }
+#elif defined(__aarch64__)
+enum { csystem_floating_point = 0, csystem_floating_point_flags = 0 };
+static inline unsigned csystem_get_floating_point(void) { return (unsigned)__builtin_arm_rsr64("fpcr"); }
+static inline void csystem_set_floating_point(unsigned state) { __builtin_arm_wsr64("fpcr", state); }
 #endif
+static inline int csystem_computes_otherwise(csystem_thread_state state) {
+  return (state.floating_point & ~(unsigned)csystem_floating_point_flags) != csystem_floating_point;
+}
+
+static inline csystem_thread_state csystem_enter(void) {
+  csystem_thread_state state;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state.cancellation);
+  state.floating_point = csystem_get_floating_point();
+  if (csystem_computes_otherwise(state)) csystem_set_floating_point(csystem_floating_point);
   return state;
 }
 
 static inline void csystem_leave(csystem_thread_state state) {
-#if defined(__x86_64__)
-  if ((state.floating_point & ~0x3fu) != 0x1f80) __builtin_ia32_ldmxcsr(state.floating_point);
-#endif
+  if (csystem_computes_otherwise(state)) csystem_set_floating_point(state.floating_point);
   pthread_setcancelstate(state.cancellation, NULL);
 }
 

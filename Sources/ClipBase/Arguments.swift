@@ -113,8 +113,8 @@ package func requirePositive(_ count: Int, _ what: StaticString) throws(ClipErro
   guard count >= 1 else { throw ClipError(CLIP_INVALID_ARGUMENT, "\(what): expected at least 1, found \(count)") }
 }
 
-/// Copies the caller's options; NULL is all defaults. Fields that an older caller does not have are zero, the default;
-/// a newer caller's fields that are not known here must be.
+/// Copies the caller's options; NULL gives all defaults. Fields that an older caller lacks are zero, the default.
+/// Unknown fields of a newer caller must be zero.
 package func options<T: BitwiseCopyable>(_ pointer: UnsafePointer<T>?, _ empty: T, _ what: StaticString)
   throws(ClipError) -> T
 {

@@ -18,7 +18,7 @@ package struct ClipError: Error {
     self.isResourceFailure = isResourceFailure || status == CLIP_OUT_OF_MEMORY
   }
 
-  /// The same error, its message after the place where it happened.
+  /// A copy of the error with `place` before its message.
   package func at(_ place: String) -> ClipError {
     ClipError(status, place + ": " + message, isResourceFailure: isResourceFailure)
   }

@@ -46,7 +46,7 @@ package struct ConfigReader {
     return ClipError(status, "\(place): \(prefix)\(key.string): expected \(expected), found \(found)")
   }
 
-  /// An integer in `range`; `fallback` where the key is absent, an error where that is nil.
+  /// An integer in `range`. If the key is absent, `fallback`, or an error if that is nil.
   package func int(_ key: StaticString, _ fallback: Int?, _ range: ClosedRange<Int>) throws(ClipError) -> Int {
     if json[key] == nil, let fallback { return fallback }
     guard let value = json[key]?.int, range.contains(value) else {

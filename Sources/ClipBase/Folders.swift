@@ -7,7 +7,7 @@ package func makeFolder(_ path: String) throws(ClipError) {
   guard withPath(path, { mkdir($0, 0o777) }) == 0 else { throw systemError("cannot make the folder " + path) }
 }
 
-/// Flushes a folder's entries to the disk, where the file system can and the folder may be read.
+/// Flushes a folder's entries to the disk, if the file system supports it and the folder is readable.
 package func syncFolder(_ path: String) throws(ClipError) {
   let descriptor = withPath(path) { csystem_open_read($0) }
   guard descriptor >= 0 else {

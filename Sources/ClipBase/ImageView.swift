@@ -104,7 +104,7 @@ package struct ImageView {
     (height, fullHeight, stride, down) = second
   }
 
-  /// By which factor `view` is smaller than the full image.
+  /// The factor by which `view` is smaller than the full image.
   private static func shrink(_ view: clip_image_view) throws(ClipError) -> Double {
     guard view.full_width != 0 || view.full_height != 0 else { return 1 }
     for shrink in [1, 2, 4, 8] as [UInt64] {

@@ -31,7 +31,7 @@ extension JSON {
     return try parse(file.bytes, place: path)
   }
 
-  /// What kind of value this is, for messages.
+  /// The type of the value, for messages.
   package var kind: String {
     switch self {
     case .null: "null"

@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// What a path leads to.
+/// The kind of file at a path.
 package enum FileKind {
   case absent, file, folder, other
 
@@ -23,7 +23,7 @@ package enum FileKind {
   }
 }
 
-/// A path without links; nil where nothing is there.
+/// The path with links resolved; nil if no file has it.
 package func realPath(_ path: String) throws(ClipError) -> String? {
   guard let real = withPath(path, { realpath($0, nil) }) else {
     let error = systemError("cannot look at " + path)

@@ -56,7 +56,7 @@ extension ImageView {
     }
   }
 
-  /// The same for pixels that are `step` bytes apart.
+  /// Copies pixels that are `step` bytes apart.
   private func copySteps(
     _ row: UnsafePointer<UInt8>, _ count: Int, over background: Colour?, into output: UnsafeMutableRawPointer
   ) {

@@ -20,7 +20,7 @@ package enum PluginNames {
   }
 }
 
-/// A number for messages: without ".0" where it is whole.
+/// A number for messages: an integer without ".0".
 package func plain(_ number: Double) -> String {
   if let whole = Int(exactly: number) { return "\(whole)" }
   return "\(number)"

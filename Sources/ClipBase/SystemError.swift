@@ -8,15 +8,14 @@ package func systemError(_ what: String) -> ClipError {
   return ClipError(status, what + ": " + describe(errno: code), isResourceFailure: !nameCodes.contains(code))
 }
 
-/// What the system calls an errno value.
+/// The system's text for an errno value.
 package func describe(errno code: Int32) -> String {
   var text = [CChar](repeating: 0, count: 128)
   text.withUnsafeMutableBufferPointer { csystem_describe(code, $0.baseAddress, $0.count) }
   return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-/// The codes which say that no file has this name. Any other code is a failure of the system and says nothing about the
-/// file.
+/// The codes that mean that no file has this name. Other codes are failures of the system.
 private var nameCodes: [Int32] { [ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG] }
 
 /// Codes of system failures, whose texts dlopen(3) appends to its message.

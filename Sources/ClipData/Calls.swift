@@ -1,8 +1,7 @@
 import CClip
 import CSystem
 
-// What every library over the core needs, through the core's public functions. Sources/ClipIndex has a link to this
-// file.
+// What every library over the core needs, by the core's public functions. Sources/ClipIndex has a link to this file.
 
 /// Throws the error of a call of the core.
 func call(_ status: clip_status) throws(ClipError) {
@@ -10,7 +9,7 @@ func call(_ status: clip_status) throws(ClipError) {
   throw ClipError(status, clip_last_error().map { String(cString: $0) } ?? "")
 }
 
-/// The body of every public call that can fail.
+/// The body of a public call that can fail.
 func reporting(_ body: () throws(ClipError) -> Void) -> clip_status { runCall(clip_set_last_error, body) }
 
 /// A reference to a runtime.

@@ -1,10 +1,10 @@
 import CClip
 import CSystem
 
-// The core's objects, through its public functions.
+// The core's objects, by its public functions.
 
 extension Runtime {
-  /// The name endings of files that codecs read.
+  /// The name endings of the files that codecs read.
   var imageEndings: [Name] {
     var bytes = [CChar](repeating: 0, count: 1024)
     let count = min(clip_image_endings(handle, &bytes, bytes.count), bytes.count - 1)
@@ -25,7 +25,7 @@ final class ImageHandle {
 
   deinit { clip_image_release(handle) }
 
-  /// Gives the handle to the caller.
+  /// Gives the handle to the caller, who frees it.
   func release() -> OpaquePointer? {
     defer { handle = nil }
     return handle
@@ -64,7 +64,7 @@ final class ImageHandle {
   }
 }
 
-/// The caller's options of decoding, for calls of the core; they are in its `options.image`.
+/// The caller's decoding options for calls of the core, which are passed `options.image`.
 func decodingOptions(_ given: UnsafePointer<clip_image_options>?) throws(ClipError) -> clip_image_options {
   var decoding = try options(given, clip_image_options(), "options.image")
   try requireFlags(decoding.flags, CLIP_IMAGE_AS_STORED | CLIP_IMAGE_LENIENT, "CLIP_IMAGE_", "options.image.flags")
@@ -72,7 +72,8 @@ func decodingOptions(_ given: UnsafePointer<clip_image_options>?) throws(ClipErr
   return decoding
 }
 
-/// The same for encoding; they are in `options.encode`. Its progress is not called.
+/// The caller's encoding options for calls of the core, which are passed `options.encode`, without the caller's
+/// progress function.
 func encodingOptions(_ given: UnsafePointer<clip_encode_options>?) throws(ClipError) -> clip_encode_options {
   var encoding = try options(given, clip_encode_options(), "options.encode")
   try requireFlags(
@@ -87,9 +88,9 @@ func encodingOptions(_ given: UnsafePointer<clip_encode_options>?) throws(ClipEr
 /// A snapshot of the caller's model: later swaps do not change it.
 final class Model {
   let handle: OpaquePointer
-  /// Bytes of a preprocessed image, and floats of a normalised one; 0 without an image tower.
+  /// Bytes of a preprocessed image, which is also the number of floats of a normalised one; 0 without an image tower.
   let pixelCount: Int
-  /// Pixels of an image's smaller side after the resize, at most; 0 without one.
+  /// The most pixels of the smaller side after the resize; 0 without an image tower.
   let resizedSide: Int
   /// Elements of an embedding.
   let embeddingWidth: Int
@@ -123,7 +124,7 @@ final class Model {
 
   deinit { clip_model_release(handle) }
 
-  /// A text tower may have no tokenizer: then the caller must bring tokens.
+  /// A text tower without a tokenizer needs the caller's tokens.
   private static func hasTokenizer(_ handle: OpaquePointer, _ contextLength: Int) -> Bool {
     guard contextLength > 0 else { return false }
     var tokens = [Int32](repeating: 0, count: contextLength)

@@ -3,7 +3,7 @@ import CFFI
 import CSystem
 import ClipBase
 
-/// libffi, loaded when something first needs it: who embeds images and texts alone never does.
+/// libffi, loaded on first use, so that a process that only embeds images and texts never loads it.
 package final class LibFFI {
   package let prepare: clip_ffi_prep_cif_fn
   package let call: clip_ffi_call_fn
@@ -21,11 +21,11 @@ package final class LibFFI {
   }
 
   package convenience init() throws(ClipError) {
-    // It stays: unloaded, it would leave the pages of its trampolines behind.
+    // Never unloaded: pages of its trampolines would leak.
     let mode = RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE
     guard let handle = dlopen("libffi.so.8", mode) ?? dlopen("libffi.so.7", mode) else {
       throw ClipError(
-        CLIP_UNSUPPORTED, "libffi, which calls functions named in manifests, cannot be loaded: " + loaderWords())
+        CLIP_UNSUPPORTED, "libffi, which calls functions named in manifests, cannot be loaded: " + loaderMessage())
     }
     var types: [UnsafeMutablePointer<ffi_type>] = []
     for symbol in LibFFI.typeSymbols {
@@ -67,10 +67,10 @@ package final class LibFFI {
   package func type(_ type: ForeignType) -> UnsafeMutablePointer<ffi_type> { types[type.rawValue] }
 }
 
-/// Why the loader failed just now, in its own words.
-package func loaderWords() -> String { dlerror().map { String(cString: $0) } ?? "no reason given" }
+/// The loader's message about its last failure on this thread.
+package func loaderMessage() -> String { dlerror().map { String(cString: $0) } ?? "no reason given" }
 
-/// What a C function takes and gives, prepared for libffi.
+/// The signature of a C function, prepared for libffi.
 package final class ForeignSignature {
   package let result: ForeignType
   package let arguments: [ForeignType]
@@ -78,7 +78,7 @@ package final class ForeignSignature {
   package let description: UnsafeMutablePointer<ffi_cif>
   private let types: UnsafeMutablePointer<UnsafeMutablePointer<ffi_type>?>
 
-  /// Arguments of one function at most.
+  /// The most arguments of a function.
   package static var maxArguments: Int { 32 }
 
   package convenience init(_ library: LibFFI, result: ForeignType, arguments: [ForeignType]) throws(ClipError) {
@@ -105,8 +105,7 @@ package final class ForeignSignature {
     types.deallocate()
   }
 
-  /// Calls `function` with arguments whose bits lie in the first bytes of `slots`, one a slot. The
-  /// result's bits come back.
+  /// Calls `function`. Each argument is in the first bytes of a slot. Returns the bits of the result.
   package func call(_ function: UnsafeMutableRawPointer, _ slots: UnsafeMutablePointer<UInt64>) -> UInt64 {
     var result: UInt64 = 0
     withUnsafeTemporaryAllocation(of: UnsafeMutableRawPointer?.self, capacity: ForeignSignature.maxArguments) {

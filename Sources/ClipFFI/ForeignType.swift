@@ -1,11 +1,11 @@
 import CClip
 import ClipBase
 
-/// A C type of an argument or a result, by the word that manifests and signatures have for it.
+/// A C type of an argument or a result, with its name in manifests and signatures.
 package enum ForeignType: Int, CaseIterable {
   case void, int8, uint8, int16, uint16, int32, uint32, int64, uint64, float, double, pointer
 
-  /// Words for types on this platform (LP64).
+  /// The names of types on this platform (LP64).
   private static var words: [(word: Name, type: ForeignType)] {
     [
       ("void", .void), ("int8", .int8), ("uint8", .uint8), ("int16", .int16), ("uint16", .uint16), ("int32", .int32),
@@ -22,14 +22,14 @@ package enum ForeignType: Int, CaseIterable {
     return nil
   }
 
-  /// All words, for messages.
+  /// All names, for messages.
   package static var list: String {
     var text = ""
     for known in words { text += (text.isEmpty ? "" : ", ") + known.word.string }
     return text
   }
 
-  /// The integers that fit; nil for what is no integer type. A uint64 above Int.max cannot be said here.
+  /// The integers that the type can hold; nil for other types. Does not include uint64 above Int.max.
   package var integers: ClosedRange<Int>? {
     switch self {
     case .int8: Int(Int8.min)...Int(Int8.max)
@@ -55,7 +55,7 @@ package enum ForeignType: Int, CaseIterable {
     }
   }
 
-  /// The bits of a number as an argument of this type has them in its first bytes; nil if it does not fit.
+  /// A number as the bits of an argument of this type, in its first bytes; nil if it does not fit.
   package func bits(_ value: Double) -> UInt64? {
     switch self {
     case .float: return UInt64(Float(value).bitPattern)
@@ -71,7 +71,7 @@ package enum ForeignType: Int, CaseIterable {
     }
   }
 
-  /// A result of this type as a number: libffi widens integers to a register.
+  /// The bits of a result as a number. libffi widens integers to a register.
   package func number(_ bits: UInt64) -> Double {
     switch self {
     case .int8: Double(Int8(truncatingIfNeeded: bits))

@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// What was compared: a row, or a pair of rows.
+/// A compared row, or pair of rows.
 struct Candidate {
   let score: Float
   let row: Int32
@@ -14,7 +14,7 @@ struct Candidate {
 }
 
 extension Array {
-  /// Sorts, or throws where there is no memory for it.
+  /// Sorts, or throws if there is no memory for it.
   mutating func arrange(for what: StaticString, by isBefore: (Element, Element) -> Bool) throws(ClipError) {
     let held = try hold(count, MemoryLayout<Element>.stride, what)
     sort(by: isBefore)
@@ -26,7 +26,7 @@ extension Array {
 struct Best {
   private let limit: Int
   private(set) var candidates: [Candidate] = []
-  /// What scores less is not among the best.
+  /// Lower scores are not among the best.
   private(set) var cutoff: Float
   /// The last of as many as are wanted.
   private var worst: Candidate?
@@ -36,7 +36,7 @@ struct Best {
     self.cutoff = cutoff
   }
 
-  /// For scores of at least `cutoff`.
+  /// Adds a candidate whose score is at least `cutoff`.
   mutating func add(_ candidate: Candidate) throws(ClipError) {
     if let worst, !Candidate.isBefore(candidate, worst) { return }
     try candidates.add(candidate, for: "matches")

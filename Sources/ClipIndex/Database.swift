@@ -45,8 +45,8 @@ final class Database {
     self.handle = handle
   }
 
-  /// Moves the log into the file where it is the last user. Not in a forked child, which would remove the log under its
-  /// parent.
+  /// Moves the log into the file if this is its last user. Not done in a forked child, which would remove its parent's
+  /// log.
   func close() {
     statements = []
     let limit = csystem_hold_file_limit()

@@ -63,7 +63,7 @@ extension Index {
 }
 
 extension Array<Entry> {
-  /// The entry of a row, where they are in the order of rows.
+  /// The entry of a row, in a list sorted by rows.
   fileprivate func at(_ row: Int32) -> Entry? {
     var (low, high) = (0, count)
     while low < high {

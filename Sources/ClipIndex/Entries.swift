@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// An entry as it is stored; `score` where it was compared.
+/// A stored entry. `score` is 0 unless it was compared.
 struct Entry {
   let row: Int
   let key: [UInt8]

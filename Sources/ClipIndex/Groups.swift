@@ -103,7 +103,8 @@ struct RowSets {
     keep(pair.other, pair.row, pair.score)
   }
 
-  /// Of those that score the same, the lowest, so that threads do not matter.
+  /// Keeps the nearest row. Of rows with the same score the lowest is kept, so that the result does not depend on
+  /// threads.
   private func keep(_ row: Int32, _ other: Int32, _ score: Float) {
     let node = nodes[Int(row)]
     guard node.nearest < 0 || score > node.score || (score == node.score && other < node.nearest) else { return }

@@ -147,7 +147,7 @@ struct FileIdentity {
     self.facts = facts
   }
 
-  /// Throws where another file or none is there: SQLite would write to what nobody finds again.
+  /// Throws if the path has another file or none: SQLite would write to a file that nobody finds again.
   func check() throws(ClipError) {
     var now = stat()
     guard path.withUnsafeBufferPointer({ $0.baseAddress.map { stat($0, &now) } ?? -1 }) == 0 else {

@@ -18,20 +18,20 @@ struct RowFormat {
   var hasBytes: Bool { storage == CLIP_STORAGE_INT8 }
   private var exactElement: Int { storage == CLIP_STORAGE_F32 ? 4 : 2 }
   var exactBytes: Int { paddedWidth * exactElement }
-  /// Of a row in memory, without its scale.
+  /// Bytes of a row in memory, without its scale.
   var loadedRowBytes: Int { hasBytes ? paddedWidth : exactBytes }
 
-  /// Where the parts of a segment's blob begin.
+  /// Offsets of the parts of a segment's blob.
   var loadedRows: Int { hasBytes ? 4 * RowFormat.count : 0 }
   var exactRows: Int { hasBytes ? loadedRows + RowFormat.count * paddedWidth : 0 }
-  /// What searches hold of a segment, and all of it.
+  /// Bytes of a segment in memory, and of all of it.
   var loadedBytes: Int { loadedRows + RowFormat.count * loadedRowBytes }
   var segmentBytes: Int { exactRows + RowFormat.count * exactBytes }
 
   /// A row of unit length in the forms that a segment has of it.
   struct Row {
     let exact: Memory
-    /// In memory, where that is another form.
+    /// The row in memory, if its form differs.
     let bytes: Memory?
     let scale: Float
   }
@@ -111,7 +111,7 @@ struct RowFormat {
 struct Query {
   let elements: Memory
   let scale: Float
-  /// Of unit length, [width], for rows that are scored again.
+  /// The query, [width], of unit length, for rows that are scored exactly.
   let unit: Memory
 
   init(_ query: UnsafePointer<Float>, _ format: RowFormat) throws(ClipError) {

@@ -16,13 +16,13 @@ enum Schema {
     ]
   }
 
-  /// What the caller says of the index.
+  /// The options of the caller.
   struct Wanted {
     let fingerprint: Name?
     let width: Int
     let storage: clip_storage
 
-    /// Not enough for a new index.
+    /// Whether they are not sufficient for a new index.
     var isIncomplete: Bool { fingerprint == nil || width == 0 }
 
     init(_ options: clip_index_options) throws(ClipError) {
@@ -44,7 +44,7 @@ enum Schema {
     }
   }
 
-  /// What the file says.
+  /// The properties in the file.
   struct Facts {
     let format: RowFormat
     let fingerprint: Name
@@ -89,7 +89,7 @@ enum Schema {
     return facts
   }
 
-  /// A file of 0 bytes, or what is there of an index before its first transaction.
+  /// Whether the file has 0 bytes, or only what exists before the first transaction.
   private static func isEmpty(_ database: Database) throws(ClipError) -> Bool {
     let application = try number(database, "PRAGMA application_id")
     return try application == 0 ? number(database, "SELECT count(*) FROM sqlite_schema") == 0 : false

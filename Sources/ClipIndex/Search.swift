@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// What a search is asked for.
+/// The request of a search.
 struct Wish {
   let count: Int
   /// -infinity for none.
@@ -31,7 +31,7 @@ struct Wish {
 }
 
 extension Index {
-  /// By how much a score of bytes may be off; what is nearer to a threshold is scored again.
+  /// The error bound of scores of bytes. Scores within it of a threshold are computed exactly.
   static var byteError: Float { 0.02 }
 
   func search(_ embedding: UnsafePointer<Float>, _ wish: Wish) throws(ClipError) -> [Entry] {

@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// Changes rows inside a transaction; `finish` writes what segments say of them.
+/// Changes rows inside a transaction. `finish` writes the segments' states.
 final class SegmentEditor {
   private let database: Database
   private let format: RowFormat
@@ -143,7 +143,7 @@ final class SegmentEditor {
   }
 }
 
-/// What a segment says of its rows.
+/// The state of a segment's rows.
 struct SegmentState {
   let number: Int
   /// One bit a row.
@@ -168,7 +168,7 @@ struct SegmentState {
     self = found
   }
 
-  /// Of columns 0 and 1 of a statement.
+  /// From columns 0 and 1 of a statement.
   init(_ database: Database, _ statement: Statement) throws(ClipError) {
     let segment = try statement.integer(0)
     guard segment >= 0, segment < SegmentState.most else { throw database.damaged("a segment \(segment)") }
@@ -202,7 +202,7 @@ struct SegmentState {
   }
 }
 
-/// Of a row as searches hold it. `scale`: the bits of its scale, 0 without one.
+/// The checksum of a row in memory. `scale`: the bits of its scale; 0 without one.
 func loadedRowChecksum(_ row: UnsafeRawBufferPointer, _ number: Int, _ scale: UInt32) -> UInt64 {
   checksum(row, seed: UInt64(number) ^ UInt64(scale) << 32)
 }
@@ -218,7 +218,8 @@ enum Changes {
   }
 }
 
-/// What `body` throws: for closures of the standard library's, which rethrow no typed error in Embedded Swift.
+/// The error that `body` throws. For closures of the standard library, which do not rethrow typed errors in Embedded
+/// Swift.
 func result(_ body: () throws(ClipError) -> Void) -> ClipError? {
   do throws(ClipError) { try body() } catch { return error }
   return nil

@@ -2,8 +2,8 @@ import CClip
 import CSystem
 
 extension KernelSet {
-  /// Scratch of one attention call, in floats from its start: packed keys, packed values, one
-  /// tile's queries, scores and outputs. All offsets are multiples of 16 floats.
+  /// The scratch of one attention call: packed keys, packed values, and one tile's queries, scores and outputs. Offsets
+  /// are in floats from its start, and multiples of 16.
   public struct AttentionLayout {
     @usableFromInline let keyPanels, valuePanels, keyPanelBytes, valuePanelBytes: Int
     @usableFromInline let values, scores, sums, totals, copy, count: Int
@@ -29,9 +29,8 @@ extension KernelSet {
     AttentionLayout(keys: keys, width: width).count
   }
 
-  /// clip_kernels.attention: both products run through the tiles of matmul, a tile of queries at
-  /// a time. With a causal mask a row's sums end at its own last key, so that keys behind it
-  /// cannot reach it, not even as NaN.
+  /// clip_kernels.attention. Both products use the tiles of matmul, one tile of queries at a time. With a causal mask
+  /// the sums of a row end at its last visible key, so later keys cannot change it, even if they are NaN.
   @_alwaysEmitIntoClient @inline(__always)
   public static func attention(_ work: UnsafePointer<clip_attention>?) {
     guard let work = work?.pointee, let q = work.q, let k = work.k, let v = work.v, let out = work.out,
@@ -56,7 +55,7 @@ extension KernelSet {
     }
   }
 
-  /// One tile: its first row sees `first` keys, each further row one more up to `last`.
+  /// One tile of queries. The first row sees `first` keys, and each row after it one more, up to `last`.
   @_alwaysEmitIntoClient @inline(never)
   static func attend(
     _ work: clip_attention, _ layout: AttentionLayout, _ q: UnsafePointer<Float>, _ bias: UnsafePointer<Float>?,
@@ -102,7 +101,7 @@ extension KernelSet {
     }
   }
 
-  /// A tile's rows of A times panels of any depth, each sum added up in one chain.
+  /// The product of a tile's rows and panels of any depth. Each sum is added in one chain.
   @_alwaysEmitIntoClient @inline(__always)
   static func product(
     _ a: UnsafePointer<Float>, _ aStride: Int, _ rows: Int, depth: Int, _ panels: UnsafePointer<Float>,
@@ -131,7 +130,7 @@ extension KernelSet {
     }
   }
 
-  /// Replaces scores by e^(scale score - largest), and returns their sum.
+  /// Replaces scores by e^(scale score - largest) and returns their sum.
   @_alwaysEmitIntoClient @inline(__always)
   static func exponentials(_ scores: UnsafeMutablePointer<Float>, _ count: Int, _ scale: Float) -> Float {
     let factor = Vector(repeating: scale)
@@ -152,7 +151,7 @@ extension KernelSet {
     return total.sum
   }
 
-  /// Panels [width, panelWidth] of keys, transposed; the last one's missing keys are 0.
+  /// Packs transposed keys into panels [width, panelWidth]. In the last panel, columns without a key are 0.
   @_alwaysEmitIntoClient @inline(__always)
   static func packKeys(
     _ k: UnsafePointer<Float>, _ stride: Int, keys: Int, width: Int, _ layout: AttentionLayout,
@@ -166,7 +165,7 @@ extension KernelSet {
     }
   }
 
-  /// Panels [keys, panelWidth] of columns of the values; the last one's missing columns are 0.
+  /// Packs columns of the values into panels [keys, panelWidth]. In the last panel, columns beyond the width are 0.
   @_alwaysEmitIntoClient @inline(__always)
   static func packValues(
     _ v: UnsafePointer<Float>, _ stride: Int, keys: Int, width: Int, _ layout: AttentionLayout,

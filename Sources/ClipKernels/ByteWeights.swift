@@ -1,12 +1,12 @@
 import CSystem
 
-/// Numbers as whole multiples of one scale, largest magnitude divided by the largest multiple; symmetric about 0.
+/// Quantises elements to integer multiples of one scale, the largest magnitude divided by `steps`. Symmetric about 0.
 @frozen public struct Quantiser {
-  /// 0 where all is 0, or too small to tell; NaN where something is not finite.
+  /// 0 if all elements are 0 or the scale underflows; NaN if an element is not finite.
   public let scale: Float
   @usableFromInline let inverse: Float
 
-  /// `largest` is the largest magnitude of the numbers, not finite where one of them is not; `steps` is what it becomes.
+  /// `largest` is the largest magnitude of the elements, not finite if one of them is not. It is rounded to `steps`.
   @_alwaysEmitIntoClient @inline(__always)
   public init(largest: Float, steps: Float) {
     let isUsable = largest >= 0x1p-100 && largest < .infinity
@@ -14,14 +14,14 @@ import CSystem
     inverse = isUsable ? steps / largest : 0
   }
 
-  /// The nearest multiple, ties to even. A value of a row that is not finite may become any 16 bits.
+  /// The nearest multiple, ties to even. In a row with an element that is not finite, the result is unspecified.
   @_alwaysEmitIntoClient @inline(__always)
   public func round(_ value: Float) -> Int16 {
     Int16(truncatingIfNeeded: (value * inverse + 12_582_912).bitPattern)
   }
 }
 
-/// The largest magnitude of `count` numbers; NaN where one is.
+/// The largest magnitude of `count` elements; NaN if one of them is.
 @_alwaysEmitIntoClient @inline(__always)
 public func largestMagnitude<Vector: FloatVector>(
   _ vector: Vector.Type, _ values: UnsafePointer<Float>, _ count: Int
@@ -44,11 +44,11 @@ public func largestMagnitude<Vector: FloatVector>(
   return Float(bitPattern: bits)
 }
 
-/// Weights as signed bytes with a scale for each column, multiplied in integers. A row of A becomes
-/// 16-bit integers with a scale of its own for each block of depth, so that its products, two to a
-/// step, add up in 32 bits: 512 * 127 * 32768 < 2^31. A row that is not finite makes a row of NaN.
+/// INT8 weights with a scale for each column, multiplied in integers. Each block of a row of A becomes 16-bit integers
+/// with a scale of its own. A step multiplies two pairs, and the sums fit 32 bits: 512 * 127 * 32768 < 2^31. A row with
+/// an element that is not finite gives a row of NaN.
 public enum ByteWeights: WeightStorage {
-  /// What the largest weight of a column, and number of a row, become.
+  /// The integers that the largest weight of a column, and the largest element of a row, become.
   @_alwaysEmitIntoClient @inline(__always)
   public static var largest: Float { 127 }
   @_alwaysEmitIntoClient @inline(__always)
@@ -64,9 +64,6 @@ public enum ByteWeights: WeightStorage {
   public static var blockRows: Int { 24 }
   @_alwaysEmitIntoClient @inline(__always)
   public static var groupColumns: Int { 384 }
-
-  @_alwaysEmitIntoClient @inline(__always)
-  public static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector { Vector.loadPairs(source) }
 
   @_alwaysEmitIntoClient @inline(never)
   public static func copyRow<Vector: FloatVector>(
@@ -85,8 +82,10 @@ public enum ByteWeights: WeightStorage {
   }
 
   @_alwaysEmitIntoClient @inline(__always)
-  public static func add<Vector: FloatVector>(_ sum: Vector, _ a: Vector, times weights: Vector) -> Vector {
-    sum.addingPairs(a, times: weights)
+  public static func add<Vector: FloatVector>(
+    _ sum: Vector, _ a: UnsafePointer<Float>, times weights: UnsafeRawPointer
+  ) -> Vector {
+    sum.addingPair(a, times: Vector.loadPairs(weights))
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector {

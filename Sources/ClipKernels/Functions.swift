@@ -1,7 +1,7 @@
 import CClip
 
 extension FloatVector {
-  /// Horner's rule, highest power first.
+  /// Horner's method, highest power first.
   @_alwaysEmitIntoClient @inline(__always)
   func polynomial(_ c0: Float, _ c1: Float, _ c2: Float, _ c3: Float, _ c4: Float) -> Self {
     var sum = Self(repeating: c1).adding(Self(repeating: c0), times: self)
@@ -31,7 +31,7 @@ extension FloatVector {
     return one / (one + (Self(repeating: 0) - self).exponential)
   }
 
-  /// Near 0 the odd polynomial of Cephes' tanhf, further out 1 - 2 / (e^2x + 1).
+  /// Near 0 the odd polynomial of Cephes' tanhf, elsewhere 1 - 2 / (e^2x + 1).
   @_alwaysEmitIntoClient @inline(__always)
   var hyperbolicTangent: Self {
     let one = Self(repeating: 1)
@@ -46,8 +46,8 @@ extension FloatVector {
     return signed.replacing(with: near, where: size, isBelow: Self(repeating: 0.625))
   }
 
-  /// x Phi(x) = max(x, 0) - |x| Phi(-|x|) within 1e-7 of max(1, |x|). Phi(-m) e^(m^2/2) is a polynomial
-  /// in 1 / (1 + 0.4 m), fitted so that |x| Phi(-|x|) is off by at most 1.1e-8.
+  /// x Phi(x) = max(x, 0) - |x| Phi(-|x|), within 1e-7 of max(1, |x|). Phi(-m) e^(m^2/2) is a polynomial in 1 / (1 +
+  /// 0.4 m), whose fit makes the error of |x| Phi(-|x|) at most 1.1e-8.
   @_alwaysEmitIntoClient @inline(__always)
   var gelu: Self {
     let zero = Self(repeating: 0)

@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// The kernels of one instruction set, whose registers and tile `T` describes.
+/// The kernels of one instruction set, whose registers and tile are those of `T`.
 public enum KernelSet<T: Tile> {
   public typealias Vector = T.Vector
 
@@ -11,11 +11,11 @@ public enum KernelSet<T: Tile> {
   @_alwaysEmitIntoClient @inline(__always)
   public static var tileRows: Int { T.height }
 
-  /// Room for sums that wait for the next block of depth.
+  /// Memory for the sums between two blocks of depth.
   @_alwaysEmitIntoClient @inline(__always)
   static var sumsCapacity: Int { Int(csystem_stack_floats) }
 
-  /// clip_kernels.matmul; `stack` is csystem_with_stack's.
+  /// clip_kernels.matmul. `stack` is the memory that csystem_with_stack gives.
   @_alwaysEmitIntoClient @inline(__always)
   public static func matmul(_ work: UnsafeRawPointer?, _ sums: UnsafeMutablePointer<Float>?) {
     guard let work = work?.assumingMemoryBound(to: clip_matmul.self).pointee, let sums, let a = work.a,
@@ -25,13 +25,14 @@ public enum KernelSet<T: Tile> {
     case CLIP_STORAGE_F16: multiply(work, a, HalfWeights.self, weights, sums)
     case CLIP_STORAGE_BF16: multiply(work, a, BrainWeights.self, weights, sums)
     case CLIP_STORAGE_INT8: multiply(work, a, ByteWeights.self, weights, sums)
+    case CLIP_STORAGE_INT8_FAST: multiply(work, a, ByteRows.self, weights, sums)
     default: multiply(work, a, FloatWeights.self, weights, sums)
     }
   }
 
-  /// Blocks of rows, groups of panels, blocks of depth, tiles, panels: from outer to inner loop. A
-  /// block of depth of a group stays in the second cache while the tiles of a row block go by; a
-  /// tile's rows of A are read from the first cache while panels stream past them.
+  /// Loops from outer to inner: blocks of rows, groups of panels, blocks of depth, tiles, panels. A group's block of
+  /// depth stays in the L2 cache during the tiles of a row block. A tile's rows of A stay in the L1 cache during the
+  /// panels.
   @_alwaysEmitIntoClient @inline(never)
   static func multiply<Weights: WeightStorage>(
     _ work: clip_matmul, _ a: UnsafePointer<Float>, _ storage: Weights.Type, _ weights: UnsafeRawPointer,
@@ -48,7 +49,7 @@ public enum KernelSet<T: Tile> {
     let first = Int(work.tile_begin)
     let taken = Int(work.tile_end) - first
     let blocks = (taken * T.height + Weights.blockRows - 1) / Weights.blockRows
-    let depthBlocks = PackedRows<T>.depthBlocks(depth, storage)
+    let depthBlocks = Weights.depthBlocks(depth)
 
     for block in 0..<blocks {
       let tileBegin = first + taken * block / blocks
@@ -61,16 +62,18 @@ public enum KernelSet<T: Tile> {
       var panel = Int(work.panel_begin)
       while panel < panelEnd {
         let panels = min(groupSize, panelEnd - panel)
-        // Sums that are the result, of whole panels, are added up in C itself.
+        // Sums that are the result, in whole panels, are accumulated in C itself.
         let direct = Weights.columnBytes == 0 && isPlain(work) && (panel + panels) * T.panelWidth <= Int(work.columns)
         let stride = direct ? Int(work.c_stride) : panels * T.panelWidth
         let target = direct ? c + rowBegin * stride + panel * T.panelWidth : sums
         for depthIndex in 0..<depthBlocks {
           let step = steps * depthIndex / depthBlocks
           let part = steps * (depthIndex + 1) / depthBlocks - step
-          let group = weights + panel * panelBytes + step * rowBytes
-          // A lone tile fetches a little ahead; of several, each fetches a share of the next block.
-          let next = depthIndex + 1 < depthBlocks ? group + part * rowBytes : weights + (panel + panels) * panelBytes
+          let group = weights + panel * panelBytes + (step + depthIndex * Weights.headerSteps) * rowBytes
+          // A single tile prefetches a little ahead; of several tiles, each prefetches a share of the next block.
+          let next =
+            depthIndex + 1 < depthBlocks
+            ? group + (part + Weights.headerSteps) * rowBytes : weights + (panel + panels) * panelBytes
           for tile in tileBegin..<tileEnd {
             let row = rows * tile / tiles
             let ahead =
@@ -78,7 +81,7 @@ public enum KernelSet<T: Tile> {
               ? Ahead(group + (depthBlocks == 1 ? 4096 : panelBytes), step: rowBytes)
               : Ahead(next + (tile - tileBegin) * share * part, step: share)
             let end = rows * (tile + 1) / tiles
-            // Sums that wait for no other block of depth all take the same place, in the first cache.
+            // With one block of depth, all tiles use the same memory for their sums, which stays in the L1 cache.
             let place = target + (depthBlocks == 1 && !direct ? 0 : row - rowBegin) * stride
             let isLast = !direct && depthIndex + 1 == depthBlocks
             accumulate(
@@ -88,10 +91,18 @@ public enum KernelSet<T: Tile> {
             ) { index in
               if isLast { fetch(work, c, row..<end, column: (panel + index) * T.panelWidth) }
             }
+            if Weights.keepsOutliers {
+              addOutliers(
+                storage, a + (tile * depthBlocks + depthIndex) * PackedRows<T>.blockFloats, rows: end - row, group,
+                panelBytes: panelBytes, panels: panels, place, stride: stride)
+            }
             if isLast {
               finish(
                 work, place, stride: stride, rowBegin: row, rowEnd: end, column: panel * T.panelWidth,
-                scaled: Weights.columnBytes == 0 ? nil : weights + panel * panelBytes)
+                scales: Weights.columnBytes == 0
+                  ? nil
+                  : ColumnScales(
+                    first: weights + panel * panelBytes + Weights.panelSteps(depth) * rowBytes, panelBytes: panelBytes))
             }
           }
         }
@@ -100,13 +111,13 @@ public enum KernelSet<T: Tile> {
     }
   }
 
-  /// Nothing is done to the sums.
+  /// Whether C is the product alone, without an epilogue.
   @_alwaysEmitIntoClient @inline(__always)
   static func isPlain(_ work: clip_matmul) -> Bool {
     work.bias == nil && work.residual == nil && work.activation == CLIP_IDENTITY
   }
 
-  /// One block of a tile's rows times some panels; before each, `willMultiply`.
+  /// Multiplies one block of a tile's rows by some panels, and calls `willMultiply` before each.
   @_alwaysEmitIntoClient @inline(__always)
   static func accumulate<Weights: WeightStorage>(
     _ storage: Weights.Type, _ a: UnsafePointer<Float>, rows: Int, steps: Int, _ weights: UnsafeRawPointer,
@@ -123,8 +134,23 @@ public enum KernelSet<T: Tile> {
     }
   }
 
-  /// Fetches the part of C and of the residual that `finish` will want when the tile of `rows` has
-  /// multiplied the panel at `column`.
+  /// Adds the products of the elements of A that `accumulate` leaves out.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func addOutliers<Weights: WeightStorage>(
+    _ storage: Weights.Type, _ a: UnsafePointer<Float>, rows: Int, _ weights: UnsafeRawPointer, panelBytes: Int,
+    panels: Int, _ sums: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    for row in 0..<rows where Weights.outliers(a + row * tileStride) > 0 {
+      for panel in 0..<panels {
+        Weights.addOutliers(
+          Vector.self, a + row * tileStride, weights + panel * panelBytes,
+          to: sums + row * stride + panel * T.panelWidth)
+      }
+    }
+  }
+
+  /// Prefetches the part of C and of the residual that `finish` needs after the tile of `rows` has multiplied the panel
+  /// at `column`.
   @_alwaysEmitIntoClient @inline(__always)
   static func fetch(_ work: clip_matmul, _ c: UnsafePointer<Float>, _ rows: Range<Int>, column: Int) {
     for row in rows {
@@ -137,12 +163,11 @@ public enum KernelSet<T: Tile> {
     }
   }
 
-  /// C = after(activation(sums + bias) + residual), cut at the last column. `scaled` is the panels whose columns have
-  /// scales: those of `ByteWeights`.
+  /// C = after(activation(sums * scales + bias) + residual), up to the last column.
   @_alwaysEmitIntoClient @inline(never)
   static func finish(
     _ work: clip_matmul, _ sums: UnsafePointer<Float>, stride: Int, rowBegin: Int, rowEnd: Int, column: Int,
-    scaled panels: UnsafeRawPointer?
+    scales: ColumnScales?
   ) {
     guard let output = work.c else { return }
     let columns = min(stride, Int(work.columns) - column)
@@ -150,7 +175,7 @@ public enum KernelSet<T: Tile> {
       finish(
         sums + (row - rowBegin) * stride, columns, bias: work.bias.map { $0 + column }, work.activation,
         residual: work.residual.map { $0 + row * Int(work.residual_stride) + column }, work.after,
-        to: output + row * Int(work.c_stride) + column, scaled: panels, depth: Int(work.depth))
+        to: output + row * Int(work.c_stride) + column, scales: scales)
     }
   }
 
@@ -159,16 +184,35 @@ public enum KernelSet<T: Tile> {
   static func finish(
     _ sums: UnsafePointer<Float>, _ columns: Int, bias: UnsafePointer<Float>?, _ activation: clip_activation,
     residual: UnsafePointer<Float>?, _ after: clip_activation, to c: UnsafeMutablePointer<Float>,
-    scaled panels: UnsafeRawPointer? = nil, depth: Int = 0
+    scales: ColumnScales? = nil
   ) {
     @inline(__always) func vector(_ i: Int, _ lanes: Int) {
       var value = Vector.load(sums + i, lanes: lanes)
-      if let panels { value = value * Vector.load(columnScales(panels, depth: depth, ByteWeights.self, column: i)) }
+      if let scales { value = value * Vector.load(scales.place(of: i, panelWidth: panelWidth)) }
       if let bias { value = value + Vector.load(bias + i, lanes: lanes) }
       value = value.activated(activation)
       if let residual { value = (value + Vector.load(residual + i, lanes: lanes)).activated(after) }
       value.store(c + i, lanes: lanes)
     }
     vectors(columns) { vector($0, $1) }
+  }
+}
+
+/// The scales that panels of bytes have for each column, behind their steps.
+@frozen public struct ColumnScales {
+  /// Of the first column.
+  @usableFromInline let first: UnsafeRawPointer
+  /// From a panel to the next.
+  @usableFromInline let panelBytes: Int
+
+  @_alwaysEmitIntoClient @inline(__always)
+  init(first: UnsafeRawPointer, panelBytes: Int) {
+    self.first = first
+    self.panelBytes = panelBytes
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  func place(of column: Int, panelWidth: Int) -> UnsafePointer<Float> {
+    (first + column / panelWidth * panelBytes).assumingMemoryBound(to: Float.self) + column % panelWidth
   }
 }

@@ -1,9 +1,8 @@
 import CClip
 import CSystem
 
-/// Rows of A as `matmul` reads them: tiles of up to T.height rows, each cut over depth into blocks
-/// [T.height, tileStride], whose rows are as `WeightStorage.copyRow` lays them out. The tiles share
-/// the rows evenly.
+/// Rows of A in the order in which `matmul` reads them: tiles of up to T.height rows, each split over depth into blocks
+/// [T.height, tileStride] of rows in the form of `WeightStorage.copyRow`. All tiles have nearly the same height.
 public enum PackedRows<T: Tile> {
   @_alwaysEmitIntoClient @inline(__always)
   static var blockFloats: Int { T.height * tileStride }
@@ -11,12 +10,7 @@ public enum PackedRows<T: Tile> {
   @_alwaysEmitIntoClient @inline(__always)
   static func tiles(_ rows: Int) -> Int { (rows + T.height - 1) / T.height }
 
-  @_alwaysEmitIntoClient @inline(__always)
-  static func depthBlocks<Weights: WeightStorage>(_ depth: Int, _ storage: Weights.Type) -> Int {
-    max(1, (Weights.steps(depth) + depthBlock - 1) / depthBlock)
-  }
-
-  /// Where the first block of a row begins.
+  /// The offset of a row's first block.
   @_alwaysEmitIntoClient @inline(__always)
   static func offset(row: Int, of rows: Int, blocks: Int) -> Int {
     let tiles = tiles(rows)
@@ -30,8 +24,12 @@ extension KernelSet {
   @_alwaysEmitIntoClient @inline(__always)
   public static func packedRows(_ rows: Int, _ depth: Int, _ storage: clip_storage) -> Int {
     let blocks =
-      storage == CLIP_STORAGE_INT8
-      ? PackedRows<T>.depthBlocks(depth, ByteWeights.self) : PackedRows<T>.depthBlocks(depth, FloatWeights.self)
+      switch storage {
+      case CLIP_STORAGE_BF16: BrainWeights.depthBlocks(depth)
+      case CLIP_STORAGE_INT8: ByteWeights.depthBlocks(depth)
+      case CLIP_STORAGE_INT8_FAST: ByteRows.depthBlocks(depth)
+      default: FloatWeights.depthBlocks(depth)
+      }
     return PackedRows<T>.tiles(rows) * blocks * PackedRows<T>.blockFloats
   }
 
@@ -42,10 +40,11 @@ extension KernelSet {
     _ storage: clip_storage, _ packed: UnsafeMutablePointer<Float>?
   ) {
     guard let a, let packed, rows > 0 else { return }
-    if storage == CLIP_STORAGE_INT8 {
-      pack(a, stride, first, count, rows, depth, ByteWeights.self, packed)
-    } else {
-      pack(a, stride, first, count, rows, depth, FloatWeights.self, packed)
+    switch storage {
+    case CLIP_STORAGE_BF16: pack(a, stride, first, count, rows, depth, BrainWeights.self, packed)
+    case CLIP_STORAGE_INT8: pack(a, stride, first, count, rows, depth, ByteWeights.self, packed)
+    case CLIP_STORAGE_INT8_FAST: pack(a, stride, first, count, rows, depth, ByteRows.self, packed)
+    default: pack(a, stride, first, count, rows, depth, FloatWeights.self, packed)
     }
   }
 
@@ -55,7 +54,7 @@ extension KernelSet {
     _ storage: Weights.Type, _ packed: UnsafeMutablePointer<Float>
   ) {
     let steps = Weights.steps(depth)
-    let blocks = PackedRows<T>.depthBlocks(depth, storage)
+    let blocks = Weights.depthBlocks(depth)
     for index in 0..<count {
       let line = packed + PackedRows<T>.offset(row: first + index, of: rows, blocks: blocks)
       for block in 0..<blocks {

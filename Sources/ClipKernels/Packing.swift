@@ -2,18 +2,20 @@ import CClip
 import CSystem
 
 extension KernelSet {
-  /// Bytes of a panel [steps, panelWidth] and what follows it, up to a multiple of 64.
+  /// Bytes of a panel [steps, panelWidth] and its scales, if any, rounded up to a multiple of 64.
   @_alwaysEmitIntoClient @inline(__always)
   static func panelBytes<Weights: WeightStorage>(depth: Int, _ storage: Weights.Type) -> Int {
-    (panelWidth * (Weights.steps(depth) * Weights.bytes + Weights.columnBytes) + 63) & ~63
+    (panelWidth * (Weights.panelSteps(depth) * Weights.bytes + Weights.columnBytes) + 63) & ~63
   }
 
   /// clip_kernels.panel_bytes.
   @_alwaysEmitIntoClient @inline(__always)
   public static func panelBytes(_ depth: Int, _ storage: clip_storage) -> Int {
     switch storage {
-    case CLIP_STORAGE_F16, CLIP_STORAGE_BF16: panelBytes(depth: depth, HalfWeights.self)
+    case CLIP_STORAGE_F16: panelBytes(depth: depth, HalfWeights.self)
+    case CLIP_STORAGE_BF16: panelBytes(depth: depth, BrainWeights.self)
     case CLIP_STORAGE_INT8: panelBytes(depth: depth, ByteWeights.self)
+    case CLIP_STORAGE_INT8_FAST: panelBytes(depth: depth, ByteRows.self)
     default: panelBytes(depth: depth, FloatWeights.self)
     }
   }
@@ -27,14 +29,15 @@ extension KernelSet {
     guard let weights, let panel else { return }
     switch storage {
     case CLIP_STORAGE_F16: pack(weights, stride, rows, depth, HalfWeights.self, panel)
-    case CLIP_STORAGE_BF16: pack(weights, stride, rows, depth, BrainWeights.self, panel)
+    case CLIP_STORAGE_BF16: packBrain(weights, stride, rows, depth, panel)
     case CLIP_STORAGE_INT8: packBytes(weights, stride, rows, depth, panel)
+    case CLIP_STORAGE_INT8_FAST: packByteRows(weights, stride, rows, depth, panel)
     default: pack(weights, stride, rows, depth, FloatWeights.self, panel)
     }
   }
 
-  /// Transposes weights[rows, depth] into panel[depth, panelWidth], 16 deep at a time so that the
-  /// lines written stay in the first cache, 4 x 4 numbers at a time where there are as many.
+  /// Transposes weights [rows, depth] into a panel [depth, panelWidth]: 16 of the depth at a time, so that the lines
+  /// being written stay in the L1 cache, in squares of 4 x 4 elements where possible.
   @_alwaysEmitIntoClient @inline(never)
   static func pack<Weights: FloatStorage>(
     _ weights: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ depth: Int, _ storage: Weights.Type,
@@ -74,7 +77,8 @@ extension KernelSet {
     for byte in used..<panelBytes(depth: depth, storage) { panel.storeBytes(of: 0, toByteOffset: byte, as: UInt8.self) }
   }
 
-  /// Panel[steps, panelWidth, 2] of bytes, then the columns' scales; the second number of a last step may be 0.
+  /// Packs bytes into a panel [steps, panelWidth, 2], followed by the columns' scales. With an odd depth the last step
+  /// has a 0.
   @_alwaysEmitIntoClient @inline(never)
   static func packBytes(
     _ weights: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ depth: Int, _ panel: UnsafeMutableRawPointer
@@ -91,15 +95,5 @@ extension KernelSet {
         bytes[(k / 2 * panelWidth + column) * 2 + k % 2] = Int8(truncatingIfNeeded: quantiser.round(row[k]))
       }
     }
-  }
-
-  /// Where a panel keeps the scale of a column, counted from the panels' first.
-  @_alwaysEmitIntoClient @inline(__always)
-  static func columnScales<Weights: WeightStorage>(
-    _ panels: UnsafeRawPointer, depth: Int, _ storage: Weights.Type, column: Int
-  ) -> UnsafePointer<Float> {
-    let panel = panels + column / panelWidth * panelBytes(depth: depth, storage)
-    return (panel + panelWidth * Weights.bytes * Weights.steps(depth)).assumingMemoryBound(to: Float.self)
-      + column % panelWidth
   }
 }

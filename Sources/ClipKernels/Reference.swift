@@ -1,8 +1,8 @@
 import CClip
 import CSystem
 
-/// Plain loops, sums in double, for any processor: what the fast sets are held against, and what runs where
-/// there is no other. Weights are packed four columns to a panel.
+/// Plain loops that sum in double, for any processor: the reference for the other kernel sets, used where no other
+/// runs. A panel has four columns.
 public func referenceKernels() -> clip_kernels {
   clip_kernels(
     struct_size: UInt32(MemoryLayout<clip_kernels>.size), features: 0,
@@ -10,7 +10,7 @@ public func referenceKernels() -> clip_kernels {
     description: UnsafeRawPointer(("Plain loops" as StaticString).utf8Start).assumingMemoryBound(to: CChar.self),
     rank: 1, panel_width: UInt32(Reference.panelWidth), tile_rows: 1,
     storages: 1 << CLIP_STORAGE_F32.rawValue | 1 << CLIP_STORAGE_F16.rawValue | 1 << CLIP_STORAGE_BF16.rawValue
-      | 1 << CLIP_STORAGE_INT8.rawValue,
+      | 1 << CLIP_STORAGE_INT8.rawValue | 1 << CLIP_STORAGE_INT8_FAST.rawValue,
     panel_bytes: { Reference.panelBytes($0, $1) },
     pack_panel: { Reference.packPanel($0, $1, $2, $3, $4, $5) },
     packed_rows: { rows, depth, _ in rows * depth },
@@ -32,13 +32,17 @@ public func referenceKernels() -> clip_kernels {
 enum Reference {
   static var panelWidth: Int { 4 }
 
-  /// Of bytes, a panel ends with the columns' scales.
+  /// With INT8 storage a panel ends with the columns' scales.
   static func panelBytes(_ depth: Int, _ storage: clip_storage) -> Int {
     switch storage {
     case CLIP_STORAGE_F16, CLIP_STORAGE_BF16: (depth &* panelWidth &* 2 &+ 63) & ~63
-    case CLIP_STORAGE_INT8: (depth &* panelWidth &+ panelWidth &* 4 &+ 63) & ~63
+    case CLIP_STORAGE_INT8, CLIP_STORAGE_INT8_FAST: (depth &* panelWidth &+ panelWidth &* 4 &+ 63) & ~63
     default: (depth &* panelWidth &* 4 &+ 63) & ~63
     }
+  }
+
+  private static func hasScales(_ storage: clip_storage) -> Bool {
+    storage == CLIP_STORAGE_INT8 || storage == CLIP_STORAGE_INT8_FAST
   }
 
   static func packPanel(
@@ -48,7 +52,7 @@ enum Reference {
     guard let weights, let panel else { return }
     for column in 0..<panelWidth {
       let row = weights + column &* stride
-      let largest = storage == CLIP_STORAGE_INT8 && column < rows ? largestMagnitude(SIMD4<Float>.self, row, depth) : 0
+      let largest = hasScales(storage) && column < rows ? largestMagnitude(SIMD4<Float>.self, row, depth) : 0
       let quantiser = Quantiser(largest: largest, steps: ByteWeights.largest)
       for k in 0..<max(0, depth) {
         let value = column < rows ? row[k] : 0
@@ -56,13 +60,13 @@ enum Reference {
         switch storage {
         case CLIP_STORAGE_F16: panel.storeBytes(of: half(value), toByteOffset: 2 &* place, as: UInt16.self)
         case CLIP_STORAGE_BF16: panel.storeBytes(of: brain(value), toByteOffset: 2 &* place, as: UInt16.self)
-        case CLIP_STORAGE_INT8:
+        case CLIP_STORAGE_INT8, CLIP_STORAGE_INT8_FAST:
           let byte = Int8(truncatingIfNeeded: quantiser.round(value))
           panel.storeBytes(of: byte, toByteOffset: place, as: Int8.self)
         default: panel.storeBytes(of: value, toByteOffset: 4 &* place, as: Float.self)
         }
       }
-      if storage == CLIP_STORAGE_INT8 {
+      if hasScales(storage) {
         panel.storeBytes(of: quantiser.scale, toByteOffset: depth &* panelWidth &+ 4 &* column, as: Float.self)
       }
     }
@@ -76,14 +80,14 @@ enum Reference {
     case CLIP_STORAGE_F16: return Double(float(half: panel.load(fromByteOffset: 2 &* place, as: UInt16.self)))
     case CLIP_STORAGE_BF16:
       return Double(Float(bitPattern: UInt32(panel.load(fromByteOffset: 2 &* place, as: UInt16.self)) << 16))
-    case CLIP_STORAGE_INT8:
+    case CLIP_STORAGE_INT8, CLIP_STORAGE_INT8_FAST:
       let scale = panel.load(fromByteOffset: depth &* panelWidth &+ 4 &* column, as: Float.self)
       return Double(panel.load(fromByteOffset: place, as: Int8.self)) * Double(scale)
     default: return Double(panel.load(fromByteOffset: 4 &* place, as: Float.self))
     }
   }
 
-  /// Rows follow each other; a tile is one of them.
+  /// Rows in order; each is a tile.
   static func packRows(
     _ a: UnsafePointer<Float>?, _ stride: Int, _ first: Int, _ count: Int, _ depth: Int,
     _ packed: UnsafeMutablePointer<Float>?
@@ -187,7 +191,7 @@ enum Reference {
     }
   }
 
-  /// Squares are summed in double, so that they neither overflow nor vanish.
+  /// Squares are summed in double, so that they neither overflow nor underflow.
   static func normalize(
     _ x: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>?, _ rows: Int, _ width: Int
   ) {

@@ -1,6 +1,6 @@
 import CClip
 
-/// A resize as Pillow has it: sums of whole weights, from half a unit on.
+/// Pillow's resize: sums of integer weights, rounded half up.
 extension Reference {
   static func resampleHorizontal(
     _ source: UnsafePointer<UInt8>?, _ first: Int, _ spans: UnsafePointer<clip_resample_span>?, _ width: Int,

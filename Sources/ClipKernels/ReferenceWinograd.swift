@@ -1,6 +1,6 @@
 import CClip
 
-/// Winograd's transforms as the paper has them: products with the matrices B' and A', in double.
+/// Winograd's transforms as in the paper: products with the matrices B' and A', in double.
 extension Reference {
   private static func spread(_ row: Int, _ column: Int) -> Double {
     let rows = (

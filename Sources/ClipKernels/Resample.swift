@@ -1,11 +1,11 @@
 import CClip
 import CSystem
 
-/// The two passes of a resize: exact sums, so that every set gives the same bytes.
+/// The two passes of a resize. Sums are exact, so every kernel set gives the same bytes.
 extension KernelSet {
   private typealias Weights = clip_resample_weights
 
-  /// clip_kernels.resample_horizontal: four pixels at a time, two in each half of the sums.
+  /// clip_kernels.resample_horizontal: four pixels at a time, two in each half of an accumulator.
   @_alwaysEmitIntoClient @inline(never)
   public static func resampleHorizontal(
     _ source: UnsafePointer<UInt8>?, _ first: Int, _ spans: UnsafePointer<clip_resample_span>?, _ width: Int,

@@ -1,7 +1,7 @@
 import CClip
 
 extension KernelSet {
-  /// body(first, lanes) for each vector of a row: whole ones, then what is left.
+  /// Calls body(first, lanes) for each vector of a row: whole vectors, then the rest.
   @_alwaysEmitIntoClient @inline(__always)
   static func vectors(_ width: Int, _ body: (Int, Int) -> Void) {
     var i = 0
@@ -12,7 +12,7 @@ extension KernelSet {
     if i < width { body(i, width - i) }
   }
 
-  /// clip_kernels.layer_norm: mean first, then the variance about it.
+  /// clip_kernels.layer_norm: the mean, then the variance about it.
   @_alwaysEmitIntoClient @inline(__always)
   public static func layerNorm(
     _ x: UnsafePointer<Float>?, _ xStride: Int, _ y: UnsafeMutablePointer<Float>?, _ yStride: Int, _ rows: Int,
@@ -35,7 +35,7 @@ extension KernelSet {
     }
   }
 
-  /// The sum of term(x) over a row, in four chains; what is behind the row counts as `filler`.
+  /// The sum of term(x) over a row, in four chains. Lanes beyond the row are `filler`.
   @_alwaysEmitIntoClient @inline(__always)
   static func sum(
     _ x: UnsafePointer<Float>, _ width: Int, filler: Float = 0, _ term: (Vector) -> Vector
@@ -96,7 +96,7 @@ extension KernelSet {
     }
   }
 
-  /// clip_kernels.normalize. Squares are summed in double: no row is too long or too short.
+  /// clip_kernels.normalize. Squares are summed in double, so that they neither overflow nor underflow.
   @_alwaysEmitIntoClient @inline(__always)
   public static func normalize(
     _ x: UnsafePointer<Float>?, _ y: UnsafeMutablePointer<Float>?, _ rows: Int, _ width: Int

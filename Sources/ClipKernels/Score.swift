@@ -14,7 +14,7 @@ extension KernelSet {
         { sum, row, i in sum.adding(Vector.loadHalf(row + 2 * i), times: Vector.load(numbers + i)) },
         total: { (($0 + $1) + ($2 + $3)).sum })
     case CLIP_STORAGE_INT8:
-      // A lane of `numbers` is two of the query's integers.
+      // A lane of `numbers` has two integers of the query.
       scoreRows(
         work.count, work.width / 2, rows, bytes: 2, scores,
         { sum, row, i in sum.addingPairs(Vector.loadPairs(row + 2 * i), times: Vector.load(numbers + i)) },
@@ -30,8 +30,8 @@ extension KernelSet {
     }
   }
 
-  /// Each row, of `width` lanes of `bytes` bytes, in four chains. One row after the other: several at once, although they
-  /// share the query's loads, defeat the processor's prefetching and take three times as long.
+  /// Scores each row, `width` lanes of `bytes` bytes, in four chains. Rows are scored one by one: several at a time
+  /// share the query's loads, but take three times as long because the processor's prefetching fails.
   @_alwaysEmitIntoClient @inline(__always)
   static func scoreRows(
     _ count: Int, _ width: Int, _ rows: UnsafeRawPointer, bytes: Int, _ scores: UnsafeMutablePointer<Float>,

@@ -1,39 +1,88 @@
 import CClip
 import CSystem
 
-/// How packed weights are stored, and what a tile does with them. A step takes one number of each
-/// column and row, or, where they are small, two: `depth` counts numbers, a tile counts steps.
+/// How packed weights are stored, and what a tile does with them. A step has one element of each column and row, or two
+/// with INT8 storage. `depth` counts elements; a tile counts steps.
 public protocol WeightStorage {
-  /// Bytes that a step takes of a column.
+  /// Bytes of one column in a step.
   static var bytes: Int { get }
-  /// Numbers of depth in a step.
+  /// Elements of depth in a step.
   static var stepDepth: Int { get }
-  /// Bytes that a panel has for each column behind its steps.
+  /// Floats that a step takes of a packed row of A.
+  static var stepFloats: Int { get }
+  /// The most floats of a packed row in a block of depth.
+  static var blockFloats: Int { get }
+  /// Steps of room that a panel has before each block of depth, for `start`: 0 or 1.
+  static var headerSteps: Int { get }
+  /// Bytes of each column after the panel's steps.
   static var columnBytes: Int { get }
-  /// Rows that share a block of weights while that is in the second cache.
+  /// The rows that use a block of weights while it is in the L2 cache.
   static var blockRows: Int { get }
-  /// Columns whose block of weights, and the next block, stay in the second cache between tiles.
+  /// The columns of a group: its block of weights and the next block stay in the L2 cache between tiles.
   static var groupColumns: Int { get }
 
-  /// A step of a vector of columns.
-  static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector
-  /// Lays out a row of A, at most `depthBlock` steps, for a tile: its steps, and what `finish` wants of it behind
+  /// Copies a row of A, at most a block of depth, for a tile. What `start` and `finish` need of the row follows after
   /// `depthBlock` floats.
   static func copyRow<Vector: FloatVector>(
     _ vector: Vector.Type, _ row: UnsafePointer<Float>, depth: Int, to copy: UnsafeMutablePointer<Float>)
-  /// sum + a * weights, of one step.
-  static func add<Vector: FloatVector>(_ sum: Vector, _ a: Vector, times weights: Vector) -> Vector
-  /// The number that a sum of steps stands for; `row` is what `copyRow` left.
+  /// The initial sums of a block. `header` is the panel's header for a vector of columns; `row` is what `copyRow` wrote.
+  static func start<Vector: FloatVector>(_ row: UnsafePointer<Float>, _ header: UnsafeRawPointer) -> Vector
+  /// sum + a * weights, of one step and a vector of columns.
+  static func add<Vector: FloatVector>(
+    _ sum: Vector, _ a: UnsafePointer<Float>, times weights: UnsafeRawPointer
+  ) -> Vector
+  /// Converts a sum of steps to floats. `row` is what `copyRow` wrote.
   static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector
+  /// Whether packed rows have elements that `add` leaves out, and how many a row of a block has.
+  static var keepsOutliers: Bool { get }
+  static func outliers(_ row: UnsafePointer<Float>) -> Int
+  /// Adds them times a panel's block of depth to two vectors of finished sums.
+  static func addOutliers<Vector: FloatVector>(
+    _ vector: Vector.Type, _ row: UnsafePointer<Float>, _ panel: UnsafeRawPointer,
+    to sums: UnsafeMutablePointer<Float>)
 }
 
 extension WeightStorage {
   @_alwaysEmitIntoClient @inline(__always)
+  public static var stepFloats: Int { 1 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var headerSteps: Int { 0 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var blockFloats: Int { depthBlock }
+
+  @_alwaysEmitIntoClient @inline(__always)
   static func steps(_ depth: Int) -> Int { (depth + stepDepth - 1) / stepDepth }
+
+  /// The number of blocks that depth is cut into. Block i has the steps from steps * i / blocks on.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func depthBlocks(_ depth: Int) -> Int {
+    max(1, (steps(depth) * stepFloats + blockFloats - 1) / blockFloats)
+  }
+
+  /// Steps of a panel, headers among them.
+  @_alwaysEmitIntoClient @inline(__always)
+  static func panelSteps(_ depth: Int) -> Int { steps(depth) + headerSteps * depthBlocks(depth) }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func start<Vector: FloatVector>(_ row: UnsafePointer<Float>, _ header: UnsafeRawPointer) -> Vector {
+    Vector(repeating: 0)
+  }
+
+  @_alwaysEmitIntoClient @inline(__always)
+  public static var keepsOutliers: Bool { false }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func outliers(_ row: UnsafePointer<Float>) -> Int { 0 }
+  @_alwaysEmitIntoClient @inline(__always)
+  public static func addOutliers<Vector: FloatVector>(
+    _ vector: Vector.Type, _ row: UnsafePointer<Float>, _ panel: UnsafeRawPointer,
+    to sums: UnsafeMutablePointer<Float>
+  ) {}
 }
 
-/// Weights that are floats, whole or narrowed, by themselves.
+/// Floating-point weights, without scales.
 public protocol FloatStorage: WeightStorage {
+  /// A vector of columns.
+  static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector
   static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer)
 }
 
@@ -54,8 +103,10 @@ extension FloatStorage {
     memcpy(copy, row, 4 * depth)
   }
   @_alwaysEmitIntoClient @inline(__always)
-  public static func add<Vector: FloatVector>(_ sum: Vector, _ a: Vector, times weights: Vector) -> Vector {
-    sum.adding(a, times: weights)
+  public static func add<Vector: FloatVector>(
+    _ sum: Vector, _ a: UnsafePointer<Float>, times weights: UnsafeRawPointer
+  ) -> Vector {
+    sum.adding(Vector(repeating: a.pointee), times: load(weights))
   }
   @_alwaysEmitIntoClient @inline(__always)
   public static func finish<Vector: FloatVector>(_ sum: Vector, _ row: UnsafePointer<Float>) -> Vector { sum }
@@ -86,19 +137,7 @@ public enum HalfWeights: FloatStorage {
   }
 }
 
-public enum BrainWeights: FloatStorage {
-  @_alwaysEmitIntoClient @inline(__always)
-  public static var bytes: Int { 2 }
-  @_alwaysEmitIntoClient @inline(__always)
-  public static func load<Vector: FloatVector>(_ source: UnsafeRawPointer) -> Vector { Vector.loadBrain(source) }
-  @_alwaysEmitIntoClient @inline(__always)
-  public static func store(_ values: SIMD4<Float>, at target: UnsafeMutableRawPointer) {
-    let bits = SIMD4<UInt16>(brain(values.x), brain(values.y), brain(values.z), brain(values.w))
-    target.storeBytes(of: bits, as: SIMD4<UInt16>.self)
-  }
-}
-
-/// The nearest IEEE half, ties to even; beyond 65504 it is infinite.
+/// The nearest IEEE half, ties to even; infinite beyond 65504.
 @_alwaysEmitIntoClient @inline(__always)
 func half(_ value: Float) -> UInt16 {
   let bits = value.bitPattern
@@ -107,7 +146,7 @@ func half(_ value: Float) -> UInt16 {
   if size > 0x7f80_0000 { return sign | 0x7e00 }
   if size >= 0x4780_0000 { return sign | 0x7c00 }
   if size < 0x3880_0000 {
-    // Subnormal: a float whose last place is the half's last place rounds as it should.
+    // Subnormal: adding 0.5 makes the float's last place that of the half, so it rounds correctly.
     let shifted = Float(bitPattern: size) + 0.5
     return sign | UInt16(truncatingIfNeeded: shifted.bitPattern &- 0x3f00_0000)
   }

@@ -1,14 +1,14 @@
 import CClip
 import CSystem
 
-/// What becomes of the sums already there: nothing; they are where adding up starts; or the new
-/// ones, added up from 0, are added to them (the more exact for long sums).
+/// What happens to sums in memory: replaced (`start`); continued from them (`resume`); or the new ones, summed from 0,
+/// are added to them (`add`), which is more exact for long sums.
 @frozen public enum SumMode { case start, resume, add }
 
-/// What a tile fetches on the side, for later: memory is read while the tile multiplies.
+/// What a tile prefetches while it multiplies.
 @frozen public struct Ahead {
   @usableFromInline var next: UnsafeRawPointer
-  /// Bytes for each step.
+  /// Bytes to prefetch in each step.
   @usableFromInline var step: Int
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -18,35 +18,36 @@ import CSystem
   }
 }
 
-/// The sums of a few rows of C over one panel, held in registers. Heights are built row by row
-/// from `OneRow`, so that each is a type whose sums the compiler keeps apart. The sums of a row
-/// are added up in the same way in every height.
+/// The sums of a few rows of C over one panel, held in registers. Taller tiles are composed from `OneRow`, one row at a
+/// time, so that each height is a type whose sums the compiler keeps in registers. The order of a row's sums is the
+/// same in every height.
 public protocol Tile {
   associatedtype Vector: FloatVector
   static var height: Int { get }
 
-  init()
-  /// Sums left by `store`, to go on with.
+  /// Sums of a block of depth, which begins at `panel`; `rows` is as for `finish`.
+  init<Weights: WeightStorage>(_ weights: Weights.Type, _ rows: UnsafePointer<Float>, _ panel: UnsafeRawPointer)
+  /// Starts with sums that `store` wrote.
   init(resuming sums: UnsafePointer<Float>, stride: Int)
   func store(_ sums: UnsafeMutablePointer<Float>, stride: Int)
   func add(to sums: UnsafeMutablePointer<Float>, stride: Int)
-  /// Adds one step of A in each row, rows `tileStride` apart, times one step of the panel.
-  mutating func add<Weights: WeightStorage>(
-    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector)
-  /// Makes numbers of the sums; `rows` is where the copy of A has what that takes, rows `tileStride` apart.
+  /// Adds one step of A in each row, rows `tileStride` apart, times one step of the panel, which is at `row`.
+  mutating func add<Weights: WeightStorage>(_ weights: Weights.Type, _ a: UnsafePointer<Float>, _ row: UnsafeRawPointer)
+  /// Converts the sums to floats. `rows` is the copy of A, with rows `tileStride` apart.
   mutating func finish<Weights: WeightStorage>(_ weights: Weights.Type, _ rows: UnsafePointer<Float>)
 
-  /// `multiply` of the tile that is `rows` high; rows is at most this one's height.
+  /// `multiply` of the tile that is `rows` high, at most this tile's height.
   static func multiply<Weights: WeightStorage>(
     _ weights: Weights.Type, rows: Int, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, steps: Int,
     _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode)
 }
 
-/// Depth is cut into blocks of at most this many steps, so that a tile's rows of A stay in the first cache.
+/// The most floats of A in a block of depth, so that a tile's rows of A stay in the L1 cache.
 @_alwaysEmitIntoClient @inline(__always)
 var depthBlock: Int { 256 }
 
-/// Floats between the rows of a tile's copy of A, more than `depthBlock`: not near a power of two, whose rows would meet in one cache set.
+/// Floats between the rows of a tile's copy of A: more than `depthBlock`, and not near a power of two, so that rows do
+/// not share a cache set.
 @_alwaysEmitIntoClient @inline(__always)
 var tileStride: Int { 272 }
 
@@ -58,9 +59,11 @@ public struct OneRow<Vector: FloatVector>: Tile {
   public static var height: Int { 1 }
 
   @_alwaysEmitIntoClient @inline(__always)
-  public init() {
-    low = Vector(repeating: 0)
-    high = Vector(repeating: 0)
+  public init<Weights: WeightStorage>(
+    _ weights: Weights.Type, _ rows: UnsafePointer<Float>, _ panel: UnsafeRawPointer
+  ) {
+    low = Weights.start(rows, panel)
+    high = Weights.start(rows, panel + Vector.count * Weights.bytes)
   }
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -83,11 +86,10 @@ public struct OneRow<Vector: FloatVector>: Tile {
 
   @_alwaysEmitIntoClient @inline(__always)
   public mutating func add<Weights: WeightStorage>(
-    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ row: UnsafeRawPointer
   ) {
-    let factor = Vector(repeating: a.pointee)
-    self.low = Weights.add(self.low, factor, times: low)
-    self.high = Weights.add(self.high, factor, times: high)
+    low = Weights.add(low, a, times: row)
+    high = Weights.add(high, a, times: row + Vector.count * Weights.bytes)
   }
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -105,7 +107,7 @@ public struct OneRow<Vector: FloatVector>: Tile {
   }
 }
 
-/// `Upper` and one row more.
+/// `Upper` and one more row.
 public struct Taller<Upper: Tile>: Tile {
   public typealias Vector = Upper.Vector
   @usableFromInline var upper: Upper
@@ -115,9 +117,11 @@ public struct Taller<Upper: Tile>: Tile {
   public static var height: Int { Upper.height + 1 }
 
   @_alwaysEmitIntoClient @inline(__always)
-  public init() {
-    upper = Upper()
-    last = OneRow()
+  public init<Weights: WeightStorage>(
+    _ weights: Weights.Type, _ rows: UnsafePointer<Float>, _ panel: UnsafeRawPointer
+  ) {
+    upper = Upper(weights, rows, panel)
+    last = OneRow(weights, rows + Upper.height * tileStride, panel)
   }
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -140,10 +144,10 @@ public struct Taller<Upper: Tile>: Tile {
 
   @_alwaysEmitIntoClient @inline(__always)
   public mutating func add<Weights: WeightStorage>(
-    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ low: Vector, _ high: Vector
+    _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ row: UnsafeRawPointer
   ) {
-    upper.add(weights, a, low, high)
-    last.add(weights, a + Upper.height * tileStride, low, high)
+    upper.add(weights, a, row)
+    last.add(weights, a + Upper.height * tileStride, row)
   }
 
   @_alwaysEmitIntoClient @inline(__always)
@@ -179,15 +183,17 @@ extension Tile {
     _ weights: Weights.Type, _ a: UnsafePointer<Float>, _ panel: UnsafeRawPointer, steps: Int,
     _ ahead: Ahead, _ sums: UnsafeMutablePointer<Float>, stride: Int, _ mode: SumMode
   ) {
-    let vectorBytes = Vector.count * Weights.bytes
-    var tile = mode == .resume ? Self(resuming: sums, stride: stride) : Self()
-    var row = panel
+    let rowBytes = panelWidth * Weights.bytes
+    var tile = mode == .resume ? Self(resuming: sums, stride: stride) : Self(weights, a + depthBlock, panel)
+    var row = panel + Weights.headerSteps * rowBytes
     var next = ahead.next
     for k in 0..<steps {
       csystem_prefetch(next)
+      // A step of bytes is several cache lines.
+      if rowBytes > 128 { for line in 1..<rowBytes / 64 { csystem_prefetch(next + 64 * line) } }
       next += ahead.step
-      tile.add(weights, a + k, Weights.load(row), Weights.load(row + vectorBytes))
-      row += 2 * vectorBytes
+      tile.add(weights, a + k * Weights.stepFloats, row)
+      row += rowBytes
     }
     tile.finish(weights, a + depthBlock)
     if mode == .add {

@@ -1,7 +1,7 @@
 import CClip
 
 extension KernelSet {
-  /// A step of a transform: four numbers of a row or column, as vectors of channels.
+  /// One dimension of a transform: four elements of a row or column, each a vector of channels.
   public typealias Four = (Vector, Vector, Vector, Vector)
 
   /// clip_kernels.winograd_input.
@@ -11,7 +11,7 @@ extension KernelSet {
     let height = Int(work.height)
     let width = Int(work.width)
     let channels = Int(work.channels)
-    let blocks = PackedRows<T>.depthBlocks(channels, FloatWeights.self)
+    let blocks = FloatWeights.depthBlocks(channels)
     let stride = packedRows(Int(work.rows), channels, CLIP_STORAGE_F32)
     forEachTile(Int(work.first_tile), Int(work.tiles), height, width) { index, image, y, x0 in
       let line = packed + PackedRows<T>.offset(row: Int(work.first_row) + index, of: Int(work.rows), blocks: blocks)
@@ -36,7 +36,7 @@ extension KernelSet {
     }
   }
 
-  /// B' d B for `count` channels of one tile, the 16 results `stride` apart; pixel(row, column, i, lanes) is d.
+  /// B' d B for `count` channels of one tile. pixel(row, column, i, lanes) is d; the 16 results are `stride` apart.
   @_alwaysEmitIntoClient @inline(__always)
   static func transform(
     _ count: Int, to target: UnsafeMutablePointer<Float>, _ stride: Int, _ pixel: (Int, Int, Int, Int) -> Vector
@@ -66,8 +66,8 @@ extension KernelSet {
     }
   }
 
-  /// clip_kernels.winograd_output. The four pixels of a tile replace the first four of its products,
-  /// and go from there to C.
+  /// clip_kernels.winograd_output. A tile's four pixels replace the first four of its products and are then copied to
+  /// C.
   @_alwaysEmitIntoClient @inline(never)
   public static func winogradOutput(_ work: UnsafePointer<clip_winograd_output>?) {
     guard let work = work?.pointee, let products = work.products, let c = work.c else { return }
@@ -88,7 +88,7 @@ extension KernelSet {
     }
   }
 
-  /// A' m A of one tile, m `stride` apart; the 2 x 2 results replace the first four.
+  /// A' m A of one tile, with m `stride` apart. The 2 x 2 results replace the first four elements.
   @_alwaysEmitIntoClient @inline(__always)
   static func gather(_ columns: Int, _ tile: UnsafeMutablePointer<Float>, _ stride: Int) {
     @inline(__always) func step(_ m: Four) -> (Vector, Vector) { (m.0 + m.1 + m.2, m.1 - m.2 - m.3) }
@@ -107,7 +107,7 @@ extension KernelSet {
     }
   }
 
-  /// body(index, image, y, x) for some tiles of 2 x 2 pixels, whose top left pixels are at y and x.
+  /// Calls body(index, image, y, x) for tiles of 2 x 2 pixels. y and x are those of the upper left pixel.
   @_alwaysEmitIntoClient @inline(__always)
   static func forEachTile(_ first: Int, _ count: Int, _ height: Int, _ width: Int, _ body: (Int, Int, Int, Int) -> Void)
   {

@@ -76,7 +76,7 @@ public struct Canvas {
   public func row(_ y: Int) -> UnsafeMutablePointer<UInt8> { base + y * stride }
 }
 
-/// Where an image augmentation's result goes.
+/// The receiver of an image augmentation's result.
 public struct ImageSink {
   private let sink: UnsafeMutablePointer<clip_image_sink>
 
@@ -104,7 +104,7 @@ public struct ImageSink {
   }
 }
 
-/// Where a text augmentation's result goes.
+/// The receiver of a text augmentation's result.
 public struct TextSink {
   private let sink: UnsafeMutablePointer<clip_text_sink>
 
@@ -140,13 +140,13 @@ public struct Random {
   init(_ random: UnsafeMutablePointer<clip_random>) { self.random = random }
 
   public func bits() -> UInt32 { random.pointee.bits(random) }
-  /// In [0, 1).
+  /// A number in [0, 1).
   public func uniform() -> Double { random.pointee.uniform(random) }
-  /// In [low, high).
+  /// A number in [low, high).
   public func uniform(_ low: Double, _ high: Double) -> Double { low + (high - low) * uniform() }
-  /// In [0, n).
+  /// An integer in [0, n).
   public func below(_ n: Int) -> Int { Int(random.pointee.below(random, UInt32(clamping: n))) }
-  /// In a range of at most 2^32 - 1 integers.
+  /// An integer of a range of at most 2^32 - 1 integers.
   public func integer(in range: ClosedRange<Int>) -> Int { range.lowerBound + below(range.count) }
   /// Normally distributed with mean 0 and standard deviation 1.
   public func normal() -> Double { random.pointee.normal(random) }

@@ -3,7 +3,7 @@ import CSystem
 /// A file in memory that a C library reads through a callback, whose user data is this struct's address.
 public struct ByteSource {
   public let data: UnsafeBufferPointer<UInt8>
-  /// Where the library reads on.
+  /// The offset of the next byte to read.
   public var at = 0
 
   public init(_ data: UnsafeBufferPointer<UInt8>) { self.data = data }

@@ -30,7 +30,7 @@ public func reporting(
   }
 }
 
-/// Throws while the memory reserve is low. Called where a task begins, and in each turn of a loop whose memory grows
+/// Throws while the memory reserve is low. Called at the start of a task, and in each turn of a loop whose memory grows
 /// with its input, so that these end before the reserve is used up. See ClipReserve.
 @inline(never)
 public func requireMemory() throws(PluginFailure) {

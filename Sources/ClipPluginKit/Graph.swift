@@ -28,7 +28,7 @@ public struct Graph {
     fail("config: " + String(cString: key.cString) + ": expected an integer from 1 to \(1 << 20), found \(found)")
     return 1
   }
-  /// An integer from 0 to 2^20; 0 where there is none.
+  /// An integer from 0 to 2^20; 0 if the key is absent.
   public func count(_ key: StaticString) -> UInt32 {
     let found = table.get_int(builder, key.cString, 0)
     if found >= 0, found <= 1 << 20 { return UInt32(clamping: found) }
@@ -85,12 +85,6 @@ public struct Graph {
   // MARK: Inputs and parameters
 
   public func pixels(height: UInt32, width: UInt32) -> clip_value { clip_op_pixels(builder, height, width) }
-  /// `endToken` below 0: a text ends at its largest id.
-  public func tokens(vocabulary: UInt32, contextLength: UInt32, endToken: Int64) -> clip_value {
-    tokens(
-      vocabulary: vocabulary, contextLength: contextLength, endToken < 0 ? CLIP_END_LARGEST_ID : CLIP_END_TOKEN_ID,
-      token: max(0, endToken))
-  }
   public func tokens(vocabulary: UInt32, contextLength: UInt32, _ rule: clip_end_rule, token: Int64 = 0) -> clip_value {
     clip_op_tokens(builder, vocabulary, contextLength, rule, Int32(clamping: token))
   }
@@ -165,14 +159,14 @@ public struct Graph {
     op("attention", "", [q, k, v, bias], settings: [("heads", Double(heads)), ("causal", causal ? 1 : 0)])
   }
   public func prepend(_ x: clip_value, _ row: clip_value) -> clip_value { clip_op_prepend(builder, x, row) }
-  /// As prepend, after the rows of x.
+  /// Adds a row after the rows of x.
   public func append(_ x: clip_value, _ row: clip_value) -> clip_value {
     op("prepend", "", [x, row], settings: [("last", 1)])
   }
   public func firstRow(_ x: clip_value) -> clip_value { clip_op_first_row(builder, x) }
   public func endRow(_ x: clip_value) -> clip_value { clip_op_end_row(builder, x) }
   public func meanRows(_ x: clip_value) -> clip_value { clip_op_mean_rows(builder, x) }
-  /// The mean of `count` rows from `first` on; 0: of all that follow.
+  /// The mean of `count` rows from `first` on; with `count` 0, of all from `first` on.
   public func meanRows(_ x: clip_value, first: UInt32, count: UInt32 = 0) -> clip_value {
     op("mean_rows", "", [x], settings: [("first", Double(first)), ("count", Double(count))])
   }
@@ -278,7 +272,7 @@ public struct Graph {
     let shape = clip_shape_of(builder, x)
     return (shape.grid_height, shape.grid_width)
   }
-  /// Rows of each item; 0 where they are tokens.
+  /// Rows of each item; 0 if they are tokens.
   public func rows(_ x: clip_value) -> UInt32 { clip_shape_of(builder, x).row_count }
 }
 

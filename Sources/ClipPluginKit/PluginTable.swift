@@ -73,7 +73,8 @@ public struct PluginTable {
     return copies
   }
 
-  /// An encoder of `tower`, CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT. `example` is a configuration that it builds; `build` is `{ Graph.build($0, …) }`.
+  /// Adds an encoder of `tower`, CLIP_TOWER_IMAGE or CLIP_TOWER_TEXT. `example` is a configuration that it can build;
+  /// `build` is `{ Graph.build($0, …) }`.
   public mutating func addEncoder(
     _ tower: Int, id: StaticString, description: StaticString, strengths: StaticString, example: StaticString,
     build: @convention(c) (UnsafeMutablePointer<clip_builder>?) -> clip_value

@@ -2,6 +2,18 @@ import CClip
 
 /// What text encoders share.
 extension Graph {
+  /// A text that ends at its last row if `isPadded`, else at `endToken`, or at its largest id if that is below 0.
+  public func tokens(vocabulary: UInt32, contextLength: UInt32, endToken: Int64, isPadded: Bool) -> clip_value {
+    let rule = isPadded ? CLIP_END_LAST : endToken < 0 ? CLIP_END_LARGEST_ID : CLIP_END_TOKEN_ID
+    return tokens(vocabulary: vocabulary, contextLength: contextLength, rule, token: max(0, endToken))
+  }
+  /// The row that stands for a text: the class token after its "context_length" rows, or, by "pool", the first row or
+  /// the row where the text ends.
+  public func textRow(_ x: clip_value, hasClass: Bool) -> clip_value {
+    if hasClass { return meanRows(x, first: size("context_length"), count: 1) }
+    return has("pool", "first", "end") ? firstRow(x) : endRow(x)
+  }
+
   /// The pooled rows of a text: "pooling" is "mean", "first", "last" (at the text's end), "max", or several of them
   /// side by side in the order first, max, mean.
   public func pooled(_ x: clip_value, _ fallback: StaticString) -> clip_value {
@@ -42,5 +54,17 @@ extension Graph {
     heads: UInt32, scale: Double, span: UInt32, distance: UInt32
   ) -> clip_value {
     clip_op_disentangled_attention(builder, q, k, v, keyPositions, queryPositions, heads, scale, span, distance)
+  }
+}
+
+extension TransformerBlock {
+  /// Appends CoCa's class token, the parameter "cls_emb" (Yu et al., 2022, https://arxiv.org/abs/2205.01917), to the
+  /// rows of a text. It does not attend to padding, the tokens "pad_token".
+  public mutating func appendClass(_ x: clip_value, _ tokens: clip_value) -> clip_value {
+    let padding = graph.op(
+      "padding_bias", "", [tokens],
+      settings: [("heads", Double(heads)), ("token", Double(graph.integer("pad_token", 0)))])
+    bias = { padding }
+    return graph.append(x, graph.rowParameter("cls_emb", width: width))
   }
 }

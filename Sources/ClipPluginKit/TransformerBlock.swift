@@ -15,7 +15,7 @@ public struct TransformerBlock {
   public var bias: (() -> clip_value)?
   public var isCausal = false
 
-  private let graph: Graph
+  let graph: Graph
   /// Whether norms apply to a branch's output instead of its input (res-post-norm).
   private let normsOutput: Bool
   private let hasLayerScale: Bool

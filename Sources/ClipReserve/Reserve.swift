@@ -1,21 +1,21 @@
 import CSystem
 
-/// Memory for the moments when the system has none.
+/// Memory for when the system has none.
 ///
-/// Embedded Swift ends the process where an object, an array or a string cannot be allocated. The libraries and plugins
-/// are therefore linked with `--wrap=posix_memalign --wrap=free`: a block that the system refuses is taken from this
-/// reserve. While less than half of it is free, calls that begin are refused, and loops whose memory grows with their
-/// input throw CLIP_OUT_OF_MEMORY, so that a call ends before the reserve does. What it makes on the way is whole. Large
-/// blocks are not for the reserve: see ClipBase's Memory.
+/// Embedded Swift ends the process if an object, an array or a string cannot be allocated. Therefore the libraries and
+/// plugins are linked with `--wrap=posix_memalign --wrap=free`: if the system refuses a block, it comes from this
+/// reserve. While less than half of the reserve is free, new calls are refused, and loops whose memory grows with their
+/// input throw CLIP_OUT_OF_MEMORY, so that a call ends before the reserve is used up. Large blocks do not use it: see
+/// ClipBase's Memory.
 private enum Reserve {
-  /// A free block begins with this. Offsets are from the first byte of the reserve, sizes are multiples of 16; the list
-  /// is in the order of offsets, and no two blocks of it touch.
+  /// The start of a free block. Offsets are from the first byte of the reserve, and sizes are multiples of 16. The list
+  /// is in the order of offsets, and no two of its blocks are adjacent.
   private struct Free {
     var next: Int
     var size: Int
   }
 
-  /// What stands before a block that was taken: where its share of the reserve begins.
+  /// The header of a block in use: where its part of the reserve begins.
   private struct Taken {
     let start: Int
     let size: Int
@@ -28,7 +28,7 @@ private enum Reserve {
     (bytes + offset).assumingMemoryBound(to: Free.self)
   }
 
-  /// A block of the reserve; nil where none is large enough. `alignment` is a power of two.
+  /// Allocates from the reserve; nil if no free block is large enough. `alignment` is a power of two.
   static func take(_ alignment: Int, _ size: Int) -> UnsafeMutableRawPointer? {
     let state = csystem_reserve()
     let capacity = Int(csystem_reserve_bytes)
@@ -45,7 +45,7 @@ private enum Reserve {
     while offset >= 0 {
       let found = block(offset).pointee
       if found.size >= needed {
-        // Its end is taken, so that a rest stays where it is.
+        // The end of the free block is used, so the rest keeps its offset.
         let rest = found.size - needed
         if rest > 0 {
           block(offset).pointee.size = rest
@@ -71,7 +71,7 @@ private enum Reserve {
     UnsafeMutableBufferPointer(start: csystem_reserve_held(), count: Int(csystem_held_blocks))
   }
 
-  /// Keeps a block of the system's for this thread; false where there is no place for it.
+  /// Keeps a block of the system for this thread; false if there is no place for it.
   static func hold(_ block: UnsafeMutableRawPointer, _ size: Int) -> Bool {
     change { () -> UnsafeMutableRawPointer? in
       guard let place = held.firstIndex(where: { $0.block == nil }) else { return nil }
@@ -80,7 +80,8 @@ private enum Reserve {
     } != nil
   }
 
-  /// Takes away a block that this thread holds: `block`, or one of at least `size` bytes; nil where there is none.
+  /// Removes and returns a block held by this thread: `block`, or if that is nil one of at least `size` bytes; nil if
+  /// there is none.
   static func release(_ block: UnsafeMutableRawPointer?, size: Int) -> UnsafeMutableRawPointer? {
     change { () -> UnsafeMutableRawPointer? in
       for place in held.indices where held[place].block != nil && pthread_equal(held[place].thread, pthread_self()) != 0
@@ -100,7 +101,7 @@ private enum Reserve {
     return body()
   }
 
-  /// Takes a block back; false for one that is not of the reserve.
+  /// Frees a block; false if it is not from the reserve.
   static func give(_ taken: UnsafeMutableRawPointer) -> Bool {
     let state = csystem_reserve()
     guard UInt(bitPattern: taken) &- UInt(bitPattern: bytes) < UInt(csystem_reserve_bytes) else { return false }
@@ -163,7 +164,7 @@ public func wrappedMemalign(
 ) -> Int32 {
   let code = __real_posix_memalign(block, alignment, size)
   guard code != 0 else { return code }
-  // A block that was held for it comes first: it was asked for, and leaves the reserve as it is.
+  // A block that this thread holds is used first, so that the reserve stays as it is.
   let held = alignment <= 64 && size >= 4096 ? Reserve.release(nil, size: size) : nil
   guard let taken = held ?? Reserve.take(alignment, size) else { return code }
   block.pointee = taken
@@ -174,4 +175,15 @@ public func wrappedMemalign(
 public func wrappedFree(_ block: UnsafeMutableRawPointer?) {
   guard let block, !Reserve.give(block) else { return }
   __real_free(block)
+}
+
+/// A system that gives no random bytes leaves the seed as it is: tables work with any.
+@c @implementation
+public func arc4random_buf(_ buffer: UnsafeMutableRawPointer, _ size: Int) {
+  var done = 0
+  while done < size {
+    let got = getrandom(buffer + done, size - done, 0)
+    if got <= 0 && csystem_errno() != EINTR { return }
+    done += max(0, got)
+  }
 }

@@ -24,14 +24,14 @@ struct Clip: ParsableCommand {
   }
 
   static func main() {
-    // A closed pipe is seen as an error of write(2), so that files being written are tidied away first.
+    // Without SIGPIPE, a closed pipe is an error of write(2), and unfinished files are removed.
     signal(SIGPIPE, SIG_IGN)
-    // So is a file that grows beyond the shell's limit.
+    // Likewise a file that exceeds the shell's size limit.
     signal(SIGXFSZ, SIG_IGN)
     Glibc.exit(status())
   }
 
-  /// Does what the command line says and returns the exit code.
+  /// Runs the command line and returns the exit code.
   private static func status() -> Int32 {
     guard CommandLine.argc > 0 else {
       Console.shared.error("cannot read the command line from /proc/self/cmdline")
@@ -51,7 +51,7 @@ struct Clip: ParsableCommand {
     }
   }
 
-  /// Tells a person; and with --json, the program that reads standard output.
+  /// Reports an error on standard error and, with --json, on standard output.
   private static func report(_ error: CLIPError) {
     Console.shared.error(error.message)
     guard RawArguments.encoded().contains("--json") else { return }
@@ -61,7 +61,7 @@ struct Clip: ParsableCommand {
     ])
   }
 
-  /// Shows help, the version or what is wrong with the command line.
+  /// Shows help, the version, or the error in the command line.
   private static func explain(_ error: any Error) -> Int32 {
     let text = RawArguments.readable(fullMessage(for: error))
     guard exitCode(for: error).isSuccess else {

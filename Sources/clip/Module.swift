@@ -1,4 +1,4 @@
-// Every file of the tool works with the module.
+// Imports CLIP in every file of the tool.
 @_exported import CLIP
 @_exported import CLIPIndex
 @_exported import CLIPTools

@@ -14,7 +14,7 @@
 /* A struct that may grow has no padding at its end: a field more is always a larger struct. */
 #define ENDS_WITH(type, field) \
   _Static_assert(offsetof(type, field) + sizeof(((type *)0)->field) == sizeof(type), #type " has padding at its end")
-ENDS_WITH(clip_runtime_options, kernels);
+ENDS_WITH(clip_runtime_options, plugin_entry_count);
 ENDS_WITH(clip_model_options, image_height);
 ENDS_WITH(clip_model_info, memory_bytes);
 ENDS_WITH(clip_encode_options, prompt);

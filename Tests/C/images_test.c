@@ -12,7 +12,7 @@
 
 #include "check.h"
 
-enum { WIDTH = 128 };
+enum { WIDTH = 128 }; /* at most */
 
 static clip_runtime *runtime;
 static clip_model *model;
@@ -56,6 +56,7 @@ static void embed_turned(const char *name, int orientation, float *embedding) {
   clip_image_view stored = view_of(image);
   uint32_t channels = stored.format == CLIP_PIXELS_GRAY ? 1 : stored.format == CLIP_PIXELS_RGBA ? 4 : 3;
   uint32_t width = orientation < 5 ? stored.width : stored.height, height = orientation < 5 ? stored.height : stored.width;
+  memset(embedding, 0, WIDTH * sizeof *embedding);
   uint8_t *pixels = malloc((size_t)width * height * channels);
   if (!pixels) abort();
   for (uint32_t y = 0; y < height; y++) {

@@ -23,8 +23,7 @@ static inline int is_slow(void) {
 #if defined(SANITIZED)
   return 1;
 #else
-  const char *preloaded = getenv("LD_PRELOAD");
-  return preloaded && strstr(preloaded, "vgpreload");
+  return under_valgrind();
 #endif
 }
 

@@ -157,7 +157,6 @@ int main(int argc, char **argv) {
   test_method("hnsw", CLIP_STORAGE_F16, 0.97);
   test_method("hnsw", CLIP_STORAGE_INT8, 0.97);
   test_method("ivf-pq", CLIP_STORAGE_F16, 0.6);
-  test_method("ivf-pq", CLIP_STORAGE_F32, 0.6);
   test_odd("hnsw"), test_odd("ivf-pq");
   return end();
 }

@@ -321,7 +321,6 @@ static void test_equal(clip_storage storage, const char *name) {
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end_time);
   double seconds = (double)(end_time.tv_sec - begin_time.tv_sec) + (double)(end_time.tv_nsec - begin_time.tv_nsec) * 1e-9;
   printf("%d equal entries: groups and 10000 pairs in %.2f s of CPU\n", count, seconds);
-  CHECK(is_slow() || seconds < 5);
   stop_after = 3, member_count = group_count = 0;
   CHECK(clip_index_groups(index, NULL, add_member, NULL) == CLIP_OK && member_count == 3);
   clip_index_release(index);
@@ -334,8 +333,10 @@ int main(int argc, char **argv) {
   test_against_brute_force(CLIP_STORAGE_F16, "f16", 5e-4, 0.98);
   test_against_brute_force(CLIP_STORAGE_INT8, "int8", 5e-4, 0.98);
   test_search(CLIP_STORAGE_F32, "search32"), test_search(CLIP_STORAGE_F16, "search16"), test_search(CLIP_STORAGE_INT8, "search8");
-  test_pairs(CLIP_STORAGE_F32, "pairs32"), test_pairs(CLIP_STORAGE_F16, "pairs16"), test_pairs(CLIP_STORAGE_INT8, "pairs8");
-  test_groups(CLIP_STORAGE_F32, "groups32"), test_groups(CLIP_STORAGE_F16, "groups16"), test_groups(CLIP_STORAGE_INT8, "groups8");
+  if (!is_slow()) test_pairs(CLIP_STORAGE_F32, "pairs32"), test_pairs(CLIP_STORAGE_F16, "pairs16");
+  test_pairs(CLIP_STORAGE_INT8, "pairs8");
+  if (!is_slow()) test_groups(CLIP_STORAGE_F32, "groups32"), test_groups(CLIP_STORAGE_F16, "groups16");
+  test_groups(CLIP_STORAGE_INT8, "groups8");
   test_equal(CLIP_STORAGE_F16, "equal16"), test_equal(CLIP_STORAGE_INT8, "equal8");
   return end();
 }

@@ -7,6 +7,9 @@
 #include <dlfcn.h>
 #include <math.h>
 #include <signal.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #include "clip_plugin.h"
 #include "guarded.h"
@@ -138,7 +141,11 @@ static int can_run(uint32_t features) {
   if ((features & CLIP_CPU_AVX2) && !__builtin_cpu_supports("avx2")) return 0;
   if ((features & CLIP_CPU_FMA) && !__builtin_cpu_supports("fma")) return 0;
   if ((features & CLIP_CPU_AVX512) && !__builtin_cpu_supports("avx512vl")) return 0;
+  if ((features & CLIP_CPU_AVX512_VNNI) && !__builtin_cpu_supports("avx512vnni")) return 0;
+  if ((features & CLIP_CPU_AVX512_BF16) && !__builtin_cpu_supports("avx512bf16")) return 0;
   return 1;
+#elif defined(__aarch64__)
+  return !(features & CLIP_CPU_ARM_DOT) || (getauxval(AT_HWCAP) & HWCAP_ASIMDDP);
 #else
   return features == 0;
 #endif
@@ -164,8 +171,9 @@ int main(int argc, char **argv) {
         continue;
       }
       int before = failed;
-      test_matmul(k), test_storage(k), test_bytes(k), test_winograd(k), test_attention(k), test_rows(k), test_normalize(k), test_activations(k),
-        test_resample(k), test_score(k);
+      test_matmul(k), test_storage(k), test_bytes(k, CLIP_STORAGE_INT8), test_bytes(k, CLIP_STORAGE_INT8_FAST);
+      test_fast_bytes(k), test_winograd(k), test_attention(k), test_rows(k), test_normalize(k), test_activations(k);
+      test_resample(k), test_score(k);
       printf("%s: %s\n", k->id, failed == before ? "ok" : "FAILED");
     }
     check(found > 0, "load", "no kernels in this plugin");

@@ -91,7 +91,7 @@ static void winograd_case(const clip_kernels *k, size_t images, size_t height, s
   char number[260];
   snprintf(number, sizeof number, "%s: off by %g of %g", detail, worst, limit);
   check(worst <= limit, "winograd", number);
-  check(same, "winograd gives other numbers when cut", detail);
+  check(same || !keeps_bits(k), "winograd gives other numbers when cut", detail);
   check(gaps && intact(outs[0]) && intact(outs[1]), "winograd writes beside C", detail);
   for (int i = 0; i < 16; i++) drop(packed[i]);
   drop(x), drop(g), drop(u), drop(bias), drop(r), drop(outs[0]), drop(outs[1]);

@@ -298,10 +298,10 @@ int main(int argc, char **argv) {
   refuse("sample_blind", 0, CLIP_UNSUPPORTED, "the op \"test.op.blind\" has no gradient");
   refuse("sample_spoiled", 1, CLIP_NOT_FINITE, "begins with the gradient of test.op.spoiled");
 
-  const char *const kernels[] = {"reference", "x86-64", "x86-64-v3", "x86-64-v4"};
-  clip_runtime *sets[4];
+  const char *const kernels[] = {"reference", "x86-64", "x86-64-v3", "x86-64-v4", "x86-64-v4-vnni", "x86-64-v4-bf16"};
+  clip_runtime *sets[6];
   int set_count = 0;
-  for (int i = 0; i < 4; i++)
+  for (int i = 0; i < 6; i++)
     if ((sets[set_count] = create_runtime(2, kernels[i])) != NULL) set_count++;
   CHECK(set_count > 1);
   for (int i = 0; i < image_count; i++) compare_kernels(&image_cases[i], text_named("plain_text"), sets, set_count);

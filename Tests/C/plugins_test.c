@@ -91,6 +91,13 @@ static void linked(void) {
   clip_plugin_entry_fn entry = NULL;
   CHECK(clip_plugin_register(runtime, entry) == CLIP_INVALID_ARGUMENT);
   extern const clip_plugin *grey_entry(void);
+  clip_plugin_entry_fn entries[] = {grey_entry};
+  clip_runtime *with_entries = NULL;
+  CHECK(clip_runtime_create(&(clip_runtime_options){.struct_size = sizeof(clip_runtime_options), .plugin_entries = entries,
+                              .plugin_entry_count = 1}, &with_entries) == CLIP_OK);
+  plugin_facts first; /* after the reference kernels */
+  CHECK(plugin_count(with_entries) == before + 1 && plugin_at(with_entries, 1, &first) && !strcmp(first.plugin, "test.grey-linked"));
+  clip_runtime_release(with_entries);
   CHECK(clip_plugin_register(runtime, grey_entry) == CLIP_OK);
   CHECK(plugin_count(runtime) == before + 1);
   plugin_facts info;

@@ -166,7 +166,11 @@ static void cancellation(void) {
 /* Traps that the host unmasked do not end it, and how it rounds and flushes does not change a result; after a call all
  * is as the host had it. */
 static void floating_point(void) {
-  CHECK(feenableexcept(FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW | FE_UNDERFLOW | FE_INEXACT) != -1);
+  int wanted = FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW | FE_UNDERFLOW | FE_INEXACT;
+  if (feenableexcept(wanted) == -1) wanted = 0; /* arm64 need not have traps */
+#if defined(__x86_64__)
+  CHECK(wanted != 0);
+#endif
   int isRight = embeds_as_expected();
   clip_model *opened = NULL;
   clip_runtime *made = NULL;
@@ -175,7 +179,7 @@ static void floating_point(void) {
   isRight &= clip_trainer_create(opened, NULL, &trainer) == CLIP_OK;
   int traps = fegetexcept();
   fedisableexcept(FE_ALL_EXCEPT);
-  CHECK(isRight && traps == (FE_DIVBYZERO | FE_INVALID | FE_OVERFLOW | FE_UNDERFLOW | FE_INEXACT));
+  CHECK(isRight && traps == wanted);
   static const int modes[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
   for (size_t i = 0; i < 3; i++) {
     fesetround(modes[i]);
@@ -189,6 +193,15 @@ static void floating_point(void) {
   isRight = embeds_as_expected() && (_mm_getcsr() & 0x8040) == 0x8040;
   _mm_setcsr(usual);
   CHECK(isRight);
+#elif defined(__aarch64__)
+  unsigned long usual, flushing, after;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(usual));
+  flushing = usual | 1ul << 24; /* denormals to zero, as -ffast-math sets it */
+  __asm__ volatile("msr fpcr, %0" : : "r"(flushing));
+  isRight = embeds_as_expected();
+  __asm__ volatile("mrs %0, fpcr" : "=r"(after));
+  __asm__ volatile("msr fpcr, %0" : : "r"(usual));
+  CHECK(isRight && after == flushing);
 #endif
   clip_trainer_release(trainer);
   clip_model_release(opened);

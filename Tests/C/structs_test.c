@@ -131,6 +131,11 @@ static int keep_entry(void *user, const clip_index_entry *entry) { return (void)
 static int keep_pair(void *user, const clip_index_entry *a, const clip_index_entry *b) { return (void)user, a == b; }
 static clip_status search(void *s) { return clip_index_search(entries, floats, s, keep_entry, NULL); }
 static clip_status duplicates(void *s) { return clip_index_duplicates(entries, s, keep_pair, NULL); }
+static int keep_member(void *user, uint64_t group, const clip_index_entry *entry) {
+  (void)user, (void)group, (void)entry;
+  return 0;
+}
+static clip_status groups(void *s) { return clip_index_groups(entries, s, keep_member, NULL); }
 
 /* What the library fills keeps what it does not know; what it reads may not have it set. VISITED: of the library's own
  * making, told to a callback. */
@@ -163,7 +168,7 @@ static const struct {
   ROW(clip_property_gap, VISITED, NULL), ROW(clip_modality_gap_info, FILLED, gap),
   ROW(clip_index_options, READ, open_index), ROW(clip_index_info, FILLED, describe_index),
   ROW(clip_index_entry, VISITED, NULL), ROW(clip_index_search_options, READ, search),
-  ROW(clip_index_duplicates_options, READ, duplicates),
+  ROW(clip_index_duplicates_options, READ, duplicates), ROW(clip_index_groups_options, READ, groups),
 };
 
 static int is_unknown_field(clip_status status) {

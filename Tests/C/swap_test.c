@@ -6,7 +6,7 @@
  * the first or of the second model, and memory use does not grow.
  */
 #define _GNU_SOURCE
-#include <clip.h>
+#include <clip_host.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>

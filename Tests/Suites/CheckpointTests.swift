@@ -39,11 +39,12 @@ import Testing
     #expect(got.difference(want) <= 1e-6)
     #expect(got.difference(try Outputs(Model(ModelFolder.reference(name)))) > 1e-5)
 
-    // Held as it is stored, nothing is lost either, but for the norms folded into a ResNet's convolutions.
+    // Held as F16, nothing is lost either, but for the norms folded into a ResNet's convolutions.
     let storage = dtype == "F16" ? Storage.float16 : Storage.bfloat16
     let held = try Model(folder.url, storage: storage)
     #expect(held.info.storage == storage)
-    if name != "rn-tiny" { #expect(try Outputs(held).difference(want) <= 5e-6) }
+    // BF16 may also round activations: `narrowStorageIsClose` has bounds for that.
+    if name != "rn-tiny", storage == .float16 { #expect(try Outputs(held).difference(want) <= 5e-6) }
   }
 
   @Test(arguments: [Storage.float16, Storage.bfloat16]) func narrowStorageIsClose(_ storage: Storage) throws {

@@ -109,7 +109,10 @@ import Testing
     let waiting = plugins.json["on_demand"] as? [String] ?? []
     #expect(
       waiting.map { URL(filePath: $0).lastPathComponent }
-        == ["codec_gif.so", "codec_heif.so", "codec_jxl.so", "codec_tiff.so", "tokenizer_subword.so"],
+        == [
+          "codec_gif.so", "codec_heif.so", "codec_jxl.so", "codec_tiff.so", "kernels_openblas.so",
+          "neighbours_faiss.so", "tokenizer_subword.so",
+        ],
       "\(plugins)")
     #expect(!ids.contains("clipcore.tokenizer.subword"))
     #expect(

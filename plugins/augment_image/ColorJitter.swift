@@ -3,7 +3,7 @@ import ClipPluginKit
 
 /// torchvision's ColorJitter: changes brightness, contrast, saturation and hue by random factors in random order.
 struct ColorJitter: ImageAugmentation {
-  /// Of brightness, contrast, saturation and hue; nil for no change.
+  /// The ranges of brightness, contrast, saturation and hue; nil for no change.
   private let factors: [Interval?]
 
   init(_ settings: Settings) throws(PluginFailure) {

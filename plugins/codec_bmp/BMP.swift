@@ -5,7 +5,7 @@ import ClipPluginKit
 
 func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   guard let data, size >= 26 else { return 0 }
-  // The size of the second header tells a bitmap from text that begins with "BM".
+  // The size of the second header distinguishes an image from text that begins with "BM".
   let header = Int(data[14]) | Int(data[15]) << 8
   return data[0] == 0x42 && data[1] == 0x4d && data[16] == 0 && data[17] == 0
     && [12, 40, 52, 56, 64, 108, 124].contains(header)
@@ -30,9 +30,9 @@ private struct Bitmap {
   /// Whether the first row in the file is the top one.
   let isTopDown: Bool
   let bits: Int
-  /// 0: none, 1: run lengths of bytes, 2: of half bytes, 3: masks.
+  /// 0: none, 1: run lengths of bytes, 2: run lengths of 4-bit values, 3: masks.
   let compression: Int
-  /// Red, green, blue and alpha of a pixel of 16 or 32 bits; 0 for no alpha.
+  /// The masks of red, green, blue and alpha in a pixel of 16 or 32 bits; 0 for no alpha.
   private let masks: [UInt32]
   private let palette: Range<Int>
   private let paletteStep: Int
@@ -93,7 +93,7 @@ private struct Bitmap {
     }
   }
 
-  /// Writes the colour of a palette's entry; black for one that the file does not have.
+  /// Writes the colour of a palette entry, or black if the file lacks it.
   private func write(_ index: Int, _ target: UnsafeMutablePointer<UInt8>) {
     let at = palette.lowerBound + index * paletteStep
     guard at + 3 <= palette.upperBound else { return target.update(repeating: 0, count: 3) }
@@ -134,7 +134,7 @@ private struct Bitmap {
     }
   }
 
-  /// The bits of a mask as 0 to 255.
+  /// Scales the bits of a mask to 0 to 255.
   private static func scaled(_ pixel: UInt32, _ mask: UInt32) -> UInt8 {
     guard mask != 0 else { return 0 }
     let low = UInt32(mask.trailingZeroBitCount)
@@ -142,7 +142,7 @@ private struct Bitmap {
     return UInt8(clamping: (UInt64(pixel & mask) >> UInt64(low)) * 255 / UInt64(largest))
   }
 
-  /// Runs and literals of palette entries, row by row; what they skip is entry 0.
+  /// Decodes runs and literals of palette entries, row by row. Skipped pixels are entry 0.
   func decodeRuns(_ target: DecodeTarget) throws(PluginFailure) {
     for y in 0..<height { for x in 0..<width { write(0, row(y, target) + x * 3) } }
     var at = pixels

@@ -3,7 +3,7 @@ import CGIF
 import CSystem
 import ClipPluginKit
 
-/// GIF 87a and 89a by giflib: the canvas after the first frame. Pixels that the frame leaves out are transparent.
+/// GIF 87a and 89a by giflib: the canvas after the first frame. Pixels outside the frame are transparent.
 
 func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   guard let data, size >= 13 else { return 0 }
@@ -56,7 +56,7 @@ private struct Frame {
       width: width, height: height, format: transparent >= 0 || !covers ? CLIP_PIXELS_RGBA : CLIP_PIXELS_RGB)
   }
 
-  /// Reads records up to the first frame's description; returns the transparent entry.
+  /// Reads records up to the first frame's description and returns the transparent entry.
   private static func seekFrame(_ file: UnsafeMutablePointer<GifFileType>) throws(PluginFailure) -> Int32 {
     var transparent: Int32 = -1
     for _ in 0..<100_000 {

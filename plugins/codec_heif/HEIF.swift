@@ -4,7 +4,7 @@ import CSystem
 import ClipPluginKit
 
 /// HEIC and AVIF (ISO/IEC 23008-12) by libheif: the primary image. The container's rotation and mirroring are applied
-/// here, and count in the place of EXIF's orientation.
+/// here and replace EXIF's orientation.
 
 func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   guard let data, size >= 12 else { return 0 }
@@ -16,12 +16,12 @@ func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) th
 }
 
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
-  // libheif ends the process where it has no memory: what it takes must be there before.
+  // libheif ends the process if it gets no memory, so that is checked first.
   try requireMemory(target.decodingBytes)
   try withPrimary(data) { context, handle throws(PluginFailure) in
     let header = try header(handle)
     try target.check(header)
-    // Else libheif takes memory for any grid that its items name. Tiles may reach over the edge.
+    // Limits the memory that libheif allocates for a grid. Tiles may extend beyond the image.
     let side = max(
       heif_image_handle_get_ispe_width(handle), heif_image_handle_get_ispe_height(handle),
       Int32(clamping: header.width),
@@ -61,7 +61,7 @@ private func withPrimary<Result>(
 ) throws(PluginFailure) -> Result {
   guard let context = heif_context_alloc() else { throw PluginFailure.noMemory("a decoder") }
   defer { heif_context_free(context) }
-  // The threads are the host's to start.
+  // Only the host starts threads.
   heif_context_set_max_decoding_threads(context, 0)
   try check(heif_context_read_from_memory_without_copy(context, data.baseAddress, data.count, nil))
   var handle: OpaquePointer?

@@ -41,15 +41,15 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
 }
 
 private func makeDecoder() throws(PluginFailure) -> tjhandle {
-  // The library's message is thread-local: glibc gets memory for it with its first use on a thread, and ends the process
-  // if there is none. So it is used here, where there is some.
+  // libturbojpeg's message is thread-local. glibc allocates it on first use by a thread, and ends the process if that
+  // fails. So it is first used here, after a check of memory.
   try requireMemory(1 << 16)
   _ = tjGetErrorStr()
   guard let handle = tjInitDecompress() else { throw PluginFailure.noMemory("a decoder") }
   return handle
 }
 
-/// What the markers before the first scan say.
+/// What the markers before the first scan contain.
 private struct JPEGInfo {
   var width: Int32 = 0  // at most 65500, libjpeg's limit
   var height: Int32 = 0
@@ -65,8 +65,8 @@ private struct JPEGInfo {
       orientation: orientation, shrink: shrink)
   }
 
-  /// tjDecompressHeader3 fails for chroma subsampling that it has no name for. The decoder takes any, so its result
-  /// is not checked, but what it wrote.
+  /// tjDecompressHeader3 fails for chroma subsamplings that it has no name for, but the decoder accepts all. So the
+  /// values that it wrote are checked, not its result.
   init(_ handle: tjhandle, _ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) throws(PluginFailure) {
     var subsampling: Int32 = -1
     orientation = readOrientation(data)
@@ -79,8 +79,8 @@ private struct JPEGInfo {
   }
 }
 
-/// Decodes, and stops at the first warning. If that warning is harmless, decodes again without stopping.
-/// CLIP_LIMIT for more scans than a second a megabyte of file has time for, and for more than 500 progressive ones.
+/// Decodes and stops at the first warning; if that is harmless, decodes again without stopping. CLIP_LIMIT for more
+/// than 500 progressive scans, and for more pixels in all scans than 2^30 for each megabyte of the file.
 private func decompress(
   _ handle: tjhandle, _ data: UnsafeBufferPointer<UInt8>, _ info: JPEGInfo, _ request: DecodeRequest,
   _ pixels: UnsafeMutablePointer<UInt8>, _ stride: Int32, _ format: TJPF
@@ -99,20 +99,20 @@ private func decompress(
       "expected at most \(most) pixels in all scans of \(data.count) bytes, found \(pixelScans) in \(structure.scans)")
   }
   if request.isLenient {
-    // libjpeg fills what is missing with gray.
+    // libjpeg fills the missing part with gray.
     guard run(0) == 0 || tjGetErrorCode(handle) == Int32(TJERR_WARNING.rawValue) else { throw failure(handle) }
     return
   }
   if run(TJFLAG_STOPONWARNING) == 0 { return }
   guard isHarmlessWarning(handle), run(0) == 0 || isHarmlessWarning(handle) else { throw failure(handle) }
-  // libturbojpeg keeps the first warning only, which may hide that the data ended.
+  // libturbojpeg keeps only the first warning, which may hide that the data ended early.
   guard structure.reachesEnd else {
     throw PluginFailure(CLIP_FORMAT, "the file is cut short: \(data.count) bytes without an end-of-image marker")
   }
 }
 
-/// Whether the last call warned about something that leaves the image whole, such as stray bytes between
-/// segments. libjpeg's messages are not translated.
+/// Whether the last call warned about something that does not affect the image, such as stray bytes between segments.
+/// libjpeg's messages are not translated.
 private func isHarmlessWarning(_ handle: tjhandle) -> Bool {
   guard tjGetErrorCode(handle) == Int32(TJERR_WARNING.rawValue), let message = tjGetErrorStr2(handle) else {
     return false
@@ -122,7 +122,7 @@ private func isHarmlessWarning(_ handle: tjhandle) -> Bool {
     || strstr(message, "Inconsistent progression") != nil
 }
 
-/// The orientation that the first EXIF segment before the first scan names.
+/// The orientation in the first EXIF segment before the first scan.
 private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
   var at = 2
   while at + 4 <= data.count, data[at] == 0xFF {
@@ -141,10 +141,10 @@ private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
   return 1
 }
 
-/// Where the segments lead (T.81 annex B).
+/// The sequence of segments (T.81 annex B).
 private struct JPEGStructure {
   var scans = 0
-  /// To an end-of-image marker.
+  /// Whether there is an end-of-image marker.
   var reachesEnd = false
 
   init(_ data: UnsafeBufferPointer<UInt8>) {

@@ -19,7 +19,7 @@ func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) th
 }
 
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
-  // libjxl ends the process where it has no memory: what it takes must be there before.
+  // libjxl ends the process if it gets no memory, so that is checked first.
   try requireMemory(target.decodingBytes)
   try withDecoder(data, JXL_DEC_BASIC_INFO.rawValue | JXL_DEC_FULL_IMAGE.rawValue) { decoder throws(PluginFailure) in
     guard JxlDecoderProcessInput(decoder) == JXL_DEC_BASIC_INFO else { throw malformed(data) }

@@ -3,8 +3,8 @@ import CSpng
 import CSystem
 import ClipPluginKit
 
-/// PNG (ISO/IEC 15948) by libspng. Samples are returned as stored, without gamma correction: 16-bit samples keep
-/// their upper byte, samples of fewer than 8 bits are scaled to 8. Of an APNG, the default image.
+/// PNG (ISO/IEC 15948) by libspng; of an APNG, the default image. Samples are not gamma-corrected: 16-bit samples keep
+/// their upper byte, and samples of fewer than 8 bits are scaled to 8.
 
 func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   guard let data, size >= 8 else { return 0 }
@@ -24,8 +24,8 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
   try withoutTexts(data) { data throws(PluginFailure) in try decodePixels(data, target) }
 }
 
-/// libspng inflates all texts and profiles, to a thousand times what they take in the file: where that is more than 64 KiB,
-/// `body` gets a copy of the file without them.
+/// libspng inflates all texts and profiles, up to a thousand times their size in the file. If they have more than 64
+/// KiB there, `body` gets a copy of the file without them.
 private func withoutTexts<Result>(
   _ data: UnsafeBufferPointer<UInt8>, _ body: (UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> Result
 ) throws(PluginFailure) -> Result {
@@ -52,7 +52,7 @@ private func withoutTexts<Result>(
 private func decodePixels(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
   let request = target.request
   if request.isLenient { target.clear() }
-  // libspng reads a chunk as a whole: what is missing of a file that is cut short is zeros, which end its pixels.
+  // libspng reads whole chunks: the missing part of a truncated file is zeros, which end the pixels.
   var input = ByteSource(data)
   try withUnsafeMutablePointer(to: &input) { input throws(PluginFailure) in
     let context = try open(data, request, input)
@@ -82,7 +82,7 @@ private func decode(
   }
   if request.isLenient { return }
   guard code == Int32(SPNG_EOI.rawValue) else { throw failure(code) }
-  // Reads the chunks after the pixels, to find a file that is cut short there.
+  // Reads the chunks after the pixels, to find a file that is truncated there.
   code = spng_decode_chunks(context)
   guard code == 0 else { throw failure(code) }
   guard hasEndChunk(data) else {
@@ -91,7 +91,7 @@ private func decode(
   }
 }
 
-/// Whether the chunks lead to a complete IEND chunk, whose checksum libspng does not read.
+/// Whether the file has a complete IEND chunk, whose checksum libspng does not read.
 private func hasEndChunk(_ data: UnsafeBufferPointer<UInt8>) -> Bool {
   let end: [UInt8] = [0, 0, 0, 0, 0x49, 0x45, 0x4E, 0x44, 0xAE, 0x42, 0x60, 0x82]
   var hasEnd = false
@@ -101,7 +101,7 @@ private func hasEndChunk(_ data: UnsafeBufferPointer<UInt8>) -> Bool {
   return hasEnd
 }
 
-/// Calls `body` with the type and the content's place of each whole chunk; it knows no checksums.
+/// Calls `body` with the type and the content's range of each complete chunk, without checking checksums.
 private func forEachChunk(_ data: UnsafeBufferPointer<UInt8>, _ body: (UInt32, Range<Int>) -> Void) {
   func long(_ at: Int) -> Int {
     Int(data[at]) << 24 | Int(data[at + 1]) << 16 | Int(data[at + 2]) << 8 | Int(data[at + 3])
@@ -141,8 +141,8 @@ private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
   return orientation
 }
 
-/// A decoder that rejects files with a wrong checksum in any chunk, unless lenient, and files with more than 1000 chunks or 64 MiB of
-/// text and profiles.
+/// A decoder that refuses files with a wrong checksum in any chunk, unless lenient, and files with more than 1000
+/// chunks or 64 MiB of text and profiles.
 private func open(
   _ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest, _ input: UnsafeMutablePointer<ByteSource>? = nil
 ) throws(PluginFailure) -> OpaquePointer {

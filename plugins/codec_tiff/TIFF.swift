@@ -3,7 +3,7 @@ import CSystem
 import CTIFF
 import ClipPluginKit
 
-/// TIFF 6.0 by libtiff: the first page, in any of the forms that libtiff turns into 8-bit RGBA.
+/// TIFF 6.0 by libtiff: the first page, in every form that libtiff converts to 8-bit RGBA.
 
 func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   guard let data, size >= 8 else { return 0 }
@@ -17,7 +17,7 @@ func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) th
 }
 
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
-  // libtiff crashes where some of its allocations fail: the memory that it takes must be there before.
+  // libtiff crashes if some of its allocations fail, so memory is checked first.
   try requireMemory(target.decodingBytes)
   try withFile(data) { file throws(PluginFailure) in
     let header = try header(file)
@@ -29,7 +29,7 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
         CLIP_UNSUPPORTED, String(decoding: message.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self))
     }
     defer { TIFFRGBAImageEnd(&image) }
-    // As stored; the host turns the image.
+    // As stored; the host applies the orientation.
     image.orientation = UInt16(ORIENTATION_TOPLEFT)
     image.req_orientation = UInt16(ORIENTATION_TOPLEFT)
     let count = header.width * header.height
@@ -49,7 +49,7 @@ func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(P
         let alpha = pixel >> 24
         for channel in 0..<header.channels {
           var value = pixel >> UInt32(8 * channel) & 0xff
-          // libtiff gives colours that are multiplied by alpha.
+          // libtiff multiplies colours by alpha; this divides them again.
           if header.channels == 4, channel < 3, alpha > 0 { value = min(255, (value * 255 + alpha / 2) / alpha) }
           out[channel] = UInt8(truncatingIfNeeded: value)
         }
@@ -83,10 +83,9 @@ private func withFile<Result>(
       throw PluginFailure.noMemory("a decoder")
     }
     defer { TIFFOpenOptionsFree(options) }
-    // A strip or tile is at most what the pixels take, or the file is a bomb.
+    // Limits one strip or tile, against decompression bombs.
     TIFFOpenOptionsSetMaxSingleMemAlloc(options, 1 << 30)
-    TIFFOpenOptionsSetErrorHandlerExtR(options, { _, _, _, _, _ in 1 }, nil)
-    TIFFOpenOptionsSetWarningHandlerExtR(options, { _, _, _, _, _ in 1 }, nil)
+    csystem_tiff_silence(options)
     let file = TIFFClientOpenExt(
       "tiff", "rm", source,
       { handle, buffer, count in
@@ -98,7 +97,7 @@ private func withFile<Result>(
         guard let source = handle?.assumingMemoryBound(to: ByteSource.self) else { return UInt64.max }
         let base =
           whence == SEEK_SET ? 0 : whence == SEEK_CUR ? UInt64(source.pointee.at) : UInt64(source.pointee.data.count)
-        // A place that no file reaches is one at the end of this one.
+        // An offset beyond the file is stored as its end.
         source.pointee.at = Int(clamping: base &+ offset)
         return base &+ offset
       },

@@ -3,8 +3,8 @@ import CSystem
 import CWebP
 import ClipPluginKit
 
-/// WebP (RFC 9649) by libwebp: lossy and lossless, with or without alpha. Of an animation, the
-/// canvas after its first frame.
+/// WebP (RFC 9649) by libwebp: lossy and lossless, with or without alpha; of an animation, the canvas after its first
+/// frame.
 
 func recognises(_ data: UnsafePointer<UInt8>?, _ size: Int) -> Int32 {
   guard let data, size >= 12 else { return 0 }
@@ -16,7 +16,7 @@ func readHeader(_ data: UnsafeBufferPointer<UInt8>, _ request: DecodeRequest) th
 }
 
 func decode(_ data: UnsafeBufferPointer<UInt8>, _ target: DecodeTarget) throws(PluginFailure) {
-  // libwebp crashes where some of its allocations fail: the memory that it takes must be there before.
+  // libwebp crashes if some of its allocations fail, so memory is checked first.
   try requireMemory(target.decodingBytes)
   let features = try readFeatures(data)
   let request = target.request
@@ -80,7 +80,7 @@ private func readHeader(
     format: features.has_alpha != 0 ? CLIP_PIXELS_RGBA : CLIP_PIXELS_RGB, orientation: orientation, shrink: shrink)
 }
 
-/// The orientation in the EXIF chunk, which some writers begin as JPEG's segment begins.
+/// The orientation in the EXIF chunk, in which some writers repeat the start of JPEG's segment.
 private func readOrientation(_ data: UnsafeBufferPointer<UInt8>) -> UInt32 {
   var at = 12
   while at + 8 <= data.count {

@@ -13,8 +13,8 @@ import ClipPluginKit
   }
 }
 
-/// BERT (Devlin et al., 2019, https://arxiv.org/abs/1810.04805) with the names of transformers' BertModel, all tokens
-/// of type 0, and with the options of RoBERTa, XLM-R, MPNet, DistilBERT, ALBERT, ELECTRA, DeBERTa-v2 and NomicBERT.
+/// BERT (Devlin et al., 2019, https://arxiv.org/abs/1810.04805) with the names of transformers' BertModel and with the
+/// options of RoBERTa, XLM-R, MPNet, DistilBERT, ALBERT, ELECTRA, DeBERTa-v2 and NomicBERT. All tokens have type 0.
 /// "pooling" is "pooler" (the first token through a layer with "pooler_activation") or one of `Graph.pooled`.
 private struct Bert {
   let graph: Graph
@@ -40,7 +40,7 @@ private struct Bert {
     var x = embed(tokens)
     let attention = attention(tokens)
     let layers = graph.size("layers", 12)
-    // Layers may share parameters: each group of neighbours has those of one.
+    // Consecutive layers may share parameters: each of the groups has those of one layer.
     let groups = graph.size("layer_groups", layers)
     for layer in 0..<layers {
       graph.push("encoder.layer.\(UInt64(layer) * UInt64(groups) / UInt64(layers))")
@@ -74,7 +74,7 @@ private struct Bert {
 
   private typealias Attention = (clip_value, clip_value, clip_value) -> clip_value
 
-  /// How all layers attend, and what they share for it.
+  /// The attention of all layers, with the values that the layers share.
   private func attention(_ tokens: clip_value) -> Attention {
     if graph.has("position_type", "rotary", "absolute") {
       let angles = graph.sinusoids(
@@ -101,7 +101,7 @@ private struct Bert {
     let (keys, queries) = (graph.flag("key_positions", true), graph.flag("query_positions", true))
     var table = graph.table("encoder.rel_embeddings.weight", rows: 2 * span, width: width)
     if graph.flag("position_norm") { table = graph.layerNorm(table, "encoder.LayerNorm", epsilon) }
-    // With shared projections positions go through those of the content.
+    // With shared projections, positions use the projections of the content.
     let isShared = graph.flag("shared_projections")
     let scale = graph.number("scale", 1)
     let distance = UInt32(clamping: graph.integer("distance", 0))
@@ -116,7 +116,7 @@ private struct Bert {
     }
   }
 
-  /// A block whose norms come after the sums.
+  /// A block with a norm after each residual sum.
   private func block(_ x: clip_value, _ attention: Attention) -> clip_value {
     func linear(_ x: clip_value, _ name: String, _ features: UInt32) -> clip_value {
       graph.linear(x, name, features: features, bias: hasBias)

@@ -1,4 +1,6 @@
-/// What each library calls the parts of a block: convolutions with the batch norms after them.
+import ClipPluginKit
+
+/// Each library's names for the parts of a block: convolutions, each with its batch norm.
 struct BlockNames {
   enum Style { case torchvision, timm, transformers }
 
@@ -8,7 +10,7 @@ struct BlockNames {
   init(_ style: Style, isExpanded: Bool, isFused: Bool) {
     switch style {
     case .torchvision:
-      // Numbered as they follow each other.
+      // Numbered in order.
       let first = isExpanded ? 1 : 0
       let last = isFused ? first : first + 2
       expand = ("0.0", "0.1")
@@ -32,6 +34,12 @@ struct BlockNames {
 }
 
 extension BlockNames.Style {
+  init(_ graph: Graph) {
+    self =
+      graph.has("names", "timm", "torchvision")
+      ? .timm : graph.has("names", "transformers", "torchvision") ? .transformers : .torchvision
+  }
+
   var stem: (conv: String, norm: String) {
     switch self {
     case .torchvision: ("features.0.0", "features.0.1")
@@ -49,7 +57,7 @@ extension BlockNames.Style {
     }
   }
 
-  /// The scope of a block: the `index`th of its stage, the `total`th of all.
+  /// The scope of a block: number `index` in its stage, and `total` in all stages.
   func block(_ stage: Int, _ index: Int, _ total: Int) -> String {
     switch self {
     case .torchvision: "features.\(stage + 1).\(index).block"

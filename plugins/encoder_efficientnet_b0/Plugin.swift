@@ -16,9 +16,9 @@ import ClipPluginKit
 }
 
 /// EfficientNet (Tan and Le, 2019, https://arxiv.org/abs/1905.11946) and EfficientNetV2
-/// (https://arxiv.org/abs/2104.00298): pooled features. What is not said is B0's. The first "fused" stages have dense
-/// convolutions. "padding" is "center" as in PyTorch, "same" as in TensorFlow, or "late": Hugging Face's, which is one
-/// less before an image than after it where the stride is 2, but in the blocks of "centered".
+/// (https://arxiv.org/abs/2104.00298): pooled features. Defaults are those of B0. The first "fused" stages have dense
+/// convolutions. "padding" is "center" as in PyTorch, "same" as in TensorFlow, or "late" as in Hugging Face: with
+/// stride 2 the padding before the image is one less than after it, except in the "centered" blocks.
 private struct EfficientNet {
   let graph: Graph
   let epsilon: Double
@@ -30,9 +30,7 @@ private struct EfficientNet {
     self.graph = graph
     epsilon = graph.number("epsilon", 1e-5)
     activation = graph.has("activation", "silu", "silu") ? CLIP_SILU : graph.activation("activation")
-    names =
-      graph.has("names", "timm", "torchvision")
-      ? .timm : graph.has("names", "transformers", "torchvision") ? .transformers : .torchvision
+    names = BlockNames.Style(graph)
     centered = graph.integers("centered", most: 1024)
   }
 
@@ -75,7 +73,7 @@ private struct EfficientNet {
     let isFused, adds, isCentered: Bool
   }
 
-  /// Positive numbers, one for each stage.
+  /// Positive integers, one for each stage.
   private func sizes(_ key: StaticString, _ fallback: [UInt32], _ count: Int? = nil) -> [UInt32] {
     let found = graph.integers(key, most: 17)
     if found.isEmpty, count == nil || count == fallback.count { return fallback }
@@ -88,8 +86,8 @@ private struct EfficientNet {
     return [UInt32](repeating: 1, count: count ?? 1)
   }
 
-  /// Expand, convolve each channel, squeeze and excite, project (Sandler et al., 2018); or expand by a dense
-  /// convolution, and project.
+  /// Expansion, depthwise convolution, squeeze and excitation, projection (Sandler et al., 2018); or expansion by a
+  /// dense convolution, and projection.
   private func residual(_ x: clip_value, _ block: Block) -> clip_value {
     let width = graph.width(x)
     let expanded = width &* block.expansion
@@ -122,7 +120,7 @@ private struct EfficientNet {
     let (grid, middle) = (graph.grid(x), kernel / 2)
     var (start, end) = (middle, middle)
     if kernel > 1, graph.has("padding", "same", "center") {
-      // Of both sides of the grid alike, which square images have.
+      // Grids are taken as square.
       let covered = (max(1, grid.height) - 1) / stride * stride + kernel
       let sum = covered > grid.height ? covered - grid.height : 0
       (start, end) = (sum / 2, sum - sum / 2)
@@ -141,7 +139,7 @@ private struct EfficientNet {
     return activates ? graph.activate(normed, activation) : normed
   }
 
-  /// Channels weighed by what all pixels say (Hu et al., 2018, https://arxiv.org/abs/1709.01507).
+  /// Multiplies channels by gates computed from their means (Hu et al., 2018, https://arxiv.org/abs/1709.01507).
   private func squeezeExcite(_ x: clip_value, _ names: BlockNames, _ squeezed: UInt32) -> clip_value {
     let hidden = graph.activate(
       graph.conv(graph.meanRows(x), names.squeeze, features: squeezed, bias: true), activation)

@@ -31,8 +31,8 @@ func buildConvNeXt(_ graph: Graph) -> clip_value {
   return graph.activate(graph.linear(x, "head.pre_logits.fc", features: UInt32(clamping: hidden)), CLIP_GELU)
 }
 
-/// Patches, or two convolutions that overlap: "overlap", "overlap_act" with an activation between them, and
-/// "overlap_tiered", the first of which is half as wide.
+/// The stem: patches, or two overlapping convolutions. "overlap", "overlap_act" (with an activation between them), or
+/// "overlap_tiered" (the first is half as wide).
 private func stem(_ graph: Graph, _ width: UInt32, _ epsilon: Double) -> clip_value {
   let pixels = graph.image()
   if graph.has("stem", "patch", "patch") {

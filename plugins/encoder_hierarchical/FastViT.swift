@@ -1,8 +1,8 @@
 import CClip
 import ClipPluginKit
 
-/// FastViT (Vasu et al., 2023, https://arxiv.org/abs/2303.14189) and the image towers of MobileCLIP with timm's names,
-/// pooled features. In the form that is trained, with all branches, or "fused": each sum of convolutions is one.
+/// FastViT (Vasu et al., 2023, https://arxiv.org/abs/2303.14189) and the image towers of MobileCLIP with timm's names:
+/// pooled features. In training form, with all branches, or "fused", with each sum of convolutions as one.
 func buildFastViT(_ graph: Graph) -> clip_value {
   let widths = graph.stages("widths", count: 4...5)
   let depths = graph.stages("depths", count: widths.count...widths.count)
@@ -40,7 +40,7 @@ func buildFastViT(_ graph: Graph) -> clip_value {
 private let epsilon = 1e-5
 private func isFused(_ graph: Graph) -> Bool { graph.flag("fused") }
 
-/// A convolution "<name>.conv" with batch norm "<name>.bn"; with one input channel a group or dense.
+/// A convolution "<name>.conv" with the batch norm "<name>.bn". Depthwise, or dense.
 private func normed(
   _ graph: Graph, _ x: clip_value, _ name: String, _ features: UInt32, kernel: UInt32, stride: UInt32 = 1,
   isDepthwise: Bool = true
@@ -58,7 +58,7 @@ private func depthwise(
   return graph.conv(x, name, features: width, kernel: kernel, padding: kernel / 2, groups: width, bias: bias)
 }
 
-/// MobileOne's sum of a convolution, one of 1 x 1 and the input, each under a batch norm (Vasu et al., 2022,
+/// MobileOne's sum of a convolution, a 1 x 1 convolution and the input, each with a batch norm (Vasu et al., 2022,
 /// https://arxiv.org/abs/2206.04040).
 private func mobileOne(
   _ graph: Graph, _ x: clip_value, _ name: String, _ features: UInt32, kernel: UInt32, stride: UInt32 = 1,
@@ -80,7 +80,7 @@ private func mobileOne(
   return activates ? graph.activate(y, CLIP_GELU) : y
 }
 
-/// A large and a small convolution of stride 2, then one of 1 x 1.
+/// The sum of a large and a small convolution of stride 2, then a 1 x 1 convolution.
 private func downsample(_ graph: Graph, _ x: clip_value, _ features: UInt32, squeezes: Bool) -> clip_value {
   graph.push("downsample.proj")
   defer { graph.pop() }
@@ -112,7 +112,7 @@ private func repMixer(_ graph: Graph, _ x: clip_value) -> clip_value {
   return graph.add(x, graph.scale(change, "layer_scale.gamma"))
 }
 
-/// Attention of heads 32 wide among all pixels, then the MLP.
+/// Attention among all pixels with heads of width 32, then the MLP.
 private func attentionBlock(_ graph: Graph, _ x: clip_value) -> clip_value {
   let width = graph.width(x)
   let normed =

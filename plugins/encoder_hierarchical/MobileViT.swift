@@ -2,7 +2,8 @@ import CClip
 import ClipPluginKit
 
 /// MobileViT (Mehta and Rastegari, 2022, https://arxiv.org/abs/2110.02178) with transformers' names: inverted residual
-/// blocks, then three stages whose transformers attend among the pixels at one place of all patches; pooled features.
+/// blocks, then three stages with transformers. Each attends among the pixels at the same position of all patches.
+/// Pooled features.
 func buildMobileViT(_ graph: Graph) -> clip_value {
   let necks = graph.stages("widths", count: 7...7)
   let block = MobileViT(graph)
@@ -66,7 +67,7 @@ private struct MobileViT {
     let features = graph.width(x)
     var y = convolved(x, "conv_kxk", features: features, kernel: kernel)
     y = graph.conv(y, "conv_1x1.convolution", features: width)
-    // Grids become whole patches.
+    // Resizes the grid to whole patches.
     let (height, across) = graph.grid(y)
     let rows = (height + patch - 1) / patch
     let columns = (across + patch - 1) / patch

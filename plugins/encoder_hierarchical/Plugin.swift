@@ -1,7 +1,7 @@
 import CClip
 import ClipPluginKit
 
-/// Image encoders whose stages halve the grid: one file for each family.
+/// Image encoders whose stages halve the grid. Each family has a file.
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.encoder-hierarchical", version: "0.1.0", license: "Apache-2.0") { table in
     for family in families {
@@ -63,10 +63,10 @@ private var families: [Family] {
 }
 
 extension Graph {
-  /// The image, of the size that every image encoder is told.
+  /// The image, in the size that the configuration gives to every image encoder.
   func image() -> clip_value { pixels(height: size("image_height"), width: size("image_width")) }
 
-  /// Numbers, each from 1 to 2^16, one for each of `count` stages; `fallback` for all where there are none.
+  /// Integers from 1 to 2^16, one for each of `count` stages; `fallback` for each stage if there are none.
   func stages(_ key: StaticString, _ fallback: UInt32? = nil, count: ClosedRange<Int> = 4...4) -> [UInt32] {
     let found = integers(key, most: count.upperBound + 1)
     if found.isEmpty, let fallback { return [UInt32](repeating: fallback, count: count.lowerBound) }
@@ -79,13 +79,13 @@ extension Graph {
   }
 }
 
-/// A width as a multiple of `unit`, to the nearest and never less than nine tenths (Howard et al., 2017).
+/// A width rounded to a multiple of `unit`, but not below nine tenths of it (Howard et al., 2017).
 func rounded(_ width: UInt32, to unit: UInt32 = 8) -> UInt32 {
   let near = max(unit, (width + unit / 2) / unit * unit)
   return near * 10 < width * 9 ? near + unit : near
 }
 
-/// Channels weighed by what all pixels say (Hu et al., 2018, https://arxiv.org/abs/1709.01507).
+/// Multiplies channels by gates computed from their means (Hu et al., 2018, https://arxiv.org/abs/1709.01507).
 func squeezeExcite(
   _ graph: Graph, _ x: clip_value, _ name: String, _ squeezed: UInt32, _ activation: clip_activation
 ) -> clip_value {

@@ -2,8 +2,8 @@ import CClip
 import ClipPluginKit
 
 /// Swin (Liu et al., 2021, https://arxiv.org/abs/2103.14030) and Swin V2 (2022, https://arxiv.org/abs/2111.09883) with
-/// timm's names: the mean of all rows after the last norm. V2 has its norms after attention, MLP and merging, attends by
-/// cosine, and makes the bias of relative positions with a small network.
+/// timm's names: the mean of all rows after the last norm. V2 has norms after attention, MLP and merging, cosine
+/// attention, and a small network that makes the biases of relative positions.
 func buildSwin(_ graph: Graph) -> clip_value {
   let swin = Swin(graph)
   let depths = graph.stages("depths", count: 1...8)
@@ -40,7 +40,7 @@ private struct Swin {
   let activation: clip_activation
   let shiftsFirst: Bool
   let hasBias: Bool
-  /// Windows that each stage was trained with; 0 for its own.
+  /// The window that each stage was trained with; 0 for its own.
   let trained: [Int64]
 
   init(_ graph: Graph) {
@@ -55,7 +55,7 @@ private struct Swin {
     trained = graph.integers("trained_windows", most: 8)
   }
 
-  /// Each 2 x 2 pixels become one.
+  /// Merges each 2 x 2 pixels to one.
   func merge(_ x: clip_value, _ features: UInt32) -> clip_value {
     let merged = graph.patchMerging(x)
     if !isV2 {
@@ -71,7 +71,7 @@ private struct Swin {
     let grid = graph.grid(x)
     var windows = clip_windows()
     (windows.height, windows.width) = grid
-    // A grid inside one window has no shift.
+    // A grid that one window covers is not shifted.
     (windows.window_height, windows.window_width) = (max(1, min(window, grid.height)), max(1, min(window, grid.width)))
     if isShifted {
       windows.shift_height = grid.height <= window ? 0 : window / 2

@@ -2,7 +2,7 @@ import CClip
 import ClipPluginKit
 
 /// ViTamin (Chen et al., 2024, https://arxiv.org/abs/2404.02132) with timm's names: two stages of inverted residual
-/// blocks, then a transformer whose MLPs are gated; the mean of all rows after the last norm.
+/// blocks, then a transformer with gated MLPs; the mean of all rows after the last norm.
 func buildViTamin(_ graph: Graph) -> clip_value {
   let widths = graph.stages("widths", count: 2...2)
   let depths = graph.stages("depths", count: 2...2)
@@ -37,7 +37,8 @@ func buildViTamin(_ graph: Graph) -> clip_value {
 
 private let epsilon = 1e-6
 
-/// Norm, expand four times, convolve each channel, project; the shortcut is pooled and projected where they differ.
+/// Norm, expansion by four, depthwise convolution, projection. The shortcut is pooled and projected if its shape
+/// differs.
 private func convBlock(_ graph: Graph, _ x: clip_value, _ features: UInt32, stride: UInt32) -> clip_value {
   var shortcut = x
   if stride == 2 {

@@ -12,8 +12,8 @@ import ClipPluginKit
   }
 }
 
-/// Two image encoders over the same pixels, their features side by side, and a two-layer network
-/// that fuses them. "cnn" and "vit" configure the branches, each with "encoder", a plugin's id.
+/// Two image encoders on the same pixels, and a two-layer network on their concatenated features. "cnn" and "vit" are
+/// the configurations of the encoders, with "encoder", an encoder's id.
 private func buildHybrid(_ graph: Graph) -> clip_value {
   let cnn = graph.encoder(graph.text("cnn.encoder", "clipcore.encoder.resnet50"), scope: "cnn", config: "cnn")
   let vit = graph.encoder(graph.text("vit.encoder", "clipcore.encoder.vit"), scope: "vit", config: "vit")

@@ -12,9 +12,8 @@ import ClipPluginKit
   }
 }
 
-/// The levels of a backbone in a feature pyramid, under three attentions, pooled and projected.
-/// "backbone" configures it, with "encoder", the id of a plugin whose outputs are
-/// layer1 to layer4, fine to coarse.
+/// A feature pyramid of a backbone's levels, with three attentions, pooled and projected. "backbone" is the backbone's
+/// configuration, with "encoder", the id of an encoder whose outputs are layer1 to layer4, fine to coarse.
 private func buildMultiscale(_ graph: Graph) -> clip_value {
   let id = graph.text("backbone.encoder", "clipcore.encoder.resnet50")
   _ = graph.encoder(id, scope: "backbone", config: "backbone")

@@ -14,11 +14,11 @@ import ClipPluginKit
 
 private let epsilon: Double = 1e-5
 
-/// A residual network (He et al., 2016, https://arxiv.org/abs/1512.03385) with torchvision's names
-/// and its stride in the 3 x 3 convolution. "layers" are the blocks of its four stages, "block" is
-/// "bottleneck" or, for ResNet-18 and -34, "basic", "widths" what the stages make. A bottleneck is a quarter of that
-/// times "inner", its convolution in "groups" (ResNeXt, https://arxiv.org/abs/1611.05431). "deep_stem" and
-/// "pooled_shortcut" are timm's ResNet-D (https://arxiv.org/abs/1812.01187). Publishes layer1 to layer4.
+/// A residual network (He et al., 2016, https://arxiv.org/abs/1512.03385) with torchvision's names and its stride in
+/// the 3 x 3 convolution. "layers" are the numbers of blocks in the four stages, and "widths" the stages' output
+/// widths. "block" is "bottleneck" or, for ResNet-18 and -34, "basic". The inner width of a bottleneck is a quarter of
+/// the output width times "inner", and its convolution has "groups" (ResNeXt, https://arxiv.org/abs/1611.05431).
+/// "deep_stem" and "pooled_shortcut" are timm's ResNet-D (https://arxiv.org/abs/1812.01187). Outputs: layer1 to layer4.
 private func buildResNet(_ graph: Graph) -> clip_value {
   var blocks = graph.integers("layers", most: 5)
   if blocks.isEmpty { blocks = [3, 4, 6, 3] }
@@ -94,7 +94,7 @@ private func basic(_ graph: Graph, _ x: clip_value, _ planes: UInt32, _ stride: 
   return graph.activate(graph.add(shortcut(graph, x, planes, stride), y), CLIP_RELU)
 }
 
-/// The input itself or, where the shape changes, a projection of it.
+/// The input, projected if the shape changes.
 private func shortcut(_ graph: Graph, _ x: clip_value, _ features: UInt32, _ stride: UInt32) -> clip_value {
   if stride == 1 && graph.width(x) == features { return x }
   guard graph.flag("pooled_shortcut") else {

@@ -24,7 +24,7 @@ import ClipPluginKit
   }
 }
 
-/// What all blocks of a tower share.
+/// The sizes that all blocks of a tower share.
 private struct Sizes {
   let width: UInt32
   let heads: UInt32
@@ -64,7 +64,7 @@ private func buildVision(_ graph: Graph) -> clip_value {
   return graph.add(pooled, mlp(graph, graph.layerNorm(pooled, "layernorm", sizes.epsilon), sizes))
 }
 
-/// The text tower: all positions are computed, padding too, and the last one is read.
+/// The text tower: all positions are computed, padding included, and the last one is the result.
 private func buildText(_ graph: Graph) -> clip_value {
   let sizes = Sizes(graph)
   let tokens = graph.tokens(

@@ -16,10 +16,9 @@ import ClipPluginKit
   }
 }
 
-/// Blocks whose norms come before their branches, under the names of transformers' Gemma 3. "positions" are "rotary",
-/// "buckets" (T5, Raffel et al., 2020, https://arxiv.org/abs/1910.10683) or "sinusoids" (M2M100, Fan et al., 2020,
-/// https://arxiv.org/abs/2010.11125). Layers whose entry of "local" is 1 see "window" rows on each side, and have angles
-/// of "local_theta".
+/// Pre-norm blocks under the names of transformers' Gemma 3. "positions" is "rotary", "buckets" (T5, Raffel et al.,
+/// 2020, https://arxiv.org/abs/1910.10683) or "sinusoids" (M2M100, Fan et al., 2020, https://arxiv.org/abs/2010.11125).
+/// In layers whose element of "local" is 1, a row attends to "window" rows on each side, with angles of "local_theta".
 private struct TextTransformer {
   let graph: Graph
   let width: UInt32

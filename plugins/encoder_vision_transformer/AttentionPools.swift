@@ -2,7 +2,7 @@ import CClip
 import ClipPluginKit
 
 extension VisionTransformer {
-  /// A probe attends to all rows (Zhai et al., 2022, https://arxiv.org/abs/2106.04560, section 2).
+  /// Attention of a learned probe to all rows (Zhai et al., 2022, https://arxiv.org/abs/2106.04560, section 2).
   func attentionPool(_ x: clip_value) -> clip_value {
     graph.push("attn_pool")
     defer { graph.pop() }

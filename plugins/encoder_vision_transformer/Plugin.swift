@@ -20,14 +20,14 @@ private func buildVisionTransformer(_ graph: Graph) -> clip_value {
   return tower.build()
 }
 
-/// A vision transformer (Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929) under open_clip's names: patches,
-/// a class token and registers before them, positions, blocks, a pool, a projection.
+/// A vision transformer (Dosovitskiy et al., 2021, https://arxiv.org/abs/2010.11929) under open_clip's names: patches
+/// after a class token and registers, positions, blocks, a pool, a projection.
 struct VisionTransformer {
   let graph: Graph
   var block: TransformerBlock
   let width: UInt32
   let patch: UInt32
-  /// Rows before the patches.
+  /// The number of rows before the patches.
   let prefix: UInt32
   let hasClass: Bool
   let registers: UInt32
@@ -63,7 +63,7 @@ struct VisionTransformer {
     return embedding > 0 ? graph.linear(x, "proj", features: embedding, bias: false) : x
   }
 
-  /// MobileCLIP-B's (Vasu et al., 2024, https://arxiv.org/abs/2311.17049): patches of 16 in three steps.
+  /// The stem of MobileCLIP-B (Vasu et al., 2024, https://arxiv.org/abs/2311.17049): patches of 16 in three steps.
   private func stem(_ pixels: clip_value) -> clip_value {
     var x = pixels
     for (step, side) in [UInt32(4), 2].enumerated() {

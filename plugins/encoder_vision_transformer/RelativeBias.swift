@@ -1,9 +1,9 @@
 import CClip
 import ClipPluginKit
 
-/// Biases of attention by the distance of two patches, as the configuration's "relative_bias" says: "block" and "shared"
-/// are BEiT's tables, "mlp" and "shared_mlp" timm's networks of "relative_width" on the distance; of each block, or one
-/// for all. nil: none.
+/// Attention biases by the distance of two patches, by the configuration's "relative_bias": "block" and "shared" are
+/// BEiT's tables, "mlp" and "shared_mlp" timm's networks of width "relative_width". The shared kinds are one for all
+/// blocks. nil without "relative_bias".
 func relativeBias(
   _ graph: Graph, _ patches: clip_value, heads: UInt32, hasClass: Bool
 ) -> (() -> clip_value)? {
@@ -19,7 +19,7 @@ func relativeBias(
         graph.windowOffsets(windows, trained: 0), scope + "rel_pos.fc1", features: graph.size("relative_width"))
       return graph.linear(graph.activate(hidden, CLIP_RELU), scope + "rel_pos.fc2", features: heads)
     }
-    // Three more are the class token's.
+    // Three more rows for the class token.
     let rows = (2 * max(1, grid.height) - 1) * (2 * max(1, grid.width) - 1) + (hasClass ? 3 : 0)
     return graph.table(scope + "relative_position_bias_table", rows: rows, width: heads)
   }

@@ -1,7 +1,7 @@
 import CClip
 import ClipKernels
 
-/// Tiles of 6 x 8: 12 of the 16 registers hold sums; without FMA, products need one beside them.
+/// Tiles of 6 x 8: 12 of the 16 registers hold sums. Without FMA a product needs one more.
 typealias Kernels = KernelSet<SixRows<SIMD4<Float>>>
 
 enum InstructionSet {

@@ -2,32 +2,32 @@ import CClip
 import ClipBase
 import ClipFFI
 
-/// A C function that a manifest describes: what it is called with, and what its result says.
+/// A C function described by a manifest: its arguments, and the meaning of its result.
 final class ForeignFunction {
   enum Kind { case imageAugmentation, map }
 
-  /// A number that is known, or comes from a setting.
+  /// A constant, or the value of a setting.
   enum Value {
     case number(Double)
     case setting(Int)
   }
 
-  /// A side of an image augmentation's result.
+  /// The width or height of an image augmentation's result.
   enum Side {
     case width, height
     case value(Value)
   }
 
   enum Binding {
-    /// Of images.
+    /// For images.
     case pixels, width, height, stride, outPixels, outWidth, outHeight, outStride
-    /// Of maps: one number, or all at once.
+    /// For maps: one number, or the arrays and their length.
     case x, input, output, count
     case random(low: Value, high: Value)
     case setting(Int, element: ForeignType?)
     case constant(UInt64)
 
-    /// The words of what takes no more to say.
+    /// The names of bindings that need no further keys.
     static func named(_ kind: Kind) -> [(word: Name, binding: Binding)] {
       switch kind {
       case .imageAugmentation:
@@ -48,15 +48,15 @@ final class ForeignFunction {
   }
 
   enum Outcome {
-    /// There is none, or it says nothing.
+    /// No result, or an ignored one.
     case ignored
-    /// 0 is success.
+    /// 0 on success.
     case status
-    /// 0 is failure.
+    /// 0 on failure.
     case truth
-    /// NULL is failure.
+    /// NULL on failure.
     case pointer
-    /// A map's number.
+    /// The result of a map.
     case value
   }
 
@@ -72,9 +72,9 @@ final class ForeignFunction {
   let arguments: [Argument]
   let outcome: Outcome
   let settings: [clip_setting_info]
-  /// What each setting is expected to be, for callers that hand in plain numbers.
+  /// What is expected of each setting, for messages of `clip_op`, whose settings are plain numbers.
   let settingErrors: [UnsafePointer<CChar>]
-  /// Of images: what the function works on.
+  /// For images: the pixel format that the function takes.
   let format: ImageView.Format
   let outWidth: Side
   let outHeight: Side
@@ -100,10 +100,10 @@ final class ForeignFunction {
 
   func has(_ matches: (Binding) -> Bool) -> Bool { arguments.contains { matches($0.binding) } }
 
-  /// Without out_pixels, the function works on a copy of the image in place.
+  /// Without out_pixels, the function changes a copy of the image.
   var isInPlace: Bool { !has { if case .outPixels = $0 { true } else { false } } }
 
-  /// Whether the function's own result reports a failure; what it returned, for the message.
+  /// The result, for a message, if it reports a failure; else nil.
   func failure(_ result: UInt64) -> String? {
     let number = plain(signature.result.number(result))
     switch outcome {

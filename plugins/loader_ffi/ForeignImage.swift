@@ -3,12 +3,12 @@ import CSystem
 import ClipBase
 import ClipFFI
 
-/// A foreign function as an image augmentation, with a step's settings. Immutable once made.
+/// A foreign function as an image augmentation with the settings of a step. Immutable.
 final class ForeignImage {
   private let function: ForeignFunction
-  /// Arguments that are the same in each call; the others are 0.
+  /// The arguments that are the same in each call; 0 for the others.
   private var fixed: [UInt64] = []
-  /// Each setting's number, 0 for those that have none.
+  /// The number of each setting; 0 if it has none.
   private var numbers: [Double] = []
   private let arena = Arena()
 
@@ -112,7 +112,7 @@ final class ForeignImage {
     }
   }
 
-  /// An integer of [low, high], or a number in [low, high).
+  /// An integer in [low, high], or a number in [low, high).
   private func draw(
     _ type: ForeignType, _ low: Double, _ high: Double, _ random: UnsafeMutablePointer<clip_random>
   ) throws(ClipError) -> UInt64 {
@@ -126,7 +126,7 @@ final class ForeignImage {
         throw ClipError(
           CLIP_INVALID_ARGUMENT, "random: expected an integer from \(plain(low)) to \(plain(high)), there is none")
       }
-      // The manifest's reader has seen to it that there are fewer than 2^32.
+      // The manifest's reader allows fewer than 2^32 integers.
       let step = random.pointee.below(random, UInt32(clamping: last &- first &+ 1))
       return type.bits(first &+ Int(step)) ?? 0
     }
@@ -134,7 +134,7 @@ final class ForeignImage {
   }
 }
 
-/// Numbers as an array of C numbers, kept in `arena`; its address.
+/// Numbers converted to an array of C numbers in `arena`. Returns its address.
 func foreignArray(_ numbers: [Double], _ element: ForeignType, _ name: String, _ arena: Arena) throws(ClipError)
   -> UInt64
 {

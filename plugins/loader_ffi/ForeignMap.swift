@@ -3,9 +3,9 @@ import CSystem
 import ClipBase
 import ClipFFI
 
-/// A foreign function as an op: each number of the output from the number of the input in its place.
+/// A foreign function as an op that maps each element of its input.
 enum ForeignMap {
-  /// `id` and `description` live as long as the plugin. `clip_op.user` is the ForeignFunction.
+  /// `id` and `description` must be valid as long as the plugin. `clip_op.user` is the ForeignFunction.
   static func op(
     _ function: ForeignFunction, id: UnsafePointer<CChar>, description: UnsafePointer<CChar>,
     settingNames: UnsafePointer<UnsafePointer<CChar>?>?

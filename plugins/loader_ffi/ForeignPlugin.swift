@@ -3,8 +3,7 @@ import CSystem
 import ClipBase
 import ClipFFI
 
-/// A plugin made of a manifest: functions of a shared library that were never written to be one. It
-/// has the table that a plugin's own code would have; what uses it need not know the difference.
+/// A plugin made from a manifest: functions of any shared library behind a plugin's table.
 final class ForeignPlugin {
   private(set) var table: UnsafePointer<clip_plugin>?
   private let arena = Arena()
@@ -22,8 +21,7 @@ final class ForeignPlugin {
 
   deinit { dlclose(handle) }
 
-  /// A name alone is found as the loader finds libraries; one with a slash is beside the manifest, unless
-  /// it starts with one.
+  /// A name without a slash is searched by the dynamic linker. A relative path is relative to the manifest.
   private static func open(_ manifest: ConfigReader) throws(ClipError) -> UnsafeMutableRawPointer {
     let name = try manifest.string("library", "")
     guard !name.isEmpty, !name.utf8.contains(0) else {
@@ -41,7 +39,7 @@ final class ForeignPlugin {
       }
     }
     guard let handle = withPath(path, { dlopen($0, RTLD_NOW | RTLD_LOCAL) }) else {
-      throw ClipError(CLIP_PLUGIN, "\(manifest.place): library: cannot be loaded: " + loaderWords())
+      throw ClipError(CLIP_PLUGIN, "\(manifest.place): library: cannot be loaded: " + loaderMessage())
     }
     return handle
   }
@@ -124,7 +122,7 @@ final class ForeignPlugin {
   }
 }
 
-/// Runs `body` and puts what it throws into `error`, as a plugin does.
+/// Runs `body` and writes what it throws to `error`.
 func reporting(
   _ error: UnsafeMutablePointer<clip_plugin_error>?, _ body: () throws(ClipError) -> Void
 ) -> clip_status {

@@ -3,7 +3,7 @@ import CSystem
 import ClipBase
 import ClipFFI
 
-/// Reads one function of a manifest. What can be checked is, before anything is called.
+/// Reads one function of a manifest and checks it before anything is called.
 struct ForeignReader {
   let reader: ConfigReader
   let kind: ForeignFunction.Kind
@@ -32,7 +32,7 @@ struct ForeignReader {
     let (result, outcome) = try self.result()
     try check(arguments, result, outcome)
     guard let pointer = symbol.string.withCString({ dlsym(handle, $0) }) else {
-      throw ClipError(CLIP_PLUGIN, "\(reader.place): \(reader.prefix)symbol: " + loaderWords())
+      throw ClipError(CLIP_PLUGIN, "\(reader.place): \(reader.prefix)symbol: " + loaderMessage())
     }
     let signature = try ForeignSignature(library, result: result, arguments: arguments.map { $0.type })
     return ForeignFunction(
@@ -103,7 +103,7 @@ struct ForeignReader {
       CLIP_FORMAT, "type", "a type that the setting \(settings.names[index].string) can be given as")
   }
 
-  /// The type of an array's elements, which must hold whatever the setting may be.
+  /// The element type of an array, which must hold every value of the setting.
   private func element(_ argument: ConfigReader, _ setting: clip_setting_info?) throws(ClipError) -> ForeignType {
     guard let element = argument.json["element"]?.string.flatMap({ ForeignType($0) }), element.isNumber else {
       throw argument.error(CLIP_FORMAT, "element", "the type of the numbers that the pointer leads to")
@@ -141,7 +141,7 @@ struct ForeignReader {
     return bits
   }
 
-  /// A number, or {"setting": name}, that fits `type`.
+  /// A number that fits `type`, or {"setting": name} with a setting whose values all fit it.
   private func value(_ key: StaticString, _ argument: ConfigReader, _ type: ForeignType) throws(ClipError)
     -> ForeignFunction.Value
   {
@@ -172,7 +172,7 @@ struct ForeignReader {
     return index
   }
 
-  /// That every value a setting may have is one of `type`.
+  /// Checks that `type` can hold every value of a setting.
   private func fits(_ setting: clip_setting_info, _ type: ForeignType, _ object: ConfigReader, _ key: Name)
     throws(ClipError)
   {
@@ -235,7 +235,7 @@ struct ForeignReader {
     }
   }
 
-  /// That what a kind needs is bound, once, and that nothing is left over.
+  /// Checks that everything the kind needs is bound exactly once, and nothing else.
   private func check(
     _ arguments: [ForeignFunction.Argument], _ result: ForeignType, _ outcome: ForeignFunction.Outcome
   ) throws(ClipError) {

@@ -2,8 +2,7 @@ import CClip
 import ClipBase
 import ClipFFI
 
-/// Settings that a manifest declares for a function, as clip_setting_info has them; strings and
-/// lists lie in an arena.
+/// The settings that a manifest declares for a function, as clip_setting_info. Strings and lists are in an arena.
 struct ForeignSettings {
   private(set) var list: [clip_setting_info] = []
   private(set) var errors: [UnsafePointer<CChar>] = []
@@ -112,7 +111,7 @@ struct ForeignSettings {
 }
 
 extension ConfigReader {
-  /// Other keys than these are an error that lists them.
+  /// Throws an error that lists `keys` if there is any other key.
   func allow(_ keys: [Name]) throws(ClipError) {
     for member in json.object ?? [] where !keys.contains(member.key) {
       var text = ""

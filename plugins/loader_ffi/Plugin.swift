@@ -2,7 +2,7 @@ import CClip
 import ClipBase
 import ClipPluginKit
 
-/// Plugins made of manifests that name functions of any library; libffi calls them.
+/// Plugins made from manifests that describe functions of any library; libffi calls them.
 @c public func clip_plugin_entry() -> UnsafePointer<clip_plugin>? {
   PluginTable.plugin(id: "clipcore.loader-ffi", version: "0.1.0", license: "Apache-2.0") { table in
     table.add(

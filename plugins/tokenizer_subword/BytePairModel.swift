@@ -4,17 +4,17 @@ import ClipBase
 struct BytePairModel {
   let vocabulary: Vocabulary
   let pairs: BytePairs
-  /// Before the names of all symbols but a piece's first, and after that of its last.
+  /// The prefix of the names of all symbols except a piece's first, and the suffix of its last.
   let prefix: Name
   let suffix: Name
-  /// nil: an unknown character has no token.
+  /// nil if unknown characters have no token.
   let unknownToken: Int32?
   let fusesUnknown: Bool
   /// The tokens of bytes; empty without byte fallback.
   let byteTokens: [Int32?]
-  /// Whether a piece that is a token is that token, whatever the merges say.
+  /// Whether a piece that is a token stays whole, without merges.
   let ignoresMerges: Bool
-  /// The symbols of the first characters of Unicode, where they are the same in all places of a piece; -1 is none.
+  /// The symbols of the first characters of Unicode, if they are the same at all places of a piece; -1 for none.
   private let symbols: [Int32]
 
   init(
@@ -46,7 +46,7 @@ struct BytePairModel {
       if let id = output.bytes.withUnsafeBufferPointer({ vocabulary.id($0) }) { return output.append(id) }
     }
     output.symbols.removeAll(keepingCapacity: true)
-    // An unknown token that is not in `symbols` yet. As in `tokenizers`, tokens of bytes do not end it.
+    // An unknown token that is not yet in `symbols`. As in `tokenizers`, tokens of bytes do not end it.
     var pending: Int32?
     for index in piece.indices {
       let scalar = piece[index]

@@ -16,7 +16,7 @@ final class BytePairTokenizer: Tokenizer {
   private let splitter: WordSplitter
   private let openAISplitter = WordSplitter(.openAI)
 
-  /// With `isOpenAI` it is open_clip's SimpleTokenizer: words are split as there, however texts are cleaned.
+  /// With `isOpenAI`, words are split as by open_clip's SimpleTokenizer, with any cleaning.
   init(_ parts: BytePairParts, isOpenAI: Bool, contextLength: Int) {
     self.isOpenAI = isOpenAI
     startToken = parts.startToken

@@ -19,11 +19,12 @@ struct CharacterMap {
     guard size >= 4, size % 4 == 0, size <= bytes.count - 4 else { return nil }
     units = (1...(size / 4)).map { unit(4 * $0) }
     replacements = Array(bytes[(4 + size)...])
-    // The replacements are what SentencePiece gives out as text.
+    // SentencePiece returns the replacements as text.
     guard UTF8Text.isValid(replacements) else { return nil }
   }
 
-  /// Replaces each grapheme of fewer than 6 bytes of which the map has a beginning, else each character that it has.
+  /// Replaces each grapheme of fewer than 6 bytes if the map has a prefix of it, else each of its characters that the
+  /// map has.
   func apply(to text: Scalars) -> Scalars {
     var result = Scalars()
     result.reserveCapacity(text.count)
@@ -82,7 +83,7 @@ struct CharacterMap {
   /// The base of the children of the node at `index`: the child for byte c is at base ^ c, the node's value at base.
   func child(_ index: Int) -> Int { index ^ offset(units[index]) }
 
-  /// The longest beginning of `text` that the map has: its bytes, and where its replacement is; nil if there is none.
+  /// The longest prefix of `text` in the map, in bytes, and the offset of its replacement; nil if there is none.
   func longest(startOf text: UnsafeBufferPointer<UInt8>) -> (count: Int, start: Int)? {
     var base = child(0)
     var found: (count: Int, start: Int)?

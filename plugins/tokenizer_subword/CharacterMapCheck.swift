@@ -1,11 +1,11 @@
 import ClipBase
 
 extension CharacterMap {
-  /// In bytes. The longest of Unicode's NFKC has 33.
+  /// In bytes. The longest replacement of Unicode's NFKC has 33.
   static var longestReplacement: Int { 64 }
 
-  /// Describes what is wrong with a map that a model file has; nil if it is well formed. Each set of children is visited
-  /// once, since common suffixes share nodes.
+  /// The first defect of a map from a model file; nil if there is none. Each set of children is visited once, since
+  /// common suffixes share nodes.
   var problem: String? {
     var check = CharacterMapCheck(map: self)
     return check.visit(child(0), depth: 0)
@@ -14,7 +14,7 @@ extension CharacterMap {
 
 private struct CharacterMapCheck {
   let map: CharacterMap
-  /// For each set of children: whether its paths are being followed, or have been.
+  /// For each set of children: not visited, being visited, or visited.
   private var states: [UInt8]
 
   init(map: CharacterMap) {
@@ -22,7 +22,7 @@ private struct CharacterMapCheck {
     states = [UInt8](repeating: 0, count: map.units.count)
   }
 
-  /// In bytes of the text that is replaced.
+  /// In bytes of the replaced text.
   private static var longestPath: Int { 256 }
 
   mutating func visit(_ base: Int, depth: Int) -> String? {

@@ -48,7 +48,7 @@ struct CharacterSet {
     for item in items {
       if item.contains(scalar) { return !isNegated }
       guard ignoresCase else { continue }
-      // Two letters beyond ASCII fold to ASCII: long s, and the sign of the kelvin.
+      // Two letters beyond ASCII have lower-case forms in ASCII: the long s and the Kelvin sign.
       let lower = lowercased(scalar)
       for other in [
         scalar == 0x17F ? 0x73 : lower, uppercased(scalar), scalar == 0x73 || scalar == 0x53 ? 0x17F : lower,
@@ -58,7 +58,7 @@ struct CharacterSet {
     return isNegated
   }
 
-  /// The general categories that `name` stands for: "L", "Lu", …; nil if there are none.
+  /// The general categories of a name such as "L" or "Lu"; nil for an unknown name.
   static func categories(_ name: Name) -> UInt32? {
     // In the order of utf8proc_category_t.
     let names: StaticString = "CnLuLlLtLmLoMnMcMeNdNlNoPcPdPsPePiPfPoSmScSkSoZsZlZpCcCfCsCo"

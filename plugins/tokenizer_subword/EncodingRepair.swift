@@ -7,7 +7,7 @@ struct EncodingRepair {
   private let characters = MojibakeCharacters()
   private let heuristic = MojibakeHeuristic()
 
-  /// Repairs until nothing more is found. Subtracts the characters of every pass from `work`.
+  /// Repairs until nothing more is found. Counts the characters of every pass against `work`.
   func repair(_ text: Scalars, _ work: inout WorkLimit) throws(ClipError) -> Scalars {
     var text = text
     while true {

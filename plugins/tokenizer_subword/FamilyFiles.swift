@@ -1,14 +1,14 @@
 import CClip
 import ClipBase
 
-/// Tokenizers of folders without tokenizer.json, as transformers 5 makes them by their class.
+/// The tokenizers that transformers 5 makes by class for folders without tokenizer.json.
 struct FamilyFiles {
   private enum Kind { case roberta, t5, xlmRoberta, albert, deberta, nllb }
 
   private struct Family {
     let kind: Kind
     let classes: [Name]
-    /// "model_type" of config.json, where no class is named.
+    /// The values of "model_type" in config.json that imply the class.
     let types: [Name]
     let file: StaticString
     let specials: [(role: Name, name: Name)]
@@ -56,7 +56,7 @@ struct FamilyFiles {
   /// The special tokens of the class.
   var specials: [(role: Name, name: Name)] { family.specials }
 
-  /// nil where the folder names no class that is known here.
+  /// nil if the folder names no known class.
   init?(_ files: ModelFiles, _ vocabularySize: Int) throws(ClipError) {
     let config = try TokenizerConfig(files)
     var type: Name = ""
@@ -145,7 +145,7 @@ struct FamilyFiles {
     return result
   }
 
-  /// T5's sentinels, the last one first.
+  /// T5's sentinel tokens, the last one first.
   private func extraNames() throws(ClipError) -> [Name] {
     guard family.kind == .t5 else { return [] }
     return (0..<(try settings.int("extra_ids", 100, 0...10000))).reversed().map { Name("<extra_id_\($0)>") }
@@ -199,7 +199,8 @@ struct FamilyFiles {
       vocabulary: vocabulary, scores: scores, unknownToken: Int32(truncatingIfNeeded: unknown), byteTokens: [])
   }
 
-  /// Each way to make a piece of two is a merge, in the order of the pieces and of the lengths of the first.
+  /// Each pair of pieces that joins to a piece is a merge, in the order of the joined pieces, then of the first part's
+  /// length.
   private func bytePairs(_ file: SentencePieceFile) throws(ClipError) -> BytePairModel {
     var vocabulary = try Vocabulary(size: Int(Int32.max), capacity: file.pieces.count + 8)
     for role: Name in ["bos_token", "pad_token", "eos_token", "unk_token"] where vocabulary.id(name(role)) == nil {

@@ -72,8 +72,8 @@ struct HTMLEntities {
     return result
   }
 
-  /// Python's html.unescape. References may lack the semicolon where HTML allows it, the longest known name
-  /// wins, and numeric references are decoded as browsers do.
+  /// Python's html.unescape. The longest known name wins; the semicolon is optional where HTML allows it; numeric
+  /// references are decoded as by browsers.
   func unescape(_ text: Scalars) -> Scalars {
     guard text.contains(0x26) else { return text }
     var result = Scalars()
@@ -127,7 +127,7 @@ struct HTMLEntities {
     while end < text.count, end - start < 24, isLetterOrDigit(text[end]) { end += 1 }
     guard end > start, end < text.count, text[end] == 0x3B else { return nil }
     if isNumber {
-      // `&#59;` is itself a semicolon, and is left alone.
+      // `&#59;`, a semicolon itself, is not decoded.
       guard let (characters, after) = numeric(text, at: at), after == end + 1, !characters.contains(0x3B)
       else { return nil }
       return (characters, after)

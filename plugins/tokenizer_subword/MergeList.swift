@@ -4,7 +4,7 @@ import ClipBase
 /// The merges of a tokenizer as pairs of names, in order of rank.
 struct MergeList {
   private let path: String
-  /// For messages: what the file's entries are called ("line", "merge"), and the number of the first merge.
+  /// The names of entries in messages ("line", "merge"), and the number of the first merge.
   private let unit: StaticString
   private let firstNumber: Int
   /// The left and right names of all merges, concatenated. Left and right together are the name of the product.
@@ -84,8 +84,8 @@ struct MergeList {
     try starts.add(names.count, for: "merges")
   }
 
-  /// Resolves names to ids. Both names of every merge, and the name of its product, must be in the vocabulary. The
-  /// product has the right name without its first `prefix` bytes.
+  /// Resolves names to ids. Both names of a merge and the name of its product must be in the vocabulary. The product's
+  /// name has the right name without its first `prefix` bytes.
   func table(_ vocabulary: Vocabulary, prefix: Int = 0) throws(ClipError) -> BytePairs {
     var list: [BytePairs.Merge] = []
     try list.reserve(middles.count, for: "merges")

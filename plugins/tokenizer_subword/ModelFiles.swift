@@ -1,7 +1,7 @@
 import CClip
 import ClipBase
 
-/// The files of a model folder, which the host reads, with a limit on their size. Valid during `open`.
+/// The files of a model folder, read by the host with a size limit. Valid during `open`.
 struct ModelFiles {
   private let model: UnsafePointer<clip_tokenizer_model>
   let folder: String
@@ -18,13 +18,13 @@ struct ModelFiles {
 
   func has(_ name: StaticString) throws(ClipError) -> Bool { try bytes(name, .max) != nil }
 
-  /// nil where there is no such file.
+  /// nil if the file does not exist.
   func json(_ name: StaticString, _ byteLimit: Int) throws(ClipError) -> JSON? {
     guard let bytes = try bytes(name, byteLimit) else { return nil }
     return try JSON.parse(bytes, place: path(name))
   }
 
-  /// nil where there is no such file.
+  /// nil if the file does not exist.
   func bytes(_ name: StaticString, _ byteLimit: Int) throws(ClipError) -> UnsafeRawBufferPointer? {
     var data: UnsafePointer<UInt8>?
     var size = 0

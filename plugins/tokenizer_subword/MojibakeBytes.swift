@@ -2,8 +2,8 @@ import ClipBase
 
 /// Repairs of mojibake that work on its original bytes.
 
-/// Restores the byte A0, a no-break space in a single-byte encoding, where it became a plain space: where
-/// the bytes around are UTF-8 with A0 in place of the space.
+/// Restores the byte A0, a no-break space in single-byte encodings, from a plain space, if it makes the bytes around it
+/// UTF-8.
 func restoreNoBreakSpaces(_ bytes: inout [UInt8]) {
   guard bytes.contains(0x20) else { return }
   // C3 20 is usually the French or Portuguese word "à" (C3 A0) and a space.

@@ -12,9 +12,9 @@ enum Normalizer {
   case prepend(Scalars)
   case bert(BertNormalizer)
   case charsmap(CharacterMap)
-  /// What SentencePiece's nmt rules do with control characters and white space.
+  /// SentencePiece's nmt rules for control characters and white space.
   case nmt
-  /// Each byte of the UTF-8 text becomes a printable character.
+  /// Replaces each byte of the UTF-8 text by a printable character.
   case bytes
 
   func normalize(_ text: Scalars) throws(ClipError) -> Scalars {
@@ -44,8 +44,7 @@ enum Normalizer {
     }
   }
 
-  /// Whether for `tokenizers` the result no longer begins where `text` does: its first character is removed, or replaced
-  /// with others.
+  /// Whether in `tokenizers` the result no longer begins where `text` does: its first character is removed or replaced.
   func dropsStart(of text: Scalars) throws(ClipError) -> Bool {
     guard let first = text.first else { return false }
     switch self {

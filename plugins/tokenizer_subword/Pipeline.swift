@@ -1,7 +1,7 @@
 import CClip
 import ClipBase
 
-/// A tokenizer as tokenizer.json describes it: what is done to a text, in order.
+/// A tokenizer described by tokenizer.json: the steps that are applied to a text, in order.
 struct Pipeline {
   /// The names and flags of tokens that are searched for in the text.
   var added: [AddedToken] = []
@@ -17,10 +17,10 @@ struct Pipeline {
   var padToken: Int32?
   var padsLeft = false
   var truncatesLeft = false
-  /// The file.
+  /// The path of the file.
   let place: String
 
-  /// `keepsStart` becomes false where the first character of `text` is removed.
+  /// Sets `keepsStart` to false if the first character of `text` is removed.
   func normalized(_ text: Scalars, _ keepsStart: inout Bool) throws(ClipError) -> Scalars {
     var text = text
     for normalizer in normalizers {
@@ -36,7 +36,7 @@ final class PipelineTokenizer: Tokenizer {
   private let pipeline: Pipeline
   private let specials: SpecialTokens
   private let textRepair = TextRepair()
-  /// Whether a text is made lower case before all else, as sentence-transformers does.
+  /// Whether texts are first converted to lower case, as in sentence-transformers.
   private let lowersFirst: Bool
   /// Whether a step treats the start of the text differently.
   private let asksForStart: Bool

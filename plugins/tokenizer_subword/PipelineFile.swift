@@ -41,7 +41,7 @@ struct PipelineFile {
     }
   }
 
-  /// The members of a Sequence, nil of anything else.
+  /// The members of a Sequence; nil for any other type.
   private func sequence(_ part: ConfigReader, _ key: StaticString, _ depth: Int) throws(ClipError) -> [ConfigReader]? {
     guard try part.string("type", "") == "Sequence" else { return nil }
     guard let steps = part.json[key]?.array, depth < 8 else { throw part.error(CLIP_FORMAT, key, "an array") }
@@ -203,7 +203,7 @@ struct PipelineFile {
     return scalar
   }
 
-  /// Puts the tokens of a post-processor around those that are there.
+  /// Puts the tokens of a post-processor around those that `result` has.
   private func apply(_ part: ConfigReader, _ result: inout Pipeline, _ depth: Int) throws(ClipError) {
     if let parts = try sequence(part, "processors", depth) {
       for part in parts { try apply(part, &result, depth + 1) }
@@ -233,7 +233,7 @@ struct PipelineFile {
     return try check(name, id, part, vocabulary)
   }
 
-  /// The id of a token that is put around a text must be the one of the vocabulary.
+  /// Checks that a token put around a text has the same id in the vocabulary.
   private func check(_ name: Name, _ id: Int, _ part: ConfigReader, _ vocabulary: Vocabulary) throws(ClipError) -> Int32
   {
     let known = vocabulary.id(name)

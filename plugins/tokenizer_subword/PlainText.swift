@@ -7,7 +7,7 @@ final class TokenScratch {
   var output = TokenOutput(limit: 0)
 }
 
-/// Recognises texts that cleaning changes in nothing but case, as it does most texts.
+/// Recognises texts in which cleaning changes only case. Most texts are such.
 enum PlainText {
   /// Whether `scalar` is the same in normalisation form C in any context: it is below U+0300, or a starter
   /// that neither decomposes nor composes with a scalar before it.

@@ -3,7 +3,7 @@ import ClipBase
 
 /// One step of the "pre_tokenizer" of tokenizer.json, with the semantics of Hugging Face's `tokenizers`.
 enum PreTokenizer {
-  /// What becomes of what a pattern matches.
+  /// What happens to a match of a pattern.
   enum Behavior { case removed, isolated, contiguous, mergedWithPrevious, mergedWithNext }
 
   enum Pattern {
@@ -14,12 +14,12 @@ enum PreTokenizer {
 
   enum Prefix { case always, first, never }
 
-  /// With `inverts`, what is between the matches counts as the match.
+  /// With `inverts`, the text between two matches counts as the match.
   case split(Pattern, Behavior, inverts: Bool)
   case metaspace(mark: UInt32, prefix: Prefix, splits: Bool)
   /// Puts a space before a piece that has none at its start.
   case prependSpace
-  /// Each byte becomes a printable character.
+  /// Replaces each byte by a printable character.
   case bytes
 
   func apply(to pieces: Pieces) throws(ClipError) -> Pieces {
@@ -86,7 +86,7 @@ enum PreTokenizer {
   }
 }
 
-/// The pieces of a text, one after the other.
+/// The pieces of a text in order.
 struct Pieces {
   var text: Scalars = []
   /// Piece i ends at ends[i].

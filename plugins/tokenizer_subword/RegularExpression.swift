@@ -1,9 +1,9 @@
 import CClip
 import ClipBase
 
-/// The regular expressions of tokenizer files, with the syntax and the semantics of Oniguruma: alternatives in order,
-/// greedy and possessive repetition, groups, lookahead, classes with Unicode's general categories. What else there is in
-/// Oniguruma is refused. A search backtracks at most a number of steps in proportion to the text.
+/// The regular expressions of tokenizer files, with Oniguruma's syntax and semantics: alternatives in order, greedy and
+/// possessive repetition, groups, lookahead, classes with Unicode's general categories. Other features of Oniguruma are
+/// refused. The steps of a search are limited in proportion to the text.
 struct RegularExpression {
   enum Instruction {
     case set(Int)
@@ -14,7 +14,7 @@ struct RegularExpression {
     case jump(Int)
     /// Matches the instructions that follow, up to their `accept` before `end`, without consuming text.
     case look(end: Int, isNegative: Bool)
-    /// The same, consuming the text, without backtracking into it.
+    /// Matches the instructions up to their `accept` and consumes the text, without backtracking into it.
     case atomic(end: Int)
     case accept
   }
@@ -22,7 +22,7 @@ struct RegularExpression {
   var program: [Instruction] = []
   var sets: [CharacterSet] = []
 
-  /// `place` is the pattern's, for messages.
+  /// `place` names the pattern in messages.
   init(_ pattern: Name, _ place: String) throws(ClipError) {
     var parser = RegularExpressionParser(pattern, place)
     try parser.parse()
@@ -30,7 +30,7 @@ struct RegularExpression {
     sets = parser.sets
   }
 
-  /// Of `text` itself: each character stands for itself.
+  /// Matches `text` itself.
   init(literal text: Scalars) {
     for scalar in text {
       program.append(.set(sets.count))

@@ -218,7 +218,7 @@ struct RegularExpressionParser {
     [.word, .range(0xB2, 0xB3), .range(0xB9, 0xB9), .range(0xBC, 0xBE)]
   }
 
-  /// What follows a parenthesis, and the closing one.
+  /// Parses the rest of a group after "(", and ")".
   private mutating func group() throws(ClipError) -> Bool {
     let code = program.count
     let caseOutside = ignoresCase
@@ -242,7 +242,7 @@ struct RegularExpressionParser {
       } else if takeText("?-i:") {
         ignoresCase = false
       } else if takeText("?i)") {
-        // To the end of the group that it is in.
+        // Up to the end of the enclosing group.
         ignoresCase = true
         canBeEmpty = try alternatives()
         return canBeEmpty
@@ -255,7 +255,7 @@ struct RegularExpressionParser {
     return canBeEmpty
   }
 
-  /// What follows `[`, and the closing bracket.
+  /// Parses the rest of a class after "[", and "]".
   private mutating func characterClass() throws(ClipError) -> CharacterSet {
     depth += 1
     guard depth <= 32 else { throw unsupported("deep nesting") }

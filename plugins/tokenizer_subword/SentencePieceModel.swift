@@ -17,7 +17,7 @@ struct SentencePieceModel {
   let unknownToken: Int32
   private let smallest: Float
   private let largest: Float
-  /// Whether "▁" is nowhere but at the start of pieces, so that no piece goes on in the next word.
+  /// Whether "▁" only occurs at the start of pieces, so that no piece spans two words.
   private let splitsAtMarks: Bool
 
   var count: Int { scores.count }
@@ -85,7 +85,7 @@ struct SentencePieceModel {
 
   func id(_ name: Name) -> Int32? { reserved.id(name) ?? pieces.id(name) }
 
-  /// The ids of a UTF-8 text, at least the first `limit` of them where there are as many.
+  /// The ids of a UTF-8 text, or at least the first `limit` of them.
   func encode(_ text: [UInt8], limit: Int = .max) throws(ClipError) -> [Int32] {
     let text = try text.withUnsafeBufferPointer { text throws(ClipError) in try normalizer.normalize(text) }
     var ids: [Int32] = []
@@ -109,7 +109,7 @@ struct SentencePieceModel {
     return ids
   }
 
-  /// What goes on from one word to the next.
+  /// The state between two words.
   private struct State {
     /// The score of the best path up to here.
     var score: Float = 0
@@ -183,7 +183,7 @@ struct SentencePieceModel {
     }
   }
 
-  /// Of a piece that is not used: how many bytes of it the first of its two parts has. The last one counts.
+  /// The length in bytes of the first of the two parts of an unused piece. The last split is used.
   private struct Split: Comparable {
     let id: Int32
     let order: Int

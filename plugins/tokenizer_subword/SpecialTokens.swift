@@ -11,7 +11,7 @@ struct SpecialTokens {
     /// Whether it takes the white space before it, and after it.
     var stripsLeft = false
     var stripsRight = false
-    /// Whether it counts only where no word character is beside it.
+    /// Whether a match must not have a word character beside it.
     var isWord = false
   }
 
@@ -26,7 +26,7 @@ struct SpecialTokens {
   /// The first characters of all patterns, in lower case.
   private var firsts: Scalars = []
 
-  /// In characters: a text is searched for each token from each of its characters.
+  /// In characters. The search at each character of a text tries all tokens.
   private static var longestName: Int { 256 }
 
   /// `normalize` is the tokenizer's normalisation.

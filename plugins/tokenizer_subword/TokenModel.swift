@@ -1,6 +1,6 @@
 import ClipBase
 
-/// The "model" of tokenizer.json: the ids of a piece of text.
+/// The "model" of tokenizer.json, which converts a piece of text to ids.
 enum TokenModel {
   case bytePairs(BytePairModel)
   case unigram(UnigramModel)
@@ -74,7 +74,7 @@ struct WordPieceModel {
 
 /// The names of the tokens that stand for the bytes of a character that the vocabulary does not have: "<0x0A>".
 enum ByteFallback {
-  /// nil in the place of a byte without a token.
+  /// One element for each byte; nil for a byte without a token.
   static func tokens(_ vocabulary: Vocabulary) -> [Int32?] {
     let digits: StaticString = "0123456789ABCDEF"
     return (0..<256).map { byte in

@@ -7,8 +7,8 @@ struct TokenModelFile {
   private let place: String
   private let size: Int
 
-  /// The ids of a vocabulary with ids must be below `size`. A list may be longer than the token embedding: what its ends
-  /// have is never used then.
+  /// In a vocabulary with ids, these must be below `size`. A list may be longer than the token embedding: its last
+  /// tokens are never used then.
   init(_ model: ConfigReader, size: Int) {
     self.model = model
     self.size = size
@@ -28,7 +28,7 @@ struct TokenModelFile {
     }
   }
 
-  /// Old files do not name it.
+  /// Old files lack the type.
   private func kind() throws(ClipError) -> Name {
     if model.has("type") { return try model.string("type", "") }
     if model.has("merges") { return "BPE" }
@@ -67,7 +67,7 @@ struct TokenModelFile {
       vocabulary: vocabulary,
       pairs: try MergeList(json: list, path: place).table(vocabulary, prefix: prefix.utf8.count),
       prefix: prefix, suffix: try model.string("end_of_word_suffix", ""),
-      // Where it is not in the vocabulary it fails when a text needs it, but is named all the same.
+      // If the vocabulary lacks the token, only a text that needs it fails.
       unknownToken: model.has("unk_token") && !unknown.isEmpty
         ? try vocabulary.required(unknown, "unknown", place) : nil,
       fusesUnknown: try model.bool("fuse_unk", false),
@@ -75,7 +75,7 @@ struct TokenModelFile {
       ignoresMerges: try model.bool("ignore_merges", false))
   }
 
-  /// In bytes: from each byte of a text on, tokens of up to this length are looked for.
+  /// The longest token, in bytes, that is searched for at each byte of a text.
   private static var longestPiece: Int { 512 }
 
   /// [["<unk>", 0], ["▁a", -2.5], …]: the index is the id.
@@ -107,7 +107,7 @@ struct TokenModelFile {
 }
 
 enum Base64 {
-  /// nil where the text is malformed (RFC 4648, with padding).
+  /// nil for malformed text (RFC 4648, with padding).
   static func decode(_ text: [UInt8]) -> [UInt8]? {
     guard text.count % 4 == 0 else { return nil }
     var bytes: [UInt8] = []

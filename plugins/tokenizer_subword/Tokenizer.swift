@@ -3,14 +3,14 @@ import ClipBase
 
 /// How a text is cleaned before its words are split: clip_text_cleaning.
 enum TextCleaning: UInt32 {
-  /// As Hugging Face's tokenizer: by the tokenizer's own normalisation alone.
+  /// Hugging Face's: only the tokenizer's own normalisation.
   case huggingFace = 0
-  /// As OpenAI and open_clip: ftfy's repairs, HTML entities decoded, white space collapsed, Python's lower case. Names
-  /// of special tokens in a text are text, but for CLIP's two in their own spelling.
+  /// OpenAI's and open_clip's: ftfy's repairs, HTML entities decoded, white space collapsed, Python's lower case. Names
+  /// of special tokens count as text, except CLIP's two in their exact spelling.
   case openAI
-  /// The same without lower case, as open_clip does it before Hugging Face's tokenizers.
+  /// openAI without lower case: open_clip's cleaning before Hugging Face's tokenizers.
   case whitespace
-  /// The same without ASCII punctuation, in lower case, as SigLIP has it.
+  /// openAI without ASCII punctuation: SigLIP's cleaning.
   case canonical
 }
 
@@ -22,15 +22,15 @@ class Tokenizer {
   let start: [Int32]
   let end: [Int32]
   let padToken: Int32
-  /// Whether a text that is too long loses its beginning, and whether padding comes first.
+  /// Whether a text that is too long is truncated at its start, and whether padding comes first.
   var truncatesLeft = false
   var padsLeft = false
-  /// Where the caller names none, or may not.
+  /// The cleaning if the caller names none.
   var cleaning = TextCleaning.huggingFace
   var takesCleaning: Bool { false }
-  /// A token that becomes 0 wherever it is in a row; -1: none.
+  /// This token is replaced by 0 in each row; -1 for none.
   var strippedToken: Int32 = -1
-  /// Ids are below it.
+  /// Upper limit of ids, exclusive.
   var idLimit = Int32.max
   private let idle = IdlePool<TokenScratch>()
 
@@ -44,12 +44,12 @@ class Tokenizer {
   /// The tokens of the text without those of `start` and `end`; the first `limit` of them.
   func encode(_ text: Scalars, cleaning: TextCleaning, limit: Int) throws(ClipError) -> [Int32] { [] }
 
-  /// A faster `encode` for a text that cleaning changes in nothing but case: reads `scratch.scalars`, writes
-  /// `scratch.output`. Returns false, and leaves the text unchanged, if it needs `encode`.
+  /// A faster `encode` for texts in which cleaning changes only case: reads `scratch.scalars` and writes
+  /// `scratch.output`. Returns false, and leaves the text unchanged, if `encode` is needed.
   func encodePlain(_ scratch: TokenScratch, cleaning: TextCleaning, limit: Int) -> Bool { false }
 
-  /// Writes one row of `contextLength` tokens: those of `start`, the text's, those of `end`, padding. Returns the number
-  /// of tokens without the padding at the end. A text that is too long is CLIP_LIMIT, or with `truncate` is cut.
+  /// Writes one row of `contextLength` tokens: `start`, the text, `end`, padding. Returns the number of tokens without
+  /// the padding at the end. A text that is too long is CLIP_LIMIT, or with `truncate` truncated.
   final func encodeRow(
     _ text: UnsafeBufferPointer<UInt8>, cleaning: TextCleaning?, truncate: Bool, into row: UnsafeMutablePointer<Int32>
   ) throws(ClipError) -> Int {
@@ -74,7 +74,7 @@ class Tokenizer {
     var at = padsLeft ? contextLength - count : 0
     for index in 0..<at { row[index] = padToken }
     func append(_ token: Int32) {
-      // Fails only in a context of fewer tokens than are put around each text.
+      // False only if the context is shorter than `start` and `end`.
       guard at < contextLength else { return }
       row[at] = token == strippedToken ? 0 : token
       at += 1
@@ -94,8 +94,7 @@ class Tokenizer {
     return length
   }
 
-  /// The most bytes of a text. Cleaning processes a text as a whole, so that its length is limited, far above
-  /// what a row of tokens can hold.
+  /// The most bytes of a text, far more than a row of tokens can hold: cleaning processes a text as a whole.
   private static var mostBytes: Int { 1 << 20 }
 
   /// The text, or with `truncate` its longest prefix of whole characters within the limit.

@@ -1,8 +1,7 @@
 import CClip
 import ClipBase
 
-/// What tokenizer_config.json, special_tokens_map.json and added_tokens.json say about a tokenizer, as transformers
-/// 5 reads them.
+/// What tokenizer_config.json, special_tokens_map.json and added_tokens.json define, as read by transformers 5.
 struct TokenizerConfig {
   /// "tokenizer_class" without "Fast"; empty if it is not named.
   private(set) var kind: Name = ""
@@ -10,7 +9,7 @@ struct TokenizerConfig {
   private var roles: [(role: Name, token: AddedToken)] = []
   /// The tokens that the files add, and the special ones.
   private(set) var added: [AddedToken] = []
-  /// Of tokenizer_config.json, or an empty object.
+  /// The object in tokenizer_config.json, or an empty one.
   private(set) var config: ConfigReader
   let folder: String
 
@@ -50,7 +49,7 @@ struct TokenizerConfig {
     return nil
   }
 
-  /// The special tokens, those in `defaults` where the files name none.
+  /// The special tokens; those in `defaults` for roles that the files do not name.
   func specials(_ defaults: [(role: Name, name: Name)]) -> [AddedToken] {
     var tokens = roles.map { $0.token }
     for (role, name) in defaults where self.name(role) == nil {
@@ -68,7 +67,7 @@ struct TokenizerConfig {
   private func special(_ value: JSON, _ place: String) throws(ClipError) -> AddedToken {
     guard let name = value.string else { return try AddedToken(value, id: nil, place) }
     guard !name.isEmpty else { throw ClipError(CLIP_FORMAT, "\(place): expected a token, found \(value.kind)") }
-    // Where the added tokens have it, their flags count.
+    // The flags of an added token are used.
     for token in added where token.name == name { return token }
     return AddedToken(name: name, id: nil, isNormalized: false, place: place)
   }
@@ -88,11 +87,11 @@ struct TokenizerConfig {
 }
 
 extension Pipeline {
-  /// Adds what the files beside tokenizer.json say. Tokens that are in no vocabulary get the ids after it.
+  /// Adds the tokens of the files beside tokenizer.json. Those in no vocabulary get the ids after it.
   mutating func apply(
     _ config: TokenizerConfig, _ defaults: [(role: Name, name: Name)], language: Name?
   ) throws(ClipError) {
-    // Those without an id get theirs in this order.
+    // Tokens without an id get theirs in this order.
     var tokens =
       config.added.filter { $0.id != nil } + config.specials(defaults) + config.added.filter { $0.id == nil }
     for index in tokens.indices where vocabulary.id(tokens[index].name) == nil {
@@ -124,7 +123,7 @@ extension Pipeline {
 
   private func id(_ name: Name?) -> Int32? { name.flatMap { vocabulary.id($0) } }
 
-  /// Whether the class of a tokenizer puts the same tokens around each text, whatever add_bos_token says.
+  /// Whether a tokenizer of this class always puts the same tokens around a text and ignores add_bos_token.
   private static func hasOwnEnds(_ kind: Name) -> Bool {
     let kinds: [Name] = [
       "CLIPTokenizer", "BertTokenizer", "RobertaTokenizer", "XLMRobertaTokenizer", "T5Tokenizer", "MPNetTokenizer",

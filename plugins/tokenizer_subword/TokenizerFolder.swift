@@ -1,16 +1,17 @@
 import CClip
 import ClipBase
 
-/// Opens the tokenizer of a model folder. tokenizer.json counts where it is, as in transformers.
+/// Opens the tokenizer of a model folder. As in transformers, tokenizer.json is used if it exists.
 struct TokenizerFolder {
   private let files: ModelFiles
-  /// The config's word: "folder" is whichever the files describe, "clip" CLIP's byte pairs and "open_clip" the same as
-  /// open_clip has them, "wordpiece" BERT's, "sentencepiece" of a model file, "siglip" the same after SigLIP's cleaning.
+  /// The kind in the configuration: "folder" is what the files describe, "clip" CLIP's byte pairs, "open_clip" the same
+  /// with open_clip's rules, "wordpiece" BERT's, "sentencepiece" a model file, "siglip" the same after SigLIP's
+  /// cleaning.
   private let kind: Name
   private let cleaning: TextCleaning
   private let stripsSeparator: Bool
   private let padsRight: Bool
-  /// The language of texts, for tokenizers that mark it; nil: the tokenizer's own.
+  /// The language of texts, for tokenizers that mark it; nil for the tokenizer's default.
   private let language: Name?
   private let padding: Int32
   private let contextLength: Int

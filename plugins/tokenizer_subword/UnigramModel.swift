@@ -1,10 +1,10 @@
 import ClipBase
 
 /// Unigram (Kudo, 2018, https://arxiv.org/abs/1804.10959): the split of a piece into tokens with the largest sum of
-/// scores, by Viterbi's algorithm. Of equal sums the one that is found first counts.
+/// scores, by Viterbi's algorithm. Of equal sums the one found first is used.
 struct UnigramModel {
   let vocabulary: Vocabulary
-  /// Of each id.
+  /// By id.
   let scores: [Double]
   let unknownToken: Int32
   let byteTokens: [Int32?]
@@ -52,7 +52,7 @@ struct UnigramModel {
         start += length
       }
     }
-    // From the end; unknown characters in a row are one.
+    // Follows the best path back from the end. Consecutive unknown characters become one token.
     output.symbols.removeAll(keepingCapacity: true)
     var end = bytes.count
     while end > 0 {

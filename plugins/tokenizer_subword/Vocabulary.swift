@@ -2,8 +2,8 @@ import CClip
 import CSystem
 import ClipBase
 
-/// A hash table from names of tokens to ids. All names lie in one array: an allocation for each would
-/// dominate the time to load a tokenizer, whose merges take some hundred thousand lookups.
+/// A hash table from names of tokens to ids. All names are in one array: an allocation for each would dominate the time
+/// to load a tokenizer, which makes some hundred thousand lookups for its merges.
 struct Vocabulary {
   private var names: [UInt8] = []
   /// Token i is names[starts[i]..<starts[i + 1]].
@@ -12,9 +12,10 @@ struct Vocabulary {
   /// Indices of tokens by hash, with open addressing; -1 is free. The size is a power of two, of which at least
   /// half is free.
   private var slots: [Int32]
-  /// Ids are below it.
+  /// Upper limit of ids, exclusive.
   var size: Int
-  /// Bits at the hashes of all beginnings of names, after `indexPrefixes`: where a bit is 0, no name goes on.
+  /// A bit for the hash of each prefix of a name, set by `indexPrefixes`. If the bit of a text is 0, no name begins
+  /// with it.
   private var beginnings: [UInt64] = []
   /// The longest name in bytes.
   private var longestName = 0
@@ -72,13 +73,13 @@ struct Vocabulary {
 
   func id(_ name: UnsafeBufferPointer<UInt8>) -> Int32? { id(name, Vocabulary.hash(name)) }
 
-  /// Adds a token, or gives one that is there another id.
+  /// Adds a token, or changes the id of an existing one.
   mutating func put(_ name: Name, _ id: Int, _ place: String) throws(ClipError) {
     let known = name.utf8.withUnsafeBufferPointer { token($0, Vocabulary.hash($0)) }
     if let known { ids[known] = Int32(truncatingIfNeeded: id) } else { try add(name, id, place) }
   }
 
-  /// Makes the searches below end where no name goes on.
+  /// Prepares `prefixes` and `longest`, which then stop where no name continues.
   mutating func indexPrefixes() throws(ClipError) {
     var bits = 64
     while bits < 8 * names.count { bits *= 2 }
@@ -99,7 +100,7 @@ struct Vocabulary {
     return beginnings[bit / 64] >> UInt64(bit % 64) & 1 != 0
   }
 
-  /// Calls `body` with the id and the bytes of each token that is a prefix of `text`, from the shortest on.
+  /// Calls `body` with the id and the length in bytes of each token that is a prefix of `text`, shortest first.
   func prefixes(of text: UnsafeBufferPointer<UInt8>, _ body: (Int32, Int) -> Void) {
     var hash = Vocabulary.initialHash
     for count in 1...max(1, min(text.count, longestName)) where count <= text.count {
@@ -134,8 +135,8 @@ struct Vocabulary {
     return id
   }
 
-  /// Adds those tokens that are not there yet and have an id; the others must have the one they have here.
-  /// Fails where two tokens have one id. `place` is the vocabulary's file.
+  /// Adds the tokens that have an id and are not in the vocabulary. The others must have the same id in both. Fails if
+  /// two tokens have one id. `place` is the vocabulary's file.
   mutating func add(_ tokens: [AddedToken], _ place: String) throws(ClipError) {
     guard tokens.count <= 65536 else {
       throw ClipError(CLIP_LIMIT, "\(place): expected at most 65536 added tokens, found \(tokens.count)")
@@ -219,7 +220,7 @@ struct Vocabulary {
   private static func folded(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: (hash ^ hash >> 32) & 0x7FFF_FFFF) }
 }
 
-/// `count` times `value`, or throws where the system has no memory for it.
+/// `count` copies of `value`; throws if the system has no memory for them.
 func filled<Value>(_ value: Value, _ count: Int, _ what: StaticString) throws(ClipError) -> [Value] {
   let held = try hold(count, MemoryLayout<Value>.stride, what)
   defer { clip_reserve_drop(held) }

@@ -22,7 +22,7 @@ struct WordSplitter {
   private let endName: Scalars
   private var text: ArraySlice<UInt32> = []
   private var at = 0
-  /// The end of a special token's name that is being split into words; 0 for none.
+  /// The end of the special token's name that is now split into words; 0 for none.
   private var endOfSpecial = 0
 
   init(_ pattern: Pattern) {
@@ -46,9 +46,8 @@ struct WordSplitter {
     return .plain(start..<at)
   }
 
-  /// Matches a special token's name at `at`. OpenAI's pattern matches it ignoring case; it is the token only if
-  /// the case is exact. Hugging Face's byte-level step splits it again, into words that end with the name at
-  /// the latest.
+  /// Matches a special token's name at `at`. OpenAI's pattern ignores case, but only the exact name is the token.
+  /// Hugging Face's byte-level step splits the name again into words, which do not extend beyond it.
   private mutating func special() -> Word? {
     for name in [startName, endName] where matches(name) {
       let end = at + name.count
@@ -69,7 +68,7 @@ struct WordSplitter {
     return true
   }
 
-  /// The text is in lower case already, so that ignoring case matters for ſ alone, which equals s.
+  /// The text is in lower case, so ignoring case only matters for ſ, which equals s.
   private func equals(_ found: UInt32, _ expected: UInt32) -> Bool {
     found == expected || (pattern == .openAI && expected == 0x73 && found == 0x17F)
   }
@@ -98,7 +97,7 @@ struct WordSplitter {
 
   private func kind(_ index: Int) -> CharacterKind {
     let scalar = text[index]
-    // The combining iota U+0345 is no letter but equals iota ignoring case, so that no part of the pattern matches it.
+    // The combining iota U+0345 is not a letter, but equals iota ignoring case, so no part of the pattern matches it.
     if scalar == 0x345, pattern == .openAI { return .space }
     return CharacterKind(scalar)
   }

@@ -3,29 +3,29 @@ import ClipPluginKit
 
 /// The element types that PyTorch stores.
 struct StorageType {
-  /// As safetensors names it.
+  /// The type's name in safetensors.
   let name: StaticString
   let bytes: Int
 }
 
 extension Pickle {
-  /// What a global that is allowed stands for.
+  /// The meaning of an allowed global.
   enum Global {
     case orderedDictionary
-    /// Builds a tensor of (storage, offset, shape, strides, …).
+    /// Makes a tensor of (storage, offset, shape, strides, …).
     case tensor
     /// The same, with the element type as the seventh argument.
     case typedTensor
     /// Returns its first argument.
     case same
-    /// A value that does not matter.
+    /// A value that is ignored.
     case ignored
     case storage(StorageType?)
     case type(StorageType)
     case scriptClass
   }
 
-  /// The whole list of globals; any other is refused.
+  /// All allowed globals; any other is refused.
   static func global(
     _ module: UnsafeBufferPointer<UInt8>, _ name: UnsafeBufferPointer<UInt8>
   ) throws(PluginFailure) -> Kind {
@@ -64,7 +64,7 @@ extension Pickle {
         if !name.isEmpty, name.equals(known.storage) { return .global(.storage(known.element)) }
       }
     }
-    // The classes of a TorchScript archive are in its own code, which is not read: they are names here.
+    // Classes of a TorchScript archive are defined in its code, which is not read.
     let script: StaticString = "__torch__"
     if module.count == script.utf8CodeUnitCount
       || module.count > script.utf8CodeUnitCount

@@ -1,8 +1,8 @@
 import CClip
 import ClipPluginKit
 
-/// What torch.save wrote before PyTorch 1.6: pickles of a magic number, a version, the machine's facts, the value and the
-/// keys of its storages; then each storage as a count of 8 bytes and its elements.
+/// The format of torch.save before PyTorch 1.6: pickles of a magic number, a version, the machine's properties, the
+/// value and the keys of its storages; then for each storage its number of elements in 8 bytes, and the elements.
 enum LegacyFile {
   /// Protocol 2, and a LONG1 of 10 bytes with PyTorch's magic number.
   private static var magic: [UInt8] {
@@ -19,7 +19,7 @@ enum LegacyFile {
     let (pickle, root) = try Pickle.run(file, from: at)
     let (keys, list) = try Pickle.run(file, from: pickle.at)
     at = keys.at
-    // Sizes of elements are known to those who name a storage.
+    // The size of an element is known only where a storage is named.
     var elements: [(key: UnsafeBufferPointer<UInt8>, data: Range<Int>)] = []
     for kind in pickle.kinds {
       if case .storage(let type, let key, _) = kind { elements.append((key, 0..<(type?.bytes ?? 1))) }

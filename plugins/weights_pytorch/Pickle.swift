@@ -1,29 +1,29 @@
 import CClip
 import ClipPluginKit
 
-/// A pickle of tensors, read by a machine that knows the opcodes and the globals that torch.save and torch.jit.save
-/// write, builds dictionaries, lists and tensors of them, and refuses everything else by name. No code is run.
-/// (Python's pickletools.py describes the opcodes.)
+/// A pickle of tensors. A machine interprets the opcodes and the globals that torch.save and torch.jit.save write,
+/// makes dictionaries, lists and tensors, and refuses everything else by name. No code is run. (Python's pickletools.py
+/// describes the opcodes.)
 ///
-/// Values refer to each other by index, so that neither cycles nor depth matter here. There is at most one value for each
-/// opcode: memory is at most 100 times the pickle's size.
+/// Values refer to each other by index, so cycles and depth cost nothing. An opcode makes at most one value, so memory
+/// is at most 100 times the size of the pickle.
 struct Pickle {
   typealias Value = Int32
 
   enum Kind {
     case mark
-    /// None, a number that is not an integer, a device: nothing that tensors are built of.
+    /// A value that no tensor is made of: None, a float, a device.
     case other
     case integer(Int)
     case text(UnsafeBufferPointer<UInt8>)
-    /// A list, tuple or set of its parts.
+    /// A list, tuple or set. Parts: its elements.
     case list
-    /// Keys and values in turn.
+    /// Parts: keys and values alternately.
     case dictionary
-    /// An instance of a TorchScript class. Its part is its state.
+    /// An instance of a TorchScript class. Part: its state.
     case object
     case global(Global)
-    /// Elements in the archive, under a key. `type` is nil for untyped bytes.
+    /// Elements in the archive under a key. `type` is nil for untyped bytes.
     case storage(type: StorageType?, key: UnsafeBufferPointer<UInt8>, count: Int)
     /// Parts: a storage, the shape, the strides.
     case tensor(type: StorageType, offset: Int)
@@ -36,10 +36,10 @@ struct Pickle {
   private var stack: [Value] = []
   private var memo: [Value] = []
 
-  /// More than any model's: an entry takes some 200 bytes.
+  /// More than any model needs, at about 200 bytes for each tensor.
   static var maximumBytes: Int { 16 << 20 }
 
-  /// Runs the pickle at `start` to its end, after which `at` is; returns its value.
+  /// Runs the pickle from `start` to its end and returns its value; `at` is then after it.
   static func run(_ bytes: UnsafeBufferPointer<UInt8>, from start: Int = 0) throws(PluginFailure) -> (Pickle, Value) {
     var pickle = Pickle(bytes, start)
     let value = try pickle.run()
@@ -208,7 +208,7 @@ struct Pickle {
     return Int(value)
   }
 
-  /// An integer of any size, which counts where it fits 64 bits.
+  /// An integer of any size; if it does not fit 64 bits, a value that is ignored.
   private mutating func pushLong() throws(PluginFailure) {
     let field = try take(size(1))
     guard field.count <= 8 else { return push(.other) }
@@ -228,7 +228,7 @@ struct Pickle {
 
   // MARK: Calls
 
-  /// ("storage", type, key, device, count), as torch.save and torch.jit.save name elements in the archive.
+  /// ("storage", type, key, device, count), by which torch.save and torch.jit.save name elements in the archive.
   private mutating func pushStorage(_ id: Value) throws(PluginFailure) {
     let fields = parts(id)
     guard case .list = kind(id), fields.count >= 5, case .text(let word) = kind(fields[0]), word.equals("storage"),
@@ -279,7 +279,7 @@ struct Pickle {
     push(.tensor(type: type, offset: offset), [given[0], given[2], given[3]])
   }
 
-  /// An object without its state yet.
+  /// Makes an object without state.
   private mutating func make(_ type: Value, _ arguments: Value) throws(PluginFailure) {
     guard case .global(let global) = kind(type), parts(arguments).isEmpty else {
       throw PluginFailure(CLIP_FORMAT, "pickle: expected a class at \(at)")

@@ -1,11 +1,11 @@
 import CClip
 import ClipPluginKit
 
-/// The tensors that a pickle holds, under names joined by dots, and where their elements are in the file.
+/// The tensors of a pickle, with names joined by dots and the positions of their elements in the file.
 struct StateDict {
   private let pickle: Pickle
   private var tensors: [(name: [UInt8], tensor: Pickle.Value)] = []
-  /// Where the elements under a key are, in bytes of the file.
+  /// The range of bytes in the file of the elements under a key.
   private let storage: (UnsafeBufferPointer<UInt8>) -> Range<Int>?
   private var steps = 0
 
@@ -19,7 +19,7 @@ struct StateDict {
     guard !tensors.isEmpty else { throw PluginFailure(CLIP_FORMAT, "expected a state dict, found no tensors") }
   }
 
-  /// The state dict that a checkpoint of a training run holds under one of the usual keys; else `root` itself.
+  /// The state dict under one of the usual keys of a training checkpoint; else `root` itself.
   private static func inner(_ pickle: Pickle, _ root: Pickle.Value) -> Pickle.Value {
     let keys: [StaticString] = ["state_dict", "model_state_dict", "model"]
     for key in keys {
@@ -40,7 +40,7 @@ struct StateDict {
 
   private mutating func collect(_ value: Pickle.Value, _ name: [UInt8], depth: Int) throws(PluginFailure) {
     steps += 1
-    // Values may be shared, so that a small pickle can describe a tree without end.
+    // Values may be shared, so a small pickle can describe an endless tree.
     guard depth <= 64, steps <= 1_000_000, name.count <= 4096 else {
       throw PluginFailure(CLIP_LIMIT, "expected a state dict of at most 64 levels and 1,000,000 values")
     }
@@ -61,7 +61,7 @@ struct StateDict {
     }
   }
 
-  /// Hands every tensor to the host.
+  /// Passes every tensor to the host.
   func visit(_ visit: clip_weight_fn, _ host: UnsafeMutableRawPointer) throws(PluginFailure) {
     for (name, tensor) in tensors {
       let label = String(decoding: name.prefix(60), as: UTF8.self)
@@ -85,7 +85,7 @@ struct StateDict {
       let status = (name + [0]).withUnsafeBufferPointer { name in
         sides.withUnsafeBufferPointer { sides in
           strides.withUnsafeBufferPointer { strides in
-            // An empty array may have no address; a scalar's sides are not read.
+            // An empty array may have no address. The shape of a scalar is not read.
             let fallback = UnsafeRawPointer(name.baseAddress.unsafelyUnwrapped).assumingMemoryBound(to: UInt64.self)
             var given = clip_weight_tensor(
               name: UnsafeRawPointer(name.baseAddress.unsafelyUnwrapped).assumingMemoryBound(to: CChar.self),
@@ -110,7 +110,7 @@ struct StateDict {
     return sizes
   }
 
-  /// Elements from the first to the last; nil if they do not fit 63 bits.
+  /// The number of elements from the first to the last; nil if it does not fit 63 bits.
   private func span(_ sides: [UInt64], _ strides: [UInt64]) -> Int? {
     if sides.contains(0) { return 0 }
     var span: UInt64 = 1
@@ -124,7 +124,7 @@ struct StateDict {
   }
 }
 
-/// An archive of torch.save or torch.jit.save: "<folder>/data.pkl", and elements as "<folder>/data/<key>".
+/// Reads an archive of torch.save or torch.jit.save: "<folder>/data.pkl", and elements in "<folder>/data/<key>".
 func readArchive(_ file: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> StateDict {
   let archive = try ZipArchive(file)
   let ending: StaticString = "/data.pkl"
@@ -140,7 +140,7 @@ func readArchive(_ file: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> St
   guard let found else {
     throw PluginFailure(CLIP_FORMAT, "expected a file of torch.save, found a zip archive without data.pkl")
   }
-  // Keys that begin with the folder's name: elements, sorted for the look-up, and the byte order.
+  // The elements, sorted by key for the search, and the byte order.
   var elements: [(key: UnsafeBufferPointer<UInt8>, data: Range<Int>)] = []
   for entry in archive.entries where entry.name.count > found.folder.count {
     guard UnsafeBufferPointer(rebasing: entry.name.prefix(found.folder.count)).equals(found.folder) else { continue }

@@ -1,12 +1,12 @@
 import CClip
 import ClipPluginKit
 
-/// The entries of a zip archive whose data is stored as it is, as torch.save writes it (APPNOTE.TXT 6.3, with the 64-bit
-/// extension). Offsets and sizes are checked against the file; checksums are not read.
+/// The entries of a zip archive whose data is not compressed, as torch.save writes it (APPNOTE.TXT 6.3, with the 64-bit
+/// extension). Offsets and sizes are checked against the file; checksums are not.
 struct ZipArchive {
   struct Entry {
     let name: UnsafeBufferPointer<UInt8>
-    /// Whether `data` are the bytes themselves: neither compressed nor encrypted.
+    /// Whether `data` is the content itself, neither compressed nor encrypted.
     let isStored: Bool
     let data: Range<Int>
   }
@@ -44,7 +44,7 @@ struct ZipArchive {
         throw PluginFailure(CLIP_FORMAT, "zip entry \(text(name)): expected its header at \(header)")
       }
       let start = header + 30 + file.word16(header + 26) + file.word16(header + 28)
-      // Of data that is compressed, such as TorchScript's code, only the name counts.
+      // Of compressed data, such as TorchScript's code, only the name counts.
       if !isStored { size = 0 }
       guard start <= directory.start, size <= directory.start - start else {
         throw PluginFailure(CLIP_FORMAT, "zip entry \(text(name)): \(size) bytes at \(start) lead out of the file")
@@ -55,7 +55,7 @@ struct ZipArchive {
     self.entries = entries
   }
 
-  /// Where the central directory is, from the record at the end of the file.
+  /// The range of the central directory, from the record at the end of the file.
   private static func directory(_ file: UnsafeBufferPointer<UInt8>) throws(PluginFailure) -> (
     start: Int, end: Int, count: Int
   ) {
@@ -89,7 +89,7 @@ struct ZipArchive {
     return (start, start + size, count)
   }
 
-  /// The 64-bit sizes among an entry's extra fields.
+  /// The 64-bit sizes in an entry's extra fields.
   private static func extra(_ file: UnsafeBufferPointer<UInt8>, _ all: Range<Int>) -> Range<Int> {
     var at = all.lowerBound
     while at + 4 <= all.upperBound {
@@ -110,7 +110,7 @@ struct ZipArchive {
 }
 
 extension UnsafeBufferPointer<UInt8> {
-  // Little-endian. The callers have checked that the bytes are there.
+  // Little-endian. The caller has checked the range.
   func word16(_ at: Int) -> Int { Int(self[at]) | Int(self[at + 1]) << 8 }
   func word32(_ at: Int) -> Int { word16(at) | word16(at + 2) << 16 }
 
@@ -133,7 +133,7 @@ extension UnsafeBufferPointer<UInt8> {
   }
 }
 
-/// Bytes of a file for messages: at most 60 of them.
+/// At most 60 bytes of a file, for messages.
 func text(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
   String(decoding: UnsafeBufferPointer(rebasing: bytes.prefix(60)), as: UTF8.self)
 }

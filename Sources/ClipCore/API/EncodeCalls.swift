@@ -1,7 +1,7 @@
 import CClip
 
-/// Checks what all batch calls share, then runs `body` on the current model; a swap during the call does not affect it.
-/// `buffers` says which of the model's sizes the caller's buffers depend on.
+/// Checks the arguments that all batch calls share, then runs `body` on the current model, which a swap during the call
+/// does not change. `buffers` are the sizes of the model that the caller's buffers depend on.
 private func batch(
   _ model: OpaquePointer?, _ n: Int, _ options: UnsafePointer<clip_encode_options>?, buffers: InputSizes.Kind? = nil,
   _ body: (Model, EncodeOptions) throws(ClipError) -> Void

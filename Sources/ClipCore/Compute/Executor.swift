@@ -1,4 +1,4 @@
-/// Where products are computed: a kernel set, and the threads that share the work.
+/// A kernel set, and the threads that share its work.
 struct Executor {
   let kernels: Kernels
   /// nil: all work runs on the calling thread.

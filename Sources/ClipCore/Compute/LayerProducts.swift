@@ -35,7 +35,7 @@ struct LayerProducts {
       scratch)
   }
 
-  /// dx = dy w, or dx += dy w where it `adds`.
+  /// dx = dy w, or with `adds` dx += dy w.
   func inputGradient(
     _ dy: Matrix, _ w: Matrix, into dx: UnsafeMutablePointer<Float>, stride: Int, adds: Bool,
     _ executor: Executor, _ scratch: UnsafeMutablePointer<Float>
@@ -47,7 +47,7 @@ struct LayerProducts {
       scratch)
   }
 
-  /// dw = dy' x, or dw += dy' x where it `adds`.
+  /// dw = dy' x, or with `adds` dw += dy' x.
   func weightGradient(
     _ dy: Matrix, _ x: Matrix, into dw: UnsafeMutablePointer<Float>, adds: Bool, _ executor: Executor,
     _ scratch: UnsafeMutablePointer<Float>

@@ -32,7 +32,7 @@ extension Executor {
     multiply(product, ProductPlan(product.size, kernels, threads: width), scratch)
   }
 
-  /// The same with a plan that is given.
+  /// Computes the product with an existing plan.
   @inline(never)
   func multiply(_ product: MatrixProduct, _ plan: ProductPlan, _ scratch: UnsafeMutablePointer<Float>) {
     var work = clip_matmul()
@@ -66,7 +66,7 @@ extension Executor {
   }
 }
 
-/// What all pieces of a product share.
+/// The data that all pieces of a product share.
 private struct ProductPieces {
   unowned(unsafe) let kernels: Kernels
   let plan: ProductPlan

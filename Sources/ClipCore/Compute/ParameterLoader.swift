@@ -10,8 +10,10 @@ final class ParameterLoader {
   private let source: ParameterSource
   let kernels: Kernels
   let threads: ThreadPool
+  /// The storage of tables and of products' weights.
   let storage: clip_storage
-  /// In training, the values that change; else nil.
+  private let productStorage: clip_storage
+  /// The values that training changes; nil outside training.
   private let trained: (any TrainedValues)?
   private let progress: LoadProgress?
   /// Buffers kept from matrix to matrix: freed in between, they would leave gaps between the weights.
@@ -26,7 +28,8 @@ final class ParameterLoader {
     self.source = source
     self.kernels = kernels
     self.threads = threads
-    self.storage = storage
+    self.storage = storage == CLIP_STORAGE_INT8_FAST ? CLIP_STORAGE_INT8 : storage
+    productStorage = storage
     self.trained = trained
     self.progress = progress
   }
@@ -66,7 +69,9 @@ final class ParameterLoader {
   /// A convolution of the image's three channels is not held as INT8: it is a hundredth of the weights, and its
   /// rounding errors pass through all layers.
   private func storage(of parameter: Parameter) -> clip_storage {
-    guard storage == CLIP_STORAGE_INT8, parameter.shape.count == 4, parameter.shape[1] == 3 else { return storage }
+    guard storage == CLIP_STORAGE_INT8, parameter.shape.count == 4, parameter.shape[1] == 3 else {
+      return productStorage
+    }
     return kernels.supports(CLIP_STORAGE_BF16) ? CLIP_STORAGE_BF16 : CLIP_STORAGE_F32
   }
 }

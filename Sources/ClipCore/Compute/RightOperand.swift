@@ -40,7 +40,7 @@ enum RightOperand {
   }
 }
 
-/// How a right operand lies in memory: `rows` is [columns, depth], `transposed` [depth, columns].
+/// The order of a right operand in memory: `rows` is [columns, depth], `transposed` [depth, columns].
 enum MatrixOrder { case rows, transposed }
 
 /// Packed panels, which their owner keeps alive.

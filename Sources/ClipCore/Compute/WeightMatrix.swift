@@ -159,7 +159,7 @@ final class PanelBuffer {
 /// Packs or checks the panels of a matrix on several threads.
 private struct PanelWork: Work {
   unowned(unsafe) let panels: WeightPanels
-  /// Where panels are packed to; nil to check them only.
+  /// The memory of the packed panels; nil to only check the weights.
   let memory: Memory?
   let buffers: IdlePool<PanelBuffer>
   let pieces: Int

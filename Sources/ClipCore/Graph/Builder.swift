@@ -8,7 +8,7 @@ final class Builder {
   /// The first error; calls after it do nothing.
   private(set) var error: ClipError?
   var scopes: [Name]
-  /// Where encoders that are parts of others are found; they must be of the same modality.
+  /// The registry in which composed encoders are found. They must be of the same modality.
   let plugins: PluginRegistry
   let tower: Int
   /// The depth of nested encoders.

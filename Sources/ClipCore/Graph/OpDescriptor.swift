@@ -19,7 +19,7 @@ struct OpDescriptor: @unchecked Sendable {
     var isInteger = true
     /// nil: required.
     var fallback: Double?
-    /// It may be given several times.
+    /// Whether the setting may be given several times.
     var isList = false
 
     static func integer(_ name: Name, _ range: ClosedRange<Int>, default fallback: Int? = nil) -> Setting {

@@ -4,8 +4,8 @@ import CClip
 /// rewrites may do with it, and how it runs.
 class Operation {
   /// The nodes whose values it reads; all come before it in the graph.
-  var inputs: [Int]
-  let shape: Shape
+  final var inputs: [Int]
+  final let shape: Shape
 
   init(inputs: [Int], shape: Shape) {
     self.inputs = inputs
@@ -30,8 +30,8 @@ class Operation {
   /// Whether one row of input `index` is enough for one row of the output.
   func needsOneRow(ofInput index: Int) -> Bool { isRowWise }
 
-  /// The same op for one row of each item. Of `inputs`, those that `needsOneRow` names are already picked. nil if the
-  /// op cannot.
+  /// The op for one row of each item; nil if it has no such form. The inputs that `needsOneRow` names are picked
+  /// already.
   func picking(_ selector: RowSelector, inputs: [Int]) -> Operation? { nil }
 
   /// Whether rows after a text's end token cannot change the rows before.

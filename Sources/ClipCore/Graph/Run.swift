@@ -7,7 +7,7 @@ struct Tensor {
   let width: Int
 }
 
-/// What an op gets for a run: its inputs, its output, and the threads.
+/// The context of an op in a run: its inputs, its output, and the threads.
 struct Run {
   let batch: Batch
   // The call holds all four, so that copies of a run for pieces of work count no references.

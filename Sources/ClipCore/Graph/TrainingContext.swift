@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// Where parameters and gradients of a graph in training are; `index` counts a node's own parameters.
+/// The places of a graph's parameters and gradients in training. `index` counts a node's own parameters.
 protocol TrainingMemory: AnyObject {
   func parameter(_ index: Int, of node: Int) -> UnsafeMutablePointer<Float>
   /// The parameter's gradient, or a statistic's next value; nil if the parameter is frozen.
@@ -12,7 +12,7 @@ protocol TrainingMemory: AnyObject {
   func adds(input index: Int) -> Bool
 }
 
-/// What an op gets in a training step besides its Run: parameters and gradients.
+/// The context of an op in a training step, in addition to its Run: parameters and gradients.
 struct TrainingContext {
   let run: Run
   let step: TrainingStep
@@ -82,7 +82,7 @@ struct TrainingContext {
     }
   }
 
-  /// The same for all columns, on the pool's threads.
+  /// Adds columns on the pool's threads.
   func addColumns(
     _ source: UnsafePointer<Float>, stride: Int, rows: Int, width: Int, to target: UnsafeMutablePointer<Float>
   ) {
@@ -113,7 +113,7 @@ struct TrainingContext {
   }
 }
 
-/// What all ops of a step share.
+/// The properties that all ops of a step share.
 struct TrainingStep {
   let seed: UInt64
   let number: UInt64

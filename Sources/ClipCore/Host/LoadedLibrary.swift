@@ -32,7 +32,7 @@ final class LoadedLibrary {
     return name + "\(descriptor)"
   }
 
-  /// Unloads this library and those that wait, when there is memory.
+  /// Unloads this library and the waiting ones, if there is memory.
   func unload() {
     LoadedLibrary.lock.lock()
     next = LoadedLibrary.waiting

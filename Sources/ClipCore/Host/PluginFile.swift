@@ -82,8 +82,20 @@ final class PluginFile {
     let file = try MappedFile(mapping: name)
     let problem = withExtendedLifetime(file) { SharedLibrary.problem(in: file.bytes) }
     if let problem { throw ClipError(CLIP_PLUGIN, path + ": " + problem) }
-    guard let handle = name.withCString({ dlopen($0, RTLD_NOW | RTLD_LOCAL) }) else {
-      var reason = dlerror().map { Name(cString: $0) } ?? "no reason given"
+    var found = name.withCString { dlopen($0, RTLD_NOW | RTLD_LOCAL) }
+    var reason: Name = ""
+    while found == nil {
+      let last = reason
+      reason = dlerror().map { Name(cString: $0) } ?? "no reason given"
+      // "libx.so.1: cannot open shared object file: …": it may lie where the RUNPATH of this library says, as in the
+      // tarball of `make dist`, and then stays loaded. A plugin is loaded from memory, where a RUNPATH of its own with $ORIGIN says nothing.
+      let needed = reason.utf8.prefix { $0 != UInt8(ascii: ":") }
+      guard reason != last, !needed.contains(UInt8(ascii: "/")),
+        withPath(Name(utf8: Array(needed)).string, { dlopen($0, RTLD_LAZY | RTLD_LOCAL) }) != nil
+      else { break }
+      found = name.withCString { dlopen($0, RTLD_NOW | RTLD_LOCAL) }
+    }
+    guard let handle = found else {
       let prefix = Name(name + ": ")
       if reason.hasPrefix(prefix) { reason = Name(utf8: Array(reason.utf8.dropFirst(prefix.utf8.count))) }
       let isResourceFailure = loadingCodes.contains { reason.hasSuffix(Name(": " + describe(errno: $0))) }

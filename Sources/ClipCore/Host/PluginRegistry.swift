@@ -1,7 +1,7 @@
 import CClip
 
-/// What the loaded plugins bring at one moment, by kind and id. Immutable: PluginHost replaces it when plugins come or
-/// go. Holding it keeps its plugins loaded.
+/// The items of the loaded plugins at one moment, by kind and id. Immutable: PluginHost replaces it when plugins are
+/// loaded or unloaded. A reference to it keeps its plugins loaded.
 final class PluginRegistry {
   struct Item {
     let kind: clip_plugin_kind

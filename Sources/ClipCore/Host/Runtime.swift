@@ -31,6 +31,16 @@ final class Runtime {
     let limit = options.max_image_pixels == 0 ? UInt64(Runtime.defaultMaxImagePixels) : options.max_image_pixels
 
     let host = PluginHost(log: log)
+    guard options.plugin_entry_count <= 4096 else {
+      throw ClipError(
+        CLIP_INVALID_ARGUMENT, "plugin_entry_count: expected at most 4096, found \(options.plugin_entry_count)")
+    }
+    for index in 0..<options.plugin_entry_count {
+      guard let entry = options.plugin_entries?[index] else {
+        throw ClipError(CLIP_INVALID_ARGUMENT, "plugin_entries[\(index)]: expected a function, found a null pointer")
+      }
+      try host.register(entry)
+    }
     var folder = Runtime.pluginFolder()
     if let path = folder, try FileKind(path) != .folder { folder = nil }
     // Loaders first: any path may have files for them.
@@ -51,7 +61,7 @@ final class Runtime {
     var wanted = options.kernels.map { Name(cString: $0) }
     if wanted == nil, let name = csystem_environment("CLIP_KERNELS") { wanted = Name(cString: name) }
     if wanted?.isEmpty == true { wanted = nil }
-    let chosen = try KernelChoice.choose(host.registry, wanted: wanted)
+    let chosen = try Runtime.chooseKernels(host, wanted: wanted)
     host.keepForComputing(chosen.plugin)
     let kernels = Kernels(
       table: chosen.table.assumingMemoryBound(to: clip_kernels.self), threads: threads.width, owner: chosen.plugin)
@@ -70,6 +80,22 @@ final class Runtime {
   }
 
   deinit { watch?.stop() }
+
+  /// Kernels of the folder "on-demand" are loaded when they are asked for by name. OpenBLAS's also are where else the
+  /// reference would compute.
+  private static func chooseKernels(_ host: PluginHost, wanted: Name?) throws(ClipError) -> PluginRegistry.Item {
+    let prefix: Name = "clipcore.kernels."
+    var id = wanted ?? ""
+    if wanted == nil {
+      let best = try KernelChoice.choose(host.registry, wanted: nil)
+      if best.plugin != nil { return best }
+      id = prefix + "openblas"
+    } else if !id.hasPrefix(prefix) {
+      id = prefix + id
+    }
+    if let path = onDemandFile(id) { try host.demand(CLIP_KIND_KERNELS, id, from: path) }
+    return try KernelChoice.choose(host.registry, wanted: wanted)
+  }
 
   /// The current registry.
   var plugins: PluginRegistry { host.registry }
@@ -108,8 +134,8 @@ final class Runtime {
   /// The image codecs, in the order they were loaded.
   var codecs: [CodecTable] { plugins.codecs }
 
-  /// The same, after loading a codec from the folder "on-demand" for a file that begins with `data`, if no loaded one
-  /// recognises it.
+  /// As `codecs`, but if no loaded codec recognises a file that begins with `data`, first loads one from the folder
+  /// "on-demand".
   func codecs(for data: UnsafeRawBufferPointer) throws(ClipError) -> [CodecTable] {
     let loaded = codecs
     guard let bytes = data.bindMemory(to: UInt8.self).baseAddress,

@@ -7,7 +7,7 @@ struct Framing {
   let height: Int
   /// The part of the resized image that is kept.
   let window: ResizeWindow
-  /// Where the window goes in the tower's input. The rest of the input is padding.
+  /// The position of the window in the tower's input. The rest of the input is padding.
   let left: Int
   let top: Int
 

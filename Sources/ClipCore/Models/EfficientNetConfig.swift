@@ -3,10 +3,7 @@ import CClip
 /// Hugging Face's config.json of EfficientNet, and of ALIGN's image tower, which ends before the last convolution.
 /// Defaults are those of transformers' EfficientNetConfig: B7's.
 enum EfficientNetConfig {
-  /// The encoder's configuration without the image size, and the width of its features.
-  static func read(
-    _ config: ConfigReader, hasTop: Bool
-  ) throws(ClipError) -> (members: [(key: Name, value: JSON)], width: Int) {
+  static func read(_ config: ConfigReader, hasTop: Bool) throws(ClipError) -> HuggingFaceHierarchical.Family {
     let (wide, deep) = (
       try config.number("width_coefficient", 2, 0.01...100), try config.number("depth_coefficient", 3.1, 0.01...100)
     )
@@ -44,8 +41,9 @@ enum EfficientNetConfig {
     guard centered.allSatisfy({ $0.int != nil }) else {
       throw config.error(CLIP_FORMAT, "depthwise_padding", "the indices of blocks")
     }
-    return (
-      [
+    return HuggingFaceHierarchical.Family(
+      encoder: "efficientnet", processor: "EfficientNet", width: hasTop ? last : widths[count - 1], names: [],
+      members: [
         ("names", .string("transformers")), ("padding", .string("late")), ("first_shortcut", .int(0)),
         ("stem_width", .int(rounded(32))), ("widths", array(widths)), ("depths", array(depths)),
         ("kernels", array(kernels)), ("strides", array(strides)),
@@ -54,8 +52,7 @@ enum EfficientNetConfig {
         ("epsilon", .double(try config.number("batch_norm_eps", 0.001, 1e-12...1))),
         ("squeeze_ratio", .double(try config.number("squeeze_expansion_ratio", 0.25, 1e-6...1))),
         ("activation", .string(try HuggingFaceConfig.activation(config, "swish"))),
-      ], hasTop ? last : widths[count - 1]
-    )
+      ])
   }
 
   private static func array(_ counts: [Int]) -> JSON { .array(counts.map { .int($0) }) }

@@ -5,7 +5,7 @@ import CSystem
 struct EncodeOptions {
   let rawFeatures: Bool
   let truncate: Bool
-  /// Whether texts are cleaned as OpenAI does it; else as the tokenizer's files say.
+  /// Whether texts are cleaned as by OpenAI; otherwise as the tokenizer's files define.
   let openAICleaning: Bool
   /// The background under transparent pixels; nil drops alpha.
   let background: Colour?
@@ -141,7 +141,7 @@ extension Model {
     }
   }
 
-  /// The same on the runtime's threads, with the given scratch; messages number images from `firstIndex`.
+  /// Preprocesses on the runtime's threads with the given scratch. Messages number images from `firstIndex`.
   private func preprocess(
     images: UnsafePointer<clip_image_view>, _ n: Int, firstIndex: Int, _ options: EncodeOptions,
     _ scratch: ImageScratch,

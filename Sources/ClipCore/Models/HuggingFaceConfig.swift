@@ -65,7 +65,7 @@ enum HuggingFaceConfig {
           try part(config, "text_config", dict: "text_config_dict"), embedding, isMeta: try isMeta(config)) : nil)
   }
 
-  /// CLIPVisionModelWithProjection or, where the file has no projection, CLIPVisionModel.
+  /// CLIPVisionModelWithProjection or, if the file has no projection, CLIPVisionModel.
   private static func readVisionAlone(
     _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool
   ) throws(ClipError) -> ModelConfig {
@@ -163,7 +163,7 @@ enum HuggingFaceConfig {
     try config.string("model_type", "").hasPrefix("metaclip_2")
   }
 
-  /// Old configs all say 2, which means the largest id of the text (transformers, pull request 24773).
+  /// Old configurations all have 2, which means the largest id of the text (transformers, pull request 24773).
   private static func endToken(_ text: ConfigReader, _ vocabulary: Int, isExact: Bool) throws(ClipError) -> Int {
     let token = try text.int("eos_token_id", 49407, 0...Int(Int32.max))
     if token == 2, !isExact { return -1 }
@@ -183,7 +183,10 @@ enum HuggingFaceConfig {
   static func activation(
     _ config: ConfigReader, _ fallback: Name, key: StaticString = "hidden_act"
   ) throws(ClipError) -> Name {
-    let found = try config.string(key, fallback)
+    try activation(try config.string(key, fallback), config, Name(stringLiteral: key))
+  }
+
+  static func activation(_ found: Name, _ config: ConfigReader, _ key: Name) throws(ClipError) -> Name {
     for (theirs, ours) in activations where theirs == found { return ours }
     var names = ""
     for (theirs, _) in activations { names += (names.isEmpty ? "\"" : ", \"") + theirs.string + "\"" }

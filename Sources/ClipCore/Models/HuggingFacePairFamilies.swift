@@ -1,10 +1,10 @@
 extension HuggingFacePairs {
   struct Family {
     let type: Name
-    /// The model_type that each part counts as; nil: what it says itself.
+    /// The model_type as which each part is read; nil for the part's own.
     var image: Name?
     var text: Name?
-    /// Where a part has its tensors, and what else begins the names of its tower's.
+    /// The scopes of the parts' tensors, and other prefixes of the towers' tensors.
     var imageScope: Name = "vision_model"
     var textScope: Name = "text_model"
     var textPrefix: Name = "text_model."
@@ -16,7 +16,8 @@ extension HuggingFacePairs {
     var width = 512
     /// The text's row; nil: the pooler's output.
     var pooling: Name? = "first"
-    /// Keys of the text part that count as absent with these values, and its defaults where they are not those of `text`.
+    /// Keys of the text part that must have these values if present, and its defaults where they differ from those of
+    /// `text`.
     var fixed: [(key: Name, value: JSON)] = []
     var defaults: [(key: Name, value: JSON)] = []
     var scale: Name? = "logit_scale"

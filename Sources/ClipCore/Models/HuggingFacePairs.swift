@@ -23,7 +23,7 @@ enum HuggingFacePairs {
       text: textPart.text, names: TensorNames(isDirect: true), logitScale: family.scale,
       temperature: family.temperature)
     if let name = family.imageProjection {
-      // What transformers calls the pooler's output of ViT.
+      // transformers uses the pooler's output of ViT.
       if type == "vision-text-dual-encoder", weights.tensors["vision_model.pooler.dense.weight"] != nil {
         guard try vision.string("pooler_act", "tanh") == "tanh" else {
           throw vision.error(CLIP_UNSUPPORTED, "pooler_act", "\"tanh\"")
@@ -76,7 +76,7 @@ enum HuggingFacePairs {
 }
 
 extension ModelConfig {
-  /// The same for a model that has its tensors under `scope`.
+  /// The configuration of a model whose tensors are under `scope`.
   fileprivate func under(_ scope: Name) -> ModelConfig {
     var moved = self
     func place(_ tower: TowerDescription) -> TowerDescription {

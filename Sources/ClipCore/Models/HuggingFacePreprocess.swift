@@ -3,7 +3,8 @@ import CClip
 /// Hugging Face's preprocessor_config.json, or the "image_processor" of a processor_config.json, where transformers 5
 /// writes it: the processor that it names, with its options.
 enum HuggingFacePreprocess {
-  /// `size` is the tower's, of the config at `configPlace`; nil: any. `family` is the processor where the file names none.
+  /// `size` is the size of the tower, from the config at `configPlace`; nil for any. `family` is the processor if the
+  /// file names none.
   static func read(
     _ folder: String, _ size: Sides?, _ configPlace: String, _ family: Name = "CLIP"
   ) throws(ClipError) -> PreprocessConfig {
@@ -12,7 +13,7 @@ enum HuggingFacePreprocess {
     if let found = try find(folder) { config = found }
     let processor = try processor(config, family)
     guard !(try config.bool("do_pad", false)) else { throw config.error(CLIP_UNSUPPORTED, "do_pad", "false") }
-    // Without a file images are as large as the tower wants them.
+    // Without a file the size of images is that of the tower.
     var result = try readGeometry(config, processor, config.json.object?.isEmpty == true ? size : nil)
     if let size, Sides(height: result.height, width: result.width) != size {
       throw ClipError(
@@ -112,14 +113,14 @@ enum HuggingFacePreprocess {
     return geometry
   }
 
-  /// ConvNextImageProcessor's: images below 384 pixels are cut out of larger ones.
+  /// ConvNextImageProcessor: images smaller than 384 pixels are cropped from larger ones.
   private static func convNeXtGeometry(_ config: ConfigReader, _ edge: Int) throws(ClipError) -> PreprocessConfig {
     let share = try config.number("crop_pct", 224.0 / 256, 0.01...1)
     guard edge < 384 else { return PreprocessConfig(width: edge, height: edge, resizeTo: edge, mode: .squash) }
     return PreprocessConfig(width: edge, height: edge, resizeTo: Int(Double(edge) / share))
   }
 
-  /// size as {"shortest_edge"}, or as an integer where the processor takes that for one; nil where it is height and width.
+  /// The size as {"shortest_edge"}, or as an integer if the processor takes one so; nil if it has height and width.
   private static func shortestEdge(
     _ config: ConfigReader, _ processor: HuggingFaceProcessor, _ fallback: Sides?
   ) throws(ClipError) -> Int? {
@@ -147,7 +148,7 @@ enum HuggingFacePreprocess {
     )
   }
 
-  /// Pillow's numbers for its filters.
+  /// The filter by Pillow's number.
   private static func resample(
     _ config: ConfigReader, _ processor: HuggingFaceProcessor
   ) throws(ClipError) -> PreprocessConfig.Resample {

@@ -1,10 +1,10 @@
 import CClip
 
 extension HuggingFaceTransformers {
-  /// What one model_type has that others have not. Defaults are those of transformers' configuration class.
+  /// The differences of one model_type. Defaults are those of transformers' configuration class.
   struct Family {
     let type: Name
-    /// What its tensors may be under, where a head is on top.
+    /// Possible scopes of the tensors in a model with a head.
     let scopes: [Name]
     let processor: Name
     var width = 768
@@ -30,7 +30,7 @@ extension HuggingFaceTransformers {
         try mlp(config) + noBias(config)
       },
       Family(type: "deit", scopes: ["deit"], processor: "DeiT") { config, _ throws(ClipError) in
-        // The distillation token stands where a register does.
+        // The distillation token is at the place of a register.
         try mlp(config) + noBias(config) + [("registers", .int(1))]
       },
       Family(type: "ijepa", scopes: ["ijepa"], processor: "ViT") { config, _ throws(ClipError) in

@@ -1,6 +1,6 @@
 extension HuggingFaceTransformers {
-  /// Where transformers has the parameters of the encoder vision-transformer: its names of today, and those of the files
-  /// on the hub.
+  /// transformers' names for the parameters of the encoder vision-transformer: the current ones, and those of files on
+  /// the hub.
   static func rules(_ scope: Name) -> [ParameterRule] {
     let start: Name = scope.isEmpty ? "" : scope + "."
     var rules = ParameterRule.rules(

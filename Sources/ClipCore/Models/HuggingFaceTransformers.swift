@@ -1,7 +1,7 @@
 import CClip
 
-/// Hugging Face's config.json of vision transformers alone: ViT's kin. A model's features are its class token after the
-/// final norm or, where it has none, the mean of its patches.
+/// Hugging Face's config.json of vision transformers like ViT, without a text tower. The features are the class token
+/// after the final norm or, without one, the mean of the patches.
 enum HuggingFaceTransformers {
   /// nil: a model_type of another reader.
   static func read(
@@ -53,7 +53,7 @@ enum HuggingFaceTransformers {
     Sides(height: size.height / patch, width: size.width / patch)
   }
 
-  /// What heads, decoders and training have beside the tower.
+  /// Tensors of heads, decoders and training, which the tower does not use.
   private static func ignored(_ scope: Name) -> [Name] {
     let start: Name = scope.isEmpty ? "" : scope + "."
     return [

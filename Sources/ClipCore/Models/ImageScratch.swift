@@ -17,7 +17,7 @@ final class TextScratch {
   var tokens = GrowingBuffer()
   private var prompted = GrowingBuffer()
 
-  /// The text behind a prompt, valid until the next call.
+  /// `prompt` followed by the text, valid until the next call.
   func prefixed(_ text: UnsafeRawBufferPointer, by prompt: Name) throws(ClipError) -> UnsafeBufferPointer<UInt8> {
     if prompt.isEmpty { return text.bindMemory(to: UInt8.self) }
     let count = prompt.utf8.count + text.count

@@ -14,7 +14,7 @@ final class Model {
   let imageScratch: IdlePool<ImageScratch>
   let textScratch: IdlePool<TextScratch>
 
-  /// With `isPacked`, weights are packed now, also those that would stay in their file until later calls.
+  /// With `isPacked`, weights that would stay in their file until later calls are packed now.
   convenience init(runtime: Runtime, folder: String, _ options: clip_model_options, isPacked: Bool = false)
     throws(ClipError)
   {
@@ -23,7 +23,7 @@ final class Model {
       throw ClipError(CLIP_INVALID_ARGUMENT, "towers: expected CLIP_TOWER_* bits, found \(options.towers)")
     }
     try requireFlags(options.flags, CLIP_OPEN_ALLOW_EXTRA_TENSORS | CLIP_OPEN_WITHOUT_WEIGHTS, "CLIP_OPEN_")
-    guard options.storage.rawValue <= CLIP_STORAGE_INT8.rawValue else {
+    guard options.storage.rawValue <= CLIP_STORAGE_INT8_FAST.rawValue else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "storage: expected a clip_storage, found \(options.storage.rawValue)")
     }
     guard runtime.kernels.supports(options.storage) else {
@@ -226,10 +226,10 @@ struct TextSide {
   let origin: TowerOrigin
 }
 
-/// Where a tower was opened from, to open it again.
+/// The source of a tower, to open it again.
 struct TowerOrigin {
   let folder: String
-  /// Without the progress callback, which is valid in the first call only.
+  /// Without the progress callback, which is only valid in the first call.
   let options: clip_model_options
   /// Whether the weights came from a trainer since.
   private(set) var hasTrainerWeights = false

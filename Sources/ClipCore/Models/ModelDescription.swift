@@ -1,7 +1,7 @@
 import CClip
 
-/// What a model's folder says: its towers, preprocessing and weights. Sizes come from the configuration, and are
-/// checked against the tensors later.
+/// The content of a model folder: towers, preprocessing and weights. Sizes are from the configuration, and are checked
+/// against the tensors later.
 struct ModelDescription {
   /// The folder of configuration, weights and tokenizer: the model's folder, or one in it.
   var folder: String
@@ -98,7 +98,7 @@ struct ModelDescription {
   }
 }
 
-/// What all configurations are read into.
+/// The form into which all configurations are read.
 struct ModelConfig {
   struct Image {
     var tower: TowerDescription

@@ -16,8 +16,8 @@ final class OpenModel {
 
   var current: Model { model.current }
 
-  /// Replaces the towers of these CLIP_TOWER_* bits, 0 for all, by those of `folder`, or of the folder that each came
-  /// from. One swap at a time; a failed one changes nothing.
+  /// Replaces the towers of these CLIP_TOWER_* bits, 0 for all, by those of `folder`; if that is nil, each from its own
+  /// folder. One swap at a time. A failed swap changes nothing.
   func swap(_ towers: UInt32, _ folder: String?, _ options: clip_model_options?) throws(ClipError) {
     swaps.lock()
     defer { swaps.unlock() }

@@ -18,7 +18,7 @@ struct TransformerConfig {
   }
 }
 
-/// CLIP's vision transformer as its encoder wants to be told, and checked for what must divide.
+/// The configuration of CLIP's vision transformer, with checks of divisibility.
 struct VisionTransformerConfig {
   var image: Sides
   var patch: Int

@@ -1,7 +1,7 @@
 import CClip
 
-/// Hugging Face's config.json of a ViT model, as an image tower alone: the class token after the final
-/// norm. Defaults are those of transformers' ViTConfig.
+/// Hugging Face's config.json of a ViT model without a text tower: the class token after the final norm. Defaults are
+/// those of transformers' ViTConfig.
 enum ViTConfig {
   static func read(
     _ config: ConfigReader, _ folder: String, _ weights: StoredTensors, image: Bool

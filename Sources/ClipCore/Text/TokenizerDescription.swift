@@ -1,7 +1,7 @@
 import CClip
 
-/// Which tokenizer a text tower's tokens come from. All but `plugin` and `none` are kinds of clipcore.tokenizer.subword,
-/// and read tokenizer.json where it is.
+/// The tokenizer of a text tower. All kinds except `plugin` and `none` are those of clipcore.tokenizer.subword, and use
+/// tokenizer.json if it exists.
 enum TokenizerKind: Equatable {
   /// Whichever the folder's files describe.
   case folder
@@ -11,14 +11,14 @@ enum TokenizerKind: Equatable {
   case wordPiece
   /// SentencePiece's, of spiece.model.
   case sentencePiece
-  /// The same after SigLIP's cleaning of the text.
+  /// `sentencePiece` after SigLIP's cleaning of the text.
   case siglip
   /// The plugin of that id.
   case plugin(Name)
   /// The caller brings tokens.
   case none
 
-  /// Of the word in clipcore.json; nil for one that is neither a kind nor the id of a plugin.
+  /// The kind with a name of clipcore.json; nil if the name is neither a kind nor a plugin's id.
   init?(_ word: Name) {
     switch word {
     case "folder": self = .folder
@@ -33,7 +33,7 @@ enum TokenizerKind: Equatable {
     }
   }
 
-  /// The plugin's word for it.
+  /// The plugin's name of the kind.
   func word(isOpenClip: Bool) -> StaticString {
     switch self {
     case .bytePairs: isOpenClip ? "open_clip" : "clip"
@@ -55,9 +55,9 @@ enum TextCleaning: UInt32 {
   case huggingFace, openAI, whitespace, canonical
 }
 
-/// What a model's config says about its tokenizer.
+/// A model configuration's options of the tokenizer.
 struct TokenizerOptions {
-  /// How texts are cleaned first, where the caller does not say.
+  /// The cleaning of texts, if the caller does not choose one.
   var cleaning = TextCleaning.huggingFace
   /// Whether separators become 0.
   var stripsSeparator = false

@@ -38,7 +38,7 @@ struct InitialWeights {
       let plan = try TowerPlan(tower, tower: kind, plugins: plugins)
       add(plan.graph, isText: kind == CLIP_TOWER_TEXT, description.names)
     }
-    // SigLIP's start where there is a bias, else CLIP's 1 / 0.07.
+    // SigLIP's initial values if there is a bias, else CLIP's 1 / 0.07.
     let hasBias = description.logitBias != nil
     let shape = hasBias ? [1] : []
     if let name = description.logitScale {

@@ -2,7 +2,7 @@ import CClip
 import CSystem
 
 /// All parameters of a model in training in one float32 block, and the gradients of the trained ones in another. A
-/// tensor that two ops share is in it once.
+/// tensor that two ops share is stored once.
 final class ParameterStore: TrainedValues {
   enum Kind {
     case learned

@@ -21,7 +21,7 @@ extension Trainer {
         tensors.add(tensor.named(own))
         continue
       }
-      // The mean of the sum is there too.
+      // The moving average of this tensor is stored too.
       if average { continue }
       let matrix = Name(utf8: own.utf8.dropLast(endA.utf8.count))
       guard let b = saved.tensors[prefix + matrix + endB], tensor.shape.count == 2, b.shape.count == 2,

@@ -20,15 +20,15 @@ final class TrainingPlan {
   }
 
   let steps: [Step]
-  /// The number of steps of the forward run. After them the output's value is there, and its gradient is needed.
+  /// The number of steps of the forward run. After these the output's value and its gradient are available.
   let forwardSteps: Int
   let buffers: [Buffer]
   /// The gradient buffer of each node; below 0 for none.
   let gradients: [Int]
   private let output: Int
 
-  /// `wanted` says which nodes have a gradient, `keeping` which values are kept from forward to backward. With no
-  /// `wanted`, the plan is a forward run only.
+  /// `wanted`: the nodes with a gradient. `keeping`: the values kept from forward to backward. Without any `wanted`,
+  /// the plan is a forward run only.
   init(_ nodes: [Operation], output: Int, wanted: [Bool], keeping: [Bool]) {
     var steps: [Step] = []
     var buffers: [Buffer] = []

@@ -18,11 +18,11 @@ final class TrainingTower: TrainingMemory {
   private let gradientOffsets: UnsafeMutablePointer<Int>
   /// Indexed by nodes.
   private let gradients: GradientSink
-  /// For the op whose `backward` runs: whether it adds to each gradient.
+  /// Of the op whose `backward` runs: whether it adds to each gradient.
   private var inputAdds: [Bool] = []
   private var parameterAdds: [Bool] = []
 
-  /// What `backward` needs from the forward run before it.
+  /// The state of the forward run that `backward` needs.
   private struct Position {
     var batch: Batch
     var step: TrainingStep

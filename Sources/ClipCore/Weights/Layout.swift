@@ -39,7 +39,7 @@ enum Layout {
     }
   }
 
-  /// Where this layout has CLIP's tensors.
+  /// This layout's names of CLIP's tensors.
   var clipNames: TensorNames {
     switch self {
     case .huggingFace:
@@ -74,8 +74,8 @@ enum Layout {
       + Layout.huggingFaceBlock("transformer.resblocks.{}.", "text_model.encoder.layers.{}.")
   }
 
-  /// open_clip's CLIP class has the text tower's parameters at the top level, its CustomTextCLIP under "text.". The norm
-  /// after a mean, where the encoder has one before it, has the same name.
+  /// open_clip's CLIP class has the text tower's parameters at the top level, its CustomTextCLIP under "text.". A norm
+  /// after a mean has the same name as the norm before it in other encoders.
   private var openClipRules: [ParameterRule] {
     ParameterRule.rules(
       """

@@ -24,8 +24,8 @@ final class ParameterSource {
     return weights.tensors[name].map { StoredParameter($0, .whole) }
   }
 
-  /// The same for a parameter of known shape, whose sides of 1 the file may lack or have elsewhere: PyTorch stores a
-  /// class token as [1, 1, width].
+  /// As `find`, for a parameter of known shape. The file may lack sides of 1 or have more: PyTorch stores a class token
+  /// as [1, 1, width].
   func find(_ parameter: Parameter) -> StoredParameter? {
     var found = find(parameter.name)
     for (name, resize) in names.resizes where name == parameter.name { found = found?.resized(resize) }

@@ -43,7 +43,7 @@ struct PositionResize: Equatable {
     }
   }
 
-  /// For each position of the new side, the positions of the old one that it is computed from, and their weights.
+  /// For each position of the new side, the positions of the old side that it is computed from, and their weights.
   private static func taps(_ from: Int, _ to: Int, _ antialias: Bool) -> [[(Int, Float)]] {
     let scale = Double(from) / Double(to)
     return (0..<to).map { place in

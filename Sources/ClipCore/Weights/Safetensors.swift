@@ -197,7 +197,7 @@ func shapeProduct(_ a: Int, _ b: Int, _ place: String) throws(ClipError) -> Int 
   return result
 }
 
-/// Quoted names for messages: "\"a\", \"b\"". At most 20 names, each cut to 60 bytes.
+/// Quoted names for messages: "\"a\", \"b\"". At most 20 names, each truncated to 60 bytes.
 func describe(names: [Name]) -> String {
   var list = ""
   for name in names.prefix(20) {

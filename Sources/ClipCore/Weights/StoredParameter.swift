@@ -8,7 +8,7 @@ struct StoredParameter {
   /// The parameter's shape. For a tensor that the arrangement does not fit it is the tensor's own shape, so
   /// that the caller's comparison of shapes fails.
   let shape: [Int]
-  /// nil where the parameter has the tensor's own rows.
+  /// nil if the parameter is not resized.
   private(set) var resize: PositionResize?
 
   init(_ tensor: Safetensors.Tensor, _ arrangement: ParameterRule.Arrangement) {
@@ -33,7 +33,7 @@ struct StoredParameter {
     self.shape = shape
   }
 
-  /// The parameter in shape `wanted` if the two shapes are one but for sides of 1; otherwise unchanged.
+  /// The parameter in shape `wanted` if the shapes only differ in sides of 1; otherwise unchanged.
   func squeezed(as wanted: [Int]) -> StoredParameter {
     guard case .whole = arrangement, shape.count <= 8, shape != wanted,
       shape.filter({ $0 != 1 }) == wanted.filter({ $0 != 1 })
@@ -43,8 +43,8 @@ struct StoredParameter {
     return StoredParameter(self, shape: wanted)
   }
 
-  /// The parameter as a table of positions for another grid, if the tensor is one for the grid that `resize` begins
-  /// with; otherwise unchanged.
+  /// The parameter with its positions resized, if its tensor has the positions of the grid that `resize` starts from;
+  /// otherwise unchanged.
   func resized(_ resize: PositionResize) -> StoredParameter {
     guard case .whole = arrangement, let width = shape.last, shape.count <= 3,
       tensor.count == resize.sourceRows &* width,
@@ -100,7 +100,7 @@ struct StoredParameter {
     tensor.file.canBeRead && (arrangement == .transposed || !tensor.strides.isEmpty)
   }
 
-  /// Itself, with the tensor in memory where its rows are not one after another in the file.
+  /// The parameter itself, or a copy in memory if its rows are not contiguous in the file.
   func inMemory() throws(ClipError) -> StoredParameter {
     guard isScattered else { return self }
     let memory = try Memory(byteCount: tensor.bytes.count, for: "a tensor")
@@ -287,7 +287,7 @@ extension Safetensors.Tensor {
     return nil
   }
 
-  /// Where element `index` in row-major order is, in elements from the first.
+  /// The offset of element `index` in row-major order, in elements from the first.
   private func place(of index: Int) -> Int {
     var rest = index
     var place = 0

@@ -46,7 +46,7 @@ struct StoredTensors {
   /// Whether convolutions of the training form became one, as timm's reparameterize_model makes them.
   var hasFusedConvolutions: Bool { tensors.list.contains { $0.name.hasSuffix(".reparam_conv.weight") } }
 
-  /// Those under the scope `scope`, without it.
+  /// The tensors under `scope`, with names below it.
   func under(_ scope: Name) -> StoredTensors {
     var found = TensorMap()
     for tensor in tensors.list where tensor.name.hasPrefix(scope + ".") {
@@ -57,7 +57,7 @@ struct StoredTensors {
     return StoredTensors(path, found)
   }
 
-  /// Beside them those of `other`, under the scope `scope`.
+  /// These tensors, and those of `other` under `scope`.
   func adding(_ other: StoredTensors, under scope: Name) -> StoredTensors {
     var tensors = tensors
     for tensor in other.tensors.list {
@@ -124,8 +124,8 @@ struct StoredTensors {
     return tensors
   }
 
-  /// Without what wrappers put before all names: PyTorch's DataParallel ("module."), its compiler ("_orig_mod."), and
-  /// classes that hold the model ("model.", "clip.").
+  /// The tensors without prefixes that wrappers add to all names: PyTorch's DataParallel ("module."), its compiler
+  /// ("_orig_mod."), and classes that contain the model ("model.", "clip.").
   private static func withoutPrefixes(_ tensors: TensorMap) -> TensorMap {
     let wrappers: [Name] = ["module.", "_orig_mod.", "model.", "clip."]
     var tensors = tensors

@@ -6,7 +6,7 @@ struct TensorNames {
   /// Whether encoders use the names of the file, so that a tensor of the same name comes first and rules
   /// cover alternative spellings.
   var isDirect = false
-  /// Parameters that are resized where the file's are for another size of images.
+  /// Parameters that are resized if the file's are for another size of images.
   var resizes: [(parameter: Name, resize: PositionResize)] = []
   /// How others would be: with what a smaller grid's rows cover (open_clip, timm), or not (transformers).
   var antialiasesPositions = false

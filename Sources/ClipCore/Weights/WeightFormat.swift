@@ -10,7 +10,7 @@ struct WeightFormat {
     return table.pointee.recognises(data, file.bytes.count) != 0
   }
 
-  /// The tensors of the file, each checked to lie in it.
+  /// The tensors of the file, each checked to be inside it.
   func tensors(of file: MappedFile) throws(ClipError) -> TensorMap {
     guard let data = file.bytes.bindMemory(to: UInt8.self).baseAddress else { return TensorMap() }
     let found = FoundTensors(file)
@@ -25,11 +25,11 @@ struct WeightFormat {
   }
 }
 
-/// What a plugin has visited so far.
+/// The tensors that a plugin has visited.
 private final class FoundTensors {
   private let file: MappedFile
   var tensors = TensorMap()
-  /// Of the tensor that was refused.
+  /// The error of the tensor that was refused.
   var problem: ClipError?
 
   init(_ file: MappedFile) { self.file = file }
@@ -96,7 +96,7 @@ private final class FoundTensors {
     return size
   }
 
-  /// Whether the strides are those of elements without gaps. A side of 1 or 0 may have any.
+  /// Whether the strides are row-major without gaps. Sides of 1 or 0 may have any stride.
   private func isRowMajor(_ shape: [Int], _ strides: [Int]) -> Bool {
     guard !strides.isEmpty else { return true }
     var expected = 1

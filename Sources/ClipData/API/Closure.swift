@@ -3,7 +3,7 @@ import CFFI
 import CSystem
 import ClipFFI
 
-/// A C function made at run time, which calls another with a pointer before its own arguments. Immutable; the function
+/// A C function made at run time, which calls `target` with a pointer before its own arguments. Immutable; the function
 /// may be called on any thread until this is freed.
 final class Closure {
   let function: clip_function
@@ -46,7 +46,7 @@ final class Closure {
     call.deallocate()
   }
 
-  /// "result(type,type)", the words of ForeignType.
+  /// Parses "result(type,type)". The names of types are those of ForeignType.
   private static func parse(_ signature: Name) throws(ClipError) -> (ForeignType, [ForeignType]) {
     func wrong(_ what: String) -> ClipError {
       ClipError(

@@ -1,14 +1,14 @@
 import CClip
 import CSystem
 
-/// Measures how well n images and their texts meet, from embeddings alone.
+/// Measures how well n images match their texts, from their embeddings.
 struct Analysis {
   private let images: UnitRows
   private let texts: UnitRows
   private let runtime: Runtime
   private let n: Int
 
-  /// The most pairs: indices of neighbours have 32 bits.
+  /// The most pairs: 32 bits hold an index.
   static var limit: Int { 1 << 24 }
 
   init(_ images: UnsafePointer<Float>, _ texts: UnsafePointer<Float>, _ n: Int, _ d: Int, _ runtime: Runtime)
@@ -45,7 +45,7 @@ struct Analysis {
     return rows
   }
 
-  /// The scores of both directions, with the same scales.
+  /// The scores of both directions at the same scales.
   private func passes(_ scales: [Double]) throws(ClipError) -> (ScorePass, ScorePass) {
     (try ScorePass(images, texts, scales: scales, runtime), try ScorePass(texts, images, scales: scales, runtime))
   }
@@ -63,7 +63,7 @@ struct Analysis {
     }
     var facts = clip_analysis()
     facts.logit_scale = scale
-    // The last is the given one.
+    // The last scale is the given one.
     var (forward, backward) = try passes(Analysis.steps(1, 10000) + [scale])
     let given = Analysis.stepCount
     facts.image_to_text = forward.retrieval(given, bins: bins)
@@ -82,7 +82,7 @@ struct Analysis {
     facts.image_uniformity = try ScorePass(images, images, scales: [], runtime).uniformity
     facts.text_uniformity = try ScorePass(texts, texts, scales: [], runtime).uniformity
 
-    // The loss is convex in the scale: three times closer around the best of some.
+    // The loss is convex in the scale, so the search is refined twice around the best step.
     for round in 0..<3 {
       var best = 0
       for index in 0..<Analysis.stepCount where loss(forward, backward, index) < loss(forward, backward, best) {
@@ -112,15 +112,15 @@ struct Analysis {
 
   private static var stepCount: Int { 16 }
 
-  /// Values from `low` to `high` in equal ratios.
+  /// A geometric sequence from `low` to `high`.
   private static func steps(_ low: Double, _ high: Double) -> [Double] {
     var steps: [Double] = []
     for index in 0..<stepCount { steps.append(low * pow(high / low, Double(index) / Double(stepCount - 1))) }
     return steps
   }
 
-  /// Liang et al., 2022: the distance of the two centroids, and both sides moved by half of it towards each
-  /// other and scaled to unit length again.
+  /// Liang et al., 2022: the distance of the two centroids, and the embeddings after each side is moved by half of it
+  /// towards the other and scaled to unit length again.
   private func shift() throws(ClipError) -> (gap: Double, analysis: Analysis) {
     let width = images.width
     let moved = (try UnitRows(count: n, width: width), try UnitRows(count: n, width: width))

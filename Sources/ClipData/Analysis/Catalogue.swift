@@ -1,12 +1,12 @@
 import CClip
 import CSystem
 
-/// The file of modalities, kinds of alignment and gaps (docs/analysis.md), read in each call.
+/// The file of modalities, kinds of alignment and gaps (docs/analysis.md). Each call reads it.
 struct Catalogue {
   private let path: String
   private let root: JSON
 
-  /// `path` nil: share/clipcore/modalities.json of the tree that the library is installed in.
+  /// `path` nil: share/clipcore/modalities.json below the prefix in which the library is installed.
   init(_ path: String?) throws(ClipError) {
     if let path {
       self.path = path
@@ -14,7 +14,7 @@ struct Catalogue {
       guard let library = csystem_library_path(UnsafeRawPointer(clip_version())) else {
         throw ClipError(CLIP_NOT_FOUND, "path: expected a file, found none beside a library whose place is unknown")
       }
-      // The libraries are in the prefix's lib, or in a folder of the architecture in it.
+      // The libraries are in <prefix>/lib or in an architecture's folder below it.
       let folder = parent(of: ClipBase.path(library))
       let near = join(folder, "../share/clipcore/modalities.json")
       self.path = try FileKind(near) != .absent ? near : join(folder, "../../share/clipcore/modalities.json")
@@ -28,7 +28,7 @@ struct Catalogue {
     let title: Name
     let values: (Name, Name)
     let challenge: Name
-    /// Share of the sum of all weights.
+    /// The property's weight divided by the sum of all weights.
     var weight: Double
     /// 0 to 1.
     let gap: Double
@@ -95,7 +95,7 @@ struct Catalogue {
     }
     guard total > 0 else { throw wrong("properties", "a weight above 0", root["properties"]) }
     for index in gaps.indices { gaps[index].weight /= total }
-    // Few, and equal ones stay as they are written.
+    // An insertion sort, which is stable; there are few properties.
     var sorted: [PropertyGap] = []
     for gap in gaps {
       let place = sorted.firstIndex { $0.weight * $0.gap < gap.weight * gap.gap } ?? sorted.count

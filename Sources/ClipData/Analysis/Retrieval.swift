@@ -16,13 +16,13 @@ extension ScorePass {
     return sum / n
   }
 
-  /// Expected calibration error (Guo et al., 2017): how far confidence, the largest probability, is from
-  /// the share of right answers, in bins of equal width.
+  /// Expected calibration error (Guo et al., 2017): the difference between confidence, the largest probability, and the
+  /// share of right answers, in bins of equal width.
   func calibrationError(_ scale: Int, bins: Int) -> Double {
     var surplus = [Double](repeating: 0, count: bins)
     for query in 0..<queries.count {
       let confidence = 1 / sums(query)[scale]
-      // 1 / 1 at most, and above 0.
+      // Confidence is above 0 and at most 1.
       let bin = max(0, min(bins - 1, (Int(exactly: (confidence * Double(bins)).rounded(.up)) ?? 1) - 1))
       surplus[bin] += confidence - (result(query).pointee.rank == 1 ? 1 : 0)
     }
@@ -80,7 +80,7 @@ extension ScorePass {
 }
 
 extension [Int] {
-  /// For counts of values: the value of the item at `place` in sorted order.
+  /// With `self` the number of items of each value: the value of the item at `place` in sorted order.
   fileprivate func quantile(_ place: Int) -> Int {
     var before = 0
     for value in indices {

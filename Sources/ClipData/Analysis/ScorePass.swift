@@ -43,13 +43,13 @@ struct QueryResult {
   var other = 0
   var matched = 0.0
   var best = 0.0
-  /// Sum of the cosines of the others; sum of exp(4 cosine - 4) over them, for uniformity.
+  /// The sum of the cosines of the others, and of exp(4 cosine - 4) for uniformity.
   var others = 0.0
   var near = 0.0
 }
 
-/// Scores every query with every candidate, one row of scores at a time: nothing of n times n is kept. A result depends
-/// only on its query, so threads and pieces do not change it.
+/// Scores every query with every candidate, one row at a time, so memory does not grow with n². A result depends on its
+/// query alone, not on threads or pieces.
 struct ScorePass {
   static var neighbours: Int { 10 }
 

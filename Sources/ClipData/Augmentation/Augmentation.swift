@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// An augmentation made with a step's settings. It holds its plugin.
+/// An augmentation with the settings of a step. Keeps its plugin loaded.
 final class Augmentation {
   private let table: UnsafePointer<clip_augmentation>
   private let plugin: PluginReference
@@ -132,7 +132,7 @@ private final class ImageSink {
   ) -> Int32 {
     do throws(ClipError) {
       if let failure { throw failure }
-      // A stride of 0 means "no gaps" to the core; here the plugin's stride is taken as it is.
+      // To the core a stride of 0 means rows without gaps; the plugin's stride is taken as it is.
       let row = Int(width) * 3
       guard stride >= row else {
         throw ClipError(

@@ -9,22 +9,22 @@ final class PluginReference {
   deinit { clip_plugin_reference_release(handle) }
 }
 
-/// The table of a loaded augmentation. The core has checked it when its plugin was loaded.
+/// The table of a loaded augmentation, which the core checked when it loaded the plugin.
 struct LoadedAugmentation {
   let kind: clip_plugin_kind
   let table: UnsafePointer<clip_augmentation>
   let plugin: PluginReference
 
-  /// The probability of a step without "p".
+  /// The default of "p".
   var probability: Double { table.pointee.probability == 0 ? 1 : table.pointee.probability }
 
   static var kinds: [clip_plugin_kind] { [CLIP_KIND_IMAGE_AUGMENTATION, CLIP_KIND_TEXT_AUGMENTATION] }
 
-  /// The augmentation of this op or id. CLIP_NOT_FOUND, with the ops there are and `place`, if there is none.
+  /// The augmentation with this op or id. If there is none, CLIP_NOT_FOUND with `place` and all ops.
   static func find(_ name: Name, _ place: String, _ runtime: Runtime) throws(ClipError) -> LoadedAugmentation {
     for kind in kinds {
       for known in try list(kind, runtime) where known.op == name || known.id == name {
-        // One that was unloaded since counts as not found.
+        // One that has been unloaded meanwhile counts as not found.
         if let held = try hold(kind, known.id, runtime) { return held }
       }
     }
@@ -34,7 +34,7 @@ struct LoadedAugmentation {
       CLIP_NOT_FOUND, "\(place): unknown op \"\(name.string)\"; for images there are \(images), for texts \(texts)")
   }
 
-  /// All of them, in the order of loading by kind.
+  /// All of them, by kind in the order of loading.
   static func all(_ runtime: Runtime) throws(ClipError) -> [LoadedAugmentation] {
     var all: [LoadedAugmentation] = []
     for kind in kinds {

@@ -1,8 +1,8 @@
 import CClip
 
-/// Steps that augment images or texts. Immutable except for its counter; it keeps its plugins loaded.
+/// Steps that augment images or texts. Immutable except for its counter. Keeps its plugins loaded.
 final class Pipeline {
-  /// nil for a pipeline without steps, which takes both.
+  /// nil for a pipeline without steps, which takes images and texts.
   let kind: clip_plugin_kind?
   let steps: [Step]
   let runtime: Runtime
@@ -12,7 +12,7 @@ final class Pipeline {
   /// The most steps of a pipeline, nested ones included.
   private static var maxSteps: Int { 1024 }
 
-  /// The pipeline "default": OpenCLIP's careful crop, and a little of everything else.
+  /// The pipeline "default": OpenCLIP's crop of nearly the whole image, and mild settings of the other augmentations.
   private static var usual: StaticString {
     """
     [{"op": "random_resized_crop", "size": 224, "scale": [0.9, 1], "interpolation": "bicubic"},
@@ -94,7 +94,7 @@ final class Step {
   let body: Body
   let probability: Double
   let weight: Double
-  /// The number of the step's random stream, in the order of the JSON.
+  /// The index of the step's random stream, in the order of the JSON.
   let number: UInt32
 
   init(_ body: Body, probability: Double, weight: Double, number: UInt32) {
@@ -104,8 +104,8 @@ final class Step {
     self.number = number
   }
 
-  /// Calls `apply` for each augmentation that the item's random streams select. A step's stream first decides whether
-  /// the step is applied; no step's numbers depend on another's.
+  /// Calls `apply` for each augmentation that the item's random streams select. The first number of a step's stream
+  /// decides whether the step is applied. Steps do not share numbers.
   func run(
     seed: UInt64, index: UInt64, _ apply: (Augmentation, inout RandomStream) throws(ClipError) -> Void
   ) throws(ClipError) {

@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// Pixels between steps: a view, and the handle behind it unless the caller owns the pixels.
+/// Pixels between steps: a view, and the handle that owns the pixels, nil if they are the caller's.
 struct PixelBuffer {
   let view: ImageView
   let handle: ImageHandle?
@@ -95,8 +95,8 @@ extension ImageView.Format {
     }
   }
 
-  /// The format that keeps most of this one, among those whose bit (1 << clip_pixel_format) is set in `formats`; 0
-  /// allows every format. nil if no known bit is set.
+  /// The format, of those whose bit (1 << clip_pixel_format) is set in `formats`, that keeps most of this one. 0 allows
+  /// every format. nil if no known bit is set.
   func nearest(in formats: UInt32) -> ImageView.Format? {
     let order: [ImageView.Format] =
       switch self {

@@ -12,10 +12,10 @@ final class StepSettings {
   }
 
   private var slots: [Slot] = []
-  /// The first request for a setting that was not declared.
+  /// The first undeclared setting that the plugin asked for.
   private(set) var mistake: String?
 
-  /// Starts with the defaults.
+  /// Sets the defaults.
   init(_ table: clip_augmentation) {
     for setting in UnsafeBufferPointer(start: table.settings, count: table.setting_count) {
       slots.append(Slot(setting: setting, number: setting.number, numbers: nil, text: nil))
@@ -29,7 +29,7 @@ final class StepSettings {
     }
   }
 
-  /// Sets the value of `key`; `place` is the step.
+  /// Sets the value of `key`. `place` names the step in errors.
   func set(_ key: Name, _ value: JSON, place: String) throws(ClipError) {
     guard let index = slots.firstIndex(where: { Name(cString: $0.setting.name) == key }) else {
       throw ClipError(CLIP_INVALID_ARGUMENT, "\(place): unknown setting \"\(key.string)\"; it has \(names)")
@@ -67,7 +67,7 @@ final class StepSettings {
     case CLIP_SETTING_NUMBERS:
       let (low, high) = (setting.count_low, setting.count_high)
       let expected = "\(low == high ? "\(low)" : "\(low) to \(high)") numbers \(range)"
-      // One number is a list of one.
+      // A single number is a list of one.
       let elements = value.array ?? (value.number == nil ? nil : [value])
       guard let elements, elements.count >= low, elements.count <= high else {
         throw value.array == nil ? wrong(expected) : wrong(expected + ", not \(value.array?.count ?? 0)")

@@ -1,13 +1,13 @@
 import CClip
 
-/// Reads the pairs of a WebDataset shard: consecutive members with the same key, which is the name up to the first dot
-/// after the last slash (https://github.com/webdataset/webdataset).
+/// Reads the pairs of a WebDataset shard. Consecutive members with the same key are a pair; the key is the name up to
+/// the first dot after the last slash (https://github.com/webdataset/webdataset).
 final class ArchiveReader: ShardReader {
   private let tar: TarReader
   private let shard: Int
   private let imageEndings: [Name]
   private var ordinal: Int
-  /// The first member of the next pair, read already.
+  /// The first member of the next pair, which ended the one before.
   private var pending: TarMember?
   private var failure: ClipError?
   private var isFinished = false
@@ -36,7 +36,7 @@ final class ArchiveReader: ShardReader {
         break
       }
       key = memberKey
-      // Of two members of one kind the first counts.
+      // The first member of each kind counts.
       if let kind = MemberKind(Array(member.name[(dot + 1)...]), imageEndings: imageEndings), parts[kind] == nil {
         parts[kind] = member.data
       }
@@ -52,7 +52,7 @@ final class ArchiveReader: ShardReader {
     return SampleReference(shard: shard, ordinal: ordinal, key: Name(utf8: Array(key)), content: .members(parts))
   }
 
-  /// Reads the next member. An error is kept until the pair before it was given.
+  /// Reads the next member. An error is kept until the pair before it has been given.
   private func advance() throws(ClipError) -> TarMember? {
     if let member = pending {
       pending = nil
@@ -68,7 +68,8 @@ final class ArchiveReader: ShardReader {
     return nil
   }
 
-  /// The end of a member's key; nil if it belongs to no pair: a name without a dot, a hidden file.
+  /// The index of the dot that ends a member's key; nil if the name has no dot or is hidden, so that the member belongs
+  /// to no pair.
   private static func dot(_ name: [UInt8]) -> Int? {
     let base = (name.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1
     guard let dot = name[base...].firstIndex(of: UInt8(ascii: ".")), dot > base else { return nil }

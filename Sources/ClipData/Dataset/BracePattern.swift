@@ -1,7 +1,7 @@
 import CClip
 
-/// Several paths in one: `{000..127}` counts, with as many digits as its ends, and `{a,b}` lists. Several patterns in a
-/// path are combined; a list may contain patterns.
+/// Several paths in one string: `{000..127}` is a range of integers with as many digits as its ends, and `{a,b}` a
+/// list. A path may have several patterns, and a list may contain patterns.
 struct BracePattern {
   private let pattern: [UInt8]
 
@@ -9,7 +9,7 @@ struct BracePattern {
   private static var mostBytes: Int { 64 << 20 }
   private static var deepest: Int { 8 }
 
-  /// The paths, in the order they are written.
+  /// The paths in the order of the pattern.
   static func expand(_ pattern: [UInt8]) throws(ClipError) -> [[UInt8]] {
     guard pattern.count <= 4096 else {
       throw ClipError(CLIP_LIMIT, "a path of \(pattern.count) bytes, expected at most 4096")
@@ -89,7 +89,7 @@ struct BracePattern {
     return results
   }
 
-  /// "first..last", counted up or down.
+  /// "first..last", ascending or descending.
   private func range(_ inner: ArraySlice<UInt8>) throws(ClipError) -> [[UInt8]] {
     let dot = UInt8(ascii: ".")
     let dots = inner.indices.first { inner[$0] == dot && $0 + 1 < inner.endIndex && inner[$0 + 1] == dot }
@@ -97,7 +97,7 @@ struct BracePattern {
       throw wrong("{first..last} with numbers, or {a,b}", "{\(Name(utf8: Array(inner.prefix(80))).string)}")
     }
     guard abs(last - first) < BracePattern.mostPaths else { throw tooMany }
-    // As in a shell: an end that begins with 0 sets the width.
+    // As in a shell, an end that begins with 0 sets the number of digits.
     let ends = [inner[..<dots], inner[(dots + 2)...]]
     let isPadded = ends.contains { $0.count > 1 && $0.first == UInt8(ascii: "0") }
     let width = isPadded ? max(ends[0].count, ends[1].count) : 0

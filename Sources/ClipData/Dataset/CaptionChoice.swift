@@ -4,13 +4,13 @@ import CClip
 struct CaptionChoice {
   private var fields: [[[UInt8]]] = []
 
-  /// Adds a field's one caption, spaces around it left out; an empty one is none.
+  /// Adds a field with one caption, without the spaces around it. An empty caption is ignored.
   mutating func add(_ text: [UInt8]) {
     let trimmed = CaptionChoice.trimmed(text)
     if !trimmed.isEmpty { fields.append([trimmed]) }
   }
 
-  /// Adds a field of JSON: a string or a list of strings. CLIP_FORMAT for anything else but null.
+  /// Adds a field of JSON: a string, a list of strings or null. CLIP_FORMAT for anything else.
   mutating func add(_ value: JSON?, _ field: Name) throws(ClipError) {
     guard let value else { return }
     if let text = value.string { return add(text.utf8) }
@@ -30,14 +30,14 @@ struct CaptionChoice {
 
   var isEmpty: Bool { fields.isEmpty }
 
-  /// A random caption: first a field, then one of its captions, all with equal probability. nil if there is none.
+  /// Draws a field, then one of its captions, each uniformly. nil if there is no caption.
   func draw(_ stream: inout RandomStream) -> [UInt8]? {
     guard !fields.isEmpty else { return nil }
     let field = fields[Int(stream.below(UInt32(truncatingIfNeeded: fields.count)))]
     return field[Int(stream.below(UInt32(truncatingIfNeeded: field.count)))]
   }
 
-  /// All of them, field by field.
+  /// All captions, field by field.
   var all: [[UInt8]] { fields.reduce(into: []) { $0 += $1 } }
 
   private static func trimmed(_ text: [UInt8]) -> [UInt8] {

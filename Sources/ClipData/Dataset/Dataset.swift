@@ -2,14 +2,14 @@ import CClip
 import CSystem
 import Synchronization
 
-/// Pairs of images and captions in batches. Calls are serialised by a lock; only counters may be read meanwhile.
+/// Pairs of images and captions in batches. Calls are serialised by a lock, except for `counters`.
 final class Dataset {
   private let list: ShardList
   private let options: DatasetOptions
   private let runtime: Runtime
   private let model: Model?
 
-  /// The process that has the workers: that of the first call. A forked child has neither them nor their locks.
+  /// The process that has the workers: that of the first call. A forked child has neither its workers nor usable locks.
   private let process = Atomic<Int32>(0)
   private let calling = Mutex()
   private var workers: Workers?
@@ -35,7 +35,7 @@ final class Dataset {
   }
 
   /// The next batch, empty after the last epoch; valid until the next call. After an error of the data every call gives
-  /// that error until `restore`; after an error of the system the next call begins with the same sample.
+  /// that error until `restore`. After an error of the system the next call begins with the same sample.
   func next() throws(ClipError) -> clip_batch {
     try requireProcess(takes: true)
     calling.lock()
@@ -111,7 +111,7 @@ final class Dataset {
     runtime.warning("data set: \(consequence): \(error.message)")
   }
 
-  /// Ends an epoch; `pending` samples of it wait for a full batch.
+  /// Ends an epoch, of which `pending` samples wait for a full batch.
   private func endEpoch(_ epoch: Int, ended pending: Int) throws(ClipError) {
     let given = counts.epochGiven
     guard given > 0 else {
@@ -120,7 +120,7 @@ final class Dataset {
         "data set: no good sample in epoch \(epoch): \(counts.described)"
           + (firstProblem.map { "; the first: " + $0.message } ?? ""))
     }
-    // When the last bad sample came, there may have been too few to judge.
+    // Checked again at the end: the last bad sample may have come before there were enough pairs.
     try counts.check(options.maxBadShare, lastProblem)
     guard !options.wantsFullBatches || given >= options.batchSize else {
       throw ClipError(
@@ -162,7 +162,7 @@ final class Dataset {
     DatasetState(run: DatasetState.run(options, list), position: position, counts: counts).write(to: bytes)
   }
 
-  /// Continues from a state of this run. After an error nothing has changed.
+  /// Continues from a state of this run. An error changes nothing.
   func restore(_ bytes: UnsafePointer<UInt8>) throws(ClipError) {
     try requireProcess()
     calling.lock()
@@ -177,7 +177,7 @@ final class Dataset {
     count { $0 = state.counts }
   }
 
-  /// The current counters, also while another thread waits in `next`.
+  /// The current counters; does not wait for `next`.
   func counters() throws(ClipError) -> clip_dataset_counters {
     try requireProcess()
     counting.lock()

@@ -1,16 +1,16 @@
 import CClip
 
-/// Counts of samples given and left out.
+/// Counts of the samples that were given and left out.
 struct DatasetCounts {
   var given: UInt64 = 0
   /// Indexed by Defect.
   var left: [UInt64] = [UInt64](repeating: 0, count: Defect.allCases.count)
   var damagedShards: UInt64 = 0
-  /// In this epoch.
+  /// Samples given in this epoch.
   var epochGiven: UInt64 = 0
   var epochLeft: UInt64 = 0
 
-  /// The fewest pairs of an epoch for which the share of bad ones can stop a run.
+  /// An epoch's share of bad pairs is checked from this number of pairs on.
   private static var fewest: UInt64 { 100 }
 
   mutating func leave(_ defect: Defect) {

@@ -1,6 +1,6 @@
 import CClip
 
-/// clip_dataset_options, checked, with defaults in place of zeros.
+/// clip_dataset_options, checked, with defaults instead of zeros.
 struct DatasetOptions {
   let isOrdered: Bool
   let wantsFullBatches: Bool
@@ -10,14 +10,14 @@ struct DatasetOptions {
   let allowsPathsOutside: Bool
   let seed: UInt64
   let batchSize: Int
-  /// 0: no end.
+  /// 0: without end.
   let epochs: Int
   let shuffleBuffer: Int
   /// This run reads part `part` of `parts`.
   let part: Int
   let parts: Int
   let workers: Int
-  /// Samples that are made ahead of the caller.
+  /// The number of samples made before the caller asks for them.
   let prefetch: Int
   let maxBadShare: Double
   let maxFileBytes: Int
@@ -65,11 +65,11 @@ struct DatasetOptions {
       image: given.image_field.map { Name(cString: $0) },
       captions: try DatasetOptions.names(given.caption_fields, Int(given.caption_field_count)))
     imageEndings = fields.image.map { [$0] } ?? runtime.imageEndings
-    // A caption that is too long is truncated, so that it never stops a run.
+    // A caption that is too long is truncated and does not stop a run.
     var encoding = try encodingOptions(given.encode)
     encoding.flags |= UInt32(CLIP_ENCODE_TRUNCATE)
     decoding = try decodingOptions(given.image)
-    // The sizes of a caller's buffers, which a data set does not have.
+    // Sizes of a caller's buffers do not apply to a data set.
     (encoding.image_width, encoding.image_height, encoding.context_length) = (0, 0, 0)
     self.encoding = encoding
     let under = try colour(rgb: encoding.background)

@@ -1,13 +1,14 @@
 import CClip
 import CSystem
 
-/// A piece of a file, in bytes.
+/// A range of bytes in a file.
 struct Extent {
   var offset: Int
   var size: Int
 }
 
-/// A file that is read by offset, not mapped: truncation meanwhile is an error. For one thread at a time.
+/// A file that is read by offset, not mapped, so that truncation by another process is an error. For one thread at a
+/// time.
 final class FileReader {
   private let file: OpenFile
   private var window: Memory?
@@ -40,7 +41,7 @@ final class FileReader {
       start: memory.bytes + (offset - windowStart), count: min(wanted, windowCount - (offset - windowStart)))
   }
 
-  /// The bytes from `offset` on that are at hand; none at the end of the file. Valid until the next call.
+  /// The buffered bytes from `offset` on; none at the end of the file. Valid until the next call.
   func piece(at offset: Int) throws(ClipError) -> UnsafeBufferPointer<UInt8> {
     let atHand = windowStart + windowCount - offset
     return try peek(at: offset, offset >= windowStart && atHand > 0 ? atHand : FileReader.windowBytes)

@@ -1,14 +1,14 @@
 import CClip
 import CSystem
 
-/// The images of a folder and of the folders in it, in the order of their names' bytes; each has its
-/// caption in a file of the same name up to the last dot. Hidden files and linked folders are left out.
+/// The images of a folder and its subfolders, in byte order of their names. A caption is in a file of the same name up
+/// to the last dot. Hidden files and linked folders are left out.
 final class FolderReader: ShardReader {
   private struct Level {
-    /// The path inside the folder that is read; empty for itself.
+    /// The path of the current folder below the shard's; empty for the shard's own.
     let path: Name
     let entries: [Entry]
-    /// The names of the files of captions and classes.
+    /// The names of the files with captions and classes.
     let texts: Set<Name>
     var next = 0
   }
@@ -40,7 +40,7 @@ final class FolderReader: ShardReader {
     self.imageEndings = imageEndings
   }
 
-  /// The number of images so far: to continue, the folders are listed again.
+  /// The number of images so far. To continue, the folders are listed again.
   var position: Int { ordinal }
 
   func next() throws(ClipError) -> SampleReference? {

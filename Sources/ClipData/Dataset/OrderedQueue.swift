@@ -1,7 +1,7 @@
 import CClip
 import CSystem
 
-/// What workers make items of: steps, in order.
+/// The steps of which workers make items, in order.
 protocol ItemSource {
   associatedtype Step
   associatedtype Item
@@ -14,22 +14,22 @@ protocol ItemSource {
   func stop()
 }
 
-/// What each worker thread runs until `stop`.
+/// The work of each worker thread, until `stop`.
 class WorkerTask {
   func work() {}
   func stop() {}
 }
 
-/// Items that workers make ahead of the caller, given out in the order of the source whichever
-/// worker was faster. At most `capacity` are made or being made.
+/// Items that workers make before the caller asks for them, given in the order of the source. At most `capacity` items
+/// are made or being made.
 final class OrderedQueue<Source: ItemSource>: WorkerTask {
   private let source: Source
-  /// Held while the number of a step is drawn, so that numbers follow the order of the source.
+  /// Held while a step and its number are drawn, so that numbers are in the order of the source.
   private let ordering = Mutex()
 
-  /// Guards what is below.
+  /// Guards the properties below.
   private let monitor = Monitor()
-  /// Ring: the item of number n is at n modulo the capacity; nil until it is made.
+  /// A ring: item n is at n modulo the capacity; nil until it is made.
   private var slots: [Source.Item?]
   private var taken = 0
   private var given = 0
@@ -48,7 +48,7 @@ final class OrderedQueue<Source: ItemSource>: WorkerTask {
     self.slots = slots
   }
 
-  /// The next item, waited for.
+  /// Waits for the next item.
   func next() -> Source.Item {
     monitor.lock()
     defer { monitor.unlock() }
@@ -106,16 +106,16 @@ final class OrderedQueue<Source: ItemSource>: WorkerTask {
   }
 }
 
-/// Threads that run a task, ended with their last reference.
+/// Threads that run a task. They end when this is freed.
 final class Workers {
   private let task: WorkerTask
   private var threads: [pthread_t] = []
-  /// A forked child has none of the threads.
+  /// Threads exist only in the process that started them, not in its forked children.
   private let process = getpid()
 
   convenience init(_ task: WorkerTask, count: Int) throws(ClipError) {
     self.init(task)
-    // deinit ends those that did start.
+    // If one cannot start, deinit ends the others.
     try startThreads(count, "workers", adding: &threads, Unmanaged.passUnretained(task).toOpaque()) { task in
       if let task { Unmanaged<WorkerTask>.fromOpaque(task).takeUnretainedValue().work() }
       return nil
@@ -126,7 +126,7 @@ final class Workers {
 
   deinit {
     guard getpid() == process else {
-      // Whoever had its lock or waited is gone: it cannot even be freed.
+      // Threads of the parent may hold the task's locks, so the child never frees the task.
       _ = Unmanaged.passRetained(task)
       return
     }

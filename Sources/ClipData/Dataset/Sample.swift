@@ -21,7 +21,7 @@ final class Sample {
   }
 }
 
-/// A text for C callers: UTF-8 without NUL, and one behind it.
+/// A text for C callers: UTF-8 without NUL, followed by a NUL.
 struct CText {
   private let memory: Memory
 

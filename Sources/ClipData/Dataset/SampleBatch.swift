@@ -1,6 +1,6 @@
 import CClip
 
-/// The batch that a caller sees: its buffers are used again for the next one.
+/// The batch that a caller sees. Its buffers are reused for the next batch.
 final class SampleBatch {
   private let model: Model?
   private let options: DatasetOptions

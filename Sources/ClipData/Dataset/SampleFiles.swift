@@ -2,7 +2,7 @@ import CClip
 
 /// The place of one file of a pair.
 enum FileSource {
-  /// Part of an archive.
+  /// A range of bytes of an archive.
   case part(String, Extent)
   case file(Name)
 
@@ -26,7 +26,7 @@ enum FileSource {
   }
 }
 
-/// What is read of a pair before its image: the key, the place of the image, and the captions.
+/// The key, the place of the image and the captions of a pair, read before its image.
 struct SampleFiles {
   private(set) var key: Name
   /// nil if there is none.
@@ -61,7 +61,8 @@ struct SampleFiles {
     }
   }
 
-  /// Reads captions from a pair's files: the named fields, else the text, else JSON's usual fields.
+  /// Reads captions from a pair's files: the named fields; without names the text file, or else the usual fields of the
+  /// JSON.
   private mutating func read(_ names: [Name], _ files: SampleParts<FileSource>) throws(ClipError) {
     image = files.image
     if names.isEmpty, let text = files.text {
@@ -120,7 +121,7 @@ struct SampleFiles {
     return nil
   }
 
-  /// A table may name only files beside it or below, unless it is trusted with all of them.
+  /// A table may name only files in its folder or below, unless the options trust it with all files.
   private static func check(_ path: [UInt8], _ options: DatasetOptions) throws(ClipError) {
     guard !path.contains(0), path.count <= 4096 else {
       throw ClipError(CLIP_FORMAT, "expected a path of at most 4096 bytes without NUL, found something else")
@@ -132,7 +133,7 @@ struct SampleFiles {
     }
   }
 
-  /// A link may not lead outside either. A missing file is reported later.
+  /// A link must not lead outside the folder either. A missing file is reported later.
   private static func requireInside(_ path: Name, _ folder: Name) throws(ClipError) {
     guard let root = try realPath(folder.string).map({ Name($0) }), let real = try realPath(path.string) else { return }
     guard Name(real).hasPrefix(root.hasSuffix("/") ? root : root + "/") else { throw outside }

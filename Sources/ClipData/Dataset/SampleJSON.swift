@@ -1,8 +1,8 @@
 import CClip
 
-/// The JSON object that describes a pair, of which only strings count. Python's json writes more than JSON has, and what
-/// other fields hold must not cost the pair: numbers, `NaN` and `Infinity` become 0, and half a surrogate pair becomes
-/// U+0000, which no caption may have.
+/// The JSON object that describes a pair. Only its strings count. Python's json also writes what JSON does not allow,
+/// and other fields must not make a pair unreadable: numbers, `NaN` and `Infinity` become 0, and an unpaired surrogate
+/// becomes U+0000, which a caption must not contain.
 enum SampleJSON {
   static func object(_ bytes: [UInt8]) throws(ClipError) -> JSON {
     var text = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(bytes[3...]) : bytes
@@ -14,7 +14,7 @@ enum SampleJSON {
     return value
   }
 
-  /// Changes bytes, not places, so that errors say where they are in the file.
+  /// Replaces bytes without moving others, so that errors have the positions of the file.
   private static func simplify(_ text: inout [UInt8]) {
     var at = 0
     var isQuoted = false
@@ -36,7 +36,7 @@ enum SampleJSON {
     }
   }
 
-  /// Letters, digits and what else numbers and names consist of.
+  /// A character of a number or a name: letters, digits, signs and dots.
   private static func isNumeric(_ byte: UInt8) -> Bool {
     (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
       || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 32)
@@ -52,7 +52,7 @@ enum SampleJSON {
     }
   }
 
-  /// The length of the escape sequence at `at`: of a surrogate pair both halves.
+  /// The length of the escape sequence at `at`; of a surrogate pair, both halves.
   private static func escape(_ text: inout [UInt8], _ at: Int) -> Int {
     guard let high = unit(text, at) else { return 2 }
     guard high & 0xF800 == 0xD800 else { return 6 }
@@ -61,7 +61,7 @@ enum SampleJSON {
     return 6
   }
 
-  /// The number of `\uXXXX` at `at`.
+  /// The code unit of `\uXXXX` at `at`.
   private static func unit(_ text: [UInt8], _ at: Int) -> UInt32? {
     guard at + 6 <= text.count, text[at] == UInt8(ascii: "\\"), text[at + 1] == UInt8(ascii: "u") else { return nil }
     var value: UInt32 = 0

@@ -9,7 +9,7 @@ final class SampleMaker {
   /// nil if the data set has no model.
   private let model: Model?
 
-  /// The random stream that chooses a caption.
+  /// The part of the random stream that chooses a caption.
   private static var captionPart: UInt32 { 2 }
 
   init(_ shards: [Shard], _ options: DatasetOptions, _ runtime: Runtime, _ model: Model?) {

@@ -1,9 +1,9 @@
 import CClip
 import Synchronization
 
-/// A place in the sequence of samples: all that is needed to go on from there.
+/// A position in the sequence of samples, from which a run can continue.
 struct SamplePosition {
-  /// Where the shuffle buffer began to fill: a shard by its place in the epoch's order, and a place in it.
+  /// Where the shuffle buffer began to fill: the index of a shard in the epoch's order, and a position in that shard.
   struct Start {
     var shard = 0
     var place = ShardPosition()
@@ -11,7 +11,7 @@ struct SamplePosition {
 
   var epoch = 0
   var start = Start()
-  /// Buffers before this one in the epoch, and what was taken of this one.
+  /// Full buffers before this one in the epoch, and the samples taken from this one.
   var block = 0
   var index = 0
   /// Samples taken in all epochs.
@@ -21,29 +21,28 @@ struct SamplePosition {
 /// What comes next in the sequence.
 enum SampleStep {
   case sample(SampleReference)
-  /// The rest of a shard cannot be read.
+  /// The rest of a shard is unreadable.
   case damaged(ClipError)
-  /// The system failed, and not the shard.
+  /// The system failed; the shard may be good.
   case failed(ClipError)
   case endOfEpoch
   case end
 }
 
-/// The order of samples: shards in random order; their pairs one after the other into a buffer of references;
-/// the full buffer permuted and given out, while the next one fills. All of it follows from seed and epoch.
-/// For one thread at a time, but for `stop`.
+/// The order of samples. Shards are in random order. References to their pairs fill a buffer, which is permuted and
+/// given out while the next one fills. Seed and epoch determine all of it. For one thread at a time, except for `stop`.
 final class SampleOrder {
   private let isStopping = Atomic<Bool>(false)
 
   private let shards: [Shard]
   private let options: DatasetOptions
-  /// Parts of a run take whole shards where there are enough, else every n-th pair.
+  /// Each part of a run takes whole shards if there are at least as many shards as parts, else every n-th pair.
   private let splitsShards: Bool
 
   private var position: SamplePosition
   private var steps: [SampleStep] = []
   private var isFilled = false
-  /// The following buffer.
+  /// The start of the next buffer.
   private var nextStart = SamplePosition.Start()
   private var nextSteps: [SampleStep] = []
 
@@ -52,10 +51,10 @@ final class SampleOrder {
   private var scan = SamplePosition.Start()
   private var reader: (any ShardReader)?
   private var isScanned = false
-  /// The system failed, so that the following buffer will never be full; the one that is given out is.
+  /// A failure of the system while the next buffer was filled. The current buffer is still given out.
   private var failure: ClipError?
 
-  /// Names of the shuffle's random streams.
+  /// The parts of the shuffle's random streams.
   private enum Part {
     static let shards: UInt32 = 0
     static let buffer: UInt32 = 1
@@ -68,7 +67,7 @@ final class SampleOrder {
     splitsShards = shards.count >= options.parts
   }
 
-  /// Leaves what is being filled as it is: nobody will ask for it.
+  /// Ends the filling of the next buffer, which nobody needs any more. May be called on any thread.
   func stop() { isStopping.store(true, ordering: .relaxed) }
 
   /// The next step and the position after it.
@@ -93,11 +92,11 @@ final class SampleOrder {
     position.start = nextStart
     position.block += 1
     position.index = 0
-    publish()
+    startNext()
     return next()
   }
 
-  /// Fills the buffer that the position is in.
+  /// Fills the buffer of the current position.
   private func begin() {
     scan = position.start
     reader = nil
@@ -107,12 +106,12 @@ final class SampleOrder {
     nextSteps = []
     fill(atMost: Int.max)
     guard failure == nil else { return }
-    publish()
+    startNext()
     isFilled = true
   }
 
-  /// Makes the following buffer, which is full, the one that is given out.
-  private func publish() {
+  /// Makes the next buffer, which is full, the current one, and permutes it.
+  private func startNext() {
     steps = nextSteps
     nextSteps = []
     nextStart = scan
@@ -140,7 +139,7 @@ final class SampleOrder {
     orderEpoch = position.epoch
   }
 
-  /// What follows in the shards, nil at the epoch's end. `scan` is then the place after it.
+  /// The next step in the shards, nil at the epoch's end. Moves `scan` past it.
   private func scanNext() -> SampleStep? {
     while scan.shard < order.count, !isStopping.load(ordering: .relaxed) {
       let shard = order[scan.shard]
@@ -173,7 +172,7 @@ final class SampleOrder {
     scan = SamplePosition.Start(shard: scan.shard + 1)
   }
 
-  /// Fisher and Yates's shuffle.
+  /// The Fisher-Yates shuffle.
   private func permute<Element>(_ elements: inout [Element], _ stream: RandomStream) {
     var stream = stream
     for last in elements.indices.dropFirst().reversed() {

@@ -1,6 +1,6 @@
 import CClip
 
-/// Where one image–caption pair lies: what is kept of it until a worker reads it.
+/// Where one image–caption pair is stored. A worker reads it.
 struct SampleReference {
   enum Content {
     /// Members of an archive.
@@ -11,20 +11,20 @@ struct SampleReference {
     case files(SampleParts<Name>)
   }
 
-  /// In the data set's list.
+  /// The index of the shard in the data set's list.
   let shard: Int
-  /// The pair's place in its shard, from 0.
+  /// The index of the pair in its shard.
   let ordinal: Int
-  /// What the pair's files have in common; of a row, which tells its own when it is read, the record's number.
+  /// The name that the pair's files share. For a row of a table, the record's number, until it is read.
   let key: Name
   let content: Content
 }
 
-/// Goes through one shard's pairs in their order there.
+/// Reads the pairs of one shard in order.
 protocol ShardReader: AnyObject {
-  /// The next pair, nil at the shard's end. After an error nothing more of the shard can be read.
+  /// The next pair, nil at the shard's end. After an error the rest of the shard is unreadable.
   func next() throws(ClipError) -> SampleReference?
-  /// From where another reader goes on with what comes next here.
+  /// Where another reader can continue with the next pair.
   var position: Int { get }
 }
 
@@ -65,7 +65,7 @@ struct SampleParts<Place> {
   }
 }
 
-/// The kinds of files that make up a pair, by the part of the name after the key.
+/// The kinds of a pair's files, by the part of the name after the key.
 enum MemberKind {
   case image, text, json, label
 

@@ -1,4 +1,4 @@
-/// What became of a step, and the position after it.
+/// The outcome of a step, and the position after it.
 struct Delivery {
   let outcome: Outcome
   let position: SamplePosition
@@ -21,7 +21,7 @@ struct SampleSource: ItemSource {
     switch step {
     case .sample(let reference):
       let options = maker.options
-      // No two samples of a run share a number, whichever part they are in.
+      // All parts of a run have different numbers.
       let number = (position.sequence &- 1) &* UInt64(options.parts) &+ UInt64(options.part)
       return maker.make(reference, number: number)
     case .damaged(let error): return .damaged(error)

@@ -5,7 +5,7 @@ import CSystem
 struct Shard {
   enum Kind {
     case archive
-    /// A table, and where its columns are.
+    /// A table and the indices of its columns.
     case table(TableDialect, TableColumns)
     case folder
   }
@@ -15,7 +15,7 @@ struct Shard {
   /// Bytes of the file; 0 for a folder.
   let size: Int
 
-  /// The shard's pairs from `place` on; `shard` is its number in the list.
+  /// Reads the shard's pairs from `place` on. `shard` is its index in the list.
   func reader(shard: Int, imageEndings: [Name], from place: ShardPosition) throws(ClipError) -> any ShardReader {
     switch kind {
     case .archive: try ArchiveReader(path, shard: shard, imageEndings: imageEndings, from: place)
@@ -25,26 +25,26 @@ struct Shard {
   }
 }
 
-/// Where a delimited table has its image's path and its captions; without a meaning for JSONL, whose
-/// objects are asked by name.
+/// The columns of the image's path and of the captions in a delimited table. Not used for JSONL, whose fields have
+/// names.
 struct TableColumns {
-  /// Of the first line.
+  /// The number of columns in the first line.
   var count = 0
   var image = 0
   var captions: [Int] = []
 }
 
-/// What a data set reads.
+/// The shards of a data set.
 struct ShardList {
   let shards: [Shard]
-  /// Of the sources, and changes with them: their names, sizes and order.
+  /// A hash of the names, sizes and order of the sources.
   let fingerprint: UInt64
 
   init(sources: [String], _ fields: FieldNames) throws(ClipError) {
     var shards: [Shard] = []
     var hash = Fingerprint()
     for source in sources {
-      // A file of that very name needs no pattern.
+      // A file with exactly this name is not a pattern.
       let paths = try FileKind(source) == .absent ? try BracePattern.expand(Name(source).utf8) : [Name(source).utf8]
       for path in paths {
         let shard = try ShardList.shard(Name(utf8: path).string, fields)
@@ -79,7 +79,7 @@ struct ShardList {
     let tab = UInt8(ascii: "\t")
     var delimiter = name.hasSuffix(".tsv") ? tab : comma
     var header = try TableReader.header(path, delimiter)
-    // One column with tabs in its name: a table of tabs that is called .csv.
+    // A file named .csv whose only column name has tabs is a table with tabs.
     if delimiter == comma, header.count == 1, header[0].utf8.contains(tab) {
       delimiter = tab
       header = try TableReader.header(path, delimiter)
@@ -92,16 +92,16 @@ struct ShardList {
   }
 }
 
-/// What the pairs' parts are called.
+/// The names of the fields that hold images and captions.
 struct FieldNames {
-  /// nil for the usual ones.
+  /// nil for `imageColumns`.
   let image: Name?
-  /// Empty for the usual ones.
+  /// Empty for `captionColumns`.
   let captions: [Name]
 
-  /// Names in tables that mean an image's path, the likeliest first.
+  /// Usual names of the column with an image's path, likeliest first.
   static let imageColumns: [Name] = ["file_name", "filepath", "image", "path"]
-  /// Names in tables and JSON that mean a caption, the likeliest first.
+  /// Usual names of columns and JSON fields with a caption, likeliest first.
   static let captionColumns: [Name] = ["caption", "text", "title"]
 
   func columns(of header: [Name], _ path: String) throws(ClipError) -> TableColumns {
@@ -113,7 +113,7 @@ struct FieldNames {
     }
     var columns = TableColumns(
       count: header.count, image: try place(image.map { [$0] } ?? FieldNames.imageColumns, "image's path"))
-    // As in JSON, a field that is not there gives no caption; one must be.
+    // As in JSON, a missing field gives no caption, but at least one field must exist.
     columns.captions = captions.compactMap { header.firstIndex(of: $0) }
     if columns.captions.isEmpty {
       columns.captions = [try place(captions.isEmpty ? FieldNames.captionColumns : captions, "caption")]
@@ -128,7 +128,7 @@ struct Fingerprint {
 
   private mutating func mix(_ byte: UInt8) { value = (value ^ UInt64(byte)) &* 0x100_0000_01b3 }
 
-  /// A string and where it ends.
+  /// Adds a string and its end.
   mutating func add(_ bytes: [UInt8]) {
     for byte in bytes { mix(byte) }
     mix(0)

@@ -1,14 +1,14 @@
 import CClip
 
-/// How a table's records are written.
+/// The syntax of a table's records.
 enum TableDialect {
   /// RFC 4180 with this byte between fields.
   case delimited(UInt8)
-  /// One JSON object a line.
+  /// One JSON object on each line.
   case jsonLines
 }
 
-/// The records of a CSV, TSV or JSONL file, found but not taken apart.
+/// Finds the records of a CSV, TSV or JSONL file. Their fields are parsed later.
 final class TableReader: ShardReader {
   private let file: FileReader
   private let dialect: TableDialect
@@ -16,10 +16,10 @@ final class TableReader: ShardReader {
   private var offset: Int
   private var ordinal: Int
 
-  /// Bytes of one record at most: beyond that a quote was not closed.
+  /// The most bytes of a record. A longer one has an unclosed quote.
   static var longestRecord: Int { 1 << 20 }
 
-  /// `position` 0 is before the line with the columns' names.
+  /// `position` 0 is before the line with the column names.
   convenience init(_ path: String, _ dialect: TableDialect, shard: Int, from place: ShardPosition) throws(ClipError) {
     self.init(try FileReader(path), dialect, shard, place)
     if place.offset == 0 {
@@ -44,7 +44,7 @@ final class TableReader: ShardReader {
     return SampleReference(shard: shard, ordinal: ordinal, key: Name("record \(ordinal + 1)"), content: .row(extent))
   }
 
-  /// Passes over UTF-8's byte order mark. CLIP_UNSUPPORTED for UTF-16's.
+  /// Skips UTF-8's byte order mark. CLIP_UNSUPPORTED for UTF-16's.
   private func skipMark() throws(ClipError) {
     let mark = Array(try file.peek(at: 0, 2))
     guard mark != [0xFF, 0xFE], mark != [0xFE, 0xFF] else {
@@ -53,7 +53,7 @@ final class TableReader: ShardReader {
     if try file.peek(at: 0, 3).elementsEqual([0xEF, 0xBB, 0xBF]) { offset = 3 }
   }
 
-  /// The first line's fields.
+  /// The fields of the first line.
   static func header(_ path: String, _ delimiter: UInt8) throws(ClipError) -> [Name] {
     let reader = TableReader(try FileReader(path), .delimited(delimiter), 0, ShardPosition())
     try reader.skipMark()
@@ -71,7 +71,7 @@ final class TableReader: ShardReader {
 
   private enum State { case start, plain, quoted, closing }
 
-  /// The next record that is not a blank line, its line end left out; nil at the end of the file.
+  /// The next record that is not blank, without its line end; nil at the end of the file.
   private func record() throws(ClipError) -> Extent? {
     var state = State.start
     var at = offset
@@ -122,7 +122,7 @@ final class TableReader: ShardReader {
       "\(file.path): record \(ordinal + 1), from byte \(offset) on: expected a closing quote, found none \(place)")
   }
 
-  /// A record's fields. CLIP_FORMAT for text after a closing quote.
+  /// The fields of a record. CLIP_FORMAT for text after a closing quote.
   static func fields(_ record: UnsafeBufferPointer<UInt8>, _ delimiter: UInt8) throws(ClipError) -> [[UInt8]] {
     var fields: [[UInt8]] = []
     var field: [UInt8] = []

@@ -4,16 +4,16 @@ import CClip
 struct TarHeader {
   static var blockBytes: Int { 512 }
 
-  /// What follows the header, by its type flag.
+  /// The type of the member that follows the header.
   enum Kind {
     case file
-    /// A folder, link or device, which has no data.
+    /// A folder, link or device, without data.
     case other
-    /// Its data is the next member's name.
+    /// GNU's long name: the data is the next member's name.
     case longName
-    /// Its data is pax records about the next member.
+    /// Pax records about the next member.
     case records
-    /// Data that says nothing about names and sizes.
+    /// Data that affects neither names nor sizes.
     case skipped
     case sparse
   }
@@ -22,13 +22,13 @@ struct TarHeader {
   let size: Int
   let kind: Kind
 
-  /// nil for a block of zeros, which ends an archive. CLIP_FORMAT for what is no header.
+  /// nil for a block of zeros, which ends an archive. CLIP_FORMAT if it is no header.
   init?(_ block: UnsafeBufferPointer<UInt8>) throws(ClipError) {
     var sum = 0
     var signedSum = 0
     var isZero = true
     for index in 0..<TarHeader.blockBytes {
-      // The checksum is counted as if its own field were spaces.
+      // In the checksum its own field counts as spaces.
       let byte = (148..<156).contains(index) ? UInt8(ascii: " ") : block[index]
       sum += Int(byte)
       signedSum += Int(Int8(bitPattern: byte))
@@ -39,7 +39,7 @@ struct TarHeader {
       throw ClipError(CLIP_FORMAT, "expected a tar header, found a block whose checksum is wrong")
     }
     let field = TarHeader.text(block, 0..<100)
-    // GNU's magic is followed by spaces, and its archives keep times where ustar has the prefix.
+    // GNU's magic is followed by spaces; its archives may have times in the place of ustar's prefix.
     let isPOSIX = block[257..<263].elementsEqual([0x75, 0x73, 0x74, 0x61, 0x72, 0])
     let prefix = isPOSIX ? TarHeader.text(block, 345..<500) : []
     name = prefix.isEmpty ? field : prefix + [UInt8(ascii: "/")] + field
@@ -59,8 +59,8 @@ struct TarHeader {
       }
   }
 
-  /// An octal number between spaces and NULs, or GNU's binary one; nil for anything else, for a negative
-  /// one and for one that is too large.
+  /// An octal number between spaces and NULs, or GNU's binary form; nil for anything else, and for a negative or too
+  /// large number.
   private static func number(_ block: UnsafeBufferPointer<UInt8>, _ range: Range<Int>) -> Int? {
     var value = 0
     if block[range.lowerBound] & 0x80 != 0 {

@@ -4,15 +4,14 @@ import CClip
 struct TarMember {
   let name: [UInt8]
   let data: Extent
-  /// Where its headers begin, those that name it among them.
+  /// The offset of its first header, including headers that name it.
   let start: Int
 }
 
-/// Goes through a tar archive header by header, without its data. Reading may begin at any member's
-/// start.
+/// Reads the headers of a tar archive and skips the data. Reading may begin at the start of any member.
 final class TarReader {
   let file: FileReader
-  /// Where the next member's headers begin.
+  /// The offset of the next member's first header.
   private(set) var offset: Int
 
   private static var longestName: Int { 4096 }
@@ -23,8 +22,8 @@ final class TarReader {
     self.offset = offset
   }
 
-  /// The next file, nil at the archive's end marker. CLIP_FORMAT where the archive is cut short or
-  /// damaged: nothing behind that can be read.
+  /// The next file, nil at the archive's end marker. CLIP_FORMAT if the archive is truncated or damaged; the rest is
+  /// then unreadable.
   func next() throws(ClipError) -> TarMember? {
     var at = offset
     var start = offset
@@ -71,7 +70,7 @@ final class TarReader {
           guard !records.isSparse else { throw sparse(name) }
           return TarMember(name: name, data: Extent(offset: data, size: size), start: start)
         }
-        // What was said was about this member.
+        // Extended headers apply to this member alone.
         start = at
         longName = nil
         records = PaxRecords()
@@ -101,13 +100,13 @@ final class TarReader {
   private static func shown(_ name: [UInt8]) -> String { Name(utf8: Array(name.prefix(200))).string }
 }
 
-/// What pax extended headers (POSIX.1-2001) say about the next member.
+/// Pax extended headers (POSIX.1-2001) of the next member.
 struct PaxRecords {
   private(set) var path: [UInt8]?
   private(set) var size: Int?
   private(set) var isSparse = false
 
-  /// Reads records of the form "<length> <key>=<value>\n", where the length counts all of it.
+  /// Reads records "<length> <key>=<value>\n", whose length includes all of it.
   mutating func read(_ bytes: [UInt8]) throws(ClipError) {
     var at = 0
     while at < bytes.count {

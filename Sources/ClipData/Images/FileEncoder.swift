@@ -1,6 +1,6 @@
 import CClip
 
-/// What clip_encode_files_options says.
+/// The checked clip_encode_files_options.
 struct FileOptions {
   let batchSize: Int
   let workers: Int
@@ -31,7 +31,7 @@ struct FileOptions {
   }
 }
 
-/// Embeds the images of files in batches, while workers make those of the next one ready.
+/// Embeds the images of files in batches, while workers decode and resize those of the next batch.
 struct FileEncoder {
   let model: Model
   let runtime: Runtime
@@ -93,7 +93,8 @@ struct FileEncoder {
         model.handle, pixels.floats, count, &encoding, embeddings.floats, count * model.embeddingWidth))
   }
 
-  /// Images from `first` on; the embeddings are those of the ones without a failure.
+  /// Passes a batch to the receiver. `first` is the index of its first image; `embeddings` has a row for each image
+  /// without a failure.
   private func give(_ first: Int, _ failures: [ClipError?], _ embeddings: Memory) throws(ClipError) {
     var row = 0
     for (index, failure) in failures.enumerated() {

@@ -1,14 +1,14 @@
 import CClip
 import CSystem
 
-/// An image that a worker made ready, or why it could not.
+/// A decoded and resized image, or why there is none.
 enum LoadedImage {
-  /// [height, width, 3] bytes as the model takes them, before normalisation.
+  /// [height, width, 3] bytes in the model's size, before normalisation.
   case pixels(Memory)
   case failed(ClipError)
 }
 
-/// The files of a call, decoded and resized in their order.
+/// The files of a call, decoded and resized in order.
 final class ImageFiles: ItemSource {
   private let files: UnsafePointer<clip_image_file>
   private let count: Int
@@ -20,7 +20,7 @@ final class ImageFiles: ItemSource {
 
   private static var largest: UInt64 { 1 << 30 }
 
-  /// `files` are readable until the workers have ended.
+  /// `files` must be valid until the workers have ended.
   init(
     _ files: UnsafePointer<clip_image_file>, _ count: Int, _ runtime: Runtime, _ model: Model,
     _ decoding: clip_image_options, _ encoding: clip_encode_options
@@ -33,7 +33,7 @@ final class ImageFiles: ItemSource {
     self.encoding = encoding
   }
 
-  /// An index in `files`; `count` after the last.
+  /// An index of `files`; `count` after the last.
   func next() -> Int {
     defer { drawn = min(drawn + 1, count) }
     return drawn
@@ -72,7 +72,7 @@ final class ImageFiles: ItemSource {
     return (try reader.read(Extent(offset: offset, size: Int(size)), for: "an image file"), Int(size))
   }
 
-  /// The core names its arguments, which are not the caller's: the path goes in their place.
+  /// Replaces the core's name of its argument by the file's path.
   private static func message(_ error: ClipError, _ path: Name) -> String {
     let text = Name(error.message)
     for argument in ["image: ", "images[0]: "] as [Name] where text.hasPrefix(argument) {

@@ -1,4 +1,4 @@
-/// The report as one HTML file that needs nothing else: styles and plots inside, no script.
+/// The report as one self-contained HTML file: styles and plots inside, no script.
 struct AnalysisPage {
   private let report: AnalysisReport
 
@@ -39,7 +39,7 @@ struct AnalysisPage {
     """
   }
 
-  /// What counts most, large.
+  /// The most important measures, in large type.
   private var tiles: String {
     let facts = report.main
     let removed = facts.gap > 0 ? 1 - facts.shiftedGap / facts.gap : 0
@@ -57,7 +57,7 @@ struct AnalysisPage {
       + items.map { "<li><strong>\($0.0)</strong> \($0.1)<small>\($0.2)</small></li>" }.joined() + "</ul>"
   }
 
-  /// All numbers: a row for each, a column for the captions and each kind of variants.
+  /// All measures: a row for each, with a column for the captions and for each kind of variants.
   private var numbers: String {
     var rows: [(title: String, meaning: String, cells: [String])] = []
     let facts = report.captions.map(\.analysis)
@@ -150,7 +150,7 @@ struct AnalysisPage {
 
   private func caption(_ index: Int) -> String { escaped(report.pairs.captions[index], limit: 120) }
 
-  /// Colours by day and by night; each pair of colours that carries text has a contrast above 4.5.
+  /// Colours for light and dark mode. Text has a contrast above 4.5.
   private static let style = """
     :root { --back: #fff; --fore: #1b1f24; --soft: #57606a; --line: #d0d7de; --card: #f6f8fa; --image: #0b62c4; --text: #b3450b; }
     @media (prefers-color-scheme: dark) {
@@ -182,7 +182,7 @@ struct AnalysisPage {
     """
 }
 
-/// Text for HTML, in attributes too; control characters are shown as escapes.
+/// Escapes text for HTML, attributes included, and shows control characters as escapes.
 func escaped(_ text: String, limit: Int = .max) -> String {
   let shown = visible(text)
   var result = ""

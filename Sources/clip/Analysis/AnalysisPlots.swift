@@ -1,4 +1,4 @@
-/// The page's plots, as SVG in HTML.
+/// The plots of the page, as SVG in HTML.
 struct AnalysisPlots {
   private let report: AnalysisReport
   private let images: [Float]
@@ -33,7 +33,7 @@ struct AnalysisPlots {
     """
   }
 
-  /// Every cosine between images (down) and captions (across).
+  /// The cosines of all images (down) and captions (across).
   private var heatMap: String {
     let rows = sample(256)
     let scores = rows.map { image in rows.map { cosine(image, $0) } }
@@ -64,7 +64,8 @@ struct AnalysisPlots {
         + "lie on the diagonal. A bright column is a caption that is near to everything: a hub.")
   }
 
-  /// Viridis (van der Walt and Smith), by eight of its colours: even in lightness, and read without colour too.
+  /// Viridis (van der Walt and Smith), interpolated from eight of its colours: even in lightness, readable without
+  /// colour.
   private static func color(_ value: Double) -> [UInt8] {
     let stops: [[Double]] = [
       [68, 1, 84], [70, 50, 127], [54, 92, 141], [39, 127, 142], [31, 161, 135], [74, 194, 109], [159, 218, 58],
@@ -79,14 +80,14 @@ struct AnalysisPlots {
     }
   }
 
-  /// Images and captions where they differ most.
+  /// Images and captions along their two principal components.
   private var components: String {
     let chosen = sample(400)
     let rows = { (all: [Float]) in chosen.flatMap { all[($0 * width)..<(($0 + 1) * width)] } }
     let found = PrincipalComponents(rows(images) + rows(texts), width: width)
     let xs = found.places.map(\.x), ys = found.places.map(\.y)
     let (left, top) = (xs.min() ?? 0, ys.min() ?? 0)
-    // One scale for both axes: distances are to be seen.
+    // Both axes have one scale, so that distances are comparable.
     let extent = max((xs.max() ?? 1) - left, (ys.max() ?? 1) - top, 1e-9)
     let at = { (index: Int) -> (x: String, y: String) in
       let x = (xs[index] - left) / extent
@@ -113,11 +114,11 @@ struct AnalysisPlots {
         + "\(percent(found.shares.1)) of the variance. Two clouds that stand apart are the modality gap.")
   }
 
-  /// How cosines of pairs and of others are spread.
+  /// Histograms of the cosines of pairs and of other combinations.
   private var histograms: String {
     let n = report.count
     let matched = report.main.pairs.map(\.cosine)
-    // For each image the captions of some others, evenly spread.
+    // Each image with some captions of other pairs, evenly spread.
     let others = min(n - 1, 64)
     var unmatched: [Double] = []
     for image in 0..<n {

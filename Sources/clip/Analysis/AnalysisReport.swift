@@ -1,29 +1,29 @@
-/// What one kind of captions came to: the data set's own, or those that a pipeline made of them.
+/// The measures of one kind of captions: the data set's own, or variants made by a pipeline.
 struct CaptionAnalysis {
   let name: String
   let texts: [Float]
   let analysis: Analysis
-  /// For variants: the share of captions that differ, and their mean cosine with the original.
+  /// For variants: the share of captions that changed, and their mean cosine with the original.
   var changed: Double?
   var cosine: Double?
 }
 
-/// All that `clip analyze` found.
+/// The result of `clip analyze`.
 struct AnalysisReport {
   let model: String
   let data: [String]
   let width: Int
   let pairs: Pairs
-  /// The captions first, then variants.
+  /// The data set's captions first, then variants.
   let captions: [CaptionAnalysis]
 
   var main: Analysis { captions[0].analysis }
   var count: Int { pairs.keys.count }
 
-  /// How many of the hardest pairs are shown.
+  /// The number of hardest pairs that are shown.
   static let shown = 12
 
-  /// Numbers of a kind of captions, by name.
+  /// The measures of one kind of captions, by name.
   static func numbers(_ facts: Analysis) -> [(key: String, value: Double)] {
     [
       ("gap", facts.gap), ("shifted_gap", facts.shiftedGap), ("alignment", facts.alignment),
@@ -79,7 +79,7 @@ struct AnalysisReport {
 }
 
 extension Model {
-  /// Measures pairs of embeddings at the model's logit scale of this moment.
+  /// Measures pairs of embeddings at the model's current logit scale.
   func analyze(images: [Float], texts: [Float]) throws(CLIPError) -> Analysis {
     try runtime.analyze(images: images, texts: texts, width: width, logitScale: Double(try describe().logitScale))
   }

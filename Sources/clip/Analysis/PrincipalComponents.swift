@@ -1,8 +1,8 @@
-/// The two directions in which rows differ most, by subspace iteration, and the rows along them.
+/// The two directions of largest variance, by subspace iteration, and the projections of all rows on them.
 struct PrincipalComponents {
-  /// One place for each row.
+  /// The projections of each row.
   let places: [(x: Double, y: Double)]
-  /// Share of the variance along both.
+  /// The share of the variance along each direction.
   let shares: (Double, Double)
 
   init(_ rows: [Float], width: Int) {
@@ -12,7 +12,7 @@ struct PrincipalComponents {
     var centred = rows.map { Double($0) }
     for index in centred.indices { centred[index] -= mean[index % width] }
 
-    // From axes that any data has some of.
+    // Start axes that are not orthogonal to usual data.
     var axes = [[Double]](repeating: [Double](repeating: 0, count: width), count: 2)
     for column in 0..<width {
       axes[0][column] = Double(1 + column * 7 % 11)
@@ -45,7 +45,7 @@ struct PrincipalComponents {
     return sum
   }
 
-  /// Each row along an axis.
+  /// The projection of each row on an axis.
   private static func project(_ rows: [Double], _ axis: [Double]) -> [Double] {
     stride(from: 0, to: rows.count, by: axis.count).map { dot(rows[$0..<($0 + axis.count)], axis) }
   }

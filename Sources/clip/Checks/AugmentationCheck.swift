@@ -1,7 +1,7 @@
 import CClip
 
-/// An augmentation by itself: its parameters over their ranges, images and texts of all kinds, where it writes,
-/// that a seed says it all, and that instances come and go.
+/// Checks an augmentation alone: its settings over their ranges, all kinds of images and texts, where it writes, that a
+/// seed determines the result, and that instances are freed.
 struct AugmentationCheck {
   let table: UnsafePointer<clip_augmentation>
   let report: Report
@@ -38,7 +38,7 @@ struct AugmentationCheck {
       }
       made += 1
       settings.close()
-      // Everything with the defaults; with other values a few of each.
+      // All inputs with the default settings, a few with others.
       let cases =
         isImage
         ? images(all: number == 0).map { AugmentationInput.image($0) } : texts(all: number == 0).map { .text($0) }
@@ -63,7 +63,7 @@ struct AugmentationCheck {
 
   // MARK: Instances
 
-  /// What create gave, which may be NULL, and the settings it was made with, which it may not look at any more.
+  /// What create returned, which may be NULL, and the settings it was given, which it must not read later.
   struct Instance: @unchecked Sendable {
     let pointer: UnsafeMutableRawPointer?
     fileprivate let settings: TrialSettings
@@ -82,7 +82,7 @@ struct AugmentationCheck {
     return Instance(pointer: pointer, settings: settings)
   }
 
-  /// Instances are freed. One that takes long to make is made less often.
+  /// Instances are freed. Slow ones are created less often.
   private func comeAndGo() throws(CLIPError) {
     let settings = TrialSettings(parameters, ParameterTrials(parameters).defaults)
     func rounds(_ most: Int) throws(CLIPError) -> Int {
@@ -109,7 +109,7 @@ struct AugmentationCheck {
     for problem in first.problems { try report.fail(place + problem) }
     let isWordless = !first.isDone && first.refusal == nil && first.words.isEmpty
     try report.require(!isWordless, place + "it failed without a word")
-    // Other bytes where the result goes: what was not written shows.
+    // The memory of the result is filled with other bytes, to reveal what was not written.
     let again = run(instance, input, seed: 3, fill: 0x5a)
     try report.require(
       again.isDone == first.isDone && again.result.count == first.result.count,
@@ -119,7 +119,7 @@ struct AugmentationCheck {
       try report.fail(
         place + (isUnwritten ? "some of the result was not written" : "by the same seed, it gave another result"))
     }
-    // Where the host gives nothing there is no result.
+    // If the host allocates nothing, there is no result.
     let refused = run(instance, input, seed: 3, fill: 0, refuses: true)
     if refused.refusal != nil {
       try report.require(!refused.isDone, place + "the host refused its result, and it said that all is well")
@@ -127,7 +127,7 @@ struct AugmentationCheck {
     return first
   }
 
-  /// One instance on 4 threads at once, each with other inputs before.
+  /// Uses one instance on 4 threads at once, with different inputs.
   private func together(_ instance: Instance, _ inputs: [AugmentationInput]) throws(CLIPError) {
     let step = max(1, inputs.count / 24)
     let some = stride(from: 0, to: inputs.count, by: step).map { inputs[$0] }
@@ -176,7 +176,7 @@ struct AugmentationCheck {
 
   // MARK: By the host
 
-  /// Values that are out of range, or of another type, are refused; the others are made, and work.
+  /// The host refuses values that are out of range or of another type; the others work.
   private func askHost() throws(CLIPError) {
     let op = string(table.pointee.op)
     let runtime = try Runtime(plugins: [try file.utf8])

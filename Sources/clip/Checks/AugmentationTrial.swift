@@ -1,6 +1,6 @@
 import CClip
 
-/// What an augmentation is given.
+/// The input of an augmentation.
 enum AugmentationInput: Sendable {
   case image(TrialImage)
   case text(String)
@@ -13,18 +13,18 @@ enum AugmentationInput: Sendable {
   }
 }
 
-/// What it made.
+/// The result of an augmentation.
 struct AugmentationOutcome: Sendable {
   var isDone: Bool
   var result: [UInt8]
-  /// The words of a failure.
+  /// The message of a failure.
   var words: String
-  /// The host's reason, "" for one of its limits; nil if the host refused nothing.
+  /// The host's message if it refused to allocate, "" for one of its limits; nil if it did not refuse.
   var refusal: String?
   var problems: [String]
 }
 
-/// An image in memory that ends where nobody may read.
+/// An image in memory that ends at a protected page.
 struct TrialImage: Sendable {
   let format: clip_pixel_format
   let width: Int
@@ -64,7 +64,7 @@ struct TrialImage: Sendable {
   }
 }
 
-/// A text in memory that ends where nobody may read.
+/// A text in memory that ends at a protected page.
 struct TrialText {
   let text: String
   init(_ text: String) { self.text = text }

@@ -1,9 +1,9 @@
 import Glibc
 
-/// A check in a process of its own: a crash, an exit or a hang of the plugin is a result.
+/// Runs a check in its own process: a crash, an exit or a hang of the plugin is a result.
 struct CheckProcess {
   let file: ByteString
-  /// Arguments after those that name the file and the check.
+  /// The arguments after the file and the check.
   let options: [ByteString]
   private static let secondsAtMost = 120
 
@@ -18,7 +18,7 @@ struct CheckProcess {
     var items: [Item] = []
   }
 
-  /// Runs this program again for `check` alone and reads its report.
+  /// Runs this program for one check and reads its report.
   func run(_ check: String, scratch: ByteString) throws(CLIPError) -> Outcome {
     let output = scratch.appending(Array("report".utf8))
     let arguments =
@@ -46,7 +46,7 @@ struct CheckProcess {
     if let ending {
       outcome.findings.append(Finding(verdict: .fail, check: check, text: ending))
     } else if outcome.findings.isEmpty {
-      // It ended by itself and said nothing: what it wrote for people is why.
+      // The process exited without a report: its standard error is the reason.
       let text = String(decoding: try readFile(words), as: UTF8.self)
       let first = text.split(separator: "\n").last.map(String.init) ?? "the process said nothing"
       outcome.findings.append(Finding(verdict: .fail, check: check, text: first))
@@ -54,7 +54,7 @@ struct CheckProcess {
     return outcome
   }
 
-  /// How a process ended, unless it ended well; one that hangs is ended.
+  /// How a process failed; nil on success. A process that hangs is killed.
   private func wait(for process: pid_t) -> String? {
     var status: Int32 = 0
     for _ in 0..<(CheckProcess.secondsAtMost * 100) {

@@ -1,6 +1,6 @@
 import CClip
 
-/// An image codec over bytes that are no image, and over an image that is spoilt.
+/// Checks an image codec with bytes that are no image, and with damaged images.
 enum CodecCheck {
   private static let most = 1 << 24
 
@@ -36,7 +36,7 @@ enum CodecCheck {
     }
   }
 
-  /// Both steps over exactly as many bytes; an image is written inside its pixels and nowhere else.
+  /// Both functions with exactly the file's bytes. The codec must write inside its pixels only.
   private static func decodes(_ codec: clip_image_codec, _ bytes: [UInt8], _ report: Report) throws(CLIPError) -> Bool {
     let data = UnsafeMutablePointer<UInt8>.allocate(capacity: max(1, bytes.count))
     defer { data.deallocate() }

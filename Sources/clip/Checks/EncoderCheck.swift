@@ -1,10 +1,10 @@
 import CClip
 
-/// An encoder: what it builds, how it runs, what it does with configurations that are wrong.
+/// Checks an encoder: what it builds, how it runs, how it handles wrong configurations.
 struct EncoderCheck {
   let file: ByteString
   let index: Int
-  /// A JSON object; nil for the encoder's own example.
+  /// A JSON object; nil for the encoder's example.
   let config: String?
 
   private func runtime(_ threads: Int, kernels: String? = nil) throws(CLIPError) -> Runtime {
@@ -28,7 +28,8 @@ struct EncoderCheck {
     try report.pass(try runtime(1).describeEncoder(id, config: config).text)
   }
 
-  /// With made-up weights: finite numbers, the same ones each time, alone and in company, on any threads.
+  /// With random weights the elements are finite, and the same in each call, alone and in a batch, on any number of
+  /// threads.
   func encode(_ report: Report, scratch: ByteString) throws(CLIPError) {
     let (id, config) = try subject()
     let facts = try runtime(1).describeEncoder(id, config: config)
@@ -59,7 +60,7 @@ struct EncoderCheck {
     }
   }
 
-  /// Configurations with values changed: each may be refused, none may end the process.
+  /// Changed configurations may be refused but must not end the process.
   func fuzz(_ report: Report) throws(CLIPError) {
     let (id, config) = try subject()
     let runtime = try runtime(1)
@@ -78,7 +79,7 @@ struct EncoderCheck {
     }
   }
 
-  /// `config` with each of its values, one by one, replaced by each of a list.
+  /// Copies of `config` with each of its values replaced by each of a list.
   static func changed(_ config: String) -> [String] {
     let bytes = Array(config.utf8)
     var list: [String] = []
@@ -94,7 +95,7 @@ struct EncoderCheck {
     return list
   }
 
-  /// Numbers, words and strings that are no keys.
+  /// The ranges of numbers, literals and strings that are not keys.
   private static func valueRanges(_ bytes: [UInt8]) -> [Range<Int>] {
     var ranges: [Range<Int>] = []
     var at = 0
@@ -122,7 +123,7 @@ struct EncoderCheck {
     (48...57).contains(byte) || (97...122).contains(byte) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
   }
 
-  /// Kernels: clip-vit of a few thousand weights by them and by the reference set.
+  /// Checks kernels: clip-vit with a few thousand weights, against the reference kernels.
   static func kernels(_ file: ByteString, _ index: Int, _ report: Report, scratch: ByteString) throws(CLIPError) {
     let plugin = try LoadedPlugin(file)
     let id = plugin.id(of: index)

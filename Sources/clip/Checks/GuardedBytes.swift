@@ -1,7 +1,6 @@
 import Glibc
 
-/// Bytes that end where a page begins that nobody may touch, so that what reads or writes behind them is a
-/// crash. What is written before them shows in a margin.
+/// Bytes that end at a protected page, so reading or writing beyond them crashes. A margin before them reveals writes.
 final class GuardedBytes: @unchecked Sendable {
   let data: UnsafeMutablePointer<UInt8>
   let count: Int
@@ -20,7 +19,7 @@ final class GuardedBytes: @unchecked Sendable {
     mprotect(base + inside, GuardedBytes.page, PROT_NONE)
     self.base = base
     self.count = count
-    // A page at most of what is before them is looked at.
+    // At most a page of the memory before them is checked.
     margin = min(inside - count, GuardedBytes.page)
     data = (base + inside - count).assumingMemoryBound(to: UInt8.self)
     memset(data - margin, Int32(GuardedBytes.marginByte), margin)
@@ -34,11 +33,11 @@ final class GuardedBytes: @unchecked Sendable {
 
   deinit { munmap(base, mapped) }
 
-  /// From now on nobody may touch any of it.
+  /// Protects all of the memory from now on.
   func close() { mprotect(base, mapped, PROT_NONE) }
 
   var bytes: [UInt8] { Array(UnsafeBufferPointer(start: data, count: count)) }
 
-  /// Nothing was written before the bytes.
+  /// Whether nothing was written before the bytes.
   var isMarginIntact: Bool { (1...margin).allSatisfy { data[-$0] == GuardedBytes.marginByte } }
 }

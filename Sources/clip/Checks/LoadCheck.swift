@@ -1,7 +1,7 @@
 import CClip
 import Glibc
 
-/// Scanning: the file alone, then by the host, then again and again.
+/// Checks loading: the file alone, by the host, and repeatedly.
 enum LoadCheck {
   static func run(_ file: ByteString, _ report: Report) throws(CLIPError) {
     let start = milliseconds()
@@ -27,7 +27,7 @@ enum LoadCheck {
     }
   }
 
-  /// What the host says when it loads the file: every line about it is a failure.
+  /// Loads the file with a host. Every message of the log about it is a failure.
   private static func askHost(_ file: ByteString, _ plugin: LoadedPlugin, _ report: Report) throws(CLIPError) {
     let lock = Lock()
     nonisolated(unsafe) var lines: [String] = []
@@ -42,7 +42,7 @@ enum LoadCheck {
       known == plugin.items.count, "the host took \(known) of \(plugin.items.count) items")
   }
 
-  /// Loaded and unloaded by turns.
+  /// Loads and unloads the file repeatedly.
   static func again(_ file: ByteString, _ report: Report) throws(CLIPError) {
     for _ in 0..<100 { try LoadedPlugin(file).unload() }
     let before = residentPages()

@@ -1,14 +1,14 @@
 import CClip
 import Glibc
 
-/// A plugin file in this process, as the loader gives it, with no host around it.
+/// A plugin file loaded into this process without a host.
 final class LoadedPlugin {
   let table: UnsafePointer<clip_plugin>
   let items: [clip_plugin_item]
   private let handle: UnsafeMutableRawPointer
 
   init(_ path: ByteString) throws(CLIPError) {
-    // Without a slash the loader would search its own folders.
+    // Without a slash dlopen would search the system's folders.
     let file = path.bytes.contains(UInt8(ascii: "/")) ? path : ByteString("./").joined(path)
     guard let handle = file.withCString({ dlopen($0, RTLD_NOW | RTLD_LOCAL) }) else {
       throw CLIPError("the loader refuses it: \(string(dlerror()))")
@@ -35,8 +35,9 @@ final class LoadedPlugin {
     items = Array(UnsafeBufferPointer(start: table.pointee.items, count: table.pointee.item_count))
   }
 
-  /// The table of item `index` as T, where the item is there, of that kind, as large as `size`, and has the functions
-  /// `needed`. They are read as memory: Swift takes a function that the header calls non-null for one that is there.
+  /// The table of item `index` as T, if it exists, is of that kind, has at least `size` bytes and the functions
+  /// `needed`. The functions are read as memory, since Swift does not expect NULL in a pointer that the header calls
+  /// non-null.
   func item<T>(
     _ index: Int, _ kind: clip_plugin_kind, _ type: T.Type, size: Int, needed: [PartialKeyPath<T>] = []
   ) throws(CLIPError) -> UnsafePointer<T> {
@@ -51,13 +52,13 @@ final class LoadedPlugin {
     return table.assumingMemoryBound(to: type)
   }
 
-  /// The id of an item, which every known kind has at the same place as its table's first pointer.
+  /// The id of an item: the first pointer of its table, for all known kinds.
   func id(of index: Int) -> String {
     guard let table = items[index].table else { return "" }
     return string(table.load(fromByteOffset: 8, as: UnsafePointer<CChar>?.self))
   }
 
-  /// Takes the file out of the process again.
+  /// Unloads the file.
   func unload() { dlclose(handle) }
 }
 

@@ -1,7 +1,7 @@
 import CClip
 
-/// An op by itself: its shape rule, where it writes, that it gives the same numbers each time and on
-/// any thread, and its gradient against finite differences.
+/// Checks an op alone: its shape rule, where it writes, that its results are the same in each call and on any thread,
+/// and its gradient against finite differences.
 struct OpCheck {
   let op: clip_op
   let report: Report
@@ -19,13 +19,13 @@ struct OpCheck {
 
   private var isRowWise: Bool { op.flags & UInt32(CLIP_OP_ROW_WISE) != 0 }
 
-  /// Inputs of many shapes, those that the op takes.
+  /// Runs all checks with inputs of many shapes, skipping those that the op refuses.
   func run() throws(CLIPError) {
     var taken = 0, refused = 0, worst = 0.0
     for shapes in OpCheck.shapes(inputs: Int(op.input_count)) {
       for setting in op.setting_count == 0 ? [0] : OpCheck.settings {
         let use = OpTrial(op, shapes, settings: [Double](repeating: setting, count: Int(op.setting_count)))
-        // The host itself refuses a row-wise op inputs of different rows.
+        // The host does not call a row-wise op with inputs of different row counts.
         guard !isRowWise || use.hasOneRowCount, let output = use.askShape() else {
           refused += 1
           continue
@@ -65,7 +65,7 @@ struct OpCheck {
     try report.require(
       same(use.forward(inputs, output, parameters).output, first.output), place + "called again, it gave other numbers")
     if isRowWise {
-      // The rows by themselves are the rows of the block.
+      // Computing single rows gives the rows of the whole.
       let rows = use.rows(of: output)
       for row in 0..<rows {
         let alone = use.forward(inputs, output, parameters, rows: row..<(row + 1))
@@ -90,7 +90,7 @@ struct OpCheck {
     try report.require(agree, place + "on 4 threads at once, it gave other numbers")
   }
 
-  /// The derivative along random directions, against differences. Returns the largest error.
+  /// Compares the derivative along random directions with finite differences. Returns the largest error.
   private func backward(
     _ use: OpTrial, _ output: clip_shape, _ parameters: [[Float]], _ place: String
   ) throws(CLIPError) -> Double {
@@ -136,7 +136,7 @@ struct OpCheck {
     return worst
   }
 
-  /// The trainer's other calls: row by row, where nobody wants the inputs' gradients, from several threads.
+  /// The other calls of training: by rows, without gradients of inputs, on several threads.
   private func otherCalls(
     _ use: OpTrial, _ output: clip_shape, _ place: String, _ whole: OpTrial.Gradients,
     _ backward: @escaping (Range<Int>?, Bool) -> OpTrial.Gradients
@@ -166,7 +166,7 @@ struct OpCheck {
     try report.require(agree, place + "backward, on 4 threads at once, gave other gradients")
   }
 
-  /// Combinations of shapes: every input alike, then the first with one row or one column beside it.
+  /// Combinations of shapes: all inputs alike, or the first with one row or one column.
   private static func shapes(inputs count: Int) -> [[clip_shape]] {
     var list: [[clip_shape]] = []
     func shape(_ rows: clip_rows, _ number: UInt32, _ width: UInt32, _ grid: (UInt32, UInt32) = (0, 0)) -> clip_shape {

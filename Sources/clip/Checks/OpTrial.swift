@@ -1,11 +1,11 @@
 import CClip
 import Glibc
 
-/// One use of an op, called with buffers that have guards around them. Used by several threads at once.
+/// One use of an op, with guards around its buffers. May be used by several threads at once.
 final class OpTrial: @unchecked Sendable {
-  /// What an output holds before it is written: a NaN that no arithmetic makes.
+  /// The initial value of outputs: a NaN that no arithmetic produces.
   static let unwritten: UInt32 = 0x7fa5_a5a5
-  /// Rows of a value that has one for each token.
+  /// The rows of a value with a row for each token.
   private static let tokenRows = 5
   private static let guardFloats = 32
 
@@ -60,7 +60,7 @@ final class OpTrial: @unchecked Sendable {
 
   // MARK: Questions
 
-  /// nil if the op refuses the inputs; asked twice, it must say the same.
+  /// nil if the op refuses the inputs. Asked twice, it must answer the same.
   func askShape() -> clip_shape? {
     var answers: [clip_shape] = []
     for _ in 0..<2 {
@@ -72,7 +72,7 @@ final class OpTrial: @unchecked Sendable {
     return answers[0].width == answers[1].width && answers[0].rows == answers[1].rows ? answers[0] : nil
   }
 
-  /// What the host would refuse of a shape; nil if it is well.
+  /// Why the host would refuse a shape; nil if it would not.
   func problem(with shape: clip_shape, _ isRowWise: Bool) -> String? {
     guard shape.rows.rawValue <= CLIP_ROWS_TOKENS.rawValue else {
       return "shape: \(shape.rows.rawValue) is no clip_rows"
@@ -95,7 +95,7 @@ final class OpTrial: @unchecked Sendable {
     return nil
   }
 
-  /// Made-up values of each parameter; nil if the answer is none that the host would take.
+  /// Random values of each parameter; nil if the host would refuse the parameters.
   func askParameters() -> [[Float]]? {
     guard let ask = op.parameters else { return [] }
     var list = [clip_op_parameter](repeating: clip_op_parameter(), count: 65)
@@ -128,11 +128,11 @@ final class OpTrial: @unchecked Sendable {
 
   struct Forward {
     var output: [Float]
-    /// Guards, inputs and parameters are as they were.
+    /// Whether guards, inputs and parameters are unchanged.
     var isIntact: Bool
   }
 
-  /// Forward over all rows, or for a row-wise op over some.
+  /// Calls forward for all rows; for a row-wise op, optionally for some.
   func forward(
     _ inputs: [[Float]], _ shape: clip_shape, _ parameters: [[Float]], rows part: Range<Int>? = nil,
     inPlace: Bool = false
@@ -157,12 +157,13 @@ final class OpTrial: @unchecked Sendable {
   }
 
   struct Gradients {
-    /// By inputs, then by parameters.
+    /// The gradients of the inputs, then of the parameters.
     var all: [[Float]]
     var isIntact: Bool
   }
 
-  /// Backward over all rows, or for a row-wise op over some. Without `wanting` nobody wants the inputs' gradients.
+  /// Calls backward for all rows; for a row-wise op, optionally for some. Without `wanting`, gradients of inputs are
+  /// not requested.
   func backward(
     _ inputs: [[Float]], _ shape: clip_shape, _ parameters: [[Float]], _ forward: [Float], _ outer: [Float],
     start: Float,
@@ -206,7 +207,7 @@ final class OpTrial: @unchecked Sendable {
       all: results.map { Array(UnsafeBufferPointer(start: $0.data, count: $0.count)) }, isIntact: isIntact)
   }
 
-  /// Floats at 64 bytes between two guards.
+  /// Floats aligned to 64 bytes, between two guards.
   private final class Guarded {
     let data: UnsafeMutablePointer<Float>
     let count: Int
@@ -235,7 +236,7 @@ final class OpTrial: @unchecked Sendable {
       }
     }
 
-    /// As it was made of `values`.
+    /// Whether the floats still equal `values`.
     func holds(_ values: [Float]) -> Bool {
       isIntact && values.indices.allSatisfy { data[$0].bitPattern == values[$0].bitPattern }
     }
@@ -279,7 +280,7 @@ final class OpTrial: @unchecked Sendable {
   }
 }
 
-/// Runs `body` on `count` threads at once and hands what each gave to `result`, on this one.
+/// Runs `body` on `count` threads at once and passes each result to `result` on the calling thread.
 func onThreads(_ count: Int, _ body: @escaping (Int) -> Bool, result: (Bool) -> Void) {
   final class Job {
     let body: (Int) -> Bool

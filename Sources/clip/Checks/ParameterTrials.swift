@@ -1,6 +1,6 @@
 import CClip
 
-/// Values of an augmentation's parameters: the defaults, each parameter at the ends of its range, and some at random.
+/// Settings of an augmentation to try: the defaults, each setting at the ends of its range, and random ones.
 struct ParameterTrials {
   private let parameters: [clip_setting_info]
 
@@ -8,7 +8,7 @@ struct ParameterTrials {
 
   var defaults: [TrialSettings.Value] { parameters.map { ParameterTrials.usual($0) } }
 
-  /// The defaults are the first.
+  /// The first are the defaults.
   var all: [[TrialSettings.Value]] {
     var list = [defaults]
     let choices = parameters.map { ParameterTrials.values(of: $0) }
@@ -25,7 +25,7 @@ struct ParameterTrials {
     return list
   }
 
-  /// Keys with values as a pipeline has them, and whether they are surely wrong.
+  /// Keys and values of a pipeline's JSON, and whether they must be refused.
   var json: [(key: String, value: String, isWrong: Bool)] {
     var list: [(key: String, value: String, isWrong: Bool)] = []
     for parameter in parameters {

@@ -1,7 +1,7 @@
 import CClip
 import Glibc
 
-/// Reproducible numbers: splitmix64 (Steele, Lea and Flood, 2014).
+/// A reproducible generator: splitmix64 (Steele, Lea and Flood, 2014).
 struct RandomNumbers {
   private var state: UInt64
   init(seed: UInt64) { state = seed }
@@ -20,7 +20,7 @@ struct RandomNumbers {
   mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(max(1, bound))) }
 }
 
-/// A model's folder of one encoder with made-up weights, opened as any other.
+/// A model folder of one encoder with random weights, and the model opened from it.
 struct RandomModel {
   static let largest = 2 << 30
   let folder: ByteString
@@ -67,7 +67,7 @@ struct RandomModel {
     for tensor in tensors { try writer.write(values(tensor, &random)) }
   }
 
-  /// Matrices that keep the size of what goes through them, gains near 1, biases near 0.
+  /// Matrices that preserve the scale of their input, gains near 1, biases near 0.
   private static func values(_ tensor: EncoderTensor, _ random: inout RandomNumbers) -> [Float] {
     let fan = tensor.shape.dropFirst().reduce(1, *)
     let isGain = tensor.shape.count == 1 && (tensor.name.hasSuffix("weight") || tensor.name.hasSuffix("var"))
@@ -79,7 +79,7 @@ struct RandomModel {
     try Model(try folder.utf8, runtime: runtime, towers: facts.isText ? .text : .image)
   }
 
-  /// `count` items as `encode` takes them.
+  /// Random input of `encode` for `count` items.
   func input(_ count: Int) -> RandomInput {
     var random = RandomNumbers(seed: 2)
     let info = facts
@@ -89,7 +89,7 @@ struct RandomModel {
     let (length, vocabulary) = (info.contextLength, info.vocabularySize)
     var tokens: [Int32] = []
     for item in 0..<count {
-      // A word is any id but the end's and, where the largest id ends a text, the largest.
+      // A text token is any id except the end token or, if the largest id ends a text, the largest.
       var row = (0..<length).map { _ -> Int32 in
         let id = Int32(clamping: random.below(max(1, vocabulary - 1)))
         return id == info.endToken && vocabulary > 2 ? (id + 1) % Int32(clamping: vocabulary - 1) : id
@@ -111,7 +111,7 @@ enum RandomInput {
   case pixels([Float])
   case tokens([Int32])
 
-  /// Items [first, first + count) of as many as `total`.
+  /// Items [first, first + count) of `total`.
   func slice(_ first: Int, _ count: Int, of total: Int) -> RandomInput {
     switch self {
     case .pixels(let values):

@@ -1,9 +1,9 @@
 import CClip
 
-/// What a check has to say about one thing.
+/// The result of one check.
 enum Verdict: String {
   case pass, fail
-  /// Nothing wrong, and worth knowing.
+  /// Good, and worth knowing.
   case note
 }
 
@@ -13,11 +13,10 @@ struct Finding {
   let text: String
 }
 
-/// Where a check that runs in a process of its own writes what it finds, line by line, so that a
-/// crash does not take what was found before it.
+/// Writes the results of a check that runs in its own process, line by line, so that a crash loses none.
 final class Report {
   private let check: String
-  /// What `require` was asked and found true, for the one line that says so.
+  /// The number of failures of `require`.
   private(set) var failures = 0
 
   init(_ check: String) { self.check = check }
@@ -29,7 +28,7 @@ final class Report {
     try line(.fail, text)
   }
 
-  /// A failure unless `isTrue`; `pass` says later that all was well.
+  /// Reports a failure unless `isTrue`. A later `pass` reports that all was good.
   func require(_ isTrue: Bool, _ text: @autoclosure () -> String) throws(CLIPError) {
     if !isTrue { try fail(text()) }
   }
@@ -38,11 +37,11 @@ final class Report {
     try StandardOutput.write("\(Report.mark)\t\(verdict.rawValue)\t\(check)\t\(visible(text))\n")
   }
 
-  /// A thing that the plugin brings, for the checks to come.
+  /// Reports an item of the plugin, for later checks.
   static func item(_ index: Int, _ kind: UInt32, _ id: String) throws(CLIPError) {
     try StandardOutput.write("\(mark)\titem\t\(index)\t\(kind)\t\(visible(id))\n")
   }
 
-  /// Tells a report's lines from whatever else a plugin prints.
+  /// Marks the lines of a report among other output of a plugin.
   static let mark = "clip-check"
 }

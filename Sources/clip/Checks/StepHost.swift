@@ -1,9 +1,9 @@
 import CClip
 import Glibc
 
-/// What the host hands to augmentations, made here so that every byte of it is watched.
+/// The host's side of augmentations, with guards around all of its memory.
 
-/// A clip_random of its own numbers.
+/// A clip_random with its own generator.
 final class TrialRandom {
   private var numbers: RandomNumbers
 
@@ -30,7 +30,7 @@ final class TrialRandom {
   }
 }
 
-/// A clip_settings: a value for each parameter that the augmentation declares.
+/// A clip_settings with a value for each setting that the augmentation declares.
 final class TrialSettings {
   enum Value {
     case number(Double)
@@ -40,7 +40,7 @@ final class TrialSettings {
 
   let parameters: [clip_setting_info]
   let values: [Value]
-  /// The first thing asked for that is not declared.
+  /// The first undeclared setting that was read.
   private(set) var mistake: String?
   private var lists: [GuardedBytes?] = []
   private var texts: [GuardedBytes?] = []
@@ -55,11 +55,11 @@ final class TrialSettings {
       lists.append(GuardedBytes(list.withUnsafeBytes { Array($0) }))
       texts.append(GuardedBytes(Array(words.utf8) + [0]))
     }
-    // What is not declared has an empty text.
+    // Undeclared settings are empty texts.
     texts.append(GuardedBytes([0]))
   }
 
-  /// From now on a plugin that kept a pointer to a value ends in a crash.
+  /// Protects the values, so that a plugin that kept a pointer to one crashes.
   func close() {
     for memory in lists + texts { memory?.close() }
   }
@@ -129,7 +129,7 @@ final class TrialSettings {
 
 /// A clip_image_sink.
 final class TrialImageSink {
-  /// The largest image that is given.
+  /// The most pixels that are allocated.
   private static let mostPixels = 1 << 21
 
   private let fill: UInt8
@@ -139,7 +139,7 @@ final class TrialImageSink {
   private(set) var height = 0
   private(set) var stride = 0
   private(set) var channels = 0
-  /// Why nothing was given; "" where it was this sink's to refuse.
+  /// Why nothing was allocated; "" if that was this sink's choice.
   private(set) var refusal: String?
 
   init(fill: UInt8, refuses: Bool) {
@@ -172,7 +172,7 @@ final class TrialImageSink {
     guard !refuses, width.multipliedReportingOverflow(by: height).partialValue <= TrialImageSink.mostPixels,
       width <= TrialImageSink.mostPixels, height <= TrialImageSink.mostPixels
     else { return refuse("") }
-    // Rows have gaps between them, and the last one ends at the end.
+    // Rows have gaps between them, and the last one ends at the protected page.
     self.stride = width * channels + 11
     (self.width, self.height, self.channels) = (width, height, channels)
     memory = GuardedBytes(count: self.stride * (height - 1) + width * channels, fill: fill)
@@ -185,7 +185,7 @@ final class TrialImageSink {
     return nil
   }
 
-  /// By the nearest pixel, whatever was asked for: the image is not what is looked at here.
+  /// Nearest neighbour for every request; the pixels are not checked here.
   private func resize(
     _ view: UnsafePointer<clip_image_view>?, _ resample: clip_resample, _ width: Int, _ height: Int,
     _ pixels: UnsafeMutablePointer<UInt8>?, _ stride: Int
@@ -207,7 +207,7 @@ final class TrialImageSink {
     return 1
   }
 
-  /// The pixels without the gaps.
+  /// The pixels without gaps.
   var pixels: [UInt8] {
     guard let memory else { return [] }
     var result: [UInt8] = []
@@ -217,7 +217,7 @@ final class TrialImageSink {
     return result
   }
 
-  /// Nothing was written before the image or between its rows.
+  /// Whether nothing was written before the image or between its rows.
   var isIntact: Bool {
     guard let memory else { return true }
     guard memory.isMarginIntact else { return false }
@@ -260,7 +260,7 @@ final class TrialTextSink {
   }
 }
 
-/// Bytes of a pixel; nil for what is no format.
+/// Bytes of a pixel; nil for an unknown format.
 func channelCount(_ format: clip_pixel_format) -> Int? {
   switch format {
   case CLIP_PIXELS_GRAY: 1

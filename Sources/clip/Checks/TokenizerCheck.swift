@@ -1,6 +1,6 @@
 import CClip
 
-/// A tokenizer over files that are no model, and with a model over texts of all kinds.
+/// Checks a tokenizer: with files that are no model, and with a model and all kinds of texts.
 struct TokenizerCheck {
   private let table: clip_tokenizer
   private let report: Report
@@ -13,11 +13,11 @@ struct TokenizerCheck {
     self.report = report
   }
 
-  /// Tokens of a row.
+  /// The tokens of a row.
   private static let context = 64
   private static let largestVocabulary = 1 << 22
 
-  /// With `model`, the one file that the model's folder has.
+  /// `model` is the only file of the model folder.
   func run(model: ByteString?) throws(CLIPError) {
     var random = RandomNumbers(seed: 3)
     var files = (0...64).map { size in (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
@@ -60,7 +60,7 @@ struct TokenizerCheck {
 
   private struct Opened: @unchecked Sendable { let pointer: UnsafeMutableRawPointer? }
 
-  /// The folder that a tokenizer is opened from: one file, under any name if it has none.
+  /// The folder from which a tokenizer is opened. It has one file, which has any name if `name` is nil.
   private final class Folder {
     let memory: GuardedBytes
     let name: ByteString?
@@ -76,7 +76,7 @@ struct TokenizerCheck {
     guard let memory = GuardedBytes(bytes) else { throw CLIPError("no memory for a file of \(bytes.count) bytes") }
     let folder = Folder(memory, name)
     var pointer: UnsafeMutableRawPointer?
-    // The file is gone after the call.
+    // The file is freed after the call.
     let words = PluginWords { error in
       "model".withCString { path in
         "folder".withCString { kind in
@@ -107,7 +107,7 @@ struct TokenizerCheck {
 
   private func close(_ opened: Opened) { table.close(opened.pointer) }
 
-  /// The smallest vocabulary with which the model opens: what its ids must be below.
+  /// The smallest vocabulary size with which the model opens. Ids must be below it.
   private func smallestVocabulary(_ whole: [UInt8], _ name: ByteString?) throws(CLIPError) -> Int {
     var (low, high) = (1, Self.largestVocabulary)
     while low < high {
@@ -140,7 +140,7 @@ struct TokenizerCheck {
   // MARK: Texts
 
   private struct Tokens: Equatable {
-    /// The whole row.
+    /// All tokens of the row.
     var ids: [Int32]
     var count: Int
     var status: clip_status
@@ -168,7 +168,7 @@ struct TokenizerCheck {
       isIntact: target.isMarginIntact && source.isMarginIntact && source.bytes == text)
   }
 
-  /// An id that nobody wrote is below 0.
+  /// The rows were filled with negative ids, so an id that was not written is below 0.
   private func checkRange(_ tokens: Tokens, _ size: Int, _ text: String) throws(CLIPError) {
     let place = "\"\(text.prefix(24))\": "
     try report.require(tokens.isIntact, place + "encode wrote beside its row, or to the text")
@@ -206,7 +206,7 @@ struct TokenizerCheck {
     try report.require(
       encode(opened, long, flags: 0).status == CLIP_LIMIT,
       "a text of \(long.count) bytes: expected CLIP_LIMIT without CLIP_TEXT_TRUNCATE")
-    // The host lets no such text through. It may be refused or taken, and nothing else.
+    // The host refuses such texts. The tokenizer may refuse or accept them, but must not crash.
     for bytes in TokenizerCheck.malformed { try checkRange(encode(opened, bytes), size, "malformed UTF-8") }
     let known = all
     var agree = true
@@ -227,7 +227,7 @@ struct TokenizerCheck {
     }
   }
 
-  /// UTF-8 that is cut, overlong, a surrogate, out of range, or no beginning.
+  /// UTF-8 that is truncated, overlong, a surrogate, out of range, or without a start byte.
   private static let malformed: [[UInt8]] = [
     [0x80], [0xc3], [0xe7, 0x8c], [0xf0, 0x9f, 0x98], [0xc0, 0xaf], [0xe0, 0x80, 0xaf], [0xed, 0xa0, 0x80],
     [0xf4, 0x90, 0x80, 0x80],

@@ -1,7 +1,7 @@
 import CClip
 import Glibc
 
-/// Texts that have something of everything: none, one, many, long; accents, scripts, emoji, marks.
+/// Texts of all kinds: empty, short, many words, long; accents, scripts, emoji, combining marks.
 enum SampleTexts {
   static let fixed = [
     "", "a", " ", "a photo of a cat", "Ein Foto: „Äpfel“ & Öl, 3 × 4 m²!", "一张猫的照片", "صورة قطة", "तस्वीर",
@@ -10,7 +10,7 @@ enum SampleTexts {
     String(repeating: "the quick brown fox jumps over the lazy dog ", count: 60), String(repeating: "猫", count: 1500),
   ]
 
-  /// Random characters of any size; no NUL.
+  /// Random code points, without NUL.
   static func random(_ count: Int, seed: UInt64) -> [String] {
     var random = RandomNumbers(seed: seed)
     return (0..<count).map { _ in
@@ -24,21 +24,21 @@ enum SampleTexts {
   }
 }
 
-/// Pages of this process in memory.
+/// Resident memory of this process, in pages.
 func residentPages() -> Int {
   guard let bytes = try? readFile(ByteString("/proc/self/statm")) else { return 0 }
   let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
   return words.count > 1 ? Int(words[1]) ?? 0 : 0
 }
 
-/// A clock for how long something takes.
+/// The time of a monotonic clock.
 func milliseconds() -> Double {
   var now = timespec()
   clock_gettime(CLOCK_MONOTONIC, &now)
   return Double(now.tv_sec) * 1000 + Double(now.tv_nsec) / 1e6
 }
 
-/// Where a plugin puts the words of a failure, and what it says.
+/// Memory for a plugin's error message.
 struct PluginWords {
   var status: clip_status
   var text: String

@@ -38,7 +38,7 @@ struct Analyze: ParsableCommand {
     let pipelines = try variants.map { path in
       (name: path.shown, pipeline: try textPipeline(runtime, path))
     }
-    // A folder that cannot be written to is known before the work.
+    // A folder that cannot be written to is found before the work.
     if report.withCString({ mkdir($0, 0o777) }) != 0, errno != EEXIST {
       throw CLIPError.system("cannot make \(report.shown)")
     }
@@ -62,7 +62,7 @@ struct Analyze: ParsableCommand {
       }
       let texts = try model.embed(texts: augmented, batch: source.batch.batch, options: source.encode)
       let differing = zip(augmented, pairs.captions).count { Array($0.utf8) != Array($1.utf8) }
-      // Both have length 1.
+      // Both embeddings have length 1.
       var cosine = 0.0
       for (new, old) in zip(texts, pairs.texts) { cosine += Double(new) * Double(old) }
       found.append(

@@ -69,7 +69,7 @@ struct Augment: ParsableCommand {
     }
   }
 
-  /// The pipeline's JSON: what --pipeline holds or names.
+  /// The JSON of the pipeline: the value of --pipeline, or the file that it names.
   private func json() throws(CLIPError) -> ByteString {
     guard let pipeline, pipeline.text != "default" else { return ByteString("\"default\"") }
     if pipeline.bytes.first == UInt8(ascii: "[") { return pipeline }
@@ -101,7 +101,7 @@ struct Augment: ParsableCommand {
     }
   }
 
-  /// Laid over white where it has alpha, to the same bytes as a data set does it.
+  /// Composites an image with alpha over white, with the same result as a data set.
   private func overWhite(_ image: Image) throws(CLIPError) -> Image {
     guard image.format == .rgba else { return image }
     let bytes = image.bytes
@@ -116,7 +116,7 @@ struct Augment: ParsableCommand {
     return try Image(width: image.width, height: image.height, bytes: opaque)
   }
 
-  /// The image as large as a contact sheet takes it.
+  /// The image, shrunk to the size that a contact sheet accepts.
   private func shrunk(_ image: Image, _ runtime: Runtime) throws(CLIPError) -> Image {
     let side = max(image.width, image.height)
     guard side > ContactSheet.longest else { return image }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 
-/// Times encode calls; with --json, lines of the shape that Benchmarks/peers prints.
+/// Times encode calls. --json prints lines in the form of Benchmarks/peers.
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Time how long a model takes to encode.",
@@ -64,7 +64,7 @@ struct Bench: ParsableCommand {
     if !common.json { try StandardOutput.write(table.text()) }
   }
 
-  /// Milliseconds of one call.
+  /// The median time of a call in milliseconds.
   private func median(_ tower: String, _ model: Model, _ count: Int) throws -> Double {
     let call: () throws -> Void
     if tower == "image" {
@@ -86,7 +86,7 @@ struct Bench: ParsableCommand {
     return times.sorted()[times.count / 2]
   }
 
-  /// A text of `tokens` tokens as CLIP lays them out: the last two of the vocabulary begin and end it.
+  /// A text of `tokens` tokens in CLIP's form, between the last two tokens of the vocabulary.
   private func row(_ info: ModelInfo) -> [Int32] {
     let length = info.contextLength
     let used = min(tokens, length)

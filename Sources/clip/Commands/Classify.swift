@@ -45,7 +45,7 @@ struct Classify: ParsableCommand {
 
   func run() throws {
     let runtime = try common.runtime()
-    // --label takes every word up to the next option, images written after it too.
+    // --label takes every argument up to the next option, even images.
     for text in label where runtime.imageEndings.contains(text.fileExtension) {
       if text.withCString({ access($0, F_OK) }) == 0 {
         throw ValidationError("label \(quoted(text.text)) is an image: give images before --label")
@@ -83,7 +83,7 @@ struct Classify: ParsableCommand {
     return ByteString(bytes)
   }
 
-  /// Labels by falling probability; equal ones as they were given.
+  /// Labels in order of decreasing probability; equal ones in the given order.
   private func ranking(_ probabilities: [Float]) -> [(label: ByteString, probability: Float)] {
     zip(label, probabilities).enumerated()
       .sorted { ($1.element.1, $0.offset) < ($0.element.1, $1.offset) }

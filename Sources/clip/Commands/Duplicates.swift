@@ -54,6 +54,7 @@ struct Duplicates: ParsableCommand {
     }
   }
 
+  /// Connected sets of images, those with the nearest pair first.
   private func groups(_ index: EmbeddingIndex) throws(CLIPError) -> [Group] {
     let bar = ProgressBar("Comparing", total: try index.count())
     defer { bar.finish() }

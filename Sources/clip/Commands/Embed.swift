@@ -100,7 +100,7 @@ struct Embed: ParsableCommand {
     if done.images + done.texts > 0, let path = journal.path {
       Console.shared.line("Going on from \(path.shown).")
     }
-    // Texts first: one that is too long is found before hours of images.
+    // Texts first, so that one that is too long is found before hours of images.
     guard try embed(captions, model, journal, &done), try embed(found.inputs, model, journal, &done) else {
       throw interrupted(journal, done, of: captions.count, found.inputs.count)
     }
@@ -122,14 +122,14 @@ struct Embed: ParsableCommand {
     try finish(skipped: skipped, of: found.inputs.count + found.skipped.count)
   }
 
-  /// What was embedded.
+  /// What has been embedded.
   private struct Done {
     var texts = 0
-    /// With those that were skipped.
+    /// The number of images, skipped ones included.
     var images = 0
     var skipped: [Skipped] = []
 
-    /// Whether a record of an earlier call is what comes next in this one.
+    /// Whether a record of an earlier run is the next item of this one.
     mutating func take(_ record: EmbeddingJournal.Record, _ captions: [ByteString], _ images: [ImageInput]) -> Bool {
       if record.kind == .text {
         guard texts < captions.count, record.name == captions[texts] else { return false }
@@ -147,7 +147,7 @@ struct Embed: ParsableCommand {
     }
   }
 
-  /// What the rows of a journal depend on, beside the inputs.
+  /// What determines the rows of a journal, apart from the inputs.
   private func run(_ model: Model) throws(CLIPError) -> JSON {
     [
       "clip": .string("embed \(libraryVersion)"), "model": .path(self.model.model), "width": .integer(model.width),
@@ -159,7 +159,7 @@ struct Embed: ParsableCommand {
     ]
   }
 
-  /// False where a signal asked to end before all were done.
+  /// Returns false if a signal stopped it before the end.
   private func embed(
     _ captions: [ByteString], _ model: Model, _ journal: EmbeddingJournal, _ done: inout Done
   ) throws -> Bool {

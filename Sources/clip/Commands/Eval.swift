@@ -60,7 +60,7 @@ struct Eval: ParsableCommand {
 
   func run() throws {
     guard let zeroShot else { return try retrieve() }
-    // Files that are malformed are known before the work.
+    // Malformed files are found before the work.
     var classes = try ClassList(zeroShot)
     if let templates { classes.templates = try ClassList.templates(templates) }
     try classify(classes)
@@ -108,7 +108,7 @@ struct Eval: ParsableCommand {
     var images: [Float] = []
     var own: [[Int]] = []
     var leftOut = 0
-    // Archives have no folders, and WebDataset's file of a class is .cls.
+    // Archives have no folders; WebDataset stores a class in a .cls file.
     let isArchived = source.data.allSatisfy { $0.fileExtension == "tar" }
     if let field = labelField ?? (isArchived ? "cls" : nil) {
       let pairs = try source.pairs(
@@ -143,7 +143,7 @@ struct Eval: ParsableCommand {
     try finish(skipped: skipped, of: own.count + skipped.count)
   }
 
-  /// The images of a folder with one folder a class, whose name is the class.
+  /// The images of a folder with a subfolder for each class, named after the class.
   private func labelledImages(_ zeroShot: ZeroShot, _ endings: Set<String>, _ skipped: inout [Skipped]) throws -> [(
     path: ByteString, index: Int
   )] {
@@ -163,7 +163,7 @@ struct Eval: ParsableCommand {
     return found
   }
 
-  /// At most `limit` of them, drawn by the seed, in their order.
+  /// At most `limit` images, drawn with the seed, in the original order.
   private func sample(_ images: [(path: ByteString, index: Int)]) -> [(path: ByteString, index: Int)] {
     guard let limit, limit < images.count else { return images }
     var generator = SplitMix(state: source.seed)

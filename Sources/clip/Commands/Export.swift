@@ -51,7 +51,7 @@ struct Export: ParsableCommand {
   }
 }
 
-/// How a model's folder names its files and tensors.
+/// The layout of a model folder.
 enum ModelLayout: String, CaseIterable, ExpressibleByArgument {
   case huggingface
   case openClip = "open_clip"
@@ -59,7 +59,7 @@ enum ModelLayout: String, CaseIterable, ExpressibleByArgument {
   var value: Layout { self == .huggingface ? .huggingFace : .openCLIP }
 }
 
-/// How weights are stored in a file.
+/// The element type of weights in a file.
 enum FileStorage: String, CaseIterable, ExpressibleByArgument {
   case f32, f16, bf16
 

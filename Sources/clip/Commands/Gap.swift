@@ -46,7 +46,7 @@ struct Gap: ParsableCommand {
     try StandardOutput.write(text)
   }
 
-  /// The three properties at most that count most, and count at all.
+  /// At most three properties: those with the largest contribution, which is above 0.
   private func mainChallenges(_ gap: ModalityGap) -> ArraySlice<PropertyGap> {
     gap.properties.filter { $0.gap * $0.weight > 0 }.prefix(3)
   }

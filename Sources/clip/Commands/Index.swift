@@ -66,11 +66,11 @@ struct Index: ParsableCommand {
     if current.report.isInterrupted || current.report.skipped > 0 { throw ExitCode(1) }
   }
 
-  /// Takes the folders of the command line into the settings.
+  /// Adds the folders of the command line to the settings.
   private func add(_ open: OpenIndex) throws(CLIPError) -> [IndexedFolder] {
     var chosen: [IndexedFolder] = []
     for folder in folders {
-      // A folder of the index may be away, and then has no real path.
+      // A folder of the index may be missing now, and then has no real path.
       let isAway = folder.withCString({ access($0, F_OK) }) != 0
       let known = isAway ? open.settings.folders.firstIndex { $0.path == folder } : nil
       var entry = IndexedFolder(path: known == nil ? try folder.real : folder)
@@ -107,7 +107,7 @@ struct Index: ParsableCommand {
     }
     open.settings.unusable.removeAll { $0.path.isBelow(path) }
     try open.settings.write(of: open.path)
-    // What another folder of the index has stays.
+    // Images that another folder of the index has stay.
     let dropped = outer == nil || !isFolder ? paths : []
     try open.index.remove(dropped.map(\.bytes))
     if !common.json {

@@ -33,6 +33,7 @@ struct Info: ParsableCommand {
     if info.towers.contains(.image) {
       table.add(["image encoder", model.encoder(.image)])
       table.add(["  image", "\(info.imageWidth) x \(info.imageHeight) pixels"])
+      if info.resizedSide > 0 { table.add(["  resized to", "\(info.resizedSide) pixels of the smaller side"]) }
       table.add(["  parameters", grouped(UInt64(info.imageParameters))])
     }
     if info.towers.contains(.text) {
@@ -58,7 +59,8 @@ struct Info: ParsableCommand {
           "image",
           [
             "encoder": .string(model.encoder(.image)), "width": .integer(info.imageWidth),
-            "height": .integer(info.imageHeight), "parameters": .integer(info.imageParameters),
+            "height": .integer(info.imageHeight), "resized_side": .integer(info.resizedSide),
+            "parameters": .integer(info.imageParameters),
           ]
         ))
     }

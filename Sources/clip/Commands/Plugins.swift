@@ -45,7 +45,7 @@ struct PluginsList: ParsableCommand {
     return table.text()
   }
 
-  /// The plugins' files that nothing has loaded yet: in the folder "on-demand".
+  /// The files of plugins in the folder "on-demand" that are not loaded yet.
   private static func onDemand() -> [ByteString] {
     guard let folder = try? installed("lib/clipcore/plugins/on-demand"), let names = try? names(in: folder) else {
       return []
@@ -66,7 +66,7 @@ struct PluginsList: ParsableCommand {
 }
 
 extension PluginKind {
-  /// For a person.
+  /// The name in messages.
   var name: String {
     switch self {
     case .encoder: "encoder"

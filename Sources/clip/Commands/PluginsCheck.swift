@@ -78,7 +78,7 @@ struct PluginsCheck: ParsableCommand {
   // MARK: All of them
 
   private func all(_ scratch: ByteString) throws(CLIPError) -> ([Finding], [CheckProcess.Item]) {
-    // Read here, so that a file that is not there is a plain error.
+    // Read here, so that a missing file is an ordinary error.
     _ = try readFile(file)
     var options: [ByteString] = []
     if let config { options += ["--config", config] }

@@ -59,7 +59,7 @@ struct PluginsNew: ParsableCommand {
     try StandardOutput.write("\(folder.shown): make, then clip plugins check \(name).so\n")
   }
 
-  /// The example's name and vendor replaced by the new one's. The op of a pipeline is a word without '-'.
+  /// Replaces the example's name and vendor. The op of a pipeline is a word without '-'.
   private func renamed(_ bytes: [UInt8]) -> [UInt8] {
     let op = name.utf8.map { $0 == UInt8(ascii: "-") ? UInt8(ascii: "_") : $0 }
     let names = [("sample_op", op), ("sample", Array(name.utf8)), ("example.", Array("\(vendor).".utf8))]
@@ -78,7 +78,7 @@ struct PluginsNew: ParsableCommand {
   }
 }
 
-/// A path in the tree that this program is installed in, as "share/clipcore".
+/// A path such as "share/clipcore" in the prefix in which this program is installed.
 func installed(_ path: String) throws(CLIPError) -> ByteString {
   var program = [CChar](repeating: 0, count: Int(PATH_MAX) + 1)
   let count = readlink("/proc/self/exe", &program, program.count - 1)
@@ -86,12 +86,12 @@ func installed(_ path: String) throws(CLIPError) -> ByteString {
   return ByteString(program[0..<count].map { UInt8(bitPattern: $0) }).folder.folder.appending(Array(path.utf8))
 }
 
-/// The names in a folder without those that start with a dot; none where it cannot be read.
+/// The names in a folder, except those that start with a dot; none if it is unreadable.
 private func examples(in folder: ByteString) -> [ByteString] {
   ((try? names(in: folder)) ?? []).filter { $0.bytes.first != UInt8(ascii: ".") }
 }
 
-/// A file's bytes.
+/// The bytes of a file.
 func readFile(_ path: ByteString) throws(CLIPError) -> [UInt8] {
   let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
   guard descriptor >= 0 else { throw .system("cannot open \(path.shown)") }

@@ -53,12 +53,12 @@ struct Search: ParsableCommand {
     let runtime = try common.runtime()
     let query = try Query(self.query, endings: runtime.imageEndings)
     let open = try OpenIndex(place.path(), runtime, update, threads: common.threadCount, creates: false)
-    // Folders are looked through while the model is opened and embeds the query.
+    // Folders are scanned while the model is opened and embeds the query.
     var scanned = Result<IndexUpdate?, CLIPError>.success(nil)
     let scan = noUpdate ? nil : Background { scanned = Result { () throws(CLIPError) in try open.scanIfFree() } }
     let embedding = try embed(query, open)
     let folders = self.folders.map { folder in (try? folder.real) ?? folder }
-    // The rows are read meanwhile too, and this is the answer if nothing has changed.
+    // The rows are read at the same time. They are the result if nothing has changed.
     let isIn =
       folders.isEmpty ? nil : { (entry: IndexEntry) in folders.contains { entry.path.isBelow($0) } }
     var matches = try open.index.search(embedding, count: top, threshold: threshold, filter: isIn)
@@ -76,7 +76,7 @@ struct Search: ParsableCommand {
     }
   }
 
-  /// Makes the changes that were found.
+  /// Makes the changes that the scan found.
   private func finish(_ update: consuming IndexUpdate, _ open: OpenIndex) throws(CLIPError) -> IndexUpdate.Report {
     Interruption.watch()
     try open.run(&update)
@@ -88,7 +88,7 @@ struct Search: ParsableCommand {
     return update.report
   }
 
-  /// The sum of the terms' embeddings, of unit length each.
+  /// The weighted sum of the terms' unit embeddings.
   private func embed(_ query: Query, _ open: OpenIndex) throws(CLIPError) -> [Float] {
     var sum = [Float](repeating: 0, count: open.index.width)
     func add(_ rows: [Float], _ terms: [Query.Term]) {

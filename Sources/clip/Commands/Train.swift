@@ -72,7 +72,7 @@ struct Train: ParsableCommand {
     if ending == .interrupted { throw ExitCode(130) }
   }
 
-  /// The configuration's object with the options in it.
+  /// The JSON of the configuration, with the command line's options set.
   private func json() throws(CLIPError) -> JSON {
     var json = JSON.object([])
     if let config {
@@ -103,7 +103,7 @@ struct Train: ParsableCommand {
     return json
   }
 
-  /// Writes what the run would do.
+  /// Prints what the run would do.
   private func plan(_ config: TrainingConfig, _ runtime: Runtime) throws(CLIPError) {
     let steps = try TrainingRun.steps(config)
     let tensors = try withTemporaryFolder { folder throws(CLIPError) in
@@ -159,7 +159,7 @@ struct Train: ParsableCommand {
     }
   }
 
-  /// This command line, to be typed again, with --resume.
+  /// This command line with --resume, quoted for the shell.
   private var commandToResume: String {
     let words =
       ["clip"] + RawArguments.encoded().map { RawArguments.readable($0) }.filter { $0 != "--resume" } + ["--resume"]
@@ -173,7 +173,7 @@ struct Train: ParsableCommand {
 }
 
 extension JSON {
-  /// Sets the member that `path` leads to, making objects on the way.
+  /// Sets the member at `path`, making objects as needed.
   fileprivate mutating func set(_ path: [String], _ value: JSON) {
     guard let key = path.first else {
       self = value

@@ -1,13 +1,14 @@
-/// The classes of a zero-shot evaluation and the captions that are made of them.
+/// The classes of a zero-shot evaluation and their captions.
 struct ClassList {
-  /// As data names them, and as captions do.
+  /// The names of the classes in the data, and in captions.
   let labels: [String]
   let names: [String]
   var templates: [String]
 
   static let usualTemplate = "a photo of a {}."
 
-  /// A text with one class a line, or JSON: {"classes": ["cat", …] or {label: name, …}, "templates": ["a {}", …]}.
+  /// Reads a text file with one class on each line, or JSON: {"classes": ["cat", …] or {label: name, …}, "templates":
+  /// ["a {}", …]}.
   init(_ path: ByteString) throws(CLIPError) {
     let bytes = try readFile(path)
     let place = path.shown
@@ -34,7 +35,7 @@ struct ClassList {
     try ClassList.check(templates, place)
   }
 
-  /// Templates of a file, one a line.
+  /// The templates of a file, one on each line.
   static func templates(_ path: ByteString) throws(CLIPError) -> [String] {
     let templates = try lines(try readFile(path), path.shown)
     guard !templates.isEmpty else { throw CLIPError("\(path.shown): expected templates, found none") }

@@ -1,19 +1,19 @@
-/// Pairs of a data set, embedded.
+/// The embedded pairs of a data set.
 struct Pairs {
   var keys: [String] = []
-  /// One of each pair, or all of the first pair, then of the next.
+  /// One caption of each pair; or all captions of the first pair, then of the next.
   var captions: [String] = []
-  /// Of each pair, its captions' indices.
+  /// The indices of each pair's captions.
   var own: [[Int]] = []
   /// `[keys.count, width]`
   var images: [Float] = []
-  /// `[captions.count, width]`, where they are asked for.
+  /// `[captions.count, width]`, if requested.
   var texts: [Float] = []
   var thumbnails: [Bitmap] = []
-  /// How many were bad and left out.
+  /// The number of bad pairs, which are left out.
   var skipped = 0
 
-  /// What is kept beside keys, captions and images' embeddings.
+  /// What is kept in addition to keys, captions and image embeddings.
   struct Parts: OptionSet {
     let rawValue: Int
     static let texts = Parts(rawValue: 1)
@@ -24,7 +24,7 @@ struct Pairs {
   struct Source {
     var paths: [String]
     var captionFields: [String]
-    /// How many pairs at most, drawn at random by the seed; nil: all, in the order of the sources.
+    /// The most pairs, drawn at random with the seed; nil: all, in the order of the sources.
     var limit: Int?
     var seed: UInt64
     var batch: Int
@@ -33,7 +33,7 @@ struct Pairs {
     var keeps: Parts
   }
 
-  /// Bad pairs are told and left out.
+  /// Bad pairs are reported and left out.
   init(_ model: Model, _ source: Source) throws(CLIPError) {
     let data = try Dataset(source.paths, runtime: model.runtime, model: model, options: source.options)
     let most = source.limit ?? Int.max
@@ -44,7 +44,7 @@ struct Pairs {
       let pixels = count < batch.count ? Array(batch.pixels.prefix(count * model.info.pixelCount)) : batch.pixels
       images += try model.encode(pixels: pixels)
       add(batch, count)
-      // How many there are is not known before the end.
+      // The total is unknown until the end.
       if let progress { progress.update(keys.count) } else { Console.shared.show("Pairs  \(keys.count)") }
     }
     Console.shared.show("")
@@ -59,7 +59,7 @@ struct Pairs {
       keys.append(batch.keys[index])
       let all = batch.allCaptions.isEmpty ? [batch.captions[index]] : batch.allCaptions[index]
       var seen: Set<[UInt8]> = []
-      // Bytes: Swift's == takes canonically equivalent texts as one.
+      // As bytes, since Swift's == takes canonically equivalent texts as equal.
       let different = all.filter { seen.insert(Array($0.utf8)).inserted }
       own.append(Array(captions.count..<(captions.count + different.count)))
       captions += different
@@ -75,7 +75,7 @@ extension Pairs.Source {
     if keeps.contains(.thumbnails) { options.flags.insert(.images) }
     if keeps.contains(.allCaptions) { options.flags.insert(.allCaptions) }
     options.seed = seed
-    // What is mixed is as much as there can be: every pair is as likely.
+    // The largest shuffle buffer, so that every pair is equally likely.
     options.shuffleBuffer = 1 << 24
     options.batchSize = batch
     options.workers = min(workers, 64)

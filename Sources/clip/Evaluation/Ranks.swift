@@ -1,9 +1,8 @@
-/// For each query the rank of its own best candidate, from 1. Candidates that are not its own and score the same
-/// count as better ones.
+/// For each query the rank of its best own candidate, from 1. Other candidates with an equal score count as better.
 struct Ranks {
   let ranks: [Int]
 
-  /// Embeddings of unit length, `width` numbers each; `own[i]` has the candidates of query i.
+  /// Embeddings of unit length with `width` elements; `own[i]` are the candidates of query i.
   init(of queries: [Float], among candidates: [Float], width: Int, own: [[Int]], title: String) {
     let count = candidates.count / width
     let progress = ProgressBar(title, total: own.count)
@@ -19,7 +18,7 @@ struct Ranks {
       }
       if query % 64 == 0 { progress.update(query) }
       let best = own.map { scores[$0] }.max() ?? 0
-      // So that NaN is the worst.
+      // NaN counts as the worst.
       let asGood = { (score: Float) in !(score < best) }
       return 1 + scores.count { asGood($0) } - own.count { asGood(scores[$0]) }
     }
@@ -49,7 +48,7 @@ struct Ranks {
   }
 }
 
-/// The product of `count` numbers of each, from `first` and `second` on, the same bits for the same numbers.
+/// The dot product of `count` elements at `first` and `second`. The same elements give the same bits.
 private func dot(_ a: UnsafePointer<Float>?, _ first: Int, _ b: UnsafePointer<Float>?, _ second: Int, _ count: Int)
   -> Float
 {

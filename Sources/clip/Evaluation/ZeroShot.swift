@@ -1,7 +1,7 @@
-/// Classifies images by what captions of the classes say.
+/// Classifies images by captions of the classes.
 struct ZeroShot {
   let classes: ClassList
-  /// Of each class: the mean of the unit embeddings of all its captions, scaled to unit length.
+  /// For each class the mean of the unit embeddings of its captions, scaled to unit length.
   let embeddings: [Float]
 
   init(_ model: Model, _ classes: ClassList, batch: Int, options: EncodeOptions) throws(CLIPError) {
@@ -21,7 +21,7 @@ struct ZeroShot {
     self.embeddings = embeddings
   }
 
-  /// The class that the data calls `label`; with `isNumbered` that may be its place in the list, from 0.
+  /// The index of the class that the data calls `label`. With `isNumbered` a label may be an index.
   func index(of label: String, _ place: String, isNumbered: Bool = false) throws(CLIPError) -> Int {
     if isNumbered, let number = Int(label), classes.labels.indices.contains(number) { return number }
     guard let index = classes.labels.firstIndex(of: label) else {
@@ -34,10 +34,10 @@ struct ZeroShot {
   }
 }
 
-/// How well images were classified.
+/// The result of a classification.
 struct ZeroShotReport {
   let classes: ClassList
-  /// Of each image: its class, and that class's rank among all.
+  /// The class of each image, and the rank of that class.
   let truth: [Int]
   let ranks: Ranks
   let leftOut: Int
@@ -54,14 +54,14 @@ struct ZeroShotReport {
     }
   }
 
-  /// One for each class.
+  /// The scores of each class.
   private var scores: [Score] {
     var ranksOf = [[Int]](repeating: [], count: classes.names.count)
     for (index, rank) in zip(truth, ranks.ranks) { ranksOf[index].append(rank) }
     return ranksOf.map { Score(Ranks($0)) }
   }
 
-  /// The mean over classes that have images.
+  /// The mean over all classes with images.
   private var meanPerClass: Double {
     let seen = scores.filter { $0.images > 0 }
     return seen.isEmpty ? 0 : seen.reduce(0) { $0 + $1.top1 } / Double(seen.count)

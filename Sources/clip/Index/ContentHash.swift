@@ -6,13 +6,13 @@ struct ContentHash: Hashable {
 
   init(_ value: UInt64) { self.value = value }
 
-  /// Of all that the file holds now.
+  /// The hash of the file's current content.
   init(contentsOf path: ByteString) throws(CLIPError) {
     let descriptor = path.withCString { open($0, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw .system(path.shown) }
     defer { close(descriptor) }
     var state = State()
-    // A multiple of the 32 bytes of a stripe, so that only the last part has a rest.
+    // A multiple of a stripe's 32 bytes, so that only the last call has a remainder.
     var buffer = [UInt8](repeating: 0, count: 1 << 18)
     while true {
       let count = try ContentHash.fill(&buffer, descriptor, path)
@@ -28,7 +28,7 @@ struct ContentHash: Hashable {
     value = state.finish()
   }
 
-  /// Reads until the buffer is full or the file ends; returns the bytes read.
+  /// Reads until the buffer is full or the file ends. Returns the number of bytes.
   private static func fill(
     _ buffer: inout [UInt8], _ descriptor: Int32, _ path: ByteString
   ) throws(CLIPError) -> Int {
@@ -57,7 +57,7 @@ struct ContentHash: Hashable {
     var length: UInt64 = 0
     var rest: [UInt8] = []
 
-    /// All calls but the last have a multiple of 32 bytes.
+    /// The size must be a multiple of 32 bytes, except in the last call.
     mutating func update(_ bytes: UnsafeRawBufferPointer) {
       length &+= UInt64(bytes.count)
       let whole = bytes.count & ~31

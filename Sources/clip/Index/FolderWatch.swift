@@ -1,11 +1,11 @@
 import Glibc
 
-/// Waits until something in folders changes, with inotify.
+/// Waits for changes in folders, with inotify.
 final class FolderWatch {
   private let descriptor: Int32
-  /// File systems of other machines tell no changes: folders are looked through as often as this, in milliseconds.
+  /// Network file systems report no changes, so folders are scanned at least this often, in milliseconds.
   private static let longest: Int32 = 600_000
-  /// Without an event for as long, a change is taken as complete.
+  /// After this time without an event, in milliseconds, a change is complete.
   private static let pause: Int32 = 500
 
   init() throws(CLIPError) {
@@ -15,7 +15,7 @@ final class FolderWatch {
 
   deinit { close(descriptor) }
 
-  /// Watches these folders too.
+  /// Also watches these folders.
   func add(_ folders: [ByteString]) throws(CLIPError) {
     let events =
       IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF
@@ -27,15 +27,15 @@ final class FolderWatch {
           "cannot watch \(counted(folders.count, "folder")): expected at least that much in "
             + "/proc/sys/fs/inotify/max_user_watches", status: .limit)
       }
-      // A folder that is gone by now is noticed as the change of the one above.
+      // A folder that was removed meanwhile is a change of its parent.
       guard errno == ENOENT || errno == ENOTDIR || errno == EACCES else { throw .system(folder.shown) }
     }
   }
 
-  /// Returns after changes have paused, or false when a signal asked to end.
+  /// Returns true when changes have paused, or false when a signal asked to stop.
   func wait() -> Bool {
     var timeout = FolderWatch.longest
-    // Files that are written all the time do not hold an update off for more than a minute.
+    // Files that are written all the time delay an update by at most a minute.
     let end = seconds() + 60
     var isChanged = false
     while !Interruption.isAsked {

@@ -1,13 +1,18 @@
-/// An update for people and programs.
+/// The report of an update, as text and as JSON.
 extension IndexUpdate.Report {
-  /// Whether the index has other entries than before.
+  /// Whether the index has changed.
   var isChange: Bool { added + changed + moved + removed > 0 }
 
   var isWorthTelling: Bool { isChange || skipped > 0 }
 
-  /// What is not in the index although it may be expected to be, to standard error.
+  var kept: Int { away.reduce(0) { $0 + $1.kept } }
+
+  /// Prints images that one would expect in the index, and that are not, to standard error.
   func tellWarnings() {
-    for folder in away { Console.shared.line("Kept what is indexed of \(folder.path.shown): \(folder.reason)") }
+    for (place, kept) in away {
+      Console.shared.line(
+        (kept > 0 ? "Kept what is indexed of " : "Cannot read ") + "\(place.path.shown): \(place.reason)")
+    }
     if isInterrupted { Console.shared.line("Interrupted: what is done is kept, and clip index goes on from there.") }
   }
 
@@ -31,7 +36,8 @@ extension IndexUpdate.Report {
       "index": .path(index), "images": .integer(images), "added": .integer(added),
       "changed": .integer(changed), "moved": .integer(moved), "removed": .integer(removed),
       "unchanged": .integer(unchanged), "kept": .integer(kept),
-      "away": .array(away.map { ["folder": .path($0.path), "error": .string($0.reason)] }),
+      "away": .array(
+        away.map { ["folder": .path($0.path), "kept": .integer($1), "error": .string($0.reason)] }),
       "skipped": .array(
         unusable.map { ["image": .path($0.path), "error": .string($0.reason)] } + unread.map(\.json)),
       "left_out": FoundImages(leftOut: others).leftOutJSON,

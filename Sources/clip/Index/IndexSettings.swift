@@ -1,25 +1,25 @@
 import Glibc
 
-/// A folder that is kept in an index, by its real path.
+/// A folder of an index, by its real path.
 struct IndexedFolder: Hashable {
   let path: ByteString
   var rules = WalkRules()
 }
 
-/// A file that could be read and not be embedded; it is tried again when it changes.
+/// A file that was readable but could not be embedded. It is tried again when it changes.
 struct UnusableImage: Hashable {
   let path: ByteString
   let state: FileState
   let reason: String
 }
 
-/// What an index is made of: a JSON file beside the index, "<index>.json". Paths that are not UTF-8 are in it as
-/// `RawArguments` encodes them.
+/// The settings of an index, in a JSON file beside it, "<index>.json". Paths that are not UTF-8 are encoded by
+/// `RawArguments`.
 struct IndexSettings {
-  /// The model's folder.
+  /// The path of the model folder.
   var model: ByteString
   var folders: [IndexedFolder] = []
-  /// Transparent images are laid over it; nil: transparency is dropped.
+  /// The colour under transparent images; nil drops transparency.
   var background: Color?
   var asStored = false
   var lenient = false
@@ -29,7 +29,7 @@ struct IndexSettings {
 
   static func path(of index: ByteString) -> ByteString { ByteString(index.bytes + Array(".json".utf8)) }
 
-  /// nil if there is none.
+  /// nil if the file does not exist.
   init?(of index: ByteString) throws(CLIPError) {
     let path = IndexSettings.path(of: index)
     guard path.withCString({ access($0, F_OK) }) == 0 else { return nil }
@@ -63,7 +63,7 @@ struct IndexSettings {
     try reader.finish()
   }
 
-  /// What changes the embeddings beside the model, to follow its fingerprint.
+  /// The settings that affect embeddings, appended to the model's fingerprint.
   var fingerprint: String {
     (background.map { " background=\(IndexSettings.text($0))" } ?? "") + (asStored ? " as-stored" : "")
   }
@@ -73,7 +73,7 @@ struct IndexSettings {
     return "#" + String(String(value | 1 << 24, radix: 16).dropFirst())
   }
 
-  /// Takes what the command line says of images. Of an index that is there, what changes embeddings stays.
+  /// Takes the image options of the command line. In an existing index, those that affect embeddings stay.
   mutating func take(_ images: ImageOptions, isNew: Bool, _ index: ByteString) throws(CLIPError) {
     if images.lenient { lenient = true }
     if isNew { (background, asStored) = (images.background, images.asStored) }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 
-/// Options of commands that work with an index.
+/// The options of commands that work with an index.
 struct IndexOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -13,7 +13,7 @@ struct IndexOptions: ParsableArguments {
     return try Self.standard()
   }
 
-  /// Where the index is if no option says so. Its folder is made when it is.
+  /// The default path of the index. Its folder is created with the index.
   static func standard() throws(CLIPError) -> ByteString {
     let variable = { (name: String) in
       getenv(name).map { ByteString(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
@@ -28,7 +28,7 @@ struct IndexOptions: ParsableArguments {
   }
 }
 
-/// Options of commands that may open a model to bring an index up to date.
+/// The options of commands that may open a model to update an index.
 struct UpdateOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The model's folder (default: the one that the index was made with).", valueName: "dir"))
   var model: ByteString?
@@ -37,7 +37,7 @@ struct UpdateOptions: ParsableArguments {
   @OptionGroup var batch: BatchOptions
 }
 
-/// An index with its settings, for one command at a time to change.
+/// An index with its settings. One command at a time may change it.
 final class OpenIndex {
   let path: ByteString
   let runtime: Runtime
@@ -47,7 +47,7 @@ final class OpenIndex {
   private let threads: Int
   private var lock: Int32 = -1
 
-  /// Opens the index. With `creates`, one that is not there is made, for the model that the options name.
+  /// Opens the index. With `creates`, a missing one is created for the model of the options.
   init(
     _ path: ByteString, _ runtime: Runtime, _ options: UpdateOptions, images: ImageOptions? = nil, threads: Int,
     creates: Bool
@@ -70,6 +70,7 @@ final class OpenIndex {
       index = existing
     } else {
       if try path == IndexOptions.standard() { try makeFolder(path.folder) }
+      try OpenIndex.requireWritable(path)
       let model = try Model(
         try given.utf8, runtime: runtime, towers: .image, storage: options.storage.storage, options: .withoutWeights)
       let format = EmbeddingIndex.Format(fingerprint: fingerprint, width: model.width)
@@ -78,7 +79,7 @@ final class OpenIndex {
     settings.model = given
   }
 
-  /// An index that clip index has made.
+  /// An index made by clip index.
   static func existing(
     _ path: ByteString, _ runtime: Runtime, readOnly: Bool = false
   ) throws(CLIPError) -> EmbeddingIndex {
@@ -89,7 +90,7 @@ final class OpenIndex {
         : "there is no index \(path.shown): expected one that clip index has made", status: .notFound)
   }
 
-  /// nil if there is no file, or an empty one of a process that ended before it had made the index.
+  /// nil if the file is missing, or empty because the process that created it was interrupted.
   private static func ifMade(
     _ path: ByteString, _ runtime: Runtime, readOnly: Bool = false
   ) throws(CLIPError) -> EmbeddingIndex? {
@@ -97,13 +98,15 @@ final class OpenIndex {
       return try EmbeddingIndex(path: path.bytes, runtime: runtime, readOnly: readOnly)
     } catch {
       guard error.status == .notFound else { throw error }
+      // SQLite reports a missing file also if it cannot create files beside a good one.
+      if let state = try? FileState(of: path), state.size > 0 { try requireWritable(path) }
       return nil
     }
   }
 
   deinit { if lock >= 0 { close(lock) } }
 
-  /// Large images are decoded at a fraction of their size.
+  /// Large images are decoded at reduced size.
   var encode: EncodeFilesOptions {
     var encode = EncodeFilesOptions()
     encode.batchSize = options.batch.batch
@@ -114,13 +117,10 @@ final class OpenIndex {
     return encode
   }
 
-  /// The embedding of an image that is in the index as the file is now; else nil.
+  /// The embedding of an image; nil unless the index has the current file.
   func indexed(_ image: ByteString) throws(CLIPError) -> [Float]? {
     let path = try image.real
-    var status = stat()
-    guard path.withCString({ stat($0, &status) }) == 0, let entry = try index.embedding(of: path),
-      entry.record.state == FileState(status)
-    else { return nil }
+    guard let entry = try index.embedding(of: path), try FileState(of: path) == entry.record.state else { return nil }
     return entry.embedding
   }
 
@@ -128,8 +128,17 @@ final class OpenIndex {
     try Model(try settings.model.utf8, runtime: runtime, towers: towers, storage: options.storage.storage)
   }
 
+  /// SQLite would report it only after the first images are embedded, and without the path.
+  private static func requireWritable(_ path: ByteString) throws(CLIPError) {
+    for file in [path.folder] + ["", "-wal", "-shm"].map({ ByteString(path.bytes + Array($0.utf8)) })
+    where file.withCString({ access($0, W_OK) }) != 0 && (errno != ENOENT || file == path.folder) {
+      throw .system("cannot write \(file.shown)")
+    }
+  }
+
   /// Keeps other commands from changing the index until this is released; false if one does so now.
   func reserve() throws(CLIPError) -> Bool {
+    try OpenIndex.requireWritable(path)
     let file = ByteString(path.bytes + Array(".lock".utf8))
     lock = file.withCString { Glibc.open($0, O_RDWR | O_CREAT | O_CLOEXEC, 0o666) }
     guard lock >= 0 else { throw .system("cannot write \(file.shown)") }
@@ -138,13 +147,13 @@ final class OpenIndex {
     return false
   }
 
-  /// What changed in these folders, or in all that the index has.
+  /// Compares these folders, or all of the index's, with the index.
   func scan(_ folders: [IndexedFolder]? = nil) throws(CLIPError) -> IndexUpdate {
     try IndexUpdate(
       index, folders ?? settings.folders, endings: runtime.imageEndings, unusable: settings.unusable)
   }
 
-  /// As `scan`; nil if another command changes the index now or nobody may, which a person is told.
+  /// As `scan`; nil, with a message, if another command is changing the index or it is not writable.
   func scanIfFree() throws(CLIPError) -> IndexUpdate? {
     let reason: String
     do throws(CLIPError) {
@@ -158,7 +167,7 @@ final class OpenIndex {
     return nil
   }
 
-  /// Makes the changes and keeps the settings.
+  /// Makes the changes and saves the settings.
   func run(_ update: inout IndexUpdate) throws(CLIPError) {
     try update.run(encode) { () throws(CLIPError) in try open(.image) }
     guard settings.unusable != update.report.unusable else { return }
@@ -167,7 +176,7 @@ final class OpenIndex {
   }
 }
 
-/// Makes a folder and those that it is in, unless they are there.
+/// Makes a folder and its parents, unless they exist.
 func makeFolder(_ path: ByteString) throws(CLIPError) {
   let parent = path.folder
   if parent != path, parent.withCString({ access($0, F_OK) }) != 0 { try makeFolder(parent) }

@@ -1,19 +1,19 @@
 import Glibc
 
-/// What to search for: a sum of texts and images with weights, `"2:cat" + ./x.jpg - "dog"`, as rclip writes it.
+/// A query: a weighted sum of texts and images, `"2:cat" + ./x.jpg - "dog"`, in rclip's syntax.
 struct Query {
   struct Term {
     enum Kind { case text, image }
 
     let kind: Kind
     let value: ByteString
-    /// Below 0 for what is taken away; never 0.
+    /// Negative for a term that is subtracted; never 0.
     let weight: Float
   }
 
   let terms: [Term]
 
-  /// The arguments of the command line: terms, with "+" or "-" between two.
+  /// Parses the arguments of the command line: terms, with "+" or "-" between them.
   init(_ arguments: [ByteString], endings: Set<String>) throws(CLIPError) {
     var terms: [Term] = []
     var sign: Float? = 1
@@ -39,7 +39,7 @@ struct Query {
     self.terms = terms
   }
 
-  /// "Text", "image.jpg" or either after "<weight>:".
+  /// Parses "text", "image.jpg", or either after "<weight>:".
   private static func term(_ argument: ByteString, _ sign: Float, _ endings: Set<String>) throws(CLIPError) -> Term {
     if let image = try image(argument, endings, mustExist: false) {
       return Term(kind: .image, value: image, weight: sign)
@@ -60,7 +60,7 @@ struct Query {
     return Term(kind: .text, value: value, weight: weight)
   }
 
-  /// Digits with at most one point among them; nil for all else.
+  /// Digits with at most one decimal point; nil for anything else.
   private static func number(_ bytes: ArraySlice<UInt8>) -> Float? {
     let digits = bytes.filter { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     let points = bytes.count { $0 == UInt8(ascii: ".") }
@@ -68,8 +68,8 @@ struct Query {
     return Float("0" + String(decoding: bytes, as: UTF8.self) + (bytes.last == UInt8(ascii: ".") ? "0" : ""))
   }
 
-  /// The argument, if it is an image: a file with an image's ending, or any file after "/", "./" or "../". Throws where
-  /// what is written like an image is not there.
+  /// The argument if it is an image: a file with an image's ending, or any file after "/", "./" or "../". Throws if the
+  /// argument is written like an image and there is no such file.
   private static func image(
     _ argument: ByteString, _ endings: Set<String>, mustExist: Bool
   ) throws(CLIPError) -> ByteString? {

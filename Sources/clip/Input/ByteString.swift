@@ -1,7 +1,7 @@
 import ArgumentParser
 import Glibc
 
-/// A path or text as the system gave it: bytes without NUL that are mostly, but not surely, UTF-8.
+/// A path or text of the system: bytes without NUL, which need not be UTF-8.
 struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
   var bytes: [UInt8]
 
@@ -19,10 +19,10 @@ struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
 
   var defaultValueDescription: String { shown }
 
-  /// As a String, invalid bytes replaced by U+FFFD.
+  /// As a String, with U+FFFD for invalid bytes.
   var text: String { String(decoding: bytes, as: UTF8.self) }
 
-  /// As a String. Throws where the bytes are not UTF-8, which the library does not take.
+  /// As a String. Throws if the bytes are not UTF-8, which the library requires.
   var utf8: String {
     get throws(CLIPError) {
       guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -32,7 +32,7 @@ struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
     }
   }
 
-  /// For a person's eyes: on one line, control characters escaped.
+  /// For messages: on one line, with control characters escaped.
   var shown: String { visible(text) }
 
   /// The part after the last slash.
@@ -41,13 +41,13 @@ struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
     return bytes[(slash + 1)...]
   }
 
-  /// The folder this path is in.
+  /// The folder that contains this path.
   var folder: ByteString {
     guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return ByteString(".") }
     return slash == 0 ? ByteString("/") : ByteString(bytes[..<slash])
   }
 
-  /// The lower-case letters after the last dot of the last component; "" without one.
+  /// The part of the last component after its last dot, in lower case; "" without a dot.
   var fileExtension: String {
     let name = lastComponent
     guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else { return "" }
@@ -58,7 +58,7 @@ struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
     }
   }
 
-  /// This folder's path with `name` after it.
+  /// This folder's path followed by `name`.
   func appending(_ name: some Sequence<UInt8>) -> ByteString {
     var path = ByteString([])
     path.bytes.reserveCapacity(bytes.count + 1 + name.underestimatedCount)
@@ -68,19 +68,19 @@ struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
     return path
   }
 
-  /// Whether this path is `folder` or lies in it.
+  /// Whether this path is `folder` or inside it.
   func isBelow(_ folder: ByteString) -> Bool {
     bytes.starts(with: folder.bytes)
       && (bytes.count == folder.bytes.count || folder.bytes.last == UInt8(ascii: "/")
         || bytes[folder.bytes.count] == UInt8(ascii: "/"))
   }
 
-  /// The path from `folder`, in which it lies.
+  /// The path relative to `folder`, which contains it.
   func relative(to folder: ByteString) -> ByteString {
     ByteString(bytes.dropFirst(folder.bytes.count).drop { $0 == UInt8(ascii: "/") })
   }
 
-  /// The path without links and "..", from the root on.
+  /// The absolute path without links and "..".
   var real: ByteString {
     get throws(CLIPError) {
       guard let path = withCString({ realpath($0, nil) }) else { throw .system(shown) }
@@ -89,7 +89,7 @@ struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
     }
   }
 
-  /// In the order of bytes.
+  /// Compares bytes.
   static func < (a: ByteString, b: ByteString) -> Bool {
     a.bytes.withUnsafeBytes { first in
       b.bytes.withUnsafeBytes { second in
@@ -115,7 +115,7 @@ struct ByteString: Hashable, Comparable, Sendable, ExpressibleByArgument {
 }
 
 extension [ByteString] {
-  /// As Strings. Throws where one is not UTF-8.
+  /// As Strings. Throws if one is not UTF-8.
   var utf8: [String] {
     get throws(CLIPError) {
       var texts: [String] = []

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A file's state, by which a change is noticed without reading the file.
+/// A file's state. A change of the file changes it, without reading the file.
 struct FileState: Hashable {
   /// Bytes.
   let size: Int64
@@ -13,17 +13,23 @@ struct FileState: Hashable {
     size = Int64(status.st_size)
     modified = Int64(status.st_mtim.tv_sec) &* 1_000_000_000 &+ Int64(status.st_mtim.tv_nsec)
   }
+
+  init(of path: ByteString) throws(CLIPError) {
+    var status = stat()
+    guard path.withCString({ stat($0, &status) }) == 0 else { throw .system(path.shown) }
+    self.init(status)
+  }
 }
 
-/// Which entries of a folder are walked.
+/// Rules for which entries of a folder are walked.
 struct WalkRules: Hashable {
-  /// Shell patterns. One with a slash is compared with the path below the folder that is indexed, others with names.
+  /// Shell patterns. A pattern with a slash is compared with the path below the indexed folder, others with names.
   var exclude: [ByteString] = []
   /// Whether symbolic links to files and folders are followed.
   var followsLinks = false
 
-  /// Names that are never walked, beside those that begin with a dot: folders in which network drives keep thumbnails
-  /// and deleted files.
+  /// Names that are never walked, in addition to hidden ones: folders in which network drives keep thumbnails and
+  /// deleted files.
   static let neverWalked: Set<ByteString> = [
     ByteString("@eaDir"), ByteString("#recycle"), ByteString("lost+found"), ByteString("$RECYCLE.BIN"),
     ByteString("System Volume Information"),
@@ -37,18 +43,18 @@ struct WalkRules: Hashable {
   }
 }
 
-/// Every image below a folder, with its state, and what of the folder is not taken.
+/// Every image below a folder, with its state, mostly in the order of paths, and what of the folder is not taken.
 struct FolderWalk {
   let endings: Set<String>
   let rules: WalkRules
 
   private(set) var images: [(path: ByteString, state: FileState)] = []
   private(set) var folders: [ByteString] = []
-  /// Folders that could not be read, and why: nothing is known of what they hold.
+  /// Folders that could not be read, and why. Their content is unknown.
   private(set) var unread: [Skipped] = []
-  /// Folders that hold nothing at all, as a mount point does while its disk is away.
+  /// Empty folders, such as the mount point of a missing disk.
   private(set) var empty: [ByteString] = []
-  /// How many files are no images, by their endings.
+  /// The number of files that are not images, by name ending.
   private(set) var others: [String: Int] = [:]
   private(set) var links = 0
   private(set) var excluded = 0
@@ -77,25 +83,30 @@ struct FolderWalk {
       visited.insert(FolderIdentity(device: UInt(status.st_dev), inode: UInt(status.st_ino))).inserted
     else { return }
     folders.append(folder)
-    var entries: [(name: ByteString, type: UInt8)] = []
+    // In the order of paths, in which a slash follows the name of a folder.
+    var entries: [(place: ByteString, type: Int)] = []
     errno = 0
     while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { ByteString($0.prefix { $0 != 0 }) }
+      var name = withUnsafeBytes(of: &entry.pointee.d_name) { ByteString($0.prefix { $0 != 0 }) }
       let isDots = name.bytes.count <= 2 && name.bytes.allSatisfy { $0 == UInt8(ascii: ".") }
-      if !isDots { entries.append((name, entry.pointee.d_type)) }
+      let type = Int(entry.pointee.d_type)
+      if type == DT_DIR { name.bytes.append(UInt8(ascii: "/")) }
+      if !isDots { entries.append((name, type)) }
       errno = 0
     }
     if errno != 0 { unread.append(Skipped(path: folder, reason: systemMessage(errno))) }
     if entries.isEmpty { empty.append(folder) }
-    entries.sort { $0.name < $1.name }
-    for entry in entries { visit(entry.name, Int(entry.type), in: folder, descriptor) }
+    entries.sort { $0.place < $1.place }
+    for (place, type) in entries {
+      visit(type == DT_DIR ? ByteString(place.bytes.dropLast()) : place, type, in: folder, descriptor)
+    }
   }
 
   private mutating func visit(_ name: ByteString, _ type: Int, in folder: ByteString, _ descriptor: Int32) {
-    guard name.bytes.first != UInt8(ascii: "."), !WalkRules.neverWalked.contains(name) else { return }
+    guard name.bytes.first != UInt8(ascii: "."), type == DT_REG || !WalkRules.neverWalked.contains(name) else { return }
     let path = folder.appending(name.bytes)
     let isImage = endings.contains(name.fileExtension)
-    // What is neither a folder nor named as an image needs no call of the system.
+    // A regular file without an image's ending needs no system call.
     if type == DT_REG && !isImage {
       others[name.fileExtension, default: 0] += 1
       return
@@ -119,7 +130,7 @@ struct FolderWalk {
     }
   }
 
-  /// A file that is gone since its folder was read is as one that was never there.
+  /// Ignores a file that was removed after its folder was read.
   private mutating func missing(_ path: ByteString) {
     if errno != ENOENT { unread.append(Skipped(path: path, reason: systemMessage(errno))) }
   }

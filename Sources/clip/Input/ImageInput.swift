@@ -1,4 +1,4 @@
-/// An image to embed: what it is called in the output, and where it is stored.
+/// An image to embed: its name in the output, and where it is stored.
 struct ImageInput {
   let name: ByteString
   let file: ImageFile
@@ -13,8 +13,8 @@ struct ImageInput {
     self.file = file
   }
 
-  /// The images in a tar archive, in their order, called "<archive>/<name>"; what is not taken is counted in `leftOut`.
-  /// Where the archive is truncated, those before are given, and the reason.
+  /// The images in a tar archive in order, named "<archive>/<name>". Other members are counted in `leftOut`. If the
+  /// archive is truncated, also the reason.
   static func members(
     of archive: ByteString, endings: Set<String>, leftOut: inout [String: Int]
   ) -> (images: [ImageInput], problem: CLIPError?) {
@@ -39,11 +39,11 @@ struct ImageInput {
   }
 }
 
-/// What there is to embed at some paths.
+/// The images found at some paths.
 struct FoundImages {
   var inputs: [ImageInput] = []
   var skipped: [Skipped] = []
-  /// How many files of folders and archives are no images, by their endings.
+  /// The number of files and members that are not images, by name ending.
   var leftOut: [String: Int] = [:]
 
   var images: [ByteString] { inputs.map(\.name) }
@@ -58,7 +58,7 @@ struct FoundImages {
   var leftOutJSON: JSON { .object(leftOut.sorted { $0.key < $1.key }.map { (key: $0.key, value: .integer($0.value)) }) }
 }
 
-/// The images at `paths`: files, folders and tar archives. Tells what is not taken. Throws when there is none at all.
+/// The images at `paths`: files, folders and tar archives. Reports what is left out. Throws if there is no image.
 func findImages(_ paths: [ByteString], _ runtime: Runtime) throws(CLIPError) -> FoundImages {
   let endings = runtime.imageEndings
   let walk = ImageWalk(paths, endings: endings)

@@ -1,11 +1,11 @@
 import Glibc
 
-/// An image or folder that could not be used, and why.
+/// An image or folder that could not be used, and the reason.
 struct Skipped {
   let path: ByteString
   let reason: String
 
-  /// `reason` may start with the path, as the library's messages do: it is not told twice.
+  /// `reason` may start with the path, as messages of the library do; the path is not repeated.
   init(path: ByteString, reason: String) {
     self.path = path
     let prefix = path.text + ": "
@@ -14,20 +14,20 @@ struct Skipped {
 
   var json: JSON { ["image": .path(path), "error": .string(reason)] }
 
-  /// Tells the person at once, so that a long job shows its troubles while it runs.
+  /// Prints the message at once, so that problems show during a long job.
   func report() {
     Console.shared.line("Skipped \(path.shown): \(reason)")
   }
 }
 
-/// Finds images: files as given, folders recursively in byte order of their names. Links are followed.
+/// Finds images: files as given, folders recursively in byte order of their names. Follows links.
 struct ImageWalk {
   private(set) var images: [ByteString] = []
   private(set) var skipped: [Skipped] = []
-  /// How many files of folders are no images, by their endings.
+  /// The number of files in folders that are not images, by name ending.
   private(set) var leftOut: [String: Int] = [:]
 
-  /// - Parameter endings: Of files that are images.
+  /// - Parameter endings: The name endings of images.
   init(_ paths: [ByteString], endings: Set<String>) {
     for path in paths {
       var status = stat()
@@ -50,7 +50,7 @@ struct ImageWalk {
     }
   }
 
-  /// The names of the folders in a folder, sorted; hidden ones are left out.
+  /// The names of the folders in a folder, sorted, without hidden ones.
   static func folders(in root: ByteString) throws(CLIPError) -> [ByteString] {
     try names(in: root).filter { name in
       var status = stat()

@@ -46,7 +46,7 @@ extension JSON {
     }
   }
 
-  /// What kind of value this is, for messages.
+  /// The type of a value, for messages.
   var kind: String {
     switch self {
     case .object: "an object"

@@ -1,7 +1,7 @@
-/// The members of an object, read key by key: what is absent or null takes its default, what is of another type
-/// or out of range is an error that names the key, and `finish` refuses keys that nobody asked for.
+/// Reads the members of an object by key. An absent or null member has its default. One of another type or out of range
+/// is an error that names the key. `finish` refuses keys that were not read.
 final class ObjectReader {
-  /// What is read, for messages: "run.json", "run.json: optimizer".
+  /// The name of the object in messages: "run.json", "run.json: optimizer".
   let place: String
   private let members: [(key: String, value: JSON)]
   private var taken: [(key: String, value: () -> JSON)] = []
@@ -12,17 +12,17 @@ final class ObjectReader {
     self.place = place
   }
 
-  /// All that was read, defaults among it, in the order of reading.
+  /// The values of all keys that were read, with defaults, in the order of reading.
   var effective: JSON { .object(taken.map { (key: $0.key, value: $0.value()) }) }
 
-  /// To be called when all is read.
+  /// Called when all keys have been read.
   func finish() throws(CLIPError) {
     for (key, _) in members where !taken.contains(where: { $0.key == key }) {
       throw CLIPError("\(place): \(quoted(key)) is no key here; there are \(taken.map(\.key).joined(separator: ", "))")
     }
   }
 
-  /// The member as it is; what it counts as is `meaning`'s word, which has nil if it is absent.
+  /// Reads a member. `meaning` converts the JSON, nil if absent, to its value and to the JSON of that value.
   func read<Value>(_ key: String, _ meaning: (JSON?) throws(CLIPError) -> (Value, JSON)) throws(CLIPError) -> Value {
     var found = members.first { $0.key == key }?.value
     if case .null = found { found = nil }
@@ -43,7 +43,7 @@ final class ObjectReader {
     }
   }
 
-  /// A list of texts, or one.
+  /// A list of texts, or a single one.
   func texts(_ key: String) throws(CLIPError) -> [String] {
     try read(key) { json throws(CLIPError) in
       guard let json else { return ([], .array([])) }
@@ -105,14 +105,14 @@ final class ObjectReader {
     }
   }
 
-  /// The object under `key`, an empty one where it is absent.
+  /// The object under `key`; an empty one if absent.
   func object(_ key: String) throws(CLIPError) -> ObjectReader {
     let reader = try ObjectReader(try read(key) { ($0 ?? .object([]), .null) }, "\(place): \(key)")
     taken[taken.count - 1].value = { reader.effective }
     return reader
   }
 
-  /// The object under `key`, or none.
+  /// The object under `key`; nil if absent.
   func optionalObject(_ key: String) throws(CLIPError) -> ObjectReader? {
     let json = try read(key) { ($0, .null) }
     guard let json else { return nil }

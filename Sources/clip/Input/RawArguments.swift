@@ -1,11 +1,10 @@
-/// Carries arguments that are not valid UTF-8 through the argument parser, which takes Strings only.
+/// Encodes arguments that are not valid UTF-8 for the argument parser, which only takes Strings.
 ///
-/// A byte b that is not part of valid UTF-8 becomes the private-use character U+10FF00 + b. Should an
-/// argument hold such a character itself, its four bytes are carried in the same way, so that nothing
-/// is ambiguous.
+/// A byte b that is not part of valid UTF-8 becomes the private-use character U+10FF00 + b. If an argument contains
+/// such a character itself, its four bytes are encoded the same way, so the encoding is unambiguous.
 enum RawArguments {
   private static let first: UInt32 = 0x10FF80
-  /// What carries a byte.
+  /// The characters that encode a byte.
   static let carried: ClosedRange<Unicode.Scalar> = "\u{10FF80}"..."\u{10FFFF}"
   private static let base: UInt32 = 0x10FF00
 
@@ -43,7 +42,7 @@ enum RawArguments {
         position += 1
       }
     }
-    // A carried character is 4 bytes of ≥ 0x80, each of which is carried by the loop above.
+    // Such a character has 4 bytes of at least 0x80, each of which the loop above encodes.
     return String(scalars)
   }
 
@@ -59,12 +58,12 @@ enum RawArguments {
     return bytes
   }
 
-  /// A message about arguments, without the characters made here.
+  /// A message about arguments, with the original bytes.
   static func readable(_ message: String) -> String {
     String(decoding: decoded(message), as: UTF8.self)
   }
 
-  /// Bytes of the UTF-8 sequence that starts with `lead`; 0 when none does.
+  /// The length of the UTF-8 sequence that starts with `lead`; 0 if none does.
   private static func sequenceLength(_ lead: UInt8) -> Int {
     switch lead {
     case 0x00..<0x80: 1

@@ -1,10 +1,10 @@
 import Glibc
 
-/// The texts of a file, one a line: the last line needs no newline, a line without characters is the
-/// empty text, and a byte order mark and carriage returns at line ends are dropped.
+/// The texts of a file, one on each line. The last line needs no newline, an empty line is the empty text, and a byte
+/// order mark and carriage returns at line ends are dropped.
 enum TextLines {
-  /// Reads the file at `path`, or standard input for "-". With `splitsAtNUL`, one that has a NUL has one behind each line
-  /// and newlines in them, as `find -print0` writes.
+  /// Reads the file at `path`, or standard input for "-". With `splitsAtNUL`, if there is any NUL, texts end with NUL
+  /// and may contain newlines, as `find -print0` writes them.
   static func read(_ path: ByteString, splitsAtNUL: Bool = false) throws(CLIPError) -> [ByteString] {
     let isInput = path.bytes == [UInt8(ascii: "-")]
     let name = isInput ? "standard input" : path.shown

@@ -45,9 +45,10 @@ struct CommonOptions: ParsableArguments {
   }
 }
 
-/// How weights are held in memory.
+/// The storage of weights in memory.
 enum StorageName: String, CaseIterable, ExpressibleByArgument {
   case f32, f16, bf16, int8
+  case int8Fast = "int8-fast"
 
   var value: Storage {
     switch self {
@@ -55,6 +56,7 @@ enum StorageName: String, CaseIterable, ExpressibleByArgument {
     case .f16: .float16
     case .bf16: .bfloat16
     case .int8: .int8
+    case .int8Fast: .int8Fast
     }
   }
 }
@@ -65,7 +67,7 @@ extension Storage {
 
 extension ElementType: ExpressibleByArgument {}
 
-/// The option of every command that opens a model, `clip info` among them.
+/// The option of every command that opens a model, including `clip info`.
 struct StorageOptions: ParsableArguments {
   @Option(name: .customLong("storage"), help: "How weights are held in memory.")
   var name = StorageName.f32
@@ -85,7 +87,7 @@ struct ModelOptions: ParsableArguments {
   }
 }
 
-/// Options of commands that encode many things.
+/// Options of commands that encode batches.
 struct BatchOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Images or texts to encode at once, 1 to 4096.", valueName: "n"))
   var batch = 32
@@ -97,7 +99,7 @@ struct BatchOptions: ParsableArguments {
   }
 }
 
-/// How texts are cleaned.
+/// The cleaning of texts.
 struct CleaningOptions: ParsableArguments {
   @Flag(
     name: [.customLong("openai-cleaning"), .customLong("openai")],
@@ -140,13 +142,13 @@ struct DataOptions: ParsableArguments {
     guard !data.isEmpty else { throw ValidationError("no data: expected --data and one or more paths") }
   }
 
-  /// As for a data set, long texts are cut.
+  /// As in a data set, long texts are truncated.
   var encode: EncodeOptions {
     EncodeOptions(
       truncate: true, openAICleaning: cleaning.openAICleaning, background: background.white ? .white : nil)
   }
 
-  /// `limit` of the pairs at most, with captions of `fields` or else of those that the options name.
+  /// At most `limit` pairs, with the captions of `fields`, or else of the options.
   func pairs(
     _ model: Model, fields: [ByteString]? = nil, limit: Int?, workers: Int, keeping parts: Pairs.Parts
   ) throws(CLIPError) -> Pairs {

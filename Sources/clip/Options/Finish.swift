@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// Ends a command whose results are written: with exit code 1 when images were left out.
+/// Ends a command after its results are written: exit code 1 if images were left out.
 func finish(skipped: [Skipped], of total: Int) throws {
   guard !skipped.isEmpty else { return }
   Console.shared.line("\(skipped.count) of \(counted(total, "image")) skipped.")

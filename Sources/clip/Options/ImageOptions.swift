@@ -13,7 +13,7 @@ extension Color: ExpressibleByArgument {
   }
 }
 
-/// Options of commands that embed images of files.
+/// Options of commands that embed image files.
 struct ImageOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
@@ -27,7 +27,7 @@ struct ImageOptions: ParsableArguments {
   @Flag(help: "Keep what can be decoded of a damaged image.")
   var lenient = false
 
-  /// For images that are embedded `batch` at a time.
+  /// The options of encoding, `batch` images at a time.
   func encode(batch: Int, threads: Int, raw: Bool = false) -> EncodeFilesOptions {
     var options = EncodeFilesOptions()
     options.batchSize = batch

@@ -10,7 +10,7 @@ struct Bitmap {
     pixels = [UInt8](repeating: 0, count: 3 * width * height)
   }
 
-  /// The means of an image's areas, no side above `side`, transparency over white.
+  /// Averages areas of an image so that no side is longer than `side`. Transparency is blended over white.
   init(thumbnail image: Image, side: Int) {
     let (width, height) = (image.width, image.height)
     let largest = max(width, height, 1)
@@ -45,7 +45,7 @@ struct Bitmap {
     }
   }
 
-  /// As a Windows bitmap of 24 bits, in a data: URI (RFC 2397).
+  /// A 24-bit BMP in a data: URI (RFC 2397).
   var dataURI: String {
     let row = (3 * width + 3) & ~3
     var bytes: [UInt8] = Array("BM".utf8)

@@ -1,11 +1,10 @@
 import Glibc
 
-/// Standard error: messages, and below them the progress bar's line while there is one. Any thread
-/// may call it.
+/// Standard error: messages, and below them the line of a progress bar. May be used from any thread.
 final class Console: @unchecked Sendable {
   static let shared = Console()
 
-  /// Whether a person sees it, on a terminal that can redraw a line.
+  /// Whether it is a terminal, which can redraw a line.
   let isTerminal: Bool
   private let lock = Lock()
   private var status = ""
@@ -14,7 +13,7 @@ final class Console: @unchecked Sendable {
     isTerminal = isatty(STDERR_FILENO) == 1 && string(getenv("TERM")) != "dumb"
   }
 
-  /// Columns of the terminal; 80 when it does not say.
+  /// Columns of the terminal; 80 if unknown.
   var columns: Int {
     var size = winsize()
     guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
@@ -25,7 +24,7 @@ final class Console: @unchecked Sendable {
 
   func warning(_ message: String) { line("Warning: \(message)") }
 
-  /// Writes a message of one or more lines. That nobody can read it is no reason to stop.
+  /// Writes a message of one or more lines. Errors of writing are ignored.
   func line(_ message: String) {
     let safe = message.split(separator: "\n", omittingEmptySubsequences: false).map { visible(String($0)) }
     lock.locked {
@@ -34,7 +33,7 @@ final class Console: @unchecked Sendable {
     }
   }
 
-  /// Shows `text` as the last line of a terminal, in place of the one before; "" takes it away.
+  /// Shows `text` as the last line of a terminal, in place of the previous one; "" removes it.
   func show(_ text: String) {
     guard isTerminal else { return }
     lock.locked {

@@ -1,6 +1,6 @@
-/// Images side by side in as many rows as columns, or one fewer, on dark gray.
+/// Images in a grid on dark gray, with as many rows as columns or one fewer.
 struct ContactSheet {
-  /// Sides of an image at most; larger ones are shrunk.
+  /// The longest side of an image.
   static let longest = 256
   private static let gap = 4
 
@@ -9,7 +9,7 @@ struct ContactSheet {
   /// Red, green, blue in rows without gaps.
   private(set) var pixels: [UInt8]
 
-  /// `images` are at most `longest` wide and high, and there is one.
+  /// At least one image, each at most `longest` wide and high.
   init(_ images: [Image]) {
     let columns = Int(Double(images.count).squareRoot().rounded(.up))
     let rows = (images.count + columns - 1) / columns
@@ -24,7 +24,7 @@ struct ContactSheet {
       let (bytes, channels) = (image.bytes, image.format.channels)
       for y in 0..<image.height {
         for x in 0..<image.width {
-          // Alpha has no say.
+          // Alpha is ignored.
           let (from, to) = ((y * image.width + x) * channels, ((top + y) * width + left + x) * 3)
           for color in 0..<3 { pixels[to + color] = bytes[from + (channels == 1 ? 0 : color)] }
         }

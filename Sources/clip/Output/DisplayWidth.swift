@@ -1,4 +1,4 @@
-/// Terminal cells that `text` takes: 2 for East Asian wide characters and emoji, 0 for marks alone.
+/// The number of terminal cells of `text`: 2 for East Asian wide characters and emoji, 0 for combining marks.
 func displayWidth(_ text: String) -> Int {
   text.reduce(0) { $0 + cells($1) }
 }
@@ -6,7 +6,7 @@ func displayWidth(_ text: String) -> Int {
 private func cells(_ character: Character) -> Int {
   var width = 0
   for scalar in character.unicodeScalars {
-    // A variation selector asks for the image form of a character that is otherwise text.
+    // A variation selector shows a text character as an emoji.
     if scalar.value == 0xFE0F || scalar.properties.isEmojiPresentation || isWide(scalar.value) { return 2 }
     switch scalar.properties.generalCategory {
     case .nonspacingMark, .enclosingMark, .control, .format: break
@@ -27,8 +27,7 @@ private func isWide(_ value: UInt32) -> Bool {
   }
 }
 
-/// `text` with control characters written as escapes, so that it stays on one line and a file's name
-/// cannot move the cursor.
+/// `text` with control characters escaped, so that it stays on one line and cannot move the cursor.
 func visible(_ text: String) -> String {
   guard text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else { return text }
   var shown = ""
@@ -47,7 +46,7 @@ func visible(_ text: String) -> String {
   return shown
 }
 
-/// `text` in quotes for a message, cut after 60 characters.
+/// `text` in quotes for a message, truncated after 60 characters.
 func quoted(_ text: String) -> String {
   let shown = visible(text)
   return shown.count <= 60 ? "\"\(shown)\"" : "\"\(shown.prefix(60))…\""

@@ -1,15 +1,15 @@
 import Glibc
 
-/// Rows of an unfinished `clip embed`, kept in "<output>.partial" until the output is written.
+/// The rows of an unfinished `clip embed`, kept in "<output>.partial" until the output is written.
 ///
-/// The file is a line of JSON that says of which run it is, then records: a byte for the kind, the lengths of name and
-/// content as UInt32, little-endian, the name, the content. A record that is cut short is as one that was never written.
+/// The first line is JSON that identifies the run. Records follow: a byte for the kind, the lengths of name and content
+/// as little-endian UInt32, the name, the content. A truncated record is ignored.
 final class EmbeddingJournal {
   struct Record {
     enum Kind: UInt8 {
       case image = 1
       case text = 2
-      /// The content is why an image has no row.
+      /// An image without a row. The content is the reason.
       case skipped = 3
     }
 
@@ -18,16 +18,16 @@ final class EmbeddingJournal {
     let content: [UInt8]
   }
 
-  /// nil where it is kept until the program ends only, since nothing can lie beside the output.
+  /// nil if the journal is a temporary file, because no file can be beside the output.
   let path: ByteString?
   private let descriptor: Int32
-  /// Of the first record, and behind the last, in bytes.
+  /// The offset of the first record, and of the end of the last.
   private let start: Int
   private var end: Int
 
   private static let chunk = 1 << 20
 
-  /// Opens the journal of `output`, or begins one. Throws where there is one of another run.
+  /// Opens the journal of `output`, or creates one. Throws if it is of another run.
   static func open(for output: ByteString, run: JSON) throws(CLIPError) -> EmbeddingJournal {
     var status = stat()
     let exists = output.withCString { stat($0, &status) } == 0
@@ -70,12 +70,12 @@ final class EmbeddingJournal {
 
   private var shown: String { path?.shown ?? "a temporary file" }
 
-  /// Visits the records in their order, until `body` returns false.
+  /// Visits the records in order until `body` returns false.
   func forEach(_ body: (Record) throws(CLIPError) -> Bool) throws(CLIPError) {
     _ = try read(body)
   }
 
-  /// Keeps the records from the first on for which `isGood`, and drops the rest.
+  /// Keeps the records before the first one for which `isGood` is false, and drops the rest.
   func keep(while isGood: (Record) -> Bool) throws(CLIPError) {
     end = try read { record throws(CLIPError) in isGood(record) }
     guard ftruncate(descriptor, off_t(end)) == 0 else { throw .system("cannot write \(shown)") }
@@ -99,7 +99,7 @@ final class EmbeddingJournal {
     if let path { _ = path.withCString { unlink($0) } }
   }
 
-  /// Where the first record begins that `body` refuses or that is not whole.
+  /// The offset of the first record that `body` refuses or that is truncated.
   private func read(_ body: (Record) throws(CLIPError) -> Bool) throws(CLIPError) -> Int {
     var offset = start
     var window: ArraySlice<UInt8> = []

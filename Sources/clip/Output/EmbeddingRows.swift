@@ -4,7 +4,7 @@ enum ElementType: String, CaseIterable {
 
   var byteCount: Int { self == .f32 ? 4 : 2 }
 
-  /// A row as it is stored, little-endian. Throws for an element that float16 does not reach.
+  /// A row in stored form, little-endian. Throws for an element beyond float16's range.
   func bytes(_ row: some Collection<Float>) throws(CLIPError) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(row.count * byteCount)
@@ -30,7 +30,7 @@ enum ElementType: String, CaseIterable {
   }
 }
 
-/// The rows of one kind in a journal, in their order.
+/// The rows of one kind in a journal, in order.
 struct EmbeddingRows {
   let kind: EmbeddingJournal.Record.Kind
   let count: Int

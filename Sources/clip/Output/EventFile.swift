@@ -1,21 +1,22 @@
 import Glibc
 
-/// A TensorBoard event file, written anew: scalars that TensorBoard shows as curves.
+/// A new TensorBoard event file with scalars, which TensorBoard shows as curves.
 ///
-/// The file is a TFRecord (https://www.tensorflow.org/tutorials/load_data/tfrecord): for each event its length, 8
-/// bytes; the length's checksum; the bytes; their checksum. All integers are little-endian, checksums CRC32C,
-/// rotated and shifted ("masked") as tsl/lib/hash/crc32c.h does. An event is a protocol buffer of
+/// The file is a TFRecord (https://www.tensorflow.org/tutorials/load_data/tfrecord): for each event its length in 8
+/// bytes, the checksum of the length, the event, its checksum. Integers are little-endian. Checksums are CRC32C,
+/// rotated and shifted ("masked") as in tsl/lib/hash/crc32c.h. An event is a protocol buffer of
 /// tensorboard/compat/proto/event.proto:
 ///
-///     Event   { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5; SessionLog session_log = 7; }
+///     Event { double wall_time = 1; int64 step = 2; string file_version = 3; Summary summary = 5;
+///             SessionLog session_log = 7; }
 ///     Summary { repeated Value value = 1; }   Value { string tag = 1; float simple_value = 2; }
 ///     SessionLog { SessionStatus status = 1; }   where START is 1
 final class EventFile {
   private let descriptor: Int32
   private let name: String
 
-  /// Makes `folder`/events.out.tfevents.<seconds>.<host>.<process>. With `step` above 0 the file goes on after
-  /// that step of earlier files in the folder: TensorBoard forgets what they have beyond it.
+  /// Makes `folder`/events.out.tfevents.<seconds>.<host>.<process>. With `step` above 0 the file continues earlier
+  /// files of the folder: TensorBoard drops their steps after `step`.
   init(in folder: ByteString, after step: Int) throws(CLIPError) {
     var host = [CChar](repeating: 0, count: 65)
     gethostname(&host, host.count - 1)
@@ -72,7 +73,7 @@ final class EventFile {
   }
 }
 
-/// Fields of a message in the wire format (https://protobuf.dev/programming-guides/encoding).
+/// A message in the wire format (https://protobuf.dev/programming-guides/encoding).
 private struct ProtocolBuffer {
   private(set) var bytes: [UInt8] = []
 

@@ -1,10 +1,10 @@
 import Glibc
 
 extension CLIPError {
-  /// Work of the tool that failed.
+  /// An error of the tool itself.
   init(_ message: String, status: CLIPStatus = .invalidArgument) { self.init(status, message) }
 
-  /// What the system said about the call that just failed, after `what` was tried.
+  /// The system's error of the call that just failed. `what` names what was tried.
   static func system(_ what: String, _ code: Int32 = errno) -> CLIPError {
     let status: CLIPStatus =
       switch code {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What a folder holds, without "." and "..", sorted.
+/// The names in a folder, without "." and "..", sorted.
 func names(in folder: ByteString) throws(CLIPError) -> [ByteString] {
   guard let stream = folder.withCString({ opendir($0) }) else {
     throw .system("cannot read the folder \(folder.shown)")
@@ -14,7 +14,7 @@ func names(in folder: ByteString) throws(CLIPError) -> [ByteString] {
   return names.sorted { $0.bytes.lexicographicallyPrecedes($1.bytes) }
 }
 
-/// Removes a folder with all in it; what links in it lead to stays.
+/// Removes a folder and its contents. Links are removed, not followed.
 func removeFolder(_ folder: ByteString) {
   for name in (try? names(in: folder)) ?? [] {
     let path = folder.appending(name.bytes)
@@ -23,7 +23,7 @@ func removeFolder(_ folder: ByteString) {
   _ = folder.withCString { rmdir($0) }
 }
 
-/// A folder that is gone, with all in it, when `body` is done.
+/// Calls `body` with a temporary folder, and removes the folder.
 func withTemporaryFolder<Result>(_ body: (ByteString) throws(CLIPError) -> Result) throws(CLIPError) -> Result {
   let parent = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
   var template = Array("\(parent)/clip-check-XXXXXX".utf8CString)
@@ -33,7 +33,7 @@ func withTemporaryFolder<Result>(_ body: (ByteString) throws(CLIPError) -> Resul
   return try body(folder)
 }
 
-/// The names, sizes and times of the files in a folder: another text where one of them changes.
+/// A text that changes when a file in the folder changes its name, size or time.
 func folderStamp(_ folder: ByteString) throws(CLIPError) -> String {
   var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a
   func add(_ bytes: some Sequence<UInt8>) { for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 } }

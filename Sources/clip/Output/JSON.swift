@@ -4,7 +4,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
   case array([JSON])
   case floats(ArraySlice<Float>)
   case string(String)
-  /// A string whose bytes that are not UTF-8 are the lone surrogates U+DC80 to U+DCFF, as in Python (PEP 383).
+  /// A string. Bytes that are not UTF-8 become the lone surrogates U+DC80 to U+DCFF, as in Python (PEP 383).
   case path(ByteString)
   case integer(Int)
   case float(Float)
@@ -22,7 +22,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
 
   static func strings(_ list: [String]) -> JSON { .array(list.map { .string($0) }) }
 
-  /// On several lines, indented by two spaces; an array of plain values stays on one.
+  /// On several lines, indented by two spaces. Arrays of scalars stay on one line.
   func pretty() -> String {
     var text = ""
     write(to: &text, indent: 0)
@@ -85,7 +85,7 @@ enum JSON: ExpressibleByDictionaryLiteral, ExpressibleByStringLiteral, Expressib
     text += close
   }
 
-  /// The shortest digits that read back as the same float32. JSON has no NaN or infinity: null.
+  /// The shortest digits that give the same float32; null for NaN and infinity, which JSON lacks.
   private static func number(_ value: Float) -> String {
     value.isFinite ? "\(value)" : "null"
   }

@@ -1,4 +1,4 @@
-/// Writes embeddings as JSON Lines: one object with kind, name and embedding a line.
+/// Writes embeddings as JSON Lines: an object with kind, name and embedding on each line.
 enum JSONLinesWriter {
   static func write(_ all: [EmbeddingRows], to writer: FileWriter) throws(CLIPError) {
     for rows in all {

@@ -1,12 +1,12 @@
 import Glibc
 
-/// Path of the file being written aside, for the signal handler below to delete.
+/// The path of the unfinished file, which the signal handler below deletes.
 private nonisolated(unsafe) var pendingPath: UnsafeMutablePointer<CChar>?
 
-/// Writes a file so that nobody sees half of it: aside in the same folder, then renamed.
+/// Writes a file atomically: to another name in the same folder, then renamed.
 enum OutputFile {
-  /// Throws now what would otherwise fail only after the work: a folder that is missing or read-only,
-  /// or a folder at the file's own path.
+  /// Throws errors that would otherwise appear only after the work: a missing or read-only folder, or a folder at the
+  /// file's path.
   static func checkWritable(_ path: ByteString) throws(CLIPError) {
     var status = stat()
     if path.withCString({ stat($0, &status) }) == 0 {
@@ -19,14 +19,13 @@ enum OutputFile {
     }
   }
 
-  /// Calls `body` with a writer and puts the file in place. On an error the file that was there before
-  /// is as it was.
+  /// Calls `body` with a writer and moves the file into place. An error leaves the previous file unchanged.
   static func write(to path: ByteString, _ body: (FileWriter) throws(CLIPError) -> Void) throws(CLIPError) {
     let target = resolved(path)
     var status = stat()
     let exists = target.withCString { stat($0, &status) } == 0
     if exists && status.st_mode & S_IFMT != S_IFREG {
-      // A pipe or device is written itself: there is nothing to rename.
+      // Pipes and devices are written directly.
       return try fill(target, O_WRONLY, named: path, body)
     }
     let aside = target.folder.appending(Array(".clip-\(getpid()).part".utf8))
@@ -56,7 +55,7 @@ enum OutputFile {
       close(descriptor)
       throw error
     }
-    // A pipe cannot be synchronised and says EINVAL.
+    // A pipe cannot be synchronised: EINVAL.
     let synced = fsync(descriptor) == 0 || errno == EINVAL ? 0 : errno
     let closed = close(descriptor) == 0 ? 0 : errno
     guard synced == 0, closed == 0 else {
@@ -64,14 +63,14 @@ enum OutputFile {
     }
   }
 
-  /// The path with links followed, so that renaming replaces the file and not a link to it.
+  /// The path with links resolved, so that renaming replaces the file and not a link to it.
   private static func resolved(_ path: ByteString) -> ByteString {
     guard let real = path.withCString({ realpath($0, nil) }) else { return path }
     defer { free(real) }
     return ByteString(UnsafeRawBufferPointer(start: real, count: strlen(real)))
   }
 
-  /// From now on a signal that ends the program deletes `path` first.
+  /// From now on a signal that ends the program first deletes `path`.
   private static func remember(_ path: ByteString) {
     pendingPath = path.withCString { strdup($0) }
     for number in [SIGINT, SIGTERM, SIGHUP] {
@@ -80,7 +79,7 @@ enum OutputFile {
         signal(number, SIG_DFL)
         raise(number)
       }
-      // A signal that is ignored, or that the program does not end from, stays so.
+      // Signals that are ignored or handled stay so.
       if unsafeBitCast(before, to: Int.self) != unsafeBitCast(SIG_DFL, to: Int.self) { signal(number, before) }
     }
   }
@@ -92,7 +91,7 @@ enum OutputFile {
   }
 }
 
-/// Bytes to an open file, gathered to pieces of a megabyte.
+/// Writes bytes to an open file, a megabyte at a time.
 final class FileWriter {
   private let descriptor: Int32
   private let name: String
@@ -113,7 +112,7 @@ final class FileWriter {
     try write(text.utf8)
   }
 
-  /// The numbers as float32, in host byte order: little-endian on every machine this is built for.
+  /// Writes float32 in host byte order, which is little-endian on all supported machines.
   func write(_ values: [Float]) throws(CLIPError) {
     try flush()
     try put(values.withUnsafeBytes { writeAll(descriptor, $0) })

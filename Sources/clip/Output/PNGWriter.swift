@@ -3,7 +3,7 @@ import Glibc
 
 /// PNG (ISO/IEC 15948) by libspng.
 enum PNGWriter {
-  /// `pixels` are red, green, blue in rows without gaps.
+  /// `pixels`: rows of red, green and blue bytes without gaps.
   static func write(_ pixels: [UInt8], width: Int, height: Int, to writer: FileWriter) throws(CLIPError) {
     guard let context = spng_ctx_new(Int32(SPNG_CTX_ENCODER.rawValue)) else {
       throw CLIPError("no memory to write a PNG file")

@@ -1,11 +1,10 @@
 import Glibc
 
-/// A line on the terminal with the share done, the rate and the time left; nothing when standard error
-/// is not a terminal.
+/// A line on the terminal with the share done, the rate and the time left; nothing if standard error is not a terminal.
 struct ProgressBar {
   let title: String
   let total: Int
-  /// What was done before it began, which is not for the rate.
+  /// The work done before, which does not count for the rate.
   private let first: Int
   private let start = seconds()
 
@@ -16,7 +15,7 @@ struct ProgressBar {
     update(first)
   }
 
-  /// `facts` are shown in place of the rate; where columns are few, the last of them are not.
+  /// `facts` replace the rate. On a narrow terminal the last ones are left out.
   func update(_ done: Int, _ facts: [String] = []) {
     guard Console.shared.isTerminal, total > 0 else { return }
     let elapsed = seconds() - start
@@ -55,7 +54,7 @@ func clock(_ seconds: Double) -> String {
     : "\(whole / 3600):\(pad(whole / 60 % 60)):\(pad(whole % 60))"
 }
 
-/// Seconds of a clock that never goes back.
+/// A monotonic clock.
 func seconds() -> Double {
   var time = timespec()
   clock_gettime(CLOCK_MONOTONIC, &time)

@@ -4,8 +4,8 @@ enum SafetensorsWriter {
   /// Readers refuse longer headers.
   private static let headerLimit = 100_000_000
 
-  /// Tensors `image_embeds` and `text_embeds`, F32 or F16 `[n, d]`. Metadata `image_names` and `text_names` hold
-  /// what each row is of, as a JSON array in a string: the format's metadata values are strings.
+  /// Tensors `image_embeds` and `text_embeds`, F32 or F16 `[n, d]`. The metadata `image_names` and `text_names` are
+  /// JSON arrays of the rows' names, as strings, since metadata values must be strings.
   static func write(_ all: [EmbeddingRows], to writer: FileWriter) throws(CLIPError) {
     var metadata: [(key: String, value: JSON)] = []
     var tensors: [(key: String, value: JSON)] = []

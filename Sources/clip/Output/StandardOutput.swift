@@ -1,9 +1,8 @@
 import Glibc
 
-/// Results, to standard output.
+/// Standard output, for results.
 enum StandardOutput {
-  /// Writes all of `text`. When the reader has gone, ends the program as other tools do: quietly, by
-  /// SIGPIPE.
+  /// Writes all of `text`. If the reader has closed the pipe, the program ends by SIGPIPE, as other tools do.
   static func write(_ text: String) throws(CLIPError) { try write(bytes: Array(text.utf8)) }
 
   static func write(bytes: [UInt8]) throws(CLIPError) {
@@ -21,7 +20,7 @@ enum StandardOutput {
   }
 }
 
-/// Writes every byte, and returns 0 or the errno of the write that failed.
+/// Writes all bytes. Returns 0, or the errno of the failed write.
 func writeAll(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int32 {
   var rest = bytes[...]
   while !rest.isEmpty {

@@ -5,7 +5,7 @@ struct Table {
   private let columns: [(title: String, alignment: Alignment)]
   private var rows: [[String]] = []
 
-  /// Columns with a title each; no title line is written when all are empty.
+  /// Columns with titles. If all titles are empty, there is no title line.
   init(_ columns: [(title: String, alignment: Alignment)]) {
     self.columns = columns
   }
@@ -14,7 +14,7 @@ struct Table {
     rows.append(cells)
   }
 
-  /// Lines ending in a newline, `indent` spaces before each.
+  /// Lines that end with a newline, each after `indent` spaces.
   func text(indent: Int = 0) -> String {
     let titles = columns.map(\.title)
     let lines = (titles.allSatisfy(\.isEmpty) ? [] : [titles]) + rows
@@ -47,7 +47,7 @@ func fixed(_ value: Double, _ digits: Int) -> String {
   return "\(sign)\(scaled / scale)." + String(repeating: "0", count: digits - fraction.count) + fraction
 }
 
-/// A count with a thin separator between thousands: "151 277 313".
+/// A count with a space between thousands: "151 277 313".
 func grouped(_ value: UInt64) -> String {
   let digits = Array(String(value))
   var text = ""

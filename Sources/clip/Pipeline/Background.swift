@@ -1,6 +1,6 @@
 import Glibc
 
-/// Work on a thread of its own, begun at once.
+/// Work on its own thread, started at once.
 final class Background: @unchecked Sendable {
   private let work: () -> Void
   private var thread: pthread_t?
@@ -20,7 +20,7 @@ final class Background: @unchecked Sendable {
 
   deinit { wait() }
 
-  /// Returns when the work is done. Where no thread could be started, it is done now.
+  /// Waits for the work. If no thread could be started, does it now.
   func wait() {
     if let thread { pthread_join(thread, nil) } else if !isDone { work() }
     thread = nil

@@ -2,9 +2,8 @@ extension Model {
   /// Elements of one embedding.
   var width: Int { info.embeddingWidth }
 
-  /// Embeds images and calls `use` for each of them, in order, with its embedding or why there is none, until it throws
-  /// or a signal that `Interruption` watches asks to end; those before `first` are done. Returns whether it was called for
-  /// all.
+  /// Embeds images and calls `use` for each in order, from `first` on, with its embedding or the error, until `use`
+  /// throws or a signal watched by `Interruption` asks to stop. Returns whether all images were done.
   func embed(
     images: [ImageInput], from first: Int = 0, options: EncodeFilesOptions,
     _ use: (_ index: Int, _ result: Result<UnsafeBufferPointer<Float>, CLIPError>) throws(CLIPError) -> Void
@@ -32,7 +31,7 @@ extension Model {
     return true
   }
 
-  /// The same for the embeddings alone: images that have none are reported and returned.
+  /// Embeds images. Those without an embedding are reported and returned.
   func embed(
     images: [ImageInput], options: EncodeFilesOptions, _ use: (Int, [Float]) -> Void
   ) throws(CLIPError) -> [Skipped] {
@@ -63,14 +62,14 @@ extension Model {
     return rows
   }
 
-  /// One batch; messages count from `first`.
+  /// One batch. `first` is the index of its first text, for messages.
   func embed(texts: [String], from first: Int, options: EncodeOptions) throws(CLIPError) -> [Float] {
     do { return try encode(texts: texts, options: options) } catch {
       throw try tooLong(error, texts, first, options)
     }
   }
 
-  /// In place of an error about the length of some text of a batch, one that says which and what to do.
+  /// Replaces the error of a batch that a text is too long by one that names the text and the remedy.
   func tooLong(
     _ error: CLIPError, _ texts: [String], _ first: Int, _ options: EncodeOptions
   ) throws(CLIPError) -> CLIPError {

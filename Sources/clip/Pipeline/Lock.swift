@@ -1,6 +1,6 @@
 import Glibc
 
-/// A mutex with a condition that threads wait on.
+/// A mutex with a condition variable.
 final class Lock: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -23,9 +23,9 @@ final class Lock: @unchecked Sendable {
     return body()
   }
 
-  /// Inside `locked`: gives the lock up until another thread calls `wake`.
+  /// Inside `locked`: releases the lock until another thread calls `wake`.
   func wait() { pthread_cond_wait(condition, mutex) }
 
-  /// Inside `locked`: every waiting thread looks again.
+  /// Inside `locked`: wakes all waiting threads.
   func wake() { pthread_cond_broadcast(condition) }
 }

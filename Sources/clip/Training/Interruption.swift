@@ -1,13 +1,13 @@
 import Glibc
 
-/// The signal that asked the run to end; 0 while there is none.
+/// The signal that asked the run to stop; 0 if none did.
 private nonisolated(unsafe) var askedBy: sig_atomic_t = 0
 
-/// SIGINT, SIGTERM and SIGHUP ask a run to end after its step; the second one ends it at once.
+/// SIGINT, SIGTERM and SIGHUP stop a run after its current step; a second signal ends it at once.
 enum Interruption {
   static var isAsked: Bool { askedBy != 0 }
 
-  /// From now on.
+  /// Starts watching.
   static func watch() {
     var watched = sigset_t()
     sigemptyset(&watched)
@@ -17,12 +17,12 @@ enum Interruption {
         signal(number, SIG_DFL)
       }
       sigaddset(&watched, number)
-      // As nohup has it. A shell's background jobs ignore SIGINT too, but whoever sends it to one means it.
+      // Ignored as by nohup. SIGINT is watched even if ignored, as in a shell's background jobs.
       if number == SIGHUP, unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self) {
         signal(number, SIG_IGN)
       }
     }
-    // A program's worker threads may have them blocked, and who is started by one inherits that.
+    // The parent process may have blocked these signals.
     pthread_sigmask(SIG_UNBLOCK, &watched, nil)
   }
 }

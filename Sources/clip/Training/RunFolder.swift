@@ -1,10 +1,10 @@
 import Glibc
 
-/// Where a run writes: config.json, log.jsonl, TensorBoard's events, checkpoints/ and, at the end or a stop, curves.svg
-/// and model/; start/ has the weights of a run from scratch.
+/// The folder of a run: config.json, log.jsonl, TensorBoard's events, checkpoints/, at the end or a stop curves.svg and
+/// model/, and in start/ the weights of a run from scratch.
 struct RunFolder {
   let path: ByteString
-  /// It was not there before.
+  /// Whether the folder was created by this run.
   private let isNew: Bool
 
   var config: ByteString { file("config.json") }
@@ -15,9 +15,8 @@ struct RunFolder {
 
   private func file(_ name: String) -> ByteString { path.appending(Array(name.utf8)) }
 
-  /// Makes the folder and keeps the configuration in it, so that what cannot be written to is known before the
-  /// work. A folder that has a run already is an error, but for one to `resume`, whose configuration must be
-  /// the same.
+  /// Creates the folder and saves the configuration in it, so that an unwritable folder is found before the work. A
+  /// folder with a run is an error, except with `resume`, which requires the same configuration.
   init(_ config: TrainingConfig, resume: Bool) throws(CLIPError) {
     path = config.output
     isNew = path.withCString { access($0, F_OK) } != 0
@@ -37,7 +36,7 @@ struct RunFolder {
     try OutputFile.write(to: self.config) { writer throws(CLIPError) in try writer.write(text) }
   }
 
-  /// The folder of the model that the run starts from.
+  /// The model folder that the run starts from.
   func startingModel(_ config: TrainingConfig, _ runtime: Runtime) throws(CLIPError) -> ByteString {
     guard config.fromScratch else { return config.model }
     let start = file("start")
@@ -46,8 +45,8 @@ struct RunFolder {
     return start
   }
 
-  /// Copies the model's configuration and tokenizer to `start` and draws weights there, unless that was done before:
-  /// the weight file comes last, and whole.
+  /// Copies the model's configuration and tokenizer to `start` and draws random weights there, unless they exist. The
+  /// weight file is written last and atomically.
   static func drawWeights(_ config: TrainingConfig, _ runtime: Runtime, in start: ByteString) throws(CLIPError) {
     if try names(in: start).contains(where: { $0.fileExtension == "safetensors" }) { return }
     for name in try names(in: config.model) where ["json", "txt", "model"].contains(name.fileExtension) {
@@ -58,7 +57,7 @@ struct RunFolder {
     try Model.initialize(try start.utf8, seed: UInt64(config.seed), runtime: runtime)
   }
 
-  /// Throws unless the run of `before` may go on as `config`.
+  /// Throws unless the run with configuration `before` may continue with `config`.
   private static func compare(_ before: JSON, _ config: TrainingConfig, _ place: String) throws(CLIPError) {
     guard case .object(let old) = before, case .object(let new) = config.effective else {
       throw CLIPError("\(place): expected an object, found \(before.kind)")
@@ -73,18 +72,18 @@ struct RunFolder {
     }
   }
 
-  /// Removes the folder of a run that cannot begin, unless it was there before.
+  /// Removes the folder of a run that cannot begin, if this run created it.
   func removeIfNew() {
     if isNew { removeFolder(path) }
   }
 }
 
-/// A file of JSON Lines that grows by whole lines.
+/// A JSON Lines file to which whole lines are appended.
 final class RunLog {
   private let descriptor: Int32
   private let name: String
 
-  /// Keeps the lines of an earlier run up to `step`; what came after is to come again.
+  /// Keeps the lines of an earlier run up to `step`; later steps are run again.
   init(_ path: ByteString, after step: Int) throws(CLIPError) {
     name = path.shown
     var kept = ""
@@ -105,7 +104,7 @@ final class RunLog {
 
   deinit { close(descriptor) }
 
-  /// The whole lines of a log; none where there is no file.
+  /// The complete lines of a log; none if the file does not exist.
   static func lines(of path: ByteString) throws(CLIPError) -> [JSON] {
     guard path.withCString({ access($0, F_OK) }) == 0 else { return [] }
     return try readFile(path).split(separator: UInt8(ascii: "\n")).compactMap {

@@ -1,10 +1,10 @@
-/// The batches of a run: of its data, and with replay a fixed share of each from other data.
+/// The batches of a run. With replay a fixed share of each is from other data.
 final class TrainingBatches {
   private let data: Dataset
   private let replay: Dataset?
   private let teacher: Model?
   private let config: TrainingConfig
-  /// Of the last batch, from 0.
+  /// The epoch of the last batch, from 0.
   private(set) var epoch = 0
 
   init(_ runtime: Runtime, _ model: Model, _ config: TrainingConfig) throws(CLIPError) {
@@ -45,7 +45,7 @@ final class TrainingBatches {
     }
   }
 
-  /// The next batch and its size; nil when all epochs are over.
+  /// The next batch and its size; nil after the last epoch.
   func next() throws(CLIPError) -> (batch: TrainingBatch, count: Int)? {
     guard let first = try data.next() else { return nil }
     epoch = first.epoch
@@ -57,7 +57,7 @@ final class TrainingBatches {
     )
   }
 
-  /// With a teacher it embeds the same images and captions, augmented as they are.
+  /// A teacher embeds the same augmented images and captions.
   private func batch(
     _ pixels: [Float], _ tokens: [Int32], _ parts: [DatasetBatch]
   ) throws(CLIPError) -> TrainingBatch {
@@ -71,14 +71,14 @@ final class TrainingBatches {
     return batch
   }
 
-  /// Where the run is in its data, as members of a checkpoint's note.
+  /// The position in the data, as members of a checkpoint's note.
   func state() throws(CLIPError) -> [(key: String, value: JSON)] {
     var members: [(key: String, value: JSON)] = [("data", .string(hexadecimal(try data.state())))]
     if let replay { members.append(("replay", .string(hexadecimal(try replay.state())))) }
     return members
   }
 
-  /// Goes on where `state` was.
+  /// Continues from the position of `state`.
   func restore(_ note: ObjectReader) throws(CLIPError) {
     try data.restore(try bytes(note, "data"))
     if let replay { try replay.restore(try bytes(note, "replay")) }

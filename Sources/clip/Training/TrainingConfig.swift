@@ -1,4 +1,4 @@
-/// What a training run is made of. docs/training.md has the table of keys.
+/// The configuration of a training run (docs/training.md).
 struct TrainingConfig {
   enum LossKind: String, CaseIterable { case contrastive, sigmoid, distillation }
   enum OptimizerKind: String, CaseIterable { case adamw, sgd }
@@ -8,22 +8,22 @@ struct TrainingConfig {
     var paths: [String]
     var captionFields: [String]
     var imageField: String?
-    /// Tables may name files outside their folders.
+    /// Whether tables may name files outside their folders.
     var allowsPathsOutside: Bool
   }
 
   struct Replay {
     var source: Source
-    /// Of each batch.
+    /// The share of each batch.
     var share: Double
   }
 
-  /// Pairs that are not trained on, measured now and then.
+  /// Pairs that are not trained on, and are evaluated at intervals.
   struct Evaluation {
     var source: Source
-    /// Steps from one time to the next.
+    /// The steps between two evaluations.
     var every: Int
-    /// Pairs at most.
+    /// The most pairs.
     var limit: Int
   }
 
@@ -50,24 +50,24 @@ struct TrainingConfig {
   }
 
   var model: ByteString
-  /// The model's folder gives its configuration and tokenizer alone; weights are drawn from the seed.
+  /// Only the configuration and the tokenizer of the model folder are used; weights are drawn from the seed.
   var fromScratch: Bool
   var output: ByteString
   var source: Source
   var replay: Replay?
   var evaluation: Evaluation?
   var teacher: String?
-  /// JSON of pipelines; nil: none.
+  /// The JSON of a pipeline; nil for none.
   var imagePipeline: String?
   var textPipeline: String?
-  /// What images with transparency lie on; nil: alpha is dropped.
+  /// The colour under transparent images; nil drops alpha.
   var background: Color?
-  /// Whether images are taken as they are stored, not upright.
+  /// Whether the orientation of images is ignored.
   var asStored: Bool
   var openAICleaning: Bool
   var batchSize: Int
   var chunk: Int
-  /// One of the two is 0.
+  /// Exactly one of the two is above 0.
   var epochs: Int
   var steps: Int
   var dropLast: Bool
@@ -75,13 +75,13 @@ struct TrainingConfig {
   var shard: DatasetOptions.Shard?
   var maxBadShare: Double
   var workers: Int
-  /// 0: the processors.
+  /// 0: one for each processor.
   var threads: Int
   var seed: Int
   var losses: [Loss]
   var optimizer: Optimizer
   var schedule: Schedule
-  /// In their order; a rate of 0 freezes.
+  /// In order of precedence; rate 0 freezes.
   var groups: [TensorGroup]
   var lowRank: LowRank?
   var averageDecay: Double
@@ -89,10 +89,10 @@ struct TrainingConfig {
   var saveEvery: Int
   var keep: Int
   var logEvery: Int
-  /// All keys with what they count as.
+  /// The effective value of each key.
   let effective: JSON
 
-  /// What may change from a run to the one that goes on with it.
+  /// The keys that may change when a run is resumed.
   static let free = [
     "threads", "workers", "epochs", "steps", "max_bad_share", "eval", "save_every", "keep", "log_every",
   ]
@@ -167,10 +167,10 @@ struct TrainingConfig {
     }
   }
 
-  /// Samples of a batch that are replayed.
+  /// The number of replayed samples in a batch.
   var replayCount: Int { Int((Double(batchSize) * (replay?.share ?? 0)).rounded()) }
 
-  /// For the encode calls, the data set's and the teacher's.
+  /// For the encode calls of the data set and the teacher.
   var encoding: EncodeOptions {
     EncodeOptions(truncate: true, openAICleaning: openAICleaning, background: background)
   }
@@ -247,7 +247,7 @@ extension LowRank {
 }
 
 extension ObjectReader {
-  /// A pipeline's JSON, the name of a file that has it, or "default". The run keeps what the file says.
+  /// A pipeline's JSON, the name of a file with it, or "default". The run saves the content of the file.
   fileprivate func pipeline(_ key: String) throws(CLIPError) -> String? {
     try read(key) { json throws(CLIPError) in
       switch json {
@@ -297,7 +297,7 @@ extension ObjectReader {
 }
 
 extension TrainingConfig {
-  /// `totalSteps` is where the schedule ends.
+  /// `totalSteps` is the end of the schedule.
   func trainerOptions(totalSteps: Int) -> TrainerOptions {
     var options = TrainerOptions()
     options.seed = UInt64(seed)
@@ -334,14 +334,14 @@ extension TrainingConfig {
     return options
   }
 
-  /// What all data sets of the run have in common: one epoch of `source`, not augmented.
+  /// The options that all data sets of the run share: one epoch of `source`, without augmentation.
   func datasetOptions(batchSize: Int, seed: UInt64, _ source: Source) -> DatasetOptions {
     var options = DatasetOptions()
     options.seed = seed
     options.batchSize = batchSize
     options.shuffleBuffer = shuffleBuffer
     options.workers = workers
-    // One batch while a step computes; for small ones some more, as not every image takes the same time.
+    // A batch ahead of the current step; at least 64 samples, since images take different times.
     options.prefetch = max(batchSize, 64)
     options.captionFields = source.captionFields
     options.imageField = source.imageField

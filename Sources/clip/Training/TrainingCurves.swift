@@ -1,6 +1,6 @@
-/// The curves of a run as one SVG, by day and by night.
+/// The curves of a run as one SVG, for light and dark mode.
 struct TrainingCurves {
-  /// What a line of the log has, by its step.
+  /// The values of one key of the log, by step.
   struct Series {
     var points: [(step: Double, value: Double)] = []
   }
@@ -34,14 +34,14 @@ struct TrainingCurves {
 
   private struct Panel {
     var title: String
-    /// Keys of the log, each with the class of its line and its name.
+    /// The keys of the log in one plot, each with its CSS class and its name.
     var curves: [(key: String, style: String, name: String)]
     var box: (x: Double, y: Double, width: Double, height: Double)
     var startsAtZero = false
     var isNoisy = true
     var scale = 1.0
     var unit = ""
-    /// Of the value that is told last.
+    /// The decimals of the last value.
     var digits = 2
   }
 
@@ -91,7 +91,7 @@ struct TrainingCurves {
       (curve, (series[curve.key]?.points ?? []).map { (step: $0.step, value: $0.value * panel.scale) })
     }
     let smooth = curves.map { panel.isNoisy ? TrainingCurves.smoothed($0.1) : TrainingCurves.thinned($0.1) }
-    // A few wild steps are cut off rather than make the rest flat.
+    // Outliers are clipped rather than flatten the rest.
     let raw = curves.flatMap { TrainingCurves.thinned($0.1).map(\.value) }.sorted()
     let lines = smooth.flatMap { $0.map(\.value) }
     var low = min(raw.first ?? 0, lines.min() ?? 0)
@@ -140,7 +140,7 @@ struct TrainingCurves {
       text += "<circle class=\"dot \(curve.style)\" cx=\"\(place(last).x)\" cy=\"\(place(last).y)\" r=\"4\"/>"
     }
     text += "</g>"
-    // The last values, the first curve's at the right end.
+    // The last values, from the right.
     var right = x + width - 18
     for ((curve, _), line) in zip(curves, smooth).reversed() {
       guard let last = line.last else { continue }
@@ -153,7 +153,7 @@ struct TrainingCurves {
     return text + "</g>"
   }
 
-  /// At most 500 points: means of stretches.
+  /// At most 500 points, each a mean of consecutive ones.
   private static func thinned(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
     let count = min(points.count, 500)
     return (0..<count).map { index in
@@ -164,22 +164,22 @@ struct TrainingCurves {
     }
   }
 
-  /// Below as many points the line is the points.
+  /// With fewer points the line is not smoothed.
   private static let smoothedFrom = 40
 
-  /// The mean of each point and its neighbours, a fortieth of all on either side.
+  /// The mean of each point and its neighbours, on each side a fortieth of all points.
   private static func smoothed(_ points: [(step: Double, value: Double)]) -> [(step: Double, value: Double)] {
     let thin = thinned(points)
     let reach = thin.count / smoothedFrom
     return thin.indices.map { index in
-      // As many on both sides, so that ends are not pulled.
+      // The same number on both sides, so that the ends are unbiased.
       let own = min(reach, index, thin.count - 1 - index)
       let part = thin[(index - own)...(index + own)]
       return (thin[index].step, part.reduce(0) { $0 + $1.value } / Double(part.count))
     }
   }
 
-  /// Round numbers over a range: steps of 1, 2 or 5 times a power of ten.
+  /// Tick values of a range: steps of 1, 2 or 5 times a power of ten.
   private static func ticks(_ low: Double, _ high: Double, _ count: Int) -> [Double] {
     let rough = (high - low) / Double(count)
     guard rough > 0, rough.isFinite else { return [low] }
@@ -211,7 +211,7 @@ struct TrainingCurves {
     return digits
   }
 
-  /// The colours of the analysis page. Written out, since not every viewer of SVG knows variables.
+  /// The colours of the analysis page, without variables, which some SVG viewers do not support.
   private static let style = """
     text { font: 12px system-ui, "Segoe UI", "Helvetica Neue", Arial, sans-serif; }
     .back { fill: #fff; } .card { fill: #f6f8fa; stroke: #d0d7de; } .grid { stroke: #d0d7de; fill: none; stroke-dasharray: 2 4; }

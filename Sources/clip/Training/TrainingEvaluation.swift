@@ -1,18 +1,18 @@
-/// Recall of held-out pairs while a run goes on, with the weights of the moment or, where one is kept, their mean.
+/// The recall of held-out pairs during a run, with the current weights or, if there is one, their moving average.
 final class TrainingEvaluation {
   let every: Int
   private let settings: TrainingConfig.Evaluation
   private let config: TrainingConfig
   private let model: Model
 
-  /// nil if the run has none. `folder` is the model's.
+  /// nil if the run has no evaluation. `folder` is the model folder.
   init?(_ runtime: Runtime, _ config: TrainingConfig, _ folder: String) throws(CLIPError) {
     guard let settings = config.evaluation else { return nil }
     self.settings = settings
     self.config = config
     every = settings.every
     model = try Model(folder, runtime: runtime, towers: .both, options: .withoutWeights)
-    // Sources that are not there are known before the work.
+    // Missing sources are found before the work.
     _ = try pairs()
   }
 
@@ -22,7 +22,7 @@ final class TrainingEvaluation {
     return try Dataset(settings.source.paths, runtime: model.runtime, model: model, options: options)
   }
 
-  /// Each image among all captions and the other way round: means of both ways.
+  /// Recall of images among all captions and of captions among all images: the mean of both directions.
   func measure(_ trainer: Trainer) throws(CLIPError) -> [(tag: String, value: Double)] {
     try trainer.update(model, average: config.averageDecay > 0)
     let data = try pairs()

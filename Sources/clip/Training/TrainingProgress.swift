@@ -1,11 +1,11 @@
-/// What a person sees of a run: a bar on a terminal, else a line every so many steps.
+/// The progress of a run: a bar on a terminal, else a line at intervals.
 struct TrainingProgress {
   private let total: Int
   private let first: Int
   private let every: Int
   private let bar: ProgressBar
   private let start = seconds()
-  /// When the bar was last drawn, and when the last line was, with the samples then.
+  /// When the bar was last drawn; when the last line was printed, and the samples then.
   private var drawn = 0.0
   private var told: (time: Double, samples: Int)
   private var samplesPerSecond = 0.0
@@ -18,12 +18,12 @@ struct TrainingProgress {
     told = (start, 0)
   }
 
-  /// After each step, and once more when the run is over; `samples` are all that this process trained on.
+  /// Called after each step and at the end. `samples` counts all that this process has trained on.
   mutating func update(_ metrics: TrainingMetrics, samples: Int, isOver: Bool) {
     let now = seconds()
     let step = metrics.step
     let isLine = (step % every == 0 || step == first + 1) != isOver
-    // Right after an evaluation there is no time to divide by.
+    // After an evaluation no time has passed to divide by.
     if isLine || samplesPerSecond == 0, samples > told.samples {
       samplesPerSecond = Double(samples - told.samples) / max(now - told.time, 1e-9)
       told = (now, samples)
@@ -44,7 +44,7 @@ struct TrainingProgress {
     }
   }
 
-  /// The step as a line of the log.
+  /// A line of the log for the step.
   func line(_ metrics: TrainingMetrics, epoch: Int) -> JSON {
     [
       "step": .integer(metrics.step), "epoch": .integer(epoch), "loss": .double(metrics.loss),
@@ -55,7 +55,7 @@ struct TrainingProgress {
     ]
   }
 
-  /// Tells what held-out pairs said, whose time is not the steps'.
+  /// Reports an evaluation, whose time does not count for the rate.
   mutating func tell(_ scalars: [(tag: String, value: Double)], step: Int, samples: Int) {
     let facts = scalars.map { "\($0.tag) \(fixed($0.value, 4))" }.joined(separator: "  ")
     Console.shared.line("step \(step)/\(total)  \(facts)")

@@ -8,16 +8,16 @@ final class TrainingRun {
   private let batches: TrainingBatches
   private let evaluation: TrainingEvaluation?
   private let totalSteps: Int
-  /// Of the checkpoint that the run went on from; 0: it began anew.
+  /// The step of the checkpoint that the run continued from; 0 for a new run.
   private let firstStep: Int
   private(set) var step: Int
-  /// nil: there was no step.
+  /// nil before the first step.
   private(set) var last: TrainingMetrics?
   private var samples = 0
 
   enum Ending { case finished, interrupted }
 
-  /// What cannot begin, for its data or its settings, leaves no new folder.
+  /// A run that cannot begin, because of its data or settings, leaves no new folder.
   convenience init(_ runtime: Runtime, _ config: TrainingConfig, resume: Bool) throws(CLIPError) {
     let folder = try RunFolder(config, resume: resume)
     do throws(CLIPError) {
@@ -46,7 +46,7 @@ final class TrainingRun {
     step = firstStep
   }
 
-  /// Brings trainer and data to the run's last checkpoint and returns its step: 0 where none was saved yet.
+  /// Restores trainer and data from the run's last checkpoint and returns its step; 0 without a checkpoint.
   private static func goOn(_ trainer: Trainer, _ batches: TrainingBatches, _ folder: RunFolder) throws(CLIPError) -> Int
   {
     let place = "\(folder.checkpoints.shown): the checkpoint's note"
@@ -63,7 +63,8 @@ final class TrainingRun {
     }
   }
 
-  /// The steps of the whole run. Epochs are counted once for it: captions are read and no image is.
+  /// The number of steps of the run. If it is given in epochs, an epoch is counted once by reading captions without
+  /// images.
   static func steps(_ config: TrainingConfig) throws(CLIPError) -> Int {
     if config.steps > 0 { return config.steps }
     var options = config.datasetOptions(batchSize: 4096, seed: 0, config.source)
@@ -81,13 +82,13 @@ final class TrainingRun {
     return batches * config.epochs
   }
 
-  /// Trains until the end, or until a signal asks to stop; either way all is saved.
+  /// Trains until the end or until a signal asks to stop, and saves everything in both cases.
   func train() throws -> Ending {
     let records = (log: try RunLog(folder.log, after: step), events: try EventFile(in: folder.path, after: step))
     Interruption.watch()
     var progress = TrainingProgress(total: totalSteps, from: step, every: config.logEvery)
     defer { progress.finish() }
-    // What is due every so many steps, and when the run is over, which bad samples may bring about early.
+    // What is recorded at intervals and at the end. Bad samples may make a run end early.
     func record(isOver: Bool) throws(CLIPError) {
       guard let last else { return }
       progress.update(last, samples: samples, isOver: isOver)
@@ -119,7 +120,7 @@ final class TrainingRun {
     return ending
   }
 
-  /// False when the data is over. An error leaves a checkpoint of all steps so far.
+  /// Returns false at the end of the data. An error first saves a checkpoint of all steps so far.
   private func takeStep() throws(CLIPError) -> Bool {
     do throws(CLIPError) {
       guard let (batch, count) = try batches.next() else { return false }
@@ -146,7 +147,7 @@ final class TrainingRun {
     try trainer.save(try folder.checkpoints.utf8, keep: config.keep, note: note.compact())
   }
 
-  /// The curves of all steps so far, those before a stop among them.
+  /// Draws the curves of all steps, including those before a stop.
   private func draw(_ ending: Ending) throws(CLIPError) {
     let name = config.model.bytes.last == UInt8(ascii: "/") ? ByteString(config.model.bytes.dropLast()) : config.model
     let done =
@@ -165,7 +166,7 @@ final class TrainingRun {
 }
 
 extension TrainingMetrics {
-  /// What TensorBoard shows.
+  /// The scalars for TensorBoard.
   fileprivate var scalars: [(tag: String, value: Double)] {
     [
       ("train/loss", loss), ("train/accuracy", Double(accuracy)), ("train/temperature", temperature),

@@ -9,8 +9,8 @@
 
 namespace {
 
-// Runs `body`; an exception becomes a status and a message. The C++ runtime's thread-local storage is made first: the
-// process ends where an exception finds no memory for it.
+// Runs `body` and turns an exception into a status and a message. First allocates the C++ runtime's thread-local storage:
+// if an exception has no memory for it, the process ends.
 template <typename Body>
 clip_status guarded(clip_plugin_error *error, Body body) noexcept {
   clip_status status = CLIP_PLUGIN;

@@ -9,7 +9,7 @@
 
 #include "structure.hpp"
 
-// Whose threads sgemm_ uses (openmp.cpp); NULL: none.
+// The structure on whose threads sgemm_ runs (openmp.cpp); NULL for the calling thread.
 extern std::atomic<const Structure *> productThreads;
 
 namespace {

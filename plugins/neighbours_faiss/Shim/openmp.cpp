@@ -91,7 +91,7 @@ int sgemm_(const char *transposedA, const char *transposedB, const int *m, const
   return 0;
 }
 
-// LAPACK's, which only FAISS's transforms call.
+// Functions of LAPACK, which only FAISS's transforms call.
 #define ABSENT(name) int name(void) { throw std::logic_error(#name " is not there"); }
 ABSENT(dgemm_) ABSENT(dgesvd_) ABSENT(dsyev_) ABSENT(sgeqrf_) ABSENT(sgesvd_) ABSENT(sorgqr_) ABSENT(ssyrk_)
 

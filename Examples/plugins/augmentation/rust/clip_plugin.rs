@@ -1,7 +1,13 @@
 //! What an image augmentation's plugin needs of clip_plugin.h and clip.h, in Rust. Comments are in the
 //! headers; the order and the types of fields are theirs.
 #![allow(dead_code)]
-use std::ffi::{c_char, c_void};
+use std::os::raw::{c_char, c_void};
+
+/// A literal as a C string.
+macro_rules! c {
+  ($text:literal) => { concat!($text, "\0").as_ptr() as *const std::os::raw::c_char };
+}
+pub(crate) use c;
 
 pub type Status = u32;
 
@@ -10,9 +16,6 @@ pub const KIND_IMAGE_AUGMENTATION: u32 = 7;
 pub const OK: Status = 0;
 pub const PLUGIN: Status = 9;
 pub const PIXELS_RGB: u32 = 1;
-pub const PIXELS_RGBA: u32 = 2;
-pub const PIXELS_BGR: u32 = 3;
-pub const PIXELS_BGRA: u32 = 4;
 pub const PIXELS_GRAY: u32 = 5;
 pub const SETTING_NUMBER: u32 = 1;
 pub const SETTING_INTEGER: u32 = 2;

@@ -14,7 +14,7 @@ struct Cutout {
 /// The host has checked the settings against what is declared below.
 unsafe extern "C" fn create(_: *const Augmentation, settings: *const Settings, instance: *mut *mut c_void, _: *mut Error) -> Status {
   let number = (*settings).number;
-  let cutout = Cutout { size: number(settings, c"size".as_ptr()), value: number(settings, c"value".as_ptr()) as u8 };
+  let cutout = Cutout { size: number(settings, c!("size")), value: number(settings, c!("value")) as u8 };
   *instance = Box::into_raw(Box::new(cutout)).cast();
   OK
 }
@@ -45,15 +45,15 @@ unsafe extern "C" fn apply(instance: *mut c_void, view: *const View, out: *mut S
 }
 
 static SETTINGS: [SettingInfo; 2] = [
-  SettingInfo::number(c"size".as_ptr(), c"side of the square, as a share of the shorter side".as_ptr(), SETTING_NUMBER, 0.0, 1.0, 0.25),
-  SettingInfo::number(c"value".as_ptr(), c"its grey".as_ptr(), SETTING_INTEGER, 0.0, 255.0, 128.0),
+  SettingInfo::number(c!("size"), c!("side of the square, as a share of the shorter side"), SETTING_NUMBER, 0.0, 1.0, 0.25),
+  SettingInfo::number(c!("value"), c!("its grey"), SETTING_INTEGER, 0.0, 255.0, 128.0),
 ];
 static AUGMENTATION: Augmentation = Augmentation {
   struct_size: size_of::<Augmentation>() as u32,
   formats: 1 << PIXELS_RGB | 1 << PIXELS_GRAY, // the host converts others
-  id: c"example.augment.sample".as_ptr(),
-  op: c"sample_op".as_ptr(),
-  description: c"A grey square at a random place".as_ptr(),
+  id: c!("example.augment.sample"),
+  op: c!("sample_op"),
+  description: c!("A grey square at a random place"),
   probability: 0.5,
   settings: SETTINGS.as_ptr(),
   setting_count: 2,
@@ -65,8 +65,8 @@ static AUGMENTATION: Augmentation = Augmentation {
 };
 static ITEMS: [Item; 1] = [Item { kind: KIND_IMAGE_AUGMENTATION, table: addr_of!(AUGMENTATION).cast() }];
 static PLUGIN_TABLE: Plugin = Plugin {
-  struct_size: size_of::<Plugin>() as u32, abi_version: ABI_VERSION, id: c"example.sample".as_ptr(),
-  version: c"1.0.0".as_ptr(), license: c"Apache-2.0".as_ptr(), items: ITEMS.as_ptr(), item_count: 1,
+  struct_size: size_of::<Plugin>() as u32, abi_version: ABI_VERSION, id: c!("example.sample"),
+  version: c!("1.0.0"), license: c!("Apache-2.0"), items: ITEMS.as_ptr(), item_count: 1,
 };
 
 #[no_mangle]

@@ -1,7 +1,13 @@
 //! What an encoder plugin needs of clip_plugin.h, in Rust. Comments are in the header; the order and
 //! the types of fields are its own. Structs grow at the end, so a shorter view of one is still right.
 #![allow(dead_code)]
-use std::ffi::{c_char, c_void, CStr};
+use std::os::raw::{c_char, c_void};
+
+/// A literal as a C string.
+macro_rules! c {
+  ($text:literal) => { concat!($text, "\0").as_ptr() as *const std::os::raw::c_char };
+}
+pub(crate) use c;
 
 pub type Value = i32;
 
@@ -47,9 +53,9 @@ pub struct Builder {
 }
 
 /// The ops and their settings are those of plugin/builtin_ops.h.
-pub unsafe fn op(b: *mut Builder, op: &CStr, name: &CStr, inputs: &[Value], settings: &[(&CStr, f64)]) -> Value {
-  let settings: Vec<Setting> = settings.iter().map(|s| Setting { name: s.0.as_ptr(), value: s.1 }).collect();
-  ((*b).op)(b, op.as_ptr(), name.as_ptr(), inputs.as_ptr(), inputs.len(), settings.as_ptr(), settings.len())
+pub unsafe fn op(b: *mut Builder, op: *const c_char, name: *const c_char, inputs: &[Value], settings: &[(*const c_char, f64)]) -> Value {
+  let settings: Vec<Setting> = settings.iter().map(|s| Setting { name: s.0, value: s.1 }).collect();
+  ((*b).op)(b, op, name, inputs.as_ptr(), inputs.len(), settings.as_ptr(), settings.len())
 }
 
 #[repr(C)]

@@ -26,13 +26,13 @@ extension OpDescriptor {
 /// packed. With groups, each group of output channels reads its own group of input channels (Xie et al., 2017,
 /// https://arxiv.org/abs/1611.05431): one product for each group.
 class Convolution: MatrixOperation {
-  let window: Window
-  let groups: Int
-  let weight: Parameter
-  let biasParameter: Parameter?
+  final let window: Window
+  final let groups: Int
+  final let weight: Parameter
+  final let biasParameter: Parameter?
   /// A batch norm that is folded into weights and bias.
-  var norm: BatchNorm?
-  private let inputWidth: Int
+  final var norm: BatchNorm?
+  final private let inputWidth: Int
 
   /// The kind of convolution for `groups`, which divides both channel counts.
   static func make(
@@ -71,7 +71,7 @@ class Convolution: MatrixOperation {
   }
 
   /// The bias, and the factor of each row of the weights, for convolution and norm together.
-  func affine(_ loader: ParameterLoader) throws(ClipError) -> (bias: Memory?, scale: Memory?) {
+  final func affine(_ loader: ParameterLoader) throws(ClipError) -> (bias: Memory?, scale: Memory?) {
     var bias: Memory?
     if let biasParameter { bias = try loader.vector(biasParameter) }
     guard let norm else { return (bias, nil) }
@@ -85,16 +85,16 @@ class Convolution: MatrixOperation {
   }
 
   /// The number of pixels of a window.
-  var area: Int { window.area }
+  final var area: Int { window.area }
   /// Input channels of a group.
-  var groupWidth: Int { inputWidth / groups }
+  final var groupWidth: Int { inputWidth / groups }
   /// Output channels of a group.
-  private var features: Int { shape.width / groups }
+  final private var features: Int { shape.width / groups }
   override var depth: Int { area * groupWidth }
 
   override var leftKind: LeftOperand.Kind { window.isPointwise ? .rows : .windows }
 
-  private func windows(_ group: Int) -> Windows {
+  final private func windows(_ group: Int) -> Windows {
     Windows(window: window, pixelWidth: inputWidth, channels: (group * groupWidth)..<((group + 1) * groupWidth))
   }
 
@@ -113,15 +113,15 @@ class Convolution: MatrixOperation {
   override func backwardReads(input index: Int) -> Bool { true }
 
   /// Whether [channels, area] and [area, channels] differ.
-  private var reorders: Bool { area > 1 && groupWidth > 1 }
-  private var weightFloats: Int { (features * depth + 15) & ~15 }
+  final private var reorders: Bool { area > 1 && groupWidth > 1 }
+  final private var weightFloats: Int { (features * depth + 15) & ~15 }
   /// Rows of windows that `backward` has in memory at a time: about 4 MB.
-  private var blockRows: Int { max(1, (1 << 20) / depth) }
-  private func windowFloats(_ rows: Int) -> Int { (min(blockRows, rows) * depth + 15) & ~15 }
+  final private var blockRows: Int { max(1, (1 << 20) / depth) }
+  final private func windowFloats(_ rows: Int) -> Int { (min(blockRows, rows) * depth + 15) & ~15 }
 
   /// One group's weights in the order of its windows, [features, area, channels]. Reordered weights are written to
   /// `scratch`.
-  private func weights(
+  final private func weights(
     _ context: TrainingContext, group: Int, _ scratch: UnsafeMutablePointer<Float>
   ) -> Matrix {
     let weights = context.parameter(0) + group * features * depth
@@ -165,7 +165,7 @@ class Convolution: MatrixOperation {
   }
 
   /// dW += dy' windows; the windows' gradient dy W is added to the pixels that they were copied from.
-  private func backwardGroup(_ context: TrainingContext, _ group: Int) {
+  final private func backwardGroup(_ context: TrainingContext, _ group: Int) {
     let rows = context.gradient.rows
     let executor = context.run.executor
     let windows = windows(group)

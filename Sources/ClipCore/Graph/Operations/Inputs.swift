@@ -103,7 +103,7 @@ final class TokenInput: Operation {
       && endToken == other.endToken
   }
 
-  /// What is missing in a text without an end, for messages.
+  /// The token that a text without an end lacks, for messages.
   var missingEnd: String { dropsPadding ? "a token before padding, id \(endToken)" : "an end token, id \(endToken)" }
 
   /// The position of the end token among `contextLength` ids; nil if there is none.

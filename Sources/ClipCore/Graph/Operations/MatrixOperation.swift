@@ -1,17 +1,17 @@
 import CClip
 
-/// What linear layers and convolutions share: matrices of weights, one for each group of channels, and the epilogue of
+/// The base of linear layers and convolutions: matrices of weights, one for each group of channels, and the epilogue of
 /// their products, y = after(activation(x W' + bias) + residual). The residual, if there is one, is the last input.
 class MatrixOperation: Operation {
-  var activation = CLIP_IDENTITY
-  var hasResidual = false
+  final var activation = CLIP_IDENTITY
+  final var hasResidual = false
   /// Applied to the sum with the residual.
-  var after = CLIP_IDENTITY
-  private(set) var weights: [WeightMatrix] = []
-  private(set) var bias: Memory?
+  final var after = CLIP_IDENTITY
+  final private(set) var weights: [WeightMatrix] = []
+  final private(set) var bias: Memory?
 
   /// Keeps the packed weights.
-  func keep(_ weights: [WeightMatrix], bias: Memory?) {
+  final func keep(_ weights: [WeightMatrix], bias: Memory?) {
     self.weights = weights
     self.bias = bias
   }
@@ -34,7 +34,9 @@ class MatrixOperation: Operation {
   }
 
   /// The size of one group's product, of `groups`.
-  func size(rows: Int, groups: Int = 1, _ storage: clip_storage = CLIP_STORAGE_F32, packsRight: Bool) -> ProductSize {
+  final func size(rows: Int, groups: Int = 1, _ storage: clip_storage = CLIP_STORAGE_F32, packsRight: Bool)
+    -> ProductSize
+  {
     ProductSize(
       rows: rows, columns: shape.width / groups, depth: depth, storage: storage, left: leftKind, packsRight: packsRight)
   }
@@ -59,7 +61,7 @@ class MatrixOperation: Operation {
   }
 
   /// A group's product with its epilogue.
-  func product(_ run: Run, _ right: RightOperand, group: Int) -> MatrixProduct {
+  final func product(_ run: Run, _ right: RightOperand, group: Int) -> MatrixProduct {
     let output = run.output
     let first = group * right.columns
     var product = MatrixProduct(

@@ -136,7 +136,7 @@ private final class Rotary: Operation {
 
   // MARK: Training
 
-  /// In x only: the angles are constant.
+  /// With respect to x only: the angles are constant.
   override var isDifferentiable: Bool { true }
   override var isCheap: Bool { true }
   override func backwardReads(input index: Int) -> Bool { index == 1 }

@@ -1,7 +1,7 @@
 import CSystem
 
-/// What attention adds to its scores: a value for each head, query and key; or one for the key's distance, from a table
-/// of buckets (Raffel et al., 2020, https://arxiv.org/abs/1910.10683); and minus infinity outside of a window.
+/// The bias of attention scores: a value for each head, query and key; or one for the key's distance, from a table of
+/// buckets (Raffel et al., 2020, https://arxiv.org/abs/1910.10683); and minus infinity outside a window.
 struct ScoreBias {
   /// The largest distance that a query sees; 0: no limit.
   let window: Int

@@ -133,7 +133,7 @@ private final class WindowAttention: Operation {
 
   // MARK: Bias
 
-  /// The unit's bias, computed at `place` unless `last`, the unit whose bias is there, has the same; nil for none.
+  /// The bias of the unit, or nil for none. It is computed at `place`, unless that has it already from the unit `last`.
   private func bias(
     _ run: Run, _ unit: Int, _ last: inout Int, _ place: UnsafeMutablePointer<Float>
   ) -> UnsafePointer<Float>? {

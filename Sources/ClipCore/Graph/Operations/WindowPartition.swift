@@ -126,7 +126,7 @@ struct WindowGrid {
 
 /// Reorders the rows of the input, with zeros between.
 private final class Rearrangement: Operation {
-  /// For each output row of an item its input row; below 0 for zeros.
+  /// The input row of each output row of an item; below 0 for a row of zeros.
   private let sources: [Int32]
   private let inputRows: Int
   private let rowWidth: Int

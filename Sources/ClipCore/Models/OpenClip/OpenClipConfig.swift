@@ -5,7 +5,7 @@ import CClip
 enum OpenClipConfig {
   static let file: Name = "open_clip_config.json"
 
-  /// What both towers get from the model's own keys.
+  /// Values of the model's own keys that both towers use.
   struct Context {
     let folder: String
     /// The config's width of embeddings.
@@ -87,7 +87,7 @@ enum OpenClipConfig {
     return result
   }
 
-  /// act_kwargs go to PyTorch's GELU, which knows {"approximate": "none" or "tanh"}.
+  /// act_kwargs are the arguments of PyTorch's GELU, {"approximate": "none" or "tanh"}.
   static func activation(_ config: ConfigReader, _ context: Context) throws(ClipError) -> Name {
     let quick = context.usesQuickGELU
     guard let options = try config.object("act_kwargs"), let members = options.json.object, !members.isEmpty else {

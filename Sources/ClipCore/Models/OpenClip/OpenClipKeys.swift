@@ -49,7 +49,7 @@ enum OpenClipKeys {
       // The file has what these start training from.
       ("init_logit_scale", .any), ("init_logit_bias", .any), ("nonscalar_logit_scale", .any),
       ("cast_dtype", .any), ("output_dict", .any),
-      // Beside these where the file is the model's config itself.
+      // Also in the file if that is the model's config itself.
       ("preprocess_cfg", .any),
       // CoCa's decoder, which embeddings do not need.
       ("multimodal_cfg", .any),
@@ -62,7 +62,7 @@ enum OpenClipKeys {
       ("timm_proj_bias", .any), ("timm_drop", .any), ("timm_drop_path", .any),
       ("layers", .any), ("width", .any), ("head_width", .any), ("mlp_ratio", .any), ("patch_size", .any),
       ("image_size", .any),
-      // For training only.
+      // Used in training only.
       ("patch_dropout", .any),
       ("attentional_pool", .any), ("attn_pooler_queries", .any), ("attn_pooler_heads", .any),
       ("input_patchnorm", .off), ("global_average_pool", .off), ("no_ln_pre", .any), ("final_ln_after_pool", .any),

@@ -28,7 +28,7 @@ enum OpenClipVisionTransformer {
     return tower
   }
 
-  /// What differs from CLIP outside the blocks.
+  /// The options outside the blocks that differ from CLIP's.
   private static func pooling(
     _ vision: ConfigReader, _ context: OpenClipConfig.Context
   ) throws(ClipError) -> [(key: Name, value: JSON)] {
@@ -49,7 +49,7 @@ enum OpenClipVisionTransformer {
     }
     if isAverage { options.append(("pool", .string("average"))) }
     if try vision.bool("final_ln_after_pool", false) {
-      // For one row it makes no difference.
+      // Equivalent for one row.
       if isAverage { options += [("norm", .int(0)), ("pool_norm", .int(1))] }
     }
     return options

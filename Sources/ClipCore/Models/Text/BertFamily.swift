@@ -1,7 +1,7 @@
 import CClip
 
-/// BERT's kin: post-norm encoders of transformers, in the encoder bert's terms. Defaults are those of transformers'
-/// classes, which files leave out.
+/// BERT-like post-norm encoders of transformers, as configurations of the encoder bert. Defaults are those of
+/// transformers' classes, which files leave out.
 struct BertFamily {
   let type: Name
   /// The scope of the tower in files of other classes.

@@ -1,4 +1,4 @@
-/// Where BERT's kin have the parameters of the encoder bert.
+/// The names of BERT-like models for the parameters of the encoder bert.
 extension BertFamily {
   private static var layer: Name { "encoder.layer.{}." }
 
@@ -55,7 +55,7 @@ extension BertFamily {
       """, under: layer, layer, isSuffix: true)
   }
 
-  /// transformers' names, and those of the files on the hub.
+  /// transformers' names, and those of files on the hub.
   static var nomic: [ParameterRule] {
     ParameterRule.rules(
       """

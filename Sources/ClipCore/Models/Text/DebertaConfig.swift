@@ -41,7 +41,7 @@ extension BertFamily {
     return members
   }
 
-  /// An array, or words with "|" between them.
+  /// An array of names, or a string with "|" between them.
   private static func names(_ config: ConfigReader, _ value: JSON) throws(ClipError) -> [Name] {
     var names: [Name] = []
     if let text = value.string {

@@ -1,6 +1,6 @@
 import CClip
 
-/// What embedding models made from decoders share.
+/// The keys that embedding models made from decoders share.
 struct DecoderConfig {
   let vocabulary: Int
   var members: [(key: Name, value: JSON)]

@@ -14,21 +14,24 @@ enum GemmaConfig {
     let parts = try config.object("rope_parameters")
     let global = try RotaryConfig(parts ?? config, parts == nil ? "" : "full_attention", theta: 1_000_000)
     // In older files only the positions of full layers are scaled.
-    var near = (theta: try config.number("rope_local_base_freq", 10000, 1...1e12), factor: 1.0)
-    if let parts {
-      let rope = try RotaryConfig(parts, "sliding_attention", theta: 10000)
-      near = (rope.theta, rope.factor)
-    }
+    let near = try RotaryConfig(
+      parts ?? config, parts == nil ? "" : "sliding_attention", theta: 10000, older: "rope_local_base_freq",
+      isScaled: parts != nil)
     let window = try config.int("sliding_window", 4096, 2...(1 << 20))
     var decoder = try DecoderConfig(config, width: width, heads: 8, keyHeads: 4, headWidth: 256, vocabulary: 262208)
+    decoder.members += try config.members(
+      """
+      mlp_width   width      intermediate_size 9216
+      activation  activation hidden_activation "gelu_pytorch_tanh"
+      qk_norm     =          1
+      post_norms  =          1
+      norm_offset =          1
+      """)
+    decoder.members += global.members(local: near)
     decoder.members += [
-      ("layers", .int(layers)), ("mlp_width", .int(try config.int("intermediate_size", 9216, ConfigReader.widths))),
-      ("activation", .string(try HuggingFaceConfig.activation(config, "gelu_pytorch_tanh", key: "hidden_activation"))),
-      ("qk_norm", .int(1)), ("post_norms", .int(1)), ("norm_offset", .int(1)), ("causal", .int(seesAll ? 0 : 1)),
+      ("layers", .int(layers)), ("causal", .int(seesAll ? 0 : 1)),
       ("scale", .double(1 / (try config.number("query_pre_attn_scalar", 256, 1e-6...1e9)).squareRoot())),
-      ("embedding_scale", .double(Double(width).squareRoot())), ("theta", .double(global.theta)),
-      ("rotary_factor", .double(global.factor)), ("local_theta", .double(near.theta)),
-      ("local_factor", .double(near.factor)),
+      ("embedding_scale", .double(Double(width).squareRoot())),
       ("local", .array(try LayerTypes.local(config, layers) { ($0 + 1) % period != 0 })),
       ("window", .int(seesAll ? max(1, window / 2) : window - 1)),
       ("pad_token", .int(try config.int("pad_token_id", 0, 0...(decoder.vocabulary - 1)))),

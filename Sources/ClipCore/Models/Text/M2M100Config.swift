@@ -9,29 +9,43 @@ enum M2M100Config {
     guard width % 2 == 0, width > 2 else { throw config.error(CLIP_UNSUPPORTED, "d_model", "an even number above 2") }
     let vocabulary = try config.int("vocab_size", 128112, ConfigReader.widths)
     let padToken = try config.int("pad_token_id", 1, 0...(vocabulary - 1))
-    let members: [(key: Name, value: JSON)] = [
-      ("vocab_size", .int(vocabulary)), ("width", .int(width)), ("heads", .int(heads)),
-      ("layers", .int(try config.int("encoder_layers", 12, ConfigReader.layers))),
-      ("mlp_width", .int(try config.int("encoder_ffn_dim", 4096, ConfigReader.widths))),
-      ("activation", .string(try HuggingFaceConfig.activation(config, "relu", key: "activation_function"))),
-      ("gated_mlp", .int(0)), ("norm", .string("layer")), ("epsilon", .double(1e-5)), ("attention_bias", .int(1)),
-      ("mlp_bias", .int(1)), ("positions", .string("sinusoids")), ("first_position", .int(padToken + 1)),
-      ("embedding_scale", .double(try config.bool("scale_embedding", true) ? Double(width).squareRoot() : 1)),
-      ("pad_token", .int(padToken)),
-    ]
-    let layer: Name = "layers.{}."
+    let scale = try config.bool("scale_embedding", true) ? Double(width).squareRoot() : 1
+    let members = try config.members(
+      """
+      layers         layers     encoder_layers      12
+      mlp_width      width      encoder_ffn_dim     4096
+      activation     activation activation_function "relu"
+      gated_mlp      =          0
+      norm           =          "layer"
+      epsilon        =          1e-5
+      attention_bias =          1
+      mlp_bias       =          1
+      positions      =          "sinusoids"
+      """)
     return TextEncoderConfig(
-      encoder: "clipcore.encoder.text-transformer", members: members, width: width,
-      positions: try config.int("max_position_embeddings", 1024, 1...ConfigReader.sides.upperBound),
-      rules: [
-        ParameterRule(suffix: layer + "self_attn.o_proj.{}", layer + "self_attn.out_proj.{}"),
-        ParameterRule(suffix: layer + "input_layernorm.{}", layer + "self_attn_layer_norm.{}"),
-        ParameterRule(suffix: layer + "pre_feedforward_layernorm.{}", layer + "final_layer_norm.{}"),
-        ParameterRule(suffix: layer + "mlp.up_proj.{}", layer + "fc1.{}"),
-        ParameterRule(suffix: layer + "mlp.down_proj.{}", layer + "fc2.{}"),
-        ParameterRule(suffix: "norm.{}", "layer_norm.{}"),
-        ParameterRule("encoder.embed_tokens.weight", "shared.weight"),
-        ParameterRule("model.encoder.embed_tokens.weight", "model.shared.weight"),
-      ], scopes: ["model.encoder", "encoder"])
+      encoder: "clipcore.encoder.text-transformer",
+      members: members + [
+        ("vocab_size", .int(vocabulary)), ("width", .int(width)), ("heads", .int(heads)),
+        ("first_position", .int(padToken + 1)), ("embedding_scale", .double(scale)), ("pad_token", .int(padToken)),
+      ], width: width,
+      positions: try config.int("max_position_embeddings", 1024, 1...ConfigReader.sides.upperBound), rules: rules,
+      scopes: ["model.encoder", "encoder"])
+  }
+
+  private static var rules: [ParameterRule] {
+    ParameterRule.rules(
+      """
+      self_attn.o_proj.{}          self_attn.out_proj.{}
+      input_layernorm.{}           self_attn_layer_norm.{}
+      pre_feedforward_layernorm.{} final_layer_norm.{}
+      mlp.up_proj.{}               fc1.{}
+      mlp.down_proj.{}             fc2.{}
+      """, under: "layers.{}.", "layers.{}.", isSuffix: true)
+      + [ParameterRule(suffix: "norm.{}", "layer_norm.{}")]
+      + ParameterRule.rules(
+        """
+        encoder.embed_tokens.weight       shared.weight
+        model.encoder.embed_tokens.weight model.shared.weight
+        """)
   }
 }

@@ -13,12 +13,15 @@ enum QwenConfig {
     let slides = type == "mistral" ? config.has("sliding_window") : try config.bool("use_sliding_window", false)
     let firstLocal = type == "mistral" ? 0 : try config.int("max_window_layers", 28, 0...1024)
     let hasBias = try config.bool("attention_bias", type == "qwen2")
+    decoder.members += try config.members(
+      """
+      mlp_width  width      intermediate_size 22016
+      activation activation hidden_act        "silu"
+      causal     =          1
+      """)
+    decoder.members += rope.members(local: rope)
     decoder.members += [
-      ("layers", .int(layers)), ("mlp_width", .int(try config.int("intermediate_size", 22016, ConfigReader.widths))),
-      ("activation", .string(try HuggingFaceConfig.activation(config, "silu"))),
-      ("qk_norm", .int(type == "qwen3" ? 1 : 0)), ("causal", .int(1)), ("theta", .double(rope.theta)),
-      ("rotary_factor", .double(rope.factor)), ("local_theta", .double(rope.theta)),
-      ("local_factor", .double(rope.factor)), ("attention_bias", .int(hasBias ? 1 : 0)),
+      ("layers", .int(layers)), ("qk_norm", .int(type == "qwen3" ? 1 : 0)), ("attention_bias", .int(hasBias ? 1 : 0)),
       ("output_bias", .int(hasBias && type != "qwen2" ? 1 : 0)),
       ("local", .array(try LayerTypes.local(config, layers) { slides && $0 >= firstLocal })),
       ("window", .int(try config.int("sliding_window", 4096, 2...(1 << 20)) - 1)),

@@ -6,13 +6,14 @@ struct RotaryConfig {
   /// Positions are divided by it.
   let factor: Double
 
-  /// Of `key`, or of the older keys where that is absent.
+  /// Reads `key`, or if that is absent the older keys; of these, "rope_scaling" is used if `isScaled`.
   init(
-    _ config: ConfigReader, _ key: StaticString, theta fallback: Double, older: StaticString = "rope_theta"
+    _ config: ConfigReader, _ key: StaticString, theta fallback: Double, older: StaticString = "rope_theta",
+    isScaled: Bool = true
   ) throws(ClipError) {
     let found = try config.object(key)
     var scaling = found
-    if scaling == nil { scaling = try config.object("rope_scaling") }
+    if scaling == nil, isScaled { scaling = try config.object("rope_scaling") }
     theta = try (found ?? config).number(found == nil ? older : "rope_theta", fallback, 1...1e12)
     guard let scaling else {
       factor = 1
@@ -24,6 +25,14 @@ struct RotaryConfig {
     case "linear": factor = try scaling.number("factor", 1, 1e-6...1e6)
     default: throw scaling.error(CLIP_UNSUPPORTED, "rope_type", "\"default\" or \"linear\"")
     }
+  }
+
+  /// The members of an encoder with these rotations, and `local` in the layers that see a window.
+  func members(local: RotaryConfig) -> [(key: Name, value: JSON)] {
+    [
+      ("theta", .double(theta)), ("rotary_factor", .double(factor)), ("local_theta", .double(local.theta)),
+      ("local_factor", .double(local.factor)),
+    ]
   }
 }
 

@@ -2,7 +2,7 @@ import CClip
 
 /// The config.json of sentence-transformers' Pooling.
 struct SentencePooling {
-  /// As the encoders' "pooling".
+  /// The encoders' "pooling".
   let name: Name
   /// How many rows an embedding is made of, side by side.
   let parts: Int

@@ -1,19 +1,19 @@
 import CClip
 
-/// A folder of sentence-transformers: modules.json lists what follows the transformer, each in a folder of its own.
+/// A folder of sentence-transformers. modules.json lists the modules after the transformer, each with a folder.
 struct SentenceTransformers {
   private let folder: String
-  /// As the encoders' "pooling"; nil where the folder does not say.
+  /// The encoders' "pooling"; nil if the folder does not define it.
   private(set) var pooling: Name?
-  /// What follows the pooling.
+  /// The layers after the pooling.
   private(set) var head: [HeadLayer] = []
-  /// Folders with weights of their own, whose tensors are under their names.
+  /// Folders with weights of their own, whose tensors are under the folder's name.
   private(set) var weightFolders: [Name] = []
-  /// Of the embeddings.
+  /// Elements of an embedding.
   private(set) var width: Int
   private(set) var prompts: Prompts
 
-  /// `width` is that of the transformer's rows.
+  /// `width` is the width of the transformer's rows.
   init(_ folder: String, width: Int) throws(ClipError) {
     self.folder = folder
     self.width = width
@@ -36,49 +36,6 @@ struct SentenceTransformers {
     }
     // Embeddings are scaled to unit length at last.
     while case .normalize = head.last { head.removeLast() }
-  }
-
-  private static let list: Name = "modules.json"
-
-  /// The last words of the types, and the folders; nil where there is no list.
-  private static func modules(_ folder: String) throws(ClipError) -> [(type: Name, path: Name)]? {
-    let path = join(folder, list)
-    guard try FileKind(path) != .absent else { return nil }
-    guard let modules = try JSON.load(path).array else {
-      throw ClipError(CLIP_FORMAT, "\(path): expected an array of modules")
-    }
-    var found: [(type: Name, path: Name)] = []
-    for (index, module) in modules.enumerated() {
-      guard let type = module["type"]?.string, let place = module["path"]?.string, place.isEmpty || isFileName(place)
-      else { throw ClipError(CLIP_FORMAT, "\(path): [\(index)]: expected a type, and a folder's name as path") }
-      let word = type.utf8.split(separator: UInt8(ascii: ".")).last ?? []
-      found.append((Name(utf8: Array(word)), place))
-    }
-    return found
-  }
-
-  private static func refused(_ folder: String, _ index: Int, _ type: Name) -> ClipError {
-    ClipError(
-      CLIP_UNSUPPORTED,
-      "\(join(folder, list)): [\(index)].type: expected Transformer or CLIPModel first, then Pooling, Dense, LayerNorm, "
-        + "Dropout or Normalize; found \"\(type.string)\"")
-  }
-
-  /// Where the first module has its config: the folder itself or, as older files have it, one in it.
-  static func modelFolder(_ folder: String) throws(ClipError) -> String {
-    for config in [ClipcoreConfig.file, OpenClipConfig.file, HuggingFaceConfig.file] {
-      if try FileKind(join(folder, config)) != .absent { return folder }
-    }
-    guard let first = try modules(folder)?.first, !first.path.isEmpty else { return folder }
-    return join(folder, first.path)
-  }
-
-  /// That a model whose features are embeddings already has nothing after it.
-  static func requireModelAlone(_ folder: String) throws(ClipError) {
-    for (index, (type, _)) in (try modules(folder) ?? []).enumerated() {
-      let isKnown = index == 0 ? type == "Transformer" || type == "CLIPModel" : type == "Normalize"
-      guard isKnown else { throw refused(folder, index, type) }
-    }
   }
 
   private mutating func readDense(_ path: Name) throws(ClipError) {
@@ -114,21 +71,5 @@ struct SentenceTransformers {
     let found = try SentencePooling(config, width: width)
     (pooling, width) = (found.name, width * found.parts)
     if try !config.bool("include_prompt", true) { try prompts.exclude(config) }
-  }
-
-  /// The most tokens of a text of the model in `folder`, by sentence_bert_config.json or else by the tokenizer; nil for
-  /// no limit.
-  static func length(_ folder: String) throws(ClipError) -> Int? {
-    for (file, key) in [
-      ("sentence_bert_config.json", "max_seq_length"), ("tokenizer_config.json", "model_max_length"),
-    ] as [(Name, StaticString)] {
-      let path = join(folder, file)
-      guard try FileKind(path) != .absent else { continue }
-      let config = try ConfigReader(path: path)
-      // "No limit" is a number of 30 digits.
-      guard config.has(key), try config.number(key, 1, 1...1e300) <= 65536 else { continue }
-      return try config.int(key, nil, 1...65536)
-    }
-    return nil
   }
 }

@@ -13,45 +13,71 @@ enum T5Config {
     }
     let isT5 = try config.string("model_type", "") == "t5"
     let form = try config.string("feed_forward_proj", isT5 ? "relu" : "gated-gelu")
-    let forms: [(Name, Name, Bool)] = [
-      ("relu", "relu", false), ("gelu", "gelu", false), ("silu", "silu", false), ("gated-gelu", "gelu_tanh", true),
-      ("gated-silu", "silu", true), ("gated-relu", "relu", true),
-    ]
-    guard let found = forms.first(where: { $0.0 == form }) else {
+    let isGated = form.hasPrefix("gated-")
+    guard let activation = activation(form) else {
       throw config.error(CLIP_UNSUPPORTED, "feed_forward_proj", "relu, gelu or silu, or gated- and one of these")
     }
     let vocabulary = try config.int("vocab_size", isT5 ? 32128 : 250112, ConfigReader.widths)
-    let heads = try config.int("num_heads", isT5 ? 8 : 6, ConfigReader.widths)
-    let members: [(key: Name, value: JSON)] = [
-      ("vocab_size", .int(vocabulary)), ("width", .int(width)),
-      ("layers", .int(try config.int("num_layers", isT5 ? 6 : 8, ConfigReader.layers))), ("heads", .int(heads)),
-      ("head_width", .int(try config.int("d_kv", 64, ConfigReader.widths))),
-      ("mlp_width", .int(try config.int("d_ff", isT5 ? 2048 : 1024, ConfigReader.widths))),
-      ("activation", .string(found.1)), ("gated_mlp", .int(found.2 ? 1 : 0)),
-      ("epsilon", .double(try config.number("layer_norm_epsilon", 1e-6, 1e-12...1))), ("scale", .int(1)),
-      ("positions", .string("buckets")), ("buckets", .int(buckets)), ("bucket_distance", .int(distance)),
-      ("pad_token", .int(try config.int("pad_token_id", 0, 0...(vocabulary - 1)))),
-    ]
-    let (layer, block): (Name, Name) = ("layers.{}.", "block.{}.layer.")
-    var rules: [ParameterRule] = []
-    for name: Name in ["q", "k", "v", "o"] {
-      rules.append(
-        ParameterRule(suffix: layer + "self_attn." + name + "_proj.{}", block + "0.SelfAttention." + name + ".{}"))
-    }
-    rules += [
-      ParameterRule(suffix: layer + "input_layernorm.{}", block + "0.layer_norm.{}"),
-      ParameterRule(suffix: layer + "pre_feedforward_layernorm.{}", block + "1.layer_norm.{}"),
-      ParameterRule(
-        suffix: layer + "mlp.up_proj.{}", block + (found.2 ? "1.DenseReluDense.wi_1.{}" : "1.DenseReluDense.wi.{}")),
-      ParameterRule(suffix: layer + "mlp.gate_proj.{}", block + "1.DenseReluDense.wi_0.{}"),
-      ParameterRule(suffix: layer + "mlp.down_proj.{}", block + "1.DenseReluDense.wo.{}"),
-      ParameterRule(
-        suffix: "relative_attention_bias.weight", "block.0.layer.0.SelfAttention.relative_attention_bias.weight"),
-      ParameterRule("encoder.embed_tokens.weight", "shared.weight"),
-      ParameterRule(suffix: "norm.weight", "final_layer_norm.weight"),
-    ]
+    // The defaults of MT5Config differ from those of T5Config.
+    let sizes =
+      isT5
+      ? try config.members(
+        """
+        heads     width  num_heads  8
+        layers    layers num_layers 6
+        mlp_width width  d_ff       2048
+        """)
+      : try config.members(
+        """
+        heads     width  num_heads  6
+        layers    layers num_layers 8
+        mlp_width width  d_ff       1024
+        """)
+    let members = try config.members(
+      """
+      head_width width   d_kv               64
+      epsilon    epsilon layer_norm_epsilon 1e-6
+      scale      =       1
+      positions  =       "buckets"
+      """)
     return TextEncoderConfig(
-      encoder: "clipcore.encoder.text-transformer", members: members, width: width, positions: 512, rules: rules,
-      scopes: ["encoder"])
+      encoder: "clipcore.encoder.text-transformer",
+      members: sizes + members + [
+        ("vocab_size", .int(vocabulary)), ("width", .int(width)), ("activation", .string(activation)),
+        ("gated_mlp", .int(isGated ? 1 : 0)), ("buckets", .int(buckets)), ("bucket_distance", .int(distance)),
+        ("pad_token", .int(try config.int("pad_token_id", 0, 0...(vocabulary - 1)))),
+      ], width: width, positions: 512, rules: rules, scopes: ["encoder"])
+  }
+
+  /// transformers computes gated-gelu by tanh, gelu exactly.
+  private static func activation(_ form: Name) -> Name? {
+    switch form {
+    case "relu", "gated-relu": "relu"
+    case "silu", "gated-silu": "silu"
+    case "gelu": "gelu"
+    case "gated-gelu": "gelu_tanh"
+    default: nil
+    }
+  }
+
+  private static var rules: [ParameterRule] {
+    ParameterRule.rules(
+      """
+      self_attn.q_proj.{}          0.SelfAttention.q.{}
+      self_attn.k_proj.{}          0.SelfAttention.k.{}
+      self_attn.v_proj.{}          0.SelfAttention.v.{}
+      self_attn.o_proj.{}          0.SelfAttention.o.{}
+      input_layernorm.{}           0.layer_norm.{}
+      pre_feedforward_layernorm.{} 1.layer_norm.{}
+      mlp.up_proj.{}               1.DenseReluDense.wi_1.{}
+      mlp.up_proj.{}               1.DenseReluDense.wi.{}
+      mlp.gate_proj.{}             1.DenseReluDense.wi_0.{}
+      mlp.down_proj.{}             1.DenseReluDense.wo.{}
+      """, under: "layers.{}.", "block.{}.layer.", isSuffix: true)
+      + ParameterRule.rules(
+        """
+        relative_attention_bias.weight block.0.layer.0.SelfAttention.relative_attention_bias.weight
+        norm.weight                    final_layer_norm.weight
+        """, isSuffix: true) + [ParameterRule("encoder.embed_tokens.weight", "shared.weight")]
   }
 }

@@ -3,15 +3,15 @@ import CClip
 /// A text encoder of Hugging Face's, as its config.json describes it: what a folder of it alone, a model of two towers
 /// and open_clip's hf_model_name have in common.
 struct TextEncoderConfig {
-  /// The id of the encoder plugin, and what it is told but for its length and its pooling.
+  /// The id of the encoder, and its configuration without length and pooling.
   var encoder: Name
   var members: [(key: Name, value: JSON)]
   var width: Int
   /// The most tokens of a text.
   var positions: Int
-  /// Where its tensors are, of those that the encoder names otherwise.
+  /// Names of tensors that differ from the encoder's.
   var rules: [ParameterRule]
-  /// What its tensors are under in files of other classes: "bert".
+  /// Scopes of the tensors in files of other classes: "bert".
   var scopes: [Name] = []
   /// Tensors beside the tower's, under the scope and at the top.
   var unused: [Name] = []
@@ -64,7 +64,7 @@ enum HuggingFaceText {
     let scope = encoder.scopes.first { weights.tensors.contains(prefix: $0 + ".") } ?? ""
     let start: Name = scope.isEmpty ? "" : scope + "."
     let hasPooler = encoder.hasPooler && weights.tensors.contains(prefix: start + "pooler.")
-    // Without a word about it: the pooler where there is one; else what sentence-transformers does.
+    // The default is the pooler if there is one; otherwise that of sentence-transformers.
     let pooling = wanted ?? modules.pooling ?? (hasPooler ? "pooler" : encoder.isCausal ? "last" : "mean")
     let length = min(encoder.positions, try SentenceTransformers.length(folder) ?? encoder.positions)
     var tower = encoder.tower(contextLength: length, pooling: pooling, scope: scope)
@@ -81,7 +81,7 @@ enum HuggingFaceText {
     return result
   }
 
-  /// What heads over these encoders are called.
+  /// Prefixes of the tensors of heads.
   private static var heads: [Name] {
     [
       "cls.", "lm_head.", "classifier.", "qa_outputs.", "vocab_", "pre_classifier.", "predictions.", "generator_",
@@ -90,7 +90,7 @@ enum HuggingFaceText {
     ]
   }
 
-  /// BERT's where its vocabulary is there, else whichever the folder names.
+  /// BERT's tokenizer if the folder has its vocabulary, else the one that the folder names.
   static func tokenizer(_ folder: String) throws(ClipError) -> TokenizerKind {
     try FileKind(join(folder, "vocab.txt")) == .absent ? .folder : .wordPiece
   }

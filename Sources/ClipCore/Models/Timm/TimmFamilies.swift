@@ -8,26 +8,26 @@ struct TimmRequest {
   let image: Sides
   /// timm's global_pool; nil: the architecture's own.
   var pool: Name?
-  /// Whether the pool is set in a model that was built with its own, which leaves norms where they were.
+  /// Whether the pool is set after the model was built with its own, which leaves the norms unchanged.
   var setsPoolLater = false
   /// Whether the weights are timm's after reparameterize_model: sums of convolutions that became one.
   var isFused = false
-  /// What the names of the tower's tensors begin with: "visual.trunk", or "" for the top.
+  /// The prefix of the tower's tensors: "visual.trunk", or "".
   var scope: Name = ""
 
   /// `name` under the scope.
   func scoped(_ name: Name) -> Name { scope.isEmpty ? name : scope + "." + name }
 }
 
-/// What builds it, up to timm's forward_head(pre_logits=True).
+/// The tower, up to timm's forward_head(pre_logits=True).
 struct TimmTower {
-  /// Its scope is the request's.
+  /// The scope is the request's.
   var tower: TowerDescription
   /// Features that come out.
   var width: Int
   /// The classifier's name under the scope: a linear layer with a bias.
   var head: Name = "head"
-  /// From the encoder's parameters to timm's tensors.
+  /// Maps the encoder's parameters to timm's tensors.
   var rules: [ParameterRule]
 }
 

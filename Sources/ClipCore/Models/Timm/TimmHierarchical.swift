@@ -31,7 +31,7 @@ enum TimmHierarchical {
       width: width, head: row[2], rules: rules)
   }
 
-  /// An integer, several, or a word.
+  /// An integer, a list of integers, or a name.
   private static func value(_ text: ArraySlice<UInt8>) -> JSON {
     let parts = text.split(separator: UInt8(ascii: ","))
     let numbers = parts.compactMap { TimmTable.number($0) }

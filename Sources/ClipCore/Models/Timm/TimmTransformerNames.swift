@@ -1,5 +1,5 @@
 extension TimmTransformers {
-  /// Where timm has the parameters of the encoder vision-transformer. Some architectures have names in place of others.
+  /// timm's names for the parameters of the encoder vision-transformer. Some architectures have other names.
   static func rules(_ request: TimmRequest, _ options: [Name]) -> [ParameterRule] {
     let scope = request.scoped("")
     var rules = ParameterRule.rules(

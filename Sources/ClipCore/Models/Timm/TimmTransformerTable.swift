@@ -1,5 +1,5 @@
-/// timm's vision transformers as their modules are: a row for each architecture, or for several that differ in the size
-/// of images alone, "stem[224,384]". Then patch size, width, blocks, heads, the MLP's width, and the words of
+/// timm's vision transformers, as built by timm. A row is for one architecture, or for several that only differ in the
+/// size of images, "stem[224,384]". Columns: patch size, width, blocks, heads, the MLP's width, and options of
 /// TimmTransformers. Benchmarks/zoo/timm_table.py prints the rows.
 enum TimmTransformerTable {
   static let rows: StaticString = """

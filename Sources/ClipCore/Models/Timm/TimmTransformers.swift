@@ -31,8 +31,8 @@ enum TimmTransformers {
       width: width, rules: rules(request, options))
   }
 
-  /// The pool, and the norm before it or after. timm builds an architecture with the pool that is asked for, or sets
-  /// another later, which leaves the norms where they were.
+  /// The pool, and the norm before or after it. timm builds an architecture with the requested pool, or sets another
+  /// pool later, which leaves the norms unchanged.
   private static func pooling(
     _ request: TimmRequest, _ options: [Name]
   ) throws(ClipError) -> [(key: Name, value: JSON)] {

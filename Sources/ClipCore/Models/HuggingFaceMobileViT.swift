@@ -1,9 +1,7 @@
 import CClip
 
 extension HuggingFaceHierarchical {
-  /// Hugging Face's config.json of MobileViT: the encoder's configuration but for the images' size, and the features that
-  /// come out.
-  static func mobileViT(_ config: ConfigReader) throws(ClipError) -> (members: Members, width: Int) {
+  static func mobileViT(_ config: ConfigReader) throws(ClipError) -> Family {
     let necks = try counts(config, "neck_hidden_sizes", [16, 32, 64, 96, 128, 160, 640], 7...7)
     guard try config.int("output_stride", 32, 1...32) == 32 else {
       throw config.error(CLIP_UNSUPPORTED, "output_stride", "32")
@@ -19,6 +17,6 @@ extension HuggingFaceHierarchical {
       ("epsilon", .double(try HuggingFaceConfig.epsilon(config, 1e-5))),
       ("activation", .string(try HuggingFaceConfig.activation(config, "silu"))),
     ]
-    return (members, necks[6])
+    return Family(encoder: "mobilevit", processor: "MobileViT", width: necks[6], names: [], members: members)
   }
 }

@@ -1,0 +1,3 @@
+module clipcore
+
+go 1.19
