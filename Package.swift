@@ -189,7 +189,7 @@ let package = Package(
       ]),
     .target(
       name: "ClipIndex", dependencies: ["CClip", "CSystem", "CSQLite", "ClipBase"],
-      exclude: ["clipindex.map"], swiftSettings: small,
+      exclude: ["clipindex.map"], swiftSettings: embedded,
       linkerSettings: [
         sharing(
           "clipindex", "Sources/ClipIndex/clipindex.map",

@@ -48,6 +48,11 @@ typedef struct clip_index_options {
    * from the file, so that scores are those of F16 and recall at 10 is at least 0.98. */
   clip_storage storage;
   uint64_t wait_milliseconds; /* how long a call waits for another writer before it is CLIP_IO; 0: 10000 */
+  /* NULL: searches compare all rows. "hnsw" or "ivf-pq" of the plugin over FAISS, or a method of another plugin: they
+   * find most of the nearest, in less time. What a method needs is built by the first search, and kept in a file beside
+   * the index ("images.index.hnsw"), which is made again when it is missing, damaged or out of date; with
+   * CLIP_INDEX_READ_ONLY it is only read, and without one all rows are compared. CLIP_NOT_FOUND: no plugin has it. */
+  const char *neighbours;
 } clip_index_options;
 
 /* Writes the fingerprint of a model folder and its NUL, 33 bytes: a hash of the names and contents of its configuration,
@@ -71,7 +76,7 @@ typedef struct clip_index_info {
   uint64_t entries;
   uint64_t changes;      /* rises with each transaction that changes entries */
   uint64_t file_bytes;   /* of the database, without its log */
-  uint64_t memory_bytes; /* of the rows that this handle holds; 0 before its first search */
+  uint64_t memory_bytes; /* of what this handle holds to search; 0 before its first search */
 } clip_index_info;
 
 /* Fills *info. [any-thread] */
@@ -136,12 +141,13 @@ typedef struct clip_index_search_options {
   float threshold;     /* -1 to 1 */
   clip_index_filter_fn filter; /* NULL: none */
   void *filter_user;
-  clip_progress progress; /* of reading rows into memory, in rows */
+  clip_progress progress; /* of reading rows into memory, or building what `neighbours` needs, in rows */
 } clip_index_search_options;
 
 /* Lists the entries that are nearest to query [embedding_width], of any length but 0: best first, equal scores in the
- * order of keys. All entries are compared; on any number of threads the result is the same. NaN or infinity in the query
- * is CLIP_INVALID_ARGUMENT. `options` may be NULL. [any-thread] */
+ * order of keys. All entries are compared, and on any number of threads the result is the same, unless the index was
+ * opened with `neighbours`: then scores are exact, and a few of the nearest may be missing. NaN or infinity in the query is
+ * CLIP_INVALID_ARGUMENT. `options` may be NULL. [any-thread] */
 CLIP_API clip_status clip_index_search(clip_index *index, const float *query,
                                        const clip_index_search_options *options, clip_index_entry_fn visit, void *user);
 

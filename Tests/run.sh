@@ -216,6 +216,7 @@ c_test smoke valgrind,address,thread index_test $emoji @
 c_test smoke valgrind,address,thread index_search_test @
 c_test smoke valgrind,address,thread index_processes_test @
 c_test smoke valgrind,address,thread index_file_test @
+c_test smoke ''                      index_neighbours_test @
 c_test smoke ''                      index_memory_test $emoji @
 c_test smoke address                 images_test $emoji Tests/Fixtures/photos
 c_test smoke address,thread          files_test $emoji Tests/Fixtures/photos @

@@ -10,8 +10,9 @@ extern "C" {
 
 CLIP_NULLABILITY_BEGIN
 
-/* The rows that a structure is over, of unit length and numbered from 0. Valid as long as the structure. Functions may be
- * called on any thread. */
+/* The rows that a structure is over, of unit length and numbered from 0. The struct is the call's, to be copied; what it
+ * names is valid as long as the structure, for one that says uses_rows, else until build or load returns. Functions may
+ * be called on any thread. */
 typedef struct clip_neighbours_rows {
   uint32_t struct_size;
   uint32_t width;
@@ -27,7 +28,7 @@ typedef struct clip_neighbours_rows {
   float (*CLIP_NONNULL score)(void *host, uint32_t number, const void *prepared);
   /* Calls task(user, i) for each i in [0, count) on the host's threads. */
   clip_status (*CLIP_NONNULL run)(void *host, size_t count, clip_task_fn CLIP_NONNULL task, void *user);
-  /* Reports how much of a build is done. 0: the build is to end with CLIP_CANCELLED. */
+  /* Reports how much of a build is done. Returns 0 to go on; anything else: it is to end with CLIP_CANCELLED. */
   int (*CLIP_NONNULL progress)(void *host, uint64_t done, uint64_t total);
 } clip_neighbours_rows;
 

@@ -33,6 +33,7 @@ final class Database {
     guard code == SQLITE_OK else {
       let error = Database.failure(handle, shown)
       sqlite3_close_v2(handle)
+      if code & 0xff == SQLITE_CANTOPEN, let cause = Database.cause(path, flags, shown) { throw cause }
       throw error
     }
     sqlite3_busy_timeout(handle, wait)
@@ -63,6 +64,17 @@ final class Database {
     if code & 0xff == SQLITE_BUSY { message += " by another writer" }
     if isSystem { message += " (" + describe(errno: system) + ")" }
     return ClipError(status(code, system), message)
+  }
+
+  /// Why the file cannot be opened: SQLite looks at more files before it says what the system's error was.
+  private static func cause(_ path: UnsafePointer<CChar>, _ flags: Int32, _ shown: String) -> ClipError? {
+    let access = flags & SQLITE_OPEN_READONLY != 0 ? O_RDONLY | O_NONBLOCK : O_RDWR
+    let descriptor = csystem_open(path, flags & SQLITE_OPEN_CREATE != 0 ? access | O_CREAT : access)
+    guard descriptor < 0 else {
+      _ = csystem_close(descriptor)
+      return nil
+    }
+    return systemError("cannot open " + shown)
   }
 
   private static func status(_ code: Int32, _ system: Int32) -> clip_status {

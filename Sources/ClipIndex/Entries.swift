@@ -124,7 +124,7 @@ extension Index {
       info.changes = UInt64(clamping: try Changes.count(database))
       let pages = try Schema.number(database, "PRAGMA page_count")
       info.file_bytes = UInt64(clamping: pages &* (try Schema.number(database, "PRAGMA page_size")))
-      info.memory_bytes = UInt64(clamping: loaded.byteCount)
+      info.memory_bytes = UInt64(clamping: loaded.byteCount + (neighbours?.byteCount ?? 0))
       return info
     }
   }

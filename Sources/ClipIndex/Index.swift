@@ -11,6 +11,8 @@ final class Index {
   let fingerprint: Name
   let isReadOnly: Bool
   var loaded: LoadedRows
+  /// nil where all rows are compared.
+  let neighbours: Neighbours?
   private let lock: CallLock
   private let file: FileIdentity
 
@@ -31,8 +33,10 @@ final class Index {
     let database = try Database(path, flags: access, wait: wait)
     do throws(ClipError) {
       let facts = try Schema.open(database, wanted, isCreated: isCreated, isReadOnly: isReadOnly)
+      let neighbours = try Neighbours(runtime, options.neighbours, database.path, facts.format)
       self.init(
-        runtime, kernels, database, facts, lock, try FileIdentity(path, database.path), isReadOnly: isReadOnly)
+        runtime, kernels, database, facts, lock, try FileIdentity(path, database.path), neighbours,
+        isReadOnly: isReadOnly)
     } catch {
       database.close()
       throw error
@@ -41,7 +45,7 @@ final class Index {
 
   private init(
     _ runtime: Runtime, _ kernels: ScoreKernels, _ database: Database, _ facts: Schema.Facts, _ lock: CallLock,
-    _ file: FileIdentity, isReadOnly: Bool
+    _ file: FileIdentity, _ neighbours: Neighbours?, isReadOnly: Bool
   ) {
     self.runtime = runtime
     self.kernels = kernels
@@ -49,6 +53,7 @@ final class Index {
     self.lock = lock
     self.file = file
     self.isReadOnly = isReadOnly
+    self.neighbours = neighbours
     format = facts.format
     fingerprint = facts.fingerprint
     loaded = LoadedRows(facts.format)

@@ -2,15 +2,22 @@ import CClip
 
 /// A segment in memory.
 struct LoadedSegment {
-  /// Whose part this is.
-  let owner: Memory
-  let base: UnsafeMutableRawPointer
+  /// Whose part this is; nil for a segment that is left out.
+  var owner: Memory?
+  var base: UnsafeMutableRawPointer
   var state: SegmentState
   /// As the file has it; -1 where what is in memory is not whole.
   var changed: Int64 = -1
 
   var scales: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
   func rows(_ format: RowFormat) -> UnsafeMutableRawPointer { base + format.loadedRows }
+  var mark: SegmentMark { SegmentMark(changed: changed, checksum: state.checksum) }
+}
+
+/// What tells one state of a segment from another.
+struct SegmentMark: Equatable, BitwiseCopyable {
+  let changed: Int64
+  let checksum: UInt64
 }
 
 /// All rows in memory, as they were after a number of changes.
@@ -19,11 +26,17 @@ struct LoadedRows {
   private(set) var segments: [LoadedSegment] = []
   private(set) var byteCount = 0
   private var changes: Int64 = -1
+  /// Where segments without memory begin: they have no live rows.
+  private var nothing: UnsafeMutableRawPointer {
+    UnsafeMutableRawPointer(mutating: UnsafeRawPointer(StaticString(" ").utf8Start))
+  }
 
   init(_ format: RowFormat) { self.format = format }
 
-  /// Reads the segments that changed since. Inside a transaction.
-  mutating func refresh(_ database: Database, _ progress: clip_progress) throws(ClipError) {
+  /// Reads the segments that changed since. Inside a transaction. Segments that are as `covered` has them are left out.
+  mutating func refresh(_ database: Database, _ progress: clip_progress, except covered: [SegmentMark] = [])
+    throws(ClipError)
+  {
     let now = try Changes.count(database)
     guard now != changes else { return }
     var stale: [(state: SegmentState, changed: Int64)] = []
@@ -34,14 +47,21 @@ struct LoadedRows {
       state.checksum = UInt64(bitPattern: try statement.integer(2))
       let changed = try statement.integer(3)
       guard state.number == count else { throw database.damaged("expected segment \(count), found \(state.number)") }
-      if count >= segments.count || segments[count].changed != changed {
+      if count == segments.count {
+        try segments.add(LoadedSegment(owner: nil, base: nothing, state: state), for: "segments")
+      }
+      if count < covered.count, covered[count] == SegmentMark(changed: changed, checksum: state.checksum) {
+        state.live = SegmentState.empty
+        segments[count].state = state
+        segments[count].changed = changed
+      } else if segments[count].owner == nil || segments[count].changed != changed {
         try stale.add((state, changed), for: "segments")
       }
       count += 1
       return true
     }
     let report = Progress(progress, total: stale.count * RowFormat.count)
-    try grow(to: count, stale)
+    try makeRoom(stale)
     for (index, segment) in stale.enumerated() {
       try report.report(index * RowFormat.count)
       try load(segment.state, segment.changed, database)
@@ -50,17 +70,17 @@ struct LoadedRows {
     changes = now
   }
 
-  /// Makes room for new segments, in one block.
-  private mutating func grow(to count: Int, _ stale: [(state: SegmentState, changed: Int64)]) throws(ClipError) {
-    guard count > segments.count else { return }
+  /// For segments that have no memory, in one block.
+  private mutating func makeRoom(_ stale: [(state: SegmentState, changed: Int64)]) throws(ClipError) {
+    let count = stale.count { segments[$0.state.number].owner == nil }
+    guard count > 0 else { return }
     let size = (format.loadedBytes + 63) & ~63
-    let bytes = try product(count - segments.count, size, "rows of an index")
+    let bytes = try product(count, size, "rows of an index")
     let memory = try Memory(byteCount: bytes, for: "the rows of an index")
-    try segments.reserve(count, for: "segments")
-    // New segments are the last of the stale ones.
-    let new = stale.suffix(count - segments.count)
-    for (index, segment) in new.enumerated() {
-      segments.append(LoadedSegment(owner: memory, base: memory.base + index * size, state: segment.state))
+    var next = memory.base
+    for segment in stale where segments[segment.state.number].owner == nil {
+      segments[segment.state.number] = LoadedSegment(owner: memory, base: next, state: segment.state)
+      next += size
     }
     byteCount += bytes
   }

@@ -40,15 +40,7 @@ final class PairSearch {
 
   /// The rows of a segment as queries: floats, or 16-bit integers.
   private func fill(_ queries: Memory, _ segment: LoadedSegment) {
-    let format = loaded.format
-    for i in 0..<segment.state.usedCount * format.paddedWidth {
-      if format.hasBytes {
-        let value = Int16(segment.rows(format).load(fromByteOffset: i, as: Int8.self))
-        queries.base.storeBytes(of: value, toByteOffset: 2 * i, as: Int16.self)
-      } else {
-        queries.floats[i] = format.value(segment.rows(format), i)
-      }
-    }
+    loaded.format.widen(segment.rows(loaded.format), segment.state.usedCount, to: queries.base)
   }
 
   private func compare(

@@ -70,6 +70,28 @@ struct RowFormat {
       : Half.widen(row.load(fromByteOffset: 2 * i, as: UInt16.self))
   }
 
+  /// Loaded rows as queries: 16-bit integers of bytes, floats of other elements.
+  func widen(_ rows: UnsafeRawPointer, _ count: Int, to queries: UnsafeMutableRawPointer) {
+    let elements = count * paddedWidth
+    if storage == CLIP_STORAGE_F32 {
+      queries.copyMemory(from: rows, byteCount: 4 * elements)
+    } else if hasBytes {
+      for i in stride(from: 0, to: elements, by: 16) {
+        let bytes = (rows + i).loadUnaligned(as: SIMD16<Int8>.self)
+        queries.storeBytes(
+          of: SIMD16<Int16>(truncatingIfNeeded: bytes), toByteOffset: 2 * i, as: SIMD16<Int16>.self)
+      }
+    } else {
+      for i in stride(from: 0, to: elements, by: 8) {
+        // As Half.widen, for finite numbers.
+        let halves = SIMD8<UInt32>(truncatingIfNeeded: (rows + 2 * i).loadUnaligned(as: SIMD8<UInt16>.self))
+        let scaled = unsafeBitCast((halves & 0x7fff) &<< 13, to: SIMD8<Float>.self) * 0x1p112
+        let bits = unsafeBitCast(scaled, to: SIMD8<UInt32>.self) | (halves & 0x8000) &<< 16
+        queries.storeBytes(of: bits, toByteOffset: 4 * i, as: SIMD8<UInt32>.self)
+      }
+    }
+  }
+
   /// The Euclidean length, which is a finite number above 0.
   static func length(_ vector: UnsafePointer<Float>, _ width: Int, _ what: @autoclosure () -> String)
     throws(ClipError) -> Double
@@ -97,11 +119,7 @@ struct Query {
     let padded = format.paddedWidth
     let unit = try Memory(floats: padded, for: "a query")
     memset(unit.base, 0, 4 * padded)
-    var largest: Float = 0
-    for i in 0..<format.width {
-      unit.floats[i] = Float(Double(query[i]) / length)
-      largest = max(largest, unit.floats[i].magnitude)
-    }
+    for i in 0..<format.width { unit.floats[i] = Float(Double(query[i]) / length) }
     self.unit = unit
     guard format.hasBytes else {
       elements = unit
@@ -110,14 +128,21 @@ struct Query {
     }
     let elements = try Memory(byteCount: 2 * padded, for: "a query")
     memset(elements.base, 0, 2 * padded)
-    // The limit of clip_score_rows.
-    let most = min(32767, Float(Int32.max) / (127 * Float(padded / 4)))
-    scale = largest / most
-    for i in 0..<format.width {
-      let value = Int16((unit.floats[i] / scale).rounded(.towardZero))
-      elements.base.storeBytes(of: value, toByteOffset: 2 * i, as: Int16.self)
-    }
+    scale = Query.narrow(unit.floats, format, to: elements.base)
     self.elements = elements
+  }
+
+  /// `vector` [width] as 16-bit integers, as small as clip_score_rows asks for. Returns their scale.
+  static func narrow(_ vector: UnsafePointer<Float>, _ format: RowFormat, to integers: UnsafeMutableRawPointer) -> Float
+  {
+    var largest = Float.leastNormalMagnitude
+    for i in 0..<format.width { largest = max(largest, vector[i].magnitude) }
+    let scale = largest / min(32767, Float(Int32.max) / (127 * Float(format.paddedWidth / 4)))
+    for i in 0..<format.width {
+      let value = Int16((vector[i] / scale).rounded(.towardZero))
+      integers.storeBytes(of: value, toByteOffset: 2 * i, as: Int16.self)
+    }
+    return scale
   }
 
   /// The score of an exact row.

@@ -25,6 +25,9 @@ struct Wish {
     user = options.filter_user
     progress = options.progress
   }
+
+  /// So that a few times as many can be counted.
+  var mostCount: Int { min(Int.max / 32, count) }
 }
 
 extension Index {
@@ -34,40 +37,82 @@ extension Index {
   func search(_ embedding: UnsafePointer<Float>, _ wish: Wish) throws(ClipError) -> [Entry] {
     let query = try Query(embedding, format)
     return try reading { () throws(ClipError) in
+      if let neighbours, try neighbours.refresh(self, wish.progress) { return try searchNear(query, wish, neighbours) }
       try loaded.refresh(database, wish.progress)
-      let scores = try Scores(loaded, query, kernels, runtime)
-      let row = try Memory(byteCount: format.exactBytes, for: "a row of an index")
-      var matches: [Entry] = []
+      let scores = try Scores(loaded.segments, format, query, kernels, runtime)
+      var judge = try Judge(self, query, wish)
       var below = Float.infinity
       // Candidates of bytes are more than matches, so that the order of exact scores decides.
-      var wanted = min(Int.max / 8, wish.count)
+      var wanted = wish.mostCount
       if format.hasBytes { wanted = 4 * wanted + 64 } else if wish.filter != nil { wanted = 2 * wanted + 64 }
       let least = format.hasBytes ? wish.threshold - Index.byteError : wish.threshold
       while true {
         let round = try scores.best(wanted, below: below)
-        guard let last = round.last else { return matches }
+        guard let last = round.last else { return judge.matches }
         below = last.score
-        var entries: [Entry] = []
-        for candidate in round where candidate.score >= least {
-          try requireMemory("a search")
-          var entry = try entry(row: Int(candidate.row))
-          entry.score = candidate.score
-          if format.hasBytes {
-            try readRow(entry, into: row.base)
-            entry.score = query.score(row.base, format)
-          }
-          try entries.add(entry, for: "matches")
+        if try judge.take(round.filter { $0.score >= least }, areExact: !format.hasBytes) || below < least {
+          return judge.matches
         }
-        try entries.arrange(for: "matches", by: Entry.isBefore)
-        for entry in entries where entry.score >= wish.threshold {
-          if let filter = wish.filter, !entry.withC({ filter(wish.user, $0) != 0 }) { continue }
-          try matches.add(entry, for: "matches")
-          if matches.count == wish.count { return matches }
-        }
-        guard below >= least else { return matches }
         wanted = min(Int.max / 8, 2 * wanted)
       }
     }
+  }
+
+  /// Of what neighbours find, which is more in each round.
+  private func searchNear(_ query: Query, _ wish: Wish, _ neighbours: Neighbours) throws(ClipError) -> [Entry] {
+    var wanted = min(neighbours.count, 10 * min(wish.mostCount, neighbours.count) + 256)
+    while true {
+      var judge = try Judge(self, query, wish)
+      let found = try neighbours.search(self, query, wanted)
+      if try judge.take(found.candidates, areExact: found.areExact) || wanted >= neighbours.count || judge.isBelow {
+        return judge.matches
+      }
+      wanted = min(neighbours.count, 4 * wanted)
+    }
+  }
+}
+
+/// What a search does with candidates: scores them exactly, and keeps those that it is asked for.
+struct Judge {
+  private let index: Index
+  private let query: Query
+  private let wish: Wish
+  private let row: Memory
+  private(set) var matches: [Entry] = []
+  /// Whether a candidate scored less than the threshold.
+  private(set) var isBelow = false
+
+  init(_ index: Index, _ query: Query, _ wish: Wish) throws(ClipError) {
+    self.index = index
+    self.query = query
+    self.wish = wish
+    row = try Memory(byteCount: index.format.exactBytes, for: "a row of an index")
+  }
+
+  /// Returns whether there are enough matches. `areExact`: the candidates' scores are.
+  mutating func take(_ candidates: [Candidate], areExact: Bool) throws(ClipError) -> Bool {
+    var entries: [Entry] = []
+    for candidate in candidates {
+      try requireMemory("a search")
+      var entry = try index.entry(row: Int(candidate.row))
+      entry.score = candidate.score
+      if !areExact {
+        try index.readRow(entry, into: row.base)
+        entry.score = query.score(row.base, index.format)
+      }
+      try entries.add(entry, for: "matches")
+    }
+    try entries.arrange(for: "matches", by: Entry.isBefore)
+    for entry in entries {
+      guard entry.score >= wish.threshold else {
+        isBelow = true
+        break
+      }
+      if let filter = wish.filter, !entry.withC({ filter(wish.user, $0) != 0 }) { continue }
+      try matches.add(entry, for: "matches")
+      if matches.count == wish.count { return true }
+    }
+    return false
   }
 }
 
@@ -91,19 +136,19 @@ extension Entry {
   }
 }
 
-/// The scores of all rows for a query. Rows that are free have -infinity.
+/// The scores of the rows of segments for a query. Rows that are free have -infinity.
 struct Scores {
   private let scores: Memory
   /// The best of each segment.
   private let best: Memory
-  private let count: Int
+  private let segments: [LoadedSegment]
 
-  init(_ loaded: LoadedRows, _ query: Query, _ kernels: ScoreKernels, _ runtime: Runtime) throws(ClipError) {
-    let segments = loaded.segments
-    let format = loaded.format
-    count = segments.count
-    scores = try Memory(floats: count * RowFormat.count, for: "scores")
-    best = try Memory(floats: count, for: "scores")
+  init(
+    _ segments: [LoadedSegment], _ format: RowFormat, _ query: Query, _ kernels: ScoreKernels, _ runtime: Runtime
+  ) throws(ClipError) {
+    self.segments = segments
+    scores = try Memory(floats: segments.count * RowFormat.count, for: "scores")
+    best = try Memory(floats: segments.count, for: "scores")
     let all = scores.floats
     let bests = best.floats
     try runtime.run(segments.count) { index in
@@ -146,10 +191,10 @@ struct Scores {
   /// Calls `body` for the rows that score at least what it last returned.
   private func visit(_ body: (Float, Int32) throws(ClipError) -> Float) throws(ClipError) {
     var cutoff = -Float.infinity
-    for segment in 0..<count where best.floats[segment] >= cutoff && best.floats[segment] > -.infinity {
+    for segment in segments.indices where best.floats[segment] >= cutoff && best.floats[segment] > -.infinity {
       let own = scores.floats + segment * RowFormat.count
       for place in 0..<RowFormat.count where own[place] >= cutoff && own[place] > -.infinity {
-        cutoff = try body(own[place], Int32(segment * RowFormat.count + place))
+        cutoff = try body(own[place], Int32(segments[segment].state.number * RowFormat.count + place))
       }
     }
   }

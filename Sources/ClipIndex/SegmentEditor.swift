@@ -193,6 +193,8 @@ struct SegmentState {
     return word * 64 + (~live[word]).trailingZeroBitCount
   }
 
+  var liveCount: Int { live.reduce(0) { $0 + $1.nonzeroBitCount } }
+
   /// Rows up to the last live one.
   var usedCount: Int {
     guard let word = live.lastIndex(where: { $0 != 0 }) else { return 0 }

@@ -93,6 +93,27 @@ static void test_full(void) {
   clip_index_release(index);
 }
 
+/* Without a descriptor nothing is made, and what is there is not said to be missing. */
+static void test_descriptors(void) {
+  clip_index *index = open_index("there", 32, CLIP_STORAGE_F16);
+  CHECK(put_batch(index, 0) == CLIP_OK);
+  clip_index_release(index), index = NULL;
+  clip_index_options options = CLIP_INIT(clip_index_options);
+  options.flags = CLIP_INDEX_CREATE, options.fingerprint = "test", options.embedding_width = 32;
+  struct rlimit before, limit;
+  getrlimit(RLIMIT_NOFILE, &before);
+  limit = before, limit.rlim_cur = 0;
+  CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  clip_status created = clip_index_open(runtime, path_of("new"), &options, &index), opened = reopen("there", 0, &index);
+  int isSaid = strstr(clip_last_error(), "Too many open files") != NULL;
+  setrlimit(RLIMIT_NOFILE, &before);
+  struct stat facts;
+  CHECK(created == CLIP_IO && opened == CLIP_IO && isSaid && stat(path_of("new"), &facts) != 0);
+  CHECK(reopen("absent/new", CLIP_INDEX_CREATE, &index) != CLIP_OK && reopen("absent", 0, &index) == CLIP_NOT_FOUND);
+  CHECK(reopen("there", 0, &index) == CLIP_OK && entries_of(index) == 10);
+  clip_index_release(index);
+}
+
 /* A file that another takes the place of, or that is gone. */
 static void test_vanishing(void) {
   char old[600], fresh[600];
@@ -114,6 +135,7 @@ int main(int argc, char **argv) {
   begin(argv[1]);
   test_damage(CLIP_STORAGE_F16), test_damage(CLIP_STORAGE_INT8);
   test_full();
+  test_descriptors();
   test_vanishing();
   return end();
 }

@@ -6,7 +6,8 @@
 /* A struct that may grow has no padding at its end. */
 #define ENDS_WITH(type, field) \
   _Static_assert(offsetof(type, field) + sizeof(((type *)0)->field) == sizeof(type), #type " has padding at its end")
-ENDS_WITH(clip_index_options, wait_milliseconds);
+ENDS_WITH(clip_index_options, neighbours);
+ENDS_WITH(clip_index_groups_options, progress);
 ENDS_WITH(clip_index_info, memory_bytes);
 ENDS_WITH(clip_index_entry, metadata);
 ENDS_WITH(clip_index_search_options, progress);

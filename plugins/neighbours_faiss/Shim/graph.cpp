@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <numeric>
+#include <random>
 
 #include "structure.hpp"
 
@@ -46,10 +48,13 @@ struct Graph final : Structure {
 
   void build() {
     links.prepare_level_tab(rows.count);
-    // Rows of high layers first, as in FAISS's own index.
-    std::vector<int> order(rows.count);
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return links.levels[a] > links.levels[b]; });
+    // Rows of high layers first, those of a layer shuffled, as in FAISS's own index.
+    std::vector<int> shuffled(rows.count), order;
+    std::iota(shuffled.begin(), shuffled.end(), 0);
+    std::shuffle(shuffled.begin(), shuffled.end(), std::mt19937(1));
+    order.reserve(rows.count);
+    for (int level = *std::max_element(links.levels.begin(), links.levels.end()); level > 0; level--)
+      std::copy_if(shuffled.begin(), shuffled.end(), std::back_inserter(order), [&](int i) { return links.levels[i] == level; });
     std::vector<omp_lock_t> locks(rows.count);
     for (omp_lock_t &lock : locks) omp_init_lock(&lock);
     struct Worker {

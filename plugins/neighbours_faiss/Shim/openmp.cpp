@@ -4,6 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "omp.h"
 #include "structure.hpp"
@@ -32,27 +33,35 @@ typedef float Lanes __attribute__((vector_size(32), aligned(4)));
 #define FOR_PROCESSORS
 #endif
 
-// c[j, i] = a[i] . b[j] for i in [first, end) and j in [0, n), rows of `depth`, in tiles of 4 x 3.
+constexpr size_t panelWidth = 16, tileRows = 4;
+
+// The rows of a [count, depth] in panels of 16, each [depth, 16], with zeros at the end.
+std::vector<float> packed(const float *a, size_t count, size_t depth) {
+  std::vector<float> panels((count + panelWidth - 1) / panelWidth * panelWidth * depth);
+  for (size_t i = 0; i < count; i++)
+    for (size_t d = 0; d < depth; d++)
+      panels[(i / panelWidth * depth + d) * panelWidth + i % panelWidth] = a[i * depth + d];
+  return panels;
+}
+
+// c[j, i] = a[i] . b[j] for the packed rows a and n rows b.
 FOR_PROCESSORS
-void products(const float *a, size_t first, size_t end, const float *b, size_t n, size_t depth, float *c, size_t stride) {
-  for (size_t j = 0; j < n; j += 3)
-    for (size_t i = first; i < end; i += 4) {
-      const float *rows[4], *columns[3];
-      for (size_t k = 0; k < 4; k++) rows[k] = a + std::min(i + k, end - 1) * depth;
-      for (size_t k = 0; k < 3; k++) columns[k] = b + std::min(j + k, n - 1) * depth;
-      Lanes sums[4][3] = {};
-      size_t d = 0;
-      for (; d + 8 <= depth; d += 8)
-        for (size_t x = 0; x < 4; x++)
-          for (size_t y = 0; y < 3; y++)
-            sums[x][y] += *reinterpret_cast<const Lanes *>(rows[x] + d) * *reinterpret_cast<const Lanes *>(columns[y] + d);
-      for (size_t x = 0; x < 4 && i + x < end; x++)
-        for (size_t y = 0; y < 3 && j + y < n; y++) {
-          const Lanes s = sums[x][y];
-          float sum = ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
-          for (size_t e = d; e < depth; e++) sum += rows[x][e] * columns[y][e];
-          c[(j + y) * stride + i + x] = sum;
+void products(const float *panels, size_t count, const float *b, size_t n, size_t depth, float *c, size_t stride) {
+  for (size_t i = 0; i < count; i += panelWidth)
+    for (size_t j = 0; j < n; j += tileRows) {
+      const float *rows[tileRows];
+      for (size_t y = 0; y < tileRows; y++) rows[y] = b + std::min(j + y, n - 1) * depth;
+      const float *panel = panels + i * depth;
+      Lanes sums[tileRows][2] = {};
+      for (size_t d = 0; d < depth; d++) {
+        const Lanes *values = reinterpret_cast<const Lanes *>(panel + d * panelWidth);
+        for (size_t y = 0; y < tileRows; y++) {
+          sums[y][0] += values[0] * rows[y][d];
+          sums[y][1] += values[1] * rows[y][d];
         }
+      }
+      const size_t columns = std::min(panelWidth, count - i);
+      for (size_t y = 0; y < tileRows && j + y < n; y++) std::memcpy(c + (j + y) * stride + i, sums[y], columns * sizeof(float));
     }
 }
 
@@ -68,9 +77,10 @@ int sgemm_(const char *transposedA, const char *transposedB, const int *m, const
     throw std::logic_error("expected a product of rows with rows");
   const size_t rows = static_cast<size_t>(*m), columns = static_cast<size_t>(*n), depth = static_cast<size_t>(*k);
   const size_t stride = static_cast<size_t>(*strideC), block = 64;
+  const std::vector<float> panels = packed(a, rows, depth);
   auto task = [&](size_t i) {
     const size_t first = i * block, count = std::min(block, columns - first);
-    products(a, 0, rows, b + first * depth, count, depth, c + first * stride, stride);
+    products(panels.data(), rows, b + first * depth, count, depth, c + first * stride, stride);
   };
   const size_t pieces = (columns + block - 1) / block;
   if (const Structure *structure = productThreads) {

@@ -63,7 +63,7 @@ struct Structure {
   virtual size_t byteCount() const = 0;
 
   void progress(uint64_t done) const {
-    if (!rows.progress(rows.host, done, rows.count)) throw Failure(CLIP_CANCELLED, "cancelled");
+    if (rows.progress(rows.host, done, rows.count)) throw Failure(CLIP_CANCELLED, "cancelled");
   }
 
   // Calls task(i) for each i in [0, count) on the host's threads. An exception in one of them ends the others that look
