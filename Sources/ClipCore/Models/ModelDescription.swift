@@ -82,7 +82,7 @@ struct ModelDescription {
     if try FileKind(join(folder, ClipcoreConfig.file)) != .absent { return .clipcore }
     let hasOpenClip = try FileKind(join(folder, OpenClipConfig.file)) != .absent
     let hasHuggingFace = try FileKind(join(folder, HuggingFaceConfig.file)) != .absent
-    if try !hasOpenClip && !hasHuggingFace, try Torchvision.row(folder) != nil { return .huggingFace }
+    if !hasOpenClip && !hasHuggingFace, try Torchvision.row(folder) != nil { return .huggingFace }
     guard hasOpenClip || hasHuggingFace else {
       throw ClipError(
         CLIP_NOT_FOUND,
