@@ -37,7 +37,9 @@ CROSS_PACKAGES := jq qemu-user
 TEST_PACKAGES  := valgrind cmake libyuv0 wordnet-base apertium apertium-eng-spa apertium-eng-cat $(CROSS_PACKAGES)
 TEST_PACKAGES  += abigail-tools debhelper chrpath lintian mmdebstrap patchelf
 TEST_PACKAGES  += rustc cargo golang-go openjdk-17-jdk-headless
-TEST_PACKAGES  += python3-venv python3-build python3-numpy python3-pil
+TEST_PACKAGES  += g++ python3-venv python3-build python3-numpy python3-pil
+# NodeSource's package of Node brings npm and conflicts with Debian's npm.
+TEST_PACKAGES  += $(if $(shell command -v npm),,nodejs npm libnode-dev)
 
 # What has been built, of this package and of a second copy of it for the tool: its Swift runtime is linked statically.
 CORE    := .build/core.stamp
