@@ -129,6 +129,9 @@ static inline int csystem_open_read(const char *path) { return csystem_open(path
 /* Creates a file to write, or empties it. */
 static inline int csystem_open_write(const char *path) { return csystem_open(path, O_WRONLY | O_CREAT | O_TRUNC); }
 
+/* Creates a file to write; fails with EEXIST if there is anything of its name, a link included. */
+static inline int csystem_open_new(const char *path) { return csystem_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW); }
+
 /* Opens a folder to list; NULL with errno set on failure. */
 static inline DIR *csystem_open_folder(const char *path) {
   int descriptor = csystem_open(path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);

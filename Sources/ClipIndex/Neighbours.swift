@@ -15,6 +15,8 @@ final class Neighbours {
   private let path: String
   private var loaded: LoadedRows
   private var structure: Structure?
+  /// The file that could not be read as one.
+  private var refused: FileState?
 
   /// nil for no method.
   convenience init?(_ runtime: Runtime, _ method: UnsafePointer<CChar>?, _ path: String, _ format: RowFormat)
@@ -57,6 +59,10 @@ final class Neighbours {
   var byteCount: Int { loaded.byteCount + (structure?.byteCount ?? 0) }
   /// Rows of the structure.
   var count: Int { structure?.rows.count ?? 0 }
+  /// Rows of the file, free ones among them.
+  var rowCount: Int { loaded.segments.count * RowFormat.count }
+  /// All rows as they are, where the structure needs them in memory.
+  var allRows: [LoadedSegment]? { structure?.usesRows == true ? loaded.segments : nil }
 
   /// The id of a loaded plugin that has the method.
   private static func id(bringing method: Name, _ runtime: Runtime) -> Name? {
@@ -87,12 +93,12 @@ final class Neighbours {
     if let structure {
       try loaded.refresh(
         index.database, clip_progress(), except: structure.usesRows ? [] : structure.marks)
-      let live = try Schema.number(index.database, "SELECT count(*) FROM entries")
       let changed = changedSegments.reduce(0) { $0 + $1.state.liveCount }
-      if index.isReadOnly || changed <= max(16384, Int(live) / 4) { return true }
+      if index.isReadOnly || changed <= max(16384, structure.rows.count / 4) { return true }
     } else {
-      let live = try Schema.number(index.database, "SELECT count(*) FROM entries")
-      if index.isReadOnly || live < Neighbours.fewestRows { return false }
+      if index.isReadOnly { return false }
+      let live = try Schema.number(index.database, "SELECT count(*) FROM (SELECT 1 FROM entries LIMIT 4096)")
+      if live < Neighbours.fewestRows { return false }
     }
     structure = nil
     try build(index, progress)
@@ -138,30 +144,50 @@ final class Neighbours {
     try loaded.refresh(index.database, clip_progress(), except: made.usesRows ? [] : made.marks)
   }
 
-  /// Up to `wanted` rows, and the nearest of what changed since.
-  func search(_ index: Index, _ query: Query, _ wanted: Int) throws(ClipError) -> (
-    candidates: [Candidate], areExact: Bool
-  ) {
-    guard let structure else { return ([], true) }
+  /// What is near to a query.
+  struct Found {
+    /// First those that the structure found, then of what changed since.
+    var candidates: [Candidate]
+    var structureCount = 0
+    /// How many of the structure's rows are as they were.
+    var currentCount = 0
+    /// Rows that changed since and score less may be missing.
+    var floor = -Float.infinity
+    /// Whether the structure's are the best by the rows' scores, and whether these are exact.
+    let areRanked: Bool
+    let areExact: Bool
+  }
+
+  /// Up to `wanted` rows of the structure, and as many of what changed since.
+  func search(_ index: Index, _ query: Query, _ wanted: Int) throws(ClipError) -> Found {
+    guard let structure else { return Found(candidates: [], areRanked: true, areExact: true) }
     let format = index.format
     let changed = changedSegments
     let numbers = try structure.search(query.unit.floats, wanted)
-    var best = Best(format.hasBytes ? wanted / 2 : wanted, from: -.infinity)
+    var found = Found(
+      candidates: [], areRanked: structure.usesRows, areExact: structure.usesRows && !format.hasBytes)
+    // Of bytes, those whose exact score may be among the best.
+    var best = Best(structure.usesRows && format.hasBytes ? wanted / 2 : wanted, from: -.infinity)
     let prepared = try Memory(byteCount: 4 * format.paddedWidth + 64, for: "a query")
     structure.rows.prepare(query.unit.floats, prepared.base)
     for number in numbers {
       let row = structure.rows.row(number)
       if changed.contains(where: { $0.state.number == row / RowFormat.count }) { continue }
+      found.currentCount += 1
       let score = structure.usesRows ? structure.rows.score(number, prepared.base) : 0
       try best.add(Candidate(score: score, row: Int32(row)))
     }
     if structure.usesRows { try best.prune() }
-    var candidates = best.candidates
-    if changed.isEmpty == false {
-      let scores = try Scores(changed, format, query, index.kernels, index.runtime)
-      for candidate in try scores.best(wanted, below: .infinity) { try candidates.add(candidate, for: "matches") }
+    found.candidates = best.candidates
+    found.structureCount = best.candidates.count
+    guard !changed.isEmpty else { return found }
+    let scores = try Scores(changed, format, query, index.kernels, index.runtime)
+    let others = try scores.best(wanted, below: .infinity)
+    for candidate in others { try found.candidates.add(candidate, for: "matches") }
+    if others.count >= wanted, let last = others.last {
+      found.floor = format.hasBytes ? last.score + Index.byteError : last.score
     }
-    return (candidates, structure.usesRows && !format.hasBytes)
+    return found
   }
 
   // MARK: Its file
@@ -189,6 +215,8 @@ final class Neighbours {
   /// Reads the structure from its file. One that is damaged is told, and none.
   private func load(_ index: Index, _ progress: clip_progress) throws(ClipError) {
     guard try FileKind(path) == .file else { return }
+    let state = FileState(path)
+    guard state == nil || state != refused else { return }
     do throws(ClipError) {
       let reader = try NeighboursReader(path)
       let head = try reader.get(NeighboursFile.Head.self)
@@ -208,7 +236,8 @@ final class Neighbours {
         last = row
       }
       try loaded.refresh(index.database, progress)
-      guard marks.count <= loaded.segments.count else { throw reader.damaged("\(marks.count) segments") }
+      // Another process may have built it from entries that this transaction does not see.
+      guard marks.count <= loaded.segments.count else { return }
       let rows = NeighbourRows(numbers, count, loaded, index.kernels, index.runtime)
       let handle = try Structure.load(table, methodText, rows, reader)
       let read = try Structure(table, handle, rows, marks)
@@ -217,6 +246,7 @@ final class Neighbours {
       if !read.usesRows { loaded = LoadedRows(index.format) }
     } catch {
       if error.status == CLIP_OUT_OF_MEMORY || error.status == CLIP_CANCELLED { throw error }
+      refused = state
       index.runtime.warning("neighbours are made again: " + error.message)
     }
   }

@@ -16,18 +16,46 @@ enum NeighboursFile {
   }
 }
 
+/// What tells a file from another, or from itself after a change.
+struct FileState: Equatable {
+  private let device: UInt
+  private let inode: UInt
+  private let seconds: Int
+  private let nanoseconds: Int
+
+  /// nil where there is none.
+  init?(_ path: String) {
+    var facts = stat()
+    guard withPath(path, { stat($0, &facts) }) == 0 else { return nil }
+    device = UInt(facts.st_dev)
+    inode = UInt(facts.st_ino)
+    seconds = facts.st_mtim.tv_sec
+    nanoseconds = facts.st_mtim.tv_nsec
+  }
+}
+
 final class NeighboursWriter {
+  /// Names of temporary files of one process.
+  private static var mostNames: Int { 16 }
+
   private let descriptor: Int32
   private let path: String
   private let temporary: String
+  private var isPlaced = false
   private let piece: Memory
   private var used = 0
   private var sum: UInt64 = 0
 
   convenience init(_ path: String) throws(ClipError) {
     let piece = try Memory(byteCount: NeighboursFile.pieceBytes, for: "a file")
-    let temporary = path + ".new"
-    let descriptor = withPath(temporary) { csystem_open_write($0) }
+    var temporary = path
+    var descriptor: Int32 = -1
+    // Another handle of this process may write, and one of the same number that ended may have left its file.
+    for number in 0..<NeighboursWriter.mostNames {
+      temporary = path + ".\(getpid())-\(number).new"
+      descriptor = withPath(temporary) { csystem_open_new($0) }
+      if descriptor >= 0 || csystem_errno() != EEXIST { break }
+    }
     guard descriptor >= 0 else { throw systemError("cannot write " + temporary) }
     self.init(descriptor, path, temporary, piece)
   }
@@ -41,7 +69,7 @@ final class NeighboursWriter {
 
   deinit {
     close(descriptor)
-    removeFile(temporary)
+    if !isPlaced { removeFile(temporary) }
   }
 
   func put(_ bytes: UnsafeRawBufferPointer) throws(ClipError) {
@@ -63,9 +91,12 @@ final class NeighboursWriter {
     }
     try write(8)
     guard withPaths(temporary, path, rename) == 0 else { throw systemError("cannot write " + path) }
+    isPlaced = true
   }
 
   private func flush() throws(ClipError) {
+    // Readers take a checksum of the pieces that there are.
+    guard used > 0 else { return }
     sum = checksum(UnsafeRawBufferPointer(start: piece.base, count: used), seed: sum)
     try write(used)
     used = 0

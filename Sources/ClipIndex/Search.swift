@@ -39,58 +39,95 @@ extension Index {
     return try reading { () throws(ClipError) in
       if let neighbours, try neighbours.refresh(self, wish.progress) { return try searchNear(query, wish, neighbours) }
       try loaded.refresh(database, wish.progress)
-      let scores = try Scores(loaded.segments, format, query, kernels, runtime)
       var judge = try Judge(self, query, wish)
-      var below = Float.infinity
-      // Candidates of bytes are more than matches, so that the order of exact scores decides.
-      var wanted = wish.mostCount
-      if format.hasBytes { wanted = 4 * wanted + 64 } else if wish.filter != nil { wanted = 2 * wanted + 64 }
-      let least = format.hasBytes ? wish.threshold - Index.byteError : wish.threshold
-      while true {
-        let round = try scores.best(wanted, below: below)
-        guard let last = round.last else { return judge.matches }
-        below = last.score
-        if try judge.take(round.filter { $0.score >= least }, areExact: !format.hasBytes) || below < least {
-          return judge.matches
-        }
-        wanted = min(Int.max / 8, 2 * wanted)
-      }
+      return try searchAll(query, wish, loaded.segments, &judge)
     }
   }
 
-  /// Of what neighbours find, which is more in each round.
-  private func searchNear(_ query: Query, _ wish: Wish, _ neighbours: Neighbours) throws(ClipError) -> [Entry] {
-    var wanted = min(neighbours.count, 10 * min(wish.mostCount, neighbours.count) + 256)
+  private func searchAll(_ query: Query, _ wish: Wish, _ segments: [LoadedSegment], _ judge: inout Judge)
+    throws(ClipError) -> [Entry]
+  {
+    let scores = try Scores(segments, format, query, kernels, runtime)
+    var below = Float.infinity
+    // Candidates of bytes are more than matches, so that the order of exact scores decides.
+    var wanted = wish.mostCount
+    if format.hasBytes { wanted = 4 * wanted + 64 } else if wish.filter != nil { wanted = 2 * wanted + 64 }
+    let least = format.hasBytes ? wish.threshold - Index.byteError : wish.threshold
     while true {
-      var judge = try Judge(self, query, wish)
-      let found = try neighbours.search(self, query, wanted)
-      if try judge.take(found.candidates, areExact: found.areExact) || wanted >= neighbours.count || judge.isBelow {
+      let round = try scores.best(wanted, below: below)
+      guard let last = round.last else { return judge.matches }
+      below = last.score
+      if try judge.take(round.filter { $0.score >= least }, areExact: !format.hasBytes) || below < least {
         return judge.matches
       }
-      wanted = min(neighbours.count, 4 * wanted)
+      wanted = min(Int.max / 8, 2 * wanted)
     }
+  }
+
+  /// Of what neighbours find, which is more in each round; of all rows, where that is less work.
+  private func searchNear(_ query: Query, _ wish: Wish, _ neighbours: Neighbours) throws(ClipError) -> [Entry] {
+    var judge = try Judge(self, query, wish, rowCount: neighbours.rowCount)
+    var wanted = 10 * wish.mostCount + 256
+    while wanted <= neighbours.count / 8 {
+      let found = try neighbours.search(self, query, wanted)
+      // Where few rows are as they were, what is missing may be nearer than what is found.
+      if found.currentCount >= min(10 * wish.mostCount, wanted / 2), try judge.take(found) { return judge.matches }
+      wanted *= 4
+    }
+    judge.restart()
+    if let rows = neighbours.allRows { return try searchAll(query, wish, rows, &judge) }
+    // The method is there to save the rows' memory: they are not kept.
+    defer { loaded = LoadedRows(format) }
+    try loaded.refresh(database, wish.progress)
+    return try searchAll(query, wish, loaded.segments, &judge)
   }
 }
 
 /// What a search does with candidates: scores them exactly, and keeps those that it is asked for.
 struct Judge {
+  private enum Verdict: UInt8 { case none, rejected, accepted }
+
   private let index: Index
   private let query: Query
   private let wish: Wish
   private let row: Memory
+  /// Of each row, the filter's verdict: rows that may come again are shown to it once.
+  private let verdicts: Memory?
   private(set) var matches: [Entry] = []
-  /// Whether a candidate scored less than the threshold.
-  private(set) var isBelow = false
 
-  init(_ index: Index, _ query: Query, _ wish: Wish) throws(ClipError) {
+  /// `rowCount`: rows that may come again.
+  init(_ index: Index, _ query: Query, _ wish: Wish, rowCount: Int = 0) throws(ClipError) {
     self.index = index
     self.query = query
     self.wish = wish
     row = try Memory(byteCount: index.format.exactBytes, for: "a row of an index")
+    verdicts = wish.filter == nil || rowCount == 0 ? nil : try Memory(byteCount: rowCount, for: "verdicts")
+    if let verdicts { memset(verdicts.base, 0, rowCount) }
   }
 
-  /// Returns whether there are enough matches. `areExact`: the candidates' scores are.
+  /// Forgets the matches; the filter's verdicts stay.
+  mutating func restart() { matches = [] }
+
+  /// Adds matches. Returns whether there are enough. `areExact`: the candidates' scores are.
   mutating func take(_ candidates: [Candidate], areExact: Bool) throws(ClipError) -> Bool {
+    var entries = try scored(candidates, areExact)
+    return try choose(&entries, from: wish.threshold)
+  }
+
+  /// Matches of neighbours, those of earlier rounds among them. Returns whether there can be no others.
+  mutating func take(_ found: Neighbours.Found) throws(ClipError) -> Bool {
+    restart()
+    var entries = try scored(found.candidates, found.areExact)
+    // Below the last of the structure's, rows are missing; of a structure with scores of its own, below half of them.
+    var scores: [Float] = []
+    for entry in entries.prefix(found.structureCount) { try scores.add(entry.score, for: "scores") }
+    try scores.arrange(for: "scores", by: >)
+    let last = found.areRanked ? scores.last : scores.isEmpty ? nil : scores[scores.count / 2]
+    let floor = max(last ?? .infinity, found.floor)
+    return try choose(&entries, from: max(floor, wish.threshold)) || floor < wish.threshold
+  }
+
+  private func scored(_ candidates: [Candidate], _ areExact: Bool) throws(ClipError) -> [Entry] {
     var entries: [Entry] = []
     for candidate in candidates {
       try requireMemory("a search")
@@ -102,17 +139,30 @@ struct Judge {
       }
       try entries.add(entry, for: "matches")
     }
+    return entries
+  }
+
+  private mutating func choose(_ entries: inout [Entry], from least: Float) throws(ClipError) -> Bool {
     try entries.arrange(for: "matches", by: Entry.isBefore)
     for entry in entries {
-      guard entry.score >= wish.threshold else {
-        isBelow = true
-        break
-      }
-      if let filter = wish.filter, !entry.withC({ filter(wish.user, $0) != 0 }) { continue }
+      guard entry.score >= least else { break }
+      guard accepts(entry) else { continue }
       try matches.add(entry, for: "matches")
       if matches.count == wish.count { return true }
     }
     return false
+  }
+
+  private func accepts(_ entry: Entry) -> Bool {
+    guard let filter = wish.filter else { return true }
+    let ask = { entry.withC { filter(wish.user, $0) != 0 } }
+    guard let verdicts, entry.row < verdicts.byteCount else { return ask() }
+    let known = verdicts.base.load(fromByteOffset: entry.row, as: UInt8.self)
+    guard known == Verdict.none.rawValue else { return known == Verdict.accepted.rawValue }
+    let isAccepted = ask()
+    let verdict = isAccepted ? Verdict.accepted : .rejected
+    verdicts.base.storeBytes(of: verdict.rawValue, toByteOffset: entry.row, as: UInt8.self)
+    return isAccepted
   }
 }
 

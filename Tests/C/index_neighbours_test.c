@@ -17,6 +17,19 @@ static int is_odd(void *user, const clip_index_entry *entry) {
   (void)user;
   return ((const char *)entry->key.data)[entry->key.size - 1] % 2;
 }
+/* Whether an entry is far from the query; counts those that come again in one search. */
+typedef struct far_filter {
+  float limit;
+  int again;
+  unsigned char seen[COUNT + MORE];
+} far_filter;
+static int is_far(void *user, const clip_index_entry *entry) {
+  far_filter *far = user;
+  char number[16] = "";
+  memcpy(number, (const char *)entry->key.data + 1, entry->key.size - 1);
+  far->again += far->seen[atoi(number)]++;
+  return entry->score < far->limit;
+}
 static int cancel(void *user, uint64_t done, uint64_t total) { return ++*(int *)user, done <= total; }
 
 static clip_index *near(const char *name, const char *method, uint32_t flags) {
@@ -95,6 +108,27 @@ static void test_method(const char *method, clip_storage storage, double least) 
   CHECK(recall(index, exact, &options) >= least);
   options.flags = 0, options.threshold = 0, options.count = 3000;
   CHECK(recall(index, exact, &options) > 0.99);
+  options.count = MOST;
+  CHECK(search(index, rows[0], &options) == CLIP_OK && found.count == MOST);
+  /* A filter that leaves the nearest out, with a threshold below which rows that changed are. */
+  static far_filter far;
+  options.filter = is_far, options.filter_user = &far, options.count = 0;
+  for (int i = 0; i < 3; i++) {
+    far.limit = i == 0 ? 0.3f : -0.4f, options.flags = i == 1 ? 0 : CLIP_INDEX_THRESHOLD;
+    options.threshold = i == 1 ? 0 : far.limit - 0.2f;
+    CHECK(search(exact, rows[3], (memset(far.seen, 0, sizeof far.seen), &options)) == CLIP_OK && found.count == 10);
+    list expected = found;
+    memset(far.seen, 0, sizeof far.seen), far.again = 0;
+    CHECK(search(index, rows[3], &options) == CLIP_OK && found.count == 10 && far.again == 0);
+    for (size_t j = 0; j < found.count; j++) CHECK(strcmp(found.at[j].key, expected.at[j].key) == 0);
+  }
+  options = CLIP_INIT(clip_index_search_options);
+  /* The more rows changed, the fewer are the structure's. */
+  for (int part = 1; part <= 5; part += 2) {
+    CHECK(clip_index_put(exact, keys, rows[MORE], NULL, part * (size_t)COUNT / 5) == CLIP_OK);
+    CHECK(recall(index, exact, NULL) >= (part == 5 ? 1 : least));
+  }
+  CHECK(clip_index_put(exact, keys, rows[0], NULL, COUNT) == CLIP_OK && recall(reader, exact, NULL) == 1);
   clip_index_groups_options groups = CLIP_INIT(clip_index_groups_options);
   CHECK(clip_index_groups(index, &groups, NULL, NULL) == CLIP_INVALID_ARGUMENT);
   clip_index_release(index), clip_index_release(reader);
@@ -130,7 +164,7 @@ static void test_odd(const char *method) {
   static float same[COUNT][WIDTH];
   for (int i = 0; i < COUNT; i++) memcpy(same[i], rows[0], sizeof same[i]);
   CHECK(clip_index_put(exact, keys, same[0], NULL, COUNT) == CLIP_OK);
-  snprintf(file, sizeof file, "%s.%s.new", path_of(name), method);
+  snprintf(file, sizeof file, "%s.%s", path_of(name), method);
   CHECK(mkdir(file, 0777) == 0);
   clip_index *index = near(name, method, 0);
   warnings = 0;
