@@ -16,18 +16,17 @@ extension Index {
       try PairSearch(loaded, kernels, from: least).run(runtime, progress) { pair throws(ClipError) in
         sets.keep(pair)
         if sets.areJoined(pair) { return least }
-        if isExact || pair.score >= threshold + Index.byteError {
-          sets.join(pair)
-        } else if try exactScore(try entry(row: Int(pair.row)), try entry(row: Int(pair.other)), rows) >= threshold {
-          sets.join(pair)
-        }
+        let score =
+          isExact
+          ? pair.score : try exactScore(try entry(row: Int(pair.row)), try entry(row: Int(pair.other)), rows)
+        if score >= threshold { sets.join(pair, score) }
         return least
       }
-      return try members(sets, rows)
+      return try members(sets, rows, threshold)
     }
   }
 
-  private func members(_ sets: RowSets, _ rows: Memory) throws(ClipError) -> [Member] {
+  private func members(_ sets: RowSets, _ rows: Memory, _ threshold: Float) throws(ClipError) -> [Member] {
     var sets = sets
     var members: [Member] = []
     for row in 0..<sets.count {
@@ -36,6 +35,8 @@ extension Index {
       var entry = try entry(row: row)
       entry.score =
         format.hasBytes ? try exactScore(entry, try self.entry(row: nearest.row), rows) : nearest.score
+      // The nearest by bytes may be of no group of the row.
+      if entry.score < threshold { entry.score = nearest.joined }
       try members.add((sets.root(row), entry), for: "groups")
     }
     try members.arrange(for: "groups") { $0.entry.key.lexicographicallyPrecedes($1.entry.key) }
@@ -64,8 +65,8 @@ struct RowSets {
     var parent: Int32
     var nearest: Int32 = -1
     var score: Float = 0
-    /// Whether another row is in its set.
-    var isShared = false
+    /// The best exact score with a row to which it was joined; -infinity for a row alone in its set.
+    var joined = -Float.infinity
   }
 
   let count: Int
@@ -90,11 +91,11 @@ struct RowSets {
 
   mutating func areJoined(_ pair: Candidate) -> Bool { root(Int(pair.row)) == root(Int(pair.other)) }
 
-  mutating func join(_ pair: Candidate) {
+  /// `score`: the pair's exact one.
+  mutating func join(_ pair: Candidate, _ score: Float) {
     let (a, b) = (root(Int(pair.row)), root(Int(pair.other)))
     nodes[max(a, b)].parent = Int32(min(a, b))
-    nodes[min(a, b)].isShared = true
-    nodes[max(a, b)].isShared = true
+    for row in [Int(pair.row), Int(pair.other)] { nodes[row].joined = max(nodes[row].joined, score) }
   }
 
   /// Keeps the nearest of each row, joined or not.
@@ -113,7 +114,8 @@ struct RowSets {
   }
 
   /// The row nearest to one; nil for one that is alone in its set.
-  func nearest(to row: Int) -> (row: Int, score: Float)? {
-    nodes[row].isShared ? (Int(nodes[row].nearest), nodes[row].score) : nil
+  func nearest(to row: Int) -> (row: Int, score: Float, joined: Float)? {
+    let node = nodes[row]
+    return node.joined > -.infinity ? (Int(node.nearest), node.score, node.joined) : nil
   }
 }
