@@ -11,8 +11,8 @@
 
 #include "structure.hpp"
 
-// How many tasks have failed and may hold locks: then none is waited for (openmp.cpp).
-extern std::atomic<int> failedTasks;
+// Leaves a lock that a task which failed may hold: nobody waits for it from then on (openmp.cpp).
+void abandonLock(omp_lock_t &lock);
 
 namespace {
 
@@ -80,16 +80,11 @@ struct Graph final : Structure {
           }
         } catch (...) {
           failures++;
-          failedTasks++;
+          for (omp_lock_t &lock : locks) abandonLock(lock);
           throw;
         }
       };
-      try {
-        run(pieces, task);
-      } catch (...) {
-        failedTasks -= failures;
-        throw;
-      }
+      run(pieces, task);
       next = end;
     }
     progress(rows.count);

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 
 #include "structure.hpp"
 
-// The structure on whose threads sgemm_ runs (openmp.cpp); NULL for the calling thread.
-extern std::atomic<const Structure *> productThreads;
+// The structure on whose threads this thread's sgemm_ runs (openmp.cpp); NULL for this thread alone. Its place is made when
+// the plugin is loaded: what is made later ends the process if there is no memory for it.
+extern __attribute__((tls_model("initial-exec"))) thread_local const Structure *productThreads;
 
 namespace {
 
@@ -39,8 +39,6 @@ struct Lists final : Structure {
   }
 
   void build() {
-    static std::mutex products;
-    std::lock_guard<std::mutex> lock(products);
     struct Threads {
       explicit Threads(const Structure *structure) { productThreads = structure; }
       ~Threads() { productThreads = nullptr; }
@@ -138,12 +136,21 @@ struct Lists final : Structure {
 
   size_t search(const float *query, size_t count, uint32_t *numbers) override {
     count = std::min<size_t>(count, rows.count);
-    faiss::SearchParametersIVF parameters;
     // So many lists that they have enough rows.
-    parameters.nprobe = std::min(lists.nlist, std::max<size_t>(lists.nlist / 16, 4 * count * lists.nlist / rows.count + 1));
-    std::vector<faiss::Index::idx_t> ids(count, -1);
-    std::vector<float> scores(count);
-    lists.search(1, query, static_cast<faiss::Index::idx_t>(count), scores.data(), ids.data(), &parameters);
+    const size_t probes = std::min(lists.nlist, std::max<size_t>(lists.nlist / 16, 4 * count * lists.nlist / rows.count + 1));
+    std::vector<faiss::Index::idx_t> near(probes, -1), ids(count, -1);
+    std::vector<float> nearScores(probes), scores(count, -INFINITY);
+    centroids.search(1, query, static_cast<faiss::Index::idx_t>(probes), nearScores.data(), near.data());
+    // Not lists.search, which would end the process where there is no memory.
+    const std::unique_ptr<faiss::InvertedListScanner> scanner(lists.get_InvertedListScanner(false, nullptr));
+    scanner->set_query(query);
+    for (size_t i = 0; i < probes; i++) {
+      if (near[i] < 0) continue;
+      const auto list = static_cast<size_t>(near[i]);
+      scanner->set_list(near[i], nearScores[i]);
+      scanner->scan_codes(lists.invlists->list_size(list), lists.invlists->get_codes(list), lists.invlists->get_ids(list),
+                          scores.data(), ids.data(), count);
+    }
     size_t found = 0;
     for (const auto id : ids)
       if (id >= 0 && id < rows.count) numbers[found++] = static_cast<uint32_t>(id);

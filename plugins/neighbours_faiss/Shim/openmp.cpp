@@ -9,16 +9,24 @@
 #include "omp.h"
 #include "structure.hpp"
 
-std::atomic<int> failedTasks{0};
-std::atomic<const Structure *> productThreads{nullptr};
+__attribute__((tls_model("initial-exec"))) thread_local const Structure *productThreads = nullptr;
 
 namespace {
 
+enum LockState { unlocked, locked, abandoned };
+
 void acquire(std::atomic<int> &lock) {
-  while (lock.exchange(1, std::memory_order_acquire) && failedTasks == 0) sched_yield();
+  for (int state = unlocked; !lock.compare_exchange_weak(state, locked, std::memory_order_acquire); state = unlocked) {
+    if (state == abandoned) return;
+    if (state == locked) sched_yield();
+  }
 }
-void release(std::atomic<int> &lock) { lock.store(0, std::memory_order_release); }
-std::atomic<int> critical{0}, atomic{0};
+// One that is abandoned stays so.
+void release(std::atomic<int> &lock) {
+  int state = locked;
+  lock.compare_exchange_strong(state, unlocked, std::memory_order_release);
+}
+std::atomic<int> critical{unlocked}, atomic{unlocked};
 
 std::atomic<int> &lockAt(omp_lock_t *lock) {
   static_assert(sizeof(std::atomic<int>) == sizeof(omp_lock_t), "a word");
@@ -66,6 +74,8 @@ void products(const float *panels, size_t count, const float *b, size_t n, size_
 }
 
 }  // namespace
+
+void abandonLock(omp_lock_t &lock) { lockAt(&lock) = abandoned; }
 
 extern "C" {
 
@@ -115,7 +125,7 @@ int omp_in_parallel(void) { return 0; }
 int omp_get_nested(void) { return 0; }
 void omp_set_nested(int) {}
 void omp_set_num_threads(int) {}
-void omp_init_lock(omp_lock_t *lock) { release(lockAt(lock)); }
+void omp_init_lock(omp_lock_t *lock) { lockAt(lock) = unlocked; }
 void omp_destroy_lock(omp_lock_t *) {}
 void omp_set_lock(omp_lock_t *lock) { acquire(lockAt(lock)); }
 void omp_unset_lock(omp_lock_t *lock) { release(lockAt(lock)); }
