@@ -78,7 +78,9 @@ public enum ByteRows: WeightStorage {
     let least = -(Vector(repeating: 0) - low).largest
     // Both ends and the zero are rounded, so two of a byte's values are spare.
     let steps = Float(csystem_byte_row_steps())
-    let scale = high.largest / steps - least / steps
+    let range = high.largest / steps - least / steps
+    // A subnormal number has no finite inverse.
+    let scale: Float = range >= 0x1p-126 ? range : 0
     let inverse = scale > 0 ? 1 / scale : 0
     let zero = (-least * inverse).rounded(.toNearestOrEven) + 1 + csystem_least_row_byte()
     copy[depthBlock] = scale
