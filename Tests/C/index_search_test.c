@@ -252,7 +252,7 @@ static void test_pairs(clip_storage storage, const char *name) {
 
 static int groups_of[ROWS], stop_after;
 static uint64_t group_count, member_count, out_of_order;
-static float best_of_group;
+static float best_of_group, worst_of_group;
 static char last_key[64];
 static int add_member(void *user, uint64_t group, const clip_index_entry *entry) {
   char key[64];
@@ -264,15 +264,38 @@ static int add_member(void *user, uint64_t group, const clip_index_entry *entry)
   strcpy(last_key, key);
   groups_of[atoi(key + 1)] = (int)group;
   if (entry->score > best_of_group) best_of_group = entry->score;
+  if (entry->score < worst_of_group) worst_of_group = entry->score;
   return ++member_count == (uint64_t)stop_after;
 }
 static clip_status groups(clip_index *index, const clip_index_groups_options *options) {
   for (int i = 0; i < ROWS; i++) groups_of[i] = -1;
-  group_count = member_count = out_of_order = 0, best_of_group = 0, stop_after = -1;
+  group_count = member_count = out_of_order = 0, best_of_group = 0, worst_of_group = 2, stop_after = -1;
   return clip_index_groups(index, options, add_member, NULL);
 }
 static int parents[ROWS];
 static int root(int i) { return parents[i] == i ? i : (parents[i] = root(parents[i])); }
+
+/* Entries about others, at cosines on both sides of the threshold and nearer to it than bytes tell. */
+static void test_group_scores(void) {
+  clip_index *index = open_index("groups-near", WIDTH, CLIP_STORAGE_INT8);
+  fill(embeddings[0], ROWS * WIDTH);
+  for (int i = 0; i < ROWS; i++) {
+    float *x = embeddings[i], *center = embeddings[i - i % 10];
+    double product = 0, length = 0, wanted = 0.9 + 0.002 * uniform();
+    if (i % 10)
+      for (int j = 0; j < WIDTH; j++) product += (double)x[j] * center[j];
+    for (int j = 0; j < WIDTH; j++) x[j] -= (float)product * (i % 10 ? center[j] : 0), length += (double)x[j] * x[j];
+    for (int j = 0; j < WIDTH; j++) {
+      x[j] /= (float)sqrt(length);
+      if (i % 10) x[j] = (float)(wanted * center[j] + sqrt(1 - wanted * wanted) * x[j]);
+    }
+  }
+  put(index, 0, ROWS);
+  clip_index_groups_options options = CLIP_INIT(clip_index_groups_options);
+  options.threshold = 0.9f;
+  CHECK(groups(index, &options) == CLIP_OK && group_count > ROWS / 20 && worst_of_group >= 0.9f);
+  clip_index_release(index);
+}
 
 /* Chains of entries over several segments, each near to the one before it, against brute force. */
 static void test_groups(clip_storage storage, const char *name) {
@@ -336,7 +359,7 @@ int main(int argc, char **argv) {
   if (!is_slow()) test_pairs(CLIP_STORAGE_F32, "pairs32"), test_pairs(CLIP_STORAGE_F16, "pairs16");
   test_pairs(CLIP_STORAGE_INT8, "pairs8");
   if (!is_slow()) test_groups(CLIP_STORAGE_F32, "groups32"), test_groups(CLIP_STORAGE_F16, "groups16");
-  test_groups(CLIP_STORAGE_INT8, "groups8");
+  test_groups(CLIP_STORAGE_INT8, "groups8"), test_group_scores();
   test_equal(CLIP_STORAGE_F16, "equal16"), test_equal(CLIP_STORAGE_INT8, "equal8");
   return end();
 }

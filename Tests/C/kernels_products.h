@@ -284,6 +284,13 @@ static void test_bytes(const clip_kernels *k, clip_storage storage) {
     multiply_bytes(k, a, w, c, columns, depth);
     for (size_t r = 0; r < rows; r++) small &= c.data[r * columns] == 0;
     check(small, "bytes: zeros stay", detail);
+    /* One element beside others whose range has no finite inverse. */
+    for (size_t j = 0; j < a.count; j++) a.data[j] = j % depth ? (j % 2 ? 1e-39f : -1e-39f) : 1;
+    for (size_t j = 0; j < w.count; j++) w.data[j] = 127;
+    multiply_bytes(k, a, w, c, columns, depth);
+    int alone = 1;
+    for (size_t j = 0; j < c.count; j++) alone &= fabsf(c.data[j] - 127) < 0.5f;
+    check(alone, "bytes: a large element beside tiny ones", detail);
     drop(a), drop(w), drop(c), drop(clean);
   }
 }
