@@ -131,7 +131,8 @@ CLIP_API clip_status clip_index_visit(clip_index *index, const void *prefix, siz
 
 enum { CLIP_INDEX_THRESHOLD = 1u /* only what scores at least `threshold` */ };
 
-/* Whether an entry may be a match: 0 leaves it out. Called on the calling thread, best first, until enough are found. */
+/* Whether an entry may be a match: 0 leaves it out. Called on the calling thread, once for an entry, best first, until
+ * enough are found. With `neighbours`, one that was missed first may come later. */
 typedef int (*clip_index_filter_fn)(void *user, const clip_index_entry *entry);
 
 typedef struct clip_index_search_options {

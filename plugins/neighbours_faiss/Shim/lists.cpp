@@ -2,9 +2,11 @@
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexIVFPQ.h>
 #include <faiss/invlists/InvertedLists.h>
+#include <faiss/utils/distances.h>
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "structure.hpp"
 
@@ -138,16 +140,19 @@ struct Lists final : Structure {
     count = std::min<size_t>(count, rows.count);
     // So many lists that they have enough rows.
     const size_t probes = std::min(lists.nlist, std::max<size_t>(lists.nlist / 16, 4 * count * lists.nlist / rows.count + 1));
-    std::vector<faiss::Index::idx_t> near(probes, -1), ids(count, -1);
-    std::vector<float> nearScores(probes), scores(count, -INFINITY);
-    centroids.search(1, query, static_cast<faiss::Index::idx_t>(probes), nearScores.data(), near.data());
-    // Not lists.search, which would end the process where there is no memory.
+    // Not lists.search, whose loops under OpenMP allocate: they would end the process where there is no memory.
+    std::vector<float> nearness(lists.nlist), scores(count, -INFINITY);
+    faiss::fvec_inner_products_ny(nearness.data(), query, centroids.get_xb(), rows.width, lists.nlist);
+    std::replace_if(nearness.begin(), nearness.end(), [](float x) { return std::isnan(x); }, -INFINITY);
+    std::vector<faiss::Index::idx_t> near(lists.nlist), ids(count, -1);
+    std::iota(near.begin(), near.end(), 0);
+    std::partial_sort(near.begin(), near.begin() + static_cast<std::ptrdiff_t>(probes), near.end(),
+                      [&](auto a, auto b) { return nearness[a] > nearness[b]; });
     const std::unique_ptr<faiss::InvertedListScanner> scanner(lists.get_InvertedListScanner(false, nullptr));
     scanner->set_query(query);
     for (size_t i = 0; i < probes; i++) {
-      if (near[i] < 0) continue;
       const auto list = static_cast<size_t>(near[i]);
-      scanner->set_list(near[i], nearScores[i]);
+      scanner->set_list(near[i], nearness[list]);
       scanner->scan_codes(lists.invlists->list_size(list), lists.invlists->get_codes(list), lists.invlists->get_ids(list),
                           scores.data(), ids.data(), count);
     }
