@@ -118,11 +118,11 @@ struct Judge {
   mutating func take(_ found: Neighbours.Found) throws(ClipError) -> Bool {
     restart()
     var entries = try scored(found.candidates, found.areExact)
-    // Below the last of the structure's, rows are missing; of a structure with scores of its own, below half of them.
+    // Below the last of the structure's, rows are missing; of a structure with scores of its own, below the best quarter.
     var scores: [Float] = []
     for entry in entries.prefix(found.structureCount) { try scores.add(entry.score, for: "scores") }
     try scores.arrange(for: "scores", by: >)
-    let last = found.areRanked ? scores.last : scores.isEmpty ? nil : scores[scores.count / 2]
+    let last = found.areRanked ? scores.last : scores.isEmpty ? nil : scores[scores.count / 4]
     let floor = max(last ?? .infinity, found.floor)
     return try choose(&entries, from: max(floor, wish.threshold)) || floor < wish.threshold
   }
