@@ -211,6 +211,7 @@ pub struct clip_index_options {
   pub embedding_width: u32,
   pub storage: clip_storage,
   pub wait_milliseconds: u64,
+  pub neighbours: *const c_char,
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
