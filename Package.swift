@@ -109,9 +109,9 @@ let kernelSets: [String: [Target]] = [
     kernels("kernels_arm64_dot", "armv8.2-a+dotprod"),
   ],
 ]
-/// scripts/build-sanitized compiles one set alone.
-let kernelSet = Context.environment["CLIPCORE_KERNEL_SET"]
-let allPlugins = plugins + kernelSets[architecture, default: []].filter { kernelSet == nil || kernelSet == $0.name }
+/// scripts/build-sanitized compiles some alone.
+let chosenSets = Context.environment["CLIPCORE_KERNEL_SETS"]?.split(separator: " ").map(String.init)
+let allPlugins = plugins + kernelSets[architecture, default: []].filter { chosenSets?.contains($0.name) ?? true }
 
 /// Full Swift, over the headers. `make` compiles it beside the libraries, in a scratch folder of its own.
 let swift: [Target] =

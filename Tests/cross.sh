@@ -16,12 +16,17 @@ compile() {
   "$clang" --target="$arch-linux-gnu" --sysroot="$PWD/$sysroot" -fuse-ld=lld -O2 -Wall -Wextra -Werror -IInclude "$@" -lm -lpthread
 }
 good=0 bad=0
+TMPDIR=$(mktemp -d) # for empty folders and what tests leave
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 
 # run NAME CPU PROGRAM ARGUMENT...: each @ is an empty folder.
 run() {
-  local name=$1 cpu=$2 line arguments
-  arguments=("${@:3}")
-  arguments=("${arguments[@]/#@/$(mktemp -d)}")
+  local name=$1 cpu=$2 line arguments=() argument
+  for argument in "${@:3}"; do
+    if [ "$argument" = @ ]; then argument=$(mktemp -d); fi
+    arguments+=("$argument")
+  done
   line=$(timeout 600 "qemu-$arch" -cpu "$cpu" -L "$sysroot" "${arguments[@]}" 2>&1 | tee "$tests/log" | tail -1)
   if [[ $line =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
     good=$((good + BASH_REMATCH[1])) bad=$((bad + BASH_REMATCH[2]))

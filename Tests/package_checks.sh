@@ -137,11 +137,18 @@ static_library_works() {
     $(grep -oE ' -l[a-z0-9]+' build/static/clipcore_plugins.h | sort -u) -lm && "$work/all"
 }
 
+# machine_sources: sources.list of this machine's own distribution: its mirror, and no other's packages.
+machine_sources() (
+  . /etc/os-release
+  apt-get indextargets --format "deb [signed-by=/usr/share/keyrings/$ID-archive-keyring.gpg] \$(REPO_URI) \$(RELEASE) \$(COMPONENT)" \
+    "Created-By: Packages" "Origin: ${NAME%% *}" | grep . || { echo "expected sources of $NAME, found none: apt-get update" >&2; exit 1; }
+)
+
 # The .debs: without a word from lintian; with all of BUILD_PACKAGES named; in a bare Debian they are installed, README's
 # program is built with pkg-config and with CMake, it and the tool run, and purged they leave nothing. There the tarball
 # runs too. build/chroot is kept for the next run.
 packages_work() {
-  local chroot=$root/build/chroot as_root=() package shared
+  local chroot=$root/build/chroot as_root=() package shared sources
   [ "$(id -u)" = 0 ] || as_root=(sudo)
   for package in $(sed -n 's/^BUILD_PACKAGES [:+]= //p' Makefile); do
     grep -q "^ *$package,\?\$" debian/control || { echo "Build-Depends in debian/control lacks $package"; return 1; }
@@ -151,9 +158,10 @@ packages_work() {
   lintian --fail-on error,warning --allow-root build/deb/*.deb || return
   if [ ! -e "$chroot.ready" ]; then
     "${as_root[@]}" rm -rf "$chroot"
+    sources=$(machine_sources) || return
     "${as_root[@]}" mmdebstrap --quiet --variant=minbase --mode=root --dpkgopt=force-unsafe-io --dpkgopt='path-exclude=/usr/share/doc/*' \
       --dpkgopt='path-exclude=/usr/share/locale/*' --include=gcc,libc6-dev,pkgconf,cmake,make \
-      "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$chroot" && touch "$chroot.ready" || return
+      "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$chroot" - <<< "$sources" && touch "$chroot.ready" || return
   fi
   shared=$chroot/tmp/clipcore
   awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on { print } /^}/ && on { exit }' README.md > build/tests/readme.c

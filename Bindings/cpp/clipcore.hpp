@@ -504,7 +504,7 @@ class Model {
   }
 
  private:
-  Model(Runtime runtime, clip_model *handle) : runtime_(std::move(runtime)), owner_(handle) {}
+  Model(Runtime runtime, clip_model *handle) : runtime_(std::move(runtime)), owner_(handle), opened_(info()) {}
   template <typename Fill>
   Matrix filled(std::size_t n, Fill fill) const {
     Matrix rows(n, info().embedding_width);
@@ -519,15 +519,16 @@ class Model {
     return scores;
   }
   std::size_t image_elements(const clip_encode_options *options) const {
-    if (options && options->image_width) return std::size_t{3} * options->image_width * options->image_height;
-    const auto facts = info();
-    return std::size_t{3} * facts.image_width * facts.image_height;
+    const auto width = options && options->image_width ? options->image_width : opened_.image_width;
+    const auto height = options && options->image_height ? options->image_height : opened_.image_height;
+    return std::size_t{3} * width * height;
   }
   std::size_t context_length(const clip_encode_options *options) const {
-    return options && options->context_length ? options->context_length : info().context_length;
+    return options && options->context_length ? options->context_length : opened_.context_length;
   }
   Runtime runtime_;
   detail::Owner<clip_model, clip_model_release> owner_;
+  clip_model_info opened_; /* whose sizes a call without options takes */
 };
 
 /* visit(name, offset, size) for the files in a tar archive. */

@@ -367,6 +367,72 @@ func TestTraining(t *testing.T) {
 	need(t, rt.InitializeModel(exported, 1))
 }
 
+func TestRowsHaveTheSizesThatTheCallerNames(t *testing.T) {
+	rt, model := open(t, "build/models/small-32")
+	info, err := model.Info()
+	need(t, err)
+	side, length := info.ImageWidth, info.ContextLength
+	large := &EncodeOptions{ImageWidth: 2 * side, ImageHeight: 2 * side}
+	smallRow, largeRow := make([]float32, 3*side*side), make([]float32, 12*side*side)
+	_, err = model.EncodePixels(ctx, largeRow, large)
+	needStatus(t, err, Mismatch)
+	_, err = model.EncodePixels(ctx, smallRow, large)
+	needStatus(t, err, InvalidArgument)
+	_, err = model.EncodeTokens(ctx, make([]int32, length), &EncodeOptions{ContextLength: 2 * length})
+	needStatus(t, err, InvalidArgument)
+	_, _, err = model.Tokenize([]string{"a"}, &EncodeOptions{ContextLength: 2 * length})
+	needStatus(t, err, Mismatch)
+	photo, err := rt.LoadImage(path("Examples/images/cat.png"), nil)
+	need(t, err)
+	defer photo.Close()
+	_, err = model.Preprocess(ctx, []*Image{photo}, &EncodeOptions{ImageWidth: -1, ImageHeight: -1})
+	needStatus(t, err, Mismatch)
+
+	need(t, model.Swap(ctx, ImageTower, "", &ModelOptions{ImageWidth: 2 * side, ImageHeight: 2 * side}))
+	embedding, err := model.EncodePixels(ctx, largeRow, large)
+	need(t, err)
+	if len(embedding) != model.EmbeddingWidth() {
+		t.Fatal(len(embedding))
+	}
+	_, err = model.EncodePixels(ctx, smallRow, nil)
+	needStatus(t, err, Mismatch)
+	_, err = model.Preprocess(ctx, []*Image{photo}, nil)
+	needStatus(t, err, Mismatch)
+	pixels, err := model.Preprocess(ctx, []*Image{photo}, large)
+	need(t, err)
+	if len(pixels) != len(largeRow) {
+		t.Fatal(len(pixels))
+	}
+	need(t, model.Swap(ctx, ImageTower, "", &ModelOptions{}))
+	trainer, err := model.NewTrainer(nil)
+	need(t, err)
+	defer trainer.Close()
+	ids, _, err := model.Tokenize([]string{"a"}, nil)
+	need(t, err)
+	_, err = trainer.Evaluate(ctx, &Batch{Pixels: smallRow, Tokens: ids})
+	need(t, err)
+	_, err = trainer.Evaluate(ctx, &Batch{Pixels: largeRow, Tokens: ids})
+	needStatus(t, err, InvalidArgument)
+}
+
+func TestTrainersKeepTheRuntime(t *testing.T) {
+	rt, err := NewRuntime(&RuntimeOptions{Log: func(LogLevel, string) {}})
+	need(t, err)
+	model, err := rt.OpenModel(ctx, path("build/models/small-32"), nil)
+	need(t, err)
+	rt.Close()
+	trainer, err := model.NewTrainer(nil)
+	need(t, err)
+	model.Close()
+	if rt.users == 0 {
+		t.Error("a trainer has to keep the runtime, and its log")
+	}
+	trainer.Close()
+	if rt.users != 0 {
+		t.Errorf("%d users of a runtime are left", rt.users)
+	}
+}
+
 func TestCodecs(t *testing.T) {
 	rt, _ := open(t, "build/models/small-32")
 	codec := &Codec{ID: "test.codec.broken", Description: "panics", Extensions: "broken",

@@ -130,9 +130,8 @@ type ModelInfo struct {
 // Model is a CLIP model: an image tower, a text tower, or both.
 type Model struct {
 	*handle
-	raw     *C.clip_model
-	runtime *Runtime
-	opened  ModelInfo // what sizes of 0 stand for
+	raw    *C.clip_model
+	opened ModelInfo // what sizes of 0 stand for
 }
 
 // Close gives up the model.
@@ -147,7 +146,7 @@ func (r *Runtime) OpenModel(ctx context.Context, folder string, options *ModelOp
 		options = &ModelOptions{}
 	}
 	raw := options.raw()
-	m := &Model{runtime: r}
+	m := &Model{}
 	held, err := newTexts([]string{folder})
 	if err == nil {
 		defer held.free()
@@ -191,9 +190,13 @@ func (m *Model) Info() (ModelInfo, error) {
 		return ModelInfo{}, err
 	}
 	defer m.done()
+	return describe(m.raw)
+}
+
+func describe(model *C.clip_model) (ModelInfo, error) {
 	var raw C.clip_model_info
 	raw.struct_size = C.uint32_t(unsafe.Sizeof(raw))
-	if err := check(func() C.clip_status { return C.clip_model_describe(m.raw, &raw) }); err != nil {
+	if err := check(func() C.clip_status { return C.clip_model_describe(model, &raw) }); err != nil {
 		return ModelInfo{}, err
 	}
 	return ModelInfo{
@@ -282,7 +285,11 @@ func (m *Model) EncodeImages(ctx context.Context, images []*Image, options *Enco
 
 // Preprocess makes the image tower's input for images: [n, 3, ImageHeight, ImageWidth].
 func (m *Model) Preprocess(ctx context.Context, images []*Image, options *EncodeOptions) ([]float32, error) {
-	return m.ofImages(ctx, images, m.pixelsOf(options), options,
+	width, err := m.rowFor(m.pixelsOf(options), (*ModelInfo).pixels)
+	if err != nil {
+		return nil, err
+	}
+	return m.ofImages(ctx, images, width, options,
 		func(views *C.clip_image_view, n C.size_t, options *C.clip_encode_options, out *C.float, capacity C.size_t) C.clip_status {
 			return C.clip_preprocess(m.raw, views, n, options, out, capacity)
 		})
@@ -352,7 +359,11 @@ func (m *Model) Tokenize(values []string, options *EncodeOptions) (ids []int32, 
 	}
 	defer free()
 	n := len(values)
-	size := n * m.contextOf(options)
+	width, err := m.rowFor(m.contextOf(options), func(now *ModelInfo) int { return now.ContextLength })
+	if err != nil {
+		return nil, nil, err
+	}
+	size := n * width
 	ids, lengths = make([]int32, size+1), make([]uint32, n+1)
 	err = check(func() C.clip_status {
 		return C.clip_tokenize(m.raw, held.first(), C.size_t(n), &raw, (*C.int32_t)(unsafe.Pointer(&ids[0])), C.size_t(size),
@@ -429,24 +440,37 @@ func rowsOf(what string, length, width int) (int, error) {
 	return length / width, nil
 }
 
-// pixelsOf is the elements of an image tower's input. Sizes that the caller names and the model does not have now are
-// refused by the call, whatever the buffer is.
+// pixelsOf is the elements of an image as C counts them: of the sizes that the caller names, and those as opened for each
+// 0. They do not depend on a swap at the same time, which the call finds.
 func (m *Model) pixelsOf(options *EncodeOptions) int {
-	sizes := m.opened
-	if options != nil && (options.ImageWidth != 0 || options.ImageHeight != 0) {
-		if now, err := m.Info(); err == nil {
-			sizes = now
-		}
+	if options == nil {
+		return m.opened.pixels()
 	}
-	return 3 * sizes.ImageWidth * sizes.ImageHeight
+	return 3 * side(options.ImageWidth, m.opened.ImageWidth) * side(options.ImageHeight, m.opened.ImageHeight)
 }
 
 func (m *Model) contextOf(options *EncodeOptions) int {
-	sizes := m.opened
-	if options != nil && options.ContextLength != 0 {
-		if now, err := m.Info(); err == nil {
-			sizes = now
-		}
+	if options == nil {
+		return m.opened.ContextLength
 	}
-	return sizes.ContextLength
+	return side(options.ContextLength, m.opened.ContextLength)
+}
+
+// side is the size that the options have in C.
+func side(named, opened int) int {
+	if raw := uint32(named); raw != 0 {
+		return int(raw)
+	}
+	return opened
+}
+
+func (i *ModelInfo) pixels() int { return 3 * i.ImageWidth * i.ImageHeight }
+
+// rowFor is the row of a result. A call refuses sizes that the model does not have: no memory for those, which may be huge.
+func (m *Model) rowFor(wanted int, of func(*ModelInfo) int) (int, error) {
+	now, err := m.Info()
+	if err != nil || wanted != of(&now) {
+		return 0, err
+	}
+	return wanted, nil
 }

@@ -2,6 +2,7 @@ package clipcore
 
 /*
 #include <stdlib.h>
+#include <clipcore/clip_extend.h>
 #include <clipcore/clip_train.h>
 */
 import "C"
@@ -80,10 +81,6 @@ func (m *Model) NewTrainer(options *TrainerOptions) (*Trainer, error) {
 	if options == nil {
 		options = &TrainerOptions{}
 	}
-	info, err := m.Info()
-	if err != nil {
-		return nil, err
-	}
 	raw := C.clip_trainer_options{
 		seed: C.uint64_t(options.Seed), optimizer: C.clip_optimizer(options.Optimizer),
 		learning_rate: C.float(options.LearningRate), beta1: C.float(options.Beta1), beta2: C.float(options.Beta2),
@@ -100,18 +97,32 @@ func (m *Model) NewTrainer(options *TrainerOptions) (*Trainer, error) {
 	if err := m.use(); err != nil {
 		return nil, err
 	}
-	defer m.done()
-	t := &Trainer{pixels: 3 * info.ImageWidth * info.ImageHeight, context: info.ContextLength}
-	if err := check(func() C.clip_status { return C.clip_trainer_create(m.raw, &raw, &t.raw) }); err != nil {
+	t, err := m.newTrainer(&raw)
+	if err != nil {
+		m.done()
 		return nil, err
 	}
 	made := t.raw
-	if err := m.runtime.use(); err != nil {
-		// The model keeps the runtime in C; only its Close was called.
-		t.handle = newHandle(nil, func() { C.clip_trainer_release(made) })
-		return t, nil
+	// Keeps the model, and so the runtime and its log.
+	t.handle = newHandle(m.handle, func() { C.clip_trainer_release(made) })
+	return t, nil
+}
+
+// newTrainer is of the model at one moment, so that the sizes are the trainer's whatever a swap does.
+func (m *Model) newTrainer(options *C.clip_trainer_options) (*Trainer, error) {
+	var model *C.clip_model
+	if err := check(func() C.clip_status { return C.clip_model_snapshot(m.raw, &model) }); err != nil {
+		return nil, err
 	}
-	t.handle = newHandle(m.runtime.handle, func() { C.clip_trainer_release(made) })
+	defer C.clip_model_release(model)
+	info, err := describe(model)
+	if err != nil {
+		return nil, err
+	}
+	t := &Trainer{pixels: info.pixels(), context: info.ContextLength}
+	if err := check(func() C.clip_status { return C.clip_trainer_create(model, options, &t.raw) }); err != nil {
+		return nil, err
+	}
 	return t, nil
 }
 

@@ -134,40 +134,34 @@ class Model extends Handle {
     return watched(options, (watch) => native.swap(this.raw, { of: towers }, folder, given, watch));
   }
 
-  /** Sizes that the caller names and the model does not have now are refused by the call, whatever the buffer is. */
-  #sizes(options) {
-    const { imageWidth, imageHeight, contextLength } = options.imageWidth || options.imageHeight || options.contextLength ? this.describe() : this.#opened;
-    return { pixels: 3 * imageWidth * imageHeight, context: contextLength };
-  }
-
-  async #encode(what, values, options, inWidth, outWidth) {
+  async #encode(what, values, options) {
     const raw = (list) => list.map((image) => image?.raw);
     const given = what === IMAGES || what === PREPROCESS ? raw(values) : values;
-    return watched(options, (watch) => native.encode(this.raw, { what, inWidth, outWidth }, given, options, watch));
+    return watched(options, (watch) => native.encode(this.raw, { ...this.#opened, what }, given, options, watch));
   }
 
   async encodeImages(images, options = {}) {
-    return this.#encode(IMAGES, images, options, 0, this.embeddingWidth);
+    return this.#encode(IMAGES, images, options);
   }
 
   async encodeTexts(texts, options = {}) {
-    return this.#encode(TEXTS, texts, options, 0, this.embeddingWidth);
+    return this.#encode(TEXTS, texts, options);
   }
 
   async preprocess(images, options = {}) {
-    return this.#encode(PREPROCESS, images, options, 0, this.#sizes(options).pixels);
+    return this.#encode(PREPROCESS, images, options);
   }
 
   async encodePixels(pixels, options = {}) {
-    return this.#encode(PIXELS, typed('pixels', Float32Array, pixels), options, this.#sizes(options).pixels, this.embeddingWidth);
+    return this.#encode(PIXELS, typed('pixels', Float32Array, pixels), options);
   }
 
   async tokenize(texts, options = {}) {
-    return this.#encode(TOKENIZE, texts, options, 0, this.#sizes(options).context);
+    return this.#encode(TOKENIZE, texts, options);
   }
 
   async encodeTokens(ids, options = {}) {
-    return this.#encode(TOKENS, typed('tokens', Int32Array, ids), options, this.#sizes(options).context, this.embeddingWidth);
+    return this.#encode(TOKENS, typed('tokens', Int32Array, ids), options);
   }
 
   similarity(images, texts) {
@@ -184,8 +178,8 @@ class Model extends Handle {
       optimizer: numberOf('optimizer', OPTIMIZERS, options.optimizer),
       schedule: numberOf('schedule', SCHEDULES, options.schedule),
     };
-    const { imageWidth, imageHeight, contextLength } = this.describe();
-    return new Trainer(await native.createTrainer(this.raw, given), { pixels: 3 * imageWidth * imageHeight, context: contextLength });
+    const { raw, ...sizes } = await native.createTrainer(this.raw, given);
+    return new Trainer(raw, sizes);
   }
 }
 

@@ -25,6 +25,7 @@ SYSTEM = re.compile(r"lib(c|m|dl|rt|pthread|stdc\+\+|gcc_s)\.so\.\d+|ld-linux.*"
 # Under the GPL, or too large for what most people do: a plugin that needs them is in the wheel without its libraries, and
 # works where the system has them.
 NOT_CARRIED = re.compile(r"lib(x265|jbig|openblas)\.so.*")
+ABIS = {"x86_64": "x86-64", "aarch64": "AArch64"}  # what ldconfig calls processors
 
 
 def _run(*command: str | Path) -> str:
@@ -114,9 +115,13 @@ def _libraries(tree: Path, package: Path, licenses: Path) -> None:
 
 
 def _named(name: str) -> dict[str, Path]:
-    match = re.search(rf"{re.escape(name)} \(.*x86-64.*\) => (\S+)", _run("/sbin/ldconfig", "-p"))
+    machine = os.uname().machine
+    if machine not in ABIS:
+        raise ValueError(f"expected a processor of {', '.join(ABIS)}, found {machine}")
+    listed = _run(shutil.which("ldconfig") or "/sbin/ldconfig", "-p")
+    match = re.search(rf"{re.escape(name)} \(.*{ABIS[machine]}.*\) => (\S+)", listed)
     if not match:
-        raise FileNotFoundError(f"expected {name}, found none")
+        raise FileNotFoundError(f"expected {name} for {ABIS[machine]} in ldconfig -p, found none")
     return {name: Path(match[1])}
 
 

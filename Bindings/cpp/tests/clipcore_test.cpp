@@ -170,6 +170,16 @@ int main(int argc, char **argv) try {
   NEED(clip::Model(runtime, folder / "trained").encode_texts(captions).values == copy.encode_texts(captions).values);
   copy.swap();
   NEED(copy.encode_texts(captions).values == texts.values);
+  // Without sizes a call takes pixels of the size that the model was opened with.
+  auto larger = CLIP_INIT(clip_model_options);
+  larger.image_width = larger.image_height = 2 * copy.info().image_width;
+  copy.swap(CLIP_TOWER_IMAGE, {}, &larger);
+  NEED(fails([&] { copy.encode_pixels(pixels); }) == CLIP_MISMATCH);
+  auto sizes = CLIP_INIT(clip_encode_options);
+  sizes.image_width = larger.image_width; // the height is that of when it was opened
+  NEED(fails([&] { copy.encode_pixels(pixels, &sizes); }) == CLIP_MISMATCH);
+  sizes.image_height = larger.image_height;
+  NEED(copy.encode_pixels(copy.preprocess(twice, &sizes), &sizes).count == 2 && copy.snapshot().preprocess(twice).width == 4 * pixels.width);
 
   // The index.
   auto index_options = CLIP_INIT(clip_index_options);

@@ -3,6 +3,7 @@
 #ifndef CLIPCORE_JNI_SUPPORT_H
 #define CLIPCORE_JNI_SUPPORT_H
 
+#include <clipcore/clip_extend.h>
 #include <clipcore/clip_index.h>
 #include <clipcore/clip_train.h>
 #include <jni.h>

@@ -1,8 +1,10 @@
 /* train.c: training. */
 #include "support.h"
 
-NATIVE(jlong, trainerCreate)(JNIEnv *env, jclass class, jlong model, jlongArray numbers, jfloatArray rates) {
+NATIVE(jlong, trainerCreate)(JNIEnv *env, jclass class, jlong handle, jlongArray numbers, jfloatArray rates, jlongArray sizes) {
   (void)class;
+  clip_model *model = NULL;
+  clip_model_info info = CLIP_INIT(clip_model_info);
   clip_trainer *trainer = NULL;
   clip_trainer_options o = CLIP_INIT(clip_trainer_options);
   jlong n[7];
@@ -14,7 +16,13 @@ NATIVE(jlong, trainerCreate)(JNIEnv *env, jclass class, jlong model, jlongArray 
   o.warmup_steps = (uint64_t)n[4], o.total_steps = (uint64_t)n[5], o.chunk = (uint32_t)n[6];
   o.learning_rate = r[0], o.beta1 = r[1], o.beta2 = r[2], o.epsilon = r[3];
   o.weight_decay = r[4], o.gradient_clip = r[5], o.final_rate = r[6], o.average_decay = r[7];
-  throw_status(env, clip_trainer_create(HANDLE(clip_model, model), &o, &trainer));
+  /* Of one moment, so that the sizes are the trainer's whatever a swap does. */
+  clip_status status = clip_model_snapshot(HANDLE(clip_model, handle), &model);
+  if (status == CLIP_OK) status = clip_model_describe(model, &info);
+  if (status == CLIP_OK) status = clip_trainer_create(model, &o, &trainer);
+  throw_status(env, status);
+  clip_model_release(model);
+  if (status == CLIP_OK) (*env)->SetLongArrayRegion(env, sizes, 0, 3, (const jlong[]){info.image_width, info.image_height, info.context_length});
   return (jlong)(intptr_t)trainer;
 }
 

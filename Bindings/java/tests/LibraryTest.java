@@ -10,6 +10,7 @@ import clipcore.Status;
 import clipcore.Trainer;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
+import java.nio.IntBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -93,6 +94,37 @@ public final class LibraryTest {
     FloatBuffer logits = model.similarity(one, texts), chances = model.classify(one, texts);
     check(logits.get(0) > logits.get(1) && chances.get(0) > 0.9 && Math.abs(chances.get(0) + chances.get(1) - 1) < 1e-6, "scores");
     check(runtime.imageEndings().contains("png") && ClipRuntime.abiVersion() >> 16 == 2 && ClipRuntime.version().split("\\.").length == 3, "version");
+  }
+
+  static void sizes(ClipRuntime runtime, Path folder) {
+    Model model = runtime.openModel(folder);
+    int side = model.info().imageWidth(), length = model.info().contextLength();
+    Image photo = runtime.loadImage(root.resolve("Examples/images/cat.png"));
+    var large = new Model.EncodeOptions();
+    large.imageWidth = large.imageHeight = 2 * side;
+    var longer = new Model.EncodeOptions();
+    longer.contextLength = 2 * length;
+    FloatBuffer smallRow = floats(new float[3 * side * side]), largeRow = floats(new float[12 * side * side]);
+    fails(Status.MISMATCH, "sizes after a swap that was not", () -> model.encodePixels(largeRow, large));
+    fails(Status.INVALID_ARGUMENT, "a row of another size", () -> model.encodePixels(smallRow, large));
+    fails(Status.INVALID_ARGUMENT, "tokens of another length", () -> model.encodeTokens(IntBuffer.allocate(length), longer));
+    fails(Status.MISMATCH, "another length", () -> model.tokenize(List.of("a"), longer));
+
+    var options = new Model.Options();
+    options.imageWidth = options.imageHeight = 2 * side;
+    model.swap(Model.IMAGE_TOWER, null, options);
+    check(model.encodePixels(largeRow, large).capacity() == model.embeddingWidth(), "named sizes");
+    fails(Status.MISMATCH, "sizes as opened", () -> model.encodePixels(smallRow, null));
+    fails(Status.MISMATCH, "preprocess as opened", () -> model.preprocess(List.of(photo), null));
+    check(model.preprocess(List.of(photo), large).capacity() == 12 * side * side, "preprocess to named sizes");
+    model.swap(Model.IMAGE_TOWER, null, new Model.Options());
+    Trainer trainer = model.trainer(null);
+    var batch = new Trainer.Batch();
+    batch.tokens = model.tokenize(List.of("a"), null).ids();
+    batch.pixels = smallRow;
+    check(trainer.evaluate(batch).step() == 0, "pixels of a trainer");
+    batch.pixels = largeRow;
+    fails(Status.INVALID_ARGUMENT, "pixels of another size", () -> trainer.evaluate(batch));
   }
 
   static void errors(ClipRuntime runtime, Model model) {
@@ -395,6 +427,7 @@ public final class LibraryTest {
     try (ClipRuntime runtime = new ClipRuntime(options); Model model = runtime.openModel(root.resolve("Models/emoji"))) {
       encoding(runtime, model);
       errors(runtime, model);
+      sizes(runtime, root.resolve("build/models/small-32"));
       callbacks(runtime, model);
       index(runtime);
       training(runtime);

@@ -76,14 +76,11 @@ static void on_message(napi_env env, napi_value function, void *context, void *d
 }
 
 static void on_log(void *user, clip_log_level level, const char *text) {
-  log_target *log = user;
-  log_message *message = atomic_load(&log->closing) ? NULL : malloc(sizeof *message + strlen(text) + 1);
+  log_message *message = malloc(sizeof *message + strlen(text) + 1);
   if (!message) return;
   message->level = level;
   strcpy(message->text, text);
-  napi_status status = napi_call_threadsafe_function(log->function, message, napi_tsfn_nonblocking);
-  if (status == napi_closing) atomic_store(&log->closing, 1);
-  if (status != napi_ok) free(message);
+  if (!channel_send(user, message)) free(message);
 }
 
 /* createRuntime(options) */
@@ -94,7 +91,7 @@ static napi_value create_runtime(napi_env env, napi_callback_info info) {
   if (!j) return NULL;
   napi_value value = NULL, log = property(env, a[0], "log"), paths = property(env, a[0], "pluginPaths");
   clip_runtime *runtime = NULL;
-  log_target *target = NULL;
+  channel *target = NULL;
   clip_runtime_options options = CLIP_INIT(clip_runtime_options);
   options.threads = u32_in(env, a[0], "threads");
   options.max_image_pixels = u64_in(env, a[0], "maxImagePixels");
@@ -102,9 +99,7 @@ static napi_value create_runtime(napi_env env, napi_callback_info info) {
   if (paths) job_texts(env, j, paths);
   options.plugin_paths = (const char *const *)j->texts, options.plugin_path_count = j->n;
   if (log && !pending(env)) {
-    target = calloc(1, sizeof *target);
-    if (target && napi_create_threadsafe_function(env, log, NULL, text_value(env, "clipcore log"), 0, 1, NULL, NULL, NULL, on_message,
-                                                  &target->function) == napi_ok) {
+    if ((target = channel_new(env, log, NULL, on_message))) {
       napi_unref_threadsafe_function(env, target->function);
       options.log = on_log, options.log_user = target;
     } else {
@@ -114,7 +109,7 @@ static napi_value create_runtime(napi_env env, napi_callback_info info) {
   if (!pending(env) && !failed(env, clip_runtime_create(&options, &runtime)) && (value = new_handle(env, RUNTIME, runtime, NULL))) {
     handle_of(env, value, RUNTIME)->log = target;
   } else {
-    log_free(target);
+    channel_free(target);
   }
   job_free(j);
   return value;
@@ -354,25 +349,48 @@ static napi_value encoded(napi_env env, job *j) {
   return object;
 }
 
-/* encode(model, {what, inWidth, outWidth}, images, texts or array, options, watch) */
+/* The sizes of a model in JavaScript. */
+static clip_model_info sizes_in(napi_env env, napi_value object) {
+  clip_model_info i = CLIP_INIT(clip_model_info);
+  i.embedding_width = u32_in(env, object, "embeddingWidth"), i.context_length = u32_in(env, object, "contextLength");
+  i.image_width = u32_in(env, object, "imageWidth"), i.image_height = u32_in(env, object, "imageHeight");
+  return i;
+}
+
+/* The elements of a row of pixels or of tokens as C counts them: of the sizes that the options name, and those of `i` for each
+ * 0. They do not depend on a swap at the same time, which the call finds. 0 where they are too many. */
+static size_t row_of(int of_tokens, const clip_encode_options *o, const clip_model_info *i) {
+  size_t width = o->image_width ? o->image_width : i->image_width, height = o->image_height ? o->image_height : i->image_height;
+  if (of_tokens) return o->context_length ? o->context_length : i->context_length;
+  return height && width > SIZE_MAX / 12 / height ? 0 : 3 * width * height;
+}
+
+/* encode(model, {what, sizes as opened}, images, texts or array, options, watch) */
 static napi_value encode(napi_env env, napi_callback_info info) {
   ARGUMENTS(5);
   job *j = new_job(env, handle_of(env, a[0], MODEL), run_encode, encoded);
   if (!j) return NULL;
   j->what = (int)u32_in(env, a[1], "what");
-  size_t in_width = u32_in(env, a[1], "inWidth"), out_width = u32_in(env, a[1], "outWidth");
+  encode_options(env, j, a[3], &j->options.encode);
+  clip_model_info opened = sizes_in(env, a[1]), now = CLIP_INIT(clip_model_info);
+  const clip_encode_options none = CLIP_INIT(clip_encode_options);
+  int of_tokens = j->what == TOKENIZE || j->what == TOKENS;
+  size_t row = row_of(of_tokens, &j->options.encode, &opened), width = opened.embedding_width;
   if (j->what == IMAGES || j->what == PREPROCESS) {
     job_images(env, j, a[2]);
   } else if (j->what == TEXTS || j->what == TOKENIZE) {
     job_texts(env, j, a[2]);
   } else if ((j->in = bytes_of(env, a[2], &j->in_size))) {
-    if (in_width == 0 || j->in_size == 0 || j->in_size % (4 * in_width)) throw_message(env, CLIP_INVALID_ARGUMENT, "expected whole rows of the model's size");
-    else j->n = j->in_size / (4 * in_width);
+    if (row == 0 || j->in_size == 0 || j->in_size % (4 * row)) throw_message(env, CLIP_INVALID_ARGUMENT, "expected whole rows of the model's size");
+    else j->n = j->in_size / (4 * row);
   } else {
     throw_message(env, CLIP_INVALID_ARGUMENT, "expected a typed array");
   }
-  j->capacity = j->n * out_width;
-  encode_options(env, j, a[3], &j->options.encode);
+  if (j->what == PREPROCESS || j->what == TOKENIZE) {
+    /* The call refuses sizes that the model does not have: no memory for those, which may be huge. */
+    width = !failed(env, clip_model_describe(j->self->pointer, &now)) && row == row_of(of_tokens, &none, &now) ? row : 0;
+  }
+  j->capacity = j->n * width;
   return start(env, j, a[4]);
 }
 

@@ -10,6 +10,7 @@
 #include <clipcore/clip_index.h>
 #include <clipcore/clip_train.h>
 #include <node_api.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,16 +28,23 @@ typedef struct handle {
   int forgotten; /* by the garbage collector */
   struct handle *keeps;
   clip_image_view view;         /* of an image */
-  struct log_target *log;       /* of a runtime, or NULL */
+  struct channel *log;          /* of a runtime, or NULL */
 } handle;
 
-/* Where a runtime's log goes: on any thread. After Node has begun to close the function, it is not used again. */
-typedef struct log_target {
+/* A function of JavaScript that any thread calls. Node frees it when the program ends, while threads may still run: it is
+ * not used again after Node has begun to close it. */
+typedef struct channel {
   napi_threadsafe_function function;
-  atomic_int closing;
-} log_target;
+  pthread_mutex_t mutex; /* of closing, and of the function's calls */
+  int closing;
+  int finalized, released; /* by Node and by channel_free, both on the thread of JavaScript; the last one frees */
+} channel;
 
-void log_free(log_target *log);
+/* A channel to `function`, or NULL. `on_data` gets `context`. */
+channel *channel_new(napi_env env, napi_value function, void *context, napi_threadsafe_function_call_js on_data);
+/* Whether the channel takes `data`; else the caller still owns that. [any-thread] */
+int channel_send(channel *c, void *data);
+void channel_free(channel *c);
 
 /* A value of JavaScript for a new handle, which keeps another one. Takes the pointer, also when it fails. */
 napi_value new_handle(napi_env env, kind kind, void *pointer, handle *keeps);
@@ -136,10 +144,11 @@ struct job {
   } options;
   int with_options;
   clip_train_metrics metrics;
+  clip_model_info sizes; /* of a trainer's model */
 
   watch *watch;
   napi_ref watch_value;
-  napi_threadsafe_function progress;
+  channel *progress;
   clip_status status;
   char message[4096];
   napi_async_work work;

@@ -14,17 +14,63 @@ void release(kind kind, void *pointer) {
   }
 }
 
-void log_free(log_target *log) {
-  if (!log) return;
-  if (log->function && !atomic_load(&log->closing)) napi_release_threadsafe_function(log->function, napi_tsfn_release);
-  free(log);
+/* ---------------------------------------------------------------- channels */
+
+static void channel_destroy(channel *c) {
+  pthread_mutex_destroy(&c->mutex);
+  free(c);
+}
+
+static void on_finalized(napi_env env, void *data, void *hint) {
+  channel *c = data;
+  (void)env, (void)hint;
+  pthread_mutex_lock(&c->mutex);
+  c->closing = 1;
+  pthread_mutex_unlock(&c->mutex);
+  c->finalized = 1;
+  if (c->released) channel_destroy(c);
+}
+
+channel *channel_new(napi_env env, napi_value function, void *context, napi_threadsafe_function_call_js on_data) {
+  channel *c = calloc(1, sizeof *c);
+  if (!c) return NULL;
+  pthread_mutex_init(&c->mutex, NULL);
+  if (napi_create_threadsafe_function(env, function, NULL, text_value(env, "clipcore"), 0, 1, c, on_finalized, context, on_data,
+                                      &c->function) == napi_ok) {
+    return c;
+  }
+  channel_destroy(c);
+  return NULL;
+}
+
+int channel_send(channel *c, void *data) {
+  napi_status status = napi_closing;
+  pthread_mutex_lock(&c->mutex);
+  if (!c->closing) status = napi_call_threadsafe_function(c->function, data, napi_tsfn_nonblocking);
+  if (status == napi_closing) c->closing = 1;
+  pthread_mutex_unlock(&c->mutex);
+  return status == napi_ok;
+}
+
+void channel_free(channel *c) {
+  if (!c) return;
+  if (c->finalized) {
+    channel_destroy(c);
+    return;
+  }
+  c->released = 1;
+  pthread_mutex_lock(&c->mutex);
+  int closing = c->closing;
+  c->closing = 1;
+  pthread_mutex_unlock(&c->mutex);
+  if (!closing) napi_release_threadsafe_function(c->function, napi_tsfn_release);
 }
 
 static void handle_free(handle *h) {
   if (h->closed && h->users == 0 && h->pointer) {
     release(h->kind, h->pointer);
     h->pointer = NULL;
-    log_free(h->log);
+    channel_free(h->log);
     if (h->keeps) handle_done(h->keeps);
   }
   if (h->forgotten && !h->pointer) free(h);
@@ -322,12 +368,16 @@ typedef struct step {
 static void on_step(napi_env env, napi_value function, void *context, void *data) {
   step *s = data;
   watch *w = context;
-  if (!env) {
+  if (!env) { /* the program ends: nothing waits for the promise */
+    if (s->job) {
+      channel_free(s->job->progress);
+      job_free(s->job);
+    }
     free(s);
   } else if (s->job) {
     job *j = s->job;
     free(s);
-    napi_release_threadsafe_function(j->progress, napi_tsfn_release);
+    channel_free(j->progress);
     /* What waits for the promise goes on when the scope is closed. */
     napi_value resource = NULL;
     napi_async_context async = NULL;
@@ -355,7 +405,7 @@ static int send(job *j, step values) {
   step *s = malloc(sizeof *s);
   if (!s) return 0;
   *s = values;
-  if (napi_call_threadsafe_function(j->progress, s, napi_tsfn_nonblocking) == napi_ok) return 1;
+  if (channel_send(j->progress, s)) return 1;
   free(s);
   return 0;
 }
@@ -383,7 +433,7 @@ static void complete(napi_env env, napi_status status, void *data) {
     snprintf(j->message, sizeof j->message, "the program ends");
   }
   if (j->progress && send(j, (step){.job = j})) return;
-  if (j->progress) napi_release_threadsafe_function(j->progress, napi_tsfn_release);
+  channel_free(j->progress);
   settle(env, j);
 }
 
@@ -398,7 +448,7 @@ napi_value start(napi_env env, job *j, napi_value watch_value) {
     j->watch = data;
     if (j->watch->progress) {
       napi_get_reference_value(env, j->watch->progress, &function);
-      if (napi_create_threadsafe_function(env, function, NULL, name, 0, 1, NULL, NULL, j->watch, on_step, &j->progress) != napi_ok) goto failed;
+      if (!(j->progress = channel_new(env, function, j->watch, on_step))) goto failed;
     }
   }
   if (napi_create_async_work(env, NULL, name, execute, complete, j, &j->work) != napi_ok) goto failed;
@@ -408,7 +458,7 @@ napi_value start(napi_env env, job *j, napi_value watch_value) {
   if (j->watch_value) napi_delete_reference(env, j->watch_value);
 failed:
   throw_message(env, CLIP_OUT_OF_MEMORY, "Node cannot start the call");
-  if (j->progress) napi_release_threadsafe_function(j->progress, napi_tsfn_abort);
+  channel_free(j->progress);
   job_free(j);
   return NULL;
 }

@@ -3,15 +3,30 @@
 
 static clip_status run_create(job *j) {
   clip_trainer *trainer = NULL;
-  clip_status status = clip_trainer_create(j->self->pointer, &j->options.trainer, &trainer);
+  clip_model *model = NULL; /* of one moment, so that the sizes are the trainer's whatever a swap does */
+  j->sizes = CLIP_INIT(clip_model_info);
+  clip_status status = clip_model_snapshot(j->self->pointer, &model);
+  if (status == CLIP_OK) status = clip_model_describe(model, &j->sizes);
+  if (status == CLIP_OK) status = clip_trainer_create(model, &j->options.trainer, &trainer);
+  clip_model_release(model);
   j->made = trainer, j->made_kind = TRAINER;
   return status;
+}
+
+/* {raw, pixels, context}: the trainer, and the elements of a row of each. */
+static napi_value created(napi_env env, job *j) {
+  napi_value object = NULL;
+  if (napi_create_object(env, &object) != napi_ok) return NULL;
+  set(env, object, "raw", made_handle(env, j));
+  set(env, object, "pixels", number_value(env, 3.0 * j->sizes.image_width * j->sizes.image_height));
+  set(env, object, "context", number_value(env, j->sizes.context_length));
+  return object;
 }
 
 /* createTrainer(model, options) */
 static napi_value create_trainer(napi_env env, napi_callback_info info) {
   ARGUMENTS(2);
-  job *j = new_job(env, handle_of(env, a[0], MODEL), run_create, made_handle);
+  job *j = new_job(env, handle_of(env, a[0], MODEL), run_create, created);
   if (!j) return NULL;
   clip_trainer_options *o = &j->options.trainer;
   *o = CLIP_INIT(clip_trainer_options);

@@ -165,6 +165,36 @@ test('trains, saves and updates', async () => {
   await runtime.openModel(exported);
 });
 
+test('rows have the sizes that the caller names, whatever a swap does', async () => {
+  const runtime = new Runtime();
+  const model = await runtime.openModel(small);
+  const { imageWidth: side, contextLength } = model.describe();
+  const image = await runtime.loadImage(photo('cat.png'));
+  const large = { imageWidth: 2 * side, imageHeight: 2 * side };
+  const row = new Float32Array(12 * side * side);
+  await fails('CLIP_MISMATCH', model.encodePixels(row, large));
+  await fails('CLIP_MISMATCH', model.preprocess([image], { imageWidth: 2 ** 32 - 1, imageHeight: 2 ** 32 - 1 }));
+  await fails('CLIP_INVALID_ARGUMENT', model.encodePixels(row.subarray(0, 3 * side * side), large));
+  await fails('CLIP_INVALID_ARGUMENT', model.encodePixels(row, { imageWidth: 2 ** 32 - 1, imageHeight: 2 ** 32 - 1 }));
+  await fails('CLIP_INVALID_ARGUMENT', model.encodeTokens(new Int32Array(contextLength), { contextLength: 2 * contextLength }));
+  await fails('CLIP_MISMATCH', model.tokenize(['a'], { contextLength: 2 * contextLength }));
+  const tokens = (await model.tokenize(['a', 'b'])).ids;
+  // Swaps on each thread of the pool, so that the last call of the list begins after one of them.
+  const after = async (options, call) => {
+    const swaps = Array.from({ length: Number(process.env.UV_THREADPOOL_SIZE || 4) }, () => model.swap({ towers: Tower.IMAGE, options }));
+    const value = await call();
+    await Promise.all(swaps);
+    return value;
+  };
+  assert.strictEqual((await after(large, () => model.encodePixels(row, large))).length, model.embeddingWidth);
+  await fails('CLIP_MISMATCH', model.preprocess([image]));
+  assert.strictEqual((await model.preprocess([image], large)).length, row.length);
+  const trainer = await after({}, () => model.createTrainer()); // of the size as opened, which has been swapped away
+  const pixels = Float32Array.from({ length: 6 * side * side }, (_, i) => Math.sin(i));
+  assert((await trainer.evaluate({ pixels, tokens })).loss > 0);
+  await fails('CLIP_INVALID_ARGUMENT', trainer.evaluate({ pixels: row, tokens }));
+});
+
 test('workers have runtimes of their own, and end while calls run', async () => {
   const code = `
     const { Runtime } = require('clipcore');

@@ -204,7 +204,8 @@ class Owner:
 
     def __init__(self, pointer: int, release: Callable[[int], None], keep: tuple[Any, ...], one_call: bool) -> None:
         self._pointer, self._release, self.keep, self._one_call = pointer, release, list(keep), one_call
-        self._lock, self._users, self._closed = threading.Lock(), 0, False
+        # Finalizers close handles, also in the midst of a call that has the lock.
+        self._lock, self._users, self._closed = threading.RLock(), 0, False
 
     def __enter__(self) -> int:
         with self._lock:

@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,23 +178,17 @@ class Dataset(Handle):
         for name in ("batch_size", "epochs", "shuffle_buffer", "workers", "prefetch"):
             setattr(struct, name, unsigned(getattr(options, name), 32, name))
         owners = [handle._owner for handle in (runtime, model, image_pipeline, text_pipeline) if handle is not None]
-        used = {handle: handle._owner.__enter__() for handle in (model, image_pipeline, text_pipeline) if handle}
-        try:
-            struct.image_pipeline = used.get(image_pipeline) if image_pipeline else None
-            struct.text_pipeline = used.get(text_pipeline) if text_pipeline else None
-            with runtime._owner as pointer:
-                dataset = created(
-                    lib.clip_dataset_open,
-                    pointer,
-                    used.get(model) if model else None,
-                    c_paths,
-                    len(paths),
-                    ctypes.byref(struct),
-                )
-        finally:
-            for handle in used:
-                handle._owner.__exit__()
-        self._model, self._turn = model, threading.Lock()
+        with ExitStack() as used:
+            # The sizes of its batches stay those of now.
+            now = used.enter_context(model.snapshot()) if model is not None else None
+            pointer, model_pointer, struct.image_pipeline, struct.text_pipeline = (
+                used.enter_context(handle._owner) if handle is not None else None
+                for handle in (runtime, now, image_pipeline, text_pipeline)
+            )
+            dataset = created(
+                lib.clip_dataset_open, pointer, model_pointer, c_paths, len(paths), ctypes.byref(struct)
+            )
+        self._sizes, self._turn = now._opened if now is not None else None, threading.Lock()
         super().__init__(dataset, lib.clip_dataset_release, *owners)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -209,7 +204,7 @@ class Dataset(Handle):
 
     def _copied(self, batch: Any) -> Batch:
         n = batch.count
-        info = self._model.info if self._model else None
+        info = self._sizes
         counts = (ctypes.c_uint32 * n).from_address(batch.caption_counts) if batch.caption_counts else []
         captions = iter(_strings(batch.all_captions, sum(counts)))
         return Batch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from . import _raw as raw
@@ -67,6 +68,7 @@ class Model(Handle):
             call.check(lib.clip_model_open(pointer, path(folder), ctypes.byref(options), ctypes.byref(out)))
         self.runtime = runtime
         super().__init__(out.value, lib.clip_model_release, runtime._owner)
+        self._opened = self.info
 
     @property
     def info(self) -> ModelInfo:
@@ -90,6 +92,7 @@ class Model(Handle):
         model = Model.__new__(Model)
         model.runtime = self.runtime
         Handle.__init__(model, out, lib.clip_model_release, self.runtime._owner)
+        model._opened = model.info
         return model
 
     # ------------------------------------------------------------ embeddings
@@ -126,7 +129,14 @@ class Model(Handle):
         return result
 
     def _sizes(self, options: EncodeOptions | None) -> ModelInfo:
-        return options.sizes if options and options.sizes else self.info
+        """What the caller's pixels and tokens were made for: 0 is what the model was opened with, as in C."""
+        said = options.sizes if options and options.sizes else self._opened
+        return replace(
+            said,
+            image_width=said.image_width or self._opened.image_width,
+            image_height=said.image_height or self._opened.image_height,
+            context_length=said.context_length or self._opened.context_length,
+        )
 
     # ------------------------------------------------------------ scores
 

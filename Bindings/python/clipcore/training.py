@@ -160,9 +160,9 @@ class Trainer(Handle):
             "low_rank_scale",
         ):
             setattr(struct, name, getattr(options, name))
-        with model._owner as pointer:
+        with model.snapshot() as now, now._owner as pointer:
             trainer = created(lib.clip_trainer_create, pointer, ctypes.byref(struct))
-        self.model = model
+        self.model, self._sizes = model, now._opened
         super().__init__(trainer, lib.clip_trainer_release, model._owner, one_call=True)
 
     def step(
@@ -203,7 +203,7 @@ class Trainer(Handle):
     ) -> Metrics:
         if (images is None) == (pixels is None) or (texts is None) == (tokens is None):
             raise InvalidArgumentError("expected images or pixels, and texts or tokens")
-        info = self.model.info
+        info = self._sizes  # a swap of the model does not change the trainer
         encode = encode_options(options, None)
         batch, metrics = sized(raw.clip_train_batch, options=ctypes.pointer(encode)), sized(raw.clip_train_metrics)
         counts = {}

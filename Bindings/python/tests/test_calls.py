@@ -1,6 +1,7 @@
 """Models, images, files, data sets, training, index, analysis."""
 
 import array
+import dataclasses
 import math
 import pickle
 import tempfile
@@ -157,6 +158,27 @@ class Embeddings(unittest.TestCase):
             with self.assertRaises(clipcore.MismatchError):
                 copy.swap(folder=EMOJI)
 
+    def test_sizes_after_a_swap(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = Model(small_model(folder))
+            opened, before = model.info, model.preprocess([CAT])
+            model.swap(Tower.IMAGE, image_size=(64, 64))
+            now = EncodeOptions(sizes=model.info)
+            after = model.preprocess([CAT], now)
+            self.assertEqual((len(data(before)), len(data(after))), (3 * 32 * 32 * 4, 3 * 64 * 64 * 4))
+            self.assertEqual(len(data(model.encode_pixels(after, now))), 32 * 4)
+            with self.assertRaises(clipcore.MismatchError):
+                model.encode_pixels(before)
+            with self.assertRaises(clipcore.MismatchError):
+                model.preprocess([CAT])
+            with self.assertRaisesRegex(clipcore.InvalidArgumentError, "rows of 3072"):  # what C takes without sizes
+                model.encode_pixels(np.ones((1, 3, 16, 16), "f4") if np else [1.0] * 768)
+            part = dataclasses.replace(opened, image_width=64, image_height=0, context_length=0)
+            with self.assertRaisesRegex(clipcore.InvalidArgumentError, "rows of 6144"):
+                model.encode_pixels(before, EncodeOptions(sizes=part))
+            snapshot = model.snapshot()
+            self.assertEqual(data(snapshot.preprocess([CAT])), data(after))
+
     def test_files(self):
         files = sorted(IMAGES.glob("*.png"))
         embeddings, errors = self.model.encode_files([*files, ROOT / "README.md", "nowhere"])
@@ -236,6 +258,36 @@ class Data(unittest.TestCase):
         with self.assertRaises(clipcore.FormatError):
             dataset.restore(b"x")
 
+    def test_dataset_of_a_swapped_and_a_closed_model(self):
+        with tempfile.TemporaryDirectory() as folder:
+            model = Model(small_model(folder))
+            options = DatasetOptions(batch_size=64, ordered=True, caption_fields=["en"], workers=2)
+            expected = list(clipcore.Dataset([ROOT / "Examples/emoji-pairs.tar"], model, options))
+            dataset = clipcore.Dataset([ROOT / "Examples/emoji-pairs.tar"], model, options)
+            found = [next(dataset)]
+            model.swap(Tower.IMAGE, image_size=(64, 64))
+            found.append(next(dataset))
+            model.close()
+            found += dataset
+            for a, b in zip(found, expected):
+                self.assertEqual((a.keys, data(a.pixels), data(a.tokens)), (b.keys, data(b.pixels), data(b.tokens)))
+            self.assertEqual((len(found), len(data(found[1].pixels))), (4, 64 * 3 * 32 * 32 * 4))
+
+    def test_a_data_set_that_is_not_opened_holds_nothing(self):
+        model, flip = Model(EMOJI, without_weights=True), clipcore.Pipeline([])
+        closed = clipcore.Pipeline([])
+        closed.close()
+        for pipelines in (dict(image_pipeline=flip, text_pipeline=closed), dict(image_pipeline=flip)):
+            with self.assertRaises(clipcore.CLIPError):
+                clipcore.Dataset([] if "text_pipeline" not in pipelines else [IMAGES], model, **pipelines)
+            self.assertEqual([handle._owner._users for handle in (model, flip, model.runtime)], [0, 0, 0])
+
+    def test_a_finalizer_closes_in_the_midst_of_a_call(self):
+        lock = clipcore.Pipeline([])._owner._lock
+        with lock:
+            self.assertTrue(lock.acquire(blocking=False))
+            lock.release()
+
     def test_pipeline(self):
         pipeline = clipcore.Pipeline([{"op": "random_horizontal_flip", "p": 1}])
         once = pipeline.image(CAT, 1, 2)
@@ -286,6 +338,12 @@ class Training(unittest.TestCase):
             self.assertNotEqual(trained, before)
             trainer.export(Path(folder, "exported"))
             self.assertEqual(data(Model(Path(folder, "exported")).encode_texts(texts)), trained)
+            expected = trainer.evaluate(pixels=pixels, tokens=tokens)
+            model.swap(Tower.IMAGE, image_size=(64, 64))
+            self.assertEqual(trainer.evaluate(pixels=pixels, tokens=tokens), expected)
+            with self.assertRaises(clipcore.InvalidArgumentError):
+                trainer.evaluate(pixels=model.preprocess(images, EncodeOptions(sizes=model.info))[:1], tokens=tokens[:1])
+            model.swap(Tower.IMAGE, image_size=(32, 32))
             teacher = clipcore.Trainer(model, TrainerOptions(losses=[clipcore.LossTerm(clipcore.Loss.DISTILLATION)]))
             rows = Model(EMOJI).encode_texts(texts)
             logits = Model(EMOJI).similarity(rows, rows)

@@ -192,6 +192,22 @@ fn describe(raw: *const ffi::clip_model) -> Result<ModelInfo> {
   })
 }
 
+fn pixels(width: u32, height: u32) -> usize {
+  (width as usize).saturating_mul(height as usize).saturating_mul(3)
+}
+
+impl ModelInfo {
+  /// Elements of one image's pixels.
+  pub(crate) fn pixels(&self) -> usize {
+    pixels(self.image_width, self.image_height)
+  }
+}
+
+/// The row of a result. A call refuses sizes that the model does not have: no memory for those, which may be huge.
+fn row_for(wanted: usize, now: usize) -> usize {
+  if wanted == now { wanted } else { 0 }
+}
+
 /// The number of rows of `width` elements in `values`.
 pub(crate) fn rows(what: &str, length: usize, width: usize) -> Result<usize> {
   if width > 0 && length > 0 && length % width == 0 {
@@ -281,13 +297,13 @@ impl Model {
   /// The image tower's input for images: [n, 3, image_height, image_width].
   pub fn preprocess(&self, images: &[View<'_>], options: EncodeOptions<'_>) -> Result<Vec<f32>> {
     let (views, n) = (images.as_ptr().cast(), images.len());
-    let width = self.pixels_of(&options)?;
+    let width = row_for(self.pixels_of(&options), self.info()?.pixels());
     self.fill(n, width, options, |options, out| unsafe { ffi::clip_preprocess(self.raw, views, n, options, out.as_mut_ptr(), out.len()) })
   }
 
   /// Embeddings of preprocessed images.
   pub fn encode_pixels(&self, pixels: &[f32], options: EncodeOptions<'_>) -> Result<Vec<f32>> {
-    let n = rows("pixels", pixels.len(), self.pixels_of(&options)?)?;
+    let n = rows("pixels", pixels.len(), self.pixels_of(&options))?;
     self.encode(n, options, |options, out| unsafe { ffi::clip_encode_pixels(self.raw, pixels.as_ptr(), n, options, out.as_mut_ptr(), out.len()) })
   }
 
@@ -295,7 +311,8 @@ impl Model {
     let (_held, pointers) = c_texts(texts)?;
     let raw = options.raw()?;
     let n = pointers.len();
-    let mut tokens = Tokens { ids: vec![0; n * self.context_of(&options)?], lengths: vec![0; n] };
+    let width = row_for(self.context_of(&options), self.info()?.context_length as usize);
+    let mut tokens = Tokens { ids: vec![0; n * width], lengths: vec![0; n] };
     let (ids, lengths) = (&mut tokens.ids, &mut tokens.lengths);
     check(unsafe {
       ffi::clip_tokenize(self.raw, pointers.as_ptr(), n, &raw.raw, ids.as_mut_ptr(), ids.len(), lengths.as_mut_ptr(), n)
@@ -305,7 +322,7 @@ impl Model {
 
   /// Embeddings of tokenized texts, [n, context_length].
   pub fn encode_tokens(&self, ids: &[i32], options: EncodeOptions<'_>) -> Result<Vec<f32>> {
-    let n = rows("tokens", ids.len(), self.context_of(&options)?)?;
+    let n = rows("tokens", ids.len(), self.context_of(&options))?;
     self.encode(n, options, |options, out| unsafe { ffi::clip_encode_tokens(self.raw, ids.as_ptr(), n, options, out.as_mut_ptr(), out.len()) })
   }
 
@@ -327,17 +344,16 @@ impl Model {
     Ok(scores)
   }
 
-  // Sizes that the caller names and the model does not have now are refused by the call, whatever the buffer is.
+  // The elements of a row as C counts them: of the sizes that the caller names, and those as opened for each 0. They do not
+  // depend on a swap at the same time, which the call finds.
 
-  fn pixels_of(&self, options: &EncodeOptions<'_>) -> Result<usize> {
-    let now = if options.image_width == 0 && options.image_height == 0 { None } else { Some(self.info()?) };
-    let sizes = now.as_ref().unwrap_or(&self.opened);
-    Ok(3 * sizes.image_width as usize * sizes.image_height as usize)
+  fn pixels_of(&self, options: &EncodeOptions<'_>) -> usize {
+    let side = |named: u32, opened: u32| if named == 0 { opened } else { named };
+    pixels(side(options.image_width, self.opened.image_width), side(options.image_height, self.opened.image_height))
   }
 
-  fn context_of(&self, options: &EncodeOptions<'_>) -> Result<usize> {
-    let now = if options.context_length == 0 { None } else { Some(self.info()?) };
-    Ok(now.as_ref().unwrap_or(&self.opened).context_length as usize)
+  fn context_of(&self, options: &EncodeOptions<'_>) -> usize {
+    (if options.context_length == 0 { self.opened.context_length } else { options.context_length }) as usize
   }
 
   /// The handle in C, for functions of [`ffi`]; valid as long as this model.

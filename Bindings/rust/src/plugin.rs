@@ -100,14 +100,22 @@ unsafe extern "C" fn decode<C: ImageCodec>(data: *const u8, size: usize, header:
   })
 }
 
+const fn ends_in_nul(text: &str) -> bool {
+  !text.is_empty() && text.as_bytes()[text.len() - 1] == 0
+}
+
 /// The tables of a codec's plugin.
 #[doc(hidden)]
 #[repr(transparent)]
 pub struct Table<T>(pub T);
 unsafe impl<T> Sync for Table<T> {} // constant, and what it points to is static
 
+/// Fails where a text does not end in NUL: when it is compiled, in a static.
 #[doc(hidden)]
 pub const fn codec_table<C: ImageCodec>() -> Table<ffi::clip_image_codec> {
+  assert!(ends_in_nul(C::ID), "ID has to end in \\0");
+  assert!(ends_in_nul(C::DESCRIPTION), "DESCRIPTION has to end in \\0");
+  assert!(ends_in_nul(C::EXTENSIONS), "EXTENSIONS has to end in \\0");
   Table(ffi::clip_image_codec {
     struct_size: std::mem::size_of::<ffi::clip_image_codec>() as u32,
     id: C::ID.as_ptr() as *const c_char,

@@ -129,6 +129,12 @@ pub struct clip_encode_options {
   pub progress: clip_progress,
   pub prompt: *const c_char,
 }
+pub type clip_resample = u32;
+pub const CLIP_RESAMPLE_NEAREST: u32 = 0;
+pub const CLIP_RESAMPLE_BILINEAR: u32 = 1;
+pub const CLIP_RESAMPLE_BICUBIC: u32 = 2;
+pub const CLIP_RESAMPLE_LANCZOS: u32 = 3;
+pub type clip_plugin_table_fn = Option<unsafe extern "C" fn(user: *mut c_void, id: *const c_char, table: *const c_void) -> c_int>;
 pub type clip_plugin_kind = u32;
 pub const CLIP_KIND_ENCODER: u32 = 1;
 pub const CLIP_KIND_IMAGE_CODEC: u32 = 2;
@@ -211,6 +217,7 @@ pub struct clip_index_options {
   pub embedding_width: u32,
   pub storage: clip_storage,
   pub wait_milliseconds: u64,
+  pub neighbours: *const c_char,
 }
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -420,6 +427,10 @@ pub struct clip_image {
   _opaque: [u8; 0],
 }
 #[repr(C)]
+pub struct clip_plugin_reference {
+  _opaque: [u8; 0],
+}
+#[repr(C)]
 pub struct clip_index {
   _opaque: [u8; 0],
 }
@@ -435,11 +446,13 @@ extern "C" {
   pub fn clip_encode_text(model: *mut clip_model, texts: *const *const c_char, n: usize, options: *const clip_encode_options, embeddings: *mut f32, capacity: usize) -> clip_status;
   pub fn clip_encode_tokens(model: *mut clip_model, tokens: *const i32, n: usize, options: *const clip_encode_options, embeddings: *mut f32, capacity: usize) -> clip_status;
   pub fn clip_encoder_describe(runtime: *const clip_runtime, id: *const c_char, config: *const c_char, info: *mut clip_encoder_info, visit: clip_tensor_fn, user: *mut c_void) -> clip_status;
+  pub fn clip_image_create(runtime: *mut clip_runtime, format: clip_pixel_format, width: u32, height: u32, out: *mut *mut clip_image, pixels: *mut *mut u8) -> clip_status;
   pub fn clip_image_decode(runtime: *mut clip_runtime, data: *const c_void, size: usize, options: *const clip_image_options, out: *mut *mut clip_image) -> clip_status;
   pub fn clip_image_endings(runtime: *const clip_runtime, buffer: *mut c_char, capacity: usize) -> usize;
   pub fn clip_image_get_view(image: *const clip_image, view: *mut clip_image_view) -> clip_status;
   pub fn clip_image_load(runtime: *mut clip_runtime, path: *const c_char, options: *const clip_image_options, out: *mut *mut clip_image) -> clip_status;
   pub fn clip_image_release(image: *mut clip_image);
+  pub fn clip_image_resize(runtime: *mut clip_runtime, view: *const clip_image_view, resample: clip_resample, width: u32, height: u32, pixels: *mut u8, capacity: usize, stride: usize) -> clip_status;
   pub fn clip_index_describe(index: *mut clip_index, info: *mut clip_index_info) -> clip_status;
   pub fn clip_index_duplicates(index: *mut clip_index, options: *const clip_index_duplicates_options, visit: clip_index_pair_fn, user: *mut c_void) -> clip_status;
   pub fn clip_index_fingerprint(folder: *const c_char, buffer: *mut c_char, capacity: usize) -> clip_status;
@@ -460,17 +473,28 @@ extern "C" {
   pub fn clip_model_initialize(runtime: *mut clip_runtime, folder: *const c_char, seed: u64) -> clip_status;
   pub fn clip_model_open(runtime: *mut clip_runtime, folder: *const c_char, options: *const clip_model_options, out: *mut *mut clip_model) -> clip_status;
   pub fn clip_model_release(model: *mut clip_model);
+  pub fn clip_model_snapshot(model: *mut clip_model, out: *mut *mut clip_model) -> clip_status;
   pub fn clip_model_swap(model: *mut clip_model, towers: u32, folder: *const c_char, options: *const clip_model_options) -> clip_status;
+  pub fn clip_normalize_bytes(model: *const clip_model, bytes: *const u8, n: usize, options: *const clip_encode_options, pixels: *mut f32, capacity: usize) -> clip_status;
   pub fn clip_plugin_load(runtime: *mut clip_runtime, path: *const c_char) -> clip_status;
+  pub fn clip_plugin_reference_release(reference: *mut clip_plugin_reference);
   pub fn clip_plugin_register(runtime: *mut clip_runtime, entry: clip_plugin_entry_fn) -> clip_status;
   pub fn clip_plugin_reload(runtime: *mut clip_runtime, plugin: *const c_char) -> clip_status;
+  pub fn clip_plugin_table_hold(runtime: *const clip_runtime, kind: clip_plugin_kind, id: *const c_char, table: *mut *const c_void, out: *mut *mut clip_plugin_reference) -> clip_status;
+  pub fn clip_plugin_tables_visit(runtime: *const clip_runtime, kind: clip_plugin_kind, visit: clip_plugin_table_fn, user: *mut c_void) -> clip_status;
   pub fn clip_plugin_unload(runtime: *mut clip_runtime, plugin: *const c_char) -> clip_status;
   pub fn clip_plugin_watch(runtime: *mut clip_runtime, changed: clip_plugin_changed_fn, user: *mut c_void) -> clip_status;
   pub fn clip_plugins_visit(runtime: *const clip_runtime, visit: clip_plugin_fn, user: *mut c_void) -> clip_status;
   pub fn clip_preprocess(model: *mut clip_model, images: *const clip_image_view, n: usize, options: *const clip_encode_options, pixels: *mut f32, capacity: usize) -> clip_status;
+  pub fn clip_preprocess_bytes(model: *const clip_model, images: *const clip_image_view, n: usize, options: *const clip_encode_options, bytes: *mut u8, capacity: usize) -> clip_status;
   pub fn clip_recommend_encoders(runtime: *const clip_runtime, options: *const clip_recommend_options, visit: clip_recommendation_fn, user: *mut c_void) -> clip_status;
   pub fn clip_runtime_create(options: *const clip_runtime_options, out: *mut *mut clip_runtime) -> clip_status;
+  pub fn clip_runtime_log(runtime: *const clip_runtime, level: clip_log_level, message: *const c_char);
+  pub fn clip_runtime_parallel_for(runtime: *mut clip_runtime, count: usize, task: clip_task_fn, context: *mut c_void) -> clip_status;
   pub fn clip_runtime_release(runtime: *mut clip_runtime);
+  pub fn clip_runtime_retain(runtime: *mut clip_runtime) -> *mut clip_runtime;
+  pub fn clip_runtime_threads(runtime: *const clip_runtime) -> u32;
+  pub fn clip_set_last_error(status: clip_status, message: *const c_char) -> clip_status;
   pub fn clip_similarity(model: *const clip_model, images: *const f32, n: usize, texts: *const f32, m: usize, logits: *mut f32, capacity: usize) -> clip_status;
   pub fn clip_status_name(status: clip_status) -> *const c_char;
   pub fn clip_tokenize(model: *mut clip_model, texts: *const *const c_char, n: usize, options: *const clip_encode_options, tokens: *mut i32, capacity: usize, lengths: *mut u32, lengths_capacity: usize) -> clip_status;

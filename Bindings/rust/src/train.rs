@@ -111,12 +111,15 @@ impl Model {
     raw_options.total_steps = options.total_steps;
     raw_options.average_decay = options.average_decay;
     raw_options.chunk = options.chunk;
-    let info = self.info()?;
+    // Of one moment, so that the sizes are the trainer's whatever a swap does.
     let mut raw = std::ptr::null_mut();
-    check(unsafe { ffi::clip_trainer_create(self.raw, &raw_options, &mut raw) })?;
-    let pixels = 3 * info.image_width as usize * info.image_height as usize;
+    check(unsafe { ffi::clip_model_snapshot(self.raw, &mut raw) })?;
+    let model = Model { raw, opened: self.opened.clone(), runtime: self.runtime.clone() };
+    let info = model.info()?;
+    let mut raw = std::ptr::null_mut();
+    check(unsafe { ffi::clip_trainer_create(model.raw, &raw_options, &mut raw) })?;
     let context = info.context_length as usize;
-    Ok(Trainer { raw, pixels, context, _runtime: self.runtime.clone(), _one_thread: PhantomData })
+    Ok(Trainer { raw, pixels: info.pixels(), context, _runtime: self.runtime.clone(), _one_thread: PhantomData })
   }
 }
 

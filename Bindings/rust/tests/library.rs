@@ -94,6 +94,35 @@ fn errors_have_status_and_message() {
 }
 
 #[test]
+fn rows_have_the_sizes_that_the_caller_names() {
+  let runtime = Runtime::new(Default::default()).unwrap();
+  let model = runtime.open_model(root().join("build/models/small-32"), Default::default()).unwrap();
+  let (side, length) = (model.info().unwrap().image_width, model.info().unwrap().context_length);
+  let large = || EncodeOptions { image_width: 2 * side, image_height: 2 * side, ..Default::default() };
+  let (small_row, large_row) = (vec![0.5; 3 * (side * side) as usize], vec![0.5; 12 * (side * side) as usize]);
+  assert_eq!(model.encode_pixels(&large_row, large()).unwrap_err().status, Status::MISMATCH);
+  assert_eq!(model.encode_pixels(&small_row, large()).unwrap_err().status, Status::INVALID_ARGUMENT);
+  let longer = || EncodeOptions { context_length: 2 * length, ..Default::default() };
+  assert_eq!(model.encode_tokens(&vec![1; length as usize], longer()).unwrap_err().status, Status::INVALID_ARGUMENT);
+  assert_eq!(model.tokenize(&["a"], longer()).unwrap_err().status, Status::MISMATCH);
+  let odd = || EncodeOptions { image_width: u32::MAX, image_height: u32::MAX, ..Default::default() };
+  assert_eq!(model.encode_pixels(&small_row, odd()).unwrap_err().status, Status::INVALID_ARGUMENT);
+
+  let options = ModelOptions { image_width: 2 * side, image_height: 2 * side, ..Default::default() };
+  model.swap(Tower::IMAGE, None, Some(options)).unwrap();
+  assert_eq!(model.encode_pixels(&large_row, large()).unwrap().len(), model.embedding_width());
+  assert_eq!(model.encode_pixels(&small_row, EncodeOptions::default()).unwrap_err().status, Status::MISMATCH);
+  assert_eq!(model.preprocess(&[cat(&runtime).view()], EncodeOptions::default()).unwrap_err().status, Status::MISMATCH);
+  assert_eq!(model.preprocess(&[cat(&runtime).view()], large()).unwrap().len(), large_row.len());
+  model.swap(Tower::IMAGE, None, Some(Default::default())).unwrap();
+  let mut trainer = model.trainer(&Default::default()).unwrap();
+  let tokens = model.tokenize(&["a"], EncodeOptions::default()).unwrap().ids;
+  let batch = |pixels| Batch { images: Images::Pixels(pixels), texts: Texts::Tokens(&tokens), options: Default::default() };
+  trainer.evaluate(&batch(&small_row)).unwrap();
+  assert!(trainer.evaluate(&batch(&large_row)).is_err());
+}
+
+#[test]
 fn panics_and_cancellation_in_callbacks() {
   let (runtime, model) = open();
   let photo = cat(&runtime);
@@ -234,6 +263,30 @@ impl plugin::ImageCodec for Broken {
   }
 }
 clipcore::image_codec_plugin!("test.broken", "1.0.0", "Apache-2.0", Broken);
+
+struct Unended<const TEXT: usize>;
+impl<const TEXT: usize> plugin::ImageCodec for Unended<TEXT> {
+  const ID: &'static str = ["test.codec.unended", "id\0", "id\0"][TEXT];
+  const DESCRIPTION: &'static str = ["one line\0", "", "one line\0"][TEXT];
+  const EXTENSIONS: &'static str = ["end\0", "end\0", "\0end"][TEXT];
+  fn recognises(_: &[u8]) -> bool {
+    false
+  }
+  fn read_header(_: &[u8]) -> std::result::Result<plugin::Header, String> {
+    Err(String::new())
+  }
+  fn decode(_: &[u8], _: &plugin::Header, _: &mut [u8], _: usize) -> std::result::Result<(), String> {
+    Ok(())
+  }
+}
+
+#[test]
+fn texts_of_codecs_end_in_nul() {
+  plugin::codec_table::<Broken>();
+  assert!(catch_unwind(|| plugin::codec_table::<Unended<0>>()).is_err());
+  assert!(catch_unwind(|| plugin::codec_table::<Unended<1>>()).is_err());
+  assert!(catch_unwind(|| plugin::codec_table::<Unended<2>>()).is_err());
+}
 
 #[test]
 fn plugins_in_rust() {

@@ -62,7 +62,12 @@ public final class Model extends Handle {
   /** Facts about a model at one moment; a swap may change them, but for the width of embeddings. */
   public record Info(int towers, int embeddingWidth, int imageWidth, int imageHeight, int contextLength, int vocabularySize,
       boolean hasLogitBias, float logitScale, float logitBias, Storage storage, int resizedSide, String layout, long imageParameters,
-      long textParameters, long memoryBytes) {}
+      long textParameters, long memoryBytes) {
+    /** Elements of one image's pixels. */
+    long pixels() {
+      return 3L * imageWidth * imageHeight;
+    }
+  }
 
   /** Ids [n, contextLength], and the tokens of each row up to and including the end token [n]. */
   public record Tokens(IntBuffer ids, IntBuffer lengths) {}
@@ -171,7 +176,7 @@ public final class Model extends Handle {
 
   /** The image tower's input for images: [n, 3, imageHeight, imageWidth]. */
   public FloatBuffer preprocess(List<Image> images, EncodeOptions options) {
-    FloatBuffer pixels = Buffers.floats(images.size() * pixelsOf(options));
+    FloatBuffer pixels = Buffers.floats(images.size() * rowFor(pixelsOf(options), info().pixels()));
     return Image.withViews(images, views -> {
       encode(Native.PREPROCESS, images.size(), views, null, null, options, pixels, null);
       return pixels;
@@ -185,7 +190,8 @@ public final class Model extends Handle {
   }
 
   public Tokens tokenize(List<String> texts, EncodeOptions options) {
-    Tokens tokens = new Tokens(Buffers.ints((long) texts.size() * contextOf(options)), Buffers.ints(texts.size()));
+    long width = rowFor(contextOf(options), info().contextLength);
+    Tokens tokens = new Tokens(Buffers.ints(texts.size() * width), Buffers.ints(texts.size()));
     encode(Native.TOKENIZE, texts.size(), null, Native.texts(texts), null, options, tokens.ids, tokens.lengths);
     return tokens;
   }
@@ -223,14 +229,23 @@ public final class Model extends Handle {
     return Trainer.create(this, options);
   }
 
-  // Sizes that the caller names and the model does not have now are refused by the call, whatever the buffer is.
+  // The elements of a row as C counts them: of the sizes that the caller names, and those as opened for each 0. They do not
+  // depend on a swap at the same time, which the call finds.
 
-  private long pixelsOf(EncodeOptions options) {
-    Info sizes = options == null || options.imageWidth == 0 && options.imageHeight == 0 ? opened : info();
-    return 3L * sizes.imageWidth * sizes.imageHeight;
+  private long pixelsOf(EncodeOptions o) {
+    return o == null ? opened.pixels() : 3 * side(o.imageWidth, opened.imageWidth) * side(o.imageHeight, opened.imageHeight);
   }
 
   private long contextOf(EncodeOptions options) {
-    return options == null || options.contextLength == 0 ? opened.contextLength : info().contextLength;
+    return options == null ? opened.contextLength : side(options.contextLength, opened.contextLength);
+  }
+
+  private static long side(int named, int opened) {
+    return named == 0 ? opened : Integer.toUnsignedLong(named);
+  }
+
+  /** The row of a result. A call refuses sizes that the model does not have: no memory for those, which may be huge. */
+  private static long rowFor(long wanted, long now) {
+    return wanted == now ? wanted : 0;
   }
 }

@@ -96,7 +96,8 @@ final class Native {
 
   static native void indexGroups(long index, float threshold, Progress progress, List<List<Entry>> groups);
 
-  static native long trainerCreate(long model, long[] numbers, float[] rates);
+  /** Sets sizes to image width, image height and context length. */
+  static native long trainerCreate(long model, long[] numbers, float[] rates, long[] sizes);
   static native void trainerRelease(long trainer);
   static native void trainerRun(boolean step, long trainer, int n, long[] views, Buffer pixels, byte[] texts, Buffer tokens,
       long[] options, byte[] prompt, double[] metrics);

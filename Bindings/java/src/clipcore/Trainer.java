@@ -43,20 +43,20 @@ public final class Trainer extends Handle {
 
   private final long pixels, context;
 
-  private Trainer(long pointer, State runtime, Model.Info info) {
-    super(pointer, Native::trainerRelease, runtime);
-    pixels = 3L * info.imageWidth() * info.imageHeight();
-    context = info.contextLength();
+  private Trainer(long pointer, State model, long[] sizes) {
+    super(pointer, Native::trainerRelease, model);
+    pixels = 3 * sizes[0] * sizes[1];
+    context = sizes[2];
   }
 
   static Trainer create(Model model, Options options) {
     Options o = options == null ? new Options() : options;
-    Model.Info info = model.info();
+    long[] sizes = new long[3];
     long[] numbers = {o.recompute ? 1 : 0, o.seed, o.optimizer.ordinal(), o.schedule.ordinal(), o.warmupSteps, o.totalSteps, o.chunk};
     float[] rates = {o.learningRate, o.beta1, o.beta2, o.epsilon, o.weightDecay, o.gradientClip, o.finalRate, o.averageDecay};
     long raw = model.state.use(); // to the end of the trainer, so that the runtime and its log stay
     try {
-      return new Trainer(Native.trainerCreate(raw, numbers, rates), model.state, info);
+      return new Trainer(Native.trainerCreate(raw, numbers, rates, sizes), model.state, sizes);
     } catch (RuntimeException error) {
       model.state.done();
       throw error;
