@@ -17,7 +17,7 @@ typedef struct clip_image_file {
 
 enum {
   CLIP_FILES_SHRINK = 1u /* decode large JPEG and WebP images at 1/2, 1/4 or 1/8 of their size, as long as that keeps
-                            twice the sides that the model takes: cosine with exact decoding at least 0.9995 */
+                            1.5 times the sides that the model takes: cosine with exact decoding at least 0.9995 */
 };
 
 typedef struct clip_encode_files_options {

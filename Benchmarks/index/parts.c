@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
   check(clip_runtime_create(&runtime_options, &runtime));
   check(clip_model_open(runtime, argv[1], &model_options, &model));
   check(clip_model_describe(model, &info));
-  image_options.smaller_side = 2 * info.resized_side;
+  image_options.smaller_side = info.resized_side / 2 * 3;
   size_t size = 3 * (size_t)info.image_width * info.image_height;
   unsigned char *bytes = malloc(BATCH * size);
   float *pixels = malloc(BATCH * size * sizeof *pixels), *embeddings = malloc(BATCH * info.embedding_width * sizeof *embeddings);

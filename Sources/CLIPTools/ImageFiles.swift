@@ -52,7 +52,7 @@ public struct EncodeFilesOptions: Sendable {
   public var batchSize = 32
   /// Threads that read, decode and resize; nil: as many as compute a call.
   public var workers: Int?
-  /// Whether large JPEG and WebP images are decoded at 1/2, 1/4 or 1/8 of their size, but at least twice the model's
+  /// Whether large JPEG and WebP images are decoded at 1/2, 1/4 or 1/8 of their size, but at least 1.5 times the model's
   /// size. Cosine with full decoding: at least 0.9995.
   public var shrink = false
   public var image = Image.Options()

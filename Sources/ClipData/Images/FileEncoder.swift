@@ -14,7 +14,7 @@ struct FileOptions {
     workers = try FileOptions.count(given.workers, 256, "options.workers", default: runtime.threads)
     var decoding = try decodingOptions(given.image)
     if decoding.smaller_side == 0, given.flags & UInt32(CLIP_FILES_SHRINK) != 0 {
-      decoding.smaller_side = UInt32(clamping: 2 * model.resizedSide)
+      decoding.smaller_side = UInt32(clamping: model.resizedSide / 2 * 3)
     }
     self.decoding = decoding
     encoding = try encodingOptions(given.encode)
