@@ -16,13 +16,12 @@ final class Wake {
   deinit { close(descriptor) }
 
   func raise() {
-    var one: UInt64 = 1
     // Fails only if the counter is full: then it is raised already.
-    _ = write(descriptor, &one, 8)
+    _ = eventfd_write(descriptor, 1)
   }
 
   func lower() {
     var count: UInt64 = 0
-    _ = read(descriptor, &count, 8)
+    _ = eventfd_read(descriptor, &count)
   }
 }
